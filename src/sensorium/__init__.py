@@ -1,0 +1,59 @@
+"""Sensorium: pictures, speech and video behind one consistent API.
+
+Everything here loads at first use, so that ``import sensorium`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sensorium.errors import SensoriumError as SensoriumError
+    from sensorium.image_generation.prompt_engineer import PromptEngineer as PromptEngineer
+    from sensorium.language.language_model import LanguageModel as LanguageModel
+    from sensorium.retrieval.index import SearchIndex as SearchIndex
+    from sensorium.speech.speech_to_text import SpeechToText as SpeechToText
+    from sensorium.speech.text_to_speech import TextToSpeech as TextToSpeech
+    from sensorium.video.video_qa import VideoQA as VideoQA
+    from sensorium.vision_language.clip import CLIP as CLIP
+    from sensorium.vision_language.clip import zero_shot_classification as zero_shot_classification
+    from sensorium.vision_language.image_qa import ImageQA as ImageQA
+    from sensorium.vision_language.llava import LLaVA as LLaVA
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CLIP": "sensorium.vision_language.clip",
+    "ImageQA": "sensorium.vision_language.image_qa",
+    "LLaVA": "sensorium.vision_language.llava",
+    "LanguageModel": "sensorium.language.language_model",
+    "PromptEngineer": "sensorium.image_generation.prompt_engineer",
+    "SearchIndex": "sensorium.retrieval.index",
+    "SensoriumError": "sensorium.errors",
+    "SpeechToText": "sensorium.speech.speech_to_text",
+    "TextToSpeech": "sensorium.speech.text_to_speech",
+    "VideoQA": "sensorium.video.video_qa",
+    "zero_shot_classification": "sensorium.vision_language.clip",
+}
+
+_PLANNED = {"TextToImage", "ControlNetGenerator"}
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLANNED:
+        from sensorium.errors import UnsupportedError
+
+        raise UnsupportedError(
+            f"{name} is not in version {__version__} yet: this version paints no pictures",
+            "PromptEngineer writes the prompts; use diffusers directly for the pictures until then",
+        )
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sensorium' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

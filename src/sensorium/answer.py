@@ -1,0 +1,61 @@
+"""Text that a model wrote: a plain ``str`` for whoever prints it, with its origin for whoever asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from typing_extensions import Self
+
+from sensorium.record import Record
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evidence(Record):
+    """Something that an answer rests on.
+
+    Attributes:
+        kind: ``"tag"``, ``"people"``, ``"colour"``, ``"layout"``, ``"frame"``, ``"transcript"``.
+        text: The fact, in words.
+        confidence: From 0 to 1, or None where nothing measures it.
+        start: Where in a film or recording it begins, in seconds; None for a still picture.
+        end: Where it ends, in seconds; None for a still picture or a single frame.
+    """
+
+    kind: str
+    text: str
+    confidence: float | None = None
+    start: float | None = None
+    end: float | None = None
+
+
+class Answer(str):
+    """An answer, a caption or a description.
+
+    Attributes:
+        model: Name of the checkpoint that wrote it.
+        evidence: What it rests on, in the order of time or of importance.
+        confidence: From 0 to 1, or None where nothing measures it.
+    """
+
+    model: str
+    evidence: tuple[Evidence, ...]
+    confidence: float | None
+
+    def __new__(
+        cls, text: str, *, model: str, evidence: tuple[Evidence, ...] = (), confidence: float | None = None
+    ) -> Self:
+        answer = super().__new__(cls, text)
+        answer.model = model
+        answer.evidence = evidence
+        answer.confidence = confidence
+        return answer
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return text, model, confidence and evidence, ready for ``json.dumps``."""
+        return {
+            "text": str(self),
+            "model": self.model,
+            "confidence": self.confidence,
+            "evidence": [item.to_dict() for item in self.evidence],
+        }

@@ -1,0 +1,10 @@
+"""The command line: one file per command group; every command calls the same task objects as the library."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the ``sensorium`` command."""
+    from sensorium.cli.app import run
+
+    run()

@@ -1,0 +1,37 @@
+"""What can go wrong, said in one plain sentence with a remedy."""
+
+from __future__ import annotations
+
+
+class SensoriumError(Exception):
+    """Any error that Sensorium raises on purpose.
+
+    Args:
+        message: One sentence that names the input and the reason, without a final full stop.
+        remedy: One sentence that tells what to do about it; may be empty.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        self.message = message.rstrip(".")
+        self.remedy = remedy.rstrip(".")
+        super().__init__(f"{self.message}. {self.remedy}." if self.remedy else f"{self.message}.")
+
+
+class InputError(SensoriumError):
+    """The caller's input (file, text, number, address) can't be used as it is."""
+
+
+class ModelUnavailableError(SensoriumError):
+    """A checkpoint is unknown, absent, damaged, or can't be fetched."""
+
+
+class UnsupportedError(SensoriumError):
+    """The request is sensible, but this checkpoint, profile or version doesn't do it."""
+
+
+class MissingDependencyError(SensoriumError):
+    """An optional package that the request needs isn't installed."""
+
+
+class CancelledError(SensoriumError):
+    """The caller cancelled a running job; nothing half-written is left behind."""

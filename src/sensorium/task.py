@@ -1,0 +1,100 @@
+"""What all task classes share: choosing a checkpoint, loading it at first use, sharing and closing it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Generic
+
+from typing_extensions import Self
+
+from sensorium.errors import UnsupportedError
+from sensorium.models import catalog, device, store
+from sensorium.models.loaded import Backend, Shared
+from sensorium.progress import Cancellation, ProgressCallback
+
+
+class Task(Generic[Backend]):
+    """A system of the chapter. Children name their task and their families; the rest is here.
+
+    A family is opened by a backend class with the signature
+    ``Backend(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str)``.
+
+    Args:
+        model: Catalog name, hub id, local folder, or None for the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    Raises:
+        ModelUnavailableError: No checkpoint of that name is known for this task.
+    """
+
+    task: ClassVar[str]
+    families: ClassVar[Mapping[str, str]]
+    """From family to ``"module:Class"`` of its backend."""
+
+    def __init__(
+        self, model: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
+    ) -> None:
+        self.checkpoint = catalog.resolve(model, task=self.task)
+        self._device = device
+        self._dtype = dtype
+        self._shared: Shared[Backend] | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """The name of the checkpoint that this object uses."""
+        return self.checkpoint.name
+
+    def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
+        """Fetch and load the checkpoint now, rather than at first use; return self."""
+        with self._opening:
+            if self._shared is None:
+                self._shared = self._open(progress, cancel)
+        return self
+
+    def close(self) -> None:
+        """Let go of the checkpoint; its memory is freed with its last user. The object loads again if used."""
+        with self._opening:
+            if self._shared is not None:
+                self._shared.release()
+                self._shared = None
+
+    @property
+    def backend(self) -> Backend:
+        """The loaded checkpoint; loads it if need be."""
+        self.load()
+        assert self._shared is not None
+        return self._shared.backend
+
+    def _open(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
+        where = device.resolve_device(self._device)
+        folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
+        family = self.checkpoint.family or catalog.family_of(folder)
+        if family not in self.families:
+            raise UnsupportedError(
+                f"{type(self).__name__} can't use {self.checkpoint.name!r}: its family is {family or 'unknown'!r}",
+                f"Choose a checkpoint of {', '.join(sorted(self.families))}",
+            )
+        module, _, name = self.families[family].partition(":")
+        key = (module, name, str(folder), where, self._dtype)
+
+        def open_checkpoint() -> Backend:
+            device.prepare_torch()
+            loader: Any = getattr(importlib.import_module(module), name)
+            backend: Backend = loader(folder, checkpoint=self.checkpoint, device=where, dtype=self._dtype)
+            return backend
+
+        return Shared(key, open_checkpoint)
+
+    def __enter__(self) -> Self:
+        return self.load()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
