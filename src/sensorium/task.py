@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+import weakref
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Generic
@@ -55,13 +56,17 @@ class Task(Generic[Backend]):
         with self._opening:
             if self._shared is None:
                 self._shared = self._open(progress, cancel)
+                self._release = weakref.finalize(self, self._shared.release)
         return self
 
     def close(self) -> None:
-        """Let go of the checkpoint; its memory is freed with its last user. The object loads again if used."""
+        """Let go of the checkpoint; its memory is freed with its last user. The object loads again if used.
+
+        An object that is thrown away without `close` lets go too.
+        """
         with self._opening:
             if self._shared is not None:
-                self._shared.release()
+                self._release()
                 self._shared = None
 
     @property

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files as package_files
@@ -165,6 +166,19 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     )
 
 
+def parse_files(tables: Iterable[Mapping[str, Any]]) -> tuple[CheckpointFile, ...]:
+    """Read the ``[[files]]`` tables of a catalog file."""
+    return tuple(
+        CheckpointFile(
+            path=table["path"],
+            size_bytes=table["bytes"],
+            sha256=table["sha256"],
+            parts=tuple(Part(**part) for part in table.get("parts", ())),
+        )
+        for table in tables
+    )
+
+
 def family_of(folder: Path) -> str:
     """Return the ``model_type`` of a checkpoint folder's ``config.json``.
 
@@ -229,15 +243,7 @@ def _read_catalog() -> dict[str, Checkpoint]:
 
 
 def _parse(table: dict[str, Any]) -> Checkpoint:
-    files = tuple(
-        CheckpointFile(
-            path=item["path"],
-            size_bytes=item["bytes"],
-            sha256=item["sha256"],
-            parts=tuple(Part(**part) for part in item.get("parts", ())),
-        )
-        for item in table.pop("files", ())
-    )
+    files = parse_files(table.pop("files", ()))
     values: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in table.items()}
     values["size_bytes"] = values.get("size_bytes") or sum(file.size_bytes for file in files)
     return Checkpoint(files=files, **values)
