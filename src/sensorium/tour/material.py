@@ -1,0 +1,113 @@
+"""The media that the tour works on: real photographs, and a film made from them with a spoken sound track."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.models import catalog, store
+from sensorium.progress import ProgressCallback
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+NARRATION = (
+    ("cat", "A cat looks straight into the camera."),
+    ("coffee", "A cup of coffee stands on a wooden table."),
+    ("rocket", "A rocket rises into the evening sky."),
+    ("astronaut", "This astronaut is ready for her flight."),
+    ("temple", "Far away, people visit an old temple."),
+    ("flower", "And at last, a flower opens in the sun."),
+)
+"""The photographs in the order of the film, each with the sentence that is spoken over it."""
+
+_FRAMES_PER_SECOND = 12
+_FILM_SIZE = (640, 360)
+_PAUSE_SECONDS = 0.7
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph of the tour: its file, licence and credit."""
+
+    path: Path
+    licence: str
+    credit: str
+
+
+def collect_photos(folder: Path, progress: ProgressCallback | None = None) -> list[Photo]:
+    """Copy the tour's photographs into ``folder``; the first time they are fetched like a checkpoint.
+
+    Raises:
+        ModelUnavailableError: The photographs are not here and can't be fetched.
+    """
+    tables = tomllib.loads(package_files("sensorium.tour").joinpath("photos.toml").read_text(encoding="utf-8"))["files"]
+    parcel = catalog.Checkpoint(name="tour-photos", task="tour", files=catalog.parse_files(tables))
+    source = store.locate(parcel, progress=progress)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        Photo(Path(shutil.copy(source / table["path"], folder)), table["licence"], table["credit"]) for table in tables
+    ]
+
+
+def write_narration(path: Path) -> Path:
+    """Write the film's text, a sentence a line."""
+    path.write_text("\n".join(sentence for _, sentence in NARRATION) + "\n", encoding="utf-8")
+    return path
+
+
+def make_film(photos: list[Photo], path: Path, progress: ProgressCallback | None = None) -> Path:
+    """Make a film of the photographs: a slow zoom on each while its sentence is spoken.
+
+    Args:
+        photos: What `collect_photos` gave.
+        path: The MP4 file to write.
+        progress: Told what is being done.
+    """
+    import numpy
+
+    from sensorium.media.video_writer import write_video
+    from sensorium.speech.text_to_speech import TextToSpeech
+
+    by_name = {photo.path.stem: photo.path for photo in photos}
+    scenes: list[tuple[Path, int]] = []
+    sound = []
+    with TextToSpeech() as voice:
+        for name, sentence in NARRATION:
+            chunks = list(voice.stream(sentence, progress=progress))
+            sample_rate = chunks[0].sample_rate
+            spoken = numpy.concatenate([chunk.samples for chunk in chunks])
+            frames = round((len(spoken) / sample_rate + _PAUSE_SECONDS) * _FRAMES_PER_SECOND)
+            samples = round(frames / _FRAMES_PER_SECOND * sample_rate)
+            sound.append(numpy.pad(spoken, (0, max(0, samples - len(spoken))))[:samples])
+            scenes.append((by_name[name], frames))
+    return write_video(
+        path, _frames(scenes), _FRAMES_PER_SECOND, audio=numpy.concatenate(sound), sample_rate=sample_rate
+    )
+
+
+def _frames(scenes: list[tuple[Path, int]]) -> Iterator[Image.Image]:
+    from PIL import Image
+
+    from sensorium.media.image import read_image
+
+    width, height = _FILM_SIZE
+    for path, count in scenes:
+        picture = read_image(path)
+        side = min(picture.width / width, picture.height / height)
+        for index in range(count):
+            zoom = 1 - 0.12 * index / max(1, count - 1)
+            box_width, box_height = width * side * zoom, height * side * zoom
+            left, top = (picture.width - box_width) / 2, (picture.height - box_height) / 2
+            box = (left, top, left + box_width, top + box_height)
+            yield picture.resize(_FILM_SIZE, Image.Resampling.BILINEAR, box=box)

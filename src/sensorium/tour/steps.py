@@ -1,0 +1,138 @@
+"""What the tour does, in order: each step is a command that anyone can type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the tour.
+
+    Attributes:
+        sense: The heading it stands under.
+        title: What it shows, in a few words.
+        arguments: The command's arguments, after ``sensorium``.
+        tasks: The tasks behind it, whose checkpoints the page names.
+        typed: Lines typed into the command.
+        pictures: Pictures to show beside it.
+        audio: A recording to play beside it.
+        film: A film to play beside it.
+        subtitles: WebVTT subtitles of the film.
+        shows_matches: Whether to show the photographs that the output names, in its order.
+    """
+
+    sense: str
+    title: str
+    arguments: tuple[str, ...]
+    tasks: tuple[str, ...]
+    typed: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
+    audio: str = ""
+    film: str = ""
+    subtitles: str = ""
+    shows_matches: bool = False
+
+
+_SIMILARITY = ("image-text-similarity",)
+_VISION = "Pictures"
+_PAINTING = "Image generation"
+_SPEECH = "Speech"
+_VIDEO = "Video"
+
+STEPS = (
+    Step(
+        _VISION,
+        "Name what is in a picture, with labels of your own",
+        ("classify", "photos/cat.png", "--labels", "cat,dog,bird,car"),
+        _SIMILARITY,
+        pictures=("photos/cat.png",),
+    ),
+    Step(_VISION, "Make a folder searchable", ("index", "photos", "--to", "index"), _SIMILARITY),
+    Step(
+        _VISION,
+        "Find pictures by words",
+        ("search", "a cup of coffee", "--index", "index", "--limit", "3"),
+        _SIMILARITY,
+        shows_matches=True,
+    ),
+    Step(
+        _VISION,
+        "Find pictures like this one",
+        ("search", "--image", "photos/temple.jpg", "--index", "index", "--limit", "3"),
+        _SIMILARITY,
+        shows_matches=True,
+    ),
+    Step(
+        _VISION,
+        "Say what a picture shows",
+        ("caption", "photos/coffee.png", "photos/rocket.jpg"),
+        ("image-question-answering",),
+        pictures=("photos/coffee.png", "photos/rocket.jpg"),
+    ),
+    Step(
+        _VISION,
+        "Ask about a picture",
+        ("ask", "photos/astronaut.png", "How many people are there?"),
+        ("image-question-answering",),
+        pictures=("photos/astronaut.png",),
+    ),
+    Step(
+        _VISION,
+        "Talk about a picture",
+        ("chat", "photos/flower.jpg"),
+        ("image-chat",),
+        typed=("What is in this picture?", "What color is it?"),
+        pictures=("photos/flower.jpg",),
+    ),
+    Step(
+        _PAINTING,
+        "Write a good prompt for a painting model",
+        (
+            "prompt",
+            "a cat sitting on a window sill",
+            "--style",
+            "realistic",
+            "--detail",
+            "fluffy fur",
+            "--detail",
+            "green eyes",
+            "--lighting",
+            "golden hour lighting, warm tones",
+        ),
+        (),
+    ),
+    Step(
+        _SPEECH,
+        "Read a text aloud",
+        ("speak", "--file", "narration.txt", "-o", "narration.mp3"),
+        ("text-to-speech",),
+        audio="narration.mp3",
+    ),
+    Step(_SPEECH, "Write down what is said", ("transcribe", "narration.mp3"), ("speech-to-text",)),
+    Step(
+        _VIDEO,
+        "Subtitle a film",
+        ("transcribe", "film.mp4", "--format", "vtt", "-o", "film.vtt"),
+        ("speech-to-text",),
+        film="film.mp4",
+        subtitles="film.vtt",
+    ),
+    Step(_VIDEO, "Describe a film", ("watch", "film.mp4"), ("video-question-answering",)),
+    Step(
+        _VIDEO,
+        "Ask about a film",
+        ("watch", "film.mp4", "When does the rocket appear?"),
+        ("video-question-answering",),
+    ),
+    Step(_VIDEO, "Make a film searchable", ("index", "film.mp4", "--to", "index"), _SIMILARITY),
+    Step(_VIDEO, "Find the moment", ("search", "a flower", "--index", "index", "--limit", "2"), _SIMILARITY),
+)
+
+WITHOUT_STARTER = (
+    ("Stable Diffusion", "text-to-image and image-to-image"),
+    ("ControlNet", "pose, canny, depth, normal and segmentation control"),
+    ("DALL·E", "text-to-image by the unCLIP design"),
+    ("VALL·E", "voice cloning from a recording"),
+)
+"""Systems of the chapter that this version does not run yet; the page says so."""

@@ -1,0 +1,120 @@
+"""Runs the tour: sets up the media, runs every step through the command line itself, writes the page."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+import shutil
+import sys
+import time
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sensorium.errors import InputError
+from sensorium.models import catalog
+from sensorium.progress import ProgressCallback
+from sensorium.tour.material import collect_photos, make_film, write_narration
+from sensorium.tour.page import Outcome, write_page
+from sensorium.tour.steps import STEPS, Step
+from sensorium.vision_language.clip import CLIP
+from sensorium.vision_language.image_qa import ImageQA
+
+_MARK = ".sensorium-tour"
+
+
+def run_tour(
+    output: Path,
+    *,
+    open_browser: bool = False,
+    write: Callable[[str], None] = print,
+    progress: ProgressCallback | None = None,
+) -> Path:
+    """Run the main job in one go, on real media, and write one self-contained page about it.
+
+    Args:
+        output: Folder for the media and the page; made if need be, emptied if an earlier tour made it.
+        open_browser: Whether to show the page at the end.
+        write: Takes what a reader should see, line by line.
+        progress: Told about fetching and film making.
+
+    Returns:
+        The page, ``index.html`` in ``output``.
+
+    Raises:
+        InputError: ``output`` holds something that no tour made.
+        SensoriumError: A step failed; the page is written all the same, and names it.
+    """
+    _prepare(output)
+    write(f"Setting up: photographs and a film in {output}")
+    photos = collect_photos(output / "photos", progress)
+    write_narration(output / "narration.txt")
+    make_film(photos, output / "film.mp4", progress)
+    # Held for the whole tour, so that the commands share one set of weights as a long-running process would.
+    with CLIP(), ImageQA(), _working_in(output):
+        outcomes = [_run_step(step, write) for step in STEPS]
+    page = write_page(outcomes, photos, output)
+    failed = [outcome.command for outcome in outcomes if not outcome.succeeded]
+    if failed:
+        raise InputError(f"{len(failed)} of {len(outcomes)} steps failed, the first was: {failed[0]}", f"See {page}")
+    write(f"\nThe page with everything: {page}")
+    if open_browser:
+        webbrowser.open(page.resolve().as_uri())
+    return page
+
+
+def _prepare(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{str(output)!r} is a file", "Name a folder for the tour")
+    if output.is_dir() and any(output.iterdir()):
+        if not (output / _MARK).is_file():
+            raise InputError(f"The folder {str(output)!r} is not empty", "Name another folder for the tour")
+        shutil.rmtree(output)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / _MARK).touch()
+
+
+def _run_step(step: Step, write: Callable[[str], None]) -> Outcome:
+    command = "sensorium " + shlex.join(step.arguments)
+    write(f"\n# {step.title}\n$ {command}")
+    begun = time.perf_counter()
+    code, text = _run_command(step.arguments, step.typed)
+    seconds = time.perf_counter() - begun
+    write(text.rstrip())
+    models = tuple(catalog.resolve(None, task=task).name for task in step.tasks)
+    return Outcome(step, command, text.strip(), seconds, code == 0, models)
+
+
+def _run_command(arguments: Sequence[str], typed: Sequence[str]) -> tuple[int, str]:
+    from sensorium.cli.app import run
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), _typing(typed):
+        try:
+            run(list(arguments))
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    return code, printed.getvalue()
+
+
+@contextlib.contextmanager
+def _typing(lines: Sequence[str]) -> Iterator[None]:
+    before = sys.stdin
+    sys.stdin = io.StringIO("".join(f"{line}\n" for line in lines))
+    try:
+        yield
+    finally:
+        sys.stdin = before
+
+
+@contextlib.contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
