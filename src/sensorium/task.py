@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic
 
@@ -79,7 +80,7 @@ class Task(Generic[Backend]):
     def _open(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
         where = device.resolve_device(self._device)
         folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
-        family = self.checkpoint.family or catalog.family_of(folder)
+        family = self._family(folder)
         if family not in self.families:
             raise UnsupportedError(
                 f"{type(self).__name__} can't use {self.checkpoint.name!r}: its family is {family or 'unknown'!r}",
@@ -95,6 +96,9 @@ class Task(Generic[Backend]):
             return backend
 
         return Shared(key, open_checkpoint)
+
+    def _family(self, folder: Path) -> str:
+        return self.checkpoint.family or catalog.family_of(folder)
 
     def __enter__(self) -> Self:
         return self.load()

@@ -1,0 +1,1 @@
+"""Text: a causal language model, and what it may be asked."""

@@ -139,7 +139,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     with one that is; results then name the checkpoint that really ran.
 
     Args:
-        model: Catalog name, alias, hub id, local folder, or None for the profile's default.
+        model: Catalog name, alias, hub id, local folder, ``.gguf`` file, or None for the profile's default.
         task: The task that the checkpoint is for.
         profile: Whose default None means; by default the one in force.
 
@@ -155,6 +155,9 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
             return entry
     if Path(wanted).is_dir():
         return _from_folder(Path(wanted), task)
+    if Path(wanted).suffix == ".gguf" and Path(wanted).is_file():
+        file = Path(wanted).resolve()
+        return Checkpoint(name=file.stem, task=task, family="gguf", folder=str(file.parent), hub_files=(file.name,))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and not wanted.startswith(("./", "../")):
         return Checkpoint(name=wanted, task=task, repository=wanted)
     names = [name for entry in entries(task) for name in (entry.name, *entry.aliases)]

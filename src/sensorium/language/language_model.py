@@ -1,0 +1,287 @@
+"""Text generation by a causal language model: ``LanguageModel``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from sensorium.answer import Answer
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.language.written_language import require_language
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.task import Task
+
+if TYPE_CHECKING:
+    from sensorium.language.causal_language_model import CausalLanguageModel
+
+Message = Mapping[str, str]
+"""One turn: ``{"role": "system" | "user" | "assistant", "content": text}``."""
+
+ROLES = ("system", "user", "assistant")
+
+
+class LanguageModel(Task["CausalLanguageModel"]):
+    """Answers a prompt, or the last turn of a conversation, with text.
+
+    Any causal language model that transformers knows, as a folder with ``config.json`` and safetensors, or as a
+    single ``.gguf`` file (converted once, then kept).
+
+    Args:
+        model: Catalog name, hub id, local folder, a ``.gguf`` file, or None for the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    Raises:
+        ModelUnavailableError: No checkpoint of that name is known for this task.
+    """
+
+    task: ClassVar[str] = "text-generation"
+    families: ClassVar[Mapping[str, str]] = {
+        "gguf": "sensorium.language.gguf:GGUFLanguageModel",
+        "causal-language-model": "sensorium.language.causal_language_model:CausalLanguageModel",
+    }
+
+    def _family(self, folder: Path) -> str:
+        family = super()._family(folder)
+        return family if family in self.families else "causal-language-model"
+
+    @property
+    def context_window(self) -> int:
+        """How many tokens prompt and answer may have together."""
+        return self.backend.context_window
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Return how many tokens a conversation takes, the chat template's own tokens included."""
+        return self.backend.count_tokens(_checked(messages))
+
+    def generate(
+        self,
+        prompt: str,
+        context: str | Sequence[str] | None = None,
+        *,
+        system: str | None = None,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Answer:
+        """Answer one prompt.
+
+        A checkpoint without a chat template (a base model) continues the prompt instead of answering it.
+
+        Args:
+            prompt: What to answer.
+            context: Facts to answer from, written before the prompt; a list is one fact a line.
+            system: How to behave, for checkpoints with a chat template.
+            max_new_tokens: Longest answer, in tokens.
+            temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
+            top_p: Sample only from the likeliest tokens that together have this probability.
+            seed: Makes sampling repeatable; a fresh one is drawn if None.
+            stop: End the answer before any of these strings.
+            progress: Told the tokens written so far.
+            cancel: Stops after the token being written.
+
+        Returns:
+            The answer, without prompt or special tokens.
+
+        Raises:
+            InputError: The prompt is empty, a number is out of range, or prompt and answer don't fit the window.
+            UnsupportedError: The prompt is in a script that the checkpoint was not trained on.
+            CancelledError: ``cancel`` was set.
+        """
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise InputError("The prompt is empty", "Write what the model should answer")
+        facts = context if isinstance(context, str) else "\n".join(context or ())
+        content = f"{facts.strip()}\n\n{prompt.strip()}" if facts.strip() else prompt.strip()
+        messages = [{"role": "system", "content": system}] if system else []
+        pieces = self._pieces(
+            [*messages, {"role": "user", "content": content}],
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            stop=stop,
+            continue_text=True,
+            progress=progress,
+            cancel=cancel,
+        )
+        return Answer("".join(pieces).strip(), model=self.model)
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Answer:
+        """Answer the last turn of a conversation.
+
+        Args:
+            messages: An optional system turn, then user and assistant turns alternating, the last one the user's.
+                Nothing of it is ever cut: a conversation beyond the window is an error that names the counts.
+            max_new_tokens: Longest answer, in tokens.
+            temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
+            top_p: Sample only from the likeliest tokens that together have this probability.
+            seed: Makes sampling repeatable; a fresh one is drawn if None.
+            stop: End the answer before any of these strings.
+            progress: Told the tokens written so far.
+            cancel: Stops after the token being written.
+
+        Raises:
+            InputError: The turns are out of order or empty, or the conversation doesn't fit the window.
+            UnsupportedError: The checkpoint has no chat template, or doesn't know the script of the last turn.
+            CancelledError: ``cancel`` was set.
+        """
+        pieces = self.stream(
+            messages,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            stop=stop,
+            progress=progress,
+            cancel=cancel,
+        )
+        return Answer("".join(pieces).strip(), model=self.model)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Iterator[str]:
+        """Like `chat`, but give the answer piece by piece as it is written.
+
+        The input is checked at once, not at the first piece. Closing the iterator stops the model.
+        """
+        return self._pieces(
+            _checked(messages),
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            stop=stop,
+            continue_text=False,
+            progress=progress,
+            cancel=cancel,
+        )
+
+    def _pieces(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int | None,
+        stop: str | Sequence[str],
+        continue_text: bool,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Iterator[str]:
+        _check_sampling(max_new_tokens, temperature, top_p)
+        require_language(messages[-1]["content"], self.checkpoint, what="prompt")
+        self.load(progress=progress, cancel=cancel)
+        if not self.backend.has_chat_template and not continue_text:
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} has no chat template: it continues text and holds no conversation",
+                "Use generate(), or choose a checkpoint whose name says 'instruct' or 'chat'",
+            )
+        tokens = self.backend.tokenize(messages)
+        if len(tokens) + max_new_tokens > self.context_window:
+            raise InputError(
+                f"The prompt has {len(tokens)} tokens and the answer may have {max_new_tokens}, "
+                f"but {self.model!r} holds {self.context_window} in all",
+                "Shorten the prompt or lower max_new_tokens",
+            )
+        written = self.backend.write(
+            tokens,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=random.SystemRandom().randrange(1 << 31) if seed is None else seed,
+            cancel=cancel,
+        )
+        return _until(written, (stop,) if isinstance(stop, str) else tuple(stop), max_new_tokens, progress, cancel)
+
+
+def _checked(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return the conversation if its turns are well-formed and in order, or say what is wrong with it."""
+    for message in messages:
+        if not isinstance(message, Mapping) or message.get("role") not in ROLES:
+            raise InputError(
+                f"A turn of the conversation has no role among {', '.join(ROLES)}",
+                'Write each turn as {"role": "user", "content": "…"}',
+            )
+        if not isinstance(message.get("content"), str) or not message["content"].strip():
+            raise InputError(f"A turn of the {message['role']} is empty", "Give each turn some text")
+    roles = [message["role"] for message in messages]
+    turns = roles[1:] if roles[:1] == ["system"] else roles
+    if not turns or turns[-1] != "user":
+        raise InputError("The conversation does not end with a turn of the user", "Put the question last")
+    if any(role != ("user", "assistant")[index % 2] for index, role in enumerate(turns)):
+        raise InputError(
+            "The turns of the conversation do not alternate between user and assistant",
+            "Start with the user (after an optional system turn), then alternate",
+        )
+    return messages
+
+
+def _check_sampling(max_new_tokens: int, temperature: float, top_p: float) -> None:
+    if max_new_tokens < 1:
+        raise InputError(f"max_new_tokens is {max_new_tokens}", "Allow at least one token")
+    if not 0 <= temperature <= 2:
+        raise InputError(f"The temperature {temperature} is not between 0 and 2", "0 is repeatable, 0.7 is varied")
+    if not 0 < top_p <= 1:
+        raise InputError(f"top_p is {top_p}, not above 0 and at most 1", "Use 1 to sample from all tokens")
+
+
+def _until(
+    written: Iterator[str],
+    stops: tuple[str, ...],
+    most: int,
+    progress: ProgressCallback | None,
+    cancel: Cancellation | None,
+) -> Iterator[str]:
+    """Pass on what is written, up to the first of ``stops``; hold back what may be the beginning of one."""
+    held = ""
+    try:
+        for done, piece in enumerate(written, 1):
+            check_cancelled(cancel)
+            report(progress, "writing", done, most, "tokens")
+            held += piece
+            found = [held.index(stop) for stop in stops if stop and stop in held]
+            if found:
+                yield held[: min(found)]
+                return
+            keep = max((_overlap(held, stop) for stop in stops), default=0)
+            if len(held) > keep:
+                yield held[: len(held) - keep]
+                held = held[len(held) - keep :]
+        check_cancelled(cancel)
+        yield held
+    finally:
+        close = getattr(written, "close", None)
+        if close is not None:
+            close()
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Return how many characters at the end of ``text`` are the beginning of ``stop``."""
+    return next((size for size in range(min(len(stop), len(text)), 0, -1) if text.endswith(stop[:size])), 0)
