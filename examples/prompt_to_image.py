@@ -1,0 +1,14 @@
+"""The end of the chapter's PromptEngineer example: the prompts are handed to TextToImage.
+
+This version of Sensorium has no TextToImage, so this file ends with an UnsupportedError that says so.
+"""
+
+from sensorium import PromptEngineer, TextToImage
+
+engineer = PromptEngineer()
+prompt = engineer.build_prompt(subject="a cat sitting on a window sill")
+negative = engineer.get_negative_prompt(additional=["cartoon", "painting"])
+
+# 生成图像
+t2i = TextToImage()
+images = t2i.generate(prompt=prompt, negative_prompt=negative)
