@@ -1,0 +1,303 @@
+"""Images and texts in one space: similarity, zero-shot classification, embeddings for search."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, overload
+
+from sensorium.errors import InputError, SensoriumError
+from sensorium.models import device as devices
+from sensorium.models.catalog import current_profile
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.record import Record
+from sensorium.task import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from sensorium.media.image import ImageSource
+    from sensorium.vision_language.dual_encoder import DualEncoder
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelScore(Record):
+    """A candidate label and how likely it is.
+
+    Attributes:
+        label: The label, as the caller wrote it.
+        score: From 0 to 1; the scores of all candidate labels add up to 1.
+    """
+
+    label: str
+    score: float
+
+
+class Classification(list[LabelScore]):
+    """The candidate labels of one image, best first.
+
+    Attributes:
+        model: Name of the checkpoint that judged.
+        sure: False if even the best label hardly goes with the image ("not sure").
+    """
+
+    def __init__(self, scores: Iterable[LabelScore], *, model: str, sure: bool) -> None:
+        super().__init__(scores)
+        self.model = model
+        self.sure = sure
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return labels with scores, model and sure, ready for ``json.dumps``."""
+        return {"labels": [item.to_dict() for item in self], "model": self.model, "sure": self.sure}
+
+
+class CLIP(Task["DualEncoder"]):
+    """CLIP: contrastive language-image pre-training, and checkpoints that do the same.
+
+    Args:
+        model: Catalog name, hub id, local folder, or None for the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    Source: Radford et al. 2021, Learning Transferable Visual Models From Natural Language Supervision.
+    """
+
+    task = "image-text-similarity"
+    families: ClassVar[dict[str, str]] = {
+        "conse": "sensorium.vision_language.conse:ConSE",
+        "clip": "sensorium.vision_language.clip_families:HubCLIP",
+    }
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of an embedding."""
+        return self.backend.embedding_size
+
+    def encode_image(self, image: ImageSource | Sequence[ImageSource]) -> torch.Tensor:
+        """Encode images.
+
+        Args:
+            image: An image or a list of images: PIL images, arrays, paths, addresses, bytes.
+
+        Returns:
+            float32 ``[n, d]`` on the CPU, each row of length 1.
+
+        Raises:
+            InputError: An image can't be read.
+        """
+        import torch
+
+        images = as_list(image)
+        rows = torch.empty(len(images), self.embedding_size)
+        for index, row in self.encode_images(images):
+            rows[index] = torch.from_numpy(row)
+        return rows
+
+    def encode_text(self, text: str | Sequence[str]) -> torch.Tensor:
+        """Encode texts.
+
+        Args:
+            text: A text or a list of texts.
+
+        Returns:
+            float32 ``[n, d]`` on the CPU, each row of length 1.
+
+        Raises:
+            InputError: A text is empty, too long, or in a language that the checkpoint doesn't know.
+        """
+        return self.backend.encode_texts(_texts(text))
+
+    def encode_images(
+        self,
+        sources: Iterable[ImageSource],
+        *,
+        batch_size: int | None = None,
+        on_error: Callable[[int, SensoriumError], None] | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Encode any number of images in constant memory; reading overlaps with computing.
+
+        Args:
+            sources: Images, read as they are needed.
+            batch_size: How many go through the network at once; by default what suits the device.
+            on_error: Called with the index of an image that can't be read, which is then skipped;
+                without it the error is raised.
+            progress: Told how many images are done.
+            cancel: Stops after the batch at hand.
+
+        Yields:
+            The index of the source and its row: float32 ``[d]`` of length 1. In order, but for skipped ones.
+
+        Raises:
+            InputError: An image can't be read, and there is no ``on_error``.
+            CancelledError: ``cancel`` was set.
+        """
+
+        from sensorium.media.image import read_image
+
+        backend = self.backend
+        size = batch_size or backend.batch_size
+        total = len(sources) if isinstance(sources, Sequence) else None
+
+        def read(source: ImageSource) -> np.ndarray:
+            return backend.preprocess(read_image(source, minimum_side=2 * backend.image_side))
+
+        done = 0
+        batch: list[tuple[int, np.ndarray]] = []
+        for index, pixels in _overlapped(read, sources, ahead=2 * size, on_error=on_error, cancel=cancel):
+            batch.append((index, pixels))
+            if len(batch) == size:
+                yield from _encode_batch(backend, batch)
+                done += len(batch)
+                batch = []
+                report(progress, "encoding images", done, total, "images")
+        if batch:
+            yield from _encode_batch(backend, batch)
+            report(progress, "encoding images", done + len(batch), total, "images")
+
+    def compute_similarity(
+        self, image: ImageSource | Sequence[ImageSource], texts: str | Sequence[str]
+    ) -> torch.Tensor:
+        """Compare images with texts.
+
+        Args:
+            image: An image or a list of images.
+            texts: The texts to choose from.
+
+        Returns:
+            The probability of each text, float32 ``[n, len(texts)]``; each row adds up to 1.
+
+        Raises:
+            InputError: An image can't be read, or a text can't be used.
+        """
+        return self._compare(as_list(image), _texts(texts))[1]
+
+    @overload
+    def zero_shot_classification(
+        self, image: list[ImageSource] | tuple[ImageSource, ...], candidate_labels: str | Sequence[str]
+    ) -> list[Classification]: ...
+
+    @overload
+    def zero_shot_classification(self, image: ImageSource, candidate_labels: str | Sequence[str]) -> Classification: ...
+
+    def zero_shot_classification(
+        self, image: ImageSource | Sequence[ImageSource], candidate_labels: str | Sequence[str]
+    ) -> Classification | list[Classification]:
+        """Classify images into labels that the checkpoint was never trained on.
+
+        Args:
+            image: An image or a list of images.
+            candidate_labels: The labels to choose from; a label that comes twice counts once.
+
+        Returns:
+            A `Classification`, or a list of them for a list of images.
+
+        Raises:
+            InputError: An image can't be read, or a label can't be used.
+        """
+        labels = list(dict.fromkeys(label.strip() for label in _texts(candidate_labels)))
+        backend = self.backend
+        cosines, probabilities = self._compare(as_list(image), [backend.prompt(label) for label in labels])
+        results = []
+        for near, likely in zip(cosines, probabilities, strict=True):
+            scores = [LabelScore(label, score) for label, score in zip(labels, likely.tolist(), strict=True)]
+            scores.sort(key=lambda item: item.score, reverse=True)
+            results.append(Classification(scores, model=self.model, sure=backend.is_sure(near, likely)))
+        return results if isinstance(image, (list, tuple)) else results[0]
+
+    def _compare(self, sources: Sequence[ImageSource], texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        from sensorium.media.image import read_image
+
+        backend = self.backend
+        text_rows = backend.encode_texts(texts)
+        images = [read_image(source, minimum_side=2 * backend.image_side) for source in sources]
+        image_rows = self.encode_image(images)
+        return image_rows @ text_rows.T, backend.probabilities(images, image_rows, texts, text_rows)
+
+
+def zero_shot_classification(
+    image: ImageSource, candidate_labels: str | Sequence[str], *, model: str | os.PathLike[str] | None = None
+) -> Classification:
+    """Classify an image into labels that the checkpoint was never trained on.
+
+    Args:
+        image: An image.
+        candidate_labels: The labels to choose from.
+        model: Catalog name, hub id, local folder, or None for the profile's default.
+
+    Returns:
+        Labels with scores, best first; prints like ``[{'label': 'cat', 'score': 0.92}, …]``.
+
+    Raises:
+        InputError: The image can't be read, or a label can't be used.
+    """
+    result = _shared_clip(None if model is None else os.fspath(model), current_profile()).zero_shot_classification(
+        image, candidate_labels
+    )
+    assert isinstance(result, Classification)
+    return result
+
+
+@cache
+def _shared_clip(model: str | None, profile: str) -> CLIP:
+    return CLIP(model)
+
+
+def as_list(image: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
+    """Return a list of images, whether one or several were given."""
+    return list(image) if isinstance(image, (list, tuple)) else [image]
+
+
+def _texts(texts: str | Sequence[str]) -> list[str]:
+    found = [texts] if isinstance(texts, str) else list(texts)
+    if not found:
+        raise InputError("There is no text to compare the image with", "Give at least one label or sentence")
+    for text in found:
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(f"{text!r} is not a text to compare an image with", "Give labels or sentences")
+    return found
+
+
+def _encode_batch(backend: DualEncoder, batch: list[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
+    import numpy as np
+
+    rows = backend.encode_pixels(np.stack([pixels for _, pixels in batch])).numpy()
+    for (index, _), row in zip(batch, rows, strict=True):
+        yield index, row
+
+
+def _overlapped(
+    read: Callable[[ImageSource], np.ndarray],
+    sources: Iterable[ImageSource],
+    *,
+    ahead: int,
+    on_error: Callable[[int, SensoriumError], None] | None,
+    cancel: Cancellation | None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Read sources in threads, at most ``ahead`` of the one that is being used."""
+    pool = ThreadPoolExecutor(devices.thread_count(), thread_name_prefix="sensorium-read")
+    waiting: deque[tuple[int, Future[np.ndarray]]] = deque()
+    numbered = enumerate(sources)
+    try:
+        while True:
+            check_cancelled(cancel)
+            for index, source in islice(numbered, ahead - len(waiting)):
+                waiting.append((index, pool.submit(read, source)))
+            if not waiting:
+                return
+            index, future = waiting.popleft()
+            try:
+                yield index, future.result()
+            except SensoriumError as error:
+                if on_error is None:
+                    raise
+                on_error(index, error)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,104 @@
+"""What every family of CLIP-like checkpoints offers to `CLIP`: images and texts in one space."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import PIL.Image
+import torch
+
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+
+_CACHED_TEXTS = 20_000
+_TEXTS_AT_ONCE = 256
+
+
+class DualEncoder(ABC):
+    """A loaded checkpoint with an image encoder and a text encoder.
+
+    Attributes:
+        embedding_size: Length of a row.
+        image_side: The side of the square that the image encoder sees, in pixels.
+        batch_size: How many images go through at once by default.
+    """
+
+    embedding_size: int
+    image_side: int
+    batch_size: int
+
+    def __init__(self) -> None:
+        self._texts: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._guard = threading.Lock()
+
+    @abstractmethod
+    def preprocess(self, image: PIL.Image.Image) -> np.ndarray:
+        """Return the uint8 pixels ``[3, side, side]`` that the encoder sees; called from several threads."""
+
+    @abstractmethod
+    def encode_pixels(self, pixels: np.ndarray) -> torch.Tensor:
+        """Turn uint8 ``[n, 3, side, side]`` into float32 rows ``[n, d]`` of length 1, on the CPU."""
+
+    @abstractmethod
+    def check_text(self, text: str) -> None:
+        """Raise `InputError` if the text encoder can't take the text."""
+
+    @abstractmethod
+    def _encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """Turn checked texts into float32 rows ``[n, d]`` of length 1, on the CPU."""
+
+    @abstractmethod
+    def probabilities(
+        self, images: Sequence[PIL.Image.Image], image_rows: torch.Tensor, texts: Sequence[str], text_rows: torch.Tensor
+    ) -> torch.Tensor:
+        """Return how likely each text is to go with each image, ``[images, texts]``, rows adding up to 1."""
+
+    @abstractmethod
+    def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
+        """Return whether the best text is more than the least bad one.
+
+        Args:
+            cosines: Of one image with each text, ``[texts]``.
+            probabilities: Of the same texts.
+        """
+
+    def prompt(self, label: str) -> str:
+        """Return the sentence that stands for a label."""
+        return f"a photo of a {label}"
+
+    def encode_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> torch.Tensor:
+        """Return one row per text; rows met before come from memory.
+
+        Raises:
+            InputError: A text is too long for the encoder, or not in a language that it knows.
+        """
+        rows: dict[str, torch.Tensor] = {}
+        with self._guard:
+            for text in dict.fromkeys(texts):
+                if text in self._texts:
+                    self._texts.move_to_end(text)
+                    rows[text] = self._texts[text]
+        new = [text for text in dict.fromkeys(texts) if text not in rows]
+        for text in new:
+            self.check_text(text)
+        for start in range(0, len(new), _TEXTS_AT_ONCE):
+            check_cancelled(cancel)
+            report(progress, "encoding texts", start, len(new), "texts")
+            chosen = new[start : start + _TEXTS_AT_ONCE]
+            rows.update(zip(chosen, self._encode_texts(chosen), strict=True))
+        with self._guard:
+            for text in new:
+                # A row of its own: a view would keep its whole batch in memory.
+                self._texts[text] = rows[text].clone()
+            while len(self._texts) > _CACHED_TEXTS:
+                self._texts.popitem(last=False)
+        return torch.stack([rows[text] for text in texts])
