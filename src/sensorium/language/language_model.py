@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.language.conversation import Message, check_conversation
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task
 
 if TYPE_CHECKING:
     from sensorium.language.causal_language_model import CausalLanguageModel
-
-Message = Mapping[str, str]
-"""One turn: ``{"role": "system" | "user" | "assistant", "content": text}``."""
-
-ROLES = ("system", "user", "assistant")
 
 
 class LanguageModel(Task["CausalLanguageModel"]):
@@ -54,7 +50,7 @@ class LanguageModel(Task["CausalLanguageModel"]):
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return how many tokens a conversation takes, the chat template's own tokens included."""
-        return self.backend.count_tokens(_checked(messages))
+        return self.backend.count_tokens(check_conversation(messages))
 
     def generate(
         self,
@@ -171,7 +167,7 @@ class LanguageModel(Task["CausalLanguageModel"]):
         The input is checked at once, not at the first piece. Closing the iterator stops the model.
         """
         return self._pieces(
-            _checked(messages),
+            check_conversation(messages),
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             top_p=top_p,
@@ -219,28 +215,6 @@ class LanguageModel(Task["CausalLanguageModel"]):
             cancel=cancel,
         )
         return _until(written, (stop,) if isinstance(stop, str) else tuple(stop), max_new_tokens, progress, cancel)
-
-
-def _checked(messages: Sequence[Message]) -> Sequence[Message]:
-    """Return the conversation if its turns are well-formed and in order, or say what is wrong with it."""
-    for message in messages:
-        if not isinstance(message, Mapping) or message.get("role") not in ROLES:
-            raise InputError(
-                f"A turn of the conversation has no role among {', '.join(ROLES)}",
-                'Write each turn as {"role": "user", "content": "…"}',
-            )
-        if not isinstance(message.get("content"), str) or not message["content"].strip():
-            raise InputError(f"A turn of the {message['role']} is empty", "Give each turn some text")
-    roles = [message["role"] for message in messages]
-    turns = roles[1:] if roles[:1] == ["system"] else roles
-    if not turns or turns[-1] != "user":
-        raise InputError("The conversation does not end with a turn of the user", "Put the question last")
-    if any(role != ("user", "assistant")[index % 2] for index, role in enumerate(turns)):
-        raise InputError(
-            "The turns of the conversation do not alternate between user and assistant",
-            "Start with the user (after an optional system turn), then alternate",
-        )
-    return messages
 
 
 def _check_sampling(max_new_tokens: int, temperature: float, top_p: float) -> None:

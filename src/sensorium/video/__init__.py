@@ -1,0 +1,1 @@
+"""Films: questions about them, and their key moments."""
