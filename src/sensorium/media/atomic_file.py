@@ -1,0 +1,42 @@
+"""Files that appear complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sensorium.errors import InputError
+from sensorium.media.source import display_name
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; it is renamed to ``path`` on success and removed on any failure.
+
+    Args:
+        path: Where the finished file belongs. An existing file there is replaced only on success.
+
+    Yields:
+        The path to write to: in the same folder, with the same suffix, hidden, and not there yet.
+
+    Raises:
+        InputError: The folder doesn't exist, can't be written to, is full, or ``path`` is a folder.
+    """
+    target = Path(path)
+    name = display_name(path)
+    if target.is_dir():
+        raise InputError(f"{name} is a folder, not a file", "Give the name of a file")
+    if not target.parent.is_dir():
+        raise InputError(f"The folder of {name} doesn't exist", "Create it first")
+    temporary = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        reason = error.strerror or "the system refused"
+        raise InputError(f"{name} can't be written: {reason.lower()}", "Choose another folder") from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,201 @@
+"""What a file is, judged by its first bytes and never by its name."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["image", "audio", "video", ""]
+
+HEAD_BYTES = 4096
+"""How many of a file's first bytes are enough for `sniff_kind` and `describe_content`."""
+
+_IMAGES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+_AUDIO = (b"fLaC", b"ID3", b"#!AMR", b".snd", b"caff", b"wvpk", b"MAC ", b"TTA1", b"DSD ", b"MPCK", b"MP+")
+_VIDEO = (
+    b"FLV\x01",
+    b"\x00\x00\x01\xba",
+    b"\x00\x00\x01\xb3",
+    b"DKIF",
+    b"YUV4MPEG2 ",
+    b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02",
+    b".RMF",
+)
+_MP4_BOXES = frozenset({b"moov", b"wide", b"free", b"skip", b"pnot"})
+_PICTURE_BRANDS = {
+    b"avif": "AVIF",
+    b"avis": "AVIF",
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"hevc": "HEIC",
+    b"hevx": "HEIC",
+    b"heim": "HEIC",
+    b"heis": "HEIC",
+    b"mif1": "HEIC",
+    b"msf1": "HEIC",
+}
+_AUDIO_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "})
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_VIDEO = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
+
+
+def image_format(head: bytes) -> str:
+    """Return Pillow's name of a picture's format ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"), or ""."""
+    for magic, name in _IMAGES:
+        if head.startswith(magic):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if (
+        head[:2] == b"BM"
+        and len(head) >= 18
+        and struct.unpack_from("<I", head, 14)[0] in {12, 16, 40, 52, 56, 64, 108, 124}
+    ):
+        return "BMP"
+    return ""
+
+
+def sniff_kind(head: bytes) -> Kind:
+    """Return what a file holds, judged by its first bytes.
+
+    Args:
+        head: The first bytes of the file; `HEAD_BYTES` of them are enough, fewer may be.
+
+    Returns:
+        "image" for the picture formats that Sensorium reads, "audio" or "video" for what it hands to FFmpeg
+        (a container that can hold both counts as video), "" for anything else.
+    """
+    if image_format(head):
+        return "image"
+    if _is_audio(head):
+        return "audio"
+    if _is_video(head):
+        return "video"
+    return ""
+
+
+def _is_audio(head: bytes) -> bool:
+    if head.startswith(_AUDIO):
+        return True
+    if head[:4] in (b"RIFF", b"RF64", b"BW64"):
+        return head[8:12] == b"WAVE"
+    if head[:4] == b"FORM":
+        return head[8:12] in (b"AIFF", b"AIFC")
+    if head[:4] == b"OggS":
+        return b"\x80theora" not in head[:512]
+    if head[:16] == _ASF:
+        return _ASF_VIDEO not in head
+    if head[4:8] == b"ftyp":
+        return head[8:12] in _AUDIO_BRANDS
+    return _is_mpeg_audio(head)
+
+
+def _is_mpeg_audio(head: bytes) -> bool:
+    """MP3 and raw AAC have no signature, only a frame header: ask for one whose fields all make sense."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    if head[1] & 0xF6 == 0xF0:
+        return (head[2] >> 2) & 0xF < 13
+    version, layer = (head[1] >> 3) & 3, (head[1] >> 1) & 3
+    bitrate, rate = head[2] >> 4, (head[2] >> 2) & 3
+    return version != 1 and layer != 0 and 0 < bitrate < 15 and rate != 3
+
+
+def _is_video(head: bytes) -> bool:
+    if head.startswith(_VIDEO):
+        return True
+    if head[:4] == b"RIFF":
+        return head[8:12] == b"AVI "
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return b"webm" in head[:64] or b"matroska" in head[:64]
+    if head[4:8] == b"ftyp":
+        return head[8:12] not in _PICTURE_BRANDS and head[8:12] not in _AUDIO_BRANDS
+    if head[4:8] == b"mdat" or (head[4:8] in _MP4_BOXES and head[0] == 0) or head[:16] == _ASF:
+        return True
+    if head[:4] == b"OggS":
+        return b"\x80theora" in head[:512]
+    return _is_transport_stream(head, 188, 0) or _is_transport_stream(head, 192, 4)
+
+
+def _is_transport_stream(head: bytes, packet: int, offset: int) -> bool:
+    marks = head[offset::packet]
+    return len(marks) >= 3 and set(marks) == {0x47}
+
+
+_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF-", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\xfd7zXZ\0", "an xz archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a Windows program"),
+    (b"8BPS", "a Photoshop document"),
+    (b"%!PS", "a PostScript document"),
+    (b"\x00\x00\x01\x00", "a Windows icon"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"qoif", "a QOI picture"),
+    (b"v/1\x01", "an OpenEXR picture"),
+    (b"MThd", "a MIDI score, which holds notes and no sound"),
+    (b"SQLite format 3\0", "a database"),
+    (b"GGUF", "a model file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"#EXTM3U", "a playlist"),
+    (b"[playlist]", "a playlist"),
+    (b"ffconcat", "a playlist"),
+    (b"version https://git-lfs", "a pointer left by Git LFS instead of the file itself"),
+)
+_NAMES = {"image": "{} picture", "audio": "a sound recording", "video": "a film"}
+
+
+def describe_content(head: bytes) -> str:
+    """Say in a few words what a file is ("a PDF document", "text", "unknown data"), judged by its first bytes."""
+    if not head:
+        return "empty"
+    for magic, description in _OTHERS:
+        if head.startswith(magic):
+            return description
+    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
+        name = _PICTURE_BRANDS[head[8:12]]
+        return f"{'an' if name[0] in 'AH' else 'a'} {name} picture" if name == "AVIF" else f"a {name} picture"
+    kind = sniff_kind(head)
+    if kind == "image":
+        return f"a {image_format(head)} picture"
+    if kind:
+        return _NAMES[kind]
+    return _describe_text(head)
+
+
+def _describe_text(head: bytes) -> str:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "text"
+    # A multi-byte letter may be cut at the end of the head.
+    text = head[:1024].decode("utf-8", errors="ignore")
+    if b"\0" in head[:1024] or len(text.encode()) < len(head[:1024]) - 3:
+        return "unknown data"
+    opening = text.lstrip("\ufeff \t\r\n")[:400].lower()
+    if opening.startswith(("<!doctype html", "<html", "<head", "<body")):
+        return "a web page"
+    if opening.startswith("<svg") or (opening.startswith("<?xml") and "<svg" in opening):
+        return "an SVG drawing"
+    if opening.startswith("<?xml"):
+        return "an XML document"
+    if re.match(r"\{\s*[\"}]|\[\s*[\[{\"\d]", opening):
+        return "a JSON document"
+    return "text"
