@@ -28,7 +28,7 @@ class SentenceEncoder:
         model = BertModel(BertConfig.from_json_file(folder / "config.json"))
         model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
         self._model: torch.nn.Module = model
-        self._model.eval().to(device)
+        self._model.train(False).to(device)
         self._device = device
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_truncation()
