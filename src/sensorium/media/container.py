@@ -1,0 +1,189 @@
+"""Opening sound and film files so that nothing but the given bytes is ever read."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+
+from sensorium.errors import InputError
+from sensorium.media.content import HEAD_BYTES, describe_content, sniff_kind
+from sensorium.media.source import Limits, MediaSource, display_name, resolve
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+WarningCallback: TypeAlias = Callable[[str], None]
+"""Called with one plain sentence about what is wrong with a file that could be used all the same."""
+
+CONTAINERS = (
+    "3gp", "aac", "ac3", "aiff", "amr", "asf", "au", "avi", "caf", "flac", "flv", "gif", "matroska", "mov",
+    "mp3", "mpeg", "mpegts", "ogg", "w64", "wav", "webm", "wv",
+)  # fmt: skip
+"""FFmpeg's names of the containers that are read. Playlists and manifests are not among them: they name other files."""
+
+MAX_STREAMS = 64
+REMEDY = "Convert it with FFmpeg to MP4, WebM, WAV, FLAC, MP3 or Ogg"
+
+
+@dataclass(frozen=True)
+class OpenMedia:
+    """A sound or film file that is open for reading.
+
+    Attributes:
+        name: How to name the file in a sentence.
+        container: PyAV's container.
+        limits: What the file may cost.
+    """
+
+    name: str
+    container: InputContainer
+    limits: Limits
+
+    @property
+    def start(self) -> float:
+        """The clock reading, in seconds, at which players begin this file."""
+        return (self.container.start_time or 0) / 1_000_000
+
+    @property
+    def stated_duration(self) -> float | None:
+        """How long the header says the file is, in seconds."""
+        return None if self.container.duration is None else self.container.duration / 1_000_000
+
+    def sound_track(self) -> Any:
+        """Return the stream that a player would play.
+
+        Raises:
+            InputError: There is none, or it can't be decoded.
+        """
+        return self._choose(list(self.container.streams.audio), "sound track")
+
+    def pictures(self) -> Any:
+        """Return the stream that a player would show; a cover picture isn't one.
+
+        Raises:
+            InputError: There is none, or it can't be decoded.
+        """
+        from av.stream import Disposition
+
+        films = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
+        return self._choose(films, "moving picture")
+
+    def _choose(self, streams: list[Any], what: str) -> Any:
+        from av.stream import Disposition
+
+        if not streams:
+            raise InputError(f"The file {self.name} has no {what}", "Choose a file that has one")
+        usable = [stream for stream in streams if stream.codec_context is not None]
+        if not usable:
+            raise InputError(f"The {what} of {self.name} is in a format that can't be decoded", REMEDY)
+        return max(usable, key=lambda stream: bool(stream.disposition & Disposition.default))
+
+
+class _Bytes:
+    """A file without its name: the format is told from what is in it, and nothing can be derived from its place."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.seek = file.seek
+        self.tell = file.tell
+
+
+def _refuse_other_files(url: str, flags: int, options: object) -> object:
+    raise PermissionError("a media file asked for another file")
+
+
+@contextlib.contextmanager
+def open_media(source: MediaSource, *, limits: Limits) -> Iterator[OpenMedia]:
+    """Open a sound or film file.
+
+    FFmpeg gets an open file and no protocol at all, so that a file can't make it read another one or an address.
+
+    Args:
+        source: Path, address, data URI, bytes or open file.
+        limits: What the file may cost.
+
+    Raises:
+        InputError: It is empty, damaged, too long, or not a sound or film file.
+    """
+    import av
+
+    name = display_name(source)
+    with contextlib.ExitStack() as stack:
+        media = resolve(source, limits=limits)
+        name = media.name
+        file = stack.enter_context(media.open())
+        head = file.read(HEAD_BYTES)
+        if not head:
+            raise InputError(f"The file {name} is empty", "Choose another file, or fetch it again")
+        file.seek(0)
+        try:
+            container = av.open(
+                _Bytes(file),
+                "r",
+                options={"max_pixels": str(limits.max_pixels)},
+                container_options={
+                    "format_whitelist": ",".join(CONTAINERS),
+                    "protocol_whitelist": "none",
+                    "max_streams": str(MAX_STREAMS),
+                },
+                metadata_errors="replace",
+                io_open=_refuse_other_files,
+            )
+        except (av.FFmpegError, PermissionError, ValueError) as error:
+            logger.debug("FFmpeg on %s: %s", name, error)
+            raise InputError(_refusal(name, head), REMEDY) from None
+        stack.enter_context(container)
+        yield OpenMedia(name, container, limits)
+
+
+def _refusal(name: str, head: bytes) -> str:
+    if sniff_kind(head) in ("audio", "video"):
+        return f"The file {name} is damaged: its beginning or its table of contents is missing"
+    return f"The file {name} is not a sound or film file but {describe_content(head)}"
+
+
+def decode(media: OpenMedia, stream: Stream, on_damage: Callable[[], None]) -> Iterator[Any]:
+    """Decode one stream from where the container stands; damaged packets are left out, as players do.
+
+    Args:
+        media: The open file.
+        stream: One of its streams.
+        on_damage: Called for each piece that could not be read or decoded.
+
+    Yields:
+        PyAV frames.
+    """
+    import av
+
+    packets = media.container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.FFmpegError, OSError):
+            on_damage()
+            packets = iter(())  # the end of what can be read; what the decoder still holds is lost
+            continue
+        try:
+            frames = packet.decode()
+        except av.error.EOFError:
+            continue
+        except av.FFmpegError:
+            on_damage()
+            continue
+        yield from frames
+
+
+def warn(on_warning: WarningCallback | None, sentence: str) -> None:
+    """Hand a warning to whoever asked for it, or else to the log."""
+    if on_warning is None:
+        logger.warning("%s", sentence)
+    else:
+        on_warning(sentence)
