@@ -1,72 +1,174 @@
-"""Subtitles that people can read: cues laid out from words, written and read back in the common formats."""
+"""Subtitle files: cues written as SRT, VTT, TXT, TSV or JSON, and read back."""
 
 from __future__ import annotations
 
+import html
+import json
 import os
+import re
+import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sensorium.errors import InputError
-from sensorium.record import Record
+from sensorium.media.atomic_file import atomic_file
+from sensorium.media.phrase_breaks import join_texts
+from sensorium.media.subtitle_layout import Cue as Cue
+from sensorium.media.subtitle_layout import Word as Word
+from sensorium.media.subtitle_layout import layout_cues as layout_cues
 
 FORMATS = ("srt", "vtt", "txt", "tsv", "json")
+"""SubRip, WebVTT, plain text, tab-separated (milliseconds), JSON (seconds)."""
+
+_TIMING = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s*-->\s*(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Word(Record):
-    """A spoken word.
+def subtitle_format(path: str | os.PathLike[str]) -> str:
+    """Return the format that a file name asks for by its suffix.
 
-    Attributes:
-        start: Where it begins, in seconds.
-        end: Where it ends, in seconds.
-        text: The word as written, with the space before it, if it has one: joined words are the text.
-        probability: How sure the model is of it, from 0 to 1.
+    Raises:
+        InputError: The suffix is none of `FORMATS`.
     """
-
-    start: float
-    end: float
-    text: str
-    probability: float = 1.0
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Cue(Record):
-    """One subtitle as it stands on the screen.
-
-    Attributes:
-        start: When it appears, in seconds.
-        end: When it goes, in seconds.
-        text: Its lines, joined by newlines.
-    """
-
-    start: float
-    end: float
-    text: str
-
-
-def layout_cues(segments: Iterable[Any], *, language: str = "") -> list[Cue]:
-    """Lay out transcribed segments (start, end, text, words) as cues for reading."""
-    return [Cue(segment.start, segment.end, segment.text.strip()) for segment in segments if segment.text.strip()]
+    return _known(Path(path).suffix.lstrip(".").lower() or "none")
 
 
 def format_subtitles(cues: Iterable[Cue], format: str = "srt") -> str:
-    """Return cues as the text of a subtitle file."""
-    if format not in FORMATS:
-        raise InputError(f"There is no subtitle format {format!r}", f"Use {', '.join(FORMATS)}")
+    """Return cues as the text of a subtitle file.
 
-    def clock(seconds: float, mark: str = ",") -> str:
-        total = round(seconds * 1000)
-        return f"{total // 3600000:02d}:{total // 60000 % 60:02d}:{total // 1000 % 60:02d}{mark}{total % 1000:03d}"
+    Args:
+        cues: In the order of time.
+        format: ``"srt"``, ``"vtt"``, ``"txt"``, ``"tsv"``, ``"json"``.
 
-    return "\n".join(
-        f"{number}\n{clock(cue.start)} --> {clock(cue.end)}\n{cue.text}\n" for number, cue in enumerate(cues, 1)
-    )
+    Raises:
+        InputError: There is no such format.
+    """
+    write = {"srt": _srt, "vtt": _vtt, "txt": _txt, "tsv": _tsv, "json": _json}[_known(format)]
+    return write([Cue(cue.start, cue.end, _clean(cue.text)) for cue in cues])
 
 
 def write_subtitles(cues: Iterable[Cue], path: str | os.PathLike[str], format: str | None = None) -> Path:
-    """Write cues to a file; the format follows the suffix unless given. Return the path."""
-    target = Path(path)
-    target.write_text(format_subtitles(cues, format or target.suffix.lstrip(".").lower() or "srt"), encoding="utf-8")
-    return target
+    """Write cues to a file in UTF-8; it appears complete or not at all.
+
+    Args:
+        cues: In the order of time.
+        path: Where to; its suffix names the format unless ``format`` does.
+        format: ``"srt"``, ``"vtt"``, ``"txt"``, ``"tsv"``, ``"json"``.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: There is no such format, or the file can't be written.
+    """
+    text = format_subtitles(cues, subtitle_format(path) if format is None else format)
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return Path(path)
+
+
+def parse_subtitles(text: str, format: str = "srt") -> list[Cue]:
+    """Read cues from the text of a subtitle file.
+
+    Args:
+        text: Its text; a byte order mark, Windows line ends, formatting tags, notes and styles do no harm.
+        format: ``"srt"``, ``"vtt"``, ``"tsv"`` or ``"json"``; plain text has no times.
+
+    Raises:
+        InputError: The text isn't in that format.
+    """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if _known(format) == "txt":
+        raise InputError("Plain text has no times, so no subtitles can be read from it", "Use srt, vtt, tsv or json")
+    try:
+        if format == "json":
+            return [Cue(float(item["start"]), float(item["end"]), str(item["text"])) for item in json.loads(text)]
+        if format == "tsv":
+            rows = [line.split("\t", 2) for line in text.splitlines()[1:] if line]
+            return [Cue(int(start) / 1000, int(end) / 1000, said) for start, end, said in rows]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"The text is not a subtitle file in the format {format}", "Check the format") from None
+    if format == "vtt" and not text.startswith("WEBVTT"):
+        raise InputError("The text is not a WebVTT file: it doesn't begin with WEBVTT", "Check the format")
+    return _parse_blocks(text, unescape=format == "vtt")
+
+
+def _parse_blocks(text: str, unescape: bool) -> list[Cue]:
+    cues = []
+    for block in re.split(r"\n[ \t]*\n", text):
+        lines = block.strip("\n").split("\n")
+        for number, line in enumerate(lines[:2]):
+            timing = _TIMING.match(line.strip())
+            if timing:
+                said = _TAG.sub("", "\n".join(lines[number + 1 :])) if unescape else "\n".join(lines[number + 1 :])
+                start, end = _seconds(*timing.groups()[:4]), _seconds(*timing.groups()[4:])
+                cues.append(Cue(start, end, html.unescape(said) if unescape else said))
+                break
+    if not cues and "-->" in text:
+        raise InputError("The subtitle file's times can't be read", "Write them like 00:00:01,000 --> 00:00:02,500")
+    return cues
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, milliseconds: str) -> float:
+    return (((int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(milliseconds)) / 1000
+
+
+def _known(format: str) -> str:
+    if format not in FORMATS:
+        raise InputError(f"There is no subtitle format {format!r}", f"Use {', '.join(FORMATS)}")
+    return format
+
+
+def _clean(text: str) -> str:
+    """Drop empty lines, which end a cue, and the control characters that no subtitle holds."""
+    lines = ("".join(c if unicodedata.category(c) != "Cc" else " " for c in line) for line in text.splitlines())
+    return "\n".join(line.strip() for line in lines if line.strip())
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
+
+
+def _clock(seconds: float, mark: str) -> str:
+    # Rounded once, as a whole: rounding the fraction alone turns 59.9996 s into 59,1000.
+    minutes, milliseconds = divmod(_milliseconds(seconds), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{milliseconds // 1000:02d}{mark}{milliseconds % 1000:03d}"
+
+
+def _srt(cues: list[Cue]) -> str:
+    blocks = []
+    for number, cue in enumerate(cues, 1):
+        # SubRip knows no escapes; an arrow inside the text would read as a line of times.
+        said = cue.text.replace("-->", "→")
+        blocks.append(f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{said}\n")
+    return "\n".join(blocks)
+
+
+def _vtt(cues: list[Cue]) -> str:
+    blocks = ["WEBVTT\n"]
+    for cue in cues:
+        said = html.escape(cue.text, quote=False)
+        blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{said}\n")
+    return "\n".join(blocks)
+
+
+def _txt(cues: list[Cue]) -> str:
+    return "".join(_unwrapped(cue) + "\n" for cue in cues)
+
+
+def _tsv(cues: list[Cue]) -> str:
+    rows = (f"{_milliseconds(cue.start)}\t{_milliseconds(cue.end)}\t{_unwrapped(cue)}\n" for cue in cues)
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+def _json(cues: list[Cue]) -> str:
+    items = [
+        {"start": _milliseconds(cue.start) / 1000, "end": _milliseconds(cue.end) / 1000, "text": cue.text}
+        for cue in cues
+    ]
+    return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
+
+
+def _unwrapped(cue: Cue) -> str:
+    return join_texts(cue.text.split("\n"))

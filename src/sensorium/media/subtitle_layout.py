@@ -1,0 +1,364 @@
+"""Laying out cues for reading: line lengths, reading speed, breaks at phrases, nothing over silence.
+
+The measures are those of the large streaming services' timed-text style guides, as DESIGN rules: 42 characters a
+line (16 in Chinese, Japanese and Korean), two lines, 20 characters a second (9), one to seven seconds a cue.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from sensorium.media.phrase_breaks import (
+    FORBIDDEN,
+    break_cost,
+    ends_sentence,
+    is_east_asian,
+    is_hangul,
+    needs_space,
+)
+from sensorium.record import Record
+
+MAX_LINES = 2
+MIN_DURATION = 1.0
+MAX_DURATION = 7.0
+MAX_LINGER = 1.0
+"""How long a cue may stay after its last word, to be readable, in seconds."""
+MAX_PAUSE = 1.0
+"""A silence inside a cue may not be longer, in seconds."""
+MIN_GAP = 0.083
+"""Two frames of film between two cues, so that the eye sees the change."""
+CLOSED_GAP = 0.5
+"""A gap between two cues that is shorter flickers; it is closed to `MIN_GAP`."""
+
+_CUE = 6.0
+_CROSSED_SENTENCE = 6.0
+_IMBALANCE = 4.0
+_ORPHAN = 6.0
+_TOO_SHORT = 30.0
+_TOO_FAST = 4.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Word(Record):
+    """A spoken word.
+
+    Attributes:
+        start: Where it begins, in seconds.
+        end: Where it ends, in seconds.
+        text: The word as written, with the space before it, if it has one: joined words are the text.
+        probability: How sure the model is of it, from 0 to 1.
+    """
+
+    start: float
+    end: float
+    text: str
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cue(Record):
+    """One subtitle as it stands on the screen.
+
+    Attributes:
+        start: When it appears, in seconds.
+        end: When it goes, in seconds.
+        text: Its lines, joined by newlines.
+    """
+
+    start: float
+    end: float
+    text: str
+
+
+class SpokenText(Protocol):
+    """What `layout_cues` lays out: a segment of a transcription, with or without words."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def words(self) -> Sequence[Word]: ...
+
+
+@dataclass(frozen=True)
+class _Measures:
+    """The limits for one script."""
+
+    line_length: int
+    characters_per_second: float
+
+
+_LATIN = _Measures(line_length=42, characters_per_second=20.0)
+_EAST_ASIAN = _Measures(line_length=16, characters_per_second=9.0)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What can't be broken: a word, or a character of Chinese or Japanese.
+
+    Attributes:
+        text: Without spaces around it.
+        start: In seconds.
+        end: In seconds.
+        space: Whether a space stands before it.
+        inside_word: Whether it continues a word that the recogniser saw as one.
+    """
+
+    text: str
+    start: float
+    end: float
+    space: bool
+    inside_word: bool = False
+
+
+def layout_cues(segments: Iterable[SpokenText], *, language: str = "") -> list[Cue]:
+    """Lay out a transcription as subtitles that people can read.
+
+    Word times are used where segments have them; else a segment's time is shared among its words by length.
+
+    Args:
+        segments: In the order of time.
+        language: Language code, which makes breaks at phrases better; "" if unknown.
+
+    Returns:
+        Cues in the order of time that don't overlap.
+    """
+    cues: list[Cue] = []
+    for run in _runs(_pieces(segments)):
+        measures = _measures(run)
+        cues += _layout_run(_fit(run, measures.line_length), measures, language)
+    return _retime(cues)
+
+
+def _pieces(segments: Iterable[SpokenText]) -> list[_Piece]:
+    pieces: list[_Piece] = []
+    for segment in segments:
+        words = [word for word in segment.words if word.text.strip()] or _share_time(segment)
+        spaced = any(word.text[0].isspace() for word in words[1:])
+        for number, word in enumerate(words):
+            space = word.text[0].isspace()
+            if pieces and (number == 0 or not spaced):
+                space = _joins_with_space(pieces[-1].text, word.text.strip())
+            pieces += _split_word(word, space)
+    return _in_order(pieces)
+
+
+def _share_time(segment: SpokenText) -> list[Word]:
+    """Make up word times for a segment that has none: each word gets a part as long as its letters."""
+    text = " ".join(segment.text.split())
+    share = max(0.0, segment.end - segment.start) / max(1, len(text))
+    words = []
+    position = 0
+    for number, word in enumerate(text.split()):
+        begin = segment.start + position * share
+        words.append(Word(begin, begin + len(word) * share, (" " if number else "") + word))
+        position += len(word) + 1
+    return words
+
+
+def _joins_with_space(before: str, after: str) -> bool:
+    return needs_space(before, after) and any(map(str.isalnum, after))
+
+
+def _split_word(word: Word, space: bool) -> list[_Piece]:
+    texts: list[tuple[str, bool]] = []
+    for number, part in enumerate(unicodedata.normalize("NFC", word.text).split()):
+        begins = True
+        for character in part:
+            alone = is_east_asian(character)
+            if begins or alone or is_east_asian(texts[-1][0][-1]):
+                texts.append((character, begins and (number > 0 or space)))
+            else:
+                texts[-1] = (texts[-1][0] + character, texts[-1][1])
+            begins = False
+    total = sum(len(text) for text, _ in texts)
+    share = max(0.0, word.end - word.start) / max(1, total)
+    pieces = []
+    position = 0
+    for number, (text, spaced) in enumerate(texts):
+        begin = word.start + position * share
+        position += len(text)
+        pieces.append(_Piece(text, begin, word.start + position * share, spaced, number > 0 and not spaced))
+    return pieces
+
+
+def _in_order(pieces: list[_Piece]) -> list[_Piece]:
+    """Make times run forward: recognisers give words that overlap a little, or last no time."""
+    ordered: list[_Piece] = []
+    latest = 0.0
+    for piece in pieces:
+        start = max(piece.start, latest)
+        end = max(piece.end, start)
+        ordered.append(replace(piece, start=start, end=end))
+        latest = start
+    for number in range(len(ordered) - 1):
+        if ordered[number].end > ordered[number + 1].start:
+            ordered[number] = replace(ordered[number], end=ordered[number + 1].start)
+    return ordered
+
+
+def _runs(pieces: list[_Piece]) -> list[list[_Piece]]:
+    """Cut where a cue must end anyway: at long silences, and where the script changes with a sentence."""
+    runs: list[list[_Piece]] = []
+    for piece in pieces:
+        previous = runs[-1][-1] if runs else piece
+        silence = piece.start - previous.end > MAX_PAUSE
+        other_script = ends_sentence(previous.text) and _measures([previous]) != _measures([piece])
+        if not runs or silence or other_script:
+            runs.append([piece])
+        else:
+            runs[-1].append(piece)
+    return runs
+
+
+def _measures(pieces: list[_Piece]) -> _Measures:
+    characters = [character for piece in pieces for character in piece.text]
+    wide = sum(is_east_asian(character) or is_hangul(character) for character in characters)
+    return _EAST_ASIAN if wide * 3 > sum(map(str.isalnum, characters)) else _LATIN
+
+
+def _fit(pieces: list[_Piece], line_length: int) -> list[_Piece]:
+    """Cut words that are longer than a line; nothing else can be done with them."""
+    fitting: list[_Piece] = []
+    for piece in pieces:
+        parts = [piece.text[at : at + line_length] for at in range(0, len(piece.text), line_length)]
+        share = (piece.end - piece.start) / len(parts)
+        for number, part in enumerate(parts):
+            fitting.append(
+                _Piece(
+                    part,
+                    piece.start + number * share,
+                    piece.start + (number + 1) * share,
+                    piece.space and number == 0,
+                    piece.inside_word or number > 0,
+                )
+            )
+    return fitting
+
+
+class _Run:
+    """Pieces with their lengths and break costs ready for the search."""
+
+    def __init__(self, pieces: list[_Piece], measures: _Measures, language: str) -> None:
+        self.pieces = pieces
+        self.measures = measures
+        self.offsets = [0]
+        for piece in pieces:
+            self.offsets.append(self.offsets[-1] + len(piece.text) + piece.space)
+        self.breaks = [self._break_before(number, language) for number in range(len(pieces))] + [0.0]
+        ends = [ends_sentence(piece.text) for piece in pieces]
+        self.sentence_ends = [0]
+        for number in range(len(pieces)):
+            # The count of sentences that end before a piece, so that a difference tells those between two.
+            ended = ends[number] and self.breaks[number + 1] != FORBIDDEN
+            self.sentence_ends.append(self.sentence_ends[-1] + ended)
+
+    def _break_before(self, number: int, language: str) -> float:
+        if number == 0:
+            return 0.0
+        before, after = self.pieces[number - 1], self.pieces[number]
+        pause = after.start - before.end
+        cost = break_cost(before.text, after.text, space=after.space, pause=pause, language=language)
+        return min(10.0, cost + 3.0) if after.inside_word and 1.0 < cost < FORBIDDEN else cost
+
+    def length(self, first: int, stop: int) -> int:
+        return self.offsets[stop] - self.offsets[first] - self.pieces[first].space
+
+    def text(self, first: int, stop: int) -> str:
+        parts = ((" " if piece.space else "") + piece.text for piece in self.pieces[first:stop])
+        return "".join(parts).strip()
+
+    def split(self, first: int, stop: int) -> tuple[float, int]:
+        """Find the best place for a line break; return its cost and place, the place 0 for a single line."""
+        if self.length(first, stop) <= self.measures.line_length:
+            return 0.0, 0
+        best = (math.inf, 0)
+        earliest = bisect_left(self.offsets, self.offsets[stop] - self.measures.line_length - 1, first + 1, stop)
+        for place in range(earliest, stop):
+            upper, lower = self.length(first, place), self.length(place, stop)
+            if upper > self.measures.line_length:
+                break
+            if lower > self.measures.line_length or self.breaks[place] == FORBIDDEN:
+                continue
+            difference = abs(upper - lower) / self.measures.line_length
+            cost = self.breaks[place] + _IMBALANCE * difference + (0.5 if upper > lower else 0.0)
+            if min(place - first, stop - place) == 1 and difference > 0.5:
+                cost += _ORPHAN
+            best = min(best, (cost, place))
+        return best
+
+    def cost(self, first: int, stop: int) -> float:
+        """Return how bad a cue of these pieces is; infinite if it breaks a rule that must hold."""
+        pieces = self.pieces
+        start = pieces[first].start
+        spoken = pieces[stop - 1].end - start
+        if (spoken > MAX_DURATION and stop - first > 1) or self.breaks[stop] == FORBIDDEN:
+            return math.inf
+        split, _ = self.split(first, stop)
+        if split == math.inf:
+            return math.inf
+        cost = _CUE + split + 1.5 * self.breaks[stop]
+        if stop < len(pieces):
+            available = min(pieces[stop].start - MIN_GAP, pieces[stop - 1].end + MAX_LINGER) - start
+        else:
+            available = spoken + MAX_LINGER
+        if available < MIN_DURATION:
+            cost += _TOO_SHORT * (1.0 + MIN_DURATION - available)
+        needed = self.length(first, stop) / self.measures.characters_per_second
+        if available < needed:
+            cost += _TOO_FAST * (1.0 + 5.0 * (needed - available))
+        if self.sentence_ends[stop - 1] > self.sentence_ends[first] and self.breaks[stop] > 0.0:
+            cost += _CROSSED_SENTENCE
+        if stop - first == 1 and len(pieces) > 1 and not ends_sentence(pieces[first].text):
+            cost += _ORPHAN
+        return cost
+
+
+def _layout_run(pieces: list[_Piece], measures: _Measures, language: str) -> list[Cue]:
+    """Find the cheapest way to cut a run into cues (dynamic programming over places to cut)."""
+    run = _Run(pieces, measures, language)
+    longest = MAX_LINES * measures.line_length + 1
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for stop in range(1, len(pieces) + 1):
+        candidates = [(math.inf, stop - 1)]
+        for first in range(stop - 1, -1, -1):
+            if run.length(first, stop) > longest:
+                break
+            if best[first][0] < math.inf:
+                candidates.append((best[first][0] + run.cost(first, stop), first))
+        best.append(min(candidates))
+    cues: list[Cue] = []
+    stop = len(pieces)
+    while stop > 0:
+        first = best[stop][1]
+        _, place = run.split(first, stop)
+        lines = [run.text(first, place), run.text(place, stop)] if place else [run.text(first, stop)]
+        cues.append(Cue(pieces[first].start, pieces[stop - 1].end, "\n".join(lines)))
+        stop = first
+    return cues[::-1]
+
+
+def _retime(cues: list[Cue]) -> list[Cue]:
+    """Let cues stay long enough to be read, close small gaps, keep a minimum gap, never overlap."""
+    starts: list[float] = []
+    for cue in cues:
+        # Only words that follow each other impossibly fast are ever delayed here.
+        earliest = starts[-1] + MIN_DURATION + MIN_GAP if starts else 0.0
+        starts.append(max(cue.start, earliest))
+    timed: list[Cue] = []
+    for cue, start, following in zip(cues, starts, [*starts[1:], math.inf], strict=True):
+        speed = _measures([_Piece(cue.text, 0.0, 0.0, False)]).characters_per_second
+        wanted = max(MIN_DURATION, len(cue.text) / speed)
+        end = max(cue.end, start + MIN_DURATION, min(start + wanted, cue.end + MAX_LINGER))
+        if following - end < CLOSED_GAP:
+            end = following - MIN_GAP
+        timed.append(Cue(start, min(end, start + MAX_DURATION), cue.text))
+    return timed
