@@ -28,7 +28,7 @@ _ABBREVIATION = re.compile(
 _PHRASE_OPENERS = {
     "en": "that which who whom whose where when while because although though after before since until unless with "
     "without within from into onto over under about against between through during than then were have been their "
-    "your this these those what how why would could should will shall must being there they",
+    "your this these those what how why would could should will shall must might being there they every each some",
     "fr": "avec sans dans pour mais donc quand comme parce puisque lorsque depuis pendant chez vers sous entre dont "
     "cette leur leurs notre votre nous vous elle elles quel quelle sont était avoir être plus",
     "de": "aber oder denn weil dass wenn während obwohl nachdem bevor seit durch ohne gegen zwischen unter über nach "

@@ -19,6 +19,7 @@ from sensorium.media.phrase_breaks import (
     ends_sentence,
     is_east_asian,
     is_hangul,
+    is_unspaced,
     needs_space,
 )
 from sensorium.record import Record
@@ -35,8 +36,10 @@ MIN_GAP = 0.083
 CLOSED_GAP = 0.5
 """A gap between two cues that is shorter flickers; it is closed to `MIN_GAP`."""
 
+# What the search weighs: a cue more, a break at its end, and what makes it hard to read.
 _CUE = 6.0
-_CROSSED_SENTENCE = 6.0
+_BREAK = 1.5
+_CROSSED_SENTENCE = 10.0
 _IMBALANCE = 4.0
 _ORPHAN = 6.0
 _TOO_SHORT = 30.0
@@ -142,13 +145,22 @@ def _pieces(segments: Iterable[SpokenText]) -> list[_Piece]:
     pieces: list[_Piece] = []
     for segment in segments:
         words = [word for word in segment.words if word.text.strip()] or _share_time(segment)
-        spaced = any(word.text[0].isspace() for word in words[1:])
+        exact = "".join(word.text for word in words).strip() == segment.text.strip()
         for number, word in enumerate(words):
             space = word.text[0].isspace()
-            if pieces and (number == 0 or not spaced):
+            if pieces and (number == 0 or not exact):
                 space = _joins_with_space(pieces[-1].text, word.text.strip())
-            pieces += _split_word(word, space)
+            for piece in _split_word(word, space):
+                if pieces and _are_one(pieces[-1], piece):
+                    pieces[-1] = replace(pieces[-1], text=pieces[-1].text + piece.text, end=piece.end)
+                else:
+                    pieces.append(piece)
     return _in_order(pieces)
+
+
+def _are_one(before: _Piece, after: _Piece) -> bool:
+    """Return whether two pieces are parts of one written word, such as "50" and "%"."""
+    return not (after.space or is_unspaced(before.text[-1]) or is_unspaced(after.text[0]))
 
 
 def _share_time(segment: SpokenText) -> list[Word]:
@@ -305,7 +317,7 @@ class _Run:
         split, _ = self.split(first, stop)
         if split == math.inf:
             return math.inf
-        cost = _CUE + split + 1.5 * self.breaks[stop]
+        cost = _CUE + split + _BREAK * self.breaks[stop]
         if stop < len(pieces):
             available = min(pieces[stop].start - MIN_GAP, pieces[stop - 1].end + MAX_LINGER) - start
         else:
@@ -328,13 +340,13 @@ def _layout_run(pieces: list[_Piece], measures: _Measures, language: str) -> lis
     longest = MAX_LINES * measures.line_length + 1
     best: list[tuple[float, int]] = [(0.0, 0)]
     for stop in range(1, len(pieces) + 1):
-        candidates = [(math.inf, stop - 1)]
+        cheapest = (math.inf, stop - 1)
         for first in range(stop - 1, -1, -1):
             if run.length(first, stop) > longest:
                 break
-            if best[first][0] < math.inf:
-                candidates.append((best[first][0] + run.cost(first, stop), first))
-        best.append(min(candidates))
+            if best[first][0] + _CUE + _BREAK * run.breaks[stop] < cheapest[0]:
+                cheapest = min(cheapest, (best[first][0] + run.cost(first, stop), first))
+        best.append(cheapest)
     cues: list[Cue] = []
     stop = len(pieces)
     while stop > 0:
