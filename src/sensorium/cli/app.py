@@ -1,0 +1,176 @@
+"""The ``sensorium`` command: its subcommands, and how every one of them ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+from typer.main import get_command
+
+from sensorium import __version__
+from sensorium.cli import doctor, models, pictures, prompt, search, speech, video
+from sensorium.cli.exit_codes import ALL_GOOD, BAD_INPUT, CANCELLED, INTERNAL_ERROR, OUTPUT_CLOSED, exit_code
+from sensorium.cli.options import examples
+from sensorium.cli.terminal import Terminal, print_error
+from sensorium.errors import InputError, SensoriumError
+
+
+class SensoriumGroup(TyperGroup):
+    """Turns whatever a command raises into one sentence on stderr and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command line and end with `SystemExit`."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        terminal = Terminal(as_json="--json" in arguments)
+        code = ALL_GOOD
+        try:
+            value = super().main(
+                arguments,
+                prog_name=prog_name or "sensorium",
+                complete_var=complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
+            )
+            sys.stdout.flush()
+            code = value if isinstance(value, int) else ALL_GOOD
+        except SensoriumError as error:
+            terminal.error(error)
+            code = exit_code(error)
+        except TyperException as error:
+            code = _explain_usage(error, terminal)
+        except typer.Abort:
+            code = CANCELLED
+        except BrokenPipeError:
+            code = OUTPUT_CLOSED
+        except OSError as error:
+            _show_traceback()
+            terminal.error(InputError(f"The system refused: {error.strerror or error}{_file_of(error)}"))
+            code = BAD_INPUT
+        except MemoryError:
+            _show_traceback()
+            terminal.error(InputError("Memory ran out", "Take a smaller input or a smaller model"))
+            code = INTERNAL_ERROR
+        except Exception as error:
+            _show_traceback()
+            print_error(
+                f"Something went wrong inside sensorium ({type(error).__name__}). "
+                "Set SENSORIUM_DEBUG=1 to see where, and report it, please."
+            )
+            code = INTERNAL_ERROR
+        if code == CANCELLED:
+            print("Cancelled.", file=sys.stderr)
+        if code == OUTPUT_CLOSED:
+            _close_output()
+        raise SystemExit(code)
+
+
+_HELP = (
+    "Pictures, speech and video: one command each, offline on an ordinary computer.\n\n"
+    "Results go to stdout, progress and notes to stderr. Exit codes: 0 all good, 1 some inputs failed and the others "
+    "were done, 2 wrong usage or bad input, 3 a checkpoint or a package is missing, 130 cancelled."
+)
+
+app = typer.Typer(
+    name="sensorium",
+    cls=SensoriumGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+    epilog=examples(
+        "sensorium classify cat.jpg --labels cat,dog,bird,car",
+        "sensorium transcribe interview.mp3 --format srt -o interview.srt",
+        "sensorium doctor",
+    ),
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"sensorium {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=_HELP)
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
+
+
+for group in (pictures, search, speech, video, prompt, models, doctor):
+    group.register(app)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, by default the program's own, and end with `SystemExit`."""
+    _prepare_streams()
+    if not os.environ.get("SENSORIUM_DEBUG"):
+        _silence_libraries()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    get_command(app).main(arguments, prog_name="sensorium")
+
+
+def _prepare_streams() -> None:
+    """Whatever the locale, no character may stop a command: those it can't show are escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence_libraries() -> None:
+    """Libraries talk to developers on stderr; what users need to know, commands say themselves."""
+    warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
+    for name, value in {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def _explain_usage(error: TyperException, terminal: Terminal) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return BAD_INPUT
+    command = context.command_path if context is not None else "sensorium"
+    terminal.error(InputError(error.format_message(), f"'{command} --help' shows how to use it"))
+    return BAD_INPUT
+
+
+def _file_of(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""
+
+
+def _show_traceback() -> None:
+    if os.environ.get("SENSORIUM_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+
+
+def _close_output() -> None:
+    """Whoever read the output has gone; keep Python from complaining about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

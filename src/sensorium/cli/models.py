@@ -1,0 +1,221 @@
+"""``sensorium models``: which checkpoints there are, their cards, fetching and removing them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any, Optional
+
+import typer
+
+from sensorium.cli.call import Call
+from sensorium.cli.completion import complete_models, complete_profiles, complete_pullable, complete_tasks
+from sensorium.cli.inputs import Input
+from sensorium.cli.interrupt import cancel, command
+from sensorium.cli.options import AsJson, Quiet, examples
+from sensorium.cli.terminal import size
+from sensorium.errors import ModelUnavailableError
+from sensorium.models.catalog import PROFILES, Checkpoint
+
+Names = Annotated[
+    list[str], typer.Argument(metavar="NAME", help="Names of checkpoints.", autocompletion=complete_models)
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group and its commands."""
+    group = typer.Typer(
+        no_args_is_help=True, help="Show, fetch and remove checkpoints.", epilog=examples("sensorium models list")
+    )
+    group.command(
+        "list", epilog=examples("sensorium models list", "sensorium models list --task speech-to-text --json")
+    )(list_models)
+    group.command("info", epilog=examples("sensorium models info whisper-base"))(info)
+    group.command("pull", epilog=examples("sensorium models pull starter", "sensorium models pull whisper-base"))(pull)
+    group.command("remove", epilog=examples("sensorium models remove whisper-base"))(remove)
+    group.command("path", epilog=examples("sensorium models path", "sensorium models path whisper-base"))(path)
+    app.add_typer(group, name="models", rich_help_panel="Sensorium")
+
+
+@command
+def list_models(
+    task: Annotated[
+        Optional[str],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+        typer.Option("--task", metavar="NAME", help="Only those for one task.", autocompletion=complete_tasks),
+    ] = None,
+    profile: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--profile", metavar="NAME", help="Only those of one profile.", autocompletion=complete_profiles),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the checkpoints of the catalog."""
+    with Call(as_json=as_json) as call:
+        from sensorium.models import catalog
+
+        entries = catalog.entries(task, profile)
+        if not entries:
+            known = ", ".join(sorted({entry.task for entry in catalog.entries()}))
+            raise ModelUnavailableError(
+                f"There is no checkpoint for task {task!r} and profile {profile!r}",
+                f"Tasks are {known}; profiles are {', '.join(PROFILES)}",
+            )
+        if as_json:
+            call.document({"checkpoints": [_card(entry) for entry in entries]})
+            return
+        rows = [
+            (entry.name, entry.task, ",".join(entry.profiles), size(entry.size_bytes), entry.licence, _presence(entry))
+            for entry in entries
+        ]
+        call.table(("NAME", "TASK", "PROFILES", "SIZE", "LICENCE", "HERE"), rows)
+
+
+@command
+def info(names: Names, as_json: AsJson = False) -> None:
+    """Show the cards of checkpoints: what they are, their limits, licence, sizes and sums."""
+    with Call(as_json=as_json) as call:
+        for item in call.inputs([Input(name) for name in names]):
+            with call.attempt(item):
+                card = _card(_find(item.name))
+                call.show(None, card, _card_text(card))
+
+
+@command
+def pull(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME",
+            help="Checkpoints, hub ids, or a profile for all of its checkpoints.",
+            autocompletion=complete_pullable,
+        ),
+    ],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch checkpoints, so that they work without network."""
+    with Call(as_json=as_json, quiet=quiet) as call:
+        from sensorium.models import store
+
+        _tell_sources(call)
+        wanted = {entry.name: entry for name in names for entry in _expand(name)}
+        for item in call.inputs([Input(name) for name in wanted]):
+            with call.attempt(item):
+                entry = wanted[item.name]
+                present = store.is_present(entry)
+                folder = store.locate(entry, progress=call.progress, cancel=cancel)
+                document = {"name": entry.name, "folder": str(folder), "fetched": not present}
+                call.show(None, document, f"{entry.name}: {'already here' if present else 'fetched'}, {folder}")
+
+
+@command
+def remove(names: Names, as_json: AsJson = False) -> None:
+    """Delete fetched checkpoints and everything made from them."""
+    with Call(as_json=as_json) as call:
+        from sensorium.models import store
+
+        for item in call.inputs([Input(name) for name in names]):
+            with call.attempt(item):
+                entry = _find(item.name)
+                freed = store.remove(entry)
+                text = f"{entry.name}: removed, {size(freed)} freed" if freed else f"{entry.name}: nothing to remove"
+                call.show(None, {"name": entry.name, "freed_bytes": freed}, text)
+
+
+@command
+def path(
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(help="A checkpoint; left out, the folder of all.", autocompletion=complete_models),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the folder that holds the fetched checkpoints, or one of them."""
+    with Call(as_json=as_json) as call:
+        from sensorium.models import store
+
+        if name is None:
+            folder = store.home()
+        else:
+            entry = _find(name)
+            if not store.is_present(entry):
+                raise ModelUnavailableError(
+                    f"The checkpoint {entry.name!r} is not here", f"'sensorium models pull {entry.name}' fetches it"
+                )
+            folder = store.locate(entry)
+        call.show(None, {"path": str(folder)}, str(folder))
+
+
+def _find(name: str) -> Checkpoint:
+    """Return the checkpoint of that name, whatever its task is."""
+    from sensorium.models import catalog
+
+    for entry in catalog.entries():
+        if name in (entry.name, entry.repository, *entry.aliases):
+            return entry
+    return catalog.resolve(name, task="any task")
+
+
+def _expand(name: str) -> list[Checkpoint]:
+    from sensorium.models import catalog
+
+    if name not in PROFILES:
+        return [_find(name)]
+    entries = catalog.entries(profile=name)
+    if not entries:
+        raise ModelUnavailableError(f"The profile {name!r} has no checkpoints yet", "'sensorium models list' shows all")
+    return entries
+
+
+def _card(entry: Checkpoint) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from sensorium.models import store
+
+    return {**asdict(entry), "present": store.is_present(entry)}
+
+
+def _card_text(card: dict[str, Any]) -> str:
+    from sensorium.cli.terminal import aligned
+
+    sums = [f"{file['path']}  {file['size_bytes']:,} bytes  sha256 {file['sha256']}" for file in card["files"]]
+    parcels = sorted({part["package"] for file in card["files"] for part in file["parts"]})
+    rows = [
+        ("task", card["task"]),
+        ("description", card["description"]),
+        ("limits", card["limits"]),
+        ("licence", card["licence"]),
+        ("languages", ", ".join(card["languages"])),
+        ("profiles", ", ".join(card["profiles"])),
+        ("also called", ", ".join(card["aliases"])),
+        ("made of", ", ".join(card["components"])),
+        ("size", size(card["size_bytes"])),
+        ("memory", size(card["memory_bytes"])),
+        ("package", card["installed"]),
+        ("parcels", ", ".join(parcels)),
+        ("hub", " ".join(filter(None, (card["repository"], card["revision"])))),
+        ("files", ""),
+        *(("", line) for line in sums),
+        ("citation", card["citation"]),
+        ("here", "yes" if card["present"] else "no"),
+    ]
+    shown = [row for row in rows if row[1] or (row[0] == "files" and sums)]
+    return "\n".join([card["name"], *("  " + aligned(row, (11, 0)) for row in shown)])
+
+
+def _presence(entry: Checkpoint) -> str:
+    from sensorium.models import store
+
+    return "yes" if store.is_present(entry) else "no"
+
+
+def _tell_sources(call: Call) -> None:
+    """Show what the store logs: from where each checkpoint is fetched, and why a source failed."""
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage()
+            call.note(text[:1].upper() + text[1:])
+
+    logger = logging.getLogger("sensorium.models")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [Notes()]

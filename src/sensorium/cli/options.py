@@ -1,0 +1,55 @@
+"""The options that commands share: the same names, the same meaning, everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional, TypeAlias
+
+import typer
+
+from sensorium.cli.completion import complete_devices, complete_models, complete_profiles
+
+_SHARED = "Options of every command"
+
+Model: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="Catalog name, hub id or folder; by default, the profile's choice.",
+        autocompletion=complete_models,
+        rich_help_panel=_SHARED,
+    ),
+]
+Profile: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="starter, standard or best; by default SENSORIUM_PROFILE, else starter.",
+        autocompletion=complete_profiles,
+        rich_help_panel=_SHARED,
+    ),
+]
+Device: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="auto, cpu, cuda, cuda:1 or mps.",
+        autocompletion=complete_devices,
+        rich_help_panel=_SHARED,
+    ),
+]
+AsJson: TypeAlias = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON: one document on one line for each input.", rich_help_panel=_SHARED),
+]
+Quiet: TypeAlias = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=_SHARED)
+]
+
+
+def examples(*commands: str) -> str:
+    """Return the examples at the end of a command's help."""
+    return "\n".join(["Examples:", *(f"  {command}" for command in commands)])

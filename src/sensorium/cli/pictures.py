@@ -1,0 +1,243 @@
+"""``sensorium classify``, ``caption``, ``ask`` and ``chat``: questions to pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sensorium.cli.call import Call
+from sensorium.cli.inputs import Input, gather
+from sensorium.cli.interrupt import cancel, command, interruptible
+from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.terminal import aligned, clock, column_widths, one_line
+from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from sensorium.answer import Answer
+    from sensorium.vision_language.clip import Classification
+    from sensorium.vision_language.llava import LLaVA
+
+Pictures = Annotated[
+    list[str],
+    typer.Argument(metavar="IMAGE", help="Pictures, folders, globs or addresses; - is standard input."),
+]
+ShowEvidence = Annotated[bool, typer.Option("--evidence", help="Also show the facts that it rests on.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    panel = "Pictures"
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium classify cat.jpg --labels cat,dog,bird,car",
+            "sensorium classify photos --labels 'a cat,a cup of coffee,a rocket' --json",
+        ),
+    )(classify)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("sensorium caption scene.jpg", "sensorium caption 'photos/*.jpg' --json"),
+    )(caption)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium ask scene.jpg 'How many people are there?'",
+            "sensorium ask film.mp4 'What is said about the rocket?' --evidence",
+        ),
+    )(ask)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("sensorium chat scene.jpg", "echo 'What is in this picture?' | sensorium chat scene.jpg"),
+    )(chat)
+
+
+@command
+def classify(
+    images: Pictures,
+    labels: Annotated[
+        str, typer.Option("--labels", "-l", metavar="LABEL,LABEL", help="The labels to choose from, with commas.")
+    ],
+    top: Annotated[int, typer.Option("--top", min=1, metavar="NUMBER", help="How many labels to show.")] = 3,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say which of your labels fits a picture best (zero-shot classification).
+
+    "not sure" means that even the best label hardly goes with the picture.
+    """
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.vision_language.clip import CLIP
+
+        candidates = [label.strip() for label in labels.split(",") if label.strip()]
+        if not candidates:
+            raise InputError("There are no labels to choose from", "Write them like --labels cat,dog,bird")
+        items = gather(images, ("image",))
+        widths = column_widths([("FILE", "BEST"), *((one_line(item.name), "") for item in items)])
+        widths[1] = column_widths([("BEST",), ("not sure",), *((label,) for label in candidates)])[0]
+        clip = call.open(CLIP(model, device=device))
+        if not as_json:
+            call.header(("FILE", "BEST", "SCORES"), (*widths, 0))
+        for item in call.inputs(items):
+            with call.attempt(item):
+                found = clip.zero_shot_classification(item.source, candidates)
+                call.show(item, found, _row(item, found, top, widths))
+
+
+def _row(item: Input, found: Classification, top: int, widths: list[int]) -> str:
+    best = found[0].label if found.sure else "not sure"
+    scores = "  ".join(f"{entry.label} {entry.score:.2f}" for entry in found[:top])
+    return f"{aligned((one_line(item.name), best), widths).ljust(sum(widths) + 2)}  {scores}"
+
+
+@command
+def caption(
+    images: Pictures,
+    evidence: ShowEvidence = False,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Describe pictures in a sentence or two each."""
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.vision_language.image_qa import ImageQA
+
+        items = gather(images, ("image",))
+        image_qa = call.open(ImageQA(model, device=device))
+        for item in call.inputs(items):
+            with call.attempt(item):
+                answer = image_qa.generate_caption(item.source, cancel=cancel)
+                text = answer_text(answer, evidence)
+                call.show(item, answer, text if len(items) == 1 else f"{one_line(item.name)}: {text}")
+
+
+@command
+def ask(
+    file: Annotated[str, typer.Argument(help="A picture or a film; - is standard input.")],
+    question: Annotated[str, typer.Argument(help="What to find out.")],
+    evidence: ShowEvidence = False,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask about a picture or a film; which of the two it is, its content tells."""
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.media.source import resolve
+
+        item = Input(file)
+        media = resolve(item.source)
+        where = media.path or media.data
+        assert where is not None
+        answer: Answer
+        if media.kind == "video":
+            from sensorium.video.video_qa import VideoQA
+
+            video_qa = call.open(VideoQA(model, device=device))
+            answer = video_qa.answer_video_question(where, question, progress=call.progress, cancel=cancel)
+        else:
+            from sensorium.vision_language.image_qa import ImageQA
+
+            image_qa = call.open(ImageQA(model, device=device))
+            answer = image_qa.answer_question(where, question, progress=call.progress, cancel=cancel)
+        call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
+
+
+def answer_text(answer: Answer, evidence: bool) -> str:
+    """Return an answer, and if asked for the facts that it rests on, one a line, with their times."""
+    lines = [str(answer)]
+    for fact in answer.evidence if evidence else ():
+        start = "" if fact.start is None else clock(fact.start)
+        end = "" if fact.end is None else f"–{clock(fact.end)}"
+        sure = "" if fact.confidence is None else f" ({fact.confidence:.2f})"
+        lines.append(f"  {start}{end}{' ' if start else ''}{fact.kind}: {one_line(fact.text)}{sure}")
+    return "\n".join(lines)
+
+
+def chat(
+    images: Pictures,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Talk about a picture, line by line; /quit or Ctrl-D ends.
+
+    Ctrl-C stops the answer that is being written. Lines piped in are answered one after the other.
+    """
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        items = gather(images, ("image",))
+        if any(item.name == "-" for item in items):
+            raise InputError("The questions come from standard input, so the picture can't", "Name a picture file")
+        sources = [item.source for item in items]
+
+        def open_chat() -> LLaVA:
+            from sensorium.media.image import read_image
+            from sensorium.vision_language.llava import LLaVA
+
+            for source in sources:
+                read_image(source, minimum_side=64)
+            return call.open(LLaVA(model, device=device))
+
+        llava = interruptible(open_chat)
+        call.clear_progress()
+        history: list[dict[str, str]] = []
+        if sys.stdin.isatty():
+            call.note("Ask about the picture. /quit or Ctrl-D ends, Ctrl-C stops an answer.")
+        for question in _typed_lines():
+            history.append({"role": "user", "content": question})
+            try:
+                answer = interruptible(lambda: _answer(call, llava, sources, history))
+                history.append({"role": "assistant", "content": answer})
+            except KeyboardInterrupt:
+                if not sys.stdin.isatty():
+                    raise
+                history.pop()
+                call.line()
+            except InputError as error:
+                history.pop()
+                call.error(error, question)
+
+
+def _answer(call: Call, llava: LLaVA, sources: list[str | bytes], history: list[dict[str, str]]) -> str:
+    if call.as_json:
+        answer = llava.chat(sources, history, cancel=cancel)
+        call.document({"question": history[-1]["content"], **answer.to_dict()})
+        return str(answer)
+    pieces = []
+    for piece in llava.stream(sources, history, cancel=cancel):
+        pieces.append(piece)
+        call.write(piece)
+    call.line()
+    return "".join(pieces)
+
+
+def _typed_lines() -> Iterator[str]:
+    """Yield what the user types, until /quit or the end; a prompt is shown on a terminal only."""
+    interactive = sys.stdin.isatty()
+    if interactive:
+        import contextlib
+
+        with contextlib.suppress(ImportError):  # gives the arrow keys and the history; Windows has its own
+            import readline  # noqa: F401
+    while True:
+        try:
+            line = input("> ") if interactive else sys.stdin.readline()
+        except EOFError:
+            return
+        if not line and not interactive:
+            return
+        line = line.strip()
+        if line in ("/quit", "/exit", "/bye"):
+            return
+        if line:
+            yield line

@@ -1,0 +1,100 @@
+"""``sensorium index`` and ``search``: find pictures and moments of films by words or by likeness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from sensorium.cli.call import Call
+from sensorium.cli.inputs import Input
+from sensorium.cli.interrupt import cancel, command
+from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.terminal import clock, one_line
+from sensorium.errors import InputError
+
+Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    panel = "Search"
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("sensorium index photos", "sensorium index photos film.mp4 --to holiday-index"),
+    )(index)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium search 'a cup of coffee'",
+            "sensorium search --image cat.jpg --index holiday-index --limit 3",
+        ),
+    )(search)
+
+
+def default_index() -> Path:
+    """Return where the index lies that is meant when none is named."""
+    from sensorium.models import store
+
+    return store.home() / "index"
+
+
+@command
+def index(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Folders, pictures, films or globs.")],
+    to: Annotated[
+        Text, typer.Option("--to", metavar="INDEX", help="The folder of the index; by default one in the cache.")
+    ] = None,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make pictures and films searchable.
+
+    Run it again at any time: new and changed files are read, deleted ones dropped, broken ones listed and skipped.
+    """
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.retrieval.index import SearchIndex
+
+        where = to or str(default_index())
+        search_index = SearchIndex(where, model=model, device=device)
+        report = search_index.add(paths, progress=call.progress, cancel=cancel)
+        call.show(None, {"index": where, **report.to_dict()}, f"{report}")
+        call.note(f"The index is in {where}")
+
+
+@command
+def search(
+    text: Annotated[Text, typer.Argument(help="What to look for, in words.")] = None,
+    image: Annotated[Text, typer.Option("--image", metavar="FILE", help="A picture to find similar ones to.")] = None,
+    where: Annotated[
+        Text, typer.Option("--index", metavar="INDEX", help="The folder of the index; by default one in the cache.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="NUMBER", help="How many to show.")] = 10,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find pictures and moments of films, best first: by words, by a picture, or by both."""
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.retrieval.index import SearchIndex
+
+        if text is None and image is None:
+            raise InputError("There is nothing to look for", "Give words, or --image with a picture, or both")
+        folder = where or str(default_index())
+        search_index = SearchIndex(folder, model=model, device=device)
+        matches = search_index.search(text, None if image is None else Input(image).source, limit)
+        if as_json:
+            query: dict[str, Any] = {"text": text, "image": image, "index": folder}
+            call.document({**query, "matches": [match.to_dict() for match in matches]})
+            return
+        for match in matches:
+            moment = "" if match.time is None else f"  at {clock(match.time)}"
+            call.line(f"{match.score:.2f}  {one_line(str(match.path))}{moment}")
+        if not matches:
+            call.note(f"Nothing found in {folder}")

@@ -1,0 +1,290 @@
+"""``sensorium transcribe``, ``translate`` and ``speak``: speech to text and text to speech."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from sensorium.cli.call import Call
+from sensorium.cli.completion import complete_formats, complete_languages
+from sensorium.cli.inputs import STANDARD_INPUT, Input, gather, read_standard_input
+from sensorium.cli.interrupt import cancel, command
+from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.terminal import clock, one_line
+from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from sensorium.media.subtitles import Cue
+    from sensorium.speech.speech_to_text import SpeechToText, Transcription
+
+Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+
+Recordings = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE", help="Recordings or films, folders, globs or addresses; - is standard input."),
+]
+Language = Annotated[
+    Text,
+    typer.Option(
+        "--language",
+        "-l",
+        metavar="CODE",
+        help="The language that is spoken, such as en or zh; detected if left out.",
+        autocompletion=complete_languages,
+    ),
+]
+Format = Annotated[
+    Text,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        help="txt, srt, vtt, tsv or json; by default the suffix of -o, else txt.",
+        autocompletion=complete_formats,
+    ),
+]
+Output = Annotated[Text, typer.Option("--output", "-o", metavar="PATH", help="A file, or for several inputs a folder.")]
+Words = Annotated[bool, typer.Option("--words", help="Time every word; without --format, as tsv.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    panel = "Speech"
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium transcribe interview.mp3",
+            "sensorium transcribe film.mp4 --format srt -o film.srt",
+            "sensorium transcribe recordings -o texts --language en",
+        ),
+    )(transcribe)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("sensorium translate entrevista.wav", "sensorium translate entrevista.wav -o english.vtt"),
+    )(translate)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium speak 'Hello, this is a text-to-speech example.' -o hello.wav",
+            "sensorium speak --file story.txt -o story.mp3 --speed 0.9",
+            "echo 'Dinner is ready.' | sensorium speak - -o dinner.opus",
+        ),
+    )(speak)
+
+
+@command
+def transcribe(
+    files: Recordings,
+    language: Language = None,
+    format: Format = None,
+    output: Output = None,
+    words: Words = False,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write down what is said in recordings and films, as text or as subtitles."""
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        _write_down(call, files, "transcribe", language, _Target(format, output, words), model, device)
+
+
+@command
+def translate(
+    files: Recordings,
+    language: Language = None,
+    format: Format = None,
+    output: Output = None,
+    words: Words = False,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write down in English what is said in another language."""
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        _write_down(call, files, "translate", language, _Target(format, output, words), model, device)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where a transcription goes, and in which form."""
+
+    format: str | None
+    output: str | None
+    words: bool
+
+    @property
+    def form(self) -> str:
+        from sensorium.media.subtitles import FORMATS
+
+        suffix = Path(self.output).suffix.lstrip(".").lower() if self.output else ""
+        form = self.format or (suffix if suffix in FORMATS else "tsv" if self.words else "txt")
+        if form not in FORMATS:
+            raise InputError(f"There is no format {form!r}", f"Choose one of {', '.join(FORMATS)}")
+        return form
+
+    def paths(self, items: Sequence[Input]) -> list[Path | None]:
+        """Return the file for each input, None for standard output; refuse what would overwrite something."""
+        if self.output is None:
+            return [None] * len(items)
+        folder = Path(self.output)
+        if len(items) == 1 and not folder.is_dir() and not self.output.endswith(("/", "\\")):
+            paths = [folder]
+            if not folder.parent.is_dir():
+                raise InputError(f"There is no folder {str(folder.parent)!r}", "Make it first, or write elsewhere")
+        else:
+            paths = [folder / f"{item.stem}.{self.form}" for item in items]
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f"{self.output!r} is a file", "Several inputs need a folder: name one with -o")
+            folder.mkdir(parents=True, exist_ok=True)
+        for number, (item, path) in enumerate(zip(items, paths, strict=True)):
+            if path in paths[:number]:
+                raise InputError(f"Two inputs would both be written to {str(path)!r}", "Do them one by one")
+            if item.name != STANDARD_INPUT and path.exists() and path.samefile(item.name):
+                raise InputError(f"The output {str(path)!r} is the input itself", "Name another file with -o")
+        return list(paths)
+
+
+def _write_down(
+    call: Call, files: list[str], task: str, language: str | None, target: _Target, model: str | None, device: str
+) -> None:
+    from sensorium.speech.speech_to_text import SpeechToText
+
+    items = gather(files, ("audio", "video"))
+    form, paths = target.form, target.paths(items)
+    speech_to_text = call.open(SpeechToText(model, device=device))
+    for item, path in zip(call.inputs(items), paths, strict=True):
+        with call.attempt(item):
+            source = item.source
+            if len(items) > 1 and path is None and not call.as_json:
+                call.line(f"==> {one_line(item.name)} <==")
+            if form == "txt" and path is None and not call.as_json:
+                _stream(call, speech_to_text, source, task, language)
+                continue
+            result = speech_to_text.transcribe(
+                source,
+                language,
+                task,
+                word_timestamps=target.words or form != "txt",
+                progress=call.progress,
+                cancel=cancel,
+            )
+            _deliver(call, item, result, path, form, target.words)
+
+
+def _stream(call: Call, speech_to_text: SpeechToText, source: str | bytes, task: str, language: str | None) -> None:
+    nothing = True
+    for segment in speech_to_text.stream(source, language, task, progress=call.progress, cancel=cancel):
+        nothing = False
+        call.line(segment.text.strip())
+    if nothing:
+        call.note("Nobody speaks in it.")
+
+
+def _deliver(call: Call, item: Input, result: Transcription, path: Path | None, form: str, words: bool) -> None:
+    from sensorium.media.subtitles import format_subtitles, write_subtitles
+
+    if path is not None:
+        write_subtitles(_cues(result, words), path, form)
+    document: dict[str, Any] = {**result.to_dict(), "output": None if path is None else str(path)}
+    text = format_subtitles(_cues(result, words), form).rstrip("\n") if path is None else str(path)
+    call.show(item, document, text)
+    if path is not None and not result.text:
+        call.note(f"{one_line(item.name)}: nobody speaks in it.")
+
+
+def _cues(result: Transcription, words: bool) -> list[Cue]:
+    from sensorium.media.subtitles import Cue, layout_cues
+
+    if words:
+        return [Cue(word.start, word.end, word.text.strip()) for part in result.segments for word in part.words]
+    return layout_cues(result.segments, language=result.language)
+
+
+@command
+def speak(
+    text: Annotated[Text, typer.Argument(help="What to say; - is standard input.")] = None,
+    file: Annotated[Text, typer.Option("--file", metavar="FILE", help="A text file to read aloud.")] = None,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A .wav, .flac, .mp3 or .opus file; - is WAV on standard output.",
+        ),
+    ] = "output.wav",
+    speed: Annotated[float, typer.Option("--speed", metavar="FACTOR", help="1 is natural, 2 twice as fast.")] = 1.0,
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--seed", metavar="NUMBER", help="Makes the voice say it the same way again."),
+    ] = None,
+    language: Annotated[
+        Text, typer.Option("--language", "-l", metavar="CODE", help="The language of the text.")
+    ] = None,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read a text aloud into an audio file."""
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.media.audio import probe_audio
+        from sensorium.speech.text_to_speech import TextToSpeech
+
+        if output == STANDARD_INPUT and (as_json or sys.stdout.isatty()):
+            raise InputError("Sound can't be printed here", "Name a file with -o, or pipe the command into a player")
+        words = _text_to_speak(text, file)
+        if text and text != STANDARD_INPUT and Path(text).is_file():
+            call.note(f"Saying the words {text!r}; --file {text!r} reads the file aloud.")
+        voice = call.open(TextToSpeech(model, device=device))
+        with tempfile.TemporaryDirectory(prefix="sensorium-speech-") as folder:
+            path = str(Path(folder) / "speech.wav") if output == STANDARD_INPUT else output
+            voice.synthesize(
+                words, path, speed=speed, seed=seed, language=language, progress=call.progress, cancel=cancel
+            )
+            if output == STANDARD_INPUT:
+                call.clear_progress()
+                with Path(path).open("rb") as stream:
+                    shutil.copyfileobj(stream, sys.stdout.buffer)
+                return
+        sound = probe_audio(path)
+        call.show(
+            None,
+            {"output": path, "duration": sound.duration, "sample_rate": sound.sample_rate, "model": voice.model},
+            path,
+        )
+        call.note(f"{clock(sound.duration or 0.0)} of speech by {voice.model}, a generated voice")
+
+
+def _text_to_speak(text: str | None, file: str | None) -> str:
+    if (text is None) == (file is None):
+        raise InputError(
+            "There is no text to speak" if text is None else "There are two texts to speak",
+            "Give a text, or --file with a text file, or - to read standard input",
+        )
+    if text is not None and text != STANDARD_INPUT:
+        return text
+    if text == STANDARD_INPUT or file == STANDARD_INPUT:
+        data, name = read_standard_input(), "standard input"
+    else:
+        assert file is not None
+        try:
+            data, name = Path(file).read_bytes(), repr(file)
+        except OSError as error:
+            raise InputError(f"The text file {file!r} can't be read: {error.strerror}", "Check the name") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"The text in {name} is not UTF-8", "Save it as UTF-8 text") from None
