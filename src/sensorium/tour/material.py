@@ -24,10 +24,10 @@ else:
 NARRATION = (
     ("cat", "A cat looks straight into the camera."),
     ("coffee", "A cup of coffee stands on a wooden table."),
-    ("rocket", "A rocket rises into the evening sky."),
+    ("rocket", "A rocket waits under the evening sky."),
     ("astronaut", "This astronaut is ready for her flight."),
-    ("temple", "Far away, people visit an old temple."),
-    ("flower", "And at last, a flower opens in the sun."),
+    ("temple", "An old temple stands high above a lake."),
+    ("flower", "And at last, an orange flower in full bloom."),
 )
 """The photographs in the order of the film, each with the sentence that is spoken over it."""
 
@@ -108,6 +108,8 @@ def _frames(scenes: list[tuple[Path, int]]) -> Iterator[Image.Image]:
         for index in range(count):
             zoom = 1 - 0.12 * index / max(1, count - 1)
             box_width, box_height = width * side * zoom, height * side * zoom
-            left, top = (picture.width - box_width) / 2, (picture.height - box_height) / 2
+            left = (picture.width - box_width) / 2
+            # Closer to the top than to the middle: that is where heads and roofs are.
+            top = 0.15 * (picture.height - box_height)
             box = (left, top, left + box_width, top + box_height)
             yield picture.resize(_FILM_SIZE, Image.Resampling.BILINEAR, box=box)
