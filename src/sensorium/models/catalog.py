@@ -121,10 +121,7 @@ def current_profile() -> str:
     Raises:
         InputError: ``SENSORIUM_PROFILE`` names no profile.
     """
-    profile = os.environ.get("SENSORIUM_PROFILE", "") or "starter"
-    if profile not in PROFILES:
-        raise InputError(f"There is no profile {profile!r}", f"Set SENSORIUM_PROFILE to {', '.join(PROFILES)}")
-    return profile
+    return _known_profile(os.environ.get("SENSORIUM_PROFILE", "") or "starter")
 
 
 def named(name: str) -> Checkpoint:
@@ -145,20 +142,32 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
 
     Raises:
         ModelUnavailableError: Nothing of that name can do the task.
+        InputError: There is no such profile.
     """
     if model is None:
-        return _profile_default(task, profile or current_profile())
+        return _profile_default(task, _known_profile(profile) if profile else current_profile())
     asked = os.fspath(model)
     wanted = _substitutes().get(asked, asked)
-    for entry in _read_catalog().values():
-        if entry.task == task and (wanted == entry.name or wanted in entry.aliases or wanted == entry.repository):
+    of_that_name = [e for e in _read_catalog().values() if wanted in (e.name, *e.aliases) or wanted == e.repository]
+    for entry in of_that_name:
+        if entry.task == task:
             return entry
-    if Path(wanted).is_dir():
-        return _from_folder(Path(wanted), task)
-    if Path(wanted).suffix == ".gguf" and Path(wanted).is_file():
-        file = Path(wanted).resolve()
+    path = Path(wanted).expanduser()
+    if path.is_dir():
+        return _from_folder(path, task)
+    if path.suffix == ".gguf" and path.is_file():
+        file = path.resolve()
         return Checkpoint(name=file.stem, task=task, family="gguf", folder=str(file.parent), hub_files=(file.name,))
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and not wanted.startswith(("./", "../")):
+    if path.is_absolute() or wanted.startswith(("~", "./", "../")):
+        raise ModelUnavailableError(
+            f"There is no folder {wanted!r}", "Name the folder that contains config.json and the weights"
+        )
+    if of_that_name:
+        raise ModelUnavailableError(
+            f"The checkpoint {wanted!r} is for {of_that_name[0].task}, not for {task}",
+            f"'sensorium models list --task {task}' shows those that are",
+        )
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted):
         return Checkpoint(name=wanted, task=task, repository=wanted)
     names = [name for entry in entries(task) for name in (entry.name, *entry.aliases)]
     near = difflib.get_close_matches(wanted, names, n=1)
@@ -203,6 +212,12 @@ def family_of(folder: Path) -> str:
         f"The folder {str(folder)!r} holds no checkpoint: it has no config.json",
         "Name the folder that contains config.json and the weights",
     )
+
+
+def _known_profile(profile: str) -> str:
+    if profile not in PROFILES:
+        raise InputError(f"There is no profile {profile!r}", f"Choose {', '.join(PROFILES)}")
+    return profile
 
 
 def _profile_default(task: str, profile: str) -> Checkpoint:

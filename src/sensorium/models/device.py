@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from sensorium.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-_DTYPES = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16"}
+_DTYPES = ("float32", "float16", "bfloat16")
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -54,16 +56,19 @@ def resolve_dtype(dtype: str, device: str) -> torch.dtype:
         dtype = "float32" if device == "cpu" else "float16"
     if dtype not in _DTYPES:
         raise InputError(f"There is no dtype {dtype!r}", f"Use auto, {', '.join(_DTYPES)}")
-    found = getattr(torch, _DTYPES[dtype])
+    found = getattr(torch, dtype)
     assert isinstance(found, torch.dtype)
     return found
 
 
 @cache
 def thread_count() -> int:
-    """Return how many compute threads to use: the physical cores this process may run on.
+    """Return how many compute threads to use: the physical cores this process may run on, or a container's share.
 
     More threads than cores cost a factor of three in generation; ``SENSORIUM_THREADS`` overrides.
+
+    Raises:
+        InputError: ``SENSORIUM_THREADS`` is not a number of threads.
     """
     chosen = os.environ.get("SENSORIUM_THREADS", "")
     if chosen:
@@ -75,7 +80,16 @@ def thread_count() -> int:
     for cpu in allowed:
         siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         cores.add(siblings.read_text() if siblings.is_file() else str(cpu))
-    return max(1, len(cores))
+    return max(1, min(len(cores), _container_share()))
+
+
+def _container_share() -> int:
+    """Return how many cores' time the control group grants: what ``docker run --cpus`` sets."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return sys.maxsize
 
 
 @cache

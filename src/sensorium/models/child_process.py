@@ -1,0 +1,73 @@
+"""Downloads run in child processes: a child can be stopped at once, whatever it waits for."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorium.progress import Cancellation, check_cancelled
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: whether it succeeded, and what it wrote to stdout and stderr."""
+
+    success: bool
+    output: str
+    complaint: str
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    watch: Callable[[str], None],
+    cancel: Cancellation | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
+    """Run a command to its end.
+
+    Args:
+        command: The program and its arguments; no shell is involved.
+        watch: Called several times a second with the output so far.
+        cancel: Kills the child.
+        environment: The child's environment; by default this process's own.
+
+    Raises:
+        CancelledError: ``cancel`` was set.
+    """
+    with tempfile.TemporaryDirectory(prefix="sensorium-child-") as folder:
+        output, complaint = Path(folder) / "output", Path(folder) / "complaint"
+        with output.open("wb") as stdout, complaint.open("wb") as stderr:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment)
+            try:
+                while process.poll() is None:
+                    check_cancelled(cancel)
+                    watch(_text(output))
+                    time.sleep(_POLL_SECONDS)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+        return Ended(process.returncode == 0, _text(output), _text(complaint))
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return the size of all files under a folder that another process may be changing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            if not path.is_symlink() and path.is_file():
+                total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
