@@ -37,6 +37,8 @@ class Task(Generic[Backend]):
     task: ClassVar[str]
     families: ClassVar[Mapping[str, str]]
     """From family to ``"module:Class"`` of its backend."""
+    uses_torch: ClassVar[bool] = True
+    """Whether the backends run on torch; the import alone takes seconds."""
 
     def __init__(
         self, model: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
@@ -78,7 +80,7 @@ class Task(Generic[Backend]):
         return self._shared.backend
 
     def _open(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
-        where = device.resolve_device(self._device)
+        where = self._resolve_device()
         folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
         family = self._family(folder)
         if family not in self.families:
@@ -90,12 +92,16 @@ class Task(Generic[Backend]):
         key = (module, name, str(folder), where, self._dtype)
 
         def open_checkpoint() -> Backend:
-            device.prepare_torch()
+            if self.uses_torch:
+                device.prepare_torch()
             loader: Any = getattr(importlib.import_module(module), name)
             backend: Backend = loader(folder, checkpoint=self.checkpoint, device=where, dtype=self._dtype)
             return backend
 
         return Shared(key, open_checkpoint)
+
+    def _resolve_device(self) -> str:
+        return device.resolve_device(self._device)
 
     def _family(self, folder: Path) -> str:
         return self.checkpoint.family or catalog.family_of(folder)
