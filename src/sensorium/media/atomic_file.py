@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sensorium.errors import InputError
-from sensorium.media.source import display_name
+from sensorium.media.naming import display_name
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
+import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -10,31 +13,221 @@ from typing import TypeAlias
 from sensorium.errors import InputError, SensoriumError
 from sensorium.media.content import HEAD_BYTES, Kind, sniff_kind
 from sensorium.media.naming import display_name
+from sensorium.media.regular_file import open_regular_file, why_unreadable
 
-OnError: TypeAlias = Callable[[Path, SensoriumError], None]
+logger = logging.getLogger(__name__)
+
+OnFileError: TypeAlias = Callable[[Path, SensoriumError], None]
+"""Told which file or folder could not be used, and why."""
+
+_SUFFIXES: dict[Kind, str] = {
+    "image": "jpg jpeg jpe jfif png webp gif bmp tif tiff heic heif avif jxl jp2",
+    "audio": "wav mp3 flac ogg oga opus m4a m4b aac wma aif aiff amr ac3 caf",
+    "video": "mp4 m4v mov mkv webm avi mpg mpeg mts m2ts wmv flv 3gp 3g2 ogv vob",
+}
+_CLAIMS: dict[str, Kind] = {f".{suffix}": kind for kind, text in _SUFFIXES.items() for suffix in text.split()}
 
 
 def collect_files(
     paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
     *,
     kinds: Iterable[Kind] = ("image", "video", "audio"),
-    on_error: OnError | None = None,
+    on_error: OnFileError | None = None,
 ) -> Iterator[Path]:
-    """List files."""
+    """List the media files that paths, folders and patterns stand for, one by one, without holding the whole list.
+
+    A file that is named itself is always given. Folders (with all that lies below them) and patterns give the files
+    whose content is of the wanted kinds, and those whose content is unknown but whose suffix claims such a kind:
+    whoever reads them says what is wrong. Names that start with a dot are passed over. Links are followed, but
+    never into a folder that is walked anyway or lies above, so loops do no harm. No file is given twice.
+
+    Args:
+        paths: Files, folders, and patterns in which ``*`` and ``?`` stand for letters, ``[ab]`` for one of several,
+            and ``**`` for any depth of folders. A name that exists is never taken for a pattern.
+        kinds: What is wanted.
+        on_error: Told what could not be looked at (a missing file, an unreadable folder, a broken link); the rest
+            goes on. Without it a missing argument raises, and what lies inside folders is logged as a warning.
+
+    Yields:
+        Paths that start the way their argument did: arguments in their order, each folder's files sorted by name,
+        then its folders.
+
+    Raises:
+        InputError: Without ``on_error``: an argument is missing, or a pattern fits nothing.
+    """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    for path in map(Path, paths):
-        if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) in set(kinds))
-        elif path.exists():
-            yield path
+    return _Collector(frozenset(kinds), on_error).collect(paths)
+
+
+class _Collector:
+    def __init__(self, kinds: frozenset[Kind], on_error: OnFileError | None) -> None:
+        self._kinds = kinds
+        self._on_error = on_error
+        self._roots: list[str] = []
+        """Real paths, ending in a separator, of the folders that were or are being walked."""
+        self._folders: set[tuple[int, int]] = set()
+        """Device and number of each folder that was entered."""
+        self._single: set[str] = set()
+        """Real paths of the files that were given otherwise than by walking their folder: few, unlike the rest."""
+
+    def collect(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+        for path in map(Path, paths):
+            try:
+                path.stat()
+            except (OSError, ValueError) as error:
+                if _is_pattern(str(path)):
+                    yield from self._match(path)
+                else:
+                    self._fail(path, why_unreadable(error, display_name(path)))
+                continue
+            if path.is_dir():
+                yield from self._walk(path)
+            elif self._is_new(path):
+                yield path
+
+    def _match(self, pattern: Path) -> Iterator[Path]:
+        fits = False
+        anchor = pattern.anchor
+        for path in self._expand(Path(anchor), pattern.relative_to(anchor).parts, set()):
+            if path.is_dir():
+                fits = True
+                yield from self._walk(path)
+            elif path.is_file() and self._is_wanted(path):
+                fits = True
+                if self._is_new(path):
+                    yield path
+        if not fits:
+            wanted = " or ".join(sorted(self._kinds))
+            error = InputError(f"No {wanted} file fits {display_name(pattern)}", "Check the pattern and the folder")
+            self._fail(pattern, error)
+
+    def _expand(self, folder: Path, parts: tuple[str, ...], entered: set[tuple[int, int, int]]) -> Iterator[Path]:
+        """Find what fits a pattern; ``entered`` keeps ``**`` from entering a folder twice, as loops of links would."""
+        if not parts:
+            yield folder
+            return
+        first, rest = parts[0], parts[1:]
+        if first == "**":
+            identity = _identity(folder)
+            if identity is None or (*identity, len(parts)) in entered:
+                return
+            entered.add((*identity, len(parts)))
+            yield from self._expand(folder, rest or ("*",), entered)
+            for below in self._inside(folder, "*"):
+                if below.is_dir():
+                    yield from self._expand(below, parts, entered)
+        elif _is_pattern(first):
+            for path in self._inside(folder, first):
+                yield from self._expand(path, rest, entered)
+        elif os.path.lexists(folder / first):
+            yield from self._expand(folder / first, rest, entered)
+
+    def _inside(self, folder: Path, pattern: str) -> list[Path]:
+        if not folder.is_dir():
+            return []
+        try:
+            paths = list(folder.iterdir())
+        except OSError as error:
+            self._report(folder, error)
+            return []
+        hidden = pattern.startswith(".")
+        return sorted(p for p in paths if p.name.startswith(".") == hidden and fnmatch.fnmatchcase(p.name, pattern))
+
+    def _walk(self, root: Path) -> Iterator[Path]:
+        self._roots.append(_real(root) + os.sep)
+        waiting = [root]
+        while waiting:
+            folder = waiting.pop()
+            identity = _identity(folder)
+            if identity is None or identity in self._folders:
+                continue
+            self._folders.add(identity)
+            try:
+                with os.scandir(folder) as found:
+                    entries = sorted((e for e in found if not e.name.startswith(".")), key=lambda entry: entry.name)
+            except OSError as error:
+                self._report(folder, error)
+                continue
+            real = _real(folder) + os.sep if self._single else ""
+            below = []
+            for entry in entries:
+                if entry.is_symlink():
+                    if self._is_loop_or_walked(entry.path):
+                        continue
+                elif self._single and real + entry.name in self._single:
+                    continue
+                if entry.is_dir():
+                    below.append(Path(entry.path))
+                elif self._is_usable(entry) and (not entry.is_symlink() or self._is_new(Path(entry.path))):
+                    yield Path(entry.path)
+            waiting.extend(reversed(below))
+
+    def _is_usable(self, entry: os.DirEntry[str]) -> bool:
+        if entry.is_file():
+            return self._is_wanted(entry.path)
+        if _claimed(entry.name) in self._kinds:
+            try:
+                entry.stat()
+            except OSError as error:
+                self._report(Path(entry.path), error)
+        return False
+
+    def _is_wanted(self, path: str | Path) -> bool:
+        try:
+            with open_regular_file(path) as file:
+                kind = sniff_kind(file.read(HEAD_BYTES))
+        except OSError:
+            kind = ""
+        return (kind or _claimed(str(path))) in self._kinds
+
+    def _is_loop_or_walked(self, link: str) -> bool:
+        real = _real(link)
+        return self._is_walked(real) or any(root.startswith(real + os.sep) for root in self._roots)
+
+    def _is_walked(self, real: str) -> bool:
+        """Return whether walking a folder that was given leads to this file or folder without any link."""
+        return any(
+            real.startswith(root) and not any(part.startswith(".") for part in Path(real[len(root) :]).parts)
+            for root in self._roots
+        )
+
+    def _is_new(self, path: Path) -> bool:
+        real = _real(path)
+        if real in self._single or (self._is_walked(real) and self._is_wanted(real)):
+            return False
+        self._single.add(real)
+        return True
+
+    def _fail(self, path: Path, error: InputError) -> None:
+        if self._on_error is None:
+            raise error
+        self._on_error(path, error)
+
+    def _report(self, path: Path, error: OSError) -> None:
+        problem = why_unreadable(error, display_name(path))
+        if self._on_error is None:
+            logger.warning("%s", problem)
         else:
-            error = InputError(f"There is no file {display_name(path)}", "Check the name and the folder")
-            if on_error is None:
-                raise error
-            on_error(path, error)
+            self._on_error(path, problem)
 
 
-def _kind(path: Path) -> Kind:
-    with path.open("rb") as file:
-        return sniff_kind(file.read(HEAD_BYTES))
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        state = folder.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def _real(path: str | Path) -> str:
+    """Return the real path without a separator at its end."""
+    return os.path.realpath(path).rstrip(os.sep)
+
+
+def _is_pattern(text: str) -> bool:
+    return re.search(r"[*?[]", text) is not None
+
+
+def _claimed(path: str) -> Kind:
+    return _CLAIMS.get("." + path.rpartition(".")[2].lower(), "")

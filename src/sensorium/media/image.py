@@ -2,50 +2,316 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import os
-from collections.abc import Mapping
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy
-from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngInfo
+import numpy.typing
+from PIL import Image, ImageCms
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile, PngInfo
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from sensorium.errors import InputError
 from sensorium.media.atomic_file import atomic_file
-from sensorium.media.naming import display_name
-from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource, resolve
+from sensorium.media.content import image_format
+from sensorium.media.naming import display_name, size_in_words
+from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource, ResolvedMedia, resolve
 
-ImageSource: TypeAlias = Image.Image | numpy.ndarray | MediaSource
-"""A PIL image, an array (height × width × 3 of uint8, or of floats in 0…1), or anything that `resolve` takes."""
+logger = logging.getLogger(__name__)
+
+ImageSource: TypeAlias = Image.Image | numpy.typing.NDArray[Any] | MediaSource
+"""A PIL image, an array (see `read_image`), or anything that `resolve` takes."""
+
+# The readers themselves rather than Image.open: it warns and refuses by Image.MAX_IMAGE_PIXELS, which belongs to the
+# user's program. Exactly one reader sees a file, and a phone's JPEG with a second picture inside is a plain JPEG.
+_READERS: dict[str, type[ImageFile]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "WEBP": WebPImageFile,
+    "GIF": GifImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+}
+_WHITE = (255, 255, 255)
+_ORIENTATION = 0x0112
+_IMAGE_DESCRIPTION = 0x010E
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIXTEEN_TO_EIGHT_BITS = ((numpy.arange(65536, dtype=numpy.uint32) + 128) // 257).astype(numpy.uint8)
+_MOST_SCANS = 100
+_SAVE_AGAIN = "Save it again as PNG or JPEG"
+_WRITERS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def read_image(source: ImageSource, *, minimum_side: int | None = None, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
-    """Read a picture as upright RGB."""
+    """Read a picture as upright 8-bit RGB in the sRGB colour space.
+
+    The orientation that a camera noted is applied, a colour profile is converted, transparent parts become white,
+    and of an animation or a file of several pages the first picture is taken. Size limits are checked before any
+    pixel is decoded. A damaged or cut file is refused, never filled up with grey.
+
+    Args:
+        source: JPEG, PNG, WebP, GIF, BMP or TIFF by path, address, data: URI, bytes or open file; or a PIL image; or
+            an array of shape (height, width), (height, width, 3) or (height, width, 4), of uint8 or of floats in 0…1.
+        minimum_side: Allows the picture to come smaller than it is stored, with a short side of at least so many
+            pixels (and never larger than stored): large JPEG files are then decoded several times faster.
+        limits: What the file and the picture may measure.
+
+    Returns:
+        An RGB image. A PIL image that needs no change is returned itself.
+
+    Raises:
+        InputError: The source can't be read, is no picture, is damaged, or exceeds the limits.
+    """
     if isinstance(source, Image.Image):
-        return ImageOps.exif_transpose(source).convert("RGB")
+        return _from_pil(source, limits)
     if isinstance(source, numpy.ndarray):
-        return Image.fromarray(source).convert("RGB")
+        return _from_array(source, limits)
     media = resolve(source, limits=limits)
-    if media.kind != "image":
-        raise InputError(f"{media.name} is not a picture: it is {media.description}", "Save it as PNG or JPEG")
-    with media.open() as file:
-        try:
-            image = Image.open(file)
-            if minimum_side:
-                image.draft("RGB", (minimum_side, minimum_side))
-            return ImageOps.exif_transpose(image).convert("RGB")
-        except Exception:
-            raise InputError(f"The picture {media.name} is damaged", "Save it again as PNG or JPEG") from None
+    reader = _READERS.get(image_format(media.head))
+    if reader is None:
+        raise InputError(f"{media.name} is not a picture that can be read: it is {media.description}", _SAVE_AGAIN)
+    if media.size > limits.max_image_bytes:
+        allowed = size_in_words(limits.max_image_bytes)
+        raise InputError(f"The picture {media.name} is larger than the {allowed} allowed", _SAVE_AGAIN)
+    return _decode(media, reader, minimum_side, limits)
 
 
 def write_image(image: Image.Image, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None) -> Path:
-    """Write a picture."""
-    if Path(path).suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp"}:
-        raise InputError(f"{display_name(path)} has no known picture suffix", "Use .png, .jpg, .jpeg or .webp")
-    info = PngInfo()
-    for key, value in (metadata or {}).items():
-        info.add_text(key, value)
+    """Write a picture to a file, which appears complete or not at all.
+
+    Args:
+        image: The picture.
+        path: Where to; the suffix chooses the format: .png, .jpg, .jpeg or .webp. JPEG has no transparency: such
+            parts become white.
+        metadata: Written as PNG text, or as one JSON object in the EXIF image description of JPEG and WebP. PNG wants
+            names of 1 to 79 letters.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: The suffix is none of these, the metadata don't fit, or the file can't be written.
+    """
+    target = Path(path)
+    format = _WRITERS.get(target.suffix.lower())
+    if format is None:
+        raise InputError(
+            f"{display_name(path)} has no suffix of a picture format that can be written",
+            f"Use one of {', '.join(_WRITERS)}",
+        )
+    if image.mode not in ("RGB", "L") and not (image.mode == "RGBA" and format != "JPEG"):
+        image = read_image(image)
     with atomic_file(path) as temporary:
-        image.save(temporary, pnginfo=info)
-    return Path(path)
+        try:
+            if format == "PNG":
+                text = PngInfo()
+                for name, value in (metadata or {}).items():
+                    text.add_text(name, value)
+                image.save(temporary, format, pnginfo=text)
+            else:
+                image.save(temporary, format, quality=95, exif=_description(metadata or {}))
+        except ValueError:
+            raise InputError(
+                f"The metadata of {display_name(path)} don't fit into a {format} file", "Shorten them"
+            ) from None
+    return target
+
+
+def _description(metadata: Mapping[str, str]) -> Image.Exif:
+    exif = Image.Exif()
+    if metadata:
+        exif[_IMAGE_DESCRIPTION] = json.dumps(dict(metadata))
+    return exif
+
+
+def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | None, limits: Limits) -> Image.Image:
+    with media.open() as file:
+        if reader is JpegImageFile:
+            file = io.BytesIO(_checked_scans(file.read(), media.name))
+        try:
+            with _without_warnings():
+                image: Image.Image = reader(file)
+            _check_dimensions(image.size, media.name, limits)
+            if minimum_side is not None:
+                image.draft("", (minimum_side, minimum_side))
+            image.load()
+            rgb = _to_upright_rgb(image, media.name)
+            return rgb.copy() if rgb is image else rgb  # a copy, so that the file's bytes aren't kept with it
+        except InputError:
+            raise
+        except MemoryError:
+            raise InputError(f"The picture {media.name} doesn't fit into memory", "Make it smaller") from None
+        except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
+            logger.debug("Pillow on %s: %r", media.name, error)
+            raise InputError(f"The picture {media.name} is damaged or cut short", _SAVE_AGAIN) from None
+
+
+def _checked_scans(data: bytes, name: str) -> bytes:
+    """Refuse a JPEG that repeats its whole picture in thousands of scans: a small file that takes hours to decode."""
+    if data.count(b"\xff\xda") > _MOST_SCANS:
+        raise InputError(f"The picture {name} is built from too many layers", _SAVE_AGAIN)
+    return data
+
+
+def _check_dimensions(size: tuple[int, int], name: str, limits: Limits) -> None:
+    width, height = size
+    remedy = "Make it smaller, or raise the limit"
+    if max(size) > limits.max_side:
+        raise InputError(
+            f"The picture {name} measures {width}×{height} pixels, and sides over {limits.max_side} are not allowed",
+            remedy,
+        )
+    if width * height > limits.max_pixels:
+        raise InputError(
+            f"The picture {name} measures {width}×{height} pixels, more than the {limits.max_pixels} allowed", remedy
+        )
+    if min(size) < 1:
+        raise InputError(f"The picture {name} has no pixels", "Give another picture")
+
+
+def _from_pil(image: Image.Image, limits: Limits) -> Image.Image:
+    name = display_name(image)
+    _check_dimensions(image.size, name, limits)
+    try:
+        image.load()
+        return _to_upright_rgb(image, name)
+    except InputError:
+        raise
+    except Exception as error:  # as above: the image may be a damaged file that is only decoded now
+        logger.debug("Pillow on %s: %r", name, error)
+        raise InputError(f"The picture {name} is damaged or cut short", _SAVE_AGAIN) from None
+
+
+def _from_array(array: numpy.typing.NDArray[Any], limits: Limits) -> Image.Image:
+    name = display_name(array)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise InputError(f"{name} is not a picture", "Give height × width, or height × width × 3 with the colours last")
+    _check_dimensions((array.shape[1], array.shape[0]), name, limits)
+    if array.dtype.kind == "f":
+        # "not (a and b)" also catches what is no number at all.
+        if not (array.min() >= 0 and array.max() <= 1):
+            raise InputError(f"{name} holds floats outside 0…1", "Divide by the largest value, or convert it to uint8")
+        array = (array * 255 + 0.5).astype(numpy.uint8)
+    if array.dtype != numpy.uint8:
+        raise InputError(f"{name} holds {array.dtype} values", "Convert it to uint8, or to floats in 0…1")
+    return _to_upright_rgb(Image.fromarray(array), name)
+
+
+def _to_upright_rgb(image: Image.Image, name: str) -> Image.Image:
+    """Convert a decoded image. The result has neither orientation nor profile: converting it again changes nothing."""
+    orientation = _orientation(image)
+    profile = image.info.get("icc_profile")
+    if image.mode == "RGB" and orientation not in _UPRIGHT and not profile and not image.has_transparency_data:
+        return image
+    rgb = _to_rgb(image, profile, name)
+    rgb = rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
+    rgb = rgb.copy() if rgb is image else rgb
+    rgb.info = {}
+    return rgb
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return how the camera was held, as EXIF counts it: 1 is upright, and so is a note that can't be read."""
+    try:
+        with _without_warnings():
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # EXIF is a file format of its own, and damaged more often than the picture
+        return 1
+
+
+def _to_rgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
+    alpha = None
+    if image.mode.startswith("I") or image.mode == "F":
+        image, alpha = _to_eight_bits(image, name)
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        image = image.convert("RGB")
+    rgb = _to_srgb(image, profile)
+    if alpha is None:
+        return rgb
+    background = Image.new("RGB", rgb.size, _WHITE)
+    background.paste(rgb, mask=alpha)
+    return background
+
+
+def _to_eight_bits(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | None]:
+    """Convert grey values of 16 or 32 bits; return them with their transparency, if one of them stands for that."""
+    values = numpy.asarray(image)
+    lowest, highest = values.min(), values.max()
+    if image.mode == "F":
+        if not (lowest >= 0 and highest <= 1):
+            raise InputError(f"The picture {name} holds measured values, not brightness in 0…1", _SAVE_AGAIN)
+        grey = (values * 255 + 0.5).astype(numpy.uint8)
+    elif lowest < 0 or highest > 65535:
+        raise InputError(f"The picture {name} holds measured values, not brightness in 0…65535", _SAVE_AGAIN)
+    else:
+        grey = _SIXTEEN_TO_EIGHT_BITS[values]
+    transparent = image.info.get("transparency")
+    alpha = Image.fromarray((values != transparent).astype(numpy.uint8) * 255) if isinstance(transparent, int) else None
+    return Image.fromarray(grey), alpha
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if image.mode == "LAB":
+        return _convert_colours(image, ImageCms.createProfile("LAB"))
+    if profile:
+        # A profile that is damaged or meant for other colours is passed over, as every viewer does.
+        with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            described = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            space = described.profile.xcolor_space.strip()
+            if space == "GRAY" and image.mode != "CMYK":
+                return _convert_colours(image.convert("L"), described)
+            if space == "CMYK" and image.mode == "CMYK":
+                return _convert_colours(image, described)
+            if space == "RGB" and image.mode != "CMYK" and _changes_colours(profile):
+                return _convert_colours(image.convert("RGB"), described)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _convert_colours(image: Image.Image, profile: Any) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    assert converted is not None
+    return converted
+
+
+@lru_cache(maxsize=32)
+def _changes_colours(profile: bytes) -> bool:
+    """Try an RGB profile on a grid of colours: most only say sRGB, and converting 24 megapixels takes 0.7 s."""
+    levels = numpy.linspace(0, 255, 17).astype(numpy.uint8)
+    grid = numpy.stack(numpy.meshgrid(levels, levels, levels), axis=-1).reshape(17, -1, 3)
+    converted = _convert_colours(Image.fromarray(grid), ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    return bool(numpy.abs(numpy.asarray(converted).astype(int) - grid).max() > 1)
+
+
+_warning_filters = threading.Lock()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep to ourselves what Pillow warns about. Filters belong to the whole process, so one thread at a time."""
+    with _warning_filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import errno
 import io
 import os
-import stat
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -22,6 +21,8 @@ from sensorium.errors import InputError
 from sensorium.media.collect import collect_files
 from sensorium.media.content import HEAD_BYTES, Kind, describe_content, sniff_kind
 from sensorium.media.naming import display_name, size_in_words
+from sensorium.media.regular_file import open_regular_file, why_unreadable
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 
 __all__ = [
     "Kind",
@@ -48,7 +49,7 @@ class Limits:
 
     Attributes:
         max_bytes: Largest file on disk, or data given directly, in bytes.
-        max_download_bytes: Largest file fetched from an address, in bytes.
+        max_download_bytes: Largest file fetched from an address or read from a stream, in bytes.
         max_image_bytes: Largest encoded picture, in bytes: pictures are read whole.
         max_pixels: Most pixels in a picture or film frame. The default is just above the largest phone sensors
             (16384×12288); decoding such a picture takes about 0.9 GB.
@@ -124,7 +125,10 @@ class ResolvedMedia:
         if self.data is not None:
             return io.BytesIO(self.data)
         assert self.path is not None
-        return open_regular_file(self.path, self.name)
+        try:
+            return open_regular_file(self.path)
+        except OSError as error:
+            raise why_unreadable(error, self.name) from None
 
     def read(self) -> bytes:
         """Return all its bytes."""
@@ -134,7 +138,13 @@ class ResolvedMedia:
             return file.read(self.size)
 
 
-def resolve(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> ResolvedMedia:
+def resolve(
+    source: MediaSource,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+) -> ResolvedMedia:
     """Find an input, check that it may be read, and fetch it if it is an address.
 
     Nothing is decoded. A local file is not copied; downloads and open files over 32 MiB go to a temporary file.
@@ -143,6 +153,8 @@ def resolve(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Resolved
         source: A path, an http(s) address, a ``data:`` URI, bytes, or a file opened for reading bytes (read from
             where it stands, and put back there).
         limits: What is allowed.
+        progress: Told the bytes that were fetched.
+        cancel: Stops the fetch; what has come is removed.
 
     Raises:
         InputError: There is nothing to read there, it is empty, too large, no regular file, or not allowed.
@@ -154,48 +166,31 @@ def resolve(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Resolved
         if scheme.startswith("data:"):
             return _from_data_uri(source, limits)
         if scheme.startswith(("http://", "https://")):
-            return _from_address(source, limits)
+            return _from_address(source, limits, progress, cancel)
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(source, limits)
+        if not limits.allow_files:
+            name = display_name(source)
+            raise InputError(f"{name} is refused: files on this machine can't be named here", "Send the data itself")
+        return _from_path(Path(source), display_name(source), limits)
     if hasattr(source, "read"):
-        return _from_file(source, limits)
+        return _from_file(source, limits, progress, cancel)
     raise InputError(
-        f"A {type(source).__name__} is not a picture, recording or film",
+        f"{display_name(source)} is nothing that can be read",
         "Give a path, an http(s) address, a data: URI, bytes or an open file",
     )
 
 
-def open_regular_file(path: Path, name: str) -> BinaryIO:
-    """Open a regular file for reading bytes; anything else (folder, pipe, device) is refused without waiting for it."""
-    try:
-        # Opening a pipe waits for a writer unless told not to; on a regular file the flag changes nothing.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:
-        raise _unreadable(error, name) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InputError(f"{name} is no longer a regular file", "Give a regular file")
-    return os.fdopen(descriptor, "rb")
-
-
-def _from_path(source: str | os.PathLike[str], limits: Limits) -> ResolvedMedia:
-    name = display_name(source)
-    if not limits.allow_files:
-        raise InputError(f"{name} is not allowed: files of this machine can't be named here", "Send the data itself")
+def _from_path(path: Path, name: str, limits: Limits) -> ResolvedMedia:
     # An absolute path starts with a slash or a drive, so no later reader takes "concat:a" for a protocol.
-    path = Path(source).absolute()
+    path = path.absolute()
     try:
-        state = path.stat()
+        with open_regular_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            _check_size(size, limits.max_bytes, name)
+            head = file.read(HEAD_BYTES)
     except (OSError, ValueError) as error:
-        raise _unreadable(error, name) from None
-    if stat.S_ISDIR(state.st_mode):
-        raise InputError(f"{name} is a folder", "Give a file inside it")
-    if not stat.S_ISREG(state.st_mode):
-        raise InputError(f"{name} is a pipe, socket or device, not a regular file", "Save its content to a file first")
-    _check_size(state.st_size, limits.max_bytes, name)
-    with open_regular_file(path, name) as file:
-        head = file.read(HEAD_BYTES)
-    return ResolvedMedia(name, head, state.st_size, path=path)
+        raise why_unreadable(error, name) from None
+    return ResolvedMedia(name, head, size, path=path)
 
 
 def _from_bytes(data: bytes, name: str, largest: int) -> ResolvedMedia:
@@ -222,91 +217,106 @@ def _from_data_uri(source: str, limits: Limits) -> ResolvedMedia:
     return _from_bytes(data, name, limits.max_bytes)
 
 
-def _from_address(source: str, limits: Limits) -> ResolvedMedia:
+def _from_address(
+    source: str, limits: Limits, progress: ProgressCallback | None, cancel: Cancellation | None
+) -> ResolvedMedia:
     name = display_name(source)
     if not limits.allow_urls:
         raise InputError(f"{name} is not fetched: addresses are not allowed here", "Give a file or the data itself")
     from sensorium.media.fetch import fetch
 
-    return _spool(fetch(source, limits=limits), name, limits.max_download_bytes)
+    with closing(fetch(source, limits=limits)) as chunks:
+        return _spool(chunks, name, limits.max_download_bytes, progress, cancel)
 
 
-def _from_file(source: Any, limits: Limits) -> ResolvedMedia:
+def _from_file(
+    source: Any, limits: Limits, progress: ProgressCallback | None, cancel: Cancellation | None
+) -> ResolvedMedia:
     name = display_name(source)
     if isinstance(source, io.TextIOBase):
-        raise InputError(f"{name} was opened as text", 'Open it for reading bytes: open(path, "rb")')
+        raise _not_bytes(name)
     try:
         start = source.tell() if source.seekable() else None
     except (AttributeError, OSError, ValueError):
         start = None
     if start == 0 and (path := _path_of(source)) is not None:
-        return _from_path(path, limits)
+        return _from_path(path, name, limits)
     try:
-        media = _spool(iter(lambda: source.read(_CHUNK), b""), name, limits.max_bytes)
+        chunks = iter(lambda: source.read(_CHUNK), b"")
+        media = _spool(chunks, name, limits.max_download_bytes, progress, cancel)
         if start is not None:
             source.seek(start)
-    except (OSError, ValueError) as error:
-        raise _unreadable(error, name) from None
+    except (OSError, ValueError):
+        raise InputError(f"{name} can't be read", "Give a file that is open for reading") from None
     return media
 
 
 def _path_of(file: Any) -> Path | None:
-    """Return the path of an open file, if the same file is still there."""
+    """Return the path of an open file, if that file is still there."""
     try:
         path = Path(file.name)
-        same = path.is_absolute() or path.exists()
-        return path if same and os.path.samestat(os.fstat(file.fileno()), path.stat()) else None
+        return path if os.path.samestat(os.fstat(file.fileno()), path.stat()) else None
     except (AttributeError, TypeError, OSError, ValueError):
         return None
 
 
-def _spool(chunks: Iterable[bytes], name: str, largest: int) -> ResolvedMedia:
+def _spool(
+    chunks: Iterable[bytes],
+    name: str,
+    largest: int,
+    progress: ProgressCallback | None,
+    cancel: Cancellation | None,
+) -> ResolvedMedia:
     """Keep what arrives in memory, or on disk once there is much of it, and never more than ``largest`` bytes."""
     size = 0
     memory = bytearray()
     temporary = None
     for chunk in chunks:
+        check_cancelled(cancel)
         if not isinstance(chunk, bytes):
-            raise InputError(f"{name} gives no bytes when read", 'Open it for reading bytes: open(path, "rb")')
+            raise _not_bytes(name)
         size += len(chunk)
-        _check_size(size, largest, name, growing=True)
-        if temporary is None and size > _IN_MEMORY:
-            temporary = tempfile.NamedTemporaryFile(prefix="sensorium-")  # noqa: SIM115 -- deleted with its owner
-            temporary.write(memory)
+        _check_size(size, largest, name)
+        report(progress, f"fetching {name}", size, None, "bytes")
+        memory += chunk
+        if len(memory) > _IN_MEMORY:
+            temporary = temporary or _temporary_file(name)
+            _write(temporary, memory, name)
             memory.clear()
-        if temporary is None:
-            memory += chunk
-        else:
-            temporary.write(chunk)
     if temporary is None:
         return _from_bytes(bytes(memory), name, largest)
-    temporary.flush()
+    _write(temporary, memory, name)
     path = Path(temporary.name)
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     return ResolvedMedia(name, head, size, path=path, _temporary=temporary)
 
 
-def _check_size(size: int, largest: int, name: str, *, growing: bool = False) -> None:
+def _temporary_file(name: str) -> Any:
+    try:
+        return tempfile.NamedTemporaryFile(prefix="sensorium-")  # noqa: SIM115 -- lives as long as its ResolvedMedia
+    except OSError:
+        raise InputError(
+            f"{name} can't be kept: no temporary file can be made", "Set TMPDIR to another folder"
+        ) from None
+
+
+def _write(temporary: Any, data: bytearray, name: str) -> None:
+    try:
+        temporary.write(data)
+        temporary.flush()
+    except OSError:
+        raise InputError(f"{name} doesn't fit on the disk", "Make room, or set TMPDIR to another folder") from None
+
+
+def _not_bytes(name: str) -> InputError:
+    return InputError(f"{name} gives no bytes when it is read", 'Open it for reading bytes: open(path, "rb")')
+
+
+def _check_size(size: int, largest: int, name: str) -> None:
     if size == 0:
         raise InputError(f"{name} is empty", "Give a file with something in it")
     if size > largest:
-        has = "more than the" if growing else f"{size_in_words(size)}, more than the"
-        raise InputError(f"{name} has {has} {size_in_words(largest)} allowed", "Give a smaller file or raise the limit")
-
-
-def _unreadable(error: OSError | ValueError, name: str) -> InputError:
-    number = getattr(error, "errno", None)
-    if number == errno.ENOENT:
-        return InputError(f"There is no file {name}", "Check the name and the folder")
-    if number in (errno.EACCES, errno.EPERM):
-        return InputError(f"{name} can't be read: permission denied", "Allow this user to read it")
-    if number == errno.ENOTDIR:
-        return InputError(f"There is no file {name}: a part of its path is not a folder", "Check the path")
-    if number == errno.ELOOP:
-        return InputError(f"{name} is a link that leads back to itself", "Give the real file")
-    if number == errno.ENAMETOOLONG:
-        return InputError(f"{name} is too long for a file name", "Check the name")
-    if isinstance(error, ValueError):
-        return InputError(f"{name} can't be the name of a file", "Check the name")
-    return InputError(f"{name} can't be read", "Check that the disk or network folder is there")
+        raise InputError(
+            f"{name} is larger than the {size_in_words(largest)} allowed", "Give a smaller file, or raise the limit"
+        )
