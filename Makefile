@@ -1,0 +1,53 @@
+# The two commands are `make tour` and `make test`. Each does all of its own set-up, in .venv and in the user's cache.
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
+
+# Settings that would make pip install anywhere else than into .venv, or Python look elsewhere.
+unexport PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+export PIP_USER := 0
+
+.PHONY: tour test lint bench weights clean
+
+tour: $(VENV)/.installed-all weights
+	$(RUN) -m sensorium tour
+
+test: lint weights
+	$(RUN) -m pytest --cov=sensorium --cov-report=term:skip-covered
+
+lint: $(VENV)/.installed-dev
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+
+bench: $(VENV)/.installed-dev weights
+	$(RUN) -m benchmarks
+
+weights: | $(VENV)/.installed-all
+	$(RUN) -m sensorium models pull starter --quiet
+
+clean:
+	rm -rf $(VENV) tour dist benchmarks/results .coverage .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed-all: pyproject.toml constraints.txt | $(RUN)
+	@echo "Installing Sensorium and its libraries into $(VENV): about 2 GB, a few minutes"
+	$(INSTALL) --editable ".[all]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-all
+	@echo "Installing what the tests need"
+	$(INSTALL) --editable ".[dev]"
+	@touch $@
+
+# An active virtual environment is not touched; the first Python that can make one of its own is used.
+$(RUN):
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	    if "$$python" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))" 2>/dev/null; then \
+	        echo "Making $(VENV) with $$python"; \
+	        exec "$$python" -m venv --clear $(VENV); \
+	    fi; \
+	done; \
+	echo "Sensorium needs Python 3.10 or newer with venv (Debian and Ubuntu: apt install python3-venv)" >&2; \
+	exit 1
