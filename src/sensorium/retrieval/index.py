@@ -1,0 +1,346 @@
+"""Search in pictures and films by text, by picture, or by both."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.errors import InputError
+from sensorium.media.source import display_name
+from sensorium.models import catalog
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.retrieval.ingest import Ingest, IngestCounts
+from sensorium.retrieval.results import IndexedFile, IndexReport, Match, Matches, SkippedFile
+from sensorium.retrieval.scan import absolute, find_changes
+from sensorium.retrieval.table import (
+    Encoder,
+    MediaTable,
+    check_location,
+    create_table,
+    is_remote,
+    open_table,
+    require_lancedb,
+)
+from sensorium.vision_language.clip import CLIP
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sensorium.media.image import ImageSource
+
+__all__ = ["IndexReport", "IndexedFile", "Match", "Matches", "SearchIndex", "SkippedFile"]
+
+_KINDS = ("image", "moment")
+_FETCH_GROWTH = 4
+_SAME_ENCODER = 0.99
+
+
+class SearchIndex:
+    """An index of pictures and moments of films, kept in a folder or an object store.
+
+    Any number of readers may search while one writer adds. Nothing is copied: the index holds paths and vectors.
+
+    Args:
+        path: The folder of the index, or its address (``s3://``, ``gs://``, ``az://``); it need not exist before
+            the first `add`.
+        model: Catalog name, hub id or local folder of the checkpoint that encodes; None for the one that the index
+            was made with, and for a new index the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+
+    Raises:
+        InputError: No index can lie at ``path``.
+        ModelUnavailableError: There is no such checkpoint.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None, device: str = "auto"
+    ) -> None:
+        self._location = check_location(path)
+        self._name = display_name(os.fspath(path))
+        self._asked = None if model is None else catalog.resolve(model, task=CLIP.task)
+        self._device = device
+        self._guard = threading.Lock()
+        self._table: MediaTable | None = None
+        self._clip: CLIP | None = None
+
+    @property
+    def model(self) -> str:
+        """The name of the checkpoint that encodes."""
+        table = self._open()
+        return table.encoder.name if table is not None else self._chosen().name
+
+    def __len__(self) -> int:
+        """Return how many files can be found."""
+        table = self._open()
+        return 0 if table is None else table.count()
+
+    def add(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        every: float = 2.0,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> IndexReport:
+        """Bring the index up to date with files, folders (with all below them) and patterns.
+
+        New and changed files are read, files that are gone from a named folder are dropped, files that can't be read
+        are listed, and tried again once they change. Moved, renamed and copied files are known by their content and
+        not encoded again. What is finished is kept if the call is cancelled or crashes; the next one goes on there.
+
+        Args:
+            paths: Pictures and films, folders, or patterns such as ``"photos/*.jpg"``.
+            every: Seconds between two moments of a film.
+            progress: Told how many files are done.
+            cancel: Stops soon.
+
+        Returns:
+            How many files were added, updated, unchanged, removed, and which were skipped.
+
+        Raises:
+            InputError: A path doesn't exist; a folder has lost all its indexed files at once (its drive may not be
+                mounted); the index was made with another checkpoint; another process is writing.
+            MissingDependencyError: LanceDB isn't installed.
+            CancelledError: ``cancel`` was set.
+        """
+        wanted = _absolute(paths)
+        if not (math.isfinite(every) and every > 0):
+            raise InputError(f"Moments can't be {every} seconds apart", "Give a number of seconds above 0")
+        with self._writing():
+            table = self._open()
+            changes = find_changes(wanted, table, every=every, progress=progress, cancel=cancel)
+            counts = IngestCounts()
+            if changes.to_read:
+                clip = self._encoder(progress, cancel)
+                table = table or self._create(clip)
+                counts = Ingest(clip, table, every=every, progress=progress, cancel=cancel).run(changes.to_read)
+            if table is not None:
+                table.remove(changes.gone)
+                table.maintain()
+        return IndexReport(
+            added=counts.added,
+            updated=counts.updated,
+            unchanged=changes.unchanged + counts.unchanged,
+            removed=len(changes.gone),
+            skipped=tuple(sorted([*changes.skipped, *counts.skipped], key=lambda item: item.path)),
+            reused=counts.reused,
+            model=self.model,
+        )
+
+    def search(
+        self,
+        text: str | None = None,
+        image: ImageSource | None = None,
+        limit: int = 10,
+        *,
+        image_weight: float = 0.5,
+        kind: str | None = None,
+        under: str | os.PathLike[str] | None = None,
+        all_moments: bool = False,
+    ) -> Matches:
+        """Find what is nearest to a text, to a picture, or to both.
+
+        Args:
+            text: What to look for.
+            image: A picture that the matches should resemble.
+            limit: How many matches at most.
+            image_weight: With both text and picture, how much the picture counts, from 0 to 1.
+            kind: ``"image"`` or ``"moment"`` for pictures or films only.
+            under: Only what lies below this folder.
+            all_moments: Every moment of a film that matches, rather than the best one of each film.
+
+        Returns:
+            Matches, best first.
+
+        Raises:
+            InputError: There is no index, it is empty, or the query can't be used.
+            MissingDependencyError: LanceDB isn't installed.
+        """
+        if text is None and image is None:
+            raise InputError("There is nothing to search for", "Give a text, a picture, or both")
+        if text is not None and not text.strip():
+            raise InputError("The text to search for is empty", "Write what you are looking for")
+        if limit < 1:
+            raise InputError(f"A search can't return {limit} matches", "Ask for at least 1")
+        if not 0 <= image_weight <= 1:
+            raise InputError(f"image_weight can't be {image_weight}", "Give a number from 0 to 1")
+        if kind is not None and kind not in _KINDS:
+            raise InputError(f"There is no kind {kind!r} of match", f"Choose {' or '.join(map(repr, _KINDS))}")
+        table = self._existing()
+        folder = None if under is None else absolute(under)
+        vector = self._query(self._encoder(None, None), text, image, image_weight)
+        found: dict[object, Match] = {}
+        # The best moments may all be of one film, so more are fetched until there are enough films.
+        fetch = limit if all_moments or kind == "image" else limit * _FETCH_GROWTH
+        while True:
+            hits = table.nearest(vector, fetch, kind=kind, under=folder)
+            for hit in hits:
+                match = Match(Path(hit.path), "image" if hit.time is None else "moment", hit.time, hit.score)
+                found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
+            if len(found) >= limit or len(hits) < fetch:
+                break
+            fetch *= _FETCH_GROWTH
+        if not found and table.count() == 0:
+            raise InputError(f"The index {self._name} is empty", "Add pictures or films first")
+        return Matches(list(found.values())[:limit], model=table.encoder.name)
+
+    def remove(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> int:
+        """Drop files, or all files below folders, from the index; the files themselves stay.
+
+        Returns:
+            How many files were dropped.
+
+        Raises:
+            InputError: There is no index, or a path isn't in it; another process is writing.
+            MissingDependencyError: LanceDB isn't installed.
+        """
+        wanted = _absolute(paths)
+        self._existing()
+        with self._writing():
+            table = self._existing()
+            gone: set[str] = set()
+            for path in wanted:
+                below = table.states([path])
+                if not below:
+                    raise InputError(f"{display_name(path)} is not in the index", "Name an indexed file or folder")
+                gone.update(below)
+            table.remove(sorted(gone))
+            table.maintain()
+        return len(gone)
+
+    def files(self) -> list[IndexedFile]:
+        """Return the files that can be found, by path.
+
+        Raises:
+            InputError: There is no index.
+            MissingDependencyError: LanceDB isn't installed.
+        """
+        moments: dict[str, tuple[str, int, int]] = {}
+        for path, kind, size in self._existing().moments():
+            moments[path] = (kind, size, moments[path][2] + 1 if path in moments else 1)
+        return [
+            IndexedFile(Path(path), "video" if kind == "moment" else kind, size, count)
+            for path, (kind, size, count) in sorted(moments.items())
+        ]
+
+    def close(self) -> None:
+        """Let go of the checkpoint and the table; the object opens them again if used."""
+        with self._guard:
+            if self._clip is not None:
+                self._clip.close()
+            self._clip = self._table = None
+
+    def _open(self) -> MediaTable | None:
+        with self._guard:
+            if self._table is None:
+                self._table = open_table(self._location)
+            if self._table is not None and self._asked is not None:
+                _check_model(self._table.encoder, self._asked, self._name)
+            return self._table
+
+    def _existing(self) -> MediaTable:
+        table = self._open()
+        if table is None:
+            require_lancedb()
+            raise InputError(f"There is no index at {self._name}", "Make one with add, or 'sensorium index'")
+        return table
+
+    def _create(self, clip: CLIP) -> MediaTable:
+        checkpoint = clip.checkpoint
+        probe = tuple(float(value) for value in _probe(clip))
+        model = checkpoint.folder or checkpoint.name
+        encoder = Encoder(model, checkpoint.name, checkpoint.revision, clip.embedding_size, probe)
+        with self._guard:
+            self._table = create_table(self._location, encoder)
+            return self._table
+
+    def _chosen(self) -> catalog.Checkpoint:
+        return self._asked or catalog.resolve(None, task=CLIP.task)
+
+    def _encoder(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
+        """Return the loaded checkpoint, once it has shown that it makes the same vectors as the index's."""
+        if self._clip is None:
+            table = self._open()
+            chosen = self._chosen() if table is None else catalog.resolve(table.encoder.model, task=CLIP.task)
+            clip = CLIP(chosen.folder or chosen.name, device=self._device).load(progress=progress, cancel=cancel)
+            if table is not None:
+                _check_probe(table.encoder, clip, self._name)
+            self._clip = clip
+        return self._clip
+
+    def _query(self, clip: CLIP, text: str | None, image: ImageSource | None, image_weight: float) -> np.ndarray:
+        import numpy as np
+
+        vector = np.zeros(clip.embedding_size, np.float32)
+        if text is not None:
+            vector += clip.encode_text(text)[0].numpy() * (1 if image is None else 1 - image_weight)
+        if image is not None:
+            vector += clip.encode_image(image)[0].numpy() * (1 if text is None else image_weight)
+        return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep other writers out. In an object store nothing can: there, two writers do the same work twice."""
+        if is_remote(self._location):
+            yield
+            return
+        require_lancedb()
+        from filelock import FileLock, Timeout
+
+        folder = Path(self._location)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / ".writing.lock", timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"The index {self._name} is being written by another process", "Try again when it has finished"
+            ) from None
+        except OSError:
+            raise InputError(f"The index {self._name} can't be written", "Check permissions and free space") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _absolute(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+    listed: Sequence[str | os.PathLike[str]] = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if not listed:
+        raise InputError("No files or folders were named", "Name at least one")
+    return [absolute(path) for path in listed]
+
+
+def _check_model(encoder: Encoder, asked: catalog.Checkpoint, name: str) -> None:
+    # Two folders may hold the same checkpoint; whether they do, the probe tells when it is loaded.
+    if not asked.folder and asked.name != encoder.name:
+        raise InputError(
+            f"The index {name} was made with {encoder.name!r}, whose vectors don't go with those of {asked.name!r}",
+            "Leave out the model, or make another index in an empty folder",
+        )
+
+
+def _check_probe(encoder: Encoder, clip: CLIP, name: str) -> None:
+    import numpy as np
+
+    probe, known = _probe(clip), np.array(encoder.probe, np.float32)
+    # Both halves have length 1, so that the product of equal probes is 2.
+    if probe.shape != known.shape or probe @ known < 2 * _SAME_ENCODER:
+        raise InputError(
+            f"The index {name} was made with other weights than {clip.model!r} has now",
+            "Make another index in an empty folder",
+        )
+
+
+def _probe(clip: CLIP) -> np.ndarray:
+    """Return what a checkpoint makes of a fixed text and a fixed picture: float32 ``[2 * d]``."""
+    import numpy as np
+
+    rows, columns = np.mgrid[0:224, 0:224].astype(np.uint8)
+    picture = np.stack([rows, columns, 255 - rows], axis=-1)
+    return np.concatenate([clip.encode_text("a photo of a cat")[0].numpy(), clip.encode_image(picture)[0].numpy()])

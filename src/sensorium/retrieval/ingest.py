@@ -1,0 +1,336 @@
+"""Turning files into rows of the index: reading, sampling and encoding overlap, and what is finished is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sensorium.errors import CancelledError, SensoriumError
+from sensorium.media.content import HEAD_BYTES
+from sensorium.media.source import display_name, sniff_kind
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.retrieval.results import SkippedFile
+from sensorium.retrieval.scan import FoundFile
+from sensorium.retrieval.table import FileRows, FileState, MediaTable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sensorium.media.image import ImageSource
+    from sensorium.vision_language.clip import CLIP
+
+_ROWS_PER_WRITE = 2048
+_SECONDS_PER_WRITE = 20.0
+_READ_AHEAD = 32
+_CHUNK = 1 << 20
+_DIGEST_LENGTH = 32
+
+Content: TypeAlias = tuple[str, "float | None"]
+"""Digest of a file's bytes, and seconds between moments for a film: what decides its rows."""
+
+
+@dataclass
+class IngestCounts:
+    """What became of the files that were read.
+
+    Attributes:
+        added: New in the index.
+        updated: Changed, and read again.
+        unchanged: Only looked changed; the content is the same.
+        reused: How many of the added and updated ones were known by their content.
+        skipped: Files that can't be read.
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    reused: int = 0
+    skipped: list[SkippedFile] = field(default_factory=list)
+
+
+@dataclass
+class _Reading:
+    """A file on its way into the index."""
+
+    file: FoundFile
+    state: FileState
+    times: list[float | None] = field(default_factory=list)
+    vectors: list[np.ndarray] = field(default_factory=list)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture to encode: a file, or a moment of a film."""
+
+    reading: _Reading
+    source: ImageSource
+    time: float | None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A file whose content the index has already, or will have in a moment."""
+
+    reading: _Reading
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    """A file that the operating system doesn't let us read: not noted in the index, so tried again next time."""
+
+    file: FoundFile
+    reason: str
+
+
+_Item: TypeAlias = "_Picture | _Known | _Unreadable | _Reading"
+
+
+class Ingest:
+    """Read files, encode them and write them into a table.
+
+    Args:
+        clip: The encoder.
+        table: Where rows go.
+        every: Seconds between the moments of films.
+        progress: Told how many files are done.
+        cancel: Stops; what was finished is in the table.
+    """
+
+    def __init__(
+        self,
+        clip: CLIP,
+        table: MediaTable,
+        *,
+        every: float,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> None:
+        self.counts = IngestCounts()
+        self._clip = clip
+        self._table = table
+        self._every = every
+        self._progress = progress
+        self._cancel = cancel
+        self._contents = table.contents()
+        self._pictures: dict[int, _Picture] = {}
+        self._begun: deque[_Reading] = deque()
+        self._finished: list[_Reading] = []
+        self._known: list[_Reading] = []
+        self._done = 0
+        self._total = 0
+        self._written_at = time.monotonic()
+
+    def run(self, files: Iterable[FoundFile]) -> IngestCounts:
+        """Read files and write their rows.
+
+        Raises:
+            CancelledError: ``cancel`` was set.
+        """
+        remaining = list(files)
+        self._total = len(remaining)
+        while remaining:
+            self._read(remaining)
+            # The rows that these were to be copied from were themselves replaced meanwhile (two files that swapped
+            # their names, say), so they are read after all.
+            remaining = [reading.file for reading in self._known]
+            self._contents -= {_content(reading.state) for reading in self._known}
+            self._known.clear()
+        return self.counts
+
+    def _read(self, files: list[FoundFile]) -> None:
+        try:
+            with closing(_ahead(self._look(files), _READ_AHEAD)) as items:
+                encoded = self._clip.encode_images(self._sources(items), on_error=self._fail, cancel=self._cancel)
+                for index, row in encoded:
+                    picture = self._arrive(index)
+                    picture.reading.times.append(picture.time)
+                    picture.reading.vectors.append(row)
+                    self._write_if_due()
+            self._finished.extend(self._begun)
+            self._begun.clear()
+            self._write()
+        except (CancelledError, KeyboardInterrupt):
+            self._write()
+            raise
+
+    def _look(self, files: list[FoundFile]) -> Generator[_Item, None, None]:
+        """Open files one after the other; runs in a thread of its own, ahead of the encoder."""
+        for file in files:
+            try:
+                state, kind = self._digest(file)
+            except OSError:
+                yield _Unreadable(file, f"{display_name(file.path)} can't be read")
+                continue
+            reading = _Reading(file, state)
+            if _content(state) in self._contents:
+                yield _Known(reading)
+                continue
+            self._contents.add(_content(state))
+            yield reading
+            if kind == "video":
+                yield from self._moments(reading)
+            else:
+                yield _Picture(reading, file.path, None)
+
+    def _digest(self, file: FoundFile) -> tuple[FileState, str]:
+        digest = hashlib.sha256()
+        with open(file.path, "rb") as stream:  # noqa: PTH123 - the path is text throughout
+            head = stream.read(_CHUNK)
+            digest.update(head)
+            while chunk := stream.read(_CHUNK):
+                check_cancelled(self._cancel)
+                digest.update(chunk)
+        kind = sniff_kind(head[:HEAD_BYTES]) or (mimetypes.guess_type(file.path)[0] or "").partition("/")[0]
+        every = self._every if kind == "video" else None
+        return FileState(file.size, file.modified_ns, digest.hexdigest()[:_DIGEST_LENGTH], every, ""), kind
+
+    def _moments(self, reading: _Reading) -> Iterator[_Picture]:
+        from sensorium.media.video import sample_frames
+
+        side = 2 * self._clip.backend.image_side
+        try:
+            for frame in sample_frames(reading.file.path, every=self._every, minimum_side=side):
+                check_cancelled(self._cancel)
+                yield _Picture(reading, frame.image, frame.time)
+        except CancelledError:
+            raise
+        except SensoriumError as error:
+            reading.reason = error.message
+
+    def _sources(self, items: Iterable[_Item]) -> Iterator[ImageSource]:
+        """Give the encoder its pictures, and note on the way what needs no encoding."""
+        count = 0
+        for item in items:
+            if isinstance(item, _Picture):
+                self._pictures[count] = item
+                count += 1
+                yield item.source
+            elif isinstance(item, _Reading):
+                self._begun.append(item)
+            elif isinstance(item, _Known):
+                self._known.append(item.reading)
+                self._write_if_due()
+            else:
+                self.counts.skipped.append(SkippedFile(Path(item.file.path), item.reason))
+                self._report(1)
+
+    def _fail(self, index: int, error: SensoriumError) -> None:
+        self._arrive(index).reading.reason = error.message
+
+    def _arrive(self, index: int) -> _Picture:
+        """Take the picture whose row (or failure) came back: rows come in order, so all earlier files are complete."""
+        picture = self._pictures.pop(index)
+        while self._begun[0] is not picture.reading:
+            self._finished.append(self._begun.popleft())
+        return picture
+
+    def _write_if_due(self) -> None:
+        rows = len(self._known) + sum(max(1, len(reading.times)) for reading in self._finished)
+        if rows >= _ROWS_PER_WRITE or time.monotonic() - self._written_at >= _SECONDS_PER_WRITE:
+            self._write()
+
+    def _write(self) -> None:
+        self._table.write([self._rows(reading) for reading in self._finished])
+        for reading in self._finished:
+            self._count(reading, reading.reason, reused=False)
+        self._finished.clear()
+        if self._known:
+            self._copy()
+        self._written_at = time.monotonic()
+
+    def _copy(self) -> None:
+        """Write the files whose content is in the table by now; the others wait."""
+        sources = self._table.with_content({reading.state.content for reading in self._known})
+        copies, waiting = [], []
+        for reading in self._known:
+            source = sources.get(_content(reading.state))
+            if source is None:
+                waiting.append(reading)
+                continue
+            state = replace(reading.state, reason=source.state.reason)
+            copies.append(replace(source, path=reading.file.path, state=state, replaced=reading.file.known))
+        self._table.write(copies)
+        for reading in self._known:
+            source = sources.get(_content(reading.state))
+            if source is not None:
+                self._count(reading, source.state.reason, reused=True)
+        self._known = waiting
+
+    def _rows(self, reading: _Reading) -> FileRows:
+        import numpy as np
+
+        path, known = reading.file.path, reading.file.known
+        if reading.reason:
+            nothing = np.empty((0, self._table.encoder.dimension), np.float32)
+            return FileRows(path, replace(reading.state, reason=reading.reason), (), nothing, known)
+        return FileRows(path, reading.state, tuple(reading.times), np.stack(reading.vectors), known)
+
+    def _count(self, reading: _Reading, reason: str, *, reused: bool) -> None:
+        known = reading.file.known
+        if reason:
+            self.counts.skipped.append(SkippedFile(Path(reading.file.path), reason))
+        elif reused and known is not None and _content(known) == _content(reading.state):
+            self.counts.unchanged += 1
+        else:
+            self.counts.reused += reused
+            self.counts.added += known is None
+            self.counts.updated += known is not None
+        self._report(1)
+
+    def _report(self, files: int) -> None:
+        self._done += files
+        report(self._progress, "indexing", self._done, self._total, "files")
+
+
+def _content(state: FileState) -> Content:
+    return state.content, state.every
+
+
+def _ahead(items: Generator[_Item, None, None], count: int) -> Generator[_Item, None, None]:
+    """Run a generator in a thread, at most ``count`` items ahead."""
+    waiting: queue.Queue[Any] = queue.Queue(maxsize=count)
+    stopped = threading.Event()
+    end = object()
+
+    def put(item: Any) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def fill() -> None:
+        with closing(items):
+            try:
+                for item in items:
+                    if not put((item, None)):
+                        return
+                put((end, None))
+            except BaseException as error:
+                put((end, error))
+
+    thread = threading.Thread(target=fill, name="sensorium-look", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if error is not None:
+                raise error
+            if item is end:
+                return
+            yield item
+    finally:
+        stopped.set()
+        thread.join()

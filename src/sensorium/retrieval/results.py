@@ -1,0 +1,92 @@
+"""What the search index answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorium.record import Record
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Match(Record):
+    """Something that was found.
+
+    Attributes:
+        path: The picture or the film.
+        kind: ``"image"`` or ``"moment"`` (of a film).
+        time: Where in the film, in seconds; None for a picture.
+        score: Cosine of the angle between query and match, from -1 to 1; higher is nearer.
+    """
+
+    path: Path
+    kind: str
+    time: float | None
+    score: float
+
+
+class Matches(list[Match]):
+    """What was found, best first.
+
+    Attributes:
+        model: Name of the checkpoint that compared.
+    """
+
+    def __init__(self, matches: Iterable[Match], *, model: str) -> None:
+        super().__init__(matches)
+        self.model = model
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SkippedFile(Record):
+    """A file that is not in the index, and why.
+
+    Attributes:
+        path: The file or folder.
+        reason: One sentence.
+    """
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IndexReport(Record):
+    """What `SearchIndex.add` did, in files.
+
+    Attributes:
+        added: New in the index.
+        updated: Changed since last time, and read again.
+        unchanged: As they were.
+        removed: Gone from the folders, and dropped from the index.
+        skipped: Files that can't be read, each with the reason.
+        reused: How many of the added and updated ones were known already by their content (moved, renamed or
+            copied files), so that no model had to look at them.
+        model: Name of the checkpoint that encodes.
+    """
+
+    added: int
+    updated: int
+    unchanged: int
+    removed: int
+    skipped: tuple[SkippedFile, ...]
+    reused: int
+    model: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IndexedFile(Record):
+    """A file in the index.
+
+    Attributes:
+        path: The picture or the film.
+        kind: ``"image"`` or ``"video"``.
+        size: In bytes, when it was read.
+        moments: How many moments of a film can be found; 1 for a picture.
+    """
+
+    path: Path
+    kind: str
+    size: int
+    moments: int

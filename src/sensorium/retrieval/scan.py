@@ -1,0 +1,182 @@
+"""What changed on disk since files were indexed."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sensorium.errors import InputError, SensoriumError
+from sensorium.media.source import collect_files, display_name
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.retrieval.results import SkippedFile
+from sensorium.retrieval.table import FileState, MediaTable
+
+# A file system may note times so coarsely that a second change within this span doesn't show.
+_COARSEST_CLOCK_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file on disk that is new or looks changed.
+
+    Attributes:
+        path: Absolute.
+        size: In bytes.
+        modified_ns: Time of its last change; 0 if that was so recent that another change might not show.
+        known: What the index knows of it; None for a new file.
+    """
+
+    path: str
+    size: int
+    modified_ns: int
+    known: FileState | None
+
+
+@dataclass
+class Changes:
+    """What is to be done.
+
+    Attributes:
+        to_read: New and changed files.
+        gone: Files in the index that are no longer on disk.
+        unchanged: How many readable files are as they were.
+        skipped: Files that can't be read.
+    """
+
+    to_read: list[FoundFile] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    skipped: list[SkippedFile] = field(default_factory=list)
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return the absolute form of a path, without following links: a file is called what the user calls it."""
+    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - pathlib's way follows links
+
+
+def find_changes(
+    paths: Sequence[str],
+    table: MediaTable | None,
+    *,
+    every: float,
+    progress: ProgressCallback | None,
+    cancel: Cancellation | None,
+) -> Changes:
+    """Compare files, folders and patterns with what an index knows.
+
+    A file is as it was if its size and the time of its last change are; whether one that looks changed really is,
+    its content tells when it is read. Films that were sampled at another interval count as changed.
+
+    Args:
+        paths: Absolute.
+        table: The index; None if it is new.
+        every: Seconds between the moments of films.
+        progress: Told how many files have been looked at.
+        cancel: Stops the scan.
+
+    Raises:
+        InputError: A path doesn't exist, or a folder has become empty although files of it are indexed.
+    """
+    folders = [path for path in paths if Path(path).is_dir()]
+    known = table.states([_fixed_part(path) for path in paths]) if table is not None else {}
+    for path in paths:
+        _check_presence(path, known)
+    changes = Changes()
+    unreadable: list[str] = []
+
+    def skip(path: Path, error: SensoriumError) -> None:
+        name = str(path)
+        if name in paths:
+            raise error
+        unreadable.append(name)
+        changes.skipped.append(SkippedFile(Path(name), error.message))
+
+    seen: set[str] = set()
+    for count, file in enumerate(collect_files(paths, kinds=("image", "video"), on_error=skip)):
+        check_cancelled(cancel)
+        if count % 1000 == 0:
+            report(progress, "looking for changes", count, None, "files")
+        name = str(file)
+        seen.add(name)
+        _compare(name, known.get(name), every, changes)
+    for folder in folders:
+        _check_emptiness(folder, known, seen)
+    for name in known:
+        if name not in seen and any(_is_under(name, folder) for folder in folders):
+            _miss(name, unreadable, changes)
+    return changes
+
+
+def _compare(path: str, known: FileState | None, every: float, changes: Changes) -> None:
+    try:
+        path.encode("utf-8")
+        state = os.stat(path)  # noqa: PTH116 - called for every file of large folders
+    except UnicodeEncodeError:
+        changes.skipped.append(SkippedFile(Path(path), f"The name of {display_name(path)} is not valid Unicode"))
+    except OSError:
+        # It went away since the folder was listed; if it was indexed, the next scan drops it.
+        changes.skipped.append(SkippedFile(Path(path), f"{display_name(path)} can't be looked at"))
+    else:
+        as_it_was = (
+            known is not None
+            and (known.size, known.modified_ns) == (state.st_size, state.st_mtime_ns)
+            and known.every in (None, every)
+        )
+        if known is None or not as_it_was:
+            settled = time.time_ns() - state.st_mtime_ns > _COARSEST_CLOCK_NS
+            changes.to_read.append(FoundFile(path, state.st_size, state.st_mtime_ns if settled else 0, known))
+        elif known.reason:
+            changes.skipped.append(SkippedFile(Path(path), known.reason))
+        else:
+            changes.unchanged += 1
+
+
+def _miss(path: str, unreadable: list[str], changes: Changes) -> None:
+    """Decide about a file that is in the index but no longer listed."""
+    if any(path == place or _is_under(path, place) for place in unreadable):
+        return
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        changes.gone.append(path)
+    except OSError:
+        changes.skipped.append(SkippedFile(Path(path), f"{display_name(path)} can't be looked at"))
+    else:
+        changes.gone.append(path)
+
+
+def _check_presence(path: str, known: Mapping[str, FileState]) -> None:
+    if os.path.lexists(path):
+        return
+    lost = sum(_is_under(name, path) for name in known)
+    if lost:
+        raise InputError(
+            f"The folder {display_name(path)} is not there, but {lost} of its files are in the index",
+            "Check that its drive is mounted; to drop the files from the index, use remove",
+        )
+
+
+def _check_emptiness(folder: str, known: Mapping[str, FileState], seen: set[str]) -> None:
+    lost = sum(_is_under(name, folder) for name in known)
+    if lost and not any(_is_under(name, folder) for name in seen):
+        raise InputError(
+            f"The folder {display_name(folder)} has no pictures or films any more, but {lost} are in the index",
+            "Check that its drive is mounted; to drop the files from the index, use remove",
+        )
+
+
+def _is_under(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _fixed_part(path: str) -> str:
+    """Return a path, or the folder in which a pattern begins to vary."""
+    if os.path.lexists(path):
+        return path
+    parts = Path(path).parts
+    fixed = itertools.takewhile(lambda part: not set("*?[") & set(part), parts)
+    return str(Path(*fixed))
