@@ -7,7 +7,6 @@ region of interest are those of MediaPipe's pose graphs.
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.vision_language.people import Landmark, Person
 
 DETECTION_THRESHOLD = 0.5
+PRESENCE_THRESHOLD = 0.5
 _DETECTOR_SIDE = 224
 _LANDMARK_SIDE = 256
 _STRIDES = (8, 16, 32, 32, 32)
@@ -44,7 +43,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class _Region:
+class Region:
     """A turned square around a person: centre and side in pixels, angle in radians."""
 
     x: float
@@ -57,57 +56,27 @@ class BlazePose:
     """The detector and the landmark network, run by LiteRT on the CPU."""
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        self._detector = _Network(folder / "pose_detection.tflite")
+        self._detector = BodyDetector(folder / "pose_detection.tflite")
         self._landmarks = _Network(folder / "pose_landmark_full.tflite")
-        self._anchors = _anchor_centres()
 
     def detect(self, image: PIL.Image.Image, *, landmarks: bool) -> list[Person]:
         """Find people in an RGB image, most certain first."""
         people = []
-        for score, region in self._regions(image):
-            points = self._find_landmarks(image, region) if landmarks else ()
+        for score, region in self._detector.regions(image):
+            points: tuple[Landmark, ...] = ()
+            if landmarks:
+                presence, points = self._find_landmarks(image, region)
+                if presence < PRESENCE_THRESHOLD:
+                    continue
             people.append(Person(_box(image, region, points), score, points))
         return people
 
     def confidence(self, image: PIL.Image.Image) -> float:
         """Return the detector's highest score anywhere in an RGB image."""
-        return float(self._detector_scores(image)[1].max())
+        return self._detector.confidence(image)
 
-    def _detector_scores(self, image: PIL.Image.Image) -> tuple[Array, Array]:
-        """Return the raw boxes ``[anchors, 12]`` and the scores ``[anchors]`` of a letterboxed image."""
-        scale = _DETECTOR_SIDE / max(image.size)
-        width, height = (max(1, round(length * scale)) for length in image.size)
-        square = PIL.Image.new("RGB", (_DETECTOR_SIDE, _DETECTOR_SIDE))
-        corner = ((_DETECTOR_SIDE - width) // 2, (_DETECTOR_SIDE - height) // 2)
-        square.paste(image.resize((width, height), PIL.Image.Resampling.BILINEAR), corner)
-        boxes, logits = self._detector.run(np.asarray(square, np.float32) / np.float32(127.5) - 1)[:2]
-        return boxes[0], _sigmoid(logits[0, :, 0])
-
-    def _regions(self, image: PIL.Image.Image) -> list[tuple[float, _Region]]:
-        raw, scores = self._detector_scores(image)
-        likely = np.flatnonzero(scores >= DETECTION_THRESHOLD)
-        likely = likely[np.argsort(-scores[likely])]
-        values = raw[likely].reshape(-1, 6, 2)
-        # Values are offsets in pixels of the letterboxed square: centre, size, then four key points.
-        points = values / _DETECTOR_SIDE + self._anchors[likely, None]
-        centres, sizes = points[:, 0], values[:, 1] / _DETECTOR_SIDE
-        boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
-        side = max(image.size)
-        shift = (side - np.array(image.size)) / 2
-        regions = []
-        for kept, weights in _suppress(boxes, scores[likely]):
-            hips, top = (np.average(points[weights > 0, key], axis=0, weights=weights[weights > 0]) for key in (2, 3))
-            (x, y), (top_x, top_y) = hips * side - shift, top * side - shift
-            angle = math.pi / 2 - math.atan2(y - top_y, top_x - x)
-            regions.append(
-                (
-                    float(scores[likely[kept]]),
-                    _Region(float(x), float(y), 2 * _REGION_SCALE * math.hypot(top_x - x, top_y - y), angle),
-                )
-            )
-        return regions
-
-    def _find_landmarks(self, image: PIL.Image.Image, region: _Region) -> tuple[Landmark, ...]:
+    def _find_landmarks(self, image: PIL.Image.Image, region: Region) -> tuple[float, tuple[Landmark, ...]]:
+        """Return how likely there is a body in the region, and its points."""
         step = region.side / _LANDMARK_SIDE
         cosine, sine = math.cos(region.angle) * step, math.sin(region.angle) * step
         middle = _LANDMARK_SIDE / 2
@@ -119,9 +88,9 @@ class BlazePose:
         crop = image.transform(
             (_LANDMARK_SIDE, _LANDMARK_SIDE), PIL.Image.Transform.AFFINE, turn, PIL.Image.Resampling.BILINEAR
         )
-        values = self._landmarks.run(np.asarray(crop, np.float32) / np.float32(255))[0]
+        values, presence = self._landmarks.run(np.asarray(crop, np.float32) / np.float32(255))[:2]
         found = values.reshape(-1, 5)[: len(LANDMARK_NAMES)]
-        return tuple(
+        points = tuple(
             Landmark(
                 name,
                 x=float(turn[0] * x + turn[1] * y + turn[2]),
@@ -131,26 +100,81 @@ class BlazePose:
             )
             for name, (x, y, z, visibility, presence) in zip(LANDMARK_NAMES, found, strict=True)
         )
+        return float(presence.item()), points
+
+
+class BodyDetector:
+    """Finds where bodies are; safe to use from several threads.
+
+    Args:
+        path: ``pose_detection.tflite``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._network = _Network(path)
+        self._anchors = _anchor_centres()
+
+    def confidence(self, image: PIL.Image.Image) -> float:
+        """Return the highest score anywhere in an RGB image, from 0 to 1."""
+        return float(self._run(image)[1].max())
+
+    def regions(self, image: PIL.Image.Image) -> list[tuple[float, Region]]:
+        """Return the bodies in an RGB image with their scores, most certain first."""
+        raw, scores = self._run(image)
+        likely = np.flatnonzero(scores >= DETECTION_THRESHOLD)
+        likely = likely[np.argsort(-scores[likely])]
+        values = raw[likely].reshape(-1, 6, 2)
+        # Values are offsets in pixels of the letterboxed square: centre, size, then four key points.
+        points = values / _DETECTOR_SIDE + self._anchors[likely, None]
+        centres, sizes = points[:, 0], values[:, 1] / _DETECTOR_SIDE
+        boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
+        side = max(image.size)
+        shift = (side - np.array(image.size)) / 2
+        regions = []
+        for kept, weights in _suppress(boxes, scores[likely]):
+            hips, top = (np.average(points[:, key], axis=0, weights=weights) * side - shift for key in (2, 3))
+            (x, y), (top_x, top_y) = hips, top
+            angle = math.pi / 2 - math.atan2(y - top_y, top_x - x)
+            length = 2 * _REGION_SCALE * math.hypot(top_x - x, top_y - y)
+            regions.append((float(scores[likely[kept]]), Region(float(x), float(y), length, angle)))
+        return regions
+
+    def _run(self, image: PIL.Image.Image) -> tuple[Array, Array]:
+        """Return the raw boxes ``[anchors, 12]`` and the scores ``[anchors]`` of a letterboxed image."""
+        scale = _DETECTOR_SIDE / max(image.size)
+        width, height = (max(1, round(length * scale)) for length in image.size)
+        square = PIL.Image.new("RGB", (_DETECTOR_SIDE, _DETECTOR_SIDE))
+        corner = ((_DETECTOR_SIDE - width) // 2, (_DETECTOR_SIDE - height) // 2)
+        square.paste(image.resize((width, height), PIL.Image.Resampling.BILINEAR), corner)
+        boxes, logits = self._network.run(np.asarray(square, np.float32) / np.float32(127.5) - 1)[:2]
+        return boxes[0], _sigmoid(logits[0, :, 0])
 
 
 class _Network:
-    """One LiteRT network; it keeps its tensors inside, so calls take turns."""
+    """One LiteRT network. An interpreter keeps its tensors inside, so each thread takes one of its own."""
 
     def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter: Any = Interpreter(model_path=str(path), num_threads=devices.thread_count())
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
-        self._turn = threading.Lock()
+        self._path = path
+        self._free = [self._open()]
 
     def run(self, pixels: Array) -> list[Array]:
         """Run on one image ``[side, side, 3]``; return the outputs in the model's order."""
-        with self._turn:
-            self._interpreter.set_tensor(self._input, pixels[None])
-            self._interpreter.invoke()
-            return [self._interpreter.get_tensor(output) for output in self._outputs]
+        try:
+            interpreter = self._free.pop()
+        except IndexError:
+            interpreter = self._open()
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels[None])
+        interpreter.invoke()
+        outputs = [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
+        self._free.append(interpreter)
+        return outputs
+
+    def _open(self) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_path=str(self._path), num_threads=1)
+        interpreter.allocate_tensors()
+        return interpreter
 
 
 def _sigmoid(logits: Array) -> Array:
@@ -196,7 +220,7 @@ def _suppress(boxes: Array, scores: Array) -> list[tuple[int, Array]]:
     return groups
 
 
-def _box(image: PIL.Image.Image, region: _Region, landmarks: tuple[Landmark, ...]) -> tuple[float, float, float, float]:
+def _box(image: PIL.Image.Image, region: Region, landmarks: tuple[Landmark, ...]) -> tuple[float, float, float, float]:
     """Return the box around the visible landmarks, or around the region where they aren't known."""
     seen = [point for point in landmarks if point.visibility >= _VISIBLE]
     if len(seen) >= 2:
