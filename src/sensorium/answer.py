@@ -51,6 +51,10 @@ class Answer(str):
         answer.confidence = confidence
         return answer
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        # Copies and other processes get the origin too.
+        return (str(self),), {"model": self.model, "evidence": self.evidence, "confidence": self.confidence}
+
     def to_dict(self) -> dict[str, Any]:
         """Return text, model, confidence and evidence, ready for ``json.dumps``."""
         return {

@@ -16,6 +16,9 @@ class SensoriumError(Exception):
         self.remedy = remedy.rstrip(".")
         super().__init__(f"{self.message}. {self.remedy}." if self.remedy else f"{self.message}.")
 
+    def __reduce__(self) -> tuple[type[SensoriumError], tuple[str, str]]:
+        return type(self), (self.message, self.remedy)
+
 
 class InputError(SensoriumError):
     """The caller's input (file, text, number, address) can't be used as it is."""

@@ -89,7 +89,7 @@ class Task(Generic[Backend]):
                 f"Choose a checkpoint of {', '.join(sorted(self.families))}",
             )
         module, _, name = self.families[family].partition(":")
-        key = (module, name, str(folder), where, self._dtype)
+        key = (module, name, self.checkpoint, folder, where, self._dtype)
 
         def open_checkpoint() -> Backend:
             if self.uses_torch:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
 
 _DTYPES = ("float32", "float16", "bfloat16")
+_GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")
+"""NVIDIA cards, NVIDIA Jetson, Windows' Linux subsystem, AMD."""
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -26,6 +28,8 @@ def resolve_device(device: str = "auto") -> str:
     Raises:
         InputError: The device that was asked for isn't there; there is no silent fallback.
     """
+    if device == "cpu" or (device == "auto" and _has_no_accelerator()):
+        return "cpu"
     import torch
 
     if device == "auto":
@@ -34,7 +38,6 @@ def resolve_device(device: str = "auto") -> str:
         return "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = device.partition(":")
     present = {
-        "cpu": device == "cpu",
         "cuda": torch.cuda.is_available()
         and (not index or (index.isdigit() and int(index) < torch.cuda.device_count())),
         "mps": device == "mps" and torch.backends.mps.is_available(),
@@ -42,6 +45,11 @@ def resolve_device(device: str = "auto") -> str:
     if not present.get(kind, False):
         raise InputError(f"The device {device!r} is not on this machine", "Use device='auto' or device='cpu'")
     return device
+
+
+def _has_no_accelerator() -> bool:
+    """Tell without torch, whose import takes seconds: on Linux a GPU that torch could use has a device file."""
+    return sys.platform == "linux" and not any(Path(path).exists() for path in _GPU_DEVICE_FILES)
 
 
 def resolve_dtype(dtype: str, device: str) -> torch.dtype:
