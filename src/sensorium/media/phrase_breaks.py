@@ -19,9 +19,7 @@ _NOT_FIRST = frozenset(
 )
 _NOT_LAST = frozenset("「『（【《〈〔［｛“‘＄￥")
 
-_ABBREVIATION = re.compile(
-    r"(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|No|Mme|Mlle|Sra|Dra|Nr|bzw|z\.B|e\.g|i\.e)\.$"
-)
+_ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|Mme|Mlle|Sra|Dra|Nr|bzw|e\.g|i\.e)\.$")
 
 # Words that a phrase begins with: a break belongs before them, not after. Words of up to three letters are taken
 # for such words in every language; these lists add the longer ones.

@@ -4,137 +4,129 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from sensorium.media.source import MediaSource
-from sensorium.media.subtitles import Word, layout_cues, write_subtitles
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.media.atomic_file import atomic_file
+from sensorium.media.phrase_breaks import join_texts
+from sensorium.media.source import Limits
+from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.record import Record
+from sensorium.speech.languages import language_code
+from sensorium.speech.recognition import RecognitionRun
+from sensorium.speech.transcription import Segment as Segment
+from sensorium.speech.transcription import Transcription as Transcription
 from sensorium.task import Task
 
 if TYPE_CHECKING:
-    from sensorium.speech.whisper_ctranslate2 import CTranslate2Whisper
+    from sensorium.speech.recognition import AudioSource
+    from sensorium.speech.whisper_ctranslate2 import CTranslate2Whisper  # noqa: F401 - named in quotes below
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Segment(Record):
-    """A sentence or phrase of a recording.
-
-    Attributes:
-        id: Its number, from 0.
-        start: Where it begins, in seconds.
-        end: Where it ends, in seconds.
-        text: What is said.
-        words: Its words with their times; empty unless word timestamps were asked for.
-    """
-
-    id: int
-    start: float
-    end: float
-    text: str
-    words: tuple[Word, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Transcription(Record):
-    """What is said in a recording.
-
-    Attributes:
-        text: All of it; "" where nobody speaks.
-        language: Language code, such as ``"en"``.
-        language_probability: How sure the detection is, from 0 to 1; 1 if the caller named the language.
-        duration: Length of the recording, in seconds.
-        segments: Sentences and phrases with their times.
-        task: ``"transcribe"`` or ``"translate"``.
-        model: Name of the checkpoint.
-    """
-
-    text: str
-    language: str
-    language_probability: float
-    duration: float
-    segments: tuple[Segment, ...]
-    task: str
-    model: str
+TASKS = ("transcribe", "translate")
 
 
 class SpeechToText(Task["CTranslate2Whisper"]):
-    """Whisper: speech recognition in about a hundred languages.
+    """Whisper: speech recognition in about a hundred languages (Radford et al. 2022).
 
     Args:
         model_size: ``"tiny"``, ``"base"``, ``"small"``, ``"medium"``, ``"large"``, ``"turbo"``, another catalog
-            name, a hub id, a local folder, or None for the profile's default.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``.
-        dtype: ``"auto"`` is int8 on a CPU and float16 on a GPU.
+            name, a hub id, a local folder (for CTranslate2 or transformers), or None for the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        dtype: ``"auto"`` is int8 on a CPU and float16 on a GPU; else ``"int8"``, ``"float32"``, ``"float16"``,
+            ``"bfloat16"``, ``"int8_float16"``.
+
+    Raises:
+        ModelUnavailableError: No checkpoint of that name is known.
     """
 
     task = "speech-to-text"
-    families: ClassVar = {"whisper-ctranslate2": "sensorium.speech.whisper_ctranslate2:CTranslate2Whisper"}
+    families: ClassVar = {
+        "whisper-ctranslate2": "sensorium.speech.whisper_ctranslate2:CTranslate2Whisper",
+        "whisper": "sensorium.speech.whisper_ctranslate2:TransformersWhisper",
+    }
+    uses_torch = False
 
     def __init__(
         self, model_size: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
     ) -> None:
         super().__init__(model_size, device=device, dtype=dtype)
+        if self.checkpoint.repository and not self.checkpoint.hub_files:
+            # CTranslate2 names its weights model.bin; it isn't a pickle.
+            self.checkpoint = replace(self.checkpoint, hub_files=("*.json", "*.txt", "model.bin", "*.safetensors"))
 
     def transcribe(
         self,
-        audio_path: MediaSource,
+        audio_path: AudioSource,
         language: str | None = None,
         task: str = "transcribe",
         *,
         word_timestamps: bool = False,
         initial_prompt: str | None = None,
+        hotwords: str | None = None,
+        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Transcription:
-        """Return what is said in a recording or in the sound track of a film."""
-        from sensorium.media.audio import read_audio
+        """Write down what is said in a recording or in the sound track of a film.
 
-        samples = read_audio(audio_path)
-        found, info = self.backend.batched.transcribe(
-            samples, language=language, task=task, word_timestamps=word_timestamps, without_timestamps=False
-        )
-        segments = tuple(
-            Segment(
-                number,
-                segment.start,
-                segment.end,
-                segment.text.strip(),
-                tuple(Word(word.start, word.end, word.word, word.probability) for word in segment.words or ()),
-            )
-            for number, segment in enumerate(found)
-        )
+        Args:
+            audio_path: Path, address, data URI, bytes or open file, of any length and in any format that FFmpeg
+                reads; or float32 mono samples at 16 kHz.
+            language: The language that is spoken: code, locale or English name; None to detect it.
+            task: ``"transcribe"``, or ``"translate"`` into English.
+            word_timestamps: Whether segments list their words with times.
+            initial_prompt: Text in whose style and spelling the transcription goes on.
+            hotwords: Names and terms to expect.
+            limits: What the file may cost.
+            progress: Told the seconds of sound done.
+            cancel: Stops the work.
+
+        Returns:
+            The text, its segments, the language. Where nobody speaks the text is "" and there are no segments.
+
+        Raises:
+            InputError: The file can't be read or has no sound track; the language or task is unknown.
+            UnsupportedError: The checkpoint doesn't do the language or the task.
+            ModelUnavailableError: The checkpoint isn't here and can't be fetched.
+            CancelledError: ``cancel`` was set.
+        """
+        run = self._run(audio_path, language, task, initial_prompt, hotwords, limits, progress, cancel)
+        segments = [_without_words(segment, word_timestamps) for segment in run.segments()]
         return Transcription(
-            " ".join(segment.text for segment in segments),
-            info.language,
-            info.language_probability,
-            info.duration,
-            segments,
-            task,
-            self.model,
+            text=join_texts([segment.text for segment in segments]),
+            language=run.language,
+            language_probability=run.language_probability,
+            duration=run.duration,
+            segments=tuple(segments),
+            task=task,
+            model=self.model,
         )
 
     def stream(
         self,
-        audio_path: MediaSource,
+        audio_path: AudioSource,
         language: str | None = None,
         task: str = "transcribe",
         *,
         word_timestamps: bool = False,
         initial_prompt: str | None = None,
+        hotwords: str | None = None,
+        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Iterator[Segment]:
-        """Yield segments as they are recognised; memory stays flat however long the recording is."""
-        yield from self.transcribe(
-            audio_path, language, task, word_timestamps=word_timestamps, progress=progress, cancel=cancel
-        ).segments
+        """Yield segments as they are recognised; memory stays flat however long the recording is.
+
+        Arguments and errors are those of `transcribe`.
+        """
+        run = self._run(audio_path, language, task, initial_prompt, hotwords, limits, progress, cancel)
+        return (_without_words(segment, word_timestamps) for segment in run.segments())
 
     def transcribe_with_timestamps(
         self,
-        audio_path: MediaSource,
+        audio_path: AudioSource,
         language: str | None = None,
         task: str = "transcribe",
         *,
@@ -142,14 +134,14 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> list[Segment]:
-        """Return the segments of a recording with their times."""
+        """Return the segments of a recording with their times; arguments and errors are those of `transcribe`."""
         return list(
             self.stream(audio_path, language, task, word_timestamps=word_timestamps, progress=progress, cancel=cancel)
         )
 
     def generate_srt(
         self,
-        audio_path: MediaSource,
+        audio_path: AudioSource,
         output_path: str | os.PathLike[str],
         language: str | None = None,
         task: str = "transcribe",
@@ -164,7 +156,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
 
     def generate_subtitles(
         self,
-        audio_path: MediaSource,
+        audio_path: AudioSource,
         output_path: str | os.PathLike[str],
         language: str | None = None,
         task: str = "transcribe",
@@ -173,6 +165,90 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Path:
-        """Write subtitles as SRT, VTT, TXT, TSV or JSON, by ``format`` or the file's suffix; return the path."""
-        result = self.transcribe(audio_path, language, task, word_timestamps=True, progress=progress, cancel=cancel)
-        return write_subtitles(layout_cues(result.segments, language=result.language), output_path, format)
+        """Write what is said to a file.
+
+        Args:
+            audio_path: As for `transcribe`.
+            output_path: Where to; the file appears complete or not at all.
+            language: As for `transcribe`.
+            task: As for `transcribe`.
+            format: ``"srt"`` and ``"vtt"`` are laid out for reading on a screen; ``"txt"``, ``"tsv"`` and
+                ``"json"`` hold whole sentences; None for the one that the file's suffix names.
+            progress: Told the seconds of sound done.
+            cancel: Stops the work.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: As for `transcribe`; or the format is unknown, or the file can't be written.
+        """
+        wanted = format or subtitle_format(output_path)
+        with atomic_file(output_path) as temporary:
+            result = self.transcribe(audio_path, language, task, word_timestamps=True, progress=progress, cancel=cancel)
+            write_subtitles(subtitle_cues(result, wanted), temporary, wanted)
+        return Path(output_path)
+
+    def _run(
+        self,
+        source: AudioSource,
+        language: str | None,
+        task: str,
+        initial_prompt: str | None,
+        hotwords: str | None,
+        limits: Limits | None,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> RecognitionRun:
+        if task not in TASKS:
+            raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
+        code = None if language is None else language_code(language)
+        backend = self.load(progress=progress, cancel=cancel).backend
+        if code not in (None, "en") and not backend.multilingual:
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} understands English only", "Choose one without '.en' in its name"
+            )
+        if task == "translate" and not backend.translates:
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} was not trained to translate", "Use 'medium' or 'large' for that"
+            )
+        if not backend.multilingual:
+            code = "en"
+        return RecognitionRun(
+            backend, source, code, task, initial_prompt, hotwords, limits or Limits(), progress, cancel
+        )
+
+    def _family(self, folder: Path) -> str:
+        # CTranslate2's config.json doesn't say what the model is.
+        return "whisper-ctranslate2" if (folder / "model.bin").is_file() else super()._family(folder)
+
+    def _resolve_device(self) -> str:
+        import ctranslate2
+
+        gpus = ctranslate2.get_cuda_device_count()
+        kind, _, index = self._device.partition(":")
+        if self._device == "auto":
+            return "cuda" if gpus else "cpu"
+        if self._device == "cpu" or (kind == "cuda" and (int(index) if index.isdigit() else 0) < gpus):
+            return self._device
+        raise InputError(
+            f"Speech recognition doesn't run on the device {self._device!r} of this machine",
+            "Use device='auto' or device='cpu'",
+        )
+
+
+def subtitle_cues(result: Transcription, format: str) -> list[Cue]:
+    """Return a transcription as cues: laid out for the screen in SRT and VTT, whole sentences elsewhere.
+
+    Args:
+        result: With word timestamps.
+        format: One of the subtitle formats.
+    """
+    if format in {"srt", "vtt"}:
+        language = "en" if result.task == "translate" else result.language
+        return layout_cues(result.segments, language=language)
+    return [Cue(segment.start, segment.end, segment.text) for segment in result.segments]
+
+
+def _without_words(segment: Segment, word_timestamps: bool) -> Segment:
+    return segment if word_timestamps else replace(segment, words=())

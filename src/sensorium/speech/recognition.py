@@ -1,0 +1,197 @@
+"""One recording on its way through a recogniser: read, cut at silences, recognised batch by batch, timed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from sensorium.errors import InputError
+from sensorium.media.source import Limits, MediaSource
+from sensorium.media.subtitles import Word
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.speech.transcription import Segment, phrases
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sensorium.speech.voice_activity import Window
+    from sensorium.speech.whisper_ctranslate2 import CTranslate2Whisper, Recognition
+
+    Samples = NDArray[np.float32]
+    AudioSource: TypeAlias = MediaSource | Samples
+
+_SAMPLE_RATE = 16_000
+_WINDOW_SECONDS = 28.0
+"""What goes to the recogniser at once; the model hears 30 s, and its last words are better with some silence after."""
+_LANGUAGE_WINDOWS = 4
+"""How many windows the language is detected from, so that a foreign greeting doesn't decide."""
+_NO_SPEECH = 0.6
+_LOW_LOG_PROBABILITY = -1.0
+"""Text is dropped where the model itself says that nobody speaks and isn't sure of what it wrote (Radford et al.)."""
+_SILENCE_BESIDE_WORD = 0.2
+
+
+@dataclass
+class RecognitionRun:
+    """One recording on its way through the recogniser: read, cut at silences, recognised batch by batch."""
+
+    backend: CTranslate2Whisper
+    source: AudioSource
+    asked_language: str | None
+    task: str
+    initial_prompt: str | None
+    hotwords: str | None
+    limits: Limits
+    progress: ProgressCallback | None
+    cancel: Cancellation | None
+    language: str = ""
+    language_probability: float = 0.0
+    duration: float = 0.0
+
+    def segments(self) -> Iterator[Segment]:
+        """Yield the segments; afterwards the other attributes are known."""
+        total = self._total()
+        report(self.progress, "transcribing", 0.0, total, "seconds")
+        number = 0
+        for windows, recognitions in self._recognised():
+            for window, recognition in zip(windows, recognitions, strict=True):
+                for segment in _segments(window, recognition):
+                    yield replace(segment, id=number)
+                    number += 1
+            report(self.progress, "transcribing", windows[-1].end, total, "seconds")
+        report(self.progress, "transcribing", self.duration, self.duration, "seconds")
+
+    def _recognised(self) -> Iterator[tuple[list[Window], list[Recognition]]]:
+        """Recognise one batch in the background while the next is read and searched for speech."""
+        pool = ThreadPoolExecutor(1, thread_name_prefix="speech-to-text")
+        running: tuple[list[Window], Future[list[Recognition]]] | None = None
+        try:
+            for windows in self._batches():
+                following = windows, pool.submit(self._recognise, windows)
+                if running is not None:
+                    yield running[0], self._wait(running[1])
+                running = following
+            if running is not None:
+                yield running[0], self._wait(running[1])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _recognise(self, windows: list[Window]) -> list[Recognition]:
+        encoded = self.backend.encode([window.samples for window in windows])
+        check_cancelled(self.cancel)
+        if not self.language:
+            self.language, self.language_probability = self.asked_language or "", 1.0
+        if not self.language:
+            probabilities = self.backend.language_probabilities(encoded)
+            self.language = max(probabilities, key=probabilities.__getitem__)
+            self.language_probability = probabilities[self.language]
+        return self.backend.recognise(
+            encoded,
+            language=self.language,
+            task=self.task,
+            initial_prompt=self.initial_prompt,
+            hotwords=self.hotwords,
+        )
+
+    def _wait(self, future: Future[list[Recognition]]) -> list[Recognition]:
+        while True:
+            check_cancelled(self.cancel)
+            try:
+                return future.result(timeout=0.1)
+            except NotYetError:
+                continue
+
+    def _batches(self) -> Iterator[list[Window]]:
+        from sensorium.speech.voice_activity import speech_windows
+
+        windows = speech_windows(self._blocks(), longest=_WINDOW_SECONDS)
+        batch = list(islice(windows, _LANGUAGE_WINDOWS))
+        while batch:
+            yield batch
+            batch = list(islice(windows, self.backend.batch_size))
+
+    def _blocks(self) -> Iterator[Samples]:
+        import numpy as np
+
+        from sensorium.media.audio import stream_audio
+
+        blocks: Iterable[Samples]
+        if isinstance(self.source, np.ndarray):
+            samples = _checked(self.source)
+            step = 30 * _SAMPLE_RATE
+            blocks = (samples[at : at + step] for at in range(0, len(samples), step))
+        else:
+            blocks = stream_audio(self.source, sample_rate=_SAMPLE_RATE, limits=self.limits)
+        for block in blocks:
+            check_cancelled(self.cancel)
+            self.duration += len(block) / _SAMPLE_RATE
+            yield block
+
+    def _total(self) -> float | None:
+        """Return how long the recording is, where somebody wants to know and it costs little to tell."""
+        import numpy as np
+
+        from sensorium.media.audio import probe_audio
+
+        if self.progress is None:
+            return None
+        if isinstance(self.source, np.ndarray):
+            return len(self.source) / _SAMPLE_RATE
+        if isinstance(self.source, (str, os.PathLike)) and Path(self.source).is_file():
+            return probe_audio(self.source, limits=self.limits).duration
+        return None
+
+
+def _checked(samples: Samples) -> Samples:
+    import numpy as np
+
+    if samples.ndim != 1 or samples.dtype.kind != "f":
+        raise InputError(
+            f"Samples of the shape {samples.shape} and type {samples.dtype} are not a recording",
+            "Give one row of floating-point samples at 16 kHz, or the path of a file",
+        )
+    return np.nan_to_num(samples.astype(np.float32), copy=False)
+
+
+def _segments(window: Window, recognition: Recognition) -> Iterator[Segment]:
+    """Turn what was recognised in a window into segments with times in the recording."""
+    unlikely = recognition.average_log_probability < _LOW_LOG_PROBABILITY
+    if recognition.no_speech_probability > _NO_SPEECH and unlikely:
+        return
+    words = []
+    for word in recognition.words:
+        start, end = window.times(*_off_silence(word.start, word.end, window.silences))
+        words.append(Word(start, end, word.text, word.probability))
+    for phrase in phrases(words):
+        text = "".join(word.text for word in phrase).strip()
+        if text:
+            yield Segment(
+                id=0,
+                start=phrase[0].start,
+                end=phrase[-1].end,
+                text=text,
+                words=phrase,
+                average_log_probability=recognition.average_log_probability,
+                no_speech_probability=recognition.no_speech_probability,
+                compression_ratio=recognition.compression_ratio,
+            )
+
+
+def _off_silence(start: float, end: float, silences: tuple[tuple[float, float], ...]) -> tuple[float, float]:
+    """Cut a word's times where nobody speaks: attention counts a pause to one of the words beside it."""
+    for silent_from, silent_to in silences:
+        if silent_to - silent_from < _SILENCE_BESIDE_WORD or end <= silent_from or start >= silent_to:
+            continue
+        before, after = silent_from - start, end - silent_to
+        if before >= max(after, 0.0):
+            end = silent_from + _SILENCE_BESIDE_WORD / 4
+        elif after > 0:
+            start = silent_to - _SILENCE_BESIDE_WORD / 4
+    return start, max(start, end)

@@ -1,0 +1,86 @@
+"""What speech recognition gives back, and how recognised words become segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sensorium.media.phrase_breaks import ends_sentence
+from sensorium.media.subtitles import Word
+from sensorium.record import Record
+
+_PAUSE = 0.8
+"""A silence that ends a segment, in seconds."""
+_LONG = 12.0
+"""A segment that lasts longer ends at the next comma or short pause, in seconds."""
+_TOO_LONG = 20.0
+_CLAUSE_ENDS = frozenset(",;:，、；：،؛")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Segment(Record):
+    """A sentence or phrase of a recording.
+
+    Attributes:
+        id: Its number, from 0.
+        start: Where it begins, in seconds.
+        end: Where it ends, in seconds.
+        text: What is said.
+        words: Its words with their times; empty unless word timestamps were asked for.
+        average_log_probability: How sure the model is of the text around it: 0 is certain, under -1 is guessing.
+        no_speech_probability: How likely nobody speaks there, from 0 to 1.
+        compression_ratio: How repetitive the text around it is; over 2.4 is suspicious.
+    """
+
+    id: int
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+    average_log_probability: float = 0.0
+    no_speech_probability: float = 0.0
+    compression_ratio: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transcription(Record):
+    """What is said in a recording.
+
+    Attributes:
+        text: All of it; "" where nobody speaks.
+        language: Code of the language that is spoken, such as ``"en"``; "" where nobody speaks.
+        language_probability: How sure the detection is, from 0 to 1; 1 if the caller named the language.
+        duration: Length of the recording, in seconds.
+        segments: Sentences and phrases with their times.
+        task: ``"transcribe"`` or ``"translate"``.
+        model: Name of the checkpoint.
+    """
+
+    text: str
+    language: str
+    language_probability: float
+    duration: float
+    segments: tuple[Segment, ...]
+    task: str
+    model: str
+
+
+def phrases(words: Iterable[Word]) -> Iterator[tuple[Word, ...]]:
+    """Cut words into sentences; a long sentence also at commas, and anything at a silence."""
+    held: list[Word] = []
+    for word in words:
+        if held and _ends_before(held, word):
+            yield tuple(held)
+            held = []
+        held.append(word)
+    if held:
+        yield tuple(held)
+
+
+def _ends_before(held: list[Word], word: Word) -> bool:
+    last = held[-1]
+    pause = word.start - last.end
+    lasted = last.end - held[0].start
+    if pause >= _PAUSE or ends_sentence(last.text.strip()) or word.end - held[0].start > _TOO_LONG:
+        return True
+    return lasted > _LONG and (last.text.strip()[-1:] in _CLAUSE_ENDS or pause >= 0.25)
