@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 from sensorium.errors import InputError, SensoriumError
 from sensorium.models import device as devices
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.dual_encoder import DualEncoder
+
+PROMPT = "a photo of a {label}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,11 +81,19 @@ class CLIP(Task["DualEncoder"]):
         """Length of an embedding."""
         return self.backend.embedding_size
 
-    def encode_image(self, image: ImageSource | Sequence[ImageSource]) -> torch.Tensor:
+    def encode_image(
+        self,
+        image: ImageSource | Sequence[ImageSource],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> torch.Tensor:
         """Encode images.
 
         Args:
             image: An image or a list of images: PIL images, arrays, paths, addresses, bytes.
+            progress: Told how many images are done.
+            cancel: Stops after the batch at hand.
 
         Returns:
             float32 ``[n, d]`` on the CPU, each row of length 1.
@@ -95,15 +105,23 @@ class CLIP(Task["DualEncoder"]):
 
         images = as_list(image)
         rows = torch.empty(len(images), self.embedding_size)
-        for index, row in self.encode_images(images):
+        for index, row in self.encode_images(images, progress=progress, cancel=cancel):
             rows[index] = torch.from_numpy(row)
         return rows
 
-    def encode_text(self, text: str | Sequence[str]) -> torch.Tensor:
-        """Encode texts.
+    def encode_text(
+        self,
+        text: str | Sequence[str],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> torch.Tensor:
+        """Encode texts; a text that was encoded before comes from memory.
 
         Args:
             text: A text or a list of texts.
+            progress: Told how many texts are done.
+            cancel: Stops after the batch at hand.
 
         Returns:
             float32 ``[n, d]`` on the CPU, each row of length 1.
@@ -111,7 +129,7 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: A text is empty, too long, or in a language that the checkpoint doesn't know.
         """
-        return self.backend.encode_texts(_texts(text))
+        return self.backend.encode_texts(_texts(text), progress=progress, cancel=cancel)
 
     def encode_images(
         self,
@@ -146,13 +164,14 @@ class CLIP(Task["DualEncoder"]):
         size = batch_size or backend.batch_size
         total = len(sources) if isinstance(sources, Sequence) else None
 
-        def read(source: ImageSource) -> np.ndarray:
-            return backend.preprocess(read_image(source, minimum_side=2 * backend.image_side))
+        def read(source: ImageSource) -> Any:
+            # Twice the side that the encoder sees: JPEG's own halving is coarser than a good resize.
+            return backend.prepare(read_image(source, minimum_side=2 * backend.image_side))
 
         done = 0
-        batch: list[tuple[int, np.ndarray]] = []
-        for index, pixels in _overlapped(read, sources, ahead=2 * size, on_error=on_error, cancel=cancel):
-            batch.append((index, pixels))
+        batch: list[tuple[int, Any]] = []
+        for item in _overlapped(read, sources, ahead=2 * size, on_error=on_error, cancel=cancel):
+            batch.append(item)
             if len(batch) == size:
                 yield from _encode_batch(backend, batch)
                 done += len(batch)
@@ -163,13 +182,20 @@ class CLIP(Task["DualEncoder"]):
             report(progress, "encoding images", done + len(batch), total, "images")
 
     def compute_similarity(
-        self, image: ImageSource | Sequence[ImageSource], texts: str | Sequence[str]
+        self,
+        image: ImageSource | Sequence[ImageSource],
+        texts: str | Sequence[str],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
     ) -> torch.Tensor:
         """Compare images with texts.
 
         Args:
             image: An image or a list of images.
             texts: The texts to choose from.
+            progress: Told how many texts and images are done.
+            cancel: Stops after the batch at hand.
 
         Returns:
             The probability of each text, float32 ``[n, len(texts)]``; each row adds up to 1.
@@ -177,24 +203,44 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: An image can't be read, or a text can't be used.
         """
-        return self._compare(as_list(image), _texts(texts))[1]
+        return self._compare(as_list(image), _texts(texts), progress, cancel)[1]
 
     @overload
     def zero_shot_classification(
-        self, image: list[ImageSource] | tuple[ImageSource, ...], candidate_labels: str | Sequence[str]
+        self,
+        image: list[ImageSource] | tuple[ImageSource, ...],
+        candidate_labels: str | Sequence[str],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
     ) -> list[Classification]: ...
 
     @overload
-    def zero_shot_classification(self, image: ImageSource, candidate_labels: str | Sequence[str]) -> Classification: ...
+    def zero_shot_classification(
+        self,
+        image: ImageSource,
+        candidate_labels: str | Sequence[str],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Classification: ...
 
     def zero_shot_classification(
-        self, image: ImageSource | Sequence[ImageSource], candidate_labels: str | Sequence[str]
+        self,
+        image: ImageSource | Sequence[ImageSource],
+        candidate_labels: str | Sequence[str],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
     ) -> Classification | list[Classification]:
         """Classify images into labels that the checkpoint was never trained on.
 
         Args:
             image: An image or a list of images.
-            candidate_labels: The labels to choose from; a label that comes twice counts once.
+            candidate_labels: The labels to choose from, each in the sentence "a photo of a …"; a label that comes
+                twice counts once.
+            progress: Told how many labels and images are done.
+            cancel: Stops after the batch at hand.
 
         Returns:
             A `Classification`, or a list of them for a list of images.
@@ -203,23 +249,25 @@ class CLIP(Task["DualEncoder"]):
             InputError: An image can't be read, or a label can't be used.
         """
         labels = list(dict.fromkeys(label.strip() for label in _texts(candidate_labels)))
-        backend = self.backend
-        cosines, probabilities = self._compare(as_list(image), [backend.prompt(label) for label in labels])
+        texts = [PROMPT.format(label=label) for label in labels]
+        cosines, probabilities = self._compare(as_list(image), texts, progress, cancel)
         results = []
         for near, likely in zip(cosines, probabilities, strict=True):
             scores = [LabelScore(label, score) for label, score in zip(labels, likely.tolist(), strict=True)]
             scores.sort(key=lambda item: item.score, reverse=True)
-            results.append(Classification(scores, model=self.model, sure=backend.is_sure(near, likely)))
+            results.append(Classification(scores, model=self.model, sure=self.backend.is_sure(near, likely)))
         return results if isinstance(image, (list, tuple)) else results[0]
 
-    def _compare(self, sources: Sequence[ImageSource], texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        from sensorium.media.image import read_image
-
-        backend = self.backend
-        text_rows = backend.encode_texts(texts)
-        images = [read_image(source, minimum_side=2 * backend.image_side) for source in sources]
-        image_rows = self.encode_image(images)
-        return image_rows @ text_rows.T, backend.probabilities(images, image_rows, texts, text_rows)
+    def _compare(
+        self,
+        images: list[ImageSource],
+        texts: list[str],
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        text_rows = self.backend.encode_texts(texts, progress=progress, cancel=cancel)
+        cosines = self.encode_image(images, progress=progress, cancel=cancel) @ text_rows.T
+        return cosines, self.backend.probabilities(cosines)
 
 
 def zero_shot_classification(
@@ -252,7 +300,7 @@ def _shared_clip(model: str | None, profile: str) -> CLIP:
 
 def as_list(image: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
     """Return a list of images, whether one or several were given."""
-    return list(image) if isinstance(image, (list, tuple)) else [image]
+    return list(image) if isinstance(image, (list, tuple)) else [cast("ImageSource", image)]
 
 
 def _texts(texts: str | Sequence[str]) -> list[str]:
@@ -265,25 +313,23 @@ def _texts(texts: str | Sequence[str]) -> list[str]:
     return found
 
 
-def _encode_batch(backend: DualEncoder, batch: list[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    import numpy as np
-
-    rows = backend.encode_pixels(np.stack([pixels for _, pixels in batch])).numpy()
+def _encode_batch(backend: DualEncoder, batch: list[tuple[int, Any]]) -> Iterator[tuple[int, np.ndarray]]:
+    rows = backend.encode_prepared([prepared for _, prepared in batch]).numpy()
     for (index, _), row in zip(batch, rows, strict=True):
         yield index, row
 
 
 def _overlapped(
-    read: Callable[[ImageSource], np.ndarray],
+    read: Callable[[ImageSource], Any],
     sources: Iterable[ImageSource],
     *,
     ahead: int,
     on_error: Callable[[int, SensoriumError], None] | None,
     cancel: Cancellation | None,
-) -> Iterator[tuple[int, np.ndarray]]:
+) -> Iterator[tuple[int, Any]]:
     """Read sources in threads, at most ``ahead`` of the one that is being used."""
     pool = ThreadPoolExecutor(devices.thread_count(), thread_name_prefix="sensorium-read")
-    waiting: deque[tuple[int, Future[np.ndarray]]] = deque()
+    waiting: deque[tuple[int, Future[Any]]] = deque()
     numbered = enumerate(sources)
     try:
         while True:

@@ -1,12 +1,15 @@
 """The starter's image and text encoder: ConSE, which needs no training on pairs of images and captions.
 
-An image is the weighted mean of the text embeddings of its likeliest ImageNet classes.
+An image is the weighted mean of the text embeddings of its likeliest ImageNet classes. ImageNet has no class for
+people, so the last components of a row say how surely a body was found in the image, or how much a text is about
+people.
 
 Source: Norouzi et al. 2013, Zero-Shot Learning by Convex Combination of Semantic Embeddings.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -18,19 +21,26 @@ from safetensors.torch import load
 
 from sensorium.errors import InputError
 from sensorium.models.catalog import Checkpoint
-from sensorium.vision_language import efficientnet_lite
+from sensorium.vision_language import efficientnet_lite, sentence_encoder
+from sensorium.vision_language.blazepose import BodyDetector
 from sensorium.vision_language.dual_encoder import DualEncoder
-from sensorium.vision_language.sentence_encoder import EMBEDDING_SIZE, SentenceEncoder
+from sensorium.vision_language.english_text import about_people, is_latin, without_template
+from sensorium.vision_language.sentence_encoder import SentenceEncoder
 
-_CLASSES_USED = 10
+_CLASSES_USED = 20
 _LOGIT_SCALE = 12.0
 _SURE_COSINE = 0.40
+# Many equal components rather than one: product quantisation in a search index looks at groups of them.
+_PEOPLE_COMPONENTS = 16
+_BODY_SCORE_NONE, _BODY_SCORE_SURE = 0.45, 0.65
+_PEOPLE_ANGLE_OF_IMAGE = math.radians(30)
+_PEOPLE_ANGLES_OF_TEXT = {0.0: 0.0, 0.5: math.radians(45), 1.0: math.radians(78)}
 
 
 class ConSE(DualEncoder):
-    """EfficientNet-Lite0 and all-MiniLM-L6-v2, joined by a table of class embeddings."""
+    """EfficientNet-Lite0 and all-MiniLM-L6-v2, joined by a table of class embeddings; BlazePose's detector."""
 
-    embedding_size = EMBEDDING_SIZE
+    embedding_size = sentence_encoder.EMBEDDING_SIZE + _PEOPLE_COMPONENTS
     image_side = efficientnet_lite.IMAGE_SIZE
     batch_size = 32
 
@@ -38,35 +48,88 @@ class ConSE(DualEncoder):
         super().__init__()
         self.device = device
         self._network = efficientnet_lite.load(folder / "image" / "efficientnet-lite0.pth").to(device)
+        self._bodies = BodyDetector(folder / "people" / "pose_detection.tflite")
         self._sentences = SentenceEncoder(folder / "text", device)
         table = load(package_files("sensorium.vision_language").joinpath("data/conse_starter.safetensors").read_bytes())
         self._mean = table["mean"].float()
         self._classes = table["class_embeddings"].float() - self._mean
 
+    def prepare(self, image: PIL.Image.Image) -> tuple[np.ndarray, float]:
+        """Return the pixels that the classifier sees, and how surely there is a body in the image, from 0 to 1."""
+        score = self._bodies.confidence(image)
+        share = (score - _BODY_SCORE_NONE) / (_BODY_SCORE_SURE - _BODY_SCORE_NONE)
+        return self.preprocess(image), min(1.0, max(0.0, share))
+
+    def encode_prepared(self, prepared: Sequence[tuple[np.ndarray, float]]) -> torch.Tensor:
+        likely, chosen = self.class_probabilities(np.stack([pixels for pixels, _ in prepared])).topk(_CLASSES_USED)
+        meanings = (likely.unsqueeze(-1) * self._classes[chosen]).sum(1)
+        people = torch.tensor([share for _, share in prepared])
+        return _join(meanings, people * _PEOPLE_ANGLE_OF_IMAGE)
+
     def preprocess(self, image: PIL.Image.Image) -> np.ndarray:
+        """Return the uint8 pixels ``[3, side, side]`` that the classifier sees."""
         return efficientnet_lite.preprocess(image)
 
-    def encode_pixels(self, pixels: np.ndarray) -> torch.Tensor:
+    def class_probabilities(self, pixels: np.ndarray) -> torch.Tensor:
+        """Turn uint8 ``[n, 3, side, side]`` into the probability of each ImageNet class, float32 ``[n, 1000]``."""
         with torch.inference_mode():
             batch = efficientnet_lite.scale_pixels(torch.from_numpy(pixels).to(self.device))
-            likely, chosen = self._network(batch).softmax(-1).float().cpu().topk(_CLASSES_USED)
-            rows = (likely.unsqueeze(-1) * self._classes[chosen]).sum(1)
-            return torch.nn.functional.normalize(rows, dim=-1)
+            likely: torch.Tensor = self._network(batch).softmax(-1)
+            return likely.float().cpu()
+
+    def class_activation(self, pixels: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+        """Return where an image speaks for some classes.
+
+        Args:
+            pixels: uint8 ``[3, side, side]``.
+            classes: Indices of ImageNet classes, weighted by how likely each is.
+
+        Returns:
+            float32 ``[7, 7]``; higher speaks for the classes.
+
+        Source: Zhou et al. 2016, Learning Deep Features for Discriminative Localization.
+        """
+        with torch.inference_mode():
+            batch = efficientnet_lite.scale_pixels(torch.from_numpy(pixels[None]).to(self.device))
+            features = self._network.features(batch)[0]
+            head = self._network.classifier
+            chosen = torch.tensor(list(classes), device=features.device)
+            likely = head(features.mean((1, 2))).softmax(-1)[chosen]
+            directions = (likely / likely.sum()).unsqueeze(-1) * (head.weight[chosen] - head.weight.mean(0))
+            return torch.einsum("kc,chw->hw", directions, features).float().cpu().numpy()
 
     def check_text(self, text: str) -> None:
-        if not text.strip():
-            raise InputError("A text to compare with is empty", "Write what you are looking for")
+        if not is_latin(text):
+            raise InputError(
+                f"The starter's text encoder knows English only, not {_shown(text)}",
+                "Write it in English, or choose a hub checkpoint that knows the language with model=…",
+            )
+        tokens = len(self._sentences.tokenizer.encode(text).ids)
+        if tokens > sentence_encoder.MAXIMUM_TOKENS:
+            raise InputError(
+                f"The text {_shown(text)} has {tokens} tokens, and the starter's text encoder reads at most "
+                f"{sentence_encoder.MAXIMUM_TOKENS}",
+                "Shorten it, or compare the image with each of its sentences",
+            )
 
-    def _encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        return torch.nn.functional.normalize(self._sentences.encode(texts) - self._mean, dim=-1)
+    def encode_checked(self, texts: Sequence[str]) -> torch.Tensor:
+        subjects = [without_template(text) for text in texts]
+        people = torch.tensor([_PEOPLE_ANGLES_OF_TEXT[about_people(subject)] for subject in subjects])
+        return _join(self._sentences.encode(subjects) - self._mean, people)
 
-    def prompt(self, label: str) -> str:
-        return label
-
-    def probabilities(
-        self, images: Sequence[PIL.Image.Image], image_rows: torch.Tensor, texts: Sequence[str], text_rows: torch.Tensor
-    ) -> torch.Tensor:
-        return (_LOGIT_SCALE * image_rows @ text_rows.T).softmax(-1)
+    def probabilities(self, cosines: torch.Tensor) -> torch.Tensor:
+        return (_LOGIT_SCALE * cosines).softmax(-1)
 
     def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
         return bool(cosines.max() >= _SURE_COSINE)
+
+
+def _join(meanings: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+    """Turn each meaning ``[n, 384]`` by an angle towards "there are people"; rows of length 1."""
+    turned = torch.nn.functional.normalize(meanings, dim=-1) * angles.cos().unsqueeze(-1)
+    people = (angles.sin() / math.sqrt(_PEOPLE_COMPONENTS)).unsqueeze(-1).expand(-1, _PEOPLE_COMPONENTS)
+    return torch.cat([turned, people], dim=-1)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "…")

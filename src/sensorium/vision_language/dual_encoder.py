@@ -6,8 +6,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import PIL.Image
 import torch
 
@@ -35,26 +35,24 @@ class DualEncoder(ABC):
         self._guard = threading.Lock()
 
     @abstractmethod
-    def preprocess(self, image: PIL.Image.Image) -> np.ndarray:
-        """Return the uint8 pixels ``[3, side, side]`` that the encoder sees; called from several threads."""
+    def prepare(self, image: PIL.Image.Image) -> Any:
+        """Return what the image encoder needs of an RGB image; called from several threads."""
 
     @abstractmethod
-    def encode_pixels(self, pixels: np.ndarray) -> torch.Tensor:
-        """Turn uint8 ``[n, 3, side, side]`` into float32 rows ``[n, d]`` of length 1, on the CPU."""
+    def encode_prepared(self, prepared: Sequence[Any]) -> torch.Tensor:
+        """Turn what `prepare` gave into float32 rows ``[n, d]`` of length 1, on the CPU."""
 
     @abstractmethod
     def check_text(self, text: str) -> None:
         """Raise `InputError` if the text encoder can't take the text."""
 
     @abstractmethod
-    def _encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """Turn checked texts into float32 rows ``[n, d]`` of length 1, on the CPU."""
+    def encode_checked(self, texts: Sequence[str]) -> torch.Tensor:
+        """Turn texts that `check_text` let pass into float32 rows ``[n, d]`` of length 1, on the CPU."""
 
     @abstractmethod
-    def probabilities(
-        self, images: Sequence[PIL.Image.Image], image_rows: torch.Tensor, texts: Sequence[str], text_rows: torch.Tensor
-    ) -> torch.Tensor:
-        """Return how likely each text is to go with each image, ``[images, texts]``, rows adding up to 1."""
+    def probabilities(self, cosines: torch.Tensor) -> torch.Tensor:
+        """Turn cosines ``[images, texts]`` into how likely each text goes with the image; rows add up to 1."""
 
     @abstractmethod
     def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
@@ -64,10 +62,6 @@ class DualEncoder(ABC):
             cosines: Of one image with each text, ``[texts]``.
             probabilities: Of the same texts.
         """
-
-    def prompt(self, label: str) -> str:
-        """Return the sentence that stands for a label."""
-        return f"a photo of a {label}"
 
     def encode_texts(
         self,
@@ -80,6 +74,7 @@ class DualEncoder(ABC):
 
         Raises:
             InputError: A text is too long for the encoder, or not in a language that it knows.
+            CancelledError: ``cancel`` was set.
         """
         rows: dict[str, torch.Tensor] = {}
         with self._guard:
@@ -94,7 +89,7 @@ class DualEncoder(ABC):
             check_cancelled(cancel)
             report(progress, "encoding texts", start, len(new), "texts")
             chosen = new[start : start + _TEXTS_AT_ONCE]
-            rows.update(zip(chosen, self._encode_texts(chosen), strict=True))
+            rows.update(zip(chosen, self.encode_checked(chosen), strict=True))
         with self._guard:
             for text in new:
                 # A row of its own: a view would keep its whole batch in memory.

@@ -84,9 +84,13 @@ class EfficientNetLite0(nn.Module):
         self.head = nn.Sequential(nn.Conv2d(channels, 1280, 1, bias=False), _batch_norm(1280), nn.ReLU6(inplace=True))
         self.classifier = nn.Linear(1280, 1000)
 
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return what the classifier averages and judges: ``[n, 1280, 7, 7]``."""
+        features: torch.Tensor = self.head(self.blocks(self.stem(pixels)))
+        return features
+
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        features = self.head(self.blocks(self.stem(pixels))).mean((2, 3))
-        logits: torch.Tensor = self.classifier(features)
+        logits: torch.Tensor = self.classifier(self.features(pixels).mean((2, 3)))
         return logits
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from sensorium.errors import InputError
 from sensorium.record import Record
 from sensorium.task import Task
 
@@ -54,7 +55,7 @@ class PeopleDetector(Task["BlazePose"]):
 
     Args:
         model: Catalog name, local folder, or None for the profile's default.
-        device: Only ``"auto"`` and ``"cpu"`` make sense for BlazePose.
+        device: ``"auto"`` or ``"cpu"``: BlazePose runs on the CPU.
         dtype: BlazePose has one precision of its own.
 
     Source: Bazarevsky et al. 2020, BlazePose: On-device Real-time Body Pose Tracking.
@@ -62,6 +63,12 @@ class PeopleDetector(Task["BlazePose"]):
 
     task = "people-detection"
     families: ClassVar[dict[str, str]] = {"blazepose-tflite": "sensorium.vision_language.blazepose:BlazePose"}
+    uses_torch = False
+
+    def _resolve_device(self) -> str:
+        if self._device not in ("auto", "cpu"):
+            raise InputError(f"People are not found on {self._device!r}: BlazePose runs on the CPU", "Use device='cpu'")
+        return "cpu"
 
     def detect(self, image: ImageSource, *, landmarks: bool = True) -> list[Person]:
         """Find people.
