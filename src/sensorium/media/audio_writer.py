@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,117 +19,168 @@ from sensorium.media.naming import display_name
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
 class _Format:
+    """How a kind of file is written.
+
+    Attributes:
+        container: FFmpeg's name of it.
+        codec: FFmpeg's name of the encoder.
+        samples: The sample format that the encoder is given.
+        rates: The sample rates that the codec knows, highest first; empty for any.
+        bit_rate: Bits a second for one channel, chosen to be beyond reproach for speech; 0 where nothing is lost.
+    """
+
     container: str
     codec: str
-    sample_format: str
+    samples: str
     rates: tuple[int, ...] = ()
-    """The sample rates that the codec takes; empty for any."""
     bit_rate: int = 0
 
 
-_OPUS = (48_000, 24_000, 16_000, 12_000, 8_000)
-_MP3 = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
-_AAC = (96_000, 88_200, 64_000, *_MP3)
+_MP3_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
+_OPUS = _Format("ogg", "libopus", "flt", (48_000, 24_000, 16_000, 12_000, 8_000), 48_000)
 _FORMATS = {
     ".wav": _Format("wav", "pcm_s16le", "s16"),
     ".flac": _Format("flac", "flac", "s16"),
-    ".mp3": _Format("mp3", "libmp3lame", "fltp", _MP3, 96_000),
-    ".opus": _Format("ogg", "libopus", "flt", _OPUS, 48_000),
-    ".ogg": _Format("ogg", "libopus", "flt", _OPUS, 48_000),
-    ".m4a": _Format("ipod", "aac", "fltp", _AAC, 96_000),
-    ".aac": _Format("adts", "aac", "fltp", _AAC, 96_000),
+    ".mp3": _Format("mp3", "libmp3lame", "fltp", _MP3_RATES, 96_000),
+    ".opus": _OPUS,
+    ".ogg": _OPUS,
+    ".m4a": _Format("ipod", "aac", "fltp", (96_000, 88_200, 64_000, *_MP3_RATES), 96_000),
+    ".aac": _Format("adts", "aac", "fltp", (96_000, 88_200, 64_000, *_MP3_RATES), 96_000),
 }
-SUFFIXES = tuple(_FORMATS)
-"""The file name endings that can be written."""
 
 
 class AudioWriter:
-    """Write mono sound of any length to a file that appears when it is complete.
+    """Write mono sound of any length, in constant memory, to a file that appears when it is complete.
+
+    Use it in a ``with`` block; if the block fails, nothing is left behind.
 
     Args:
         path: Where to write; the suffix chooses the format: .wav .flac .mp3 .opus .ogg .m4a .aac.
-        sample_rate: Samples a second of what will be written.
+        sample_rate: Samples a second of what will be written. A codec that doesn't know this rate gets the next
+            higher one that it knows.
         metadata: Tags such as title, artist, comment.
 
     Raises:
-        InputError: The suffix is not one of these, the rate makes no sense, or the folder isn't there.
+        InputError: The suffix is none of these, the rate makes no sense, or the folder can't be written to.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], sample_rate: int, *, metadata: Mapping[str, str] | None = None
     ) -> None:
         self.path = Path(path)
-        name = display_name(path)
-        if self.path.suffix.lower() not in _FORMATS:
-            raise InputError(f"Sound can't be written to {name}", f"End the name in {', '.join(SUFFIXES)}")
+        self.sample_rate = sample_rate
+        self._name = display_name(path)
+        self._metadata = dict(metadata or {})
+        self._written = 0
+        suffix = self.path.suffix.lower()
+        if suffix not in _FORMATS:
+            raise InputError(f"Sound can't be written to {self._name}", f"End the name in {', '.join(_FORMATS)}")
         if not 1000 <= sample_rate <= 384_000:
             raise InputError(f"A sample rate of {sample_rate} makes no sense", "Use 16000 for speech, 44100 for music")
-        self.sample_rate = sample_rate
-        self._format = _FORMATS[self.path.suffix.lower()]
-        self._metadata = dict(metadata or {})
-        self._stack = contextlib.ExitStack()
+        self._format = _FORMATS[suffix]
 
     def __enter__(self) -> Self:
         import av
 
-        with contextlib.ExitStack() as stack:
+        form = self._format
+        rate = min((r for r in form.rates if r >= self.sample_rate), default=max(form.rates, default=self.sample_rate))
+        with ExitStack() as stack:
             partial = stack.enter_context(atomic_file(self.path))
-            options = {"rf64": "auto"} if self._format.container == "wav" else {}
-            self._container = stack.enter_context(
-                av.open(str(partial.absolute()), "w", format=self._format.container, options=options)
-            )
+            # Beyond 4 GB a WAV needs the larger header of RF64.
+            options = {"rf64": "auto"} if form.container == "wav" else {}
+            container = av.open(str(partial.absolute()), "w", format=form.container, options=options)
+            self._container = stack.enter_context(container)
             self._container.metadata.update(self._metadata)
-            rates = self._format.rates
-            rate = min((r for r in rates if r >= self.sample_rate), default=max(rates)) if rates else self.sample_rate
-            self._stream: Any = self._container.add_stream(self._format.codec, rate=rate, layout="mono")
-            self._stream.codec_context.format = self._format.sample_format
-            if self._format.bit_rate:
-                self._stream.bit_rate = self._format.bit_rate
-            self._converter = av.AudioResampler(format=self._format.sample_format, layout="mono", rate=rate)
-            self._stack = stack.pop_all()
+            self._stream: Any = self._container.add_stream(
+                form.codec, rate=rate if form.rates else self.sample_rate, layout="mono"
+            )
+            context: Any = self._stream.codec_context
+            context.format = form.samples
+            if form.bit_rate:
+                context.bit_rate = form.bit_rate
+            self._open = stack.pop_all()
         return self
 
-    def write(self, samples: NDArray[Any]) -> None:
+    def write(self, samples: ArrayLike) -> None:
         """Append samples.
 
         Args:
-            samples: float array of shape [samples], values in [-1, 1].
+            samples: float array of shape [samples]; values beyond [-1, 1] are clipped.
+
+        Raises:
+            InputError: The array has another shape or holds values that are not numbers.
         """
         import av
         import numpy as np
 
-        samples = np.clip(np.asarray(samples, dtype=np.float32), -1.0, 1.0)
-        for begin in range(0, len(samples), self.sample_rate):
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples[None, begin : begin + self.sample_rate]), format="flt", layout="mono"
-            )
+        sound = check_samples(samples)
+        for begin in range(0, len(sound), self.sample_rate):
+            piece = np.ascontiguousarray(sound[None, begin : begin + self.sample_rate])
+            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout="mono")
             frame.sample_rate = self.sample_rate
-            self._encode(frame)
-
-    def _encode(self, frame: Any) -> None:
-        for converted in self._converter.resample(frame):
-            self._container.mux(self._stream.encode(converted))
+            frame.time_base = Fraction(1, self.sample_rate)
+            frame.pts = self._written
+            self._container.mux(self._stream.encode(frame))
+            self._written += piece.shape[1]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._stack.__exit__(kind, error, trace)
+            self._open.__exit__(kind, error, trace)
             return
-        with self._stack:
-            self._encode(None)
+        with self._open:
+            if not self._written:
+                raise InputError(f"There is no sound to write to {self._name}", "Give at least one sample")
             self._container.mux(self._stream.encode(None))
 
 
 def write_audio(
-    samples: NDArray[Any], path: str | os.PathLike[str], sample_rate: int, *, metadata: Mapping[str, str] | None = None
+    samples: ArrayLike,
+    path: str | os.PathLike[str],
+    sample_rate: int,
+    *,
+    metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write mono sound to a file; see `AudioWriter`."""
+    """Write mono sound to a file that appears when it is complete.
+
+    Args:
+        samples: float array of shape [samples]; values beyond [-1, 1] are clipped.
+        path: Where to write; the suffix chooses the format: .wav .flac .mp3 .opus .ogg .m4a .aac.
+        sample_rate: Samples a second.
+        metadata: Tags such as title, artist, comment.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: As for `AudioWriter`.
+    """
     with AudioWriter(path, sample_rate, metadata=metadata) as writer:
         writer.write(samples)
-    return Path(path)
+    return writer.path
+
+
+def check_samples(samples: ArrayLike) -> NDArray[np.float32]:
+    """Return mono sound as float32 in [-1, 1].
+
+    Raises:
+        InputError: It has more than one dimension, is not of floats, or holds values that are not numbers.
+    """
+    import numpy as np
+
+    sound = np.asarray(samples)
+    if sound.ndim != 1 or sound.dtype.kind != "f":
+        raise InputError(
+            f"Sound must be a one-dimensional array of floats, not {sound.dtype} of shape {list(sound.shape)}",
+            "Average the channels, and divide whole numbers by their largest value",
+        )
+    if not np.isfinite(sound).all():
+        raise InputError("The sound holds values that are not numbers", "Check the model that made it")
+    clipped: NDArray[np.float32] = np.clip(sound, -1.0, 1.0).astype(np.float32)
+    return clipped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
@@ -14,7 +14,6 @@ from sensorium.media.source import Limits, MediaSource, display_name, resolve
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.stream import Stream
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +27,10 @@ CONTAINERS = (
 """FFmpeg's names of the containers that are read. Playlists and manifests are not among them: they name other files."""
 
 MAX_STREAMS = 64
+
+LARGEST_FRAME = 8192 * 8192
+"""Most pixels in a frame of a film, whatever the limit for single pictures: a decoder holds a dozen of them."""
+
 REMEDY = "Convert it with FFmpeg to MP4, WebM, WAV, FLAC, MP3 or Ogg"
 
 
@@ -126,7 +129,7 @@ def open_media(source: MediaSource, *, limits: Limits) -> Iterator[OpenMedia]:
             container = av.open(
                 _Bytes(file),
                 "r",
-                options={"max_pixels": str(limits.max_pixels)},
+                options={"max_pixels": str(min(limits.max_pixels, LARGEST_FRAME))},
                 container_options={
                     "format_whitelist": ",".join(CONTAINERS),
                     "protocol_whitelist": "none",
@@ -148,37 +151,78 @@ def _refusal(name: str, head: bytes) -> str:
     return f"The file {name} is not a sound or film file but {describe_content(head)}"
 
 
-def decode(media: OpenMedia, stream: Stream, on_damage: Callable[[], None]) -> Iterator[Any]:
+def seek(media: OpenMedia, stream: Any, ticks: int) -> bool:
+    """Go to the last point at or before a time from which a stream can be decoded.
+
+    Args:
+        media: The open file.
+        stream: One of its streams.
+        ticks: A timestamp, in units of the stream's time base.
+
+    Returns:
+        Whether the file could be searched; where it then stands is told by the timestamps that follow.
+    """
+    import av
+
+    try:
+        media.container.seek(ticks, stream=stream)
+    except av.FFmpegError:
+        return False
+    return True
+
+
+def decode(
+    media: OpenMedia, stream: Any, on_damage: Callable[[], None], *, not_before: float | None = None
+) -> Generator[Any, None, None]:
     """Decode one stream from where the container stands; damaged packets are left out, as players do.
 
     Args:
         media: The open file.
         stream: One of its streams.
         on_damage: Called for each piece that could not be read or decoded.
+        not_before: Packets before this time (seconds on the file's own clock) are passed over undecoded.
 
     Yields:
         PyAV frames.
     """
+    first = None if not_before is None else not_before / stream.time_base
+    for packet in packets(media, [stream], on_damage):
+        if first is not None and packet.pts is not None and packet.pts < first:
+            continue
+        yield from decode_packet(packet, on_damage)
+
+
+def decode_packet(packet: Any, on_damage: Callable[[], None]) -> list[Any]:
+    """Give a packet to its decoder and return the frames that come out, none if it is damaged."""
     import av
 
-    packets = media.container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except (av.FFmpegError, OSError):
-            on_damage()
-            packets = iter(())  # the end of what can be read; what the decoder still holds is lost
-            continue
-        try:
-            frames = packet.decode()
-        except av.error.EOFError:
-            continue
-        except av.FFmpegError:
-            on_damage()
-            continue
-        yield from frames
+    try:
+        return list(packet.decode())
+    except av.error.EOFError:
+        return []
+    except av.FFmpegError:
+        on_damage()
+        return []
+
+
+def packets(media: OpenMedia, streams: list[Any], on_damage: Callable[[], None]) -> Generator[Any, None, None]:
+    """Yield the packets of some streams, and at the end an empty one each, which makes decoders give what they hold.
+
+    Args:
+        media: The open file.
+        streams: Some of its streams.
+        on_damage: Called if the file can't be read to its end.
+    """
+    import av
+
+    try:
+        yield from media.container.demux(streams)
+    except (av.FFmpegError, OSError):
+        on_damage()
+        for stream in streams:
+            last = av.Packet()
+            last.stream = stream
+            yield last
 
 
 def warn(on_warning: WarningCallback | None, sentence: str) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from heapq import nlargest
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from sensorium.errors import InputError
-from sensorium.media.container import OpenMedia, WarningCallback, decode, open_media
-from sensorium.media.source import Limits, MediaSource
+from sensorium.media.container import WarningCallback, open_media
+from sensorium.media.frame_picture import PictureMaker, shown_size, turn_of
+from sensorium.media.frame_reader import FrameReader, TimedFrame
+from sensorium.media.scenes import find_scenes
+from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource
 from sensorium.record import Record
 
 if TYPE_CHECKING:
@@ -51,7 +57,7 @@ class VideoInfo(Record):
     codec: str
 
 
-def probe_video(source: MediaSource, *, limits: Limits | None = None) -> VideoInfo:
+def probe_video(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
     """Say what a film is.
 
     Args:
@@ -61,17 +67,22 @@ def probe_video(source: MediaSource, *, limits: Limits | None = None) -> VideoIn
     Raises:
         InputError: The file can't be read, or has no moving picture.
     """
-    with open_media(source, limits=limits or Limits()) as media:
-        stream = media.pictures()
-        context = stream.codec_context
+    with open_media(source, limits=limits) as media:
+        reader = FrameReader(media)
+        found = reader.frame_at(reader.first)
+        if found is None:
+            raise InputError(f"No frame of {media.name} can be decoded", "Choose another file, or fetch it again")
+        stream, frame, turn = reader.stream, found.frame, turn_of(found.frame)
+        width, height = shown_size(frame.width, frame.height, stream.sample_aspect_ratio, turn)
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
         return VideoInfo(
-            media.stated_duration or 0.0,
-            context.width,
-            context.height,
-            float(stream.average_rate or 0),
-            0,
-            bool(media.container.streams.audio),
-            context.name,
+            duration=reader.duration,
+            width=width,
+            height=height,
+            frames_per_second=rate,
+            rotation=turn.clockwise,
+            has_audio=bool(media.container.streams.audio),
+            codec=stream.codec_context.codec.canonical_name,
         )
 
 
@@ -86,16 +97,18 @@ def sample_frames(
     start: float | None = None,
     end: float | None = None,
     minimum_side: int | None = None,
-    limits: Limits | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     on_warning: WarningCallback | None = None,
 ) -> Iterator[VideoFrame]:
     """Yield frames of a film in the order of time, holding one at a time.
 
-    The frame at a time is the one that a player shows then: the last that appears at that time or before.
+    The frame at a time is the one that a player shows then: the last that appears at that time or before. Say which
+    frames in one way: ``count``, ``every``, ``frames_per_second``, ``times`` or ``scenes``; nothing means 16 frames.
 
     Args:
         source: Path, address, data URI, bytes or open file.
-        count: This many, evenly spread from the first frame to the last.
+        count: This many, evenly spread from the first frame to the last one; together with ``scenes``, the so many
+            strongest changes.
         every: One each so many seconds.
         frames_per_second: So many a second.
         scenes: The first frame of each scene.
@@ -104,43 +117,115 @@ def sample_frames(
         end: Leave out what is after this time, in seconds.
         minimum_side: Shrink pictures so that the shorter side has this many pixels (never enlarge).
         limits: What the file may cost.
-        on_warning: Told in one sentence that a part of the file is missing or damaged; None for the log.
+        on_warning: Told in one sentence that a part of the film is missing or damaged; None for the log.
+
+    Yields:
+        One frame for each time, also where a film has fewer frames than were asked for.
 
     Raises:
-        InputError: The file can't be read, has no moving picture, is too large, or the choice makes no sense.
+        InputError: The choice makes no sense, or the file can't be read, has no moving picture, or is too large.
     """
-    import numpy as np
+    ways = {"count": count, "every": every, "frames_per_second": frames_per_second, "times": times}
+    chosen = [name for name, value in ways.items() if value is not None] + ["scenes"] * scenes
+    if len(chosen) > 1 and set(chosen) != {"count", "scenes"}:
+        raise InputError(f"Frames were chosen in several ways: {', '.join(chosen)}", "Choose one of them")
+    for name in ("count", "every", "frames_per_second"):
+        value = ways[name]
+        if isinstance(value, (int, float)) and not 0 < value < math.inf:
+            raise InputError(f"{name}={value} chooses no frames", "Give a number above 0")
+    if minimum_side is not None and minimum_side < 1:
+        raise InputError(f"minimum_side={minimum_side} leaves nothing of a picture", "Give 1 or more")
+    begin, stop = 0.0 if start is None else start, math.inf if end is None else end
+    if not 0 <= begin <= stop:
+        raise InputError(f"There is no film from second {start} to {end}", "Give a start of 0 or more and a later end")
+    if times is not None and not all(0 <= time < math.inf for time in times):
+        raise InputError("Times must be seconds from the beginning of the film", "Give numbers of 0 or more")
+    if frames_per_second is not None:
+        every = 1 / frames_per_second
+    if not chosen:
+        count = 16
 
-    with open_media(source, limits=limits or Limits()) as media:
-        stream = media.pictures()
-        stream.thread_type = "AUTO"
-        rate = float(stream.average_rate or 25)
-        finish = (media.stated_duration or 0.0) - 1 / rate
-        if times is None:
-            begin, stop = start or 0.0, min(finish, end if end is not None else finish)
-            if count is not None:
-                times = [float(t) for t in np.linspace(begin, stop, count)]
-            else:
-                step = every or (1 / frames_per_second if frames_per_second else 1.0)
-                times = [float(t) for t in np.arange(begin, stop + 1e-9, step)]
-        wanted = list(times)
-        shown: Any = None
-        for frame in decode(media, stream, lambda: None):
-            while wanted and shown is not None and frame.time - media.start > wanted[0] + 0.0005:
-                yield _finish(shown, media, minimum_side)
-                wanted.pop(0)
-            shown = frame
-            if not wanted:
-                return
+    choice = _Choice(count, every, times, scenes, begin, stop)
+    return _frames(source, choice, minimum_side, limits, on_warning)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    count: int | None
+    every: float | None
+    times: Sequence[float] | None
+    scenes: bool
+    begin: float
+    stop: float
+
+
+def _frames(
+    source: MediaSource,
+    choice: _Choice,
+    minimum_side: int | None,
+    limits: Limits,
+    on_warning: WarningCallback | None,
+) -> Iterator[VideoFrame]:
+    with open_media(source, limits=limits) as media:
+        reader = FrameReader(media, on_warning)
+        latest = max(choice.begin, *(choice.times or [0.0]))
+        if latest > reader.duration:
+            raise InputError(
+                f"The film {media.name} ends at second {reader.duration:.1f}, before second {latest:g}",
+                "Choose an earlier time",
+            )
+        maker = PictureMaker(media, reader.stream, minimum_side)
+        shown: TimedFrame | None = None
+        for frame in _chosen(reader, choice, limits):
+            if shown is None or frame is not shown:
+                shown, image = frame, maker.picture(frame.frame)
+            yield VideoFrame(image, reader.seconds(frame.ticks))
+        reader.report_damage()
         if shown is None:
             raise InputError(f"No frame of {media.name} can be decoded", "Choose another file, or fetch it again")
-        for _ in wanted:
-            yield _finish(shown, media, minimum_side)
 
 
-def _finish(frame: Any, media: OpenMedia, minimum_side: int | None) -> VideoFrame:
-    width, height = frame.width, frame.height
-    if minimum_side is not None and min(width, height) > minimum_side:
-        scale = minimum_side / min(width, height)
-        width, height = round(width * scale), round(height * scale)
-    return VideoFrame(frame.to_image(width=width, height=height), max(0.0, frame.time - media.start))
+def _chosen(reader: FrameReader, choice: _Choice, limits: Limits) -> Iterator[TimedFrame]:
+    if choice.scenes:
+        yield from _scenes(reader, choice, limits)
+        return
+    for time in _times(reader, choice, limits):
+        frame = reader.frame_at(reader.ticks_at(time))
+        if frame is not None:
+            yield frame
+
+
+def _times(reader: FrameReader, choice: _Choice, limits: Limits) -> list[float]:
+    """Return the wanted times in seconds, in their order."""
+    begin = max(reader.seconds(reader.first), choice.begin)
+    if choice.times is not None:
+        count, step = len(choice.times), 0.0
+    elif choice.every is not None:
+        step = choice.every
+        count = max(1, math.ceil(round((min(reader.seconds(reader.end), choice.stop) - begin) / step, 6)))
+    else:
+        count = choice.count or 0
+        last = max(begin, min(reader.seconds(reader.last), choice.stop))
+        step = (last - begin) / max(1, count - 1)
+    if count > limits.max_frames:
+        raise InputError(
+            f"{count} frames of {reader.media.name} were asked for; at most {limits.max_frames} are given at once",
+            "Choose fewer frames",
+        )
+    if choice.times is not None:
+        return sorted(time for time in choice.times if choice.begin <= time <= choice.stop)
+    return [begin + index * step for index in range(count)]
+
+
+def _scenes(reader: FrameReader, choice: _Choice, limits: Limits) -> Iterator[TimedFrame]:
+    first = max(reader.first, reader.ticks_at(choice.begin))
+    last = reader.last if choice.stop == math.inf else min(reader.last, reader.ticks_at(choice.stop))
+    found = find_scenes(reader, first, last)
+    if choice.count is None:
+        yield from (frame for frame, _ in islice(found, limits.max_frames))
+        return
+    strongest = nlargest(choice.count, ((strength, -frame.ticks) for frame, strength in found))
+    for ticks in sorted(-ticks for _, ticks in strongest):
+        frame = reader.frame_at(ticks)
+        if frame is not None:
+            yield frame

@@ -1,0 +1,310 @@
+"""The exact frame of a film at a given time, with as little decoding as that takes."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from sensorium.errors import InputError
+from sensorium.media.container import (
+    LARGEST_FRAME,
+    REMEDY,
+    OpenMedia,
+    WarningCallback,
+    decode_packet,
+    packets,
+    seek,
+    warn,
+)
+from sensorium.models.device import thread_count
+
+_ROUNDING = 0.0005
+"""Seconds: some containers round timestamps to a millisecond, so a frame due within half of one counts as shown."""
+
+_SEEK_COST = 6
+"""A seek costs about as much as decoding this many frames: what the decoder holds back is decoded in vain."""
+
+_NEAR = 3
+"""Frames before the wanted one that are decoded in full, as a guard against uneven frame durations."""
+
+_FEW = 32
+"""Packets among the first of which the earliest frame is; no codec moves a frame over more of them."""
+
+_MOST_DUE = 1024
+"""Frames of which the reader remembers that they went into the decoder; far more than any codec holds back."""
+
+
+@dataclass(frozen=True)
+class TimedFrame:
+    """A decoded frame.
+
+    Attributes:
+        frame: PyAV's frame.
+        ticks: When it appears, in units of the stream's time base.
+    """
+
+    frame: Any
+    ticks: int
+
+
+class FrameReader:
+    """Give the frames that a film shows at increasing times.
+
+    A frame is decoded from the nearest point before it where decoding can begin (a key frame). Where that lies
+    behind frames that were decoded already, decoding goes on instead. Frames on the way that no other frame is
+    predicted from are skipped by the decoder.
+
+    Args:
+        media: The open file.
+        on_warning: Told in one sentence that a part of the film is missing or damaged.
+
+    Attributes:
+        stream: PyAV's stream.
+        tick: Seconds of one unit of the stream's timestamps.
+        first: Timestamp of the first frame.
+        last: Timestamp of the last frame.
+        end: Timestamp at which the last frame ends.
+        duration: Of the film, in seconds; of its sound, where that is longer than the picture.
+
+    Raises:
+        InputError: There is no moving picture, its pictures are too large, or it is too long.
+    """
+
+    def __init__(self, media: OpenMedia, on_warning: WarningCallback | None = None) -> None:
+        self.media = media
+        self.stream = media.pictures()
+        self._context = self.stream.codec_context
+        limits = media.limits
+        check_size(self._context.width, self._context.height, media)
+        self._context.options = {**self._context.options, "max_pixels": str(min(limits.max_pixels, LARGEST_FRAME))}
+        self.stream.thread_type = "AUTO"
+        self._context.thread_count = min(thread_count(), 16)
+        self._on_warning = on_warning
+        self._damaged = False
+        self.tick = float(self.stream.time_base)
+        rate = float(self.stream.average_rate or self.stream.guessed_rate or 25)
+        self._per_frame = max(1, round(1 / rate / self.tick))
+        # AVI has no presentation times: frames are shown in turn, at the times at which packets are stored.
+        self._in_turn = media.container.format.name == "avi"
+        self._may_skip = not self._in_turn
+        self._longest_group = 0
+        self._forget()
+        self.first = self._find_first()
+        self.last, self.end, self.duration = self._find_end()
+        if self.duration > limits.max_duration:
+            raise InputError(
+                f"The film {media.name} is longer than {limits.max_duration:g} seconds", "Cut it into parts"
+            )
+
+    def ticks_at(self, seconds: float) -> int:
+        """Return the latest timestamp that is shown by a time, given in seconds from the beginning of the film."""
+        tolerance = min(_ROUNDING, self.tick / 2)
+        return int((seconds + self.media.start + tolerance) // self.tick)
+
+    def seconds(self, ticks: int) -> float:
+        """Return the time of a timestamp in seconds from the beginning of the film."""
+        return max(0.0, ticks * self.tick - self.media.start)
+
+    def frame_at(self, ticks: int) -> TimedFrame | None:
+        """Return the last frame that appears at ``ticks`` or before; the first one if ``ticks`` is before it.
+
+        Quick where calls come in the order of time.
+
+        Returns:
+            The frame; a neighbour where it is damaged; None if nothing can be decoded.
+        """
+        ticks = max(ticks, self.first)
+        if self._shown is None or ticks < self._shown.ticks or self._worth_seeking(ticks):
+            self._start_at(ticks)
+        found, missed = self._advance(ticks, skip=self._may_skip)
+        if missed:
+            self._may_skip = False  # uneven durations: the guard was too short, and may be again
+            self._start_at(ticks)
+            found, _ = self._advance(ticks, skip=False)
+        return found or self._ahead
+
+    def frames(self, first: int, last: int) -> Iterator[TimedFrame]:
+        """Yield every frame from one timestamp to another, in the order of time."""
+        self._start_at(first)
+        while (frame := self._next_frame(last, skip=False)) is not None and frame.ticks <= last:
+            if frame.ticks >= first:
+                yield frame
+
+    def report_damage(self) -> None:
+        """Tell whoever asked for warnings, once all wanted frames were read."""
+        if self._damaged:
+            warn(self._on_warning, f"A part of the film {self.media.name} is damaged; frames near it may be wrong")
+
+    def _note_damage(self) -> None:
+        self._damaged = True
+
+    # Where the film begins and ends
+
+    def _find_first(self) -> int:
+        first: int | None = None
+        for count, packet in enumerate(packets(self.media, [self.stream], self._note_damage)):
+            stamp = self._stamp(packet)
+            if stamp is not None and not packet.is_discard:
+                first = stamp if first is None else min(first, stamp)
+            if first is not None and (count >= _FEW or (packet.dts is not None and packet.dts >= first)):
+                return first
+        if first is None:
+            raise InputError(f"The film {self.media.name} has no frames", "Choose another file, or fetch it again")
+        return first
+
+    def _find_end(self) -> tuple[int, int, float]:
+        """Return when the last frame appears, when it ends, and the duration of the film in seconds.
+
+        All is read from the last packets of the file, since headers may be wrong, and a film may be cut off.
+        """
+        stated = self.media.stated_duration
+        last = None
+        if stated is not None and seek(self.media, self.stream, self.ticks_at(stated)):
+            last, end, reached = self._walk()
+        if last is None:
+            self._rewind()
+            last, end, reached = self._walk()
+        if last is None:
+            last, end = self.first, self.first + self._per_frame
+        duration = max(self.seconds(end), reached - self.media.start)
+        if stated is not None and duration >= stated - max(1.0, 0.01 * stated):
+            duration = stated
+        elif stated is not None:
+            warn(self._on_warning, f"The film {self.media.name} breaks off at second {duration:.0f} of {stated:.0f}")
+        return last, end, duration
+
+    def _walk(self) -> tuple[int | None, int, float]:
+        """Return the latest frame of the packets that follow, its end, and the second that any track reaches."""
+        last: int | None = None
+        end = self.first
+        reached = 0.0
+        for packet in packets(self.media, self._tracks(), self._note_damage):
+            stamp = self._stamp(packet) if packet.stream == self.stream else packet.pts
+            if stamp is None or packet.is_discard:
+                continue
+            reached = max(reached, float((stamp + (packet.duration or 0)) * packet.time_base))
+            if packet.stream == self.stream and (last is None or stamp >= last):
+                last, end = stamp, stamp + (packet.duration or self._per_frame)
+        return last, end, reached
+
+    def _tracks(self) -> list[Any]:
+        return [self.stream, *self.media.container.streams.audio]
+
+    def _stamp(self, packet: Any) -> int | None:
+        """Return when what is in a packet is shown, as far as the packet tells."""
+        stamp: int | None = packet.dts if self._in_turn or packet.pts is None else packet.pts
+        return stamp
+
+    # Going to a place
+
+    def _forget(self) -> None:
+        self._source: Iterator[Any] = iter(())
+        self._decoded: deque[TimedFrame] = deque()
+        self._turns: deque[int] = deque()
+        self._due: list[int] = []  # sorted timestamps that went into the decoder and aren't surely out yet
+        self._shown: TimedFrame | None = None
+        self._ahead: TimedFrame | None = None
+        self._fed: int | None = None
+        self._group = 0  # where the group of pictures begins that is being decoded
+
+    def _worth_seeking(self, ticks: int) -> bool:
+        """Say whether decoding can begin at a place between here and there."""
+        if self._fed is None or ticks <= self._fed:
+            return False
+        entries = self.stream.index_entries
+        if len(entries):
+            place = entries.search_timestamp(ticks, backward=True)
+            return bool(place >= 0 and entries[place].timestamp > self._fed + _SEEK_COST * self._per_frame)
+        return ticks - self._group > self._longest_group + _SEEK_COST * self._per_frame
+
+    def _start_at(self, ticks: int) -> None:
+        """Go to the last key frame at ``ticks`` or before."""
+        before = self._fed
+        back = 0
+        while True:
+            self._forget()
+            if ticks - back <= self.first or not seek(self.media, self.stream, ticks - back):
+                self._rewind()
+                self._source = packets(self.media, [self.stream], self._note_damage)
+                self._group = self.first
+                return
+            source = packets(self.media, [self.stream], self._note_damage)
+            key = next((packet for packet in source if packet.is_keyframe and self._stamp(packet) is not None), None)
+            stamp = None if key is None else self._stamp(key)
+            if stamp is not None and stamp <= ticks:
+                if before is not None and stamp <= before <= ticks:
+                    self._longest_group = max(self._longest_group, ticks - stamp)  # this seek went back: learn from it
+                self._source = chain([key], source)
+                self._group = stamp
+                return
+            back = max(round(1 / self.tick), 2 * back)
+
+    def _rewind(self) -> None:
+        if not seek(self.media, self.stream, self.first):
+            raise InputError(f"The film {self.media.name} can't be searched", REMEDY)
+
+    # Decoding
+
+    def _advance(self, ticks: int, *, skip: bool) -> tuple[TimedFrame | None, bool]:
+        """Decode up to ``ticks``; return the frame shown then, and whether a skipped one should have been it."""
+        while True:
+            frame = self._ahead or self._next_frame(ticks, skip=skip)
+            self._ahead = None
+            if frame is None:
+                break
+            if frame.ticks > ticks:
+                self._ahead = frame
+                break
+            self._shown = frame
+            del self._due[: bisect_right(self._due, frame.ticks)]
+            if self._fed is not None and self._fed > ticks and (not self._due or self._due[0] > ticks):
+                break  # what is due later is shown later
+        return self._shown, skip and bool(self._due) and self._due[0] <= ticks
+
+    def _next_frame(self, ticks: int, *, skip: bool) -> TimedFrame | None:
+        while not self._decoded:
+            packet = next(self._source, None)
+            if packet is None:
+                return None
+            self._feed(packet, ticks, skip=skip)
+        return self._decoded.popleft()
+
+    def _feed(self, packet: Any, ticks: int, *, skip: bool) -> None:
+        stamp = self._stamp(packet)
+        if stamp is not None:
+            self._fed = stamp if packet.dts is None else packet.dts
+            if packet.is_keyframe:
+                self._longest_group = max(self._longest_group, stamp - self._group)
+                self._group = stamp
+            if not packet.is_discard:
+                self._turns.append(stamp)
+                insort(self._due, stamp)
+                del self._due[:-_MOST_DUE]
+        skip = skip and stamp is not None and stamp < ticks - _NEAR * self._per_frame
+        self._context.skip_frame = "NONREF" if skip else "DEFAULT"
+        for frame in decode_packet(packet, self._note_damage):
+            check_size(frame.width, frame.height, self.media)
+            self._decoded.append(TimedFrame(frame, self._ticks_of(frame)))
+
+    def _ticks_of(self, frame: Any) -> int:
+        turn = self._turns.popleft() if self._turns else None
+        for ticks in (turn if self._in_turn else frame.pts, frame.dts):
+            if ticks is not None:
+                return int(ticks)
+        latest = self._decoded[-1] if self._decoded else self._ahead or self._shown
+        return self.first if latest is None else latest.ticks + self._per_frame
+
+
+def check_size(width: int, height: int, media: OpenMedia) -> None:
+    """Refuse pictures beyond the limit.
+
+    Raises:
+        InputError: They are.
+    """
+    limits = media.limits
+    if width * height > min(limits.max_pixels, LARGEST_FRAME) or max(width, height) > limits.max_side:
+        raise InputError(f"The pictures of the film {media.name} are too large: {width}x{height} pixels", REMEDY)

@@ -1,0 +1,299 @@
+"""A sound track as one gapless stream of mono samples, on the clock that a player shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from sensorium.errors import InputError
+from sensorium.media.container import OpenMedia, WarningCallback, decode, seek, warn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_TOLERANCE = 0.1
+"""Seconds by which a timestamp may be off before it is taken for a pause; containers round timestamps."""
+
+_LONGEST_GUESSED_PAUSE = 10.0
+"""Longest pause in seconds that is believed where the file doesn't say how long it is."""
+
+_PREROLL = 2.0
+"""Seconds decoded ahead of a window: a codec carries a little of its past along, and so does a resampler."""
+
+_WITHOUT_INDEX = frozenset({"mp3", "aac", "ac3", "amr"})
+"""Bare streams of frames: FFmpeg guesses their length from the bit rate, and a seek lands beside the mark."""
+
+_SHARES = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
+"""What surround channels give to mono (ITU-R BS.775); channels at the sides, behind and above give 0.5."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A piece of a sound track.
+
+    Attributes:
+        samples: float32 array of shape [samples].
+        rate: Samples a second.
+        position: Index of the first sample at this rate, counted from the beginning of the file.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+    position: int
+
+
+def trusted_duration(media: OpenMedia, track: Any) -> float | None:
+    """Return the stated duration in seconds, unless it is absent or guessed from the bit rate."""
+    # An MP3 whose encoder left its header (delay, number of frames) is known exactly.
+    guessed = media.container.format.name in _WITHOUT_INDEX and not (
+        media.container.format.name == "mp3" and track.start_time
+    )
+    return None if guessed else media.stated_duration
+
+
+def decode_mono(media: OpenMedia, *, start: float = 0.0, on_warning: WarningCallback | None = None) -> Iterator[Sound]:
+    """Decode the sound track as mono pieces of about a second.
+
+    Where timestamps say that nothing is heard, there is silence. A part that can't be decoded becomes silence, too,
+    so that what follows stays at its time.
+
+    Args:
+        media: The open file.
+        start: What is heard before this time, in seconds, may be left out.
+        on_warning: Told in one sentence what is missing; None for the log.
+
+    Yields:
+        Pieces in the order of time, each beginning where the last one ended.
+
+    Raises:
+        InputError: There is no sound track, or it is longer than the limit.
+    """
+    track = _Track(media)
+    try:
+        yield from track.pieces(start)
+        track.warn_if_cut(on_warning)
+    finally:
+        if track.damaged_at is not None:
+            second = f"{track.damaged_at:.0f}"
+            warn(on_warning, f"A part of {media.name} near second {second} is damaged and was left out")
+
+
+class _Track:
+    def __init__(self, media: OpenMedia) -> None:
+        import av
+
+        self.media = media
+        self.stream = media.sound_track()
+        self.damaged_at: float | None = None
+        self._queue: Any = av.AudioFifo()
+        self._rate = 0
+        self._position = 0  # of the next sample, those in the queue counted
+        self._zero = media.start
+        self._stated = trusted_duration(media, self.stream)
+
+    @property
+    def now(self) -> float:
+        return self._position / self._rate if self._rate else 0.0
+
+    def pieces(self, start: float) -> Iterator[Sound]:
+        limit = start + self.media.limits.max_duration
+        for frame in self._frames(start):
+            yield from self._follow(frame)
+            frame.pts = None  # the queue would insist on timestamps without jitter
+            try:
+                self._queue.write(frame)
+            except ValueError:  # the sample format or the channels changed
+                yield from self._drain(self._rate)
+                self._queue.write(frame)
+            self._position += frame.samples
+            yield from self._drain(self._rate, at_least=self._rate)
+            if self.now > limit:
+                raise InputError(
+                    f"The sound of {self.media.name} is longer than {self.media.limits.max_duration:g} seconds",
+                    "Cut it into parts, or read a part of it",
+                )
+        yield from self._drain(self._rate)
+
+    def warn_if_cut(self, on_warning: WarningCallback | None) -> None:
+        if self._stated is not None and self.now < self._stated - max(1.0, 0.01 * self._stated):
+            warn(
+                on_warning,
+                f"{self.media.name} breaks off at second {self.now:.0f} of {self._stated:.0f}; the rest is missing",
+            )
+
+    def _frames(self, start: float) -> Iterator[Any]:
+        """Yield decoded frames; the first one of the file sets the clock, and then those near ``start`` follow."""
+        frames = decode(self.media, self.stream, self._note_damage)
+        first = next(frames, None)
+        if first is None:
+            return
+        if first.time is not None:
+            self._zero = min(self._zero, first.time)  # the sound may begin after the picture, but not before it
+        if start <= 2 * _PREROLL:
+            yield from chain([first], frames)
+            return
+        frames.close()
+        begin = start - _PREROLL + self._zero
+        exact = self.media.container.format.name not in _WITHOUT_INDEX
+        if exact and seek(self.media, self.stream, math.floor(begin / self.stream.time_base)):
+            frames = decode(self.media, self.stream, self._note_damage, not_before=begin)
+            first = next(frames, None)
+            if first is not None and first.time is not None and first.time <= begin + _PREROLL / 2:
+                self._jump(first)
+                yield from chain([first], frames)
+                return
+            frames.close()
+        seek(self.media, self.stream, math.floor(self.media.start / self.stream.time_base))
+        frames = decode(self.media, self.stream, self._note_damage, not_before=None if exact else begin)
+        first = next(frames, None)
+        if first is not None:
+            self._jump(first)
+            yield from chain([first], frames)
+
+    def _note_damage(self) -> None:
+        if self.damaged_at is None:
+            self.damaged_at = self.now
+
+    def _jump(self, frame: Any) -> None:
+        """Set the clock by the first frame after a seek."""
+        self._rate = frame.sample_rate
+        self._position = max(0, round((frame.time - self._zero) * self._rate)) if frame.time is not None else 0
+
+    def _follow(self, frame: Any) -> Iterator[Sound]:
+        """Bring rate and position up to a frame that is about to be queued."""
+        if frame.sample_rate != self._rate:
+            yield from self._drain(self._rate)
+            self._position = round(self.now * frame.sample_rate)
+            self._rate = frame.sample_rate
+        time = frame.time
+        if time is None:
+            return
+        gap = time - self._zero - self.now
+        if abs(gap) <= (_TOLERANCE if self._position else 0.0):
+            return
+        if self._stated is None:
+            believed = 0 < gap <= _LONGEST_GUESSED_PAUSE
+        else:
+            believed = 0 < gap <= self._stated + 1.0 - self.now
+        if not believed:
+            self._zero += gap  # timestamps that start anew, as in recordings that were joined
+            return
+        yield from self._drain(self._rate)
+        yield from self._silence(round(gap * self._rate))
+
+    def _silence(self, count: int) -> Iterator[Sound]:
+        import numpy as np
+
+        while count > 0:
+            size = min(count, 10 * self._rate)
+            yield Sound(np.zeros(size, np.float32), self._rate, self._position)
+            self._position += size
+            count -= size
+
+    def _drain(self, rate: int, at_least: int = 1) -> Iterator[Sound]:
+        """Empty the queue if it holds enough: one large conversion is far cheaper than one for each frame."""
+        import av
+
+        if self._queue.samples < at_least:
+            return
+        frame = self._queue.read()
+        yield Sound(_mix(frame, self.media.name), rate, self._position - frame.samples)
+        self._queue = av.AudioFifo()
+
+
+def _mix(frame: Any, name: str) -> NDArray[np.float32]:
+    """Return the samples of a frame of any format as mono float32."""
+    import numpy as np
+
+    try:
+        samples = frame.to_ndarray()
+    except ValueError:
+        raise InputError(
+            f"The sound of {name} is stored as {frame.format.name}, which can't be read", "Convert it to FLAC"
+        ) from None
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    mono: NDArray[np.float32] = _shares(frame.layout) @ samples.astype(np.float32)
+    if samples.dtype.kind == "f":
+        return np.nan_to_num(mono, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+    full = 2.0 ** (8 * samples.itemsize - 1)
+    if samples.dtype.kind == "u":
+        mono -= full
+    mono /= full
+    return mono
+
+
+def _shares(layout: Any) -> NDArray[np.float32]:
+    """Return each channel's share in mono; shares add up to 1, so that nothing clips."""
+    import numpy as np
+
+    names = [channel.name for channel in layout.channels]
+    if len(names) > 2 and "FL" in names:
+        shares = [_SHARES.get(name, 0.5) for name in names]
+    else:
+        shares = [1.0] * len(names)
+    return np.array([share / sum(shares) for share in shares], np.float32)
+
+
+def resample(pieces: Iterator[Sound], rate: int) -> Iterator[Sound]:
+    """Change the sample rate (polyphase filter of libswresample).
+
+    Args:
+        pieces: Pieces that follow each other; their own rate may change on the way.
+        rate: Samples a second of the result.
+
+    Yields:
+        Pieces that follow each other.
+    """
+    position: int | None = None
+    converter = _Converter(rate, rate)
+    for piece in pieces:
+        if position is None:
+            # Begin where samples of both rates fall on the same instant: then a window is cut from the
+            # very samples that the whole would have.
+            piece = _without(piece, -piece.position % (piece.rate // math.gcd(piece.rate, rate)))
+            if not len(piece.samples):
+                continue
+            position = piece.position * rate // piece.rate
+        outputs: Iterator[NDArray[np.float32]] = iter(())
+        if piece.rate != converter.source:
+            outputs = converter.finish()
+            converter = _Converter(piece.rate, rate)
+        for samples in chain(outputs, converter.push(piece.samples)):
+            yield Sound(samples, rate, position)
+            position += len(samples)
+    for samples in converter.finish():
+        assert position is not None
+        yield Sound(samples, rate, position)
+        position += len(samples)
+
+
+def _without(piece: Sound, count: int) -> Sound:
+    return Sound(piece.samples[count:], piece.rate, piece.position + count)
+
+
+class _Converter:
+    def __init__(self, source: int, target: int) -> None:
+        import av
+
+        self.source = source
+        self._resampler = None if source == target else av.AudioResampler(format="flt", layout="mono", rate=target)
+
+    def push(self, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        import av
+        import numpy as np
+
+        if self._resampler is None:
+            yield samples
+            return
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="flt", layout="mono")
+        frame.sample_rate = self.source
+        yield from (out.to_ndarray()[0] for out in self._resampler.resample(frame))
+
+    def finish(self) -> Iterator[NDArray[np.float32]]:
+        if self._resampler is not None:
+            yield from (out.to_ndarray()[0] for out in self._resampler.resample(None))
