@@ -21,7 +21,21 @@ _IMAGES = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
 )
-_AUDIO = (b"fLaC", b"ID3", b"#!AMR", b".snd", b"caff", b"wvpk", b"MAC ", b"TTA1", b"DSD ", b"MPCK", b"MP+")
+_AUDIO = (
+    b"fLaC",
+    b"ID3",
+    b"#!AMR",
+    b".snd",
+    b"caff",
+    b"wvpk",
+    b"MAC ",
+    b"TTA1",
+    b"DSD ",
+    b"MPCK",
+    b"MP+",
+    b"\x0bw",
+    b"riff\x2e\x91\xcf\x11",
+)
 _VIDEO = (
     b"FLV\x01",
     b"\x00\x00\x01\xba",
@@ -108,7 +122,8 @@ def _is_mpeg_audio(head: bytes) -> bool:
         return (head[2] >> 2) & 0xF < 13
     version, layer = (head[1] >> 3) & 3, (head[1] >> 1) & 3
     bitrate, rate = head[2] >> 4, (head[2] >> 2) & 3
-    return version != 1 and layer != 0 and 0 < bitrate < 15 and rate != 3
+    # FF FE, the mark of UTF-16 text, is also a header of the long forgotten MPEG-1 layer I.
+    return head[1] != 0xFE and version != 1 and layer != 0 and 0 < bitrate < 15 and rate != 3
 
 
 def _is_video(head: bytes) -> bool:
@@ -183,7 +198,7 @@ def describe_content(head: bytes) -> str:
 
 
 def _describe_text(head: bytes) -> str:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") and b"\0" in head[2:4]:
         return "text"
     # A multi-byte letter may be cut at the end of the head.
     text = head[:1024].decode("utf-8", errors="ignore")

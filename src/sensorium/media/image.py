@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import logging
@@ -10,12 +11,13 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy
 import numpy.typing
+import PIL
 from PIL import Image, ImageCms
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -151,6 +153,8 @@ def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | N
         if reader is JpegImageFile:
             file = io.BytesIO(_checked_scans(file.read(), media.name))
         try:
+            if reader is TiffImageFile:
+                _silence_libtiff()
             with _without_warnings():
                 image: Image.Image = reader(file)
             _check_dimensions(image.size, media.name, limits)
@@ -315,3 +319,12 @@ def _without_warnings() -> Iterator[None]:
     with _warning_filters, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing to standard error why a file is damaged; Pillow raises an exception as well."""
+    folder = Path(PIL.__file__).parent
+    for library in [*folder.parent.glob("pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")]:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(str(library)).TIFFSetErrorHandler(None)
