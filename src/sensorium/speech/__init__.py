@@ -1,0 +1,1 @@
+"""Speech: recognition with `speech_to_text`, synthesis with `text_to_speech`."""

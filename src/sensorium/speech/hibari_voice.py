@@ -1,18 +1,64 @@
-"""Hibari: a small English voice on ONNX Runtime."""
+"""Hibari: a small English voice on ONNX Runtime, distilled from Kokoro-82M (package hibari-tts)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hibari import Hibari
+import numpy as np
 
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MAX_PHONEMES = 400
+"""Memory grows with the length of what is spoken at once, about half a megabyte a phoneme."""
+
 
 class HibariVoice:
-    """The loaded voice."""
+    """The loaded voice.
+
+    Args:
+        folder: Unused: the package finds its own files.
+        checkpoint: Its catalog entry.
+        device: ``"cpu"``.
+        dtype: Unused: the weights are int8.
+    """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        self.voice: Any = Hibari(threads=devices.thread_count())
+        from hibari import Hibari
+
+        self._voice: Any = Hibari(threads=devices.thread_count())
+        self.sample_rate: int = self._voice.sample_rate
+
+    def sentences(self, text: str) -> list[str]:
+        """Cut a text into sentences; "Dr. Smith" doesn't end one."""
+        found: list[str] = self._voice.split_sentences(text)
+        return found
+
+    def speak(self, sentence: str, *, speed: float, noise: np.random.Generator) -> NDArray[np.float32]:
+        """Return the samples of a sentence; empty if nothing in it is pronounced.
+
+        Args:
+            sentence: A few hundred letters at most.
+            speed: 1.0 is the voice's own pace.
+            noise: Where the breath in the voice comes from; the same state gives the same samples.
+        """
+        spoken = [
+            self._voice.from_ids(self._voice.ids(part), speed, noise)
+            for phonemes in self._voice.phonemize(sentence)
+            for part in _short(phonemes)
+        ]
+        return np.concatenate(spoken).astype(np.float32) if spoken else np.zeros(0, np.float32)
+
+
+def _short(phonemes: str) -> list[str]:
+    """Cut a string of phonemes between words: numbers get much longer when they are read out."""
+    parts = [""]
+    for word in phonemes.split(" "):
+        if len(parts[-1]) + len(word) >= _MAX_PHONEMES:
+            parts.append("")
+        parts[-1] = f"{parts[-1]} {word}" if parts[-1] else word
+    return [part for part in parts if part]

@@ -1,0 +1,123 @@
+"""Text made ready for a voice: checked for what the voice can't speak, cleaned, and cut into sentences."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.speech.languages import LANGUAGES, language_code
+
+_LONGEST_SENTENCE = 400
+_LONGEST_WORD = 40
+
+_SCRIPTS = {
+    "CJK": "Chinese",
+    "HIRAGANA": "Japanese",
+    "KATAKANA": "Japanese",
+    "HANGUL": "Korean",
+    "CYRILLIC": "Cyrillic",
+    "ARABIC": "Arabic",
+    "HEBREW": "Hebrew",
+    "DEVANAGARI": "Devanagari",
+    "THAI": "Thai",
+    "GREEK": "Greek",
+}
+_READ_AS_UNITS = frozenset("µμΩΩ")
+
+# Words by which a language is told; none of them is an English word.
+_TELLING_WORDS = {
+    "de": "und der das nicht ist ich ein eine mit auf für von zu den dem wie sich auch wird sind oder aber wir",
+    "fr": "le la les des est et une dans pour que qui avec sur pas nous vous je il elle ce cette mais être sont",
+    "es": "el los las que es una por con para del como pero está muy más este esta lo se su hay cuando donde",
+    "it": "il che di una per con non sono della è gli nel anche questo questa più dal alla ma mi ti ci lo",
+    "pt": "que não uma para com os em dos você está mais por são como mas seu sua foi ele ela isso das",
+    "nl": "het een van en niet dat met voor zijn ook maar deze wij jij heeft naar worden uit bij ik",
+}
+_TELLING = {code: frozenset(words.split()) for code, words in _TELLING_WORDS.items()}
+_ENGLISH_WORDS = """the and of to is that it was for with you on are as this be have at not but they he she we his her
+or from i"""
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
+
+
+def check_speakable(text: str, *, languages: tuple[str, ...], language: str | None, voice: str) -> str:
+    """Return a text without what no voice reads, or refuse it.
+
+    Args:
+        text: What shall be spoken.
+        languages: Codes of the languages that the voice speaks.
+        language: The language of the text; None to judge by its letters and words.
+        voice: Name of the voice, for the message.
+
+    Raises:
+        InputError: There are no words in the text.
+        UnsupportedError: The voice doesn't speak its language; nothing is dropped or garbled silently.
+    """
+    remedy = "Name a checkpoint for that language with model=…"
+    if language is not None and language_code(language) not in languages:
+        raise UnsupportedError(
+            f"The voice {voice!r} speaks {_names(languages)} only, not {LANGUAGES[language_code(language)]}", remedy
+        )
+    cleaned = "".join(_readable(character) for character in unicodedata.normalize("NFC", text))
+    if not any(character.isalnum() for character in cleaned):
+        raise InputError("There are no words to speak in the text", "Give at least one word or number")
+    if languages == ("en",):
+        foreign = _foreign_letters(cleaned)
+        if foreign:
+            raise UnsupportedError(
+                f"The text holds {foreign}, and the voice {voice!r} speaks English only",
+                f"{remedy}, or leave that out",
+            )
+        told = None if language else _told_language(cleaned)
+        if told:
+            raise UnsupportedError(
+                f"The text seems to be {LANGUAGES[told]}, and the voice {voice!r} speaks English only",
+                f"{remedy}, or say language='en' to have it read as English",
+            )
+    return cleaned
+
+
+def cut_long_sentence(sentence: str) -> list[str]:
+    """Cut a sentence that is too long to be spoken at once, at a clause where there is one, else between words."""
+    sentence = re.sub(rf"(\w{{{_LONGEST_WORD}}})(?=\w)", r"\1 ", sentence)
+    parts: list[str] = []
+    while len(sentence) > _LONGEST_SENTENCE:
+        head = sentence[:_LONGEST_SENTENCE]
+        clauses = [match.end() for match in re.finditer(r"[,;:—]\s", head) if match.end() > len(head) // 2]
+        cut = clauses[-1] if clauses else head.rfind(" ") + 1 or len(head)
+        parts.append(sentence[:cut].strip())
+        sentence = sentence[cut:]
+    return [part for part in [*parts, sentence.strip()] if part]
+
+
+def _readable(character: str) -> str:
+    if character in "\n\t":
+        return character
+    if character == "\r":
+        return "\n"
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return ""
+    return " " if category in {"Cc", "Cs", "Co", "Cn"} else character
+
+
+def _foreign_letters(text: str) -> str:
+    """Describe the first letters of another script: "Chinese (你好)"; "" if there are none."""
+    for match in re.finditer(r"[^\W\d_]+", text):
+        for letter in match.group():
+            script = unicodedata.name(unicodedata.normalize("NFKC", letter)[0], "UNKNOWN").split()[0]
+            if script != "LATIN" and letter not in _READ_AS_UNITS and letter.isalpha():
+                return f"{_SCRIPTS.get(script, script.capitalize())} letters ({match.group()[:20]})"
+    return ""
+
+
+def _told_language(text: str) -> str | None:
+    words = re.findall(r"[^\W\d_]+", text[:20_000].lower())
+    english = sum(word in _ENGLISH for word in words)
+    found = {code: sum(word in telling for word in words) for code, telling in _TELLING.items()}
+    best = max(found, key=found.__getitem__)
+    return best if found[best] >= 3 and found[best] > 2 * english else None
+
+
+def _names(languages: tuple[str, ...]) -> str:
+    return ", ".join(LANGUAGES.get(code, code) for code in languages)
