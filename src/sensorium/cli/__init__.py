@@ -5,6 +5,10 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the ``sensorium`` command."""
-    from sensorium.cli.app import run
+    try:
+        from sensorium.cli.app import run
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        # So early that no command has begun.
+        raise SystemExit(130) from None

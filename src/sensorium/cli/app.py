@@ -18,10 +18,11 @@ from typer.main import get_command
 
 from sensorium import __version__
 from sensorium.cli import doctor, models, pictures, prompt, search, speech, video
-from sensorium.cli.exit_codes import ALL_GOOD, BAD_INPUT, CANCELLED, INTERNAL_ERROR, OUTPUT_CLOSED, exit_code
+from sensorium.cli.exit_codes import ALL_GOOD, BAD_INPUT, CANCELLED, OUTPUT_CLOSED, exit_code, explain
+from sensorium.cli.interrupt import end_program
 from sensorium.cli.options import examples
-from sensorium.cli.terminal import Terminal, print_error
-from sensorium.errors import InputError, SensoriumError
+from sensorium.cli.terminal import Terminal
+from sensorium.errors import InputError
 
 
 class SensoriumGroup(TyperGroup):
@@ -38,48 +39,41 @@ class SensoriumGroup(TyperGroup):
     ) -> Any:
         """Run a command line and end with `SystemExit`."""
         arguments = list(sys.argv[1:] if args is None else args)
-        terminal = Terminal(as_json="--json" in arguments)
-        code = ALL_GOOD
+        options: dict[str, Any] = {"complete_var": complete_var, "windows_expand_args": windows_expand_args, **extra}
         try:
-            value = super().main(
-                arguments,
-                prog_name=prog_name or "sensorium",
-                complete_var=complete_var,
-                standalone_mode=False,
-                windows_expand_args=windows_expand_args,
-                **extra,
-            )
-            sys.stdout.flush()
-            code = value if isinstance(value, int) else ALL_GOOD
-        except SensoriumError as error:
-            terminal.error(error)
-            code = exit_code(error)
-        except TyperException as error:
-            code = _explain_usage(error, terminal)
-        except typer.Abort:
-            code = CANCELLED
+            code = self._run(arguments, prog_name or "sensorium", options)
         except BrokenPipeError:
             code = OUTPUT_CLOSED
-        except OSError as error:
-            _show_traceback()
-            terminal.error(InputError(f"The system refused: {error.strerror or error}{_file_of(error)}"))
-            code = BAD_INPUT
-        except MemoryError:
-            _show_traceback()
-            terminal.error(InputError("Memory ran out", "Take a smaller input or a smaller model"))
-            code = INTERNAL_ERROR
-        except Exception as error:
-            _show_traceback()
-            print_error(
-                f"Something went wrong inside sensorium ({type(error).__name__}). "
-                "Set SENSORIUM_DEBUG=1 to see where, and report it, please."
-            )
-            code = INTERNAL_ERROR
         if code == CANCELLED:
             print("Cancelled.", file=sys.stderr)
         if code == OUTPUT_CLOSED:
             _close_output()
+        end_program(code)
         raise SystemExit(code)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the context names."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise typer.Exit(OUTPUT_CLOSED) from None
+
+    def _run(self, arguments: list[str], name: str, options: dict[str, Any]) -> int:
+        terminal = Terminal(as_json="--json" in arguments)
+        try:
+            value = super().main(arguments, prog_name=name, standalone_mode=False, **options)
+            sys.stdout.flush()
+            return value if isinstance(value, int) else ALL_GOOD
+        except TyperException as error:
+            return _explain_usage(error, terminal)
+        except typer.Abort:
+            return CANCELLED
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            explained = explain(error)
+            terminal.error(explained)
+            return exit_code(explained)
 
 
 _HELP = (
@@ -111,7 +105,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback(help=_HELP)
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", metavar="", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Take the options that stand before any command."""
@@ -158,17 +152,6 @@ def _explain_usage(error: TyperException, terminal: Terminal) -> int:
     command = context.command_path if context is not None else "sensorium"
     terminal.error(InputError(error.format_message(), f"'{command} --help' shows how to use it"))
     return BAD_INPUT
-
-
-def _file_of(error: OSError) -> str:
-    return f": {error.filename}" if error.filename else ""
-
-
-def _show_traceback() -> None:
-    if os.environ.get("SENSORIUM_DEBUG"):
-        import traceback
-
-        traceback.print_exc()
 
 
 def _close_output() -> None:

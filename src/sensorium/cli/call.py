@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import typer
 from typing_extensions import Self
 
-from sensorium.cli.exit_codes import SOME_FAILED, exit_code
+from sensorium.cli.exit_codes import SOME_FAILED, exit_code, explain
 from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel
 from sensorium.cli.terminal import Terminal
@@ -78,12 +78,14 @@ class Call(Terminal):
         """
         try:
             yield
-            self._succeeded += 1
-        except (ModelUnavailableError, MissingDependencyError, CancelledError):
+        except (ModelUnavailableError, MissingDependencyError, CancelledError, BrokenPipeError):
             raise
-        except SensoriumError as error:
-            self._failures.append(error)
-            self.error(error, item.name)
+        except Exception as error:
+            explained = explain(error)
+            self._failures.append(explained)
+            self.error(explained, item.name)
+        else:
+            self._succeeded += 1
 
     def show(self, item: Input | None, result: Mapping[str, Any] | Any, text: str) -> None:
         """Print a result: its text, or as JSON with the name of its input."""

@@ -1,10 +1,11 @@
-"""How a command ends: exit codes that scripts can rely on."""
+"""How a command ends when something fails: one sentence, and an exit code that scripts can rely on."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from sensorium.errors import CancelledError, MissingDependencyError, ModelUnavailableError, SensoriumError
+from sensorium.errors import CancelledError, InputError, MissingDependencyError, ModelUnavailableError, SensoriumError
 
 ALL_GOOD = 0
 SOME_FAILED = 1
@@ -15,13 +16,36 @@ CANCELLED = 130
 OUTPUT_CLOSED = 141
 
 
+class InternalError(SensoriumError):
+    """A mistake in Sensorium or in a library, not in the input."""
+
+
+def explain(error: Exception) -> SensoriumError:
+    """Return an error as a sentence for the user; with ``SENSORIUM_DEBUG`` set, print its traceback too."""
+    if isinstance(error, SensoriumError):
+        return error
+    if os.environ.get("SENSORIUM_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, OSError):
+        place = f": {error.filename}" if error.filename else ""
+        return InputError(f"The system refused: {error.strerror or error}{place}")
+    if isinstance(error, MemoryError):
+        return InternalError("Memory ran out", "Take a smaller input or a smaller model")
+    return InternalError(
+        f"Something went wrong inside sensorium ({type(error).__name__})",
+        "Set SENSORIUM_DEBUG=1 to see where, and report it, please",
+    )
+
+
 def exit_code(error: SensoriumError) -> int:
     """Return the exit code of a command that ends with ``error``."""
     if isinstance(error, CancelledError):
         return CANCELLED
     if isinstance(error, (ModelUnavailableError, MissingDependencyError)):
         return UNAVAILABLE
-    return BAD_INPUT
+    return INTERNAL_ERROR if isinstance(error, InternalError) else BAD_INPUT
 
 
 def as_document(error: SensoriumError, name: str | None = None) -> dict[str, Any]:

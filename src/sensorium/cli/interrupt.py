@@ -10,23 +10,35 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from typing_extensions import ParamSpec
 
 from sensorium.cli.exit_codes import CANCELLED
-from sensorium.errors import CancelledError
 
 cancel = threading.Event()
 """Set by Ctrl-C; commands hand it to every long call."""
 
-_GRACE_SECONDS = 5.0
-_NAME = "sensorium-command"
+_GRACE_SECONDS = 3.0
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
+
+
+class _Job(threading.Thread):
+    """A daemon thread, so that a model that computes on can't keep the program from ending."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__(name="sensorium-command", daemon=True)
+        self._work = work
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._work()
+        except BaseException as error:  # handed to the main thread, whatever it is
+            self.error = error
 
 
 def interruptible(work: Callable[[], Result]) -> Result:
@@ -35,20 +47,23 @@ def interruptible(work: Callable[[], Result]) -> Result:
     Raises:
         KeyboardInterrupt: The user pressed Ctrl-C, and ``work`` has stopped.
     """
-    if threading.current_thread().name.startswith(_NAME):
+    if isinstance(threading.current_thread(), _Job):
         return work()
     cancel.clear()
-    job = _worker().submit(work)
+    job = _Job(work)
     try:
-        return _wait(job)
-    except CancelledError:
-        if cancel.is_set():
-            raise KeyboardInterrupt from None
-        raise
+        job.start()
+        while job.is_alive():
+            # Waiting in slices: on Windows a wait without end can't be interrupted.
+            job.join(0.2)
     except KeyboardInterrupt:
         cancel.set()
-        _end_within_grace(job)
+        _end_within_grace()
         raise
+    if job.error is not None:
+        raise job.error
+    result: Result = job.result
+    return result
 
 
 def command(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -61,26 +76,20 @@ def command(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
     return run
 
 
-@functools.cache
-def _worker() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, thread_name_prefix=_NAME)
+def end_program(code: int) -> None:
+    """End the program at once if a command still computes, which the usual way out would wait for or crash on."""
+    nested = isinstance(threading.current_thread(), _Job)
+    if not nested and any(isinstance(thread, _Job) for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Files appear under their names only when they are complete, so nothing half-written is left.
+        os._exit(code)
 
 
-def _wait(job: Future[Result]) -> Result:
-    while True:
-        try:
-            # Waiting in slices: on Windows a wait without end can't be interrupted.
-            return job.result(timeout=0.2)
-        except FutureTimeoutError:
-            if job.done():
-                raise
-
-
-def _end_within_grace(job: Future[Result]) -> None:
+def _end_within_grace() -> None:
     try:
-        job.exception(timeout=_GRACE_SECONDS)
-    except (FutureTimeoutError, KeyboardInterrupt):
-        # It computes on and can't be stopped from here. Files appear under their names only when they are
-        # complete, so ending the process leaves nothing half-written.
-        print("Cancelled.", file=sys.stderr, flush=True)
-        os._exit(CANCELLED)
+        for thread in threading.enumerate():
+            if isinstance(thread, _Job):
+                thread.join(_GRACE_SECONDS)
+    except KeyboardInterrupt:
+        end_program(CANCELLED)

@@ -43,10 +43,12 @@ Device: TypeAlias = Annotated[
 ]
 AsJson: TypeAlias = Annotated[
     bool,
-    typer.Option("--json", help="Print JSON: one document on one line for each input.", rich_help_panel=_SHARED),
+    typer.Option(
+        "--json", metavar="", help="Print JSON: one document on one line for each input.", rich_help_panel=_SHARED
+    ),
 ]
 Quiet: TypeAlias = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=_SHARED)
+    bool, typer.Option("--quiet", "-q", metavar="", help="No progress, no notes.", rich_help_panel=_SHARED)
 ]
 
 

@@ -24,7 +24,7 @@ Pictures = Annotated[
     list[str],
     typer.Argument(metavar="IMAGE", help="Pictures, folders, globs or addresses; - is standard input."),
 ]
-ShowEvidence = Annotated[bool, typer.Option("--evidence", help="Also show the facts that it rests on.")]
+ShowEvidence = Annotated[bool, typer.Option("--evidence", metavar="", help="Also show the facts that it rests on.")]
 
 
 def register(app: typer.Typer) -> None:

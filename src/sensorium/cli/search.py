@@ -8,10 +8,11 @@ from typing import Annotated, Any, Optional
 import typer
 
 from sensorium.cli.call import Call
+from sensorium.cli.exit_codes import BAD_INPUT, SOME_FAILED
 from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
-from sensorium.cli.terminal import clock, one_line
+from sensorium.cli.terminal import clock, one_line, print_error
 from sensorium.errors import InputError
 
 Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
@@ -46,6 +47,9 @@ def index(
     to: Annotated[
         Text, typer.Option("--to", metavar="INDEX", help="The folder of the index; by default one in the cache.")
     ] = None,
+    every: Annotated[
+        float, typer.Option("--every", metavar="SECONDS", help="How far apart the moments of a film are.")
+    ] = 2.0,
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
@@ -61,9 +65,15 @@ def index(
 
         where = to or str(default_index())
         search_index = SearchIndex(where, model=model, device=device)
-        report = search_index.add(paths, progress=call.progress, cancel=cancel)
-        call.show(None, {"index": where, **report.to_dict()}, f"{report}")
-        call.note(f"The index is in {where}")
+        report = search_index.add(paths, every=every, progress=call.progress, cancel=cancel)
+        counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "removed")}
+        counts["skipped"] = len(report.skipped)
+        text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to do"
+        call.show(None, {"index": where, **report.to_dict()}, f"{text}; {len(search_index)} files in {where}")
+        for file in report.skipped:
+            print_error(file.reason)
+    if report.skipped:
+        raise typer.Exit(SOME_FAILED if report.added + report.updated + report.unchanged else BAD_INPUT)
 
 
 @command
@@ -73,7 +83,11 @@ def search(
     where: Annotated[
         Text, typer.Option("--index", metavar="INDEX", help="The folder of the index; by default one in the cache.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="NUMBER", help="How many to show.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="NUMBER", help="How many to show.")] = 10,
+    under: Annotated[Text, typer.Option("--under", metavar="FOLDER", help="Only what lies below this folder.")] = None,
+    all_moments: Annotated[
+        bool, typer.Option("--all-moments", metavar="", help="Every moment of a film, not only its best one.")
+    ] = False,
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
@@ -88,13 +102,19 @@ def search(
             raise InputError("There is nothing to look for", "Give words, or --image with a picture, or both")
         folder = where or str(default_index())
         search_index = SearchIndex(folder, model=model, device=device)
-        matches = search_index.search(text, None if image is None else Input(image).source, limit)
+        picture = None if image is None else Input(image).source
+        matches = search_index.search(text, picture, limit, under=under, all_moments=all_moments)
         if as_json:
-            query: dict[str, Any] = {"text": text, "image": image, "index": folder}
+            query: dict[str, Any] = {"text": text, "image": image, "index": folder, "model": matches.model}
             call.document({**query, "matches": [match.to_dict() for match in matches]})
             return
         for match in matches:
             moment = "" if match.time is None else f"  at {clock(match.time)}"
-            call.line(f"{match.score:.2f}  {one_line(str(match.path))}{moment}")
+            call.line(f"{match.score:.2f}  {one_line(_relative(match.path))}{moment}")
         if not matches:
             call.note(f"Nothing found in {folder}")
+
+
+def _relative(path: Path) -> str:
+    """Return a path as a user in this folder would type it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -51,7 +52,7 @@ Format = Annotated[
     ),
 ]
 Output = Annotated[Text, typer.Option("--output", "-o", metavar="PATH", help="A file, or for several inputs a folder.")]
-Words = Annotated[bool, typer.Option("--words", help="Time every word; without --format, as tsv.")]
+Words = Annotated[bool, typer.Option("--words", metavar="", help="Time every word; without --format, as tsv.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -166,10 +167,9 @@ def _write_down(
     for item, path in zip(call.inputs(items), paths, strict=True):
         with call.attempt(item):
             source = item.source
-            if len(items) > 1 and path is None and not call.as_json:
-                call.line(f"==> {one_line(item.name)} <==")
+            heading = f"==> {one_line(item.name)} <==" if len(items) > 1 and path is None and not call.as_json else ""
             if form == "txt" and path is None and not call.as_json:
-                _stream(call, speech_to_text, source, task, language)
+                _stream(call, speech_to_text, source, task, language, heading)
                 continue
             result = speech_to_text.transcribe(
                 source,
@@ -179,16 +179,23 @@ def _write_down(
                 progress=call.progress,
                 cancel=cancel,
             )
+            if heading:
+                call.heading(heading)
             _deliver(call, item, result, path, form, target.words)
 
 
-def _stream(call: Call, speech_to_text: SpeechToText, source: str | bytes, task: str, language: str | None) -> None:
-    nothing = True
-    for segment in speech_to_text.stream(source, language, task, progress=call.progress, cancel=cancel):
-        nothing = False
-        call.line(segment.text.strip())
-    if nothing:
+def _stream(
+    call: Call, speech_to_text: SpeechToText, source: str | bytes, task: str, language: str | None, heading: str
+) -> None:
+    segments = iter(speech_to_text.stream(source, language, task, progress=call.progress, cancel=cancel))
+    first = next(segments, None)
+    if heading:
+        call.heading(heading)
+    if first is None:
         call.note("Nobody speaks in it.")
+        return
+    for segment in chain([first], segments):
+        call.line(segment.text.strip())
 
 
 def _deliver(call: Call, item: Input, result: Transcription, path: Path | None, form: str, words: bool) -> None:
