@@ -49,7 +49,7 @@ def language_code(language: str) -> str:
     """Return the code of a language given as a code, a locale ("pt-BR") or an English name.
 
     Raises:
-        InputError: Whisper doesn't know the language.
+        InputError: No such language is known.
     """
     wanted = language.strip().lower()
     names = {name.lower(): code for code, name in LANGUAGES.items()} | _OTHER_NAMES
@@ -60,7 +60,7 @@ def language_code(language: str) -> str:
             return names[candidate]
     near = difflib.get_close_matches(wanted, [*names, *LANGUAGES], n=1)
     raise InputError(
-        f"Whisper knows no language {language[:40]!r}",
+        f"There is no language {language[:40]!r} that this system knows",
         (f"Did you mean {near[0]!r}? " if near else "")
-        + "Give a code such as 'en' or 'zh', or leave it out to have it detected",
+        + "Give a code such as 'en' or 'zh', or an English name",
     )

@@ -53,7 +53,7 @@ def check_speakable(text: str, *, languages: tuple[str, ...], language: str | No
         InputError: There are no words in the text.
         UnsupportedError: The voice doesn't speak its language; nothing is dropped or garbled silently.
     """
-    remedy = "Name a checkpoint for that language with model=…"
+    remedy = "'sensorium models list --task text-to-speech' shows the voices there are"
     if language is not None and language_code(language) not in languages:
         raise UnsupportedError(
             f"The voice {voice!r} speaks {_names(languages)} only, not {LANGUAGES[language_code(language)]}", remedy
@@ -66,13 +66,13 @@ def check_speakable(text: str, *, languages: tuple[str, ...], language: str | No
         if foreign:
             raise UnsupportedError(
                 f"The text holds {foreign}, and the voice {voice!r} speaks English only",
-                f"{remedy}, or leave that out",
+                f"Leave that out; {remedy}",
             )
         told = None if language else _told_language(cleaned)
         if told:
             raise UnsupportedError(
                 f"The text seems to be {LANGUAGES[told]}, and the voice {voice!r} speaks English only",
-                f"{remedy}, or say language='en' to have it read as English",
+                f"Say language='en' to have it read as English; {remedy}",
             )
     return cleaned
 
