@@ -7,6 +7,10 @@ region of interest are those of MediaPipe's pose graphs.
 from __future__ import annotations
 
 import math
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +44,8 @@ LANDMARK_NAMES = (
 )
 
 Array = npt.NDArray[Any]
+
+_redirecting = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -172,9 +178,24 @@ class _Network:
     def _open(self) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_path=str(self._path), num_threads=1)
-        interpreter.allocate_tensors()
+        with _quiet_standard_error():
+            interpreter = Interpreter(model_path=str(self._path), num_threads=1)
+            interpreter.allocate_tensors()
         return interpreter
+
+
+@contextmanager
+def _quiet_standard_error() -> Iterator[None]:
+    """Keep LiteRT's greeting out of the user's terminal: its native code writes it, and no setting stops it."""
+    with _redirecting:
+        saved = os.dup(2)
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def _sigmoid(logits: Array) -> Array:

@@ -23,12 +23,13 @@ from sensorium.errors import InputError
 from sensorium.models.catalog import Checkpoint
 from sensorium.vision_language import efficientnet_lite, sentence_encoder
 from sensorium.vision_language.blazepose import BodyDetector
-from sensorium.vision_language.dual_encoder import DualEncoder
+from sensorium.vision_language.dual_encoder import DualEncoder, quoted
 from sensorium.vision_language.english_text import about_people, is_latin, without_template
 from sensorium.vision_language.sentence_encoder import SentenceEncoder
 
 _CLASSES_USED = 20
-_LOGIT_SCALE = 12.0
+# Fitted on photographs and cut-outs, so that of the labels with score 0.8 about 80 % are right.
+_LOGIT_SCALE = 11.0
 _SURE_COSINE = 0.40
 # Many equal components rather than one: product quantisation in a search index looks at groups of them.
 _PEOPLE_COMPONENTS = 16
@@ -101,13 +102,13 @@ class ConSE(DualEncoder):
     def check_text(self, text: str) -> None:
         if not is_latin(text):
             raise InputError(
-                f"The starter's text encoder knows English only, not {_shown(text)}",
+                f"The starter's text encoder knows English only, not {quoted(text)}",
                 "Write it in English, or choose a hub checkpoint that knows the language with model=…",
             )
         tokens = len(self._sentences.tokenizer.encode(text).ids)
         if tokens > sentence_encoder.MAXIMUM_TOKENS:
             raise InputError(
-                f"The text {_shown(text)} has {tokens} tokens, and the starter's text encoder reads at most "
+                f"The text {quoted(text)} has {tokens} tokens, and the starter's text encoder reads at most "
                 f"{sentence_encoder.MAXIMUM_TOKENS}",
                 "Shorten it, or compare the image with each of its sentences",
             )
@@ -129,7 +130,3 @@ def _join(meanings: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
     turned = torch.nn.functional.normalize(meanings, dim=-1) * angles.cos().unsqueeze(-1)
     people = (angles.sin() / math.sqrt(_PEOPLE_COMPONENTS)).unsqueeze(-1).expand(-1, _PEOPLE_COMPONENTS)
     return torch.cat([turned, people], dim=-1)
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "…")

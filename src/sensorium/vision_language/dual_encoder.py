@@ -97,3 +97,8 @@ class DualEncoder(ABC):
             while len(self._texts) > _CACHED_TEXTS:
                 self._texts.popitem(last=False)
         return torch.stack([rows[text] for text in texts])
+
+
+def quoted(text: str) -> str:
+    """Return the beginning of a text in quotes, for the words of an error."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")

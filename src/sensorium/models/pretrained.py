@@ -1,0 +1,121 @@
+"""Opening checkpoints in transformers' layout: safetensors only, no request, no remote code, complete or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium.errors import ModelUnavailableError
+from sensorium.models.catalog import Checkpoint
+
+if TYPE_CHECKING:
+    import torch
+
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+def open_model(
+    model_class: Any, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: torch.dtype, **options: Any
+) -> Any:
+    """Load a model of transformers for inference.
+
+    Args:
+        model_class: The class, such as ``transformers.CLIPModel``.
+        folder: Holds ``config.json`` and the weights.
+        checkpoint: For the words of an error.
+        device: Where it goes.
+        dtype: The precision of its weights.
+        options: Further arguments of ``from_pretrained``.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        ModelUnavailableError: Weights are missing, incomplete, damaged, or only there as pickles.
+    """
+    from safetensors import SafetensorError
+
+    _require_safetensors(folder, checkpoint)
+    try:
+        with quiet_transformers():
+            model, report = model_class.from_pretrained(
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **options,
+            )
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise _damaged(checkpoint, "its weights or its config.json are damaged, or only half there") from error
+    missing = report["missing_keys"]
+    if missing:
+        # transformers would fill the holes with random numbers and only warn.
+        raise _damaged(checkpoint, f"{len(missing)} of its weights are missing, such as {min(missing)!r}")
+    return model.to(device).eval()
+
+
+def open_part(part_class: Any, folder: Path, *, checkpoint: Checkpoint, **options: Any) -> Any:
+    """Load a tokenizer or an image processor of transformers.
+
+    Raises:
+        ModelUnavailableError: Its files are missing or damaged.
+    """
+    try:
+        with quiet_transformers():
+            return part_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
+    except Exception as error:  # tokenizers raises bare Exception
+        raise _damaged(checkpoint, f"the files of its {part_class.__name__} are missing or damaged") from error
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from writing progress bars and reports to the user's terminal."""
+    from transformers import utils
+
+    logging: Any = utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _require_safetensors(folder: Path, checkpoint: Checkpoint) -> None:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError):
+            raise _damaged(checkpoint, f"{index.name} is not valid") from None
+        absent = sorted(shard for shard in shards if not (folder / shard).is_file())
+        if absent:
+            raise _damaged(checkpoint, f"{', '.join(absent)} is missing")
+        return
+    if any(folder.glob("*.safetensors")):
+        return
+    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise ModelUnavailableError(
+            f"The checkpoint {checkpoint.name!r} has its weights only as a pickle ({pickles[0]}), "
+            "which can run any code when it is opened",
+            "Choose a revision or a repository that has model.safetensors",
+        )
+    raise _damaged(checkpoint, "model.safetensors is missing")
+
+
+def _damaged(checkpoint: Checkpoint, reason: str) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"The checkpoint {checkpoint.name!r} can't be opened: {reason}",
+        f"Fetch it again with 'sensorium models pull {checkpoint.repository or checkpoint.name}'"
+        if not checkpoint.folder
+        else f"Copy all of its files to {checkpoint.folder!r} again",
+    )
