@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import logging
 import os
@@ -65,7 +66,7 @@ class _Collector:
         self._kinds = kinds
         self._on_error = on_error
         self._roots: list[str] = []
-        """Real paths, ending in a separator, of the folders that were or are being walked."""
+        """Real paths, ending in a separator, of the folders that were given or that a link led to."""
         self._folders: set[tuple[int, int]] = set()
         """Device and number of each folder that was entered."""
         self._single: set[str] = set()
@@ -90,10 +91,10 @@ class _Collector:
         fits = False
         anchor = pattern.anchor
         for path in self._expand(Path(anchor), pattern.relative_to(anchor).parts, set()):
-            if path.is_dir():
+            if self._is_folder(path):
                 fits = True
                 yield from self._walk(path)
-            elif path.is_file() and self._is_wanted(path):
+            elif self._is_wanted(path):
                 fits = True
                 if self._is_new(path):
                     yield path
@@ -109,22 +110,27 @@ class _Collector:
             return
         first, rest = parts[0], parts[1:]
         if first == "**":
-            identity = _identity(folder)
-            if identity is None or (*identity, len(parts)) in entered:
-                return
-            entered.add((*identity, len(parts)))
-            yield from self._expand(folder, rest or ("*",), entered)
-            for below in self._inside(folder, "*"):
-                if below.is_dir():
-                    yield from self._expand(below, parts, entered)
+            for below in self._tree(folder, len(parts), entered):
+                yield from self._expand(below, rest or ("*",), entered)
         elif _is_pattern(first):
             for path in self._inside(folder, first):
                 yield from self._expand(path, rest, entered)
         elif os.path.lexists(folder / first):
             yield from self._expand(folder / first, rest, entered)
 
+    def _tree(self, top: Path, level: int, entered: set[tuple[int, int, int]]) -> Iterator[Path]:
+        waiting = [top]
+        while waiting:
+            folder = waiting.pop()
+            identity = self._identity(folder)
+            if identity is None or (*identity, level) in entered:
+                continue
+            entered.add((*identity, level))
+            yield folder
+            waiting.extend(below for below in reversed(self._inside(folder, "*")) if self._is_folder(below))
+
     def _inside(self, folder: Path, pattern: str) -> list[Path]:
-        if not folder.is_dir():
+        if not self._is_folder(folder):
             return []
         try:
             paths = list(folder.iterdir())
@@ -135,14 +141,15 @@ class _Collector:
         return sorted(p for p in paths if p.name.startswith(".") == hidden and fnmatch.fnmatchcase(p.name, pattern))
 
     def _walk(self, root: Path) -> Iterator[Path]:
-        self._roots.append(_real(root) + os.sep)
         waiting = [root]
         while waiting:
             folder = waiting.pop()
-            identity = _identity(folder)
+            identity = self._identity(folder)
             if identity is None or identity in self._folders:
                 continue
             self._folders.add(identity)
+            if folder is root or folder.is_symlink():
+                self._roots.append(_real(folder) + os.sep)
             try:
                 with os.scandir(folder) as found:
                     entries = sorted((e for e in found if not e.name.startswith(".")), key=lambda entry: entry.name)
@@ -152,38 +159,49 @@ class _Collector:
             real = _real(folder) + os.sep if self._single else ""
             below = []
             for entry in entries:
-                if entry.is_symlink():
-                    if self._is_loop_or_walked(entry.path):
-                        continue
-                elif self._single and real + entry.name in self._single:
+                path = Path(entry.path)
+                linked = entry.is_symlink()
+                if not (self._leads_on(path) if linked else real + entry.name not in self._single):
                     continue
                 if entry.is_dir():
-                    below.append(Path(entry.path))
-                elif self._is_usable(entry) and (not entry.is_symlink() or self._is_new(Path(entry.path))):
-                    yield Path(entry.path)
+                    below.append(path)
+                elif entry.is_file() and self._is_wanted(path) and (not linked or self._is_new(path)):
+                    yield path
             waiting.extend(reversed(below))
 
-    def _is_usable(self, entry: os.DirEntry[str]) -> bool:
-        if entry.is_file():
-            return self._is_wanted(entry.path)
-        if _claimed(entry.name) in self._kinds:
-            try:
-                entry.stat()
-            except OSError as error:
-                self._report(Path(entry.path), error)
-        return False
+    def _identity(self, folder: Path) -> tuple[int, int] | None:
+        try:
+            state = folder.stat()
+        except OSError as error:
+            self._report(folder, error)
+            return None
+        return state.st_dev, state.st_ino
 
-    def _is_wanted(self, path: str | Path) -> bool:
+    def _is_folder(self, path: Path) -> bool:
+        try:
+            return path.is_dir()
+        except OSError as error:
+            self._report(path, error)
+            return False
+
+    def _is_wanted(self, path: Path) -> bool:
         try:
             with open_regular_file(path) as file:
                 kind = sniff_kind(file.read(HEAD_BYTES))
-        except OSError:
-            kind = ""
-        return (kind or _claimed(str(path))) in self._kinds
+        except OSError as error:
+            return error.errno == errno.EACCES and _claimed(path) in self._kinds
+        return (kind or _claimed(path)) in self._kinds
 
-    def _is_loop_or_walked(self, link: str) -> bool:
+    def _leads_on(self, link: Path) -> bool:
+        """Return whether a link leads to something that isn't found, or even being walked, without it."""
+        try:
+            link.stat()
+        except OSError as error:
+            if _claimed(link) in self._kinds:
+                self._report(link, error)
+            return False
         real = _real(link)
-        return self._is_walked(real) or any(root.startswith(real + os.sep) for root in self._roots)
+        return not self._is_walked(real) and not any(root.startswith(real + os.sep) for root in self._roots)
 
     def _is_walked(self, real: str) -> bool:
         """Return whether walking a folder that was given leads to this file or folder without any link."""
@@ -194,7 +212,7 @@ class _Collector:
 
     def _is_new(self, path: Path) -> bool:
         real = _real(path)
-        if real in self._single or (self._is_walked(real) and self._is_wanted(real)):
+        if real in self._single or (self._is_walked(real) and self._is_wanted(Path(real))):
             return False
         self._single.add(real)
         return True
@@ -212,22 +230,17 @@ class _Collector:
             self._on_error(path, problem)
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _real(path: Path) -> str:
+    """Return the real path, which ends in no separator even if it is the root."""
     try:
-        state = folder.stat()
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino
-
-
-def _real(path: str | Path) -> str:
-    """Return the real path without a separator at its end."""
-    return os.path.realpath(path).rstrip(os.sep)
+        return os.path.realpath(path).rstrip(os.sep)
+    except OSError:  # a link that this user may not even look at
+        return str(path.absolute())
 
 
 def _is_pattern(text: str) -> bool:
     return re.search(r"[*?[]", text) is not None
 
 
-def _claimed(path: str) -> Kind:
-    return _CLAIMS.get("." + path.rpartition(".")[2].lower(), "")
+def _claimed(path: Path) -> Kind:
+    return _CLAIMS.get(path.suffix.lower(), "")
