@@ -156,8 +156,8 @@ class Ingest:
                     picture.reading.times.append(picture.time)
                     picture.reading.vectors.append(row)
                     self._write_if_due()
-            self._finished.extend(self._begun)
-            self._begun.clear()
+            while self._begun:
+                self._finish()
             self._write()
         except (CancelledError, KeyboardInterrupt):
             self._write()
@@ -222,17 +222,22 @@ class Ingest:
                 self._write_if_due()
             else:
                 self.counts.skipped.append(SkippedFile(Path(item.file.path), item.reason))
-                self._report(1)
+                self._report()
 
     def _fail(self, index: int, error: SensoriumError) -> None:
-        self._arrive(index).reading.reason = error.message
+        # Failures are told as soon as a picture can't be read, before the rows of the batch that it would be in.
+        self._pictures.pop(index).reading.reason = error.message
 
     def _arrive(self, index: int) -> _Picture:
-        """Take the picture whose row (or failure) came back: rows come in order, so all earlier files are complete."""
+        """Take the picture whose row came back: rows come in order, so all files before its own are complete."""
         picture = self._pictures.pop(index)
         while self._begun[0] is not picture.reading:
-            self._finished.append(self._begun.popleft())
+            self._finish()
         return picture
+
+    def _finish(self) -> None:
+        self._finished.append(self._begun.popleft())
+        self._report()
 
     def _write_if_due(self) -> None:
         rows = len(self._known) + sum(max(1, len(reading.times)) for reading in self._finished)
@@ -264,6 +269,7 @@ class Ingest:
             source = sources.get(_content(reading.state))
             if source is not None:
                 self._count(reading, source.state.reason, reused=True)
+                self._report()
         self._known = waiting
 
     def _rows(self, reading: _Reading) -> FileRows:
@@ -285,10 +291,9 @@ class Ingest:
             self.counts.reused += reused
             self.counts.added += known is None
             self.counts.updated += known is not None
-        self._report(1)
 
-    def _report(self, files: int) -> None:
-        self._done += files
+    def _report(self) -> None:
+        self._done += 1
         report(self._progress, "indexing", self._done, self._total, "files")
 
 

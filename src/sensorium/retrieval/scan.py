@@ -142,11 +142,24 @@ def _miss(path: str, unreadable: list[str], changes: Changes) -> None:
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        changes.gone.append(path)
+        link = _broken_link_above(path)
+        if link is None:
+            changes.gone.append(path)
+        else:
+            unreadable.append(link)
+            changes.skipped.append(SkippedFile(Path(link), f"The link {display_name(link)} leads nowhere"))
     except OSError:
         changes.skipped.append(SkippedFile(Path(path), f"{display_name(path)} can't be looked at"))
     else:
         changes.gone.append(path)
+
+
+def _broken_link_above(path: str) -> str | None:
+    """Return the link on the way to a missing file that leads nowhere (to a drive that isn't mounted, say)."""
+    for folder in Path(path).parents:
+        if os.path.lexists(folder):
+            return None if folder.exists() else str(folder)
+    return None
 
 
 def _check_presence(path: str, known: Mapping[str, FileState]) -> None:

@@ -218,7 +218,7 @@ class MediaTable:
                 ends = [f"path = {_quote(file.path)} AND number >= {max(1, len(file.times))}" for file in shrunk]
                 self._table.delete(_any(ends))
             merge = self._table.merge_insert(["path", "number"]).when_matched_update_all()
-            merge.when_not_matched_insert_all().execute(self._to_arrow(files))
+            merge.when_not_matched_insert_all().execute(self._to_arrow(files), on_bad_vectors="null")
 
     def remove(self, paths: Sequence[str]) -> None:
         """Drop files."""
