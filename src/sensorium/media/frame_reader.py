@@ -31,6 +31,9 @@ _SEEK_COST = 6
 _NEAR = 3
 """Frames before the wanted one that are decoded in full, as a guard against uneven frame durations."""
 
+_INDEXED = frozenset({"mov", "matroska", "avi"})
+"""Containers whose index tells truly where decoding can begin; FFmpeg's index of others is made up on the way."""
+
 _FEW = 32
 """Packets among the first of which the earliest frame is; no codec moves a frame over more of them."""
 
@@ -88,13 +91,20 @@ class FrameReader:
         self.tick = float(self.stream.time_base)
         rate = float(self.stream.average_rate or self.stream.guessed_rate or 25)
         self._per_frame = max(1, round(1 / rate / self.tick))
-        # AVI has no presentation times: frames are shown in turn, at the times at which packets are stored.
-        self._in_turn = media.container.format.name == "avi"
+        kind = media.container.format.name.partition(",")[0]
+        # AVI has no presentation times: frames leave the decoder in turn, some packets after they went in.
+        self._in_turn = kind == "avi"
+        self._delay = 0
         self._may_skip = not self._in_turn
+        # In an MPEG program stream most frames carry no time of their own: it is counted from the beginning.
+        self._searchable = kind != "mpeg"
+        self._indexed = kind in _INDEXED and len(self.stream.index_entries) > 0
         self._longest_group = 0
         self._forget()
         self.first = self._find_first()
         self.last, self.end, self.duration = self._find_end()
+        if self._in_turn:
+            self._delay = self._find_delay()
         if self.duration > limits.max_duration:
             raise InputError(
                 f"The film {media.name} is longer than {limits.max_duration:g} seconds", "Cut it into parts"
@@ -124,6 +134,10 @@ class FrameReader:
         if missed:
             self._may_skip = False  # uneven durations: the guard was too short, and may be again
             self._start_at(ticks)
+            found, _ = self._advance(ticks, skip=False)
+        while found is None and self._group > self.first:
+            # Frames that are shown before a key frame but stored after it need the group before, too.
+            self._start_at(self._group - 1)
             found, _ = self._advance(ticks, skip=False)
         return found or self._ahead
 
@@ -156,6 +170,12 @@ class FrameReader:
             raise InputError(f"The film {self.media.name} has no frames", "Choose another file, or fetch it again")
         return first
 
+    def _find_delay(self) -> int:
+        """Return by how many ticks the decoder holds the first frame back, as it will hold back all others."""
+        self._start_at(self.first)
+        frame = self._next_frame(self.first, skip=False)
+        return 0 if frame is None else frame.ticks - self.first
+
     def _find_end(self) -> tuple[int, int, float]:
         """Return when the last frame appears, when it ends, and the duration of the film in seconds.
 
@@ -163,7 +183,7 @@ class FrameReader:
         """
         stated = self.media.stated_duration
         last = None
-        if stated is not None and seek(self.media, self.stream, self.ticks_at(stated)):
+        if stated is not None and self._searchable and seek(self.media, self.stream, self.ticks_at(stated)):
             last, end, reached = self._walk()
         if last is None:
             self._rewind()
@@ -172,7 +192,7 @@ class FrameReader:
             last, end = self.first, self.first + self._per_frame
         duration = max(self.seconds(end), reached - self.media.start)
         if stated is not None and duration >= stated - max(1.0, 0.01 * stated):
-            duration = stated
+            duration = max(duration, stated)
         elif stated is not None:
             warn(self._on_warning, f"The film {self.media.name} breaks off at second {duration:.0f} of {stated:.0f}")
         return last, end, duration
@@ -204,7 +224,6 @@ class FrameReader:
     def _forget(self) -> None:
         self._source: Iterator[Any] = iter(())
         self._decoded: deque[TimedFrame] = deque()
-        self._turns: deque[int] = deque()
         self._due: list[int] = []  # sorted timestamps that went into the decoder and aren't surely out yet
         self._shown: TimedFrame | None = None
         self._ahead: TimedFrame | None = None
@@ -213,10 +232,10 @@ class FrameReader:
 
     def _worth_seeking(self, ticks: int) -> bool:
         """Say whether decoding can begin at a place between here and there."""
-        if self._fed is None or ticks <= self._fed:
+        if self._fed is None or ticks <= self._fed or not self._searchable:
             return False
-        entries = self.stream.index_entries
-        if len(entries):
+        if self._indexed:
+            entries = self.stream.index_entries
             place = entries.search_timestamp(ticks, backward=True)
             return bool(place >= 0 and entries[place].timestamp > self._fed + _SEEK_COST * self._per_frame)
         return ticks - self._group > self._longest_group + _SEEK_COST * self._per_frame
@@ -224,28 +243,37 @@ class FrameReader:
     def _start_at(self, ticks: int) -> None:
         """Go to the last key frame at ``ticks`` or before."""
         before = self._fed
-        back = 0
-        while True:
-            self._forget()
-            if ticks - back <= self.first or not seek(self.media, self.stream, ticks - back):
-                self._rewind()
-                self._source = packets(self.media, [self.stream], self._note_damage)
-                self._group = self.first
+        self._forget()
+        second = round(1 / self.tick)
+        target = ticks
+        # A seek may land behind the key frame that is needed: then ask for an earlier place.
+        while self._searchable and target > self.first and seek(self.media, self.stream, target):
+            key, rest = self._next_key()
+            if key is not None and key.ticks <= ticks:
+                if before is not None and key.ticks <= before <= ticks:
+                    self._longest_group = max(self._longest_group, ticks - key.ticks)  # it went back: learn from it
+                self._source = chain([key.frame], rest)
+                self._group = key.ticks
                 return
-            source = packets(self.media, [self.stream], self._note_damage)
-            key = next((packet for packet in source if packet.is_keyframe and self._stamp(packet) is not None), None)
-            stamp = None if key is None else self._stamp(key)
-            if stamp is not None and stamp <= ticks:
-                if before is not None and stamp <= before <= ticks:
-                    self._longest_group = max(self._longest_group, ticks - stamp)  # this seek went back: learn from it
-                self._source = chain([key], source)
-                self._group = stamp
-                return
-            back = max(round(1 / self.tick), 2 * back)
+            target = ticks - max(second, 2 * (ticks - target))
+        self._rewind()
+        self._source = packets(self.media, [self.stream], self._note_damage)
+        self._group = self.first
+
+    def _next_key(self) -> tuple[TimedFrame | None, Iterator[Any]]:
+        source = packets(self.media, [self.stream], self._note_damage)
+        for packet in source:
+            stamp = self._stamp(packet)
+            if stamp is not None and packet.is_keyframe:
+                return TimedFrame(packet, stamp), source
+        return None, source
 
     def _rewind(self) -> None:
-        if not seek(self.media, self.stream, self.first):
-            raise InputError(f"The film {self.media.name} can't be searched", REMEDY)
+        """Go to the beginning; where only timestamps can be searched, ask for one that lies well before it."""
+        for ticks in (self.first - round(10 / self.tick), self.first, 0):
+            if seek(self.media, self.stream, ticks):
+                return
+        raise InputError(f"The film {self.media.name} can't be searched", REMEDY)
 
     # Decoding
 
@@ -281,7 +309,6 @@ class FrameReader:
                 self._longest_group = max(self._longest_group, stamp - self._group)
                 self._group = stamp
             if not packet.is_discard:
-                self._turns.append(stamp)
                 insort(self._due, stamp)
                 del self._due[:-_MOST_DUE]
         skip = skip and stamp is not None and stamp < ticks - _NEAR * self._per_frame
@@ -291,10 +318,11 @@ class FrameReader:
             self._decoded.append(TimedFrame(frame, self._ticks_of(frame)))
 
     def _ticks_of(self, frame: Any) -> int:
-        turn = self._turns.popleft() if self._turns else None
-        for ticks in (turn if self._in_turn else frame.pts, frame.dts):
-            if ticks is not None:
-                return int(ticks)
+        if self._in_turn:
+            if frame.dts is not None:
+                return int(frame.dts - self._delay)
+        elif frame.pts is not None:
+            return int(frame.pts)
         latest = self._decoded[-1] if self._decoded else self._ahead or self._shown
         return self.first if latest is None else latest.ticks + self._per_frame
 

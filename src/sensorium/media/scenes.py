@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sensorium.media.frame_reader import FrameReader, TimedFrame
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 CUT = 0.09

@@ -232,10 +232,8 @@ def _shares(layout: Any) -> NDArray[np.float32]:
     import numpy as np
 
     names = [channel.name for channel in layout.channels]
-    if len(names) > 2 and "FL" in names:
-        shares = [_SHARES.get(name, 0.5) for name in names]
-    else:
-        shares = [1.0] * len(names)
+    surround = len(names) > 2 and "FL" in names
+    shares = [_SHARES.get(name, 0.5) if surround else 1.0 for name in names]
     return np.array([share / sum(shares) for share in shares], np.float32)
 
 

@@ -105,7 +105,8 @@ class _Pictures:
             self._stream.width, self._stream.height = width + width % 2, height + height % 2
         if image.size != self._size:
             raise InputError(
-                f"Frame {self._count} of {self._name} has {width}x{height} pixels, the first one {self._size[0]}x{self._size[1]}",
+                f"Frame {self._count} of {self._name} has {width}x{height} pixels, "
+                f"the first one {self._size[0]}x{self._size[1]}",
                 "Resize the frames to one size",
             )
         pixels = np.pad(np.asarray(image.convert("RGB")), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
