@@ -58,15 +58,15 @@ def run_child(
 
 
 def folder_bytes(folder: Path) -> int:
-    """Return the size of all files under a folder that another process may be changing."""
-    total = 0
+    """Return how many bytes another process has put into a folder so far; a file that it is copying counts once."""
+    sizes: dict[str, int] = {}
     for path in folder.rglob("*"):
         try:
             if not path.is_symlink() and path.is_file():
-                total += path.stat().st_size
+                sizes[path.name] = max(path.stat().st_size, sizes.get(path.name, 0))
         except FileNotFoundError:
             continue
-    return total
+    return sum(sizes.values())
 
 
 def _text(path: Path) -> str:

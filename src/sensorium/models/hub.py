@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import sys
@@ -12,13 +11,12 @@ from typing import Any
 from sensorium.errors import ModelUnavailableError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.child_process import folder_bytes, run_child
-from sensorium.models.hub_download import DESCRIPTIONS
+from sensorium.models.hub_download import DESCRIPTIONS, sum_of
 from sensorium.progress import Cancellation, ProgressCallback, report
 
 logger = logging.getLogger("sensorium.models")
 
 _WEIGHTS = (".safetensors", ".gguf", ".onnx", ".bin")
-_CHUNK = 1 << 20
 
 
 def find_in_hub_cache(checkpoint: Checkpoint) -> Path | None:
@@ -95,11 +93,7 @@ def _check_sums(checkpoint: Checkpoint, folder: Path) -> None:
         path = folder / file.path
         if not path.is_file():
             raise ModelUnavailableError(f"the repository has no {file.path}")
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while block := stream.read(_CHUNK):
-                digest.update(block)
-        if digest.hexdigest() != file.sha256:
+        if sum_of(path) != file.sha256:
             raise ModelUnavailableError(f"{file.path} does not have the expected sha256 sum")
 
 

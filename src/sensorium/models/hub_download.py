@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 """Files beside the weights: configuration, tokenizer, chat template."""
+
+PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
+"""Weights that could run code when they are opened; never fetched, only told apart from none at all."""
+
+_LARGE = 10_000_000
 
 _REFUSALS = {
     "GatedRepoError": "its owner must grant you access on the hub first; then set HF_TOKEN",
@@ -33,25 +41,19 @@ def main(request: dict[str, Any]) -> int:
     from huggingface_hub import snapshot_download
 
     repository, revision, patterns = request["repository"], request["revision"] or None, request["patterns"]
+    offer = patterns or [*DESCRIPTIONS, "*.safetensors", "*.gguf", *PICKLES]
     try:
-        offered = snapshot_download(
-            repository,
-            revision=revision,
-            dry_run=True,
-            allow_patterns=patterns or [*DESCRIPTIONS, "*.safetensors", "*.gguf", "*.bin", "*.ckpt", "*.pt", "*.pth"],
-        )
-        sizes = {file.filename: file.file_size or 0 for file in offered}
-        chosen = list(sizes) if patterns else choose_files(list(sizes))
-        _answer(total_bytes=sum(sizes[name] for name in chosen))
-        folder = snapshot_download(repository, revision=revision, allow_patterns=[glob.escape(name) for name in chosen])
-    except RefusedError as refusal:
-        _answer(refused=str(refusal))
-        return 1
+        offered = snapshot_download(repository, revision=revision, dry_run=True, allow_patterns=offer)
+        chosen = _chosen([file.filename for file in offered], described=bool(patterns))
+        files = [file for file in offered if file.filename in chosen]
+        _answer(total_bytes=sum(file.file_size or 0 for file in files))
+        for file in files:
+            if file.will_download and (file.file_size or 0) >= _LARGE:
+                _download_large(repository, file.commit_hash, file.filename)
+        names = [glob.escape(file.filename) for file in files]
+        folder = snapshot_download(repository, revision=revision, allow_patterns=names)
     except Exception as error:
-        names = [kind.__name__ for kind in type(error).__mro__]
-        reasons = [_REFUSALS[name] for name in names if name in _REFUSALS]
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        _answer(refused=reasons[0] if reasons else "the disk is full" if full else "the hub can't be reached")
+        _answer(refused=_reason(error))
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     _answer(folder=folder)
@@ -76,13 +78,78 @@ def choose_files(names: list[str]) -> list[str]:
     if len(gguf) > 1 and not safetensors:
         raise RefusedError(f"the repository holds {len(gguf)} GGUF files, download the one you want and name that file")
     if not weights:
-        pickled = [name for name in names if name.endswith((".bin", ".ckpt", ".pt", ".pth"))]
+        pickled = [name for name in names if name.endswith(_suffixes(PICKLES))]
         raise RefusedError(
             "the repository has only pickled weights, which could run code and are never fetched"
             if pickled
             else "the repository has no safetensors weights"
         )
-    return [name for name in names if name.endswith(tuple(pattern[1:] for pattern in DESCRIPTIONS))] + weights
+    return [name for name in names if name.endswith(_suffixes(DESCRIPTIONS))] + weights
+
+
+def _suffixes(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(pattern[1:] for pattern in patterns)
+
+
+def _chosen(names: list[str], described: bool) -> set[str]:
+    """A catalog entry's patterns say which files; else it is to be found out."""
+    return set(names if described else choose_files(names))
+
+
+def _download_large(repository: str, commit: str, name: str) -> None:
+    """Put a large file into the hub's cache, going on where an earlier download of it stopped.
+
+    The hub's client goes on within one process only; a file that is already in its cache it takes as it is.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata, get_token, hf_hub_url
+    from huggingface_hub.file_download import http_get, repo_folder_name
+
+    url = hf_hub_url(repository, name, revision=commit)
+    metadata = get_hf_file_metadata(url)
+    if metadata.etag is None:
+        return
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{metadata.etag}.partial"
+    with partial.open("ab") as stream:
+        same_host = urlparse(metadata.location).netloc == urlparse(url).netloc
+        token = get_token() if same_host else None  # large files often lie elsewhere, where the token must not go
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        http_get(
+            metadata.location,
+            stream,
+            resume_size=stream.tell(),
+            expected_size=metadata.size,
+            headers=headers,
+            displayed_filename=name,
+        )
+    if len(metadata.etag) == 64 and sum_of(partial) != metadata.etag:  # large files are named by their sha256
+        partial.unlink()
+        raise RefusedError(f"{name} arrived damaged")
+    partial.rename(folder / metadata.etag)
+
+
+def sum_of(path: Path) -> str:
+    """Return the sha256 sum of a file in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _reason(error: BaseException | None) -> str:
+    """Return half a sentence for the user; the client wraps the error that says it best in others."""
+    while error is not None:
+        if isinstance(error, RefusedError):
+            return str(error)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return "the disk is full"
+        for kind in type(error).__mro__:
+            if kind.__name__ in _REFUSALS:
+                return _REFUSALS[kind.__name__]
+        error = error.__cause__
+    return "the hub can't be reached"
 
 
 def _answer(**values: Any) -> None:

