@@ -39,7 +39,7 @@ class Record(Mapping[str, Any]):
 
 def plain(value: Any) -> Any:
     """Turn results, paths, arrays and containers into values that ``json.dumps`` takes."""
-    if isinstance(value, Record):
+    if hasattr(value, "to_dict"):
         return value.to_dict()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}

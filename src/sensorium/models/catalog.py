@@ -148,12 +148,12 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
         return _profile_default(task, _known_profile(profile) if profile else current_profile())
     asked = os.fspath(model)
     wanted = _substitutes().get(asked, asked)
-    of_that_name = [e for e in _read_catalog().values() if wanted in (e.name, *e.aliases) or wanted == e.repository]
+    of_that_name = [e for e in _read_catalog().values() if wanted in {e.name, e.repository, *e.aliases} - {""}]
     for entry in of_that_name:
         if entry.task == task:
             return entry
     path = Path(wanted).expanduser()
-    if path.is_dir():
+    if wanted and path.is_dir():
         return _from_folder(path, task)
     if path.suffix == ".gguf" and path.is_file():
         file = path.resolve()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _DTYPES = ("float32", "float16", "bfloat16")
 _GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")
 """NVIDIA cards, NVIDIA Jetson, Windows' Linux subsystem, AMD."""
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -94,7 +95,7 @@ def thread_count() -> int:
 def _container_share() -> int:
     """Return how many cores' time the control group grants: what ``docker run --cpus`` sets."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        quota, period = _CPU_QUOTA.read_text().split()
         return math.ceil(int(quota) / int(period))
     except (OSError, ValueError):
         return sys.maxsize
