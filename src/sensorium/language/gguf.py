@@ -1,23 +1,30 @@
-"""Language models in GGUF files: converted once to safetensors, because opening the file itself takes half a minute."""
+"""Language models in GGUF files: converted once, because opening the file itself takes half a minute."""
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.language.causal_language_model import CausalLanguageModel
+from sensorium.language.ctranslate2_language_model import CTranslate2LanguageModel, convert
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.pretrained import quiet_transformers
 
-_FORM = "bfloat16"
+# What both CTranslate2 and transformers' GGUF reader know.
+_CTRANSLATE2_ARCHITECTURES = {"llama", "mistral", "qwen2", "phi3", "gemma2"}
 
 
-class GGUFLanguageModel(CausalLanguageModel):
-    """A causal language model from a single ``.gguf`` file.
+def open_gguf(
+    folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str
+) -> CausalLanguageModel | CTranslate2LanguageModel:
+    """Open a causal language model from a single ``.gguf`` file.
 
-    Its quantised weights are written out once as bfloat16 safetensors, kept beside the checkpoint.
+    On a CPU it runs in int8 through CTranslate2 where that knows the architecture; otherwise, and for any ``dtype``
+    but ``"auto"``, in torch.
 
     Args:
         folder: The folder that holds the file.
@@ -29,17 +36,20 @@ class GGUFLanguageModel(CausalLanguageModel):
         UnsupportedError: transformers doesn't read this architecture from GGUF.
         ModelUnavailableError: There is no such file, or it is damaged.
     """
-
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        file = _only_file(folder, checkpoint)
-        form = _FORM
-        if not checkpoint.files:
-            # A user's own file may change under the same name; its conversion must not be taken for the new one.
-            state = file.stat()
-            digest = hashlib.sha256(f"{file.resolve()} {state.st_size} {state.st_mtime_ns}".encode())
-            form = f"{_FORM}-{digest.hexdigest()[:12]}"
-        converted = store.derive(checkpoint, form, lambda target: _convert(file, target, checkpoint))
-        super().__init__(converted, checkpoint=checkpoint, device=device, dtype=dtype)
+    file = _only_file(folder, checkpoint)
+    version = ""
+    if not checkpoint.files:
+        # A user's own file may change under the same name; its conversion must not be taken for the new one's.
+        state = file.stat()
+        version = (
+            "-" + hashlib.sha256(f"{file.resolve()} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
+        )
+    architecture = _architecture(file, checkpoint)
+    if device == "cpu" and dtype == "auto" and architecture in _CTRANSLATE2_ARCHITECTURES:
+        int8 = store.derive(checkpoint, f"ctranslate2-int8{version}", lambda target: _to_int8(file, target, checkpoint))
+        return CTranslate2LanguageModel(int8, checkpoint=checkpoint)
+    converted = store.derive(checkpoint, f"bfloat16{version}", lambda target: _to_bfloat16(file, target, checkpoint))
+    return CausalLanguageModel(converted, checkpoint=checkpoint, device=device, dtype=dtype)
 
 
 def _only_file(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -53,41 +63,57 @@ def _only_file(folder: Path, checkpoint: Checkpoint) -> Path:
     )
 
 
-def _convert(file: Path, target: Path, checkpoint: Checkpoint) -> None:
+def _to_int8(file: Path, target: Path, checkpoint: Checkpoint) -> None:
+    with tempfile.TemporaryDirectory(prefix="sensorium-gguf-", dir=target) as temporary:
+        _to_bfloat16(file, Path(temporary), checkpoint)
+        convert(Path(temporary), target)
+
+
+def _to_bfloat16(file: Path, target: Path, checkpoint: Checkpoint) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
-    architecture = _architecture(file, checkpoint)
-    if architecture not in GGUF_SUPPORTED_ARCHITECTURES:
-        raise UnsupportedError(
-            f"The file {file.name} holds a model of architecture {architecture!r}, which can't be read from GGUF",
-            "Use the same model in safetensors form, or one of: " + ", ".join(sorted(GGUF_SUPPORTED_ARCHITECTURES)),
-        )
     try:
-        AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(target)
-        model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
+        with quiet_transformers():
+            AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(target)
+            model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
     except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise _damaged(file, checkpoint) from error
     # transformers refuses to save what it thinks is still quantised.
-    model.hf_quantizer = None
-    model.is_quantized = False
     for name in ("hf_quantizer", "is_quantized", "quantization_method"):
         model.__dict__.pop(name, None)
     del model.config.quantization_config
-    model.save_pretrained(target)
+    with quiet_transformers():
+        model.save_pretrained(target)
 
 
 def _architecture(file: Path, checkpoint: Checkpoint) -> str:
-    from gguf import GGUFReader
+    from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
-    try:
-        field = GGUFReader(file).get_field("general.architecture")
-    except (OSError, ValueError, IndexError, KeyError) as error:
-        raise _damaged(file, checkpoint) from error
-    if field is None:
+    architecture = _header_field(file, b"general.architecture")
+    if architecture is None:
         raise _damaged(file, checkpoint)
-    return str(field.contents())
+    if architecture not in GGUF_SUPPORTED_ARCHITECTURES:
+        raise UnsupportedError(
+            f"The file {file.name} holds a model of architecture {architecture!r}, which can't be read from GGUF",
+            "Use the same model in safetensors form, or a GGUF of Llama, Mistral, Qwen, Gemma or Phi",
+        )
+    return architecture
+
+
+def _header_field(file: Path, key: bytes) -> str | None:
+    """Return a text field from the first bytes of a GGUF file: reading the whole header would take a second."""
+    with file.open("rb") as stream:
+        head = stream.read(4096)
+    place = head.find(key)
+    if not head.startswith(b"GGUF") or place < 0:
+        return None
+    # After the key come the type of the value (8 for text), its length, and the text.
+    kind, length = place + len(key), place + len(key) + 4
+    if int.from_bytes(head[kind:length], "little") != 8:
+        return None
+    size = int.from_bytes(head[length : length + 8], "little")
+    return head[length + 8 : length + 8 + size].decode("utf-8", "replace") if size < 64 else None
 
 
 def _damaged(file: Path, checkpoint: Checkpoint) -> ModelUnavailableError:

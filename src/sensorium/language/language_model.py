@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
@@ -15,10 +15,34 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, 
 from sensorium.task import Task
 
 if TYPE_CHECKING:
-    from sensorium.language.causal_language_model import CausalLanguageModel
+    from sensorium.language.chat_tokenizer import ChatTokenizer
 
 
-class LanguageModel(Task["CausalLanguageModel"]):
+class TextWriter(Protocol):
+    """What each family of checkpoints offers to `LanguageModel`.
+
+    Attributes:
+        tokenizer: The checkpoint's tokenizer with its chat template.
+        context_window: How many tokens prompt and answer may have together.
+    """
+
+    tokenizer: ChatTokenizer
+    context_window: int
+
+    def write(
+        self,
+        tokens: Sequence[int],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        cancel: Cancellation | None,
+    ) -> Iterator[int]:
+        """Give the answer's tokens as they are written, until its end, ``max_new_tokens`` or ``cancel``."""
+
+
+class LanguageModel(Task["TextWriter"]):
     """Answers a prompt, or the last turn of a conversation, with text.
 
     Any causal language model that transformers knows, as a folder with ``config.json`` and safetensors, or as a
@@ -35,7 +59,7 @@ class LanguageModel(Task["CausalLanguageModel"]):
 
     task: ClassVar[str] = "text-generation"
     families: ClassVar[Mapping[str, str]] = {
-        "gguf": "sensorium.language.gguf:GGUFLanguageModel",
+        "gguf": "sensorium.language.gguf:open_gguf",
         "causal-language-model": "sensorium.language.causal_language_model:CausalLanguageModel",
     }
 
@@ -50,7 +74,7 @@ class LanguageModel(Task["CausalLanguageModel"]):
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return how many tokens a conversation takes, the chat template's own tokens included."""
-        return self.backend.count_tokens(check_conversation(messages))
+        return len(self.backend.tokenizer.encode(check_conversation(messages)))
 
     def generate(
         self,
@@ -194,19 +218,20 @@ class LanguageModel(Task["CausalLanguageModel"]):
         _check_sampling(max_new_tokens, temperature, top_p)
         require_language(messages[-1]["content"], self.checkpoint, what="prompt")
         self.load(progress=progress, cancel=cancel)
-        if not self.backend.has_chat_template and not continue_text:
+        backend = self.backend
+        if not backend.tokenizer.has_chat_template and not continue_text:
             raise UnsupportedError(
                 f"The checkpoint {self.model!r} has no chat template: it continues text and holds no conversation",
                 "Use generate(), or choose a checkpoint whose name says 'instruct' or 'chat'",
             )
-        tokens = self.backend.tokenize(messages)
-        if len(tokens) + max_new_tokens > self.context_window:
+        tokens = backend.tokenizer.encode(messages)
+        if len(tokens) + max_new_tokens > backend.context_window:
             raise InputError(
                 f"The prompt has {len(tokens)} tokens and the answer may have {max_new_tokens}, "
-                f"but {self.model!r} holds {self.context_window} in all",
+                f"but {self.model!r} holds {backend.context_window} in all",
                 "Shorten the prompt or lower max_new_tokens",
             )
-        written = self.backend.write(
+        written = backend.write(
             tokens,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
@@ -214,7 +239,8 @@ class LanguageModel(Task["CausalLanguageModel"]):
             seed=random.SystemRandom().randrange(1 << 31) if seed is None else seed,
             cancel=cancel,
         )
-        return _until(written, (stop,) if isinstance(stop, str) else tuple(stop), max_new_tokens, progress, cancel)
+        stops = (stop,) if isinstance(stop, str) else tuple(stop)
+        return _until(backend.tokenizer.decode(written), stops, written, max_new_tokens, progress, cancel)
 
 
 def _check_sampling(max_new_tokens: int, temperature: float, top_p: float) -> None:
@@ -227,8 +253,9 @@ def _check_sampling(max_new_tokens: int, temperature: float, top_p: float) -> No
 
 
 def _until(
-    written: Iterator[str],
+    pieces: Iterator[str],
     stops: tuple[str, ...],
+    written: Iterator[int],
     most: int,
     progress: ProgressCallback | None,
     cancel: Cancellation | None,
@@ -236,24 +263,23 @@ def _until(
     """Pass on what is written, up to the first of ``stops``; hold back what may be the beginning of one."""
     held = ""
     try:
-        for done, piece in enumerate(written, 1):
+        for done, piece in enumerate(pieces, 1):
             check_cancelled(cancel)
             report(progress, "writing", done, most, "tokens")
             held += piece
             found = [held.index(stop) for stop in stops if stop and stop in held]
             if found:
-                yield held[: min(found)]
-                return
+                held = held[: min(found)]
+                break
             keep = max((_overlap(held, stop) for stop in stops), default=0)
             if len(held) > keep:
                 yield held[: len(held) - keep]
                 held = held[len(held) - keep :]
         check_cancelled(cancel)
-        yield held
+        if held:
+            yield held
     finally:
-        close = getattr(written, "close", None)
-        if close is not None:
-            close()
+        written.close()  # type: ignore[attr-defined]
 
 
 def _overlap(text: str, stop: str) -> int:

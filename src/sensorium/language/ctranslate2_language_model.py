@@ -1,0 +1,85 @@
+"""Language models in CTranslate2's int8 form: several times as fast on a CPU as torch is with float32."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sensorium.language.chat_tokenizer import ChatTokenizer
+from sensorium.models import device as devices
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.pretrained import quiet_transformers
+from sensorium.progress import Cancellation
+
+_WEIGHTS = "ctranslate2"
+
+
+class CTranslate2LanguageModel:
+    """A causal language model from a folder that `convert` filled.
+
+    Args:
+        folder: The converted checkpoint.
+        checkpoint: Its catalog entry.
+    """
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint) -> None:
+        import ctranslate2
+
+        self.tokenizer = ChatTokenizer(folder, checkpoint)
+        self.context_window = int(json.loads((folder / "config.json").read_text())["max_position_embeddings"])
+        self._lock = threading.Lock()
+        self._generator: Any = ctranslate2.Generator(
+            str(folder / _WEIGHTS), device="cpu", compute_type="int8", intra_threads=devices.thread_count()
+        )
+
+    def write(
+        self,
+        tokens: Sequence[int],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        cancel: Cancellation | None,
+    ) -> Iterator[int]:
+        """Give the answer's tokens as they are written; closing the iterator, or setting ``cancel``, ends it."""
+        import ctranslate2
+
+        # One generation at a time: the random generator is the process's, and two would share its cores.
+        with self._lock:
+            ctranslate2.set_random_seed(seed)
+            steps = self._generator.generate_tokens(
+                self.tokenizer.names(tokens),
+                max_length=max_new_tokens,
+                sampling_topk=0 if temperature else 1,
+                sampling_topp=top_p,
+                sampling_temperature=temperature or 1.0,
+            )
+            with closing(steps):
+                for step in steps:
+                    if cancel is not None and cancel.is_set():
+                        return
+                    yield int(step.token_id)
+
+
+def convert(source: Path, target: Path) -> None:
+    """Convert a folder of transformers' layout.
+
+    Args:
+        source: ``config.json``, tokenizer files and safetensors.
+        target: An empty folder.
+
+    Raises:
+        ValueError: CTranslate2 doesn't know the architecture.
+    """
+    from ctranslate2.converters import TransformersConverter
+    from transformers import AutoTokenizer
+
+    with quiet_transformers():
+        TransformersConverter(str(source)).convert(str(target / _WEIGHTS), quantization="int8")
+        AutoTokenizer.from_pretrained(source).save_pretrained(target)
+    (target / "config.json").write_bytes((source / "config.json").read_bytes())

@@ -1,0 +1,346 @@
+"""Answers that need no language model, because what is asked was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sensorium.answer import Evidence
+from sensorium.vision_language.colours import ColourShare, describe_colours
+from sensorium.vision_language.questions import Asks, Question, find_in_phrase
+from sensorium.vision_language.recognition import Tag, thing_of
+from sensorium.vision_language.scene import Place, Scene
+from sensorium.vision_language.vocabulary import Thing, is_everyday, singular, with_article
+
+_YES = 0.5
+_SLIGHTEST = 0.06
+_COLOUR_WORTH = 0.12
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A short answer and what it rests on.
+
+    Attributes:
+        text: Whole sentences.
+        evidence: The facts used.
+        confidence: From 0 to 1, or None where nothing measures it.
+    """
+
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+    confidence: float | None = None
+
+
+def answer_directly(scene: Scene, question: Question) -> Reply | None:
+    """Answer from measurements alone, or say that it can't be told; None if the facts might still tell."""
+    answerers: dict[Asks, Callable[[Scene, Question], Reply | None]] = {
+        Asks.CONTENT: lambda scene, question: caption(scene),
+        Asks.DETAIL: lambda scene, question: describe(scene),
+        Asks.COUNT: _count,
+        Asks.COLOUR: _colour,
+        Asks.IS_COLOUR: _is_colour,
+        Asks.PRESENCE: _presence,
+        Asks.KIND: _kind,
+        Asks.PLACE: _place,
+        Asks.LIGHT: _light,
+        Asks.BLUR: _blur,
+        Asks.SIZE: _size,
+        Asks.WRITING: lambda scene, question: cannot_tell(scene, "I can't read writing in a picture"),
+        Asks.IDENTITY: lambda scene, question: cannot_tell(scene, "I can't tell who somebody is"),
+        Asks.ACTION: lambda scene, question: cannot_tell(scene, "I can't tell what is being done in a still picture"),
+        Asks.PART: lambda scene, question: cannot_tell(
+            scene, f"I can't tell what is where around the {question.subject}"
+        ),
+    }
+    answerer = answerers.get(question.asks)
+    return answerer(scene, question) if answerer else None
+
+
+def caption(scene: Scene) -> Reply:
+    """Say in a sentence or two what the picture shows."""
+    style = "black and white picture" if scene.monochrome else "picture"
+    if scene.brightness < 0.25:
+        style = f"dark {style}"
+    if scene.sharpness < 0.45:
+        style = f"blurred {style}"
+    seen = _seen(scene)
+    maybe = [tag for tag in scene.tags if not tag.sure][: 1 if seen else 2]
+    facts = [*scene.tag_facts(), scene.people_fact()]
+    confidence = max((tag.confidence for tag in scene.tags if tag.sure), default=None)
+    if scene.people:
+        confidence = max(confidence or 0.0, max(person.score for person in scene.people))
+    opening = _capitalised(with_article(style))
+    if seen:
+        text = f"{opening} of {_listed(seen)}"
+    elif maybe:
+        text = (
+            f"{opening}, perhaps of {_listed([with_article(tag.name) for tag in maybe], 'or')}; nothing in it is sure"
+        )
+        confidence = maybe[0].confidence
+    else:
+        text = f"{opening} in which nothing can be recognised for sure"
+    if seen and maybe:
+        text += f", perhaps {with_article(maybe[0].name)}"
+    sentences = [text]
+    if not scene.monochrome:
+        main = next((tag for tag in scene.tags if tag.sure and scene.colours_of(tag.name)), None)
+        subject = main.name if main else "picture"
+        colours = scene.colours_of(subject)
+        if colours:
+            sentences.append(f"The {subject} is {describe_colours(colours)}")
+            facts.append(Evidence("colour", sentences[-1], _covered(colours)))
+    return Reply(". ".join(sentences) + ".", tuple(facts), confidence)
+
+
+def describe(scene: Scene) -> Reply:
+    """Say everything that was measured."""
+    opening = caption(scene)
+    sentences = [opening.text]
+    named = [tag.name for tag in scene.tags if tag.sure]
+    if not scene.monochrome:
+        regions = {name: describe_colours(scene.colours_of(name)) for name in ("top", "middle", "bottom")}
+        # Three times the same says less than the caption's one sentence.
+        parts = [f"the {name} is {words}" for name, words in regions.items()] if len(set(regions.values())) > 1 else []
+        for name in named[1:]:
+            if scene.colours_of(name):
+                sentences.append(f"The {name} is {describe_colours(scene.colours_of(name))}.")
+        if parts:
+            sentences.append(f"{_capitalised(_listed(parts))}.")
+    if not scene.people:
+        sentences.append("I can find nobody in it.")
+    sentences.append(f"{scene.layout_facts()[0].text}.")
+    return Reply(" ".join(sentences), scene.facts(), opening.confidence)
+
+
+def cannot_tell(scene: Scene, reason: str) -> Reply:
+    """Say that something can't be told, and what can be seen instead."""
+    seen = _seen(scene)
+    text = f"{reason}. I can see {_listed(seen)}." if seen else f"{reason}."
+    return Reply(text, (*scene.tag_facts(), scene.people_fact()))
+
+
+def _seen(scene: Scene) -> list[str]:
+    """Return what is surely there: people, then things."""
+    people = [] if not scene.people else [_people_in_words(scene)]
+    return [*people, *(_named(tag) for tag in scene.tags if tag.sure)]
+
+
+def _named(tag: Tag) -> str:
+    """Return a tag with its kind where the name alone may tell a reader nothing: "a Pekingese (dog)"."""
+    tells_itself = not tag.kind or tag.kind in tag.name or is_everyday(thing_of(tag))
+    return with_article(tag.name) + ("" if tells_itself else f" ({tag.kind})")
+
+
+def _people_in_words(scene: Scene) -> str:
+    return scene.people_fact().text.partition(" w")[0].lower()
+
+
+def _count(scene: Scene, question: Question) -> Reply:
+    if question.about_people:
+        return _count_people(scene, question)
+    thing = question.thing
+    subject = question.subject
+    if thing is None or scene.shows(thing):
+        seen = f"I can see {with_article(thing.name)}, but I" if thing is not None else "I"
+        evidence = (_tag_evidence(scene, thing),) if thing is not None else ()
+        return Reply(f"{seen} can count people only, not {subject}.", evidence)
+    if scene.slightest_sign_of(thing) < _SLIGHTEST:
+        return Reply(f"I can see no {subject}.", (_tag_evidence(scene, thing),), _absence(scene, thing))
+    return Reply(f"I'm not sure that there are any {subject}.", (_tag_evidence(scene, thing),))
+
+
+def _count_people(scene: Scene, question: Question) -> Reply:
+    fact = scene.people_fact()
+    if not scene.people:
+        return Reply("I can find nobody; people who are small or hidden can be missed.", (fact,))
+    text = _capitalised(_people_in_words(scene))
+    text = f"At least {text.lower()}" if len(scene.people) > 1 else text
+    if question.about_particular_people:
+        text += f"; I can't tell whether {'it is' if len(scene.people) == 1 else 'they are'} {question.subject}"
+    return Reply(f"{text}.", (fact,), fact.confidence)
+
+
+def _colour(scene: Scene, question: Question) -> Reply:
+    region, colours, refusal = _coloured(scene, question)
+    if refusal is not None:
+        return refusal
+    text = f"The {region} is {describe_colours(colours)}"
+    return Reply(f"{text}.", (Evidence("colour", text, _covered(colours)),), _covered(colours))
+
+
+def _is_colour(scene: Scene, question: Question) -> Reply:
+    region, colours, refusal = _coloured(scene, question)
+    if refusal is not None:
+        return refusal
+    text = f"The {region} is {describe_colours(colours)}"
+    asked = question.colour
+    share = sum(colour.share for colour in colours if asked in colour.name.split())
+    answer = "Yes" if share >= 0.3 else "Partly" if share >= _COLOUR_WORTH else "No"
+    return Reply(f"{answer}: the {text[4:]}.", (Evidence("colour", text, _covered(colours)),), _covered(colours))
+
+
+def _coloured(scene: Scene, question: Question) -> tuple[str, tuple[ColourShare, ...], Reply | None]:
+    """Return the region that a question about colours means, its colours, and a refusal where there is none."""
+    subject = question.subject
+    nothing: tuple[ColourShare, ...] = ()
+    if scene.monochrome:
+        return "", nothing, Reply("The picture is black and white.", tuple(scene.colour_facts()), 1.0)
+    for region in ("middle", "top", "bottom", "left", "right"):
+        if region in subject.split() or (region == "middle" and "centre" in subject):
+            return region, scene.colours_of(region), None
+    if not subject:
+        return "picture", scene.colours_of("picture"), None
+    if question.about_people:
+        return "", nothing, cannot_tell(scene, f"I can't tell the colour of the {subject}")
+    thing = find_in_phrase(subject)
+    if thing is None:
+        return "", nothing, cannot_tell(scene, f"I can't find the {subject}, so I can't tell its colour")
+    tag = _tag_for(scene, thing)
+    if tag is not None:
+        colours = scene.colours_of(tag.name)
+        if not colours:
+            return "", nothing, cannot_tell(scene, f"I can't tell the {tag.name} from what is around it")
+        return (subject if thing.name in subject else thing.name), colours, None
+    sign = scene.slightest_sign_of(thing)
+    reason = f"I can see no {subject}" if sign < _SLIGHTEST else f"I'm not sure that there is {with_article(subject)}"
+    return "", nothing, cannot_tell(scene, reason)
+
+
+def _tag_for(scene: Scene, thing: Thing) -> Tag | None:
+    """Return the sure tag that a thing means: a cup for an espresso, a car for a minivan that is sure."""
+    sure = [tag for tag in scene.tags if tag.sure]
+    exact = [tag for tag in sure if thing_of(tag).classes <= thing.classes]
+    wider = [tag for tag in sure if thing_of(tag).classes > thing.classes and scene.shows(thing)]
+    return next(iter([*exact, *wider]), None)
+
+
+def _presence(scene: Scene, question: Question) -> Reply | None:
+    alternatives = [part.strip() for part in question.subject.split(" or ")]
+    if len(alternatives) > 1:
+        return _choice(scene, alternatives)
+    if question.about_people:
+        return _people_presence(scene, question)
+    thing = question.thing
+    if thing is None:
+        return None
+    named = with_article(singular(question.subject) if find_in_phrase(question.subject) else thing.name)
+    confidence = round(scene.confidence_in(thing), 2)
+    evidence = (_tag_evidence(scene, thing),)
+    if scene.shows(thing):
+        exact = next((tag for tag in scene.tags if tag.sure and thing_of(tag).classes < thing.classes), None)
+        more = f" ({with_article(exact.name)})" if exact is not None else ""
+        return Reply(f"Yes, there is {with_article(thing.name)}{more}.", evidence, confidence)
+    if scene.slightest_sign_of(thing) < _SLIGHTEST:
+        return Reply(f"No, I can see no {named.partition(' ')[2] or named}.", evidence, _absence(scene, thing))
+    return Reply(f"I'm not sure: there may be {named}.", evidence, confidence)
+
+
+def _choice(scene: Scene, alternatives: Sequence[str]) -> Reply | None:
+    found = [(find_in_phrase(part), part) for part in alternatives]
+    known = [(thing, part) for thing, part in found if thing is not None]
+    if len(known) < len(found):
+        return None
+    best, _ = max(known, key=lambda pair: scene.confidence_in(pair[0]))
+    confidence = round(scene.confidence_in(best), 2)
+    if scene.shows(best):
+        return Reply(f"{_capitalised(with_article(best.name))}.", (_tag_evidence(scene, best),), confidence)
+    return cannot_tell(scene, "I can see neither of them for sure")
+
+
+def _people_presence(scene: Scene, question: Question) -> Reply:
+    fact = scene.people_fact()
+    if not scene.people:
+        return Reply("I can find nobody; people who are small or hidden can be missed.", (fact,))
+    if question.about_particular_people:
+        pronoun = "it is" if len(scene.people) == 1 else "they are"
+        text = (
+            f"I can see {_people_in_words(scene)}, but I can't tell whether {pronoun} {with_article(question.subject)}."
+        )
+        return Reply(text, (fact,))
+    return Reply(f"Yes, I can see {_people_in_words(scene)}.", (fact,), fact.confidence)
+
+
+def _kind(scene: Scene, question: Question) -> Reply | None:
+    thing = question.thing
+    if thing is None:
+        return cannot_tell(scene, "I can't tell") if question.subject else None
+    inside = [tag for tag in scene.tags if thing_of(tag).classes <= thing.classes and tag.name != thing.name]
+    inside.sort(key=lambda tag: -tag.confidence)
+    if inside:
+        best = inside[0]
+        named = with_article(best.name)
+        text = f"{_capitalised(named)}." if best.sure else f"Perhaps {named}, but I'm not sure."
+        return Reply(text, (_tag_evidence(scene, thing_of(best)),), best.confidence)
+    if scene.shows(thing):
+        return Reply(
+            f"There is {with_article(thing.name)}, but I can't tell of which kind.", (_tag_evidence(scene, thing),)
+        )
+    return cannot_tell(scene, f"I can see no {question.subject} for sure")
+
+
+def _place(scene: Scene, question: Question) -> Reply | None:
+    if question.about_people and scene.people:
+        places = [str(_place_of_box(person.box, scene)) for person in scene.people]
+        return Reply(f"I can see {_people_in_words(scene)}: {_listed(places)}.", (scene.people_fact(),))
+    thing = question.thing
+    if thing is None:
+        return cannot_tell(
+            scene, f"I can't tell where the {question.subject} is" if question.subject else "I can't tell"
+        )
+    found = {place.name: place for place in scene.places}
+    tag = _tag_for(scene, thing)
+    if tag is not None:
+        if tag.name in found:
+            text = f"The {tag.name} is {found[tag.name]}"
+            return Reply(f"{text}.", (Evidence("layout", text),), tag.confidence)
+        return cannot_tell(scene, f"I can't tell where the {tag.name} is")
+    return cannot_tell(scene, f"I can see no {question.subject} for sure")
+
+
+def _place_of_box(box: tuple[float, ...], scene: Scene) -> Place:
+    return Place("person", (box[0] + box[2]) / 2 / scene.width, (box[1] + box[3]) / 2 / scene.height)
+
+
+def _light(scene: Scene, question: Question) -> Reply:
+    light = "dark" if scene.brightness < 0.25 else "bright" if scene.brightness > 0.7 else "neither dark nor bright"
+    text = f"The picture is {light}"
+    return Reply(f"{text}.", (Evidence("layout", f"{text}: its mean lightness is {scene.brightness:.2f} of 1"),), 1.0)
+
+
+def _blur(scene: Scene, question: Question) -> Reply:
+    text = f"The picture is {'blurred' if scene.sharpness < 0.45 else 'sharp'}"
+    return Reply(f"{text}.", (Evidence("layout", f"{text}: its sharpness is {scene.sharpness:.2f} of 1"),))
+
+
+def _size(scene: Scene, question: Question) -> Reply:
+    if question.text and any(
+        word in question.text.lower() for word in ("how big", "how large", "how tall", "how wide")
+    ):
+        about = question.text.lower()
+        if not any(word in about for word in ("picture", "image", "photo")):
+            return cannot_tell(scene, "I can't tell the size of things")
+    fact = scene.layout_facts()[0]
+    return Reply(f"{fact.text}.", (fact,), 1.0)
+
+
+def _tag_evidence(scene: Scene, thing: Thing) -> Evidence:
+    confidence = round(scene.confidence_in(thing), 2)
+    words = "There is" if confidence >= _YES else "There may be" if confidence >= _SLIGHTEST else "No sign of"
+    return Evidence("tag", f"{words} {with_article(thing.name)}", confidence)
+
+
+def _absence(scene: Scene, thing: Thing) -> float:
+    return round(1 - scene.slightest_sign_of(thing), 2)
+
+
+def _covered(colours: Sequence[ColourShare]) -> float:
+    return round(min(1.0, sum(colour.share for colour in colours)), 2)
+
+
+def _listed(parts: Sequence[str], word: str = "and") -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
