@@ -21,12 +21,14 @@ _NOT_LAST = frozenset("「『（【《〈〔［｛“‘＄￥")
 
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|Mme|Mlle|Sra|Dra|Nr|bzw|e\.g|i\.e)\.$")
 
-# Words that a phrase begins with: a break belongs before them, not after. Words of up to three letters are taken
-# for such words in every language; these lists add the longer ones.
+# Words that a phrase begins with: a break belongs before them, not after. Where a language has no list, and beside
+# every list but the English one, words of up to three letters are taken for such words.
 _PHRASE_OPENERS = {
-    "en": "that which who whom whose where when while because although though after before since until unless with "
-    "without within from into onto over under about against between through during than then were have been their "
-    "your this these those what how why would could should will shall must might being there they every each some",
+    "en": "a an the of to in on at by for and or but nor so if as is are was be been am do did has had may can not no "
+    "my his her its our your you he she it we me him us who how why i that which whom whose where when while because "
+    "although though after before since until unless with without within from into onto over under about against "
+    "between through during than then were have been their this these those what would could should will shall must "
+    "might being they every each some",
     "fr": "avec sans dans pour mais donc quand comme parce puisque lorsque depuis pendant chez vers sous entre dont "
     "cette leur leurs notre votre nous vous elle elles quel quelle sont était avoir être plus",
     "de": "aber oder denn weil dass wenn während obwohl nachdem bevor seit durch ohne gegen zwischen unter über nach "
@@ -136,15 +138,16 @@ def _cost_inside_sentence(before: str, after: str, space: bool, language: str) -
         return 9.0
     if before[-1] in _SURELY_OPENING or _ABBREVIATION.search(before) or not any(map(str.isalnum, after)):
         return 10.0
-    openers = _OPENERS.get(language, frozenset())
-    if _opens_phrase(before, openers):
+    if _opens_phrase(before, language):
         return 9.0
-    return 3.0 if _opens_phrase(after, openers) else 5.0
+    return 3.0 if _opens_phrase(after, language) else 5.0
 
 
-def _opens_phrase(word: str, openers: frozenset[str]) -> bool:
+def _opens_phrase(word: str, language: str) -> bool:
     bare = word.strip("".join(_OPENING | _CLOSING | _CLAUSE_ENDS | _SENTENCE_ENDS)).lower()
-    return bare in openers or (0 < len(bare) <= 3 and bare.isalpha())
+    if bare in _OPENERS.get(language, frozenset()):
+        return True
+    return language != "en" and 0 < len(bare) <= 3 and bare.isalpha()
 
 
 def _east_asian_cost(before: str, after: str) -> float:

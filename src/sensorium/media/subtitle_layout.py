@@ -314,6 +314,9 @@ class _Run:
         spoken = pieces[stop - 1].end - start
         if (spoken > MAX_DURATION and stop - first > 1) or self.breaks[stop] == FORBIDDEN:
             return math.inf
+        if stop < len(pieces) and MIN_GAP < pieces[stop].start - start - MAX_DURATION < CLOSED_GAP:
+            # A gap would flicker that can't be closed, because the cue would stay too long.
+            return math.inf
         split, _ = self.split(first, stop)
         if split == math.inf:
             return math.inf
@@ -366,7 +369,7 @@ def _retime(cues: list[Cue]) -> list[Cue]:
         earliest = starts[-1] + MIN_DURATION + MIN_GAP if starts else 0.0
         starts.append(max(cue.start, earliest))
     timed: list[Cue] = []
-    for cue, start, following in zip(cues, starts, [*starts[1:], math.inf], strict=True):
+    for cue, start, following in zip(cues, starts, [*starts, math.inf][1:], strict=True):
         speed = _measures([_Piece(cue.text, 0.0, 0.0, False)]).characters_per_second
         wanted = max(MIN_DURATION, len(cue.text) / speed)
         end = max(cue.end, start + MIN_DURATION, min(start + wanted, cue.end + MAX_LINGER))
