@@ -75,10 +75,10 @@ def complete_formats(incomplete: str) -> Suggestions:
 
 
 def complete_languages(incomplete: str) -> Suggestions:
-    """Suggest the language codes of Whisper."""
-    from faster_whisper.tokenizer import _LANGUAGE_CODES
+    """Suggest the languages that Whisper knows."""
+    from sensorium.speech.languages import LANGUAGES
 
-    return _starting(incomplete, [(code, "") for code in _LANGUAGE_CODES])
+    return _starting(incomplete, list(LANGUAGES.items()))
 
 
 def _starting(incomplete: str, suggestions: Suggestions) -> Suggestions:

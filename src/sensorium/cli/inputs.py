@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sensorium.media.source import Kind
 
 STANDARD_INPUT = "-"
+_ADDRESSES = ("http://", "https://", "data:")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,19 @@ class Input:
     @property
     def stem(self) -> str:
         """Its name without folder and suffix, to name an output by."""
-        return "standard-input" if self.name == STANDARD_INPUT else Path(self.name.partition("?")[0]).stem
+        if self.name == STANDARD_INPUT:
+            return "standard-input"
+        if self.name.lower().startswith("data:"):
+            return "data"
+        return Path(self.name.partition("?")[0] if _is_single(self.name) else self.name).stem
+
+
+def stands_for_several(argument: str) -> bool:
+    """Return whether an argument is a folder or a glob, rather than one file or address."""
+    path = Path(argument)
+    return not _is_single(argument) and (
+        path.is_dir() or (not path.exists() and any(sign in argument for sign in "*?["))
+    )
 
 
 def gather(arguments: Sequence[str], kinds: Sequence[Kind]) -> list[Input]:
@@ -77,7 +90,7 @@ def read_standard_input() -> bytes:
 def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
     from sensorium.media.source import collect_files
 
-    if argument == STANDARD_INPUT or argument.startswith(("http://", "https://", "data:")) or Path(argument).is_file():
+    if _is_single(argument) or Path(argument).is_file():
         yield Input(argument)
         return
     count = 0
@@ -91,3 +104,7 @@ def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
     if not count:
         wanted = " or ".join(kinds)
         yield Input(argument, InputError(f"{argument!r} holds no {wanted} file", "Name a file, a folder or a glob"))
+
+
+def _is_single(argument: str) -> bool:
+    return argument == STANDARD_INPUT or argument.lower().startswith(_ADDRESSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_formats, complete_languages
-from sensorium.cli.inputs import STANDARD_INPUT, Input, gather, read_standard_input
+from sensorium.cli.inputs import STANDARD_INPUT, Input, gather, read_standard_input, stands_for_several
 from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
 from sensorium.cli.terminal import clock, one_line
@@ -23,7 +23,7 @@ from sensorium.errors import InputError
 
 if TYPE_CHECKING:
     from sensorium.media.subtitles import Cue
-    from sensorium.speech.speech_to_text import SpeechToText, Transcription
+    from sensorium.speech.speech_to_text import Segment, Transcription
 
 Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
 
@@ -52,6 +52,9 @@ Format = Annotated[
     ),
 ]
 Output = Annotated[Text, typer.Option("--output", "-o", metavar="PATH", help="A file, or for several inputs a folder.")]
+Hotwords = Annotated[
+    Text, typer.Option("--hotwords", metavar="TEXT", help="Names and terms to expect, such as 'Ashleigh, CTranslate2'.")
+]
 Words = Annotated[bool, typer.Option("--words", metavar="", help="Time every word; without --format, as tsv.")]
 
 
@@ -87,6 +90,7 @@ def transcribe(
     format: Format = None,
     output: Output = None,
     words: Words = False,
+    hotwords: Hotwords = None,
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
@@ -95,7 +99,8 @@ def transcribe(
 ) -> None:
     """Write down what is said in recordings and films, as text or as subtitles."""
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        _write_down(call, files, "transcribe", language, _Target(format, output, words), model, device)
+        target = _Target(files, format, output, words)
+        _write_down(call, target, "transcribe", {"language": language, "hotwords": hotwords}, model, device)
 
 
 @command
@@ -105,6 +110,7 @@ def translate(
     format: Format = None,
     output: Output = None,
     words: Words = False,
+    hotwords: Hotwords = None,
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
@@ -113,13 +119,15 @@ def translate(
 ) -> None:
     """Write down in English what is said in another language."""
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        _write_down(call, files, "translate", language, _Target(format, output, words), model, device)
+        target = _Target(files, format, output, words)
+        _write_down(call, target, "translate", {"language": language, "hotwords": hotwords}, model, device)
 
 
 @dataclass(frozen=True)
 class _Target:
-    """Where a transcription goes, and in which form."""
+    """What is written down, in which form, and where to."""
 
+    files: list[str]
     format: str | None
     output: str | None
     words: bool
@@ -128,66 +136,65 @@ class _Target:
     def form(self) -> str:
         from sensorium.media.subtitles import FORMATS
 
-        suffix = Path(self.output).suffix.lstrip(".").lower() if self.output else ""
-        form = self.format or (suffix if suffix in FORMATS else "tsv" if self.words else "txt")
+        default = "tsv" if self.words else "txt"
+        suffix = "" if self.output is None or self._is_folder else Path(self.output).suffix.lstrip(".").lower()
+        form = self.format or suffix or default
         if form not in FORMATS:
             raise InputError(f"There is no format {form!r}", f"Choose one of {', '.join(FORMATS)}")
         return form
 
+    @property
+    def _is_folder(self) -> bool:
+        assert self.output is not None
+        several = len(self.files) > 1 or any(stands_for_several(file) for file in self.files)
+        return several or Path(self.output).is_dir() or self.output.endswith(("/", "\\"))
+
     def paths(self, items: Sequence[Input]) -> list[Path | None]:
-        """Return the file for each input, None for standard output; refuse what would overwrite something."""
+        """Return the file for each input, None for standard output; refuse what would overwrite an input."""
         if self.output is None:
             return [None] * len(items)
-        folder = Path(self.output)
-        if len(items) == 1 and not folder.is_dir() and not self.output.endswith(("/", "\\")):
-            paths = [folder]
-            if not folder.parent.is_dir():
-                raise InputError(f"There is no folder {str(folder.parent)!r}", "Make it first, or write elsewhere")
-        else:
-            paths = [folder / f"{item.stem}.{self.form}" for item in items]
-            if folder.exists() and not folder.is_dir():
+        target = Path(self.output)
+        if self._is_folder:
+            if target.exists() and not target.is_dir():
                 raise InputError(f"{self.output!r} is a file", "Several inputs need a folder: name one with -o")
-            folder.mkdir(parents=True, exist_ok=True)
+            if any(item.error is None for item in items):
+                target.mkdir(parents=True, exist_ok=True)
+            paths = [target / f"{item.stem}.{self.form}" for item in items]
+        else:
+            if not target.parent.is_dir():
+                raise InputError(f"There is no folder {str(target.parent)!r}", "Make it first, or write elsewhere")
+            paths = [target]
         for number, (item, path) in enumerate(zip(items, paths, strict=True)):
             if path in paths[:number]:
                 raise InputError(f"Two inputs would both be written to {str(path)!r}", "Do them one by one")
-            if item.name != STANDARD_INPUT and path.exists() and path.samefile(item.name):
+            if path.exists() and Path(item.name).exists() and path.samefile(item.name):
                 raise InputError(f"The output {str(path)!r} is the input itself", "Name another file with -o")
         return list(paths)
 
 
 def _write_down(
-    call: Call, files: list[str], task: str, language: str | None, target: _Target, model: str | None, device: str
+    call: Call, target: _Target, task: str, hints: dict[str, str | None], model: str | None, device: str
 ) -> None:
     from sensorium.speech.speech_to_text import SpeechToText
 
-    items = gather(files, ("audio", "video"))
+    items = gather(target.files, ("audio", "video"))
     form, paths = target.form, target.paths(items)
     speech_to_text = call.open(SpeechToText(model, device=device))
+    options: dict[str, Any] = {**hints, "task": task, "progress": call.progress, "cancel": cancel}
     for item, path in zip(call.inputs(items), paths, strict=True):
         with call.attempt(item):
             source = item.source
             heading = f"==> {one_line(item.name)} <==" if len(items) > 1 and path is None and not call.as_json else ""
             if form == "txt" and path is None and not call.as_json:
-                _stream(call, speech_to_text, source, task, language, heading)
+                _print_as_it_comes(call, speech_to_text.stream(source, **options), heading)
                 continue
-            result = speech_to_text.transcribe(
-                source,
-                language,
-                task,
-                word_timestamps=target.words or form != "txt",
-                progress=call.progress,
-                cancel=cancel,
-            )
+            result = speech_to_text.transcribe(source, word_timestamps=target.words or form != "txt", **options)
             if heading:
                 call.heading(heading)
             _deliver(call, item, result, path, form, target.words)
 
 
-def _stream(
-    call: Call, speech_to_text: SpeechToText, source: str | bytes, task: str, language: str | None, heading: str
-) -> None:
-    segments = iter(speech_to_text.stream(source, language, task, progress=call.progress, cancel=cancel))
+def _print_as_it_comes(call: Call, segments: Iterator[Segment], heading: str) -> None:
     first = next(segments, None)
     if heading:
         call.heading(heading)
@@ -201,21 +208,22 @@ def _stream(
 def _deliver(call: Call, item: Input, result: Transcription, path: Path | None, form: str, words: bool) -> None:
     from sensorium.media.subtitles import format_subtitles, write_subtitles
 
+    cues = _cues(result, form, words)
     if path is not None:
-        write_subtitles(_cues(result, words), path, form)
+        write_subtitles(cues, path, form)
     document: dict[str, Any] = {**result.to_dict(), "output": None if path is None else str(path)}
-    text = format_subtitles(_cues(result, words), form).rstrip("\n") if path is None else str(path)
-    call.show(item, document, text)
-    if path is not None and not result.text:
+    call.show(item, document, str(path) if path is not None else format_subtitles(cues, form).rstrip("\n"))
+    if not result.text:
         call.note(f"{one_line(item.name)}: nobody speaks in it.")
 
 
-def _cues(result: Transcription, words: bool) -> list[Cue]:
-    from sensorium.media.subtitles import Cue, layout_cues
+def _cues(result: Transcription, form: str, words: bool) -> list[Cue]:
+    from sensorium.media.subtitles import Cue
+    from sensorium.speech.speech_to_text import subtitle_cues
 
     if words:
         return [Cue(word.start, word.end, word.text.strip()) for part in result.segments for word in part.words]
-    return layout_cues(result.segments, language=result.language)
+    return subtitle_cues(result, form)
 
 
 @command

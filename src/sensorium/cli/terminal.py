@@ -104,31 +104,36 @@ class Terminal:
         sys.stdout.flush()
 
     def _draw(self, report: Progress) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as ProgressBar
-
+        state: dict[str, Any] = {
+            "description": printable(self.prefix + report.stage),
+            "completed": report.done,
+            "total": report.total,
+            "amount": _amount(report),
+        }
         if self._bar is None:
-            self._bar = ProgressBar(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=24),
-                TextColumn("{task.fields[amount]}", markup=False),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._bar_task = self._bar.add_task("", total=None, amount="")
+            self._bar = _new_bar()
+            self._bar_task = self._bar.add_task(**state)
             self._bar.start()
-        assert self._bar_task is not None
-        self._bar.update(
-            self._bar_task,
-            description=printable(self.prefix + report.stage),
-            completed=report.done,
-            total=report.total,
-            amount=_amount(report),
-        )
+        else:
+            assert self._bar_task is not None
+            self._bar.update(self._bar_task, **state)
+
+
+def _new_bar() -> ProgressBar:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as ProgressBar
+
+    return ProgressBar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[amount]}", markup=False),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 def print_error(sentence: str) -> None:

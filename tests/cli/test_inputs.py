@@ -1,0 +1,38 @@
+"""Which inputs a command line stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sensorium.cli.inputs import Input, gather
+from sensorium.errors import InputError
+
+
+def test_files_folders_globs_and_addresses_in_order_each_once(desk: Path) -> None:
+    names = [
+        item.name for item in gather(["cat.jpg", "photos", "photos/*.png", "-", "https://example.org/a"], ["image"])
+    ]
+    photos = [str(Path("photos", name)) for name in ("cat.png", "coffee.png", "rocket.jpg")]
+    assert names == ["cat.jpg", *photos, "-", "https://example.org/a"]
+
+
+def test_a_folder_gives_only_what_the_command_is_for(desk: Path) -> None:
+    assert [item.name for item in gather(["."], ["audio", "video"])] == ["interview.mp3"]
+
+
+def test_what_cannot_be_used_is_an_input_that_says_why(desk: Path) -> None:
+    (desk / "empty").mkdir()
+    missing, empty = gather(["nothere.png", "empty"], ["image"])
+    with pytest.raises(InputError, match=r"nothere\.png"):
+        _ = missing.source
+    with pytest.raises(InputError, match="'empty' holds no image file"):
+        _ = empty.source
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"), [("a/b/talk.mp3", "talk"), ("-", "standard-input"), ("https://example.org/a.b.wav?x=1", "a.b")]
+)
+def test_outputs_are_named_by_their_inputs(name: str, stem: str) -> None:
+    assert Input(name).stem == stem
