@@ -15,10 +15,11 @@ import socket
 import ssl
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import quote, urljoin, urlsplit
+
+from typing_extensions import Self
 
 from sensorium.errors import InputError
 from sensorium.media.naming import display_name, size_in_words
@@ -104,8 +105,8 @@ def fetch(address: str, *, limits: Limits) -> Generator[bytes, None, None]:
     target = _parse(address, limits)
     for _ in range(_MOST_REDIRECTS + 1):
         try:
-            with closing(_connect(target, limits, deadline)) as connection:
-                response = _request(connection, target)
+            with _connect(target, limits, deadline) as connected:
+                response = _request(connected, target)
                 if response.status not in _REDIRECTS:
                     yield from _body(response, target, limits)
                     return
@@ -154,21 +155,17 @@ def _matches(host: str, allowed: str) -> bool:
     return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
 
 
-def _connect(target: _Target, limits: Limits, deadline: float) -> http.client.HTTPConnection:
+def _connect(target: _Target, limits: Limits, deadline: float) -> _TimedSocket:
     """Connect to an address that has been checked, trying one after the other if the host has several."""
     failure: OSError | None = None
     for family, socket_address in _checked_addresses(target, limits):
         timed = _TimedSocket(socket.socket(family, socket.SOCK_STREAM), limits.connect_timeout, deadline)
         try:
             timed.connect(socket_address, target)
+            return timed
         except OSError as error:
-            timed.close()
+            timed.hang_up()
             failure = error
-            continue
-        kind = http.client.HTTPSConnection if target.secure else http.client.HTTPConnection
-        connection = kind(target.host, target.port)
-        connection.sock = cast(socket.socket, timed)
-        return connection
     assert failure is not None
     raise failure
 
@@ -191,12 +188,12 @@ def _checked_addresses(target: _Target, limits: Limits) -> list[tuple[int, Any]]
     return allowed
 
 
-def _request(connection: http.client.HTTPConnection, target: _Target) -> http.client.HTTPResponse:
-    connection.request(
-        "GET",
-        target.path,
-        headers={"User-Agent": "sensorium", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"},
-    )
+def _request(connected: _TimedSocket, target: _Target) -> http.client.HTTPResponse:
+    kind = http.client.HTTPSConnection if target.secure else http.client.HTTPConnection
+    connection = kind(target.host, target.port)
+    connection.sock = cast(socket.socket, connected)
+    headers = {"User-Agent": "sensorium", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
+    connection.request("GET", target.path, headers=headers)
     return connection.getresponse()
 
 
@@ -261,7 +258,16 @@ class _TimedSocket:
         return io.BufferedReader(_Reader(self))
 
     def close(self) -> None:
+        """Do nothing: `http.client` closes as soon as it has the head of the answer, while the body is to come."""
+
+    def hang_up(self) -> None:
         self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hang_up()
 
     def _wait(self) -> None:
         left = self._deadline - time.monotonic()

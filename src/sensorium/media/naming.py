@@ -70,7 +70,7 @@ def _shorten(text: str) -> str:
 
 def size_in_words(count: int) -> str:
     """Write a number of bytes the way people read it: ``12.3 MB``."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= scale:
             return f"{count / scale:.3g} {unit}"
     return f"{count} bytes"
