@@ -20,7 +20,6 @@ from sensorium.media.image import read_image
 from sensorium.media.source import Limits, resolve
 from tests import real_media
 
-
 _CERTIFICATE = Path(__file__).with_name("pictures.example.pem")
 
 
