@@ -43,7 +43,7 @@ class ConSE(DualEncoder):
 
     embedding_size = sentence_encoder.EMBEDDING_SIZE + _PEOPLE_COMPONENTS
     image_side = efficientnet_lite.IMAGE_SIZE
-    batch_size = 32
+    batch_size = 8
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         super().__init__()
@@ -100,15 +100,16 @@ class ConSE(DualEncoder):
             return torch.einsum("kc,chw->hw", directions, features).float().cpu().numpy()
 
     def check_text(self, text: str) -> None:
-        if not is_latin(text):
+        subject = without_template(text)
+        tokens = self._sentences.tokenizer.encode(subject, add_special_tokens=False).tokens
+        if not is_latin(subject) or 2 * tokens.count("[UNK]") > len(tokens):
             raise InputError(
-                f"The starter's text encoder knows English only, not {quoted(text)}",
+                f"The starter's text encoder knows English only, not {quoted(subject)}",
                 "Write it in English, or choose a hub checkpoint that knows the language with model=…",
             )
-        tokens = len(self._sentences.tokenizer.encode(text).ids)
-        if tokens > sentence_encoder.MAXIMUM_TOKENS:
+        if len(tokens) > sentence_encoder.MAXIMUM_TOKENS:
             raise InputError(
-                f"The text {quoted(text)} has {tokens} tokens, and the starter's text encoder reads at most "
+                f"The text {quoted(subject)} has {len(tokens)} tokens, and the starter's text encoder reads at most "
                 f"{sentence_encoder.MAXIMUM_TOKENS}",
                 "Shorten it, or compare the image with each of its sentences",
             )

@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 IMAGE_SIZE = 224
 _CROP_FRACTION = 0.875
@@ -101,14 +102,18 @@ def load(path: Path) -> EfficientNetLite0:
         path: The ``.pth`` file; read with ``weights_only=True``, so that it can't run code.
 
     Returns:
-        The network in evaluation mode, float32, on the CPU.
+        The network in evaluation mode, float32, on the CPU, in the form that runs fastest.
     """
     network = EfficientNetLite0()
     published = torch.load(path, map_location="cpu", weights_only=True)
     # The published names differ from ours, but both list the layers in the order in which they run.
     ours = network.state_dict()
     network.load_state_dict(dict(zip(ours, published.values(), strict=True)))
-    return network.eval()
+    _fold_batch_norms(network.eval())
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def preprocess(image: PIL.Image.Image) -> np.ndarray:
@@ -128,8 +133,20 @@ def preprocess(image: PIL.Image.Image) -> np.ndarray:
 
 def scale_pixels(pixels: torch.Tensor) -> torch.Tensor:
     """Turn a uint8 batch from `preprocess` into what the network takes."""
-    return (pixels.to(torch.float32) - 127) / 128
+    scaled = pixels.contiguous(memory_format=torch.channels_last).to(torch.float32)
+    return scaled.sub_(127).div_(128)
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=_BATCH_NORM_EPSILON)
+
+
+def _fold_batch_norms(network: nn.Module) -> None:
+    """Make each batch normalisation part of the convolution before it: the same numbers, in fewer passes."""
+    for group in network.modules():
+        if isinstance(group, nn.Sequential):
+            for index in range(len(group) - 1):
+                first, second = group[index], group[index + 1]
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    group[index] = fuse_conv_bn_eval(first, second)
+                    group[index + 1] = nn.Identity()

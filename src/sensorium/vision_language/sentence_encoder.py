@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 EMBEDDING_SIZE = 384
-MAXIMUM_TOKENS = 256
+MAXIMUM_TOKENS = 254  # it was trained on 256, with the first and the last token
 _BATCH_SIZE = 64
 
 
