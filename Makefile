@@ -32,7 +32,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed-all: pyproject.toml constraints.txt | $(RUN)
-	@echo "Installing Sensorium and its libraries into $(VENV): about 2 GB, a few minutes"
+	@echo "Installing Sensorium and its libraries into $(VENV): a few minutes, 2 GB (6 GB where torch comes with CUDA)"
 	$(INSTALL) --editable ".[all]"
 	@touch $@
 
