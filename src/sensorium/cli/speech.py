@@ -157,8 +157,6 @@ class _Target:
         if self._is_folder:
             if target.exists() and not target.is_dir():
                 raise InputError(f"{self.output!r} is a file", "Several inputs need a folder: name one with -o")
-            if any(item.error is None for item in items):
-                target.mkdir(parents=True, exist_ok=True)
             paths = [target / f"{item.stem}.{self.form}" for item in items]
         else:
             if not target.parent.is_dir():
@@ -169,6 +167,8 @@ class _Target:
                 raise InputError(f"Two inputs would both be written to {str(path)!r}", "Do them one by one")
             if path.exists() and Path(item.name).exists() and path.samefile(item.name):
                 raise InputError(f"The output {str(path)!r} is the input itself", "Name another file with -o")
+        if self._is_folder and any(item.error is None for item in items):
+            target.mkdir(parents=True, exist_ok=True)
         return list(paths)
 
 

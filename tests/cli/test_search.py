@@ -1,0 +1,66 @@
+"""``sensorium index`` and ``search``, on real photographs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, documents
+
+pytestmark = pytest.mark.usefixtures("loaded_clip")
+
+
+def test_a_folder_is_indexed_and_searched(run: Run, desk: Path) -> None:
+    first = run("index", "photos", "--to", "pictures")
+    assert (first.exit_code, first.stdout) == (0, "3 added; 3 files in pictures\n")
+    again = run("index", "photos", "--to", "pictures")
+    assert (again.exit_code, again.stdout) == (0, "3 unchanged; 3 files in pictures\n")
+
+    found = run("search", "a cup of coffee", "--index", "pictures", "--limit", "2")
+    assert (found.exit_code, found.stderr) == (0, "")
+    scores, names = zip(*(line.split("  ") for line in found.stdout.splitlines()), strict=True)
+    assert names[0] == str(Path("photos", "coffee.png"))
+    assert len(names) == 2
+    assert float(scores[0]) > float(scores[1])
+
+    (document,) = documents(run("search", "--image", "cat.jpg", "--index", "pictures", "--json").stdout)
+    assert document["matches"][0]["path"] == str(desk / "photos" / "cat.png")
+    assert document["matches"][0]["score"] == pytest.approx(1, abs=1e-3)
+    assert (document["image"], document["model"]) == ("cat.jpg", "conse-starter")
+
+    (desk / "photos" / "coffee.png").unlink()
+    shutil.copy(desk / "cat.jpg", desk / "photos" / "new.jpg")
+    third = run("index", "photos", "--to", "pictures")
+    assert third.stdout == "1 added, 2 unchanged, 1 removed; 3 files in pictures\n"
+
+
+def test_broken_files_are_listed_and_skipped(run: Run, desk: Path) -> None:
+    (desk / "photos" / "bro\nken.png").write_bytes((desk / "cat.jpg").read_bytes()[:2000])
+    result = run("index", "photos", "--to", "pictures", "--json")
+    assert result.exit_code == 1
+    (document,) = documents(result.stdout)
+    assert (document["added"], len(document["skipped"])) == (3, 1)
+    assert result.stderr.count("\n") == 1
+    assert "bro\\nken.png" in result.stderr
+
+
+def test_the_default_index_lies_in_the_cache_and_is_shown(
+    run: Run, desk: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from sensorium.cli import search
+
+    monkeypatch.setattr(search, "default_index", lambda: tmp_path / "cache" / "index")
+    assert f"3 files in {tmp_path / 'cache' / 'index'}" in run("index", "photos").stdout
+    assert "coffee.png" in run("search", "coffee", "-n", "1").stdout
+
+
+def test_nothing_to_look_for_and_nowhere_to_look(run: Run, desk: Path) -> None:
+    assert "There is nothing to look for" in run("search").stderr
+    nowhere = run("search", "a cat", "--index", "nowhere")
+    assert nowhere.exit_code == 2
+    assert "There is no index at nowhere" in nowhere.stderr
+    missing = run("index", "nowhere", "--to", "pictures")
+    assert missing.exit_code == 2
+    assert "nowhere" in missing.stderr

@@ -1,0 +1,183 @@
+"""``sensorium transcribe``, ``translate`` and ``speak``, on recorded human speech."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import jiwer
+import pytest
+
+from sensorium.media.audio import probe_audio
+from sensorium.media.subtitles import parse_subtitles
+from sensorium.speech.speech_to_text import SpeechToText
+from tests import real_media
+from tests.cli.conftest import Program, Run, documents
+
+_PLAIN = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
+REFERENCE = real_media.speech_clips("en")[0].text
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_whisper() -> Iterator[SpeechToText]:
+    """Whisper, loaded, so that commands in this process find it loaded."""
+    with SpeechToText() as speech_to_text:
+        yield speech_to_text
+
+
+def _error_rate(text: str, reference: str = REFERENCE) -> float:
+    return float(jiwer.wer(_PLAIN(reference), _PLAIN(text.replace("Mr.", "mister"))))
+
+
+def test_text_goes_to_standard_output(run: Run, desk: Path) -> None:
+    result = run("transcribe", "interview.mp3")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert _error_rate(result.stdout) < 0.1
+
+
+def test_a_recording_on_standard_input_as_json(run: Run, desk: Path) -> None:
+    result = run(
+        "transcribe", "-", "--words", "--json", "--language", "English", input=(desk / "interview.mp3").read_bytes()
+    )
+    assert result.exit_code == 0
+    (document,) = documents(result.stdout)
+    assert _error_rate(document["text"]) < 0.1
+    assert (document["language"], document["model"], document["task"]) == ("en", "whisper-base", "transcribe")
+    words = [word for segment in document["segments"] for word in segment["words"]]
+    assert len(words) > 15
+    assert all(a["start"] <= b["start"] for a, b in pairwise(words))
+
+
+@pytest.mark.parametrize(("name", "form"), [("talk.srt", None), ("talk.vtt", None), ("talk.txt", "srt")])
+def test_subtitles_go_into_a_file(run: Run, desk: Path, name: str, form: str | None) -> None:
+    result = run("transcribe", "interview.mp3", "-o", name, *(["-f", form] if form else []))
+    assert (result.exit_code, result.stdout) == (0, f"{name}\n")
+    written = (desk / name).read_text(encoding="utf-8")
+    cues = parse_subtitles(written, form or name[-3:])
+    assert _error_rate(" ".join(cue.text.replace("\n", " ") for cue in cues)) < 0.1
+    assert all(len(line) <= 42 for cue in cues for line in cue.text.split("\n"))
+
+
+def test_words_are_timed_one_by_one(run: Run, desk: Path) -> None:
+    header, *rows = run("transcribe", "interview.mp3", "--words").stdout.splitlines()
+    assert header.split("\t") == ["start", "end", "text"]
+    assert len(rows) == len(REFERENCE.split())
+
+
+def test_several_recordings_on_the_screen_and_in_a_folder(run: Run, desk: Path) -> None:
+    (desk / "talks").mkdir()
+    for number, clip in enumerate(real_media.speech_clips("fr")[:2]):
+        shutil.copy(clip.path, desk / "talks" / f"{number}.wav")
+    (desk / "talks" / "broken.wav").write_bytes(b"RIFF\x00\x00\x00\x00WAVE")
+    shown = run("transcribe", "talks", "--language", "fr")
+    assert shown.exit_code == 1
+    headings = [line for line in shown.stdout.splitlines() if line.startswith("==>")]
+    assert headings == [f"==> {Path('talks', name)} <==" for name in ("0.wav", "1.wav")]
+    assert "broken.wav" in shown.stderr
+
+    (desk / "talks" / "broken.wav").unlink()
+    written = run("transcribe", "talks", "-o", "texts", "--format", "srt", "--json")
+    assert written.exit_code == 0
+    outputs = [document["output"] for document in documents(written.stdout)]
+    assert outputs == [str(Path("texts", name)) for name in ("0.srt", "1.srt")]
+    assert all(Path(name).is_file() for name in outputs)
+
+
+def test_translate_writes_english(run: Run, desk: Path) -> None:
+    clip = max(real_media.speech_clips("es"), key=lambda clip: len(clip.text))
+    (document,) = documents(run("translate", clip.path, "--language", "es", "--json").stdout)
+    assert (document["task"], document["language"]) == ("translate", "es")
+    assert document["text"]
+
+
+def test_nothing_is_invented_where_nobody_speaks(run: Run, desk: Path) -> None:
+    import numpy as np
+
+    from sensorium.media.audio import write_audio
+
+    write_audio(np.zeros(16000 * 5, np.float32), "silence.wav", 16000)
+    result = run("transcribe", "silence.wav")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nobody speaks in it.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["interview.mp3", "--format", "docx"], "There is no format 'docx'"),
+        (["interview.mp3", "-o", "talk.docx"], "There is no format 'docx'"),
+        (["interview.mp3", "-o", "nofolder/talk.srt"], "There is no folder 'nofolder'"),
+        (["interview.mp3", "-o", "interview.mp3", "-f", "txt"], "is the input itself"),
+        (["interview.mp3", "photos", "-o", "cat.jpg"], "'cat.jpg' is a file"),
+        (["interview.mp3", "copy/interview.wav", "-o", "texts"], "Two inputs would both be written"),
+        (["interview.mp3", "--language", "klingon"], "klingon"),
+        (["cat.jpg"], "cat.jpg"),
+        (["nothere.mp3", "-o", "nothere.srt"], "nothere.mp3"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_any_work(run: Run, desk: Path, arguments: list[str], sentence: str) -> None:
+    (desk / "copy").mkdir()
+    shutil.copy(desk / "interview.mp3", desk / "copy" / "interview.wav")
+    before = {path: path.stat().st_size for path in desk.rglob("*")}
+    result = run("transcribe", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sentence in result.stderr
+    assert {path: path.stat().st_size for path in desk.rglob("*")} == before
+
+
+def test_speech_goes_into_a_file_and_says_the_words(run: Run, desk: Path, loaded_whisper: SpeechToText) -> None:
+    result = run("speak", "Hello, this is a text to speech example.", "-o", "hello.mp3", "--seed", "1")
+    assert (result.exit_code, result.stdout) == (0, "hello.mp3\n")
+    assert "a generated voice" in result.stderr
+    assert _error_rate(loaded_whisper.transcribe("hello.mp3").text, "Hello, this is a text to speech example") < 0.2
+
+
+def test_speak_reads_a_file_or_standard_input(run: Run, desk: Path) -> None:
+    (desk / "story.txt").write_text("\ufeffOnce upon a time.\n", encoding="utf-8")
+    (document,) = documents(run("speak", "--file", "story.txt", "-o", "a.wav", "--seed", "3", "--json").stdout)
+    assert (document["output"], document["sample_rate"], document["model"]) == ("a.wav", 24000, "hibari")
+    assert document["duration"] == pytest.approx(probe_audio("a.wav").duration)
+    assert run("speak", "-", "-o", "b.wav", "--seed", "3", input="Once upon a time.\n").exit_code == 0
+    assert (desk / "a.wav").read_bytes() == (desk / "b.wav").read_bytes()
+    assert run("speak", "Once upon a time.", "-o", "slow.wav", "--speed", "0.5").exit_code == 0
+    assert probe_audio("slow.wav").duration > 1.5 * probe_audio("a.wav").duration  # type: ignore[operator]
+
+
+def test_a_file_name_as_text_gets_a_hint(run: Run, desk: Path) -> None:
+    (desk / "story.txt").write_text("Once upon a time.")
+    assert "--file 'story.txt' reads the file aloud" in run("speak", "story.txt", "-o", "a.wav").stderr
+
+
+def test_sound_goes_to_a_pipe(program: Program, desk: Path) -> None:
+    done = program("speak", "Hello there.", "-o", "-", encoding="latin-1")
+    assert done.returncode == 0
+    assert done.stdout.startswith("RIFF")
+    (desk / "piped.wav").write_bytes(done.stdout.encode("latin-1"))
+    assert (probe_audio("piped.wav").duration or 0) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "There is no text to speak"),
+        (["Hello", "--file", "x.txt"], "There are two texts to speak"),
+        (["--file", "nothere.txt"], "The text file 'nothere.txt' can't be read"),
+        (["--file", "cat.jpg"], "is not UTF-8"),
+        (["Hello", "-o", "hello.docx"], "hello.docx"),
+        (["Hello", "--speed", "9"], "speed"),
+        (["Hello", "-o", "-", "--json"], "Sound can't be printed here"),
+    ],
+)
+def test_what_cannot_be_spoken(run: Run, desk: Path, arguments: list[str], sentence: str) -> None:
+    before = set(desk.rglob("*"))
+    result = run("speak", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert set(desk.rglob("*")) == before
+
+
+def test_another_language_is_refused(run: Run, desk: Path) -> None:
+    result = run("speak", "你好，世界", "-o", "hello.wav")
+    assert result.exit_code == 2
+    assert not (desk / "hello.wav").exists()
