@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import struct
 import threading
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -354,8 +356,22 @@ def test_a_large_picture_gives_no_warning() -> None:
         assert read_image(_saved(Image.new("1", (10_000, 9_500)), "PNG")).size == (10_000, 9_500)
 
 
-def test_memory_of_the_file_is_not_kept(scene: Image.Image) -> None:
-    assert not hasattr(read_image(_saved(scene, "PNG")), "fp")
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+def test_the_file_is_not_kept_in_memory_with_the_picture(format: str) -> None:
+    """Its bytes would add up over a long list of pictures."""
+    noise = Image.effect_noise((400, 400), 90).convert("RGB")
+    data = _saved(noise, format, **({"lossless": True} if format == "WEBP" else {}))
+    images = [read_image(io.BytesIO(data))]
+    tracemalloc.start()
+    try:
+        images += [read_image(io.BytesIO(data)) for _ in range(5)]
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < len(data)
+    finally:
+        tracemalloc.stop()
+    assert all(image.tobytes() == noise.tobytes() or format == "JPEG" for image in images)
+    assert all(not image.info for image in images)
+    assert read_image(images[0]) is images[0]
 
 
 # Writing

@@ -156,13 +156,13 @@ def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | N
             if reader is TiffImageFile:
                 _silence_libtiff()
             with _without_warnings():
-                image: Image.Image = reader(file)
+                image = reader(file)
             _check_dimensions(image.size, media.name, limits)
             if minimum_side is not None:
                 image.draft("", (minimum_side, minimum_side))
             image.load()
             rgb = _to_upright_rgb(image, media.name)
-            return rgb.copy() if rgb is image else rgb  # a copy, so that the file's bytes aren't kept with it
+            return _without_file(image) if rgb is image else rgb
         except InputError:
             raise
         except MemoryError:
@@ -170,6 +170,15 @@ def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | N
         except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
             logger.debug("Pillow on %s: %r", media.name, error)
             raise InputError(f"The picture {media.name} is damaged or cut short", _SAVE_AGAIN) from None
+
+
+def _without_file(image: ImageFile) -> Image.Image:
+    """Part a decoded picture from its file and its notes (place, camera), or they would live as long as the picture."""
+    image.info = {}
+    if isinstance(image, (JpegImageFile, PngImageFile)):
+        image.fp = None  # nothing else holds the file, and copying a large photo costs much time and memory
+        return image
+    return image.copy()
 
 
 def _checked_scans(data: bytes, name: str) -> bytes:

@@ -52,7 +52,7 @@ class Limits:
         max_download_bytes: Largest file fetched from an address or read from a stream, in bytes.
         max_image_bytes: Largest encoded picture, in bytes: pictures are read whole.
         max_pixels: Most pixels in a picture or film frame. The default is just above the largest phone sensors
-            (16384×12288); decoding such a picture takes about 0.9 GB.
+            (16384×12288); such a picture takes 0.8 GB of memory, and twice that while it is converted.
         max_side: Longest side of a picture or film frame, in pixels; the default is the longest that JPEG has.
         max_duration: Longest recording or film, in seconds.
         max_frames: Most frames that are taken from one film.
@@ -294,7 +294,7 @@ def _spool(
 
 def _temporary_file(name: str) -> Any:
     try:
-        return tempfile.NamedTemporaryFile(prefix="sensorium-")  # noqa: SIM115 -- lives as long as its ResolvedMedia
+        return tempfile.NamedTemporaryFile(prefix="sensorium-")
     except OSError:
         raise InputError(
             f"{name} can't be kept: no temporary file can be made", "Set TMPDIR to another folder"
