@@ -1,0 +1,136 @@
+"""BlazePose on real photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import PIL.Image
+import PIL.ImageOps
+import pytest
+
+from sensorium.errors import InputError
+from sensorium.media.image import read_image
+from sensorium.vision_language.people import PeopleDetector, Person
+from tests import real_media
+
+# Where a body is, by eye: left, top, right, bottom.
+BODIES = {
+    "astronaut": (0, 10, 430, 512),
+    "cameraman": (80, 60, 330, 512),
+    "messi": (60, 60, 470, 342),
+    "basketball": (20, 70, 190, 480),
+}
+
+
+@pytest.fixture(scope="module")
+def detector() -> Iterator[PeopleDetector]:
+    with PeopleDetector() as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> PIL.Image.Image:
+    return read_image(real_media.photo("astronaut"))
+
+
+def overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """Return the intersection over the union of two boxes."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0.0, width) * max(0.0, height)
+    area = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return shared / (area - shared)
+
+
+def points(person: Person) -> dict[str, tuple[float, float]]:
+    return {point.name: (point.x, point.y) for point in person.landmarks}
+
+
+def test_people_are_told_from_everything_else(detector: PeopleDetector) -> None:
+    confidence = {name: detector.confidence(path) for name, path in real_media.photos().items()}
+    people = {name: value for name, value in confidence.items() if name in BODIES}
+    others = {name: value for name, value in confidence.items() if name not in BODIES}
+    false = sum(value >= 0.5 for value in others.values())
+    print(f"people: {min(people.values()):.2f} and more")
+    print(f"{len(others)} others: {false} taken for people, highest {max(others.values()):.2f}")
+    assert min(people.values()) >= 0.6
+    assert false <= 1
+    assert all(0 <= value <= 1 for value in confidence.values())
+
+
+@pytest.mark.parametrize("name", sorted(BODIES))
+def test_boxes_are_where_the_bodies_are(detector: PeopleDetector, name: str) -> None:
+    image = read_image(real_media.photo(name))
+    (person,) = detector.detect(image)
+    print(name, [round(value) for value in person.box], f"{overlap(person.box, BODIES[name]):.2f}")
+    assert overlap(person.box, BODIES[name]) > 0.5
+    assert person.score >= 0.5
+    assert person.box[0] >= 0
+    assert person.box[1] >= 0
+    assert person.box[2] <= image.width
+    assert person.box[3] <= image.height
+
+
+def test_landmarks_of_a_face(detector: PeopleDetector, astronaut: PIL.Image.Image) -> None:
+    (person,) = detector.detect(astronaut)
+    assert len(person.landmarks) == 33
+    found = points(person)
+    # By eye, in pixels of the photograph; left and right are her own.
+    for name, place in {
+        "nose": (214, 122),
+        "left eye": (240, 103),
+        "right eye": (193, 101),
+        "mouth left": (229, 148),
+        "mouth right": (197, 145),
+        "left ear": (262, 117),
+        "right ear": (175, 110),
+    }.items():
+        assert found[name] == pytest.approx(place, abs=9), name
+    visible = {point.name: point.visibility for point in person.landmarks}
+    assert visible["nose"] > 0.9
+    assert visible["left ankle"] < 0.2  # the photograph ends at her waist
+
+
+def test_landmarks_follow_the_picture(detector: PeopleDetector, astronaut: PIL.Image.Image) -> None:
+    upright = points(detector.detect(astronaut)[0])
+    wide = PIL.Image.new("RGB", (1400, 600), "grey")
+    wide.paste(astronaut, (700, 60))
+    moved = points(detector.detect(wide)[0])
+    mirrored = points(detector.detect(PIL.ImageOps.mirror(astronaut))[0])
+    turned = points(detector.detect(astronaut.rotate(25, resample=PIL.Image.Resampling.BICUBIC))[0])
+    x, y = upright["nose"]
+    assert moved["nose"] == pytest.approx((x + 700, y + 60), abs=12)
+    assert mirrored["nose"] == pytest.approx((astronaut.width - x, y), abs=12)
+    assert mirrored["left eye"][0] > mirrored["right eye"][0]
+    assert turned["nose"] == pytest.approx((161, 152), abs=12)  # the nose's place, turned about the centre
+
+
+def test_rough_boxes_without_landmarks(detector: PeopleDetector, astronaut: PIL.Image.Image) -> None:
+    (person,) = detector.detect(astronaut, landmarks=False)
+    assert person.landmarks == ()
+    assert overlap(person.box, BODIES["astronaut"]) > 0.4
+
+
+def test_odd_shapes_have_nobody(detector: PeopleDetector) -> None:
+    for size in ((1, 1), (1, 3000), (3000, 2), (224, 224)):
+        assert detector.detect(PIL.Image.new("RGB", size, "white")) == []
+
+
+def test_threads_find_the_same(detector: PeopleDetector) -> None:
+    paths = [real_media.photo(name) for name in BODIES] * 3
+    alone = [detector.confidence(path) for path in paths]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(detector.confidence, paths)) == alone
+
+
+def test_results_are_plain(detector: PeopleDetector, astronaut: PIL.Image.Image) -> None:
+    (person,) = detector.detect(astronaut)
+    plain = person.to_dict()
+    assert set(plain) == {"box", "score", "landmarks"}
+    assert set(plain["landmarks"][0]) == {"name", "x", "y", "depth", "visibility"}
+
+
+def test_only_the_cpu() -> None:
+    with pytest.raises(InputError, match="BlazePose runs on the CPU"):
+        PeopleDetector(device="cuda").load()
