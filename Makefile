@@ -25,7 +25,7 @@ bench: $(VENV)/.installed-dev weights
 	$(RUN) -m benchmarks
 
 weights: | $(VENV)/.installed-all
-	$(RUN) -m sensorium models pull starter --quiet
+	@$(RUN) -m sensorium models pull starter >/dev/null
 
 clean:
 	rm -rf $(VENV) tour dist benchmarks/results .coverage .mypy_cache .pytest_cache .ruff_cache
