@@ -117,6 +117,17 @@ def test_a_picture_of_thousands_of_scans() -> None:
     assert read_image(data).size == (640, 427)
 
 
+def test_a_phone_photo_with_a_film_behind_it_has_one_layer() -> None:
+    """Twenty megabytes of anything hold what looks like the beginning of a scan three hundred times."""
+    anything = random.Random(0).randbytes(20 << 20)
+    assert anything.count(b"\xff\xda") > 200
+    data = _saved("JPEG")
+    assert read_image(data + anything).size == (640, 427)
+    notes = b"".join(b"\xff\xeb\xff\xff" + anything[place : place + 65_533] for place in range(0, 200 * 65_533, 65_533))
+    assert notes.count(b"\xff\xda") > 100
+    assert read_image(data[:2] + notes + data[2:]).size == (640, 427)
+
+
 def test_bomb_in_the_text_and_in_the_profile() -> None:
     pixels = (b"IDAT", zlib.compress(bytes(1 + 3)))
     text = (b"zTXt", b"comment\0\0" + _zeros(70))

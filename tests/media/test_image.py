@@ -221,6 +221,21 @@ def test_other_modes_equal_the_scene(scene: Image.Image, mode: str) -> None:
     assert numpy.abs(_pixels(image) - _pixels(expected)).max() <= (4 if mode == "LAB" else 1)
 
 
+def test_a_phone_photo_with_a_second_picture_inside(scene: Image.Image) -> None:
+    buffer = io.BytesIO()
+    scene.save(buffer, "MPO", save_all=True, append_images=[ImageOps.invert(scene)], quality=95)
+    assert numpy.abs(_pixels(read_image(buffer.getvalue())) - _pixels(scene)).mean() < 3
+    assert read_image(buffer.getvalue(), minimum_side=40).size == (80, 48)
+
+
+def test_jpeg_in_four_inks(scene: Image.Image) -> None:
+    inks = Image.open(io.BytesIO(_saved(scene.convert("CMYK"), "JPEG", quality=95)))
+    assert numpy.array_equal(
+        _pixels(read_image(_saved(scene.convert("CMYK"), "JPEG", quality=95))), _pixels(inks.convert("RGB"))
+    )
+    assert numpy.abs(_pixels(read_image(inks)) - _pixels(scene)).mean() < 4
+
+
 def test_sixteen_bit_colour() -> None:
     """Written by hand: Pillow writes no PNG with 48 bits."""
     rows = b"".join(b"\0" + struct.pack(">3H", 257 * 10, 257 * 200, 65535) for _ in range(2))

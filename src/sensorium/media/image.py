@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -62,6 +63,8 @@ _UPRIGHT = {
 }
 _SIXTEEN_TO_EIGHT_BITS = ((numpy.arange(65536, dtype=numpy.uint32) + 128) // 257).astype(numpy.uint8)
 _MOST_SCANS = 100
+_JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # FF 00 and FF D0…D7 are part of a scan
+_START_OF_SCAN, _END_OF_IMAGE, _TEMPORARY = 0xDA, 0xD9, 0x01
 _SAVE_AGAIN = "Save it again as PNG or JPEG"
 _WRITERS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -151,7 +154,9 @@ def _description(metadata: Mapping[str, str]) -> Image.Exif:
 def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | None, limits: Limits) -> Image.Image:
     with media.open() as file:
         if reader is JpegImageFile:
-            file = io.BytesIO(_checked_scans(file.read(), media.name))
+            data = file.read()
+            _check_scans(data, media.name)
+            file = io.BytesIO(data)
         try:
             if reader is TiffImageFile:
                 _silence_libtiff()
@@ -181,11 +186,17 @@ def _without_file(image: ImageFile) -> Image.Image:
     return image.copy()
 
 
-def _checked_scans(data: bytes, name: str) -> bytes:
+def _check_scans(data: bytes, name: str) -> None:
     """Refuse a JPEG that repeats its whole picture in thousands of scans: a small file that takes hours to decode."""
-    if data.count(b"\xff\xda") > _MOST_SCANS:
-        raise InputError(f"The picture {name} is built from too many layers", _SAVE_AGAIN)
-    return data
+    scans, marker = 0, _JPEG_MARKER.search(data, 2)
+    while marker is not None and marker[0][1] != _END_OF_IMAGE:
+        end = marker.end()
+        if marker[0][1] != _TEMPORARY:  # the only other marker that stands alone
+            end += int.from_bytes(data[end : end + 2], "big")
+        scans += marker[0][1] == _START_OF_SCAN
+        if scans > _MOST_SCANS:
+            raise InputError(f"The picture {name} is built from too many layers", _SAVE_AGAIN)
+        marker = _JPEG_MARKER.search(data, end)
 
 
 def _check_dimensions(size: tuple[int, int], name: str, limits: Limits) -> None:
