@@ -60,6 +60,7 @@ class CausalLanguageModel:
         temperature: float,
         top_p: float,
         seed: int,
+        repetition_penalty: float,
         cancel: Cancellation | None,
     ) -> Iterator[int]:
         """Give the answer's tokens as they are written.
@@ -108,6 +109,7 @@ class CausalLanguageModel:
                         temperature=temperature or None,
                         top_p=top_p if temperature else None,
                         top_k=0 if temperature else None,
+                        repetition_penalty=repetition_penalty,
                         streamer=Written(),
                         stopping_criteria=StoppingCriteriaList([Halted()]),
                         pad_token_id=self.tokenizer.padding,

@@ -44,6 +44,7 @@ class CTranslate2LanguageModel:
         temperature: float,
         top_p: float,
         seed: int,
+        repetition_penalty: float,
         cancel: Cancellation | None,
     ) -> Iterator[int]:
         """Give the answer's tokens as they are written; closing the iterator, or setting ``cancel``, ends it."""
@@ -58,6 +59,7 @@ class CTranslate2LanguageModel:
                 sampling_topk=0 if temperature else 1,
                 sampling_topp=top_p,
                 sampling_temperature=temperature or 1.0,
+                repetition_penalty=repetition_penalty,
             )
             with closing(steps):
                 for step in steps:

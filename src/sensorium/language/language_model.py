@@ -37,6 +37,7 @@ class TextWriter(Protocol):
         temperature: float,
         top_p: float,
         seed: int,
+        repetition_penalty: float,
         cancel: Cancellation | None,
     ) -> Iterator[int]:
         """Give the answer's tokens as they are written, until its end, ``max_new_tokens`` or ``cancel``."""
@@ -86,6 +87,7 @@ class LanguageModel(Task["TextWriter"]):
         temperature: float = 0.0,
         top_p: float = 1.0,
         seed: int | None = None,
+        repetition_penalty: float = 1.0,
         stop: str | Sequence[str] = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
@@ -102,6 +104,7 @@ class LanguageModel(Task["TextWriter"]):
             temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
             top_p: Sample only from the likeliest tokens that together have this probability.
             seed: Makes sampling repeatable; a fresh one is drawn if None.
+            repetition_penalty: Above 1, words that were written before become less likely.
             stop: End the answer before any of these strings.
             progress: Told the tokens written so far.
             cancel: Stops after the token being written.
@@ -125,6 +128,7 @@ class LanguageModel(Task["TextWriter"]):
             temperature=temperature,
             top_p=top_p,
             seed=seed,
+            repetition_penalty=repetition_penalty,
             stop=stop,
             continue_text=True,
             progress=progress,
@@ -140,6 +144,7 @@ class LanguageModel(Task["TextWriter"]):
         temperature: float = 0.0,
         top_p: float = 1.0,
         seed: int | None = None,
+        repetition_penalty: float = 1.0,
         stop: str | Sequence[str] = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
@@ -153,6 +158,7 @@ class LanguageModel(Task["TextWriter"]):
             temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
             top_p: Sample only from the likeliest tokens that together have this probability.
             seed: Makes sampling repeatable; a fresh one is drawn if None.
+            repetition_penalty: Above 1, words that were written before become less likely.
             stop: End the answer before any of these strings.
             progress: Told the tokens written so far.
             cancel: Stops after the token being written.
@@ -168,6 +174,7 @@ class LanguageModel(Task["TextWriter"]):
             temperature=temperature,
             top_p=top_p,
             seed=seed,
+            repetition_penalty=repetition_penalty,
             stop=stop,
             progress=progress,
             cancel=cancel,
@@ -182,6 +189,7 @@ class LanguageModel(Task["TextWriter"]):
         temperature: float = 0.0,
         top_p: float = 1.0,
         seed: int | None = None,
+        repetition_penalty: float = 1.0,
         stop: str | Sequence[str] = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
@@ -196,6 +204,7 @@ class LanguageModel(Task["TextWriter"]):
             temperature=temperature,
             top_p=top_p,
             seed=seed,
+            repetition_penalty=repetition_penalty,
             stop=stop,
             continue_text=False,
             progress=progress,
@@ -210,12 +219,13 @@ class LanguageModel(Task["TextWriter"]):
         temperature: float,
         top_p: float,
         seed: int | None,
+        repetition_penalty: float,
         stop: str | Sequence[str],
         continue_text: bool,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Iterator[str]:
-        _check_sampling(max_new_tokens, temperature, top_p)
+        _check_sampling(max_new_tokens, temperature, top_p, repetition_penalty)
         require_language(messages[-1]["content"], self.checkpoint, what="prompt")
         self.load(progress=progress, cancel=cancel)
         backend = self.backend
@@ -237,19 +247,22 @@ class LanguageModel(Task["TextWriter"]):
             temperature=temperature,
             top_p=top_p,
             seed=random.SystemRandom().randrange(1 << 31) if seed is None else seed,
+            repetition_penalty=repetition_penalty,
             cancel=cancel,
         )
         stops = (stop,) if isinstance(stop, str) else tuple(stop)
         return _until(backend.tokenizer.decode(written), stops, written, max_new_tokens, progress, cancel)
 
 
-def _check_sampling(max_new_tokens: int, temperature: float, top_p: float) -> None:
+def _check_sampling(max_new_tokens: int, temperature: float, top_p: float, repetition_penalty: float) -> None:
     if max_new_tokens < 1:
         raise InputError(f"max_new_tokens is {max_new_tokens}", "Allow at least one token")
     if not 0 <= temperature <= 2:
         raise InputError(f"The temperature {temperature} is not between 0 and 2", "0 is repeatable, 0.7 is varied")
     if not 0 < top_p <= 1:
         raise InputError(f"top_p is {top_p}, not above 0 and at most 1", "Use 1 to sample from all tokens")
+    if not 0 < repetition_penalty <= 10:
+        raise InputError(f"The repetition penalty {repetition_penalty} is not above 0 and at most 10", "Use 1 for none")
 
 
 def _until(

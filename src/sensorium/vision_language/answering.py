@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sensorium.answer import Evidence
 from sensorium.vision_language.colours import ColourShare, describe_colours
-from sensorium.vision_language.questions import Asks, Question, find_in_phrase
+from sensorium.vision_language.questions import Asks, Question, find_in_phrase, without_article
 from sensorium.vision_language.recognition import Tag, thing_of
 from sensorium.vision_language.scene import Place, Scene
 from sensorium.vision_language.vocabulary import Thing, is_everyday, singular, with_article
 
 _YES = 0.5
 _SLIGHTEST = 0.06
-_COLOUR_WORTH = 0.12
+_MAIN_COLOUR, _SECOND_COLOUR = 0.3, 0.12
+_USUAL_PLACES = {
+    "sky": "top",
+    "ceiling": "top",
+    "ground": "bottom",
+    "floor": "bottom",
+    "grass": "bottom",
+    "road": "bottom",
+}
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,7 @@ def answer_directly(scene: Scene, question: Question) -> Reply | None:
         Asks.WRITING: lambda scene, question: cannot_tell(scene, "I can't read writing in a picture"),
         Asks.IDENTITY: lambda scene, question: cannot_tell(scene, "I can't tell who somebody is"),
         Asks.ACTION: lambda scene, question: cannot_tell(scene, "I can't tell what is being done in a still picture"),
-        Asks.PART: lambda scene, question: cannot_tell(
-            scene, f"I can't tell what is where around the {question.subject}"
-        ),
+        Asks.PART: lambda scene, question: cannot_tell(scene, "I can't tell what is in which part of it"),
     }
     answerer = answerers.get(question.asks)
     return answerer(scene, question) if answerer else None
@@ -89,7 +95,7 @@ def caption(scene: Scene) -> Reply:
         colours = scene.colours_of(subject)
         if colours:
             sentences.append(f"The {subject} is {describe_colours(colours)}")
-            facts.append(Evidence("colour", sentences[-1], _covered(colours)))
+            facts.append(Evidence("colour", sentences[-1], main.confidence if main else None))
     return Reply(". ".join(sentences) + ".", tuple(facts), confidence)
 
 
@@ -140,7 +146,7 @@ def _count(scene: Scene, question: Question) -> Reply:
     if question.about_people:
         return _count_people(scene, question)
     thing = question.thing
-    subject = question.subject
+    subject = question.noun
     if thing is None or scene.shows(thing):
         seen = f"I can see {with_article(thing.name)}, but I" if thing is not None else "I"
         evidence = (_tag_evidence(scene, thing),) if thing is not None else ()
@@ -162,49 +168,64 @@ def _count_people(scene: Scene, question: Question) -> Reply:
 
 
 def _colour(scene: Scene, question: Question) -> Reply:
-    region, colours, refusal = _coloured(scene, question)
-    if refusal is not None:
-        return refusal
-    text = f"The {region} is {describe_colours(colours)}"
-    return Reply(f"{text}.", (Evidence("colour", text, _covered(colours)),), _covered(colours))
+    found = _coloured(scene, question)
+    if isinstance(found, Reply):
+        return found
+    text = f"The {found.region} is {describe_colours(found.colours)}"
+    return Reply(f"{text}.", (Evidence("colour", text, found.confidence),), found.confidence)
 
 
 def _is_colour(scene: Scene, question: Question) -> Reply:
-    region, colours, refusal = _coloured(scene, question)
-    if refusal is not None:
-        return refusal
-    text = f"The {region} is {describe_colours(colours)}"
-    asked = question.colour
-    share = sum(colour.share for colour in colours if asked in colour.name.split())
-    answer = "Yes" if share >= 0.3 else "Partly" if share >= _COLOUR_WORTH else "No"
-    return Reply(f"{answer}: the {text[4:]}.", (Evidence("colour", text, _covered(colours)),), _covered(colours))
+    if "black and white" in question.text.lower() and question.subject.startswith("black"):
+        answer = "Yes, it is" if scene.monochrome else "No, it is not"
+        return Reply(f"{answer} black and white.", tuple(scene.colour_facts()[:1]))
+    found = _coloured(scene, question)
+    if isinstance(found, Reply):
+        return found
+    words = f"the {found.region} is {describe_colours(found.colours)}"
+    share = sum(colour.share for colour in found.colours if question.colour in colour.name.split())
+    answer = "Yes" if share >= _MAIN_COLOUR else "Partly" if share >= _SECOND_COLOUR else "No"
+    evidence = Evidence("colour", _capitalised(words), found.confidence)
+    return Reply(f"{answer}: {words}.", (evidence,), found.confidence)
 
 
-def _coloured(scene: Scene, question: Question) -> tuple[str, tuple[ColourShare, ...], Reply | None]:
-    """Return the region that a question about colours means, its colours, and a refusal where there is none."""
-    subject = question.subject
-    nothing: tuple[ColourShare, ...] = ()
+@dataclass(frozen=True)
+class _Coloured:
+    """A region or a thing, its colours, and how sure it is that the thing is there."""
+
+    region: str
+    colours: tuple[ColourShare, ...]
+    confidence: float | None = None
+
+
+def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
+    """Return what a question about colours means, or a refusal where there is no such thing."""
+    subject = question.noun
     if scene.monochrome:
-        return "", nothing, Reply("The picture is black and white.", tuple(scene.colour_facts()), 1.0)
+        return Reply("The picture is black and white.", tuple(scene.colour_facts()))
     for region in ("middle", "top", "bottom", "left", "right"):
         if region in subject.split() or (region == "middle" and "centre" in subject):
-            return region, scene.colours_of(region), None
+            return _Coloured(region, scene.colours_of(region))
     if not subject:
-        return "picture", scene.colours_of("picture"), None
+        return _Coloured("picture", scene.colours_of("picture"))
     if question.about_people:
-        return "", nothing, cannot_tell(scene, f"I can't tell the colour of the {subject}")
-    thing = find_in_phrase(subject)
+        return cannot_tell(scene, f"I can't tell the colour of the {subject}")
+    usual = _USUAL_PLACES.get(subject.split()[-1])
+    thing = question.thing
+    if usual is not None and (thing is None or not scene.shows(thing)):
+        text = f"The {usual} of the picture is {describe_colours(scene.colours_of(usual))}"
+        return Reply(f"I can't tell what is {subject} here. {text}.", (Evidence("colour", text),))
     if thing is None:
-        return "", nothing, cannot_tell(scene, f"I can't find the {subject}, so I can't tell its colour")
+        return cannot_tell(scene, f"I can't find the {subject}, so I can't tell its colour")
     tag = _tag_for(scene, thing)
     if tag is not None:
         colours = scene.colours_of(tag.name)
         if not colours:
-            return "", nothing, cannot_tell(scene, f"I can't tell the {tag.name} from what is around it")
-        return (subject if thing.name in subject else thing.name), colours, None
-    sign = scene.slightest_sign_of(thing)
-    reason = f"I can see no {subject}" if sign < _SLIGHTEST else f"I'm not sure that there is {with_article(subject)}"
-    return "", nothing, cannot_tell(scene, reason)
+            return cannot_tell(scene, f"I can't tell the {tag.name} from what is around it")
+        return _Coloured(subject if thing.name in subject else thing.name, colours, tag.confidence)
+    if scene.slightest_sign_of(thing) < _SLIGHTEST:
+        return cannot_tell(scene, f"I can see no {subject}")
+    return cannot_tell(scene, f"I'm not sure that there is {with_article(subject)}")
 
 
 def _tag_for(scene: Scene, thing: Thing) -> Tag | None:
@@ -219,12 +240,20 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
     alternatives = [part.strip() for part in question.subject.split(" or ")]
     if len(alternatives) > 1:
         return _choice(scene, alternatives)
+    together = [part.strip() for part in question.subject.split(" and ")]
+    if len(together) > 1:
+        replies = [_presence(scene, replace(question, subject=without_article(part))) for part in together]
+        found = [reply for reply in replies if reply is not None]
+        if len(found) < len(replies):
+            return None
+        return Reply(" ".join(reply.text for reply in found), tuple(fact for reply in found for fact in reply.evidence))
     if question.about_people:
         return _people_presence(scene, question)
     thing = question.thing
     if thing is None:
         return None
-    named = with_article(singular(question.subject) if find_in_phrase(question.subject) else thing.name)
+    noun = singular(question.noun)
+    named = with_article(noun)
     confidence = round(scene.confidence_in(thing), 2)
     evidence = (_tag_evidence(scene, thing),)
     if scene.shows(thing):
@@ -232,8 +261,9 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
         more = f" ({with_article(exact.name)})" if exact is not None else ""
         return Reply(f"Yes, there is {with_article(thing.name)}{more}.", evidence, confidence)
     if scene.slightest_sign_of(thing) < _SLIGHTEST:
-        return Reply(f"No, I can see no {named.partition(' ')[2] or named}.", evidence, _absence(scene, thing))
-    return Reply(f"I'm not sure: there may be {named}.", evidence, confidence)
+        return Reply(f"No, I can see no {noun}.", evidence, _absence(scene, thing))
+    sign = round(max(confidence, scene.slightest_sign_of(thing)), 2)
+    return Reply(f"I'm not sure: there may be {named}.", evidence, sign)
 
 
 def _choice(scene: Scene, alternatives: Sequence[str]) -> Reply | None:
@@ -276,7 +306,7 @@ def _kind(scene: Scene, question: Question) -> Reply | None:
         return Reply(
             f"There is {with_article(thing.name)}, but I can't tell of which kind.", (_tag_evidence(scene, thing),)
         )
-    return cannot_tell(scene, f"I can see no {question.subject} for sure")
+    return cannot_tell(scene, f"I can see no {question.noun} for sure")
 
 
 def _place(scene: Scene, question: Question) -> Reply | None:
@@ -295,7 +325,7 @@ def _place(scene: Scene, question: Question) -> Reply | None:
             text = f"The {tag.name} is {found[tag.name]}"
             return Reply(f"{text}.", (Evidence("layout", text),), tag.confidence)
         return cannot_tell(scene, f"I can't tell where the {tag.name} is")
-    return cannot_tell(scene, f"I can see no {question.subject} for sure")
+    return cannot_tell(scene, f"I can see no {question.noun} for sure")
 
 
 def _place_of_box(box: tuple[float, ...], scene: Scene) -> Place:
@@ -332,10 +362,6 @@ def _tag_evidence(scene: Scene, thing: Thing) -> Evidence:
 
 def _absence(scene: Scene, thing: Thing) -> float:
     return round(1 - scene.slightest_sign_of(thing), 2)
-
-
-def _covered(colours: Sequence[ColourShare]) -> float:
-    return round(min(1.0, sum(colour.share for colour in colours)), 2)
 
 
 def _listed(parts: Sequence[str], word: str = "and") -> str:

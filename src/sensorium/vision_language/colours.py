@@ -116,7 +116,8 @@ def name_pixels(image: PIL.Image.Image) -> np.ndarray:
     # Lightness counts half: shadow and light move it without changing the name.
     weights = np.array([0.6, 1.0, 1.0])
     distances = (((pixels[..., None, :] - prototypes) * weights) ** 2).sum(-1)
-    return owners[distances.argmin(-1)]
+    named: np.ndarray = owners[distances.argmin(-1)]
+    return named
 
 
 def colour_names() -> tuple[str, ...]:

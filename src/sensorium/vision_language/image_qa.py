@@ -42,22 +42,32 @@ class ImageQA(Task["ImageAnswerer"]):
     @overload
     def answer_question(
         self,
+        image: list[ImageSource] | tuple[ImageSource, ...],
+        question: str | list[str] | tuple[str, ...],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]: ...
+
+    @overload
+    def answer_question(
+        self,
+        image: ImageSource,
+        question: list[str] | tuple[str, ...],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]: ...
+
+    @overload
+    def answer_question(
+        self,
         image: ImageSource,
         question: str,
         *,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer: ...
-
-    @overload
-    def answer_question(
-        self,
-        image: ImageSource | Sequence[ImageSource],
-        question: str | Sequence[str],
-        *,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-    ) -> list[Answer]: ...
 
     def answer_question(
         self,

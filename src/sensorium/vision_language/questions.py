@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
+from importlib.resources import files as package_files
 
+from sensorium.vision_language.english_text import about_people
 from sensorium.vision_language.vocabulary import Thing, find_thing, singular
 
-PEOPLE = frozenset(
-    "person man woman human child kid boy girl baby adult someone somebody anyone anybody face guy lady crowd "
-    "pedestrian player".split()
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_ANYBODY = {"person", "human", "someone", "somebody", "anyone", "anybody", "face", "crowd", "pedestrian"}
+_COLOURS = (
+    *("black", "white", "grey", "gray", "red", "orange", "brown", "beige", "yellow", "green", "blue", "teal"),
+    *("purple", "pink", "olive", "turquoise", "violet"),
 )
-_PARTICULAR_PEOPLE = frozenset("man woman child kid boy girl baby adult guy lady player".split())
-COLOURS = frozenset(
-    "black white grey gray red orange brown beige yellow green blue teal purple pink olive turquoise violet".split()
-)
-_PICTURE = r"(?:image|picture|photo|photograph|scene|pic|shot|frame)"
-_ENDING = re.compile(
-    rf"\b(?:in|on|of|at|within|from|inside|across)\s+(?:the|this|that|these|a|your|my)\s+{_PICTURE}s?\b|"
+_PICTURE = r"(?:images?|pictures?|photos?|photographs?|scenes?|pics?|shots?|frames?|films?|videos?|movies?|clips?)"
+_MACROS = {
+    "<is>": r"(?:is|are|was|were)",
+    "<picture>": _PICTURE,
+    "<colour>": rf"(?P<colour>{'|'.join(_COLOURS)})",
+    "<subject>": r"(?P<subject>\w[\w\s',-]*?)",
+    " ...": r"(?:\b.*)?",
+}
+_NOT_THE_SUBJECT = re.compile(
+    rf"\b(?:in|on|of|at|within|from|inside|across)\s+(?:the|this|that|these|a|your|my)\s+{_PICTURE}\b|"
+    rf"\b(?:the|this|that)\s+{_PICTURE}\b|^\s*{_PICTURE}\s*$|"
     r"\b(?:here|there|please|visible|shown|exactly|present|now|wearing|depicted|pictured)\b"
 )
 _OPENING = re.compile(
     r"^(?:hi|hello|hey|ok|okay|so|well|and|then|now|please|also|but|thanks|thank you)\b[\s,.!]*|"
-    r"^(?:can|could|would|will) you (?:please )?(?:tell|show) me (?:if |whether )?|^(?:tell|show) me (?:if |whether )?|"
+    r"^(?:(?:can|could|would|will) you (?:please )?)?(?:tell|show) me (?:if |whether )?|"
     r"^(?:do you know|i wonder|i want to know|i'd like to know) (?:if |whether )?"
 )
 _ARTICLES = re.compile(r"^(?:the|a|an|any|some|this|that|these|those|your|my|its|their|his|her|many|of|one|more)\s+")
+_POINTING = {"it", "this", "that", "they", "these", "those", "you", "you see", "one", "thing", "object", "s"}
 
 
 class Asks(Enum):
@@ -72,62 +88,32 @@ class Question:
         return find_in_phrase(self.subject)
 
     @property
+    def noun(self) -> str:
+        """The subject in words: as it was asked, but in the vocabulary's spelling ("Pekingese")."""
+        thing = self.thing
+        return thing.name if thing is not None and thing.name.lower() == self.subject else self.subject
+
+    @property
     def about_people(self) -> bool:
         """Whether the subject is people."""
-        return any(singular(word) in PEOPLE for word in self.subject.split())
+        words = self.subject.split()
+        return bool(words) and (about_people(words[-1]) > 0 or singular(words[-1]) in _ANYBODY)
 
     @property
     def about_particular_people(self) -> bool:
-        """Whether the subject is people of some age or sex, which nothing here can tell."""
-        return any(singular(word) in _PARTICULAR_PEOPLE for word in self.subject.split())
-
-
-_POINTING = frozenset(
-    ["it", "this", "that", "they", "these", "those", "you", "you see", "do you see", "picture", "image"]
-)
-_COLOUR_WORDS = "|".join(sorted(COLOURS))
-_BE = r"(?:is|are|was|were|'s|do|does)"
-
-# Tried in this order; the named groups are the subject and the colour.
-_FORMS: tuple[tuple[Asks, str], ...] = (
-    (Asks.COUNT, r"how many (?P<subject>[\w\s-]+?)(?: (?:is|are|do|can|does|did|have|were|was)\b.*)?$"),
-    (Asks.COUNT, r"(?:count|what is the number of|number of) (?:the |all )?(?P<subject>[\w\s-]+)$"),
-    (Asks.COLOUR, rf"(?:what|which) (?:is|are) the (?:main |dominant |most common )?colou?rs?(?: of)?(?P<subject>.*)$"),
-    (Asks.COLOUR, rf"(?:what|which) (?:kind of |main |dominant )?colou?rs? (?:{_BE}|can|of|has|have)(?P<subject>.*)$"),
-    (Asks.COLOUR, r"(?:what|which) (?:main |dominant )?colou?rs?(?P<subject>)\b.*$"),
-    (Asks.IS_COLOUR, rf"(?:is|are|was|were)(?P<subject>.+?) (?:really |mostly |all )?(?P<colour>{_COLOUR_WORDS})(?: in colou?r)?$"),
-    (Asks.LIGHT, r"(?:is|was) (?:it|the \w+|this) (?:(?:a|too|very|rather) )?(?:dark|bright|light)\b.*$"),
-    (Asks.BLUR, r"(?:is|was) (?:it|the \w+|this) (?:(?:a|too|very) )?(?:blurr?(?:ed|y)|sharp|in focus|out of focus)\b.*$"),
-    (Asks.SIZE, r"(?:what|which|how) (?:is the |are the )?(?:size|resolution|dimensions?|format|orientation|aspect|big|large|wide|tall)\b.*$"),
-    (Asks.WRITING, r".*\b(?:written|say|says|read|reads|text|word|words|letters?|sign say|title|caption says|number plate|licen[cs]e plate)\b.*$"),
-    (Asks.IDENTITY, r"(?:who|whose|whom)\b.*$|what is (?:his|her|their|the \w+'s) name$"),
-    (Asks.ACTION, r".*\b(?:doing|happening|going on|taking place)\b.*$|.*\bwhat (?:does|do) (?P<subject>.+) do$"),
-    (Asks.PLACE, rf"where(?: {_BE}|'s)?(?P<subject>.+)$"),
-    (Asks.KIND, r"(?:what|which) (?:kind|type|sort|breed|species|make|model|variety)s? (?:of )?(?P<subject>[\w\s-]+?)?(?: (?:is|are|do|can|does)\b.*)?$"),
-    (Asks.DETAIL, r"describe\b.*$|.*\bin (?:more |full |great |as much )?detail.*$|(?:tell me|say) (?:more|everything|all|something)?\s?about (?:the|this|it)\b.*$|what else\b.*$|about (?:the|this) .*$"),
-    (Asks.PRESENCE, r"(?:is|are|was|were) there(?: also)?(?P<subject>.+)$"),
-    (Asks.PRESENCE, r"(?:do|can|could) (?:you|we|i|one) (?:also )?(?:see|find|spot|recogni[sz]e|detect)(?P<subject>.+)$"),
-    (Asks.PRESENCE, rf"does (?:the|this|it)\s?(?:{_PICTURE})? ?(?:show|contain|have|include|depict)(?P<subject>.+)$"),
-    (Asks.PRESENCE, rf"(?:is|are) (?:this|that|it|these|those|they)(?: (?:a|the) {_PICTURE} of)? (?=(?:a|an|the|some|people)\b)(?P<subject>.+)$"),
-    (Asks.PRESENCE, r"(?:has|have) (?:it|this|they) (?:got )?(?P<subject>.+)$"),
-    (Asks.PRESENCE, r"(?:any|a|an) (?P<subject>[\w\s-]+)$"),
-    (Asks.PART, rf"what (?:is|are|do you see|can you see|can be seen) (?:on|under|behind|beside|above|below|near|next to|in front of|in|inside|around) (?!(?:the|this|that) {_PICTURE}\b)(?P<subject>.+)$"),
-    (Asks.CONTENT, rf"what(?: all)?(?: {_BE}|'s| can| could)? ?(?:in|on|this|that|it|there|you see|i see|we see|be seen|the (?:main )?(?:object|subject|thing|content)|(?:the|this) {_PICTURE}|do you see|these|they|shown)\b.*$"),
-    (Asks.CONTENT, rf"(?:what|which) (?:objects?|things?|items?) (?:{_BE}|can|do)\b.*$|caption.*$|(?:list|name) .*$|what (?:do|can) (?:you|we|i) see$"),
-    (Asks.KIND, r"(?:what|which) (?P<subject>[\w\s-]+?) (?:is|are|was|were|does|do|can)\b.*$"),
-)  # fmt: skip
-_COMPILED = tuple((asks, re.compile(form)) for asks, form in _FORMS)
+        """Whether the subject is people of some age, sex or trade, which nothing here can tell."""
+        return self.about_people and not any(singular(word) in _ANYBODY for word in self.subject.split())
 
 
 def parse_question(text: str) -> Question:
     """Take a question apart by its wording."""
-    plain = _plain(text)
-    for asks, form in _COMPILED:
-        found = form.match(plain)
+    plain = plain_words(text)
+    for asks, pattern in _forms():
+        found = pattern.fullmatch(plain)
         if found:
             groups = found.groupdict()
-            subject = _subject(groups.get("subject") or "")
-            if asks is Asks.KIND and (not subject or subject in {"thing", "object", "one", "it"}):
+            subject = subject_in(groups.get("subject") or "")
+            if asks is Asks.KIND and not subject:
                 return Question(text, Asks.CONTENT)
             return Question(text, asks, subject, (groups.get("colour") or "").replace("gray", "grey"))
     return Question(text, Asks.OTHER)
@@ -145,18 +131,52 @@ def find_in_phrase(phrase: str) -> Thing | None:
     return None
 
 
-def _plain(text: str) -> str:
+def without_article(phrase: str) -> str:
+    """Return a noun phrase without the articles and pronouns in front."""
+    while (shorter := _ARTICLES.sub("", phrase)) != phrase:
+        phrase = shorter
+    return phrase
+
+
+def read_forms(package: str, path: str, macros: Mapping[str, str]) -> list[tuple[str, re.Pattern[str]]]:
+    """Read how questions are worded.
+
+    Args:
+        package: Whose data file it is.
+        path: The file inside the package.
+        macros: What short names in its patterns stand for, besides those that all question forms know.
+
+    Returns:
+        What is asked for and the pattern of the whole question, in the order of the file.
+    """
+    table = tomllib.loads(package_files(package).joinpath(path).read_text(encoding="utf-8"))
+    forms = []
+    for entry in table["forms"]:
+        for pattern in entry["patterns"]:
+            written = pattern
+            for name, meaning in {**macros, **_MACROS}.items():
+                written = written.replace(name, meaning)
+            forms.append((entry["asks"], re.compile(written)))
+    return forms
+
+
+@cache
+def _forms() -> tuple[tuple[Asks, re.Pattern[str]], ...]:
+    forms = read_forms("sensorium.vision_language", "data/question_forms.toml", {})
+    return tuple((Asks[asks], pattern) for asks, pattern in forms)
+
+
+def plain_words(text: str) -> str:
+    """Return a question in lower case, without question mark, contractions, greetings and polite openings."""
     plain = re.sub(r"\s+", " ", text.lower().replace("’", "'")).strip(" ?!.\"'")
-    plain = plain.replace("what's", "what is").replace("where's", "where is").replace("who's", "who is")
+    plain = re.sub(r"\b(what|where|who|how|that|it|there)'s\b", r"\1 is", plain)
     while (shorter := _OPENING.sub("", plain).strip(" ,")) and shorter != plain:
         plain = shorter
     return plain
 
 
-def _subject(words: str) -> str:
-    subject = _ENDING.sub(" ", f" {words} ")
-    subject = re.sub(rf"\b(?:the|this|that) {_PICTURE}s?\b|^\s*{_PICTURE}s?\s*$", " ", subject)
-    subject = re.sub(r"\s+", " ", subject).strip(" ,.")
-    while (shorter := _ARTICLES.sub("", subject)) != subject:
-        subject = shorter
+def subject_in(words: str) -> str:
+    """Return the noun phrase in some words of a question, without articles and without "in the picture"."""
+    subject = re.sub(r"\s+", " ", _NOT_THE_SUBJECT.sub(" ", f" {words} ")).strip(" ,.-'")
+    subject = without_article(subject)
     return "" if subject in _POINTING else subject

@@ -121,7 +121,7 @@ def choose_tags(probabilities: np.ndarray) -> tuple[Tag, ...]:
     whole = {thing: float(probabilities[0, sorted(thing.classes)].sum()) for thing in things()}
     chosen = _most_exact(thing for thing, mass in whole.items() if mass >= _needed(thing))
     chosen.sort(key=lambda thing: -whole[thing])
-    tags = []
+    tags: list[Tag] = []
     covered: set[int] = set()
     for thing in chosen:
         # "Coffee" and "cup" are both true of an espresso; the first says enough.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sensorium.answer import Evidence
-from sensorium.progress import Cancellation, check_cancelled
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.record import Record
 from sensorium.vision_language.colours import (
     ColourShare,
@@ -138,13 +138,12 @@ class Scene(Record):
         """Return the colours of what was found, of the whole and of its parts."""
         if self.monochrome:
             return [Evidence("colour", "The picture is black and white")]
-        names = [tag.name for tag in self.tags if tag.sure]
+        sure = {tag.name: tag.confidence for tag in self.tags if tag.sure}
         facts = []
-        for region in (*names, "picture", "middle", "top", "bottom", "left", "right"):
+        for region in (*sure, "picture", "middle", "top", "bottom", "left", "right"):
             colours = self.colours_of(region)
             if colours:
-                share = min(1.0, sum(colour.share for colour in colours))
-                facts.append(Evidence("colour", f"The {region} is {describe_colours(colours)}", round(share, 2)))
+                facts.append(Evidence("colour", f"The {region} is {describe_colours(colours)}", sure.get(region)))
         return facts
 
     def layout_facts(self) -> list[Evidence]:
@@ -185,6 +184,11 @@ class SceneReader:
     def clip(self) -> CLIP:
         """The image encoder."""
         return self._clip
+
+    def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> None:
+        """Fetch and load the checkpoints now, rather than at first use."""
+        self._clip.load(progress=progress, cancel=cancel)
+        self._people.load(progress=progress, cancel=cancel)
 
     def read(self, image: ImageSource, *, cancel: Cancellation | None = None) -> Scene:
         """Measure a picture.

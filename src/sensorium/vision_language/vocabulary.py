@@ -3,7 +3,8 @@
 A name covers all classes that show it: breeds add up to "dog", palaces and churches to "building". So a picture
 whose exact class is unsure still tells surely that there is a dog.
 
-Source: Deng et al. 2012, Hedging Your Bets: Optimizing Accuracy-Specificity Trade-offs in Large Scale Visual Recognition.
+Source: Deng et al. 2012, Hedging Your Bets: Optimizing Accuracy-Specificity Trade-offs in Large Scale Visual
+Recognition.
 """
 
 from __future__ import annotations
