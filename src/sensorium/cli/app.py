@@ -21,7 +21,7 @@ from sensorium.cli import doctor, models, pictures, prompt, search, speech, vide
 from sensorium.cli.exit_codes import ALL_GOOD, BAD_INPUT, CANCELLED, OUTPUT_CLOSED, exit_code, explain
 from sensorium.cli.interrupt import end_program
 from sensorium.cli.options import examples
-from sensorium.cli.terminal import Terminal
+from sensorium.cli.terminal import Terminal, clear_screen_of_bars
 from sensorium.errors import InputError
 
 
@@ -44,6 +44,7 @@ class SensoriumGroup(TyperGroup):
             code = self._run(arguments, prog_name or "sensorium", options)
         except BrokenPipeError:
             code = OUTPUT_CLOSED
+        clear_screen_of_bars()
         if code == CANCELLED:
             print("Cancelled.", file=sys.stderr)
         if code == OUTPUT_CLOSED:
@@ -127,9 +128,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 def _prepare_streams() -> None:
     """Whatever the locale, no character may stop a command: those it can't show are escaped."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=errors)
 
 
 def _silence_libraries() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from sensorium.errors import CancelledError, InputError, MissingDependencyError, ModelUnavailableError, SensoriumError
@@ -20,10 +21,17 @@ class InternalError(SensoriumError):
     """A mistake in Sensorium or in a library, not in the input."""
 
 
+def as_options(sentence: str) -> str:
+    """Turn Python arguments in a sentence into options: ``device='cpu'`` becomes ``--device cpu``."""
+    return re.sub(
+        r"\b(model|device|language)=(?:'([^']*)'|…)", lambda found: f"--{found[1]} {found[2] or ''}".rstrip(), sentence
+    )
+
+
 def explain(error: Exception) -> SensoriumError:
     """Return an error as a sentence for the user; with ``SENSORIUM_DEBUG`` set, print its traceback too."""
     if isinstance(error, SensoriumError):
-        return error
+        return type(error)(as_options(error.message), as_options(error.remedy))
     if os.environ.get("SENSORIUM_DEBUG"):
         import traceback
 

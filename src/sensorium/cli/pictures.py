@@ -194,18 +194,24 @@ def chat(
         if sys.stdin.isatty():
             call.note("Ask about the picture. /quit or Ctrl-D ends, Ctrl-C stops an answer.")
         for question in _typed_lines():
-            history.append({"role": "user", "content": question})
-            try:
-                answer = interruptible(lambda: _answer(call, llava, sources, history))
-                history.append({"role": "assistant", "content": answer})
-            except KeyboardInterrupt:
-                if not sys.stdin.isatty():
-                    raise
-                history.pop()
-                call.line()
-            except InputError as error:
-                history.pop()
-                call.error(error, question)
+            turn = {"role": "user", "content": question}
+            with call.attempt(Input(question)):
+                answer = _interruptible_answer(call, llava, sources, [*history, turn])
+                if answer is not None:
+                    history += [turn, {"role": "assistant", "content": answer}]
+
+
+def _interruptible_answer(
+    call: Call, llava: LLaVA, sources: list[str | bytes], history: list[dict[str, str]]
+) -> str | None:
+    """Return the answer to the last turn; None if a user at a terminal stopped it with Ctrl-C."""
+    try:
+        return interruptible(lambda: _answer(call, llava, sources, history))
+    except KeyboardInterrupt:
+        if not sys.stdin.isatty():
+            raise
+        call.line()
+        return None
 
 
 def _answer(call: Call, llava: LLaVA, sources: list[str | bytes], history: list[dict[str, str]]) -> str:
@@ -233,7 +239,11 @@ def _typed_lines() -> Iterator[str]:
         try:
             line = input("> ") if interactive else sys.stdin.readline()
         except EOFError:
+            print(file=sys.stderr)
             return
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            raise
         if not line and not interactive:
             return
         line = line.strip()

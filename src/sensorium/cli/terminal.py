@@ -22,6 +22,8 @@ _ESCAPE = "\x1b"
 _HARMLESS = "\n\t\u200c\u200d"
 """Line breaks, tabs, and the joiners that emoji and several scripts need."""
 
+_bars_on_screen: set[ProgressBar] = set()
+
 
 class Terminal:
     """The two output streams of a command.
@@ -96,6 +98,7 @@ class Terminal:
         """Take the progress bar off the screen, so that a line can be printed in its place."""
         if self._bar is not None:
             self._bar.stop()
+            _bars_on_screen.discard(self._bar)
             self._bar = None
 
     def _out(self, text: str) -> None:
@@ -113,10 +116,17 @@ class Terminal:
         if self._bar is None:
             self._bar = _new_bar()
             self._bar_task = self._bar.add_task(**state)
+            _bars_on_screen.add(self._bar)
             self._bar.start()
         else:
             assert self._bar_task is not None
             self._bar.update(self._bar_task, **state)
+
+
+def clear_screen_of_bars() -> None:
+    """Take every progress bar off the screen, because the program ends."""
+    for bar in list(_bars_on_screen):
+        bar.stop()
 
 
 def _new_bar() -> ProgressBar:
