@@ -61,6 +61,5 @@ def language_code(language: str) -> str:
     near = difflib.get_close_matches(wanted, [*names, *LANGUAGES], n=1)
     raise InputError(
         f"There is no language {language[:40]!r} that this system knows",
-        (f"Did you mean {near[0]!r}? " if near else "")
-        + "Give a code such as 'en' or 'zh', or an English name",
+        (f"Did you mean {near[0]!r}? " if near else "") + "Give a code such as 'en' or 'zh', or an English name",
     )

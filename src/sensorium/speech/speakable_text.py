@@ -10,6 +10,8 @@ from sensorium.speech.languages import LANGUAGES, language_code
 
 _LONGEST_SENTENCE = 400
 _LONGEST_WORD = 40
+_LONGEST_NUMBER = 15
+"""Nobody reads a longer number as one; it is read digit by digit."""
 
 _SCRIPTS = {
     "CJK": "Chinese",
@@ -59,6 +61,7 @@ def check_speakable(text: str, *, languages: tuple[str, ...], language: str | No
             f"The voice {voice!r} speaks {_names(languages)} only, not {LANGUAGES[language_code(language)]}", remedy
         )
     cleaned = "".join(_readable(character) for character in unicodedata.normalize("NFC", text))
+    cleaned = re.sub(rf"\d{{{_LONGEST_NUMBER + 1},}}", lambda number: " ".join(number.group()), cleaned)
     if not any(character.isalnum() for character in cleaned):
         raise InputError("There are no words to speak in the text", "Give at least one word or number")
     if languages == ("en",):
@@ -103,7 +106,8 @@ def _readable(character: str) -> str:
 
 def _foreign_letters(text: str) -> str:
     """Describe the first letters of another script: "Chinese (你好)"; "" if there are none."""
-    for match in re.finditer(r"[^\W\d_]+", text):
+    # The phonemes of "[word](/phonemes/)" are letters of their own.
+    for match in re.finditer(r"[^\W\d_]+", re.sub(r"\]\(/[^)\n]*/\)", "]", text)):
         for letter in match.group():
             script = unicodedata.name(unicodedata.normalize("NFKC", letter)[0], "UNKNOWN").split()[0]
             if script != "LATIN" and letter not in _READ_AS_UNITS and letter.isalpha():
