@@ -216,9 +216,9 @@ def test_a_very_deep_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as moved:
             moved.chdir(top)
             Path("x.jpg").write_bytes(_JPEG)
-            for _ in range(2200):
-                Path("d").mkdir()
-                os.chdir("d")
+            for _ in range(1100):
+                Path("deep").mkdir()
+                os.chdir("deep")
         told: list[SensoriumError] = []
         assert _names(top, on_error=lambda _, error: told.append(error)) == [f"{top}/x.jpg"]
         assert len(told) == 1
