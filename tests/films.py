@@ -144,8 +144,7 @@ def repeated(source: Path, path: Path, times: int) -> Path:
                 again.stream, again.time_base = stream, packet.time_base
                 again.is_keyframe = packet.is_keyframe
                 again.duration = packet.duration
-                assert packet.pts is not None and packet.dts is not None
-                again.pts = packet.pts + turn * template.duration
-                again.dts = packet.dts + turn * template.duration
+                again.pts = (packet.pts or 0) + turn * template.duration
+                again.dts = (packet.dts or 0) + turn * template.duration
                 copy.mux(again)
     return path

@@ -28,7 +28,7 @@ CONTAINERS = (
 
 MAX_STREAMS = 64
 
-LARGEST_FRAME = 8192 * 8192
+LARGEST_FRAME = 8192 * 4608
 """Most pixels in a frame of a film, whatever the limit for single pictures: a decoder holds a dozen of them."""
 
 REMEDY = "Convert it with FFmpeg to MP4, WebM, WAV, FLAC, MP3 or Ogg"

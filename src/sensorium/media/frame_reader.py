@@ -96,9 +96,12 @@ class FrameReader:
         self._in_turn = kind == "avi"
         self._delay = 0
         self._may_skip = not self._in_turn
-        # In an MPEG program stream most frames carry no time of their own: it is counted from the beginning.
-        self._searchable = kind != "mpeg"
-        self._indexed = kind in _INDEXED and len(self.stream.index_entries) > 0
+        entries = self.stream.index_entries
+        self._indexed = kind in _INDEXED and len(entries) > 0
+        # In an MPEG program stream most frames carry no time of their own: it is counted from the beginning. In an
+        # AVI that was cut off, the index is missing, and with it the knowledge where decoding can begin.
+        complete = self._indexed and entries[-1].timestamp >= 0.9 * (self.stream.duration or 0)
+        self._searchable = complete if kind == "avi" else kind != "mpeg"
         self._longest_group = 0
         self._forget()
         self.first = self._find_first()
@@ -119,13 +122,16 @@ class FrameReader:
         """Return the time of a timestamp in seconds from the beginning of the film."""
         return max(0.0, ticks * self.tick - self.media.start)
 
-    def frame_at(self, ticks: int) -> TimedFrame | None:
+    def frame_at(self, ticks: int) -> TimedFrame:
         """Return the last frame that appears at ``ticks`` or before; the first one if ``ticks`` is before it.
 
         Quick where calls come in the order of time.
 
         Returns:
-            The frame; a neighbour where it is damaged; None if nothing can be decoded.
+            The frame; a neighbour where it is damaged.
+
+        Raises:
+            InputError: Nothing can be decoded.
         """
         ticks = max(ticks, self.first)
         if self._shown is None or ticks < self._shown.ticks or self._worth_seeking(ticks):
@@ -135,11 +141,14 @@ class FrameReader:
             self._may_skip = False  # uneven durations: the guard was too short, and may be again
             self._start_at(ticks)
             found, _ = self._advance(ticks, skip=False)
-        while found is None and self._group > self.first:
+        while found is None and self._began > self.first:
             # Frames that are shown before a key frame but stored after it need the group before, too.
-            self._start_at(self._group - 1)
+            self._start_at(self._began - 1)
             found, _ = self._advance(ticks, skip=False)
-        return found or self._ahead
+        found = found or self._ahead
+        if found is None:
+            raise InputError(f"No frame of {self.media.name} can be decoded", "Choose another file, or fetch it again")
+        return found
 
     def frames(self, first: int, last: int) -> Iterator[TimedFrame]:
         """Yield every frame from one timestamp to another, in the order of time."""
@@ -228,7 +237,7 @@ class FrameReader:
         self._shown: TimedFrame | None = None
         self._ahead: TimedFrame | None = None
         self._fed: int | None = None
-        self._group = 0  # where the group of pictures begins that is being decoded
+        self._began = self._group = 0  # where decoding began, and the group of pictures that it is in
 
     def _worth_seeking(self, ticks: int) -> bool:
         """Say whether decoding can begin at a place between here and there."""
@@ -253,12 +262,12 @@ class FrameReader:
                 if before is not None and key.ticks <= before <= ticks:
                     self._longest_group = max(self._longest_group, ticks - key.ticks)  # it went back: learn from it
                 self._source = chain([key.frame], rest)
-                self._group = key.ticks
+                self._began = self._group = key.ticks
                 return
             target = ticks - max(second, 2 * (ticks - target))
         self._rewind()
         self._source = packets(self.media, [self.stream], self._note_damage)
-        self._group = self.first
+        self._began = self._group = self.first
 
     def _next_key(self) -> tuple[TimedFrame | None, Iterator[Any]]:
         source = packets(self.media, [self.stream], self._note_damage)
@@ -335,4 +344,4 @@ def check_size(width: int, height: int, media: OpenMedia) -> None:
     """
     limits = media.limits
     if width * height > min(limits.max_pixels, LARGEST_FRAME) or max(width, height) > limits.max_side:
-        raise InputError(f"The pictures of the film {media.name} are too large: {width}x{height} pixels", REMEDY)
+        raise InputError(f"The film {media.name} has pictures of {width}x{height} pixels", "Scale it down first")

@@ -70,8 +70,6 @@ def probe_video(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Vide
     with open_media(source, limits=limits) as media:
         reader = FrameReader(media)
         found = reader.frame_at(reader.first)
-        if found is None:
-            raise InputError(f"No frame of {media.name} can be decoded", "Choose another file, or fetch it again")
         stream, frame, turn = reader.stream, found.frame, turn_of(found.frame)
         width, height = shown_size(frame.width, frame.height, stream.sample_aspect_ratio, turn)
         rate = float(stream.average_rate or stream.guessed_rate or 0)
@@ -181,8 +179,6 @@ def _frames(
                 shown, image = frame, maker.picture(frame.frame)
             yield VideoFrame(image, reader.seconds(frame.ticks))
         reader.report_damage()
-        if shown is None:
-            raise InputError(f"No frame of {media.name} can be decoded", "Choose another file, or fetch it again")
 
 
 def _chosen(reader: FrameReader, choice: _Choice, limits: Limits) -> Iterator[TimedFrame]:
@@ -190,9 +186,7 @@ def _chosen(reader: FrameReader, choice: _Choice, limits: Limits) -> Iterator[Ti
         yield from _scenes(reader, choice, limits)
         return
     for time in _times(reader, choice, limits):
-        frame = reader.frame_at(reader.ticks_at(time))
-        if frame is not None:
-            yield frame
+        yield reader.frame_at(reader.ticks_at(time))
 
 
 def _times(reader: FrameReader, choice: _Choice, limits: Limits) -> list[float]:
@@ -226,6 +220,4 @@ def _scenes(reader: FrameReader, choice: _Choice, limits: Limits) -> Iterator[Ti
         return
     strongest = nlargest(choice.count, ((strength, -frame.ticks) for frame, strength in found))
     for ticks in sorted(-ticks for _, ticks in strongest):
-        frame = reader.frame_at(ticks)
-        if frame is not None:
-            yield frame
+        yield reader.frame_at(ticks)
