@@ -55,7 +55,7 @@ def page(tour: tuple[Path, str]) -> Iterator[Any]:
 
 
 def test_prints_each_step_as_a_command_that_can_be_typed(tour: tuple[Path, str]) -> None:
-    commands = re.findall(r"^\$ sensorium (\w+)", tour[1], flags=re.MULTILINE)
+    commands = re.findall(r"^\$ (?:printf .* \| )?sensorium (\w+)", tour[1], flags=re.MULTILINE)
     assert commands == [step.arguments[0] for step in STEPS]
 
 
@@ -74,7 +74,7 @@ def test_what_is_spoken_is_written_down_again(tour: tuple[Path, str]) -> None:
     transcribed, _ = _outputs(tour[1], "transcribe")
     plain = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
     spoken = plain(" ".join(sentence for _, sentence in NARRATION))
-    assert jiwer.wer(spoken, plain(re.sub(r"\[[^\]]*\]", " ", transcribed))) < 0.2
+    assert jiwer.wer(spoken, plain(" ".join(transcribed.split()))) < 0.2
 
 
 def test_the_film_shows_the_photographs_while_their_sentences_are_spoken(tour: tuple[Path, str]) -> None:

@@ -27,7 +27,7 @@ NARRATION = (
     ("rocket", "A rocket waits under the evening sky."),
     ("astronaut", "This astronaut is ready for her flight."),
     ("temple", "An old temple stands high above a lake."),
-    ("flower", "And at last, an orange flower in full bloom."),
+    ("flower", "Finally, an orange flower in full bloom."),
 )
 """The photographs in the order of the film, each with the sentence that is spoken over it."""
 

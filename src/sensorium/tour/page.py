@@ -88,7 +88,7 @@ def _shown(outcome: Outcome, photos: Sequence[Photo], folder: Path) -> dict[str,
         "sense": step.sense,
         "title": step.title,
         "command": outcome.command,
-        "output": outcome.output,
+        "output": _with_file(outcome.output, folder / step.subtitles) if step.subtitles else outcome.output,
         "seconds": outcome.seconds,
         "succeeded": outcome.succeeded,
         "models": outcome.models,
@@ -97,6 +97,10 @@ def _shown(outcome: Outcome, photos: Sequence[Photo], folder: Path) -> dict[str,
         "film": _embedded(folder / step.film) if step.film else "",
         "subtitles": _embedded(folder / step.subtitles) if step.subtitles else "",
     }
+
+
+def _with_file(output: str, path: Path) -> str:
+    return f"{output}\n\n{path.read_text(encoding='utf-8').strip()}" if path.is_file() else output
 
 
 def _with_components(names: Sequence[str]) -> list[catalog.Checkpoint]:

@@ -78,6 +78,8 @@ def _prepare(output: Path) -> None:
 
 def _run_step(step: Step, write: Callable[[str], None]) -> Outcome:
     command = "sensorium " + shlex.join(step.arguments)
+    if step.typed:
+        command = f"printf '%s\\n' {shlex.join(step.typed)} | {command}"
     write(f"\n# {step.title}\n$ {command}")
     begun = time.perf_counter()
     code, text = _run_command(step.arguments, step.typed)
