@@ -134,6 +134,21 @@ def test_broken_files_are_listed_and_read_again_once_they_change(album: Path, tm
     assert index.search("a butterfly", limit=1)[0].path.name == "text.jpg"
 
 
+def test_copies_of_a_broken_file_are_told_apart(album: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (album / name).write_text("not a picture")
+    index = SearchIndex(tmp_path / "index")
+    report = index.add(album)
+    assert counts(report) == (8, 0, 0, 0, 3)
+    assert [(skipped.path.name, skipped.path.name in skipped.reason) for skipped in report.skipped] == [
+        ("a.jpg", True),
+        ("b.jpg", True),
+        ("c.jpg", True),
+    ]
+    os.mkfifo(album / "pipe.jpg")
+    assert counts(index.add(album / "pipe.jpg")) == (0, 0, 0, 0, 1)
+
+
 def test_names_with_newlines_emoji_and_quotes_and_a_loop_of_links(album: Path, tmp_path: Path) -> None:
     strange = album / "it's a\ncat 🐱 \"%_\\.jpg"
     save_photo("chelsea", strange)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import threading
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["IndexReport", "IndexedFile", "Match", "Matches", "SearchIndex", "SkippedFile"]
 
 _KINDS = ("image", "moment")
-_FETCH_GROWTH = 4
+FETCH_GROWTH = 4
 _SAME_ENCODER = 0.99
 
 
@@ -176,7 +177,7 @@ class SearchIndex:
         vector = self._query(self._encoder(None, None), text, image, image_weight)
         found: dict[object, Match] = {}
         # The best moments may all be of one film, so more are fetched until there are enough films.
-        fetch = limit if all_moments or kind == "image" else limit * _FETCH_GROWTH
+        fetch = limit if all_moments or kind == "image" else limit * FETCH_GROWTH
         while True:
             hits = table.nearest(vector, fetch, kind=kind, under=folder)
             for hit in hits:
@@ -184,7 +185,7 @@ class SearchIndex:
                 found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
             if len(found) >= limit or len(hits) < fetch:
                 break
-            fetch *= _FETCH_GROWTH
+            fetch *= FETCH_GROWTH
         if not found and table.count() == 0:
             raise InputError(f"The index {self._name} is empty", "Add pictures or films first")
         return Matches(list(found.values())[:limit], model=table.encoder.name)
@@ -254,7 +255,7 @@ class SearchIndex:
         checkpoint = clip.checkpoint
         probe = tuple(float(value) for value in _probe(clip))
         model = checkpoint.folder or checkpoint.name
-        encoder = Encoder(model, checkpoint.name, checkpoint.revision, clip.embedding_size, probe)
+        encoder = Encoder(model, checkpoint.name, _revision(checkpoint), clip.embedding_size, probe)
         with self._guard:
             self._table = create_table(self._location, encoder)
             return self._table
@@ -280,7 +281,7 @@ class SearchIndex:
         if text is not None:
             vector += clip.encode_text(text)[0].numpy() * (1 if image is None else 1 - image_weight)
         if image is not None:
-            vector += clip.encode_image(image)[0].numpy() * (1 if text is None else image_weight)
+            vector += clip.encode_image([image])[0].numpy() * (1 if text is None else image_weight)
         return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
     @contextmanager
@@ -314,6 +315,12 @@ def _absolute(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) 
     if not listed:
         raise InputError("No files or folders were named", "Name at least one")
     return [absolute(path) for path in listed]
+
+
+def _revision(checkpoint: catalog.Checkpoint) -> str:
+    """Return the commit of a checkpoint of the hub, or what its pinned sums come to; "" for a folder."""
+    sums = "".join(file.sha256 for file in checkpoint.files)
+    return checkpoint.revision or (hashlib.sha256(sums.encode()).hexdigest()[:12] if sums else "")
 
 
 def _check_model(encoder: Encoder, asked: catalog.Checkpoint, name: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import CancelledError, SensoriumError
 from sensorium.media.content import HEAD_BYTES
+from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.media.source import display_name, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.results import SkippedFile
@@ -136,20 +137,19 @@ class Ingest:
         Raises:
             CancelledError: ``cancel`` was set.
         """
-        remaining = list(files)
-        self._total = len(remaining)
-        while remaining:
-            self._read(remaining)
-            # The rows that these were to be copied from were themselves replaced meanwhile (two files that swapped
-            # their names, say), so they are read after all.
-            remaining = [reading.file for reading in self._known]
-            self._contents -= {_content(reading.state) for reading in self._known}
-            self._known.clear()
+        listed = list(files)
+        self._total = len(listed)
+        self._read(listed, reuse=True)
+        # What these were to be copied from couldn't be read, or was itself replaced meanwhile (two files that swapped
+        # their names, say), so they are read after all.
+        waiting = [reading.file for reading in self._known]
+        self._known.clear()
+        self._read(waiting, reuse=False)
         return self.counts
 
-    def _read(self, files: list[FoundFile]) -> None:
+    def _read(self, files: list[FoundFile], *, reuse: bool) -> None:
         try:
-            with closing(_ahead(self._look(files), _READ_AHEAD)) as items:
+            with closing(_ahead(self._look(files, reuse), _READ_AHEAD)) as items:
                 encoded = self._clip.encode_images(self._sources(items), on_error=self._fail, cancel=self._cancel)
                 for index, row in encoded:
                     picture = self._arrive(index)
@@ -159,20 +159,20 @@ class Ingest:
             while self._begun:
                 self._finish()
             self._write()
-        except (CancelledError, KeyboardInterrupt):
+        except BaseException:
             self._write()
             raise
 
-    def _look(self, files: list[FoundFile]) -> Generator[_Item, None, None]:
+    def _look(self, files: list[FoundFile], reuse: bool) -> Generator[_Item, None, None]:
         """Open files one after the other; runs in a thread of its own, ahead of the encoder."""
         for file in files:
             try:
                 state, kind = self._digest(file)
-            except OSError:
-                yield _Unreadable(file, f"{display_name(file.path)} can't be read")
+            except (OSError, ValueError) as error:
+                yield _Unreadable(file, why_unreadable(error, display_name(file.path)).message)
                 continue
             reading = _Reading(file, state)
-            if _content(state) in self._contents:
+            if reuse and _content(state) in self._contents:
                 yield _Known(reading)
                 continue
             self._contents.add(_content(state))
@@ -184,7 +184,7 @@ class Ingest:
 
     def _digest(self, file: FoundFile) -> tuple[FileState, str]:
         digest = hashlib.sha256()
-        with open(file.path, "rb") as stream:  # noqa: PTH123 - the path is text throughout
+        with open_regular_file(file.path) as stream:
             head = stream.read(_CHUNK)
             digest.update(head)
             while chunk := stream.read(_CHUNK):
@@ -247,7 +247,7 @@ class Ingest:
     def _write(self) -> None:
         self._table.write([self._rows(reading) for reading in self._finished])
         for reading in self._finished:
-            self._count(reading, reading.reason, reused=False)
+            self._count(reading, reused=False)
         self._finished.clear()
         if self._known:
             self._copy()
@@ -256,21 +256,22 @@ class Ingest:
     def _copy(self) -> None:
         """Write the files whose content is in the table by now; the others wait."""
         sources = self._table.with_content({reading.state.content for reading in self._known})
-        copies, waiting = [], []
-        for reading in self._known:
-            source = sources.get(_content(reading.state))
-            if source is None:
-                waiting.append(reading)
-                continue
-            state = replace(reading.state, reason=source.state.reason)
-            copies.append(replace(source, path=reading.file.path, state=state, replaced=reading.file.known))
-        self._table.write(copies)
-        for reading in self._known:
-            source = sources.get(_content(reading.state))
-            if source is not None:
-                self._count(reading, source.state.reason, reused=True)
-                self._report()
-        self._known = waiting
+        ready = [reading for reading in self._known if _content(reading.state) in sources]
+        self._table.write(
+            [
+                replace(
+                    sources[_content(reading.state)],
+                    path=reading.file.path,
+                    state=reading.state,
+                    replaced=reading.file.known,
+                )
+                for reading in ready
+            ]
+        )
+        self._known = [reading for reading in self._known if _content(reading.state) not in sources]
+        for reading in ready:
+            self._count(reading, reused=True)
+            self._report()
 
     def _rows(self, reading: _Reading) -> FileRows:
         import numpy as np
@@ -281,10 +282,10 @@ class Ingest:
             return FileRows(path, replace(reading.state, reason=reading.reason), (), nothing, known)
         return FileRows(path, reading.state, tuple(reading.times), np.stack(reading.vectors), known)
 
-    def _count(self, reading: _Reading, reason: str, *, reused: bool) -> None:
+    def _count(self, reading: _Reading, *, reused: bool) -> None:
         known = reading.file.known
-        if reason:
-            self.counts.skipped.append(SkippedFile(Path(reading.file.path), reason))
+        if reading.reason:
+            self.counts.skipped.append(SkippedFile(Path(reading.file.path), reading.reason))
         elif reused and known is not None and _content(known) == _content(reading.state):
             self.counts.unchanged += 1
         else:

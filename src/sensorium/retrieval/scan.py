@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensorium.errors import InputError, SensoriumError
+from sensorium.media.regular_file import why_unreadable
 from sensorium.media.source import collect_files, display_name
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.results import SkippedFile
@@ -117,9 +118,9 @@ def _compare(path: str, known: FileState | None, every: float, changes: Changes)
         state = os.stat(path)  # noqa: PTH116 - called for every file of large folders
     except UnicodeEncodeError:
         changes.skipped.append(SkippedFile(Path(path), f"The name of {display_name(path)} is not valid Unicode"))
-    except OSError:
+    except OSError as error:
         # It went away since the folder was listed; if it was indexed, the next scan drops it.
-        changes.skipped.append(SkippedFile(Path(path), f"{display_name(path)} can't be looked at"))
+        changes.skipped.append(SkippedFile(Path(path), why_unreadable(error, display_name(path)).message))
     else:
         as_it_was = (
             known is not None
@@ -148,8 +149,8 @@ def _miss(path: str, unreadable: list[str], changes: Changes) -> None:
         else:
             unreadable.append(link)
             changes.skipped.append(SkippedFile(Path(link), f"The link {display_name(link)} leads nowhere"))
-    except OSError:
-        changes.skipped.append(SkippedFile(Path(path), f"{display_name(path)} can't be looked at"))
+    except OSError as error:
+        changes.skipped.append(SkippedFile(Path(path), why_unreadable(error, display_name(path)).message))
     else:
         changes.gone.append(path)
 

@@ -155,10 +155,10 @@ class MediaTable:
         values = json.loads(metadata[b"encoder"])
         self.encoder = Encoder(**{**values, "probe": tuple(values["probe"])})
 
-    def count(self, *, under: str | None = None) -> int:
+    def count(self) -> int:
         """Return how many files can be found."""
         with _plain_errors("read", self._location):
-            return int(self._table.count_rows(_all("number = 0", "reason = ''", _under(under))))
+            return int(self._table.count_rows("number = 0 AND reason = ''"))
 
     def states(self, roots: Sequence[str]) -> dict[str, FileState]:
         """Return the files at or under ``roots``, by path."""
@@ -171,9 +171,9 @@ class MediaTable:
         return found
 
     def contents(self) -> set[tuple[str, float | None]]:
-        """Return what is known by content: digest, and seconds between moments."""
+        """Return which contents can be found: digest, and seconds between moments."""
         found: set[tuple[str, float | None]] = set()
-        for batch in self._scan("number = 0", ["content", "every"]):
+        for batch in self._scan("number = 0 AND reason = ''", ["content", "every"]):
             found.update(zip(*(column.to_pylist() for column in batch.columns), strict=True))
         return found
 
@@ -183,12 +183,12 @@ class MediaTable:
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
     def with_content(self, contents: Iterable[str]) -> dict[tuple[str, float | None], FileRows]:
-        """Return the rows of one file for each content."""
+        """Return the rows of one file for each content that can be found."""
         import numpy as np
 
         columns = ["path", "number", "time", "size", "modified_ns", "content", "every", "reason", "vector"]
         rows: dict[tuple[str, float | None], dict[str, list[tuple[Any, ...]]]] = {}
-        for batch in self._scan(f"content IN ({_list(contents)})", columns):
+        for batch in self._scan(f"reason = '' AND content IN ({_list(contents)})", columns):
             vectors = list(_to_array(batch.column("vector"), self.encoder.dimension))
             values = [column.to_pylist() for column in batch.columns[:-1]]
             for path, number, time, *state, vector in zip(*values, vectors, strict=True):
@@ -201,9 +201,7 @@ class MediaTable:
             path, moments = next(iter(copies.items()))
             moments.sort(key=lambda row: row[0])
             state = moments[0][2]
-            kept = [] if state.reason else moments
-            vectors_kept = np.array([row[3] for row in kept], np.float32).reshape(len(kept), self.encoder.dimension)
-            found[key] = FileRows(path, state, tuple(row[1] for row in kept), vectors_kept)
+            found[key] = FileRows(path, state, tuple(row[1] for row in moments), np.stack([row[3] for row in moments]))
         return found
 
     def write(self, files: Sequence[FileRows]) -> None:
@@ -301,7 +299,8 @@ def open_table(location: str) -> MediaTable | None:
         MissingDependencyError: LanceDB isn't installed.
         InputError: It can't be read, or was made by another version.
     """
-    if not is_remote(location) and not (Path(location) / f"{_NAME}.lance").is_dir():
+    # Without a manifest there was a crash before the table was complete; creating it again succeeds.
+    if not is_remote(location) and not any((Path(location) / f"{_NAME}.lance" / "_versions").glob("*.manifest")):
         return None
     database = _connect(location)
     with _plain_errors("read", location):

@@ -1,0 +1,1 @@
+"""Sensorium measured beside its peers, each question in one run: ``python -m benchmarks``."""
