@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import InputError
 from sensorium.media.audio_writer import AudioWriter, write_audio
 from sensorium.media.container import OpenMedia, WarningCallback, open_media, packets
-from sensorium.media.sound_track import decode_mono, resample, trusted_duration
+from sensorium.media.sound_track import decode_mono, resample, trusted_end
 from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource
 from sensorium.record import Record
 
@@ -51,7 +51,7 @@ def probe_audio(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Audi
     """
     with open_media(source, limits=limits) as media:
         track = media.sound_track()
-        stated = trusted_duration(media, track)
+        stated = trusted_end(media, track)
         duration = _measure(media, track) if stated is None else stated
         context = track.codec_context
         return AudioInfo(duration, context.sample_rate, context.layout.nb_channels, context.codec.canonical_name)

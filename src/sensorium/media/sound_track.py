@@ -24,7 +24,7 @@ _LONGEST_GUESSED_PAUSE = 10.0
 _PREROLL = 2.0
 """Seconds decoded ahead of a window: a codec carries a little of its past along, and so does a resampler."""
 
-_WITHOUT_INDEX = frozenset({"mp3", "aac", "ac3", "amr"})
+_BARE = frozenset({"mp3", "aac", "ac3", "amr"})
 """Bare streams of frames: FFmpeg guesses their length from the bit rate, and a seek lands beside the mark."""
 
 _SHARES = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
@@ -46,13 +46,14 @@ class Sound:
     position: int
 
 
-def trusted_duration(media: OpenMedia, track: Any) -> float | None:
-    """Return the stated duration in seconds, unless it is absent or guessed from the bit rate."""
-    # An MP3 whose encoder left its header (delay, number of frames) is known exactly.
-    guessed = media.container.format.name in _WITHOUT_INDEX and not (
-        media.container.format.name == "mp3" and track.start_time
-    )
-    return None if guessed else media.stated_duration
+def trusted_end(media: OpenMedia, track: Any) -> float | None:
+    """Return the second at which a sound track ends, as far as the file says so; a guess from the bit rate is none."""
+    if media.container.format.name in _BARE and not (media.container.format.name == "mp3" and track.start_time):
+        return None  # an MP3 that states its encoder's delay states its number of frames, too
+    if track.duration is None:
+        return media.stated_duration
+    begin = 0 if track.start_time is None else track.start_time * track.time_base - media.start
+    return float(max(0, begin) + track.duration * track.time_base)
 
 
 def decode_mono(media: OpenMedia, *, start: float = 0.0, on_warning: WarningCallback | None = None) -> Iterator[Sound]:
@@ -93,7 +94,8 @@ class _Track:
         self._rate = 0
         self._position = 0  # of the next sample, those in the queue counted
         self._zero = media.start
-        self._stated = trusted_duration(media, self.stream)
+        self._bare = media.container.format.name in _BARE
+        self._stated = trusted_end(media, self.stream)
 
     @property
     def now(self) -> float:
@@ -119,6 +121,9 @@ class _Track:
         yield from self._drain(self._rate)
 
     def warn_if_cut(self, on_warning: WarningCallback | None) -> None:
+        # Where only the whole film states its duration, its sound may well be shorter.
+        if self.stream.duration is None and self.media.container.streams.video:
+            return
         if self._stated is not None and self.now < self._stated - max(1.0, 0.01 * self._stated):
             warn(
                 on_warning,
@@ -138,8 +143,7 @@ class _Track:
             return
         frames.close()
         begin = start - _PREROLL + self._zero
-        exact = self.media.container.format.name not in _WITHOUT_INDEX
-        if exact and seek(self.media, self.stream, math.floor(begin / self.stream.time_base)):
+        if not self._bare and seek(self.media, self.stream, math.floor(begin / self.stream.time_base)):
             frames = decode(self.media, self.stream, self._note_damage, not_before=begin)
             first = next(frames, None)
             if first is not None and first.time is not None and first.time <= begin + _PREROLL / 2:
@@ -148,7 +152,7 @@ class _Track:
                 return
             frames.close()
         seek(self.media, self.stream, math.floor(self.media.start / self.stream.time_base))
-        frames = decode(self.media, self.stream, self._note_damage, not_before=None if exact else begin)
+        frames = decode(self.media, self.stream, self._note_damage, not_before=begin if self._bare else None)
         first = next(frames, None)
         if first is not None:
             self._jump(first)
@@ -170,8 +174,8 @@ class _Track:
             self._position = round(self.now * frame.sample_rate)
             self._rate = frame.sample_rate
         time = frame.time
-        if time is None:
-            return
+        if time is None or self._bare:
+            return  # the timestamps of a bare stream are not stored in it: FFmpeg counts frames, as we do
         gap = time - self._zero - self.now
         if abs(gap) <= (_TOLERANCE if self._position else 0.0):
             return
