@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,20 +20,25 @@ from sensorium.language.language_model import LanguageModel
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.speech.speech_to_text import SpeechToText
-from sensorium.video.film_questions import AsksOfFilm, FilmQuestion, parse_film_question
-from sensorium.video.video_story import (
-    Moment,
-    Sentence,
-    VideoStory,
-    clock,
-    moment_evidence,
-    read_story,
-    sentence_evidence,
+from sensorium.video.film_answering import (
+    all_words,
+    from_moments,
+    moments_asked_for,
+    not_seen,
+    people_times,
+    quoted,
+    sentences_asked_for,
+    silence,
+    tell,
+    times,
+    what_is_seen,
 )
-from sensorium.vision_language.answering import Reply, answer_directly
-from sensorium.vision_language.questions import Asks, Question, find_in_phrase
+from sensorium.video.film_questions import AsksOfFilm, FilmQuestion, parse_film_question
+from sensorium.video.video_story import Moment, Sentence, VideoStory, clock, read_story, sentence_evidence
+from sensorium.vision_language.answering import Reply, capitalised
+from sensorium.vision_language.questions import Asks, Question
 from sensorium.vision_language.scene import SceneReader
-from sensorium.vision_language.vocabulary import Thing, with_article
+from sensorium.vision_language.vocabulary import with_article
 
 if TYPE_CHECKING:
     from sensorium.media.source import MediaSource
@@ -40,11 +46,10 @@ if TYPE_CHECKING:
 _STORIES_KEPT = 4
 _LONGEST_ANSWER = 40
 _MOST_QUOTES = 3
-_CLOSE_ENOUGH = 0.35
-_ONLY_FACTS = (
-    "You answer a question about a film in one short sentence, using only the words that are said in it. "
-    "If they do not say it, answer: I can't tell."
-)
+_CLOSE, _VERY_CLOSE, _NEARLY_AS_CLOSE = 0.35, 0.6, 0.8
+# Text encoders read few words at a time, CLIP's as few as fifty.
+_WORDS_COMPARED = 45
+_ASKS_FOR_A_FACT = re.compile(r"(?:what|which|who|whose|whom|where|when|why|how|name)\b")
 
 
 class SocraticVideoQA:
@@ -108,109 +113,105 @@ class SocraticVideoQA:
         return known
 
     def _reply(self, story: VideoStory, question: FilmQuestion, cancel: Cancellation | None) -> Reply:
-        moments = _moments_asked_for(story, question)
-        sentences = [item for item in story.sentences if _overlaps(item, question, story)]
+        moments = moments_asked_for(story, question)
+        sentences = sentences_asked_for(story, question)
         if question.asks is AsksOfFilm.LENGTH:
             return Reply(f"The film is {clock(story.duration)} long.", confidence=1.0)
         if question.asks is AsksOfFilm.WORDS:
-            return _words(story, sentences)
+            return all_words(story, sentences)
         if question.asks is AsksOfFilm.WHEN_SAID:
-            return self._said(story, question.subject, "is mentioned")
+            return self._mentioned(story, question.subject)
         if question.asks is AsksOfFilm.ABOUT:
-            return self._about(story, question, cancel)
+            return self._about(story, question.subject)
         if question.asks is AsksOfFilm.WHEN_SEEN:
             return self._seen(story, moments, question)
         if question.asks is AsksOfFilm.STORY or question.picture.asks in {Asks.CONTENT, Asks.DETAIL, Asks.ACTION}:
-            return _story_between(story, moments, sentences)
-        direct = _from_moments(moments, question.picture)
-        if direct is not None:
-            return direct
-        return self._from_transcript(story, sentences, question, cancel)
+            return tell(moments, sentences, story)
+        direct = from_moments(moments, question.picture)
+        return direct if direct is not None else self._from_transcript(story, sentences, question, cancel)
 
     def _seen(self, story: VideoStory, moments: Sequence[Moment], question: FilmQuestion) -> Reply:
-        picture = Question(question.text, Asks.PRESENCE, question.subject)
-        if picture.about_people:
-            found = [moment for moment in moments if moment.scene.people]
-            return _times("A person" if not picture.about_particular_people else "Somebody", found, len(story.moments))
-        thing = find_in_phrase(question.subject)
+        """Say when something is seen."""
+        subject = Question(question.text, Asks.PRESENCE, question.subject)
+        if not subject.subject:
+            return Reply("I can't tell what to look for; ask like this: When does the cat appear?")
+        if subject.about_people:
+            return people_times(moments, subject, "Somebody")
+        thing = subject.thing
         if thing is None:
-            said = self._said(story, question.subject, "is mentioned")
-            known = f"{question.subject!r} is not among the things that I know by sight" if question.subject else ""
-            if not known:
-                return Reply("I can't tell what to look for; ask like this: When does the cat appear?")
-            return (
-                Reply(f"I can't tell: {known}. {said.text}", said.evidence)
-                if said.evidence
-                else Reply(f"I can't tell: {known}.")
-            )
+            text = f"I can't tell: {subject.subject!r} is not among the things that I know by sight."
+            said = self._mentioned(story, subject.subject)
+            return Reply(f"{text} {said.text}", said.evidence) if said.evidence else Reply(text)
         found = [moment for moment in moments if moment.scene.shows(thing)]
-        if not found:
-            return _not_seen(story, thing, moments)
-        return _times(f"{_capitalised(with_article(thing.name))}", found, len(story.moments))
+        return times(capitalised(with_article(thing.name)), found) if found else not_seen(thing, moments)
 
-    def _said(self, story: VideoStory, subject: str, verb: str) -> Reply:
+    def _mentioned(self, story: VideoStory, subject: str) -> Reply:
+        """Say when a word is said."""
         if not story.sentences:
-            return Reply(_silence(story))
+            return Reply(silence(story))
         wanted = set(content_words(subject))
         found = [item for item in story.sentences if wanted and wanted <= set(content_words(item.text))]
         if not found:
             return Reply(f"As far as I can hear, {subject or 'that'} is not mentioned.")
-        quotes = _quoted(found)
-        return Reply(f"{_capitalised(subject)} {verb} {quotes}.", tuple(sentence_evidence(item) for item in found))
+        evidence = tuple(sentence_evidence(item) for item in found)
+        return Reply(f"{capitalised(subject)} is mentioned {quoted(found)}", evidence)
 
-    def _about(self, story: VideoStory, question: FilmQuestion, cancel: Cancellation | None) -> Reply:
+    def _about(self, story: VideoStory, subject: str) -> Reply:
+        """Repeat what is said about something: the sentences that name it, else the closest ones."""
         if not story.sentences:
-            return Reply(_silence(story))
-        wanted = set(content_words(question.subject))
+            return Reply(silence(story))
+        wanted = set(content_words(subject))
         found = [item for item in story.sentences if wanted & set(content_words(item.text))]
-        found = found or self._closest(story.sentences, question.subject)
+        if not found and story.language == "en":
+            found = self._closest(story.sentences, subject, _CLOSE)
         if not found:
-            return Reply(f"As far as I can hear, nothing is said about {question.subject}.")
-        return Reply(f"{_capitalised(_quoted(found))}.", tuple(sentence_evidence(item) for item in found))
+            return Reply(f"As far as I can hear, nothing is said about {subject}.")
+        return Reply(capitalised(quoted(found)), tuple(sentence_evidence(item) for item in found))
 
     def _from_transcript(
         self, story: VideoStory, sentences: Sequence[Sentence], question: FilmQuestion, cancel: Cancellation | None
     ) -> Reply:
         """Answer from the sentences that come closest to the question, in the model's words or in their own."""
-        found = self._closest(sentences, question.text)
+        asks_for_a_fact = _ASKS_FOR_A_FACT.match(question.text.lower()) is not None
+        if sentences and story.language != "en":
+            text = f"I can't tell that from what is seen, and what is said is not in English ({story.language!r})."
+            return Reply(f"{text} {what_is_seen(story)}".strip(), story.evidence())
+        found = self._closest(sentences, question.text, _CLOSE if asks_for_a_fact else _VERY_CLOSE)
         if not found:
-            seen = _listed_captions(story.moments)
-            heard = "" if story.sentences else f" {_silence(story)}"
-            return Reply(f"I can't tell that from this film.{heard} {seen}".strip(), story.evidence())
+            heard = [] if story.sentences else [silence(story)]
+            parts = ["I can't tell that from this film.", *heard, what_is_seen(story)]
+            return Reply(" ".join(part for part in parts if part), story.evidence())
         evidence = tuple(sentence_evidence(item) for item in found)
-        texts = [item.text for item in found]
-        times = _joined([f"at {clock(item.start)}" for item in found])
-        if story.language == "en":
-            written = self._language_model.generate(
-                question.text,
-                ["What is said in the film:", *(f'- "{text}"' for text in texts)],
-                system=_ONLY_FACTS,
-                max_new_tokens=_LONGEST_ANSWER,
-                stop="\n",
-                cancel=cancel,
-            )
-            said = first_sentence(written)
-            if said and is_grounded(said, texts, question.text):
-                return Reply(f"{said.rstrip('.')} (said {times}).", evidence)
-        return Reply(f"What is said comes closest to that {_quoted(found)}.", evidence)
+        said = self._in_other_words(found, question.text, cancel) if asks_for_a_fact else ""
+        if said:
+            return Reply(f"{said.rstrip('.')} (said at {clock(found[0].start)}).", evidence)
+        return Reply(f"What is said comes closest to that {quoted(found)}", evidence)
 
-    def _closest(self, sentences: Sequence[Sentence], text: str) -> list[Sentence]:
-        """Return the sentences whose meaning is nearest to a text, the nearest ones only, in the order of time."""
+    def _in_other_words(self, found: Sequence[Sentence], question: str, cancel: Cancellation | None) -> str:
+        """Let the language model answer from sentences; "" if it says anything that they don't."""
+        texts = [item.text for item in found]
+        written = self._language_model.generate(
+            f"Question: {question}",
+            [f"Text: {' '.join(texts)}"],
+            system="Answer the question from the text in one short sentence.",
+            max_new_tokens=_LONGEST_ANSWER,
+            stop="\n",
+            cancel=cancel,
+        )
+        said = first_sentence(written)
+        return said if is_grounded(said, texts, question) else ""
+
+    def _closest(self, sentences: Sequence[Sentence], text: str, enough: float) -> list[Sentence]:
+        """Return the sentences whose meaning is nearest to a text, if they are near enough, in the order of time."""
         if not sentences or not content_words(text):
             return []
-        texts = [text, *(sentence.text for sentence in sentences)]
+        texts = [" ".join(words.split()[:_WORDS_COMPARED]) for words in (text, *(item.text for item in sentences))]
         rows = self._scenes.clip.encode_text(texts)
         nearness = (rows[1:] @ rows[0]).tolist()
-        best = max(nearness)
-        if best < _CLOSE_ENOUGH:
-            return []
-        near = [
-            (value, item)
-            for value, item in zip(nearness, sentences, strict=True)
-            if value >= max(_CLOSE_ENOUGH, 0.8 * best)
-        ]
-        chosen = sorted(near, key=lambda pair: -pair[0])[:_MOST_QUOTES]
-        return sorted((item for _, item in chosen), key=lambda item: item.start)
+        least = max(enough, _NEARLY_AS_CLOSE * max(nearness))
+        near = [(value, item) for value, item in zip(nearness, sentences, strict=True) if value >= least]
+        near.sort(key=lambda pair: -pair[0])
+        return sorted((item for _, item in near[:_MOST_QUOTES]), key=lambda item: item.start)
 
 
 def _identity(video: MediaSource) -> str:
@@ -225,137 +226,3 @@ def _identity(video: MediaSource) -> str:
             return ""
         return f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
     return ""
-
-
-def _moments_asked_for(story: VideoStory, question: FilmQuestion) -> Sequence[Moment]:
-    time = _time_asked_for(story, question)
-    if time is None:
-        return story.moments
-    return [max((moment for moment in story.moments if moment.start <= time), key=lambda moment: moment.start)]
-
-
-def _time_asked_for(story: VideoStory, question: FilmQuestion) -> float | None:
-    if question.time is not None:
-        return question.time
-    return None if question.share is None else question.share * story.duration
-
-
-def _overlaps(sentence: Sentence, question: FilmQuestion, story: VideoStory) -> bool:
-    time = _time_asked_for(story, question)
-    return time is None or sentence.start - 1 <= time <= sentence.end + 1
-
-
-def _words(story: VideoStory, sentences: Sequence[Sentence]) -> Reply:
-    if not story.sentences:
-        return Reply(_silence(story))
-    if not sentences:
-        return Reply("Nothing is said then.")
-    lines = [f"[{clock(item.start)}-{clock(item.end)}] {item.text}" for item in sentences]
-    return Reply("\n".join(lines), tuple(sentence_evidence(item) for item in sentences))
-
-
-def _story_between(story: VideoStory, moments: Sequence[Moment], sentences: Sequence[Sentence]) -> Reply:
-    if moments is story.moments:
-        return Reply(story.text(), story.evidence())
-    seen = [moment_evidence(moment) for moment in moments]
-    evidence = sorted([*seen, *map(sentence_evidence, sentences)], key=lambda item: item.start or 0.0)
-    return Reply(
-        "\n".join(f"[{clock(item.start)}-{clock(item.end)}] {item.text}" for item in evidence), tuple(evidence)
-    )
-
-
-def _from_moments(moments: Sequence[Moment], question: Question) -> Reply | None:
-    """Answer a question about a picture from the moments that can tell, naming their times."""
-    if question.asks is Asks.COUNT and question.about_people:
-        return _most_people(moments, question)
-    if question.asks is Asks.PRESENCE and question.about_people:
-        found = [moment for moment in moments if moment.scene.people]
-        return _times("Yes, somebody", found, len(moments)) if found else Reply("I can find nobody in the film.")
-    thing = question.thing
-    if (
-        question.asks in {Asks.PRESENCE, Asks.COLOUR, Asks.IS_COLOUR, Asks.PLACE, Asks.KIND, Asks.COUNT}
-        and thing is not None
-    ):
-        found = [moment for moment in moments if moment.scene.shows(thing)]
-        if not found:
-            return _not_seen(None, thing, moments)
-        if question.asks is Asks.PRESENCE:
-            return _times(f"Yes, {with_article(thing.name)}", found, len(moments))
-        replies = [(moment, answer_directly(moment.scene, question)) for moment in found]
-        return _each(replies)
-    if question.asks in {Asks.COLOUR, Asks.LIGHT, Asks.BLUR, Asks.SIZE} and not question.subject:
-        return _each([(moment, answer_directly(moment.scene, question)) for moment in moments])
-    return None
-
-
-def _most_people(moments: Sequence[Moment], question: Question) -> Reply:
-    most = max(moments, key=lambda moment: len(moment.scene.people))
-    if not most.scene.people:
-        return Reply("I can find nobody; people who are small or hidden can be missed.")
-    reply = answer_directly(most.scene, question)
-    assert reply is not None
-    text = f"{reply.text.rstrip('.')}, at {clock(most.start)}; that is the most at one time."
-    return Reply(text, (moment_evidence(most),), reply.confidence)
-
-
-def _each(replies: Sequence[tuple[Moment, Reply | None]]) -> Reply | None:
-    """Join the answers of several moments, the same ones once."""
-    by_text: OrderedDict[str, list[Moment]] = OrderedDict()
-    for moment, reply in replies:
-        if reply is not None:
-            by_text.setdefault(reply.text.rstrip("."), []).append(moment)
-    if not by_text:
-        return None
-    confidences = [reply.confidence for _, reply in replies if reply is not None and reply.confidence is not None]
-    text = "; ".join(f"{words} ({_spans(moments)})" for words, moments in by_text.items())
-    evidence = tuple(moment_evidence(moment) for moments in by_text.values() for moment in moments)
-    return Reply(f"{text}.", evidence, max(confidences, default=None))
-
-
-def _times(what: str, found: Sequence[Moment], of: int) -> Reply:
-    if not found:
-        return Reply(f"{what} is not seen in any of the {of} moments that I looked at.")
-    evidence = tuple(moment_evidence(moment) for moment in found)
-    confidences = [item.confidence for item in evidence if item.confidence is not None]
-    return Reply(f"{what} is seen {_spans(found)}.", evidence, max(confidences, default=None))
-
-
-def _not_seen(story: VideoStory | None, thing: Thing, moments: Sequence[Moment]) -> Reply:
-    sign = max((moment.scene.slightest_sign_of(thing) for moment in moments), default=0.0)
-    unsure = [moment for moment in moments if moment.scene.slightest_sign_of(thing) >= 0.3]
-    if unsure:
-        best = max(unsure, key=lambda moment: moment.scene.slightest_sign_of(thing))
-        text = f"I'm not sure: there may be {with_article(thing.name)} at {clock(best.start)}."
-        return Reply(text, (moment_evidence(best),), round(sign, 2))
-    return Reply(f"I can see no {thing.name} in this film.", confidence=round(1 - sign, 2))
-
-
-def _spans(moments: Sequence[Moment]) -> str:
-    spans: list[list[float]] = []
-    for moment in moments:
-        if spans and abs(spans[-1][1] - moment.start) < 0.05:
-            spans[-1][1] = moment.end
-        else:
-            spans.append([moment.start, moment.end])
-    return _joined([f"from {clock(start)} to {clock(end)}" for start, end in spans])
-
-
-def _quoted(sentences: Sequence[Sentence]) -> str:
-    return _joined([f'at {clock(item.start)}: "{item.text}"' for item in sentences[:_MOST_QUOTES]])
-
-
-def _listed_captions(moments: Sequence[Moment]) -> str:
-    shown = [f"{moment.caption.split('. ')[0].rstrip('.')} ({clock(moment.start)})" for moment in moments[:3]]
-    return f"I can see: {'; '.join(shown)}."
-
-
-def _silence(story: VideoStory) -> str:
-    return "Nothing is said in this film." if story.has_audio else "The film has no sound track."
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -10,7 +10,8 @@ from sensorium.answer import Evidence
 from sensorium.media.video import VideoFrame, VideoInfo, probe_video, sample_frames
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.record import Record
-from sensorium.vision_language.answering import caption
+from sensorium.vision_language.answering import capitalised, contents, sureness
+from sensorium.vision_language.colours import describe_colours
 from sensorium.vision_language.scene import Scene, SceneReader
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class VideoStory(Record):
 
     def text(self) -> str:
         """Return the time line in words, one line a moment or sentence, each with its time."""
-        lines = [f"[{clock(item.start)}-{clock(item.end)}] {item.text}" for item in self.evidence()]
+        lines = [f"[{span(item.start, item.end)}] {item.text}" for item in self.evidence()]
         if not self.has_audio:
             lines.append("The film has no sound track.")
         elif not self.sentences:
@@ -104,10 +105,15 @@ def clock(seconds: float | None) -> str:
     return f"{minutes:02d}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
+def span(start: float | None, end: float | None) -> str:
+    """Return a stretch of time as ``00:12-00:15``, or as one time if it is shorter than a second shown."""
+    first, last = clock(start), clock(end)
+    return first if first == last else f"{first}-{last}"
+
+
 def moment_evidence(moment: Moment) -> Evidence:
     """Return a moment as something that an answer rests on."""
-    sure = [tag.confidence for tag in moment.scene.tags if tag.sure] + [person.score for person in moment.scene.people]
-    return Evidence("frame", moment.caption, round(max(sure), 2) if sure else None, moment.start, moment.end)
+    return Evidence("frame", moment.caption, sureness(moment.scene), moment.start, moment.end)
 
 
 def sentence_evidence(sentence: Sentence) -> Evidence:
@@ -201,8 +207,18 @@ def _merged(seen: Iterable[tuple[float, Scene]], duration: float) -> list[Moment
     moments = []
     for (start, alike), end in zip(groups, ends, strict=True):
         best = max(alike, key=_sureness)
-        moments.append(Moment(round(start, 2), round(max(start, end), 2), caption(best).text, best))
+        moments.append(Moment(round(start, 2), round(max(start, end), 2), _caption(best), best))
     return moments
+
+
+def _caption(scene: Scene) -> str:
+    """Say what is seen; its colours only where they are all that can be told."""
+    shown = contents(scene)
+    if shown:
+        return f"{capitalised(shown)}."
+    light = "Darkness" if scene.brightness < 0.1 else "Nothing that can be recognised for sure"
+    colours = "" if scene.monochrome else f"; the picture is {describe_colours(scene.colours_of('picture'))}"
+    return f"{light}{colours}."
 
 
 def _shows(scene: Scene) -> tuple[frozenset[str], int]:

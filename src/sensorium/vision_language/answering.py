@@ -9,7 +9,7 @@ from sensorium.answer import Evidence
 from sensorium.vision_language.colours import ColourShare, describe_colours
 from sensorium.vision_language.questions import Asks, Question, find_in_phrase, without_article
 from sensorium.vision_language.recognition import Tag, thing_of
-from sensorium.vision_language.scene import Place, Scene
+from sensorium.vision_language.scene import BLURRED, BRIGHT, DARK, Place, Scene
 from sensorium.vision_language.vocabulary import Thing, is_everyday, singular, with_article
 
 _YES = 0.5
@@ -66,37 +66,36 @@ def answer_directly(scene: Scene, question: Question) -> Reply | None:
 def caption(scene: Scene) -> Reply:
     """Say in a sentence or two what the picture shows."""
     style = "black and white picture" if scene.monochrome else "picture"
-    if scene.brightness < 0.25:
+    if scene.brightness < DARK:
         style = f"dark {style}"
-    if scene.sharpness < 0.45:
+    if scene.sharpness < BLURRED:
         style = f"blurred {style}"
-    seen = _seen(scene)
-    maybe = [tag for tag in scene.tags if not tag.sure][: 1 if seen else 2]
+    opening = capitalised(with_article(style))
+    shown = contents(scene)
+    sentences = [f"{opening} of {shown}" if shown else f"{opening} in which nothing can be recognised for sure"]
     facts = [*scene.tag_facts(), scene.people_fact()]
-    confidence = max((tag.confidence for tag in scene.tags if tag.sure), default=None)
-    if scene.people:
-        confidence = max(confidence or 0.0, max(person.score for person in scene.people))
-    opening = _capitalised(with_article(style))
+    main = next((tag for tag in scene.tags if tag.sure and scene.colours_of(tag.name)), None)
+    subject = main.name if main else "picture"
+    if not scene.monochrome and scene.colours_of(subject):
+        sentences.append(f"The {subject} is {describe_colours(scene.colours_of(subject))}")
+        facts.append(Evidence("colour", sentences[-1], main.confidence if main else None))
+    return Reply(". ".join(sentences) + ".", tuple(facts), sureness(scene))
+
+
+def contents(scene: Scene) -> str:
+    """Return what a picture shows as a noun phrase: "one person and a dog, perhaps a beagle"; "" if nothing."""
+    seen = seen_in(scene)
+    maybe = [with_article(tag.name) for tag in scene.tags if not tag.sure]
     if seen:
-        text = f"{opening} of {_listed(seen)}"
-    elif maybe:
-        text = (
-            f"{opening}, perhaps of {_listed([with_article(tag.name) for tag in maybe], 'or')}; nothing in it is sure"
-        )
-        confidence = maybe[0].confidence
-    else:
-        text = f"{opening} in which nothing can be recognised for sure"
-    if seen and maybe:
-        text += f", perhaps {with_article(maybe[0].name)}"
-    sentences = [text]
-    if not scene.monochrome:
-        main = next((tag for tag in scene.tags if tag.sure and scene.colours_of(tag.name)), None)
-        subject = main.name if main else "picture"
-        colours = scene.colours_of(subject)
-        if colours:
-            sentences.append(f"The {subject} is {describe_colours(colours)}")
-            facts.append(Evidence("colour", sentences[-1], main.confidence if main else None))
-    return Reply(". ".join(sentences) + ".", tuple(facts), confidence)
+        return f"{listed(seen)}, perhaps {maybe[0]}" if maybe else listed(seen)
+    return f"what is perhaps {listed(maybe[:2], 'or')}" if maybe else ""
+
+
+def sureness(scene: Scene) -> float | None:
+    """Return how sure the surest thing or person in a picture is; None if there is none."""
+    sure = [tag.confidence for tag in scene.tags if tag.sure] + [person.score for person in scene.people]
+    unsure = [tag.confidence for tag in scene.tags if not tag.sure]
+    return round(max(sure or unsure), 2) if sure or unsure else None
 
 
 def describe(scene: Scene) -> Reply:
@@ -112,7 +111,7 @@ def describe(scene: Scene) -> Reply:
             if scene.colours_of(name):
                 sentences.append(f"The {name} is {describe_colours(scene.colours_of(name))}.")
         if parts:
-            sentences.append(f"{_capitalised(_listed(parts))}.")
+            sentences.append(f"{capitalised(listed(parts))}.")
     if not scene.people:
         sentences.append("I can find nobody in it.")
     sentences.append(f"{scene.layout_facts()[0].text}.")
@@ -121,12 +120,12 @@ def describe(scene: Scene) -> Reply:
 
 def cannot_tell(scene: Scene, reason: str) -> Reply:
     """Say that something can't be told, and what can be seen instead."""
-    seen = _seen(scene)
-    text = f"{reason}. I can see {_listed(seen)}." if seen else f"{reason}."
+    seen = seen_in(scene)
+    text = f"{reason}. I can see {listed(seen)}." if seen else f"{reason}."
     return Reply(text, (*scene.tag_facts(), scene.people_fact()))
 
 
-def _seen(scene: Scene) -> list[str]:
+def seen_in(scene: Scene) -> list[str]:
     """Return what is surely there: people, then things."""
     people = [] if not scene.people else [_people_in_words(scene)]
     return [*people, *(_named(tag) for tag in scene.tags if tag.sure)]
@@ -160,7 +159,7 @@ def _count_people(scene: Scene, question: Question) -> Reply:
     fact = scene.people_fact()
     if not scene.people:
         return Reply("I can find nobody; people who are small or hidden can be missed.", (fact,))
-    text = _capitalised(_people_in_words(scene))
+    text = capitalised(_people_in_words(scene))
     text = f"At least {text.lower()}" if len(scene.people) > 1 else text
     if question.about_particular_people:
         text += f"; I can't tell whether {'it is' if len(scene.people) == 1 else 'they are'} {question.subject}"
@@ -185,7 +184,7 @@ def _is_colour(scene: Scene, question: Question) -> Reply:
     words = f"the {found.region} is {describe_colours(found.colours)}"
     share = sum(colour.share for colour in found.colours if question.colour in colour.name.split())
     answer = "Yes" if share >= _MAIN_COLOUR else "Partly" if share >= _SECOND_COLOUR else "No"
-    evidence = Evidence("colour", _capitalised(words), found.confidence)
+    evidence = Evidence("colour", capitalised(words), found.confidence)
     return Reply(f"{answer}: {words}.", (evidence,), found.confidence)
 
 
@@ -274,7 +273,7 @@ def _choice(scene: Scene, alternatives: Sequence[str]) -> Reply | None:
     best, _ = max(known, key=lambda pair: scene.confidence_in(pair[0]))
     confidence = round(scene.confidence_in(best), 2)
     if scene.shows(best):
-        return Reply(f"{_capitalised(with_article(best.name))}.", (_tag_evidence(scene, best),), confidence)
+        return Reply(f"{capitalised(with_article(best.name))}.", (_tag_evidence(scene, best),), confidence)
     return cannot_tell(scene, "I can see neither of them for sure")
 
 
@@ -300,7 +299,7 @@ def _kind(scene: Scene, question: Question) -> Reply | None:
     if inside:
         best = inside[0]
         named = with_article(best.name)
-        text = f"{_capitalised(named)}." if best.sure else f"Perhaps {named}, but I'm not sure."
+        text = f"{capitalised(named)}." if best.sure else f"Perhaps {named}, but I'm not sure."
         return Reply(text, (_tag_evidence(scene, thing_of(best)),), best.confidence)
     if scene.shows(thing):
         return Reply(
@@ -312,7 +311,7 @@ def _kind(scene: Scene, question: Question) -> Reply | None:
 def _place(scene: Scene, question: Question) -> Reply | None:
     if question.about_people and scene.people:
         places = [str(_place_of_box(person.box, scene)) for person in scene.people]
-        return Reply(f"I can see {_people_in_words(scene)}: {_listed(places)}.", (scene.people_fact(),))
+        return Reply(f"I can see {_people_in_words(scene)}: {listed(places)}.", (scene.people_fact(),))
     thing = question.thing
     if thing is None:
         return cannot_tell(
@@ -333,13 +332,13 @@ def _place_of_box(box: tuple[float, ...], scene: Scene) -> Place:
 
 
 def _light(scene: Scene, question: Question) -> Reply:
-    light = "dark" if scene.brightness < 0.25 else "bright" if scene.brightness > 0.7 else "neither dark nor bright"
+    light = "dark" if scene.brightness < DARK else "bright" if scene.brightness > BRIGHT else "neither dark nor bright"
     text = f"The picture is {light}"
     return Reply(f"{text}.", (Evidence("layout", f"{text}: its mean lightness is {scene.brightness:.2f} of 1"),), 1.0)
 
 
 def _blur(scene: Scene, question: Question) -> Reply:
-    text = f"The picture is {'blurred' if scene.sharpness < 0.45 else 'sharp'}"
+    text = f"The picture is {'blurred' if scene.sharpness < BLURRED else 'sharp'}"
     return Reply(f"{text}.", (Evidence("layout", f"{text}: its sharpness is {scene.sharpness:.2f} of 1"),))
 
 
@@ -364,9 +363,11 @@ def _absence(scene: Scene, thing: Thing) -> float:
     return round(1 - scene.slightest_sign_of(thing), 2)
 
 
-def _listed(parts: Sequence[str], word: str = "and") -> str:
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """Return words as a list in a sentence: "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
 
 
-def _capitalised(text: str) -> str:
+def capitalised(text: str) -> str:
+    """Return a text with its first letter large and the others as they are."""
     return text[:1].upper() + text[1:]

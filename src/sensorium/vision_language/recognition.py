@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sensorium.vision_language.clip import CLIP
 
 _SURE = 0.5
-_SURE_OF_BROAD_NAME = 0.7
+# A broad name adds up the doubts about many classes, so it has to gather more.
+_MORE_FOR_A_CLASS = 0.002
+_MOST_FOR_CLASSES = 0.2
 _SURE_OF_RARE_NAME = 0.75
 _SURE_IN_A_CROP = 0.75
 _SURE_OF_RARE_NAME_IN_A_CROP = 0.9
@@ -134,18 +136,14 @@ def choose_tags(probabilities: np.ndarray) -> tuple[Tag, ...]:
             if not thing.classes & covered and len(thing.classes) <= _EXACT:
                 tags.append(Tag(thing.name, "", round(min(part[thing], 1.0), 2), True))
                 covered |= thing.classes
-    perhaps = _most_exact(thing for thing, mass in whole.items() if mass >= _PERHAPS and thing not in chosen)
-    named = {tag.name for tag in tags}
-    exact = [
+                chosen.append(thing)
+    guesses = [
         thing
-        for thing in perhaps
-        if thing.name not in named
-        and len(thing.classes) <= _EXACT_GUESS
-        and not any(other.classes < thing.classes for other in chosen)
-        and not any(thing.classes < other.classes and len(other.classes) <= _NARROW for other in chosen)
+        for thing in _most_exact(thing for thing, mass in whole.items() if mass >= _PERHAPS and thing not in chosen)
+        if len(thing.classes) <= _EXACT_GUESS and not any(_adds_nothing(thing, other) for other in chosen)
     ]
-    exact.sort(key=lambda thing: -whole[thing])
-    unsure = [Tag(thing.name, "", round(whole[thing], 2), False) for thing in exact[:_MOST_PERHAPS]]
+    guesses.sort(key=lambda thing: -whole[thing])
+    unsure = [Tag(thing.name, "", round(whole[thing], 2), False) for thing in guesses[:_MOST_PERHAPS]]
     return (*tags, *unsure)
 
 
@@ -163,13 +161,15 @@ def is_sure(thing: Thing, probabilities: np.ndarray) -> bool:
         thing: Of the vocabulary.
         probabilities: What `Recogniser.look` returned.
     """
-    return confidence_in(thing, probabilities) >= (_SURE_OF_BROAD_NAME if len(thing.classes) > _BROAD else _SURE)
+    return confidence_in(thing, probabilities) >= _SURE + _extra(thing)
 
 
 def _needed(thing: Thing) -> float:
-    if len(thing.classes) > _BROAD:
-        return _SURE_OF_BROAD_NAME
-    return _SURE if is_everyday(thing) else _SURE_OF_RARE_NAME
+    return _SURE + _extra(thing) if is_everyday(thing) else _SURE_OF_RARE_NAME
+
+
+def _extra(thing: Thing) -> float:
+    return min(_MOST_FOR_CLASSES, _MORE_FOR_A_CLASS * len(thing.classes))
 
 
 def _needed_in_crop(thing: Thing) -> float:
@@ -179,6 +179,11 @@ def _needed_in_crop(thing: Thing) -> float:
 def _most_exact(found: Any) -> list[Thing]:
     every = list(found)
     return [thing for thing in every if not any(other.classes < thing.classes for other in every)]
+
+
+def _adds_nothing(guess: Thing, sure: Thing) -> bool:
+    """Return whether a guess is less exact than what is sure, or splits hairs over it."""
+    return sure.classes < guess.classes or (guess.classes < sure.classes and len(sure.classes) <= _NARROW)
 
 
 def _broader(thing: Thing, masses: dict[Thing, float]) -> str:

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.clip import CLIP
 
-_DARK = 0.25
-_BRIGHT = 0.7
-_BLURRED = 0.45
+DARK = 0.25
+BRIGHT = 0.7
+BLURRED = 0.45
 _SURE_PERSON_IN_A_PART = 0.85
 _SMALLEST_THING = 0.08
 _SMALL_THING = 0.15
@@ -150,11 +150,11 @@ class Scene(Record):
         """Return size, orientation, light and blur."""
         shape = "square" if self.width == self.height else "wide" if self.width > self.height else "tall"
         facts = [Evidence("layout", f"The picture is {shape}, {self.width} by {self.height} pixels")]
-        if self.brightness < _DARK:
+        if self.brightness < DARK:
             facts.append(Evidence("layout", "The picture is dark"))
-        elif self.brightness > _BRIGHT:
+        elif self.brightness > BRIGHT:
             facts.append(Evidence("layout", "The picture is bright"))
-        if self.sharpness < _BLURRED:
+        if self.sharpness < BLURRED:
             facts.append(Evidence("layout", "The picture is blurred"))
         return facts
 
