@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _QUALITY = {"preset": "veryfast", "crf": "20"}
+_BT709 = 1
+_LIMITED_RANGE = 1
 _SOUND_BIT_RATE = 128_000
 _SOUND_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 
@@ -88,6 +90,9 @@ class _Pictures:
         self._name = name
         self._stream: Any = container.add_stream("libx264", rate=rate, options=_QUALITY)
         self._stream.pix_fmt = "yuv420p"
+        context = self._stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED_RANGE
         self._size: tuple[int, int] | None = None
         self._count = 0
 
@@ -110,7 +115,9 @@ class _Pictures:
                 "Resize the frames to one size",
             )
         pixels = np.pad(np.asarray(image.convert("RGB")), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        )
         frame.pts = self._count
         frame.time_base = 1 / self._rate
         self._container.mux(self._stream.encode(frame))
