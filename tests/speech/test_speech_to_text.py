@@ -138,17 +138,16 @@ def test_chinese_sentences_are_joined_without_spaces(recogniser: SpeechToText) -
 
 def test_stream_gives_the_same_segments_early_and_reports(recogniser: SpeechToText) -> None:
     samples, _ = joined_clips("en")
-    long = np.concatenate([samples, samples])
     reports: list[Progress] = []
-    stream = recogniser.stream(long, "en", progress=reports.append)
+    stream = recogniser.stream(samples, "en", progress=reports.append)
     first = next(stream)
-    assert reports[-1].done < 140, "the first segment came only after the whole recording"
+    assert reports[-1].done < 40, "the first segment came only after the whole recording"
     segments = [first, *stream]
     assert [segment.id for segment in segments] == list(range(len(segments)))
     assert all(after.start >= segment.end - 1e-6 for segment, after in pairwise(segments))
-    assert words_of(" ".join(segment.text for segment in segments)).count("amiable") == 4
+    assert words_of(" ".join(segment.text for segment in segments)).count("amiable") == 2
     assert [report.done for report in reports] == sorted(report.done for report in reports)
-    assert reports[-1].done == reports[-1].total == pytest.approx(len(long) / SAMPLE_RATE, abs=0.1)
+    assert reports[-1].done == reports[-1].total == pytest.approx(len(samples) / SAMPLE_RATE, abs=0.1)
     assert reports[-1].unit == "seconds"
 
 

@@ -147,7 +147,8 @@ def _opens_phrase(word: str, language: str) -> bool:
     bare = word.strip("".join(_OPENING | _CLOSING | _CLAUSE_ENDS | _SENTENCE_ENDS)).lower()
     if bare in _OPENERS.get(language, frozenset()):
         return True
-    return language != "en" and 0 < len(bare) <= 3 and bare.isalpha()
+    core = re.split("['’]", bare)[-1]
+    return language != "en" and 0 < len(core) <= 3 and core.isalpha()
 
 
 def _east_asian_cost(before: str, after: str) -> float:

@@ -40,7 +40,10 @@ _SILENCE_BESIDE_WORD = 0.2
 
 @dataclass
 class RecognitionRun:
-    """One recording on its way through the recogniser: read, cut at silences, recognised batch by batch."""
+    """One recording on its way through the recogniser: read, cut at silences, recognised batch by batch.
+
+    An eager run gives its first segments after one window, where the language is known, rather than after a batch.
+    """
 
     backend: CTranslate2Whisper
     source: AudioSource
@@ -51,6 +54,7 @@ class RecognitionRun:
     limits: Limits
     progress: ProgressCallback | None
     cancel: Cancellation | None
+    eager: bool = False
     language: str = ""
     language_probability: float = 0.0
     duration: float = 0.0
@@ -112,7 +116,7 @@ class RecognitionRun:
         from sensorium.speech.voice_activity import speech_windows
 
         windows = speech_windows(self._blocks(), longest=_WINDOW_SECONDS)
-        batch = list(islice(windows, _LANGUAGE_WINDOWS))
+        batch = list(islice(windows, 1 if self.eager and self.asked_language else _LANGUAGE_WINDOWS))
         while batch:
             yield batch
             batch = list(islice(windows, self.backend.batch_size))

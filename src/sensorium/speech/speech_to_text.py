@@ -122,6 +122,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         Arguments and errors are those of `transcribe`.
         """
         run = self._run(audio_path, language, task, initial_prompt, hotwords, limits, progress, cancel)
+        run.eager = True
         return (_without_words(segment, word_timestamps) for segment in run.segments())
 
     def transcribe_with_timestamps(
