@@ -53,14 +53,43 @@ def loaded_clip() -> Iterator[CLIP]:
         yield clip
 
 
+@pytest.fixture(scope="session")
+def loaded_answerers() -> Iterator[None]:
+    """The starter models that answer questions, loaded, so that commands in this process find them loaded."""
+    from sensorium.video.video_qa import VideoQA
+    from sensorium.vision_language.image_qa import ImageQA
+    from sensorium.vision_language.llava import LLaVA
+
+    with ImageQA(), LLaVA(), VideoQA():
+        yield
+
+
+@pytest.fixture(scope="session")
+def short_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven seconds: a cat, then a cup of coffee, while a human voice reads a sentence."""
+    from PIL import Image
+
+    from sensorium.media.audio import read_audio
+    from sensorium.media.video_writer import write_video
+
+    frames = []
+    for name in ("chelsea", "coffee"):
+        with Image.open(real_media.photo(name)) as photo:
+            frames += [photo.convert("RGB").resize((448, 320))] * 18
+    speech = read_audio(real_media.speech_clips("en")[0].path)
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    return write_video(path, frames, 5, audio=speech, sample_rate=16000)
+
+
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a few real photographs and a recording under the names that examples use."""
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_film: Path) -> Path:
+    """The current folder, with real photographs, a recording and a film under the names that examples use."""
     (tmp_path / "photos").mkdir()
     for name, file in {"chelsea": "cat.png", "coffee": "coffee.png", "rocket": "rocket.jpg"}.items():
         shutil.copy(real_media.photo(name), tmp_path / "photos" / file)
     shutil.copy(real_media.photo("chelsea"), tmp_path / "cat.jpg")
     shutil.copy(real_media.speech_clips("en")[0].path, tmp_path / "interview.mp3")
+    shutil.copy(short_film, tmp_path / "film.mp4")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -19,7 +19,7 @@ def test_files_folders_globs_and_addresses_in_order_each_once(desk: Path) -> Non
 
 
 def test_a_folder_gives_only_what_the_command_is_for(desk: Path) -> None:
-    assert [item.name for item in gather(["."], ["audio", "video"])] == ["interview.mp3"]
+    assert [item.name for item in gather(["."], ["audio", "video"])] == ["film.mp4", "interview.mp3"]
 
 
 def test_what_cannot_be_used_is_an_input_that_says_why(desk: Path) -> None:

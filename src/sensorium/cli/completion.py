@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 import typer
+
+_WIDTH = 60
+"""Longest description: shells show one suggestion a line."""
 
 Suggestions = list[tuple[str, str]]
 
@@ -82,4 +87,8 @@ def complete_languages(incomplete: str) -> Suggestions:
 
 
 def _starting(incomplete: str, suggestions: Suggestions) -> Suggestions:
-    return [suggestion for suggestion in suggestions if suggestion[0].startswith(incomplete)]
+    return [
+        (name, shorten(description, _WIDTH, placeholder="…"))
+        for name, description in suggestions
+        if name.startswith(incomplete)
+    ]

@@ -1,0 +1,81 @@
+"""Every example in every help runs as written, on real files under the names that it uses."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from sensorium.cli import search
+from sensorium.cli.app import app
+from tests import real_media
+from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.usefixtures("loaded_clip", "loaded_answerers")
+
+
+def _examples(command: Any) -> Iterator[str]:
+    epilog = command.epilog or ""
+    yield from (line.strip() for line in epilog.partition("Examples:\n")[2].splitlines())
+    for child in getattr(command, "commands", {}).values():
+        yield from _examples(child)
+
+
+# The tour takes minutes and has tests of its own.
+EXAMPLES = sorted(example for example in set(_examples(get_command(app))) if not example.startswith("sensorium tour"))
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
+    """A folder with everything that the examples name."""
+    folder = tmp_path_factory.mktemp("examples")
+    english, spanish = (
+        min(real_media.speech_clips(language), key=lambda clip: len(clip.text)).path for language in ("en", "es")
+    )
+    (folder / "photos").mkdir()
+    (folder / "recordings").mkdir()
+    for source, name in (
+        (real_media.photo("chelsea"), "cat.jpg"),
+        (real_media.photo("astronaut"), "scene.jpg"),
+        (real_media.photo("rocket"), "photos/rocket.jpg"),
+        (english, "interview.mp3"),
+        (english, "recordings/talk.wav"),
+        (spanish, "entrevista.wav"),
+        (short_film, "film.mp4"),
+    ):
+        shutil.copy(source, folder / name)
+    (folder / "story.txt").write_text("Once upon a time there was a cat.")
+    return folder
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) > 25
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_example(
+    run: Run,
+    media: Path,
+    example: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(media)
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    monkeypatch.setattr(search, "default_index", lambda: media / "default-index")
+    if " remove " in example:
+        monkeypatch.setenv("SENSORIUM_HOME", str(tmp_path))
+    if "holiday-index" in example or example.startswith("sensorium search"):
+        index = ["--to", "holiday-index"] if "holiday-index" in example else []
+        assert run("index", "photos", "-q", *index).exit_code == 0
+    piped = re.fullmatch(r"echo '(.*)' \| sensorium (.*)", example)
+    arguments = shlex.split(piped[2] if piped else example.removeprefix("sensorium "))
+    result = run(*arguments, input=f"{piped[1] if piped else 'What is it?'}\n")
+    assert result.exit_code == 0, result.output
+    assert result.stdout
