@@ -23,7 +23,6 @@ import numpy as np
 from benchmarks.__main__ import table as as_table
 from benchmarks.measure import cache_folder, quantile, row, seconds
 from sensorium.models.device import prepare_torch
-from sensorium.retrieval.index import FETCH_GROWTH
 from sensorium.retrieval.table import INDEX_FROM, Encoder, FileRows, FileState, MediaTable, create_table, open_table
 
 DIMENSION = 384
@@ -94,8 +93,7 @@ def exact(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
 
 def nearest(table: MediaTable, query: np.ndarray) -> list[int]:
     """Return the numbers of the ten nearest rows, by the very call that `SearchIndex.search` makes."""
-    hits = table.nearest(query, FETCH_GROWTH * LIMIT)[:LIMIT]
-    return [int(Path(hit.path).stem) for hit in hits]
+    return [int(Path(hit.path).stem) for hit in table.nearest(query, LIMIT)]
 
 
 def compare(table: MediaTable, vectors: np.ndarray, queries: np.ndarray) -> tuple[list[float], list[float], float]:

@@ -6,24 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from sensorium.vision_language.clip import CLIP
-from tests.real_media import photo
-
-SHOWN = {
-    "chelsea": "a cat",
-    "coffee": "a cup of coffee",
-    "dog": "a dog",
-    "flower": "a flower",
-    "rocket": "a rocket",
-    "orange": "an orange",
-    "squirrel": "a squirrel",
-    "car": "a car",
-}
+from tests.retrieval.album import SHOWN, save_photo
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def loaded() -> Iterator[None]:
     """Keep the starter's encoder in memory, so that each test doesn't load it again."""
     with CLIP():
@@ -39,17 +27,3 @@ def album(tmp_path: Path) -> Path:
         place = folder if number % 2 == 0 else folder / "more"
         save_photo(name, place / f"{number}.jpg")
     return folder
-
-
-def save_photo(name: str, path: Path, side: int = 320) -> Path:
-    """Save a real photo as a small JPEG."""
-    with Image.open(photo(name)) as image:
-        small = image.convert("RGB")
-    small.thumbnail((side, side))
-    small.save(path, quality=90)
-    return path
-
-
-def number_of(name: str) -> int:
-    """Return the number under which a photo lies in the album."""
-    return list(SHOWN).index(name)

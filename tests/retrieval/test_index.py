@@ -19,7 +19,7 @@ from sensorium.retrieval import ingest
 from sensorium.retrieval.index import IndexReport, SearchIndex
 from sensorium.retrieval.table import Encoder, create_table
 from tests.real_media import photo
-from tests.retrieval.conftest import SHOWN, number_of, save_photo
+from tests.retrieval.album import SHOWN, number_of, save_photo
 
 
 def counts(report: IndexReport) -> tuple[int, int, int, int, int]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["IndexReport", "IndexedFile", "Match", "Matches", "SearchIndex", "SkippedFile"]
 
 _KINDS = ("image", "moment")
-FETCH_GROWTH = 4
+_FETCH_GROWTH = 4
 _SAME_ENCODER = 0.99
 
 
@@ -176,8 +176,8 @@ class SearchIndex:
         folder = None if under is None else absolute(under)
         vector = self._query(self._encoder(None, None), text, image, image_weight)
         found: dict[object, Match] = {}
-        # The best moments may all be of one film, so more are fetched until there are enough films.
-        fetch = limit if all_moments or kind == "image" else limit * FETCH_GROWTH
+        # The best moments may all be of one film: more are fetched until there are enough films.
+        fetch = limit
         while True:
             hits = table.nearest(vector, fetch, kind=kind, under=folder)
             for hit in hits:
@@ -185,7 +185,7 @@ class SearchIndex:
                 found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
             if len(found) >= limit or len(hits) < fetch:
                 break
-            fetch *= FETCH_GROWTH
+            fetch *= _FETCH_GROWTH
         if not found and table.count() == 0:
             raise InputError(f"The index {self._name} is empty", "Add pictures or films first")
         return Matches(list(found.values())[:limit], model=table.encoder.name)

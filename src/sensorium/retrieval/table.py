@@ -31,7 +31,7 @@ _LAYOUT = "1"
 _OBJECT_STORES = ("s3://", "s3+ddb://", "gs://", "az://", "abfss://")
 
 # Below this many vectors exact search is quick enough; benchmarks/vector_search.py prints how quick.
-INDEX_FROM = 50_000
+INDEX_FROM = 20_000
 # IVF_SQ, because its ranking is nearly right before the full vectors are looked at (IVF_RQ has to fetch hundreds of
 # them, dear in an object store), and because it trains no codebook (IVF_PQ does, for minutes).
 _ROWS_PER_PARTITION = 4096
