@@ -215,14 +215,19 @@ def packets(media: OpenMedia, streams: list[Any], on_damage: Callable[[], None])
     """
     import av
 
-    try:
-        yield from media.container.demux(streams)
-    except (av.FFmpegError, OSError):
-        on_damage()
-        for stream in streams:
-            last = av.Packet()
-            last.stream = stream
-            yield last
+    while True:
+        try:
+            yield from media.container.demux(streams)
+            return
+        except IndexError:
+            continue  # PyAV trips over a track that appears on the way, and knows it from then on
+        except (av.FFmpegError, OSError):
+            break
+    on_damage()
+    for stream in streams:
+        last = av.Packet()
+        last.stream = stream
+        yield last
 
 
 def warn(on_warning: WarningCallback | None, sentence: str) -> None:

@@ -94,6 +94,7 @@ class _Track:
         self._rate = 0
         self._position = 0  # of the next sample, those in the queue counted
         self._zero = media.start
+        self._limit = media.limits.max_duration
         self._bare = media.container.format.name in _BARE
         self._stated = trusted_end(media, self.stream)
 
@@ -102,7 +103,7 @@ class _Track:
         return self._position / self._rate if self._rate else 0.0
 
     def pieces(self, start: float) -> Iterator[Sound]:
-        limit = start + self.media.limits.max_duration
+        self._limit = start + self.media.limits.max_duration
         for frame in self._frames(start):
             yield from self._follow(frame)
             frame.pts = None  # the queue would insist on timestamps without jitter
@@ -113,12 +114,15 @@ class _Track:
                 self._queue.write(frame)
             self._position += frame.samples
             yield from self._drain(self._rate, at_least=self._rate)
-            if self.now > limit:
-                raise InputError(
-                    f"The sound of {self.media.name} is longer than {self.media.limits.max_duration:g} seconds",
-                    "Cut it into parts, or read a part of it",
-                )
+            self._check_limit(self.now)
         yield from self._drain(self._rate)
+
+    def _check_limit(self, seconds: float) -> None:
+        if seconds > self._limit:
+            raise InputError(
+                f"The sound of {self.media.name} is longer than {self.media.limits.max_duration:g} seconds",
+                "Cut it into parts, or read a part of it",
+            )
 
     def warn_if_cut(self, on_warning: WarningCallback | None) -> None:
         # Where only the whole film states its duration, its sound may well be shorter.
@@ -187,6 +191,7 @@ class _Track:
             self._zero += gap  # timestamps that start anew, as in recordings that were joined
             return
         yield from self._drain(self._rate)
+        self._check_limit(self.now + gap)
         yield from self._silence(round(gap * self._rate))
 
     def _silence(self, count: int) -> Iterator[Sound]:
