@@ -14,7 +14,7 @@ tour: $(VENV)/.installed-all weights
 	$(RUN) -m sensorium tour
 
 test: lint weights
-	$(RUN) -m pytest --cov=sensorium --cov-report=term:skip-covered
+	$(RUN) -m pytest --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check
