@@ -47,18 +47,20 @@ class ChatTokenizer:
     def encode(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Return the tokens of a conversation, up to where the answer begins; plain text without a template."""
         if not self.has_chat_template:
-            return list(self._tokenizer("\n\n".join(message["content"] for message in messages)).input_ids)
+            return list(
+                self._tokenizer("\n\n".join(message["content"] for message in messages), verbose=False).input_ids
+            )
         text = self._tokenizer.apply_chat_template(
             [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
         )
-        return list(self._tokenizer(text, add_special_tokens=False).input_ids)
+        return list(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
     def names(self, tokens: Sequence[int]) -> list[str]:
         """Return tokens by name rather than by number."""
         return list(self._tokenizer.convert_ids_to_tokens(list(tokens)))
 
     def decode(self, tokens: Iterable[int]) -> Iterator[str]:
-        """Give one piece of text for each token, empty where a letter is not complete yet."""
+        """Give one piece of text for each token, empty where a letter is not complete; an unfinished last one is left out."""
         # What a token reads like depends on the one before it, so the last piece is decoded together with the next.
         kept: list[int] = []
         said = 0

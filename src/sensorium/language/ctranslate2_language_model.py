@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -81,7 +82,12 @@ def convert(source: Path, target: Path) -> None:
     from ctranslate2.converters import TransformersConverter
     from transformers import AutoTokenizer
 
-    with quiet_transformers():
-        TransformersConverter(str(source)).convert(str(target / _WEIGHTS), quantization="int8")
-        AutoTokenizer.from_pretrained(source).save_pretrained(target)
+    # The converter collects garbage for each layer; what lived before need not be looked at each time.
+    gc.freeze()
+    try:
+        with quiet_transformers():
+            TransformersConverter(str(source)).convert(str(target / _WEIGHTS), quantization="int8")
+            AutoTokenizer.from_pretrained(source).save_pretrained(target)
+    finally:
+        gc.unfreeze()
     (target / "config.json").write_bytes((source / "config.json").read_bytes())

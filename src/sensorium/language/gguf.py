@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +77,7 @@ def _to_bfloat16(file: Path, target: Path, checkpoint: Checkpoint) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        with quiet_transformers():
+        with quiet_transformers(), _quiet_reader():
             AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(target)
             model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
     except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:
@@ -85,6 +88,20 @@ def _to_bfloat16(file: Path, target: Path, checkpoint: Checkpoint) -> None:
     del model.config.quantization_config
     with quiet_transformers():
         model.save_pretrained(target)
+
+
+@contextmanager
+def _quiet_reader() -> Iterator[None]:
+    """Keep transformers' GGUF reader from drawing a progress bar, which its own switch doesn't turn off."""
+    from transformers import modeling_gguf_pytorch_utils
+
+    reader: Any = modeling_gguf_pytorch_utils
+    bar = reader.tqdm
+    reader.tqdm = partial(bar, disable=True)
+    try:
+        yield
+    finally:
+        reader.tqdm = bar
 
 
 def _architecture(file: Path, checkpoint: Checkpoint) -> str:

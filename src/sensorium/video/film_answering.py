@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from sensorium.answer import Evidence
 from sensorium.video.film_questions import FilmQuestion
 from sensorium.video.video_story import (
     Moment,
@@ -84,7 +85,8 @@ def people_times(moments: Sequence[Moment], question: Question, words: str) -> R
     """Say when somebody is seen."""
     found = [moment for moment in moments if moment.scene.people]
     if not found:
-        return Reply("I can find nobody in this film; people who are small or hidden can be missed.")
+        text = "I can find nobody in this film; people who are small or hidden can be missed."
+        return Reply(text, (_nobody(moments),))
     reply = times(words, found)
     if not question.about_particular_people:
         return reply
@@ -140,9 +142,13 @@ def _most_people(moments: Sequence[Moment], question: Question) -> Reply:
     reply = answer_directly(most.scene, question)
     assert reply is not None, "people can always be counted"
     if not most.scene.people:
-        return reply
+        return Reply(reply.text, (_nobody(moments),))
     text = f"{reply.text.rstrip('.')}, at {clock(most.start)}; that is the most at one time."
     return Reply(text, (moment_evidence(most),), reply.confidence)
+
+
+def _nobody(moments: Sequence[Moment]) -> Evidence:
+    return Evidence("people", "Nobody was found", None, moments[0].start, moments[-1].end)
 
 
 def _each(replies: Sequence[tuple[Moment, Reply | None]]) -> Reply | None:

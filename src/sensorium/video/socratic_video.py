@@ -185,7 +185,7 @@ class SocraticVideoQA:
         said = self._in_other_words(found, question.text, cancel) if asks_for_a_fact else ""
         if said:
             return Reply(f"{said.rstrip('.')} (said at {clock(found[0].start)}).", evidence)
-        return Reply(f"What is said comes closest to that {quoted(found)}", evidence)
+        return Reply(f"I can't tell for sure; what comes closest is said {quoted(found)}", evidence)
 
     def _in_other_words(self, found: Sequence[Sentence], question: str, cancel: Cancellation | None) -> str:
         """Let the language model answer from sentences; "" if it says anything that they don't."""

@@ -12,9 +12,8 @@ from sensorium.vision_language.recognition import Tag, thing_of
 from sensorium.vision_language.scene import BLURRED, BRIGHT, DARK, Place, Scene
 from sensorium.vision_language.vocabulary import Thing, is_everyday, singular, with_article
 
-_YES = 0.5
-_SLIGHTEST = 0.06
 _MAIN_COLOUR, _SECOND_COLOUR = 0.3, 0.12
+_PLAIN = 0.99
 _USUAL_PLACES = {
     "sky": "top",
     "ceiling": "top",
@@ -65,6 +64,10 @@ def answer_directly(scene: Scene, question: Question) -> Reply | None:
 
 def caption(scene: Scene) -> Reply:
     """Say in a sentence or two what the picture shows."""
+    colours = scene.colours_of("picture")
+    if colours and colours[0].share >= _PLAIN and not seen_in(scene):
+        text = f"A plain {colours[0].name} picture"
+        return Reply(f"{text}.", (Evidence("colour", text),))
     style = "black and white picture" if scene.monochrome else "picture"
     if scene.brightness < DARK:
         style = f"dark {style}"
@@ -150,7 +153,7 @@ def _count(scene: Scene, question: Question) -> Reply:
         seen = f"I can see {with_article(thing.name)}, but I" if thing is not None else "I"
         evidence = (_tag_evidence(scene, thing),) if thing is not None else ()
         return Reply(f"{seen} can count people only, not {subject}.", evidence)
-    if scene.slightest_sign_of(thing) < _SLIGHTEST:
+    if scene.lacks(thing):
         return Reply(f"I can see no {subject}.", (_tag_evidence(scene, thing),), _absence(scene, thing))
     return Reply(f"I'm not sure that there are any {subject}.", (_tag_evidence(scene, thing),))
 
@@ -222,7 +225,7 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
         if not colours:
             return cannot_tell(scene, f"I can't tell the {tag.name} from what is around it")
         return _Coloured(subject if thing.name in subject else thing.name, colours, tag.confidence)
-    if scene.slightest_sign_of(thing) < _SLIGHTEST:
+    if scene.lacks(thing):
         return cannot_tell(scene, f"I can see no {subject}")
     return cannot_tell(scene, f"I'm not sure that there is {with_article(subject)}")
 
@@ -259,7 +262,7 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
         exact = next((tag for tag in scene.tags if tag.sure and thing_of(tag).classes < thing.classes), None)
         more = f" ({with_article(exact.name)})" if exact is not None else ""
         return Reply(f"Yes, there is {with_article(thing.name)}{more}.", evidence, confidence)
-    if scene.slightest_sign_of(thing) < _SLIGHTEST:
+    if scene.lacks(thing):
         return Reply(f"No, I can see no {noun}.", evidence, _absence(scene, thing))
     sign = round(max(confidence, scene.slightest_sign_of(thing)), 2)
     return Reply(f"I'm not sure: there may be {named}.", evidence, sign)
@@ -293,7 +296,7 @@ def _people_presence(scene: Scene, question: Question) -> Reply:
 def _kind(scene: Scene, question: Question) -> Reply | None:
     thing = question.thing
     if thing is None:
-        return cannot_tell(scene, "I can't tell") if question.subject else None
+        return None
     inside = [tag for tag in scene.tags if thing_of(tag).classes <= thing.classes and tag.name != thing.name]
     inside.sort(key=lambda tag: -tag.confidence)
     if inside:
@@ -355,7 +358,7 @@ def _size(scene: Scene, question: Question) -> Reply:
 
 def _tag_evidence(scene: Scene, thing: Thing) -> Evidence:
     confidence = round(scene.confidence_in(thing), 2)
-    words = "There is" if confidence >= _YES else "There may be" if confidence >= _SLIGHTEST else "No sign of"
+    words = "There is" if scene.shows(thing) else "No sign of" if scene.lacks(thing) else "There may be"
     return Evidence("tag", f"{words} {with_article(thing.name)}", confidence)
 
 

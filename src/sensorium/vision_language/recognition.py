@@ -23,6 +23,7 @@ _SURE_OF_RARE_NAME = 0.75
 _SURE_IN_A_CROP = 0.75
 _SURE_OF_RARE_NAME_IN_A_CROP = 0.9
 _PERHAPS = 0.3
+_NO_SIGN = 0.06
 _BROAD = 100
 _EXACT = 30
 _EXACT_GUESS = 14
@@ -162,6 +163,16 @@ def is_sure(thing: Thing, probabilities: np.ndarray) -> bool:
         probabilities: What `Recogniser.look` returned.
     """
     return confidence_in(thing, probabilities) >= _SURE + _extra(thing)
+
+
+def is_absent(thing: Thing, probabilities: np.ndarray) -> bool:
+    """Return whether a picture shows no sign of a thing, in any part of it.
+
+    Args:
+        thing: Of the vocabulary.
+        probabilities: What `Recogniser.look` returned.
+    """
+    return slightest_sign_of(thing, probabilities) < _NO_SIGN + _extra(thing) / 2
 
 
 def _needed(thing: Thing) -> float:

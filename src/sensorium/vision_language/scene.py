@@ -22,6 +22,7 @@ from sensorium.vision_language.recognition import (
     Tag,
     choose_tags,
     confidence_in,
+    is_absent,
     is_sure,
     slightest_sign_of,
     thing_of,
@@ -101,6 +102,10 @@ class Scene(Record):
     def shows(self, thing: Thing) -> bool:
         """Return whether the picture surely shows a thing, by whatever name."""
         return is_sure(thing, self._probabilities)
+
+    def lacks(self, thing: Thing) -> bool:
+        """Return whether the picture shows no sign of a thing."""
+        return is_absent(thing, self._probabilities)
 
     def slightest_sign_of(self, thing: Thing) -> float:
         """Return the highest probability of a thing in any part of the picture."""
@@ -304,7 +309,7 @@ def _sharpness(picture: PIL.Image.Image) -> float:
     pixels = np.asarray(grey, dtype=np.float64)
     lost = []
     for lines in (pixels, pixels.T):
-        if min(lines.shape) < 20:
+        if min(lines.shape) < 20 or lines.std() < 1:
             return 1.0
         blurred: Any = np.apply_along_axis(lambda line: np.convolve(line, np.ones(9) / 9, "same"), 1, lines)
         contrast = np.abs(np.diff(lines, axis=1))[9:-9, 9:-9]

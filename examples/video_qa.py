@@ -1,0 +1,7 @@
+"""The chapter's VideoQA, asked about a film."""
+
+from sensorium import VideoQA
+
+video_qa = VideoQA()
+answer = video_qa.answer_video_question("video.mp4", "What is happening in this video?")
+print(answer)

@@ -1,0 +1,157 @@
+"""Questions about films made of real photos with a spoken sound track, and about a real film."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sensorium import VideoQA
+from sensorium.answer import Answer
+from sensorium.errors import CancelledError, InputError, UnsupportedError
+from sensorium.progress import Progress
+from sensorium.video.film_questions import AsksOfFilm, parse_film_question
+from sensorium.video.video_story import clock, span
+from tests.real_media import film, photo
+
+
+def test_a_description_has_each_moment_and_each_sentence_with_its_time(video_qa: VideoQA, story: Path) -> None:
+    told: list[Progress] = []
+    description = video_qa.describe(story, progress=told.append)
+    print(description)
+    for words in ("tabby cat", "espresso", "palace", "lives in Sweden", "cup of coffee"):
+        assert words.lower() in description.lower()
+    assert description.startswith("[00:00")
+    starts = [item.start for item in description.evidence]
+    assert starts == sorted(starts)
+    assert {item.kind for item in description.evidence} == {"frame", "transcript"}
+    assert "whisper-base" in description.model
+    assert "smollm2" not in description.model
+    assert {report.unit for report in told} >= {"frames", "seconds"}
+
+
+@pytest.mark.parametrize(
+    ("question", "right"),
+    [
+        ("When does the cat appear?", "A cat is seen from 00:00 to 00:0"),
+        ("When can you see a palace?", "is seen from 00:0"),
+        ("Is there a cup?", "Yes, a cup is seen"),
+        ("Is there an elephant?", "I can see no elephant"),
+        ("When does the elephant appear?", "I can see no elephant"),
+        ("How many people are there?", "nobody"),
+        ("What color is the cat?", "brown"),
+        ("Which animal is shown?", "tabby cat"),
+        ("What is said about the palace?", "stands under a blue sky"),
+        ("When is coffee mentioned?", "mentioned at 00:0"),
+        ("When is a submarine mentioned?", "not mentioned"),
+        ("What is shown at the beginning?", "tabby cat"),
+        ("What is said at the beginning?", "Chelsea"),
+        ("Where does the cat live?", "Sweden"),
+        ("What does the photographer drink?", "coffee"),
+        ("What is the capital of France?", "can't tell"),
+        ("How old is the photographer's mother?", "can't tell"),
+        ("How long is the film?", "00:1"),
+    ],
+)
+def test_questions_are_answered_with_the_times_they_rest_on(
+    video_qa: VideoQA, story: Path, question: str, right: str
+) -> None:
+    answer = video_qa.answer_video_question(story, question)
+    print(f"{question} {answer}")
+    assert isinstance(answer, Answer)
+    assert right.lower() in answer.lower()
+    for item in answer.evidence:
+        assert item.start is not None
+        assert item.end is not None
+        assert 0 <= item.start <= item.end
+
+
+def test_moments_are_in_order_and_cover_the_film(video_qa: VideoQA, story: Path) -> None:
+    moments = video_qa.moments(story)
+    assert len(moments) == 3
+    assert moments[0].start == 0
+    assert [moment.end for moment in moments[:-1]] == [moment.start for moment in moments[1:]]
+    assert "cat" in moments[0].caption
+
+
+def test_the_film_is_looked_at_once(video_qa: VideoQA, story: Path) -> None:
+    video_qa.describe(story)
+    told: list[Progress] = []
+    video_qa.answer_video_question(story, "Is there a cat?", progress=told.append)
+    assert not [report for report in told if report.unit in {"frames", "seconds"}]
+
+
+def test_a_film_without_sound_says_so(video_qa: VideoQA, silent: Path) -> None:
+    description = video_qa.describe(silent)
+    assert description.endswith("The film has no sound track.")
+    assert "whisper" not in description.model
+    assert video_qa.answer_video_question(silent, "What is said?") == "The film has no sound track."
+    assert "no sound track" in video_qa.answer_video_question(silent, "What is the score?")
+
+
+def test_people_walking_in_a_real_film_are_found(video_qa: VideoQA) -> None:
+    answer = video_qa.answer_video_question(film("vtest"), "How many people are there?")
+    print(answer, [(item.start, item.text) for item in answer.evidence])
+    assert answer.startswith("At least")
+    assert "that is the most at one time" in answer
+    seen = video_qa.answer_video_question(film("vtest"), "When does a person appear?")
+    assert seen.startswith("Somebody is seen from 00:")
+
+
+def test_cancel_stops(video_qa: VideoQA) -> None:
+    cancel = threading.Event()
+
+    def stop(report: Progress) -> None:
+        if report.unit == "frames" and report.done >= 1:
+            cancel.set()
+
+    with pytest.raises(CancelledError):
+        video_qa.describe(film("Megamind"), progress=stop, cancel=cancel)
+
+
+def test_wrong_input_is_one_sentence(video_qa: VideoQA, story: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="question is empty"):
+        video_qa.answer_video_question(story, "  ")
+    with pytest.raises(UnsupportedError, match=r"Chinese.*'socratic-video-qa' knows only English"):
+        video_qa.answer_video_question(story, "视频里有什么？")
+    with pytest.raises(InputError, match="nowhere"):
+        video_qa.describe(tmp_path / "nowhere.mp4")
+    letter = tmp_path / "letter.mp4"
+    letter.write_text("no film\n" * 100)
+    with pytest.raises(InputError, match="letter"):
+        video_qa.describe(letter)
+    with pytest.raises(InputError, match="chelsea"):
+        video_qa.describe(photo("chelsea"))
+
+
+@pytest.mark.parametrize(
+    ("question", "asks", "subject"),
+    [
+        ("When does the cat appear?", AsksOfFilm.WHEN_SEEN, "cat"),
+        ("At what time can you see a dog?", AsksOfFilm.WHEN_SEEN, "dog"),
+        ("When is coffee mentioned?", AsksOfFilm.WHEN_SAID, "coffee"),
+        ("When does somebody say hello?", AsksOfFilm.WHEN_SAID, "hello"),
+        ("What is said?", AsksOfFilm.WORDS, ""),
+        ("What is said about the launch?", AsksOfFilm.ABOUT, "launch"),
+        ("How long is this video?", AsksOfFilm.LENGTH, ""),
+        ("What is happening in this video?", AsksOfFilm.STORY, ""),
+        ("Summarize the film.", AsksOfFilm.STORY, ""),
+        ("Is there a cat?", AsksOfFilm.PICTURE, ""),
+    ],
+)
+def test_questions_are_taken_apart(question: str, asks: AsksOfFilm, subject: str) -> None:
+    parsed = parse_film_question(question)
+    assert (parsed.asks, parsed.subject) == (asks, subject)
+
+
+def test_times_in_questions_are_understood() -> None:
+    assert parse_film_question("What can be seen at 1:07?").time == 67
+    assert parse_film_question("What happens after 10 seconds?").time == 10
+    assert parse_film_question("What is shown at the end of the film?").share == 1
+    assert parse_film_question("What is shown?").time is None
+
+
+def test_times_are_written_as_a_player_does() -> None:
+    assert (clock(0), clock(67.4), clock(3672)) == ("00:00", "01:07", "1:01:12")
+    assert (span(1.0, 1.2), span(1.0, 5.0)) == ("00:01", "00:01-00:05")

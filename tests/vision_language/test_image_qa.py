@@ -1,0 +1,103 @@
+"""Questions about real photos with the starter: how many are answered right, and that nothing is made up."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sensorium import ImageQA
+from sensorium.answer import Answer
+from sensorium.errors import CancelledError, InputError, UnsupportedError
+from sensorium.progress import Progress
+from tests.real_media import photo
+from tests.vision_language.photo_questions import ANSWERABLE, UNANSWERABLE, PhotoQuestion
+
+
+@pytest.fixture(scope="module")
+def image_qa() -> ImageQA:
+    return ImageQA()
+
+
+def _ask(image_qa: ImageQA, asked: tuple[PhotoQuestion, ...]) -> float:
+    right = 0
+    for item in asked:
+        answer = image_qa.answer_question(photo(item.photo), item.question)
+        good = item.is_answered_by(answer)
+        right += good
+        print(f"{'right' if good else 'WRONG'}  {item.photo}: {item.question} {answer}")
+    print(f"{right} of {len(asked)} right")
+    return right / len(asked)
+
+
+def test_most_questions_that_a_photo_answers_are_answered_right(image_qa: ImageQA) -> None:
+    assert _ask(image_qa, ANSWERABLE) >= 0.8
+
+
+def test_what_a_photo_does_not_tell_is_not_made_up(image_qa: ImageQA) -> None:
+    assert _ask(image_qa, UNANSWERABLE) == 1.0
+
+
+def test_an_answer_carries_its_facts_and_its_makers(image_qa: ImageQA) -> None:
+    answer = image_qa.answer_question(photo("astronaut"), "How many people are there?")
+    assert isinstance(answer, Answer)
+    assert answer.evidence[0].kind == "people"
+    assert answer.confidence is not None
+    assert answer.confidence > 0.5
+    for name in ("socratic-image-qa", "conse-starter", "blazepose", "smollm2-135m"):
+        assert name in answer.model
+    assert answer.to_dict()["evidence"][0]["text"] == "One person was found"
+
+
+def test_a_caption_names_what_is_seen_and_no_language_model(image_qa: ImageQA) -> None:
+    caption = image_qa.generate_caption(photo("chelsea"))
+    assert "cat" in caption
+    assert "smollm2" not in caption.model
+    assert image_qa.generate_caption(Image.new("RGB", (64, 64), "white")).endswith("white.")
+
+
+def test_lists_of_pictures_and_of_questions_batch(image_qa: ImageQA) -> None:
+    pictures = [photo("chelsea"), photo("dog")]
+    animals = image_qa.answer_question(pictures, "Is it a cat or a dog?")
+    assert [str(answer) for answer in animals] == ["A cat.", "A dog."]
+    both = image_qa.answer_question(photo("chelsea"), ["Is there a cat?", "Is there a dog?"])
+    assert [answer.partition(",")[0] for answer in both] == ["Yes", "No"]
+    pairs = image_qa.answer_question(pictures, ["Is there a dog?", "Is there a dog?"])
+    assert [answer.partition(",")[0] for answer in pairs] == ["No", "Yes"]
+    assert len(image_qa.generate_caption(pictures)) == 2
+    with pytest.raises(InputError, match="2 pictures and 3 questions"):
+        image_qa.answer_question(pictures, ["a?", "b?", "c?"])
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\n"])
+def test_an_empty_question_is_refused(image_qa: ImageQA, question: str) -> None:
+    with pytest.raises(InputError, match="question is empty"):
+        image_qa.answer_question(photo("chelsea"), question)
+
+
+@pytest.mark.parametrize(
+    ("question", "script"),
+    [("图片里有什么？", "Chinese"), ("Что на картинке?", "Cyrillic"), ("猫はいますか", "Japanese")],
+)
+def test_a_question_in_another_script_is_refused_with_a_remedy(image_qa: ImageQA, question: str, script: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"{script}.*knows only English.*model="):
+        image_qa.answer_question(photo("chelsea"), question)
+
+
+def test_a_text_file_called_jpg_is_one_sentence(image_qa: ImageQA, tmp_path: Path) -> None:
+    path = tmp_path / "letter.jpg"
+    path.write_text("Dear reader, this is no picture.\n" * 20)
+    with pytest.raises(InputError, match=r"letter\.jpg"):
+        image_qa.answer_question(path, "What is this?")
+
+
+def test_progress_is_told_and_cancel_stops(image_qa: ImageQA) -> None:
+    told: list[Progress] = []
+    image_qa.answer_question(photo("chelsea"), ["Is there a cat?", "Is it dark?"], progress=told.append)
+    assert [report.done for report in told if report.unit == "questions"] == [0, 1, 2]
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(CancelledError):
+        image_qa.answer_question(photo("chelsea"), "Is there a cat?", cancel=cancel)

@@ -1,0 +1,114 @@
+"""Conversations about real photos with the starter."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sensorium import LLaVA
+from sensorium.answer import Answer
+from sensorium.errors import CancelledError, InputError, UnsupportedError
+from tests.real_media import photo
+
+
+@pytest.fixture(scope="module")
+def llava() -> LLaVA:
+    return LLaVA()
+
+
+def _talk(llava: LLaVA, picture: Path | list[Path], *turns: str) -> list[str]:
+    history: list[dict[str, str]] = []
+    for turn in turns:
+        history.append({"role": "user", "content": turn})
+        answer = llava.chat(picture, history)
+        assert isinstance(answer, Answer)
+        history.append({"role": "assistant", "content": answer})
+    return [message["content"] for message in history[1::2]]
+
+
+def test_the_history_tells_what_it_means(llava: LLaVA) -> None:
+    what, colour, place, dog = _talk(
+        llava, photo("chelsea"), "What is this?", "What color is it?", "Where is it?", "Is it a dog?"
+    )
+    assert "cat" in what
+    assert "cat is mostly brown" in colour
+    assert "middle" in place
+    assert dog.startswith("No")
+
+
+def test_a_history_of_somebody_else_tells_it_too(llava: LLaVA) -> None:
+    history = [
+        {"role": "user", "content": "What is this?"},
+        {"role": "assistant", "content": "This is a cat."},
+        {"role": "user", "content": "What color is it?"},
+    ]
+    assert "brown" in llava.chat(photo("chelsea"), history)
+
+
+def test_a_description_in_detail_and_an_honest_refusal(llava: LLaVA) -> None:
+    description, doing = _talk(llava, photo("astronaut"), "Describe this image in detail.", "What is the person doing?")
+    assert "one person" in description
+    assert "pixels" in description
+    assert "can't tell" in doing
+
+
+def test_several_pictures_can_be_told_apart(llava: LLaVA) -> None:
+    pictures = [photo("chelsea"), photo("dog")]
+    both, which, second = _talk(
+        llava, pictures, "Is there a dog?", "Which picture shows a dog?", "What do you see in the second picture?"
+    )
+    assert "Picture 1: No" in both
+    assert "Picture 2: Yes" in both
+    assert which == "Picture 2."
+    assert "Pekingese" in second
+    assert "cat" not in second
+
+
+def test_something_made_up_is_written_only_when_asked_for_and_streams(llava: LLaVA) -> None:
+    history = [{"role": "user", "content": "Write one sentence of a story about it."}]
+    pieces = list(llava.stream(photo("chelsea"), history, max_new_tokens=24))
+    assert len(pieces) > 3
+    assert "".join(pieces).strip() == llava.chat(photo("chelsea"), history, max_new_tokens=24)
+    facts = list(llava.stream(photo("chelsea"), [{"role": "user", "content": "Is there a cat?"}]))
+    assert facts == ["Yes, there is a cat (a tabby cat)."]
+
+
+def test_cancel_stops_the_writing(llava: LLaVA) -> None:
+    cancel = threading.Event()
+    pieces = llava.stream(
+        photo("chelsea"), [{"role": "user", "content": "Write a story."}], max_new_tokens=200, cancel=cancel
+    )
+    next(pieces)
+    cancel.set()
+    with pytest.raises(CancelledError):
+        for _ in pieces:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("history", "complaint"),
+    [
+        ([], "does not end with a turn of the user"),
+        ([{"role": "assistant", "content": "Hello"}], "does not end with a turn of the user"),
+        ([{"role": "user", "content": ""}], "turn of the user is empty"),
+        ([{"role": "person", "content": "Hello"}], "no role among"),
+        ([{"role": "user", "content": "Hello"}, {"role": "user", "content": "Hello?"}], "do not alternate"),
+        (["Hello"], "no role among"),
+    ],
+)
+def test_a_history_out_of_order_is_refused(llava: LLaVA, history: list[dict[str, str]], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        llava.chat(photo("chelsea"), history)
+
+
+def test_two_system_prompts_no_picture_and_another_script_are_refused(llava: LLaVA) -> None:
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is this?"}]
+    assert "cat" in llava.chat(photo("chelsea"), turns)
+    with pytest.raises(InputError, match="two system prompts"):
+        llava.chat(photo("chelsea"), turns, system="Be long.")
+    with pytest.raises(InputError, match="no picture"):
+        llava.chat([], turns)
+    with pytest.raises(UnsupportedError, match="Chinese"):
+        llava.stream(photo("chelsea"), [{"role": "user", "content": "这是什么？"}])
