@@ -86,7 +86,9 @@ def _machine() -> Iterator[Check]:
         f"{version} on {platform.system()} {platform.machine()}",
         "" if sys.version_info >= (3, 10) else "Install Python 3.10 or newer",
     )
-    yield Check(group, "Processor", True, True, f"{os.cpu_count()} cores seen, {device.thread_count()} threads used")
+    threads = device.thread_count()
+    found = f"{os.cpu_count()} cores seen, {threads} thread{'s' if threads > 1 else ''} used"
+    yield Check(group, "Processor", True, True, found)
     memory = _memory_bytes()
     wanted = max(entry.memory_bytes for entry in catalog.entries(profile="starter"))
     enough = memory is None or memory >= wanted

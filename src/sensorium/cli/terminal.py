@@ -206,7 +206,8 @@ def _printable_character(character: str) -> str:
 
 def _amount(report: Progress) -> str:
     if report.unit == "bytes":
-        return size(int(report.total or report.done))
+        done = size(int(report.done)) or "0 MB"
+        return f"{done} of {size(int(report.total))}" if report.total else done
     if report.total is None:
         return f"{report.done:,.0f} {report.unit}" if report.done else ""
     if report.unit == "seconds":
