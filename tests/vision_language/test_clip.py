@@ -7,6 +7,7 @@ import runpy
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -323,3 +324,13 @@ def test_the_module_does_not_import_torch() -> None:
     source = Path(clip_module.__file__).read_text()
     head = source[: source.index("class LabelScore")]
     assert "\nimport torch" not in head
+
+
+def test_threads_may_share_an_object(checkpoint: Path, images: list[PIL.Image.Image]) -> None:
+    with CLIP(checkpoint) as shared, ThreadPoolExecutor(8) as pool:
+        texts = [[f"thing {number}", "x " * number] for number in range(1, 40)]
+        found = list(pool.map(shared.encode_text, texts))
+        assert all(torch.allclose(rows, shared.encode_text(pair)) for pair, rows in zip(texts, found, strict=True))
+        alone = shared.encode_image(images)
+        for rows in pool.map(shared.encode_image, [images] * 8):
+            assert torch.allclose(rows, alone, atol=1e-6)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
@@ -293,7 +293,7 @@ def zero_shot_classification(
     return result
 
 
-@cache
+@lru_cache(maxsize=2)
 def _shared_clip(model: str | None, profile: str) -> CLIP:
     return CLIP(model)
 

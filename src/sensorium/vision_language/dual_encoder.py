@@ -32,7 +32,7 @@ class DualEncoder(ABC):
 
     def __init__(self) -> None:
         self._texts: OrderedDict[str, torch.Tensor] = OrderedDict()
-        self._guard = threading.Lock()
+        self._encoding = threading.Lock()
 
     @abstractmethod
     def prepare(self, image: PIL.Image.Image) -> Any:
@@ -76,24 +76,22 @@ class DualEncoder(ABC):
             InputError: A text is too long for the encoder, or not in a language that it knows.
             CancelledError: ``cancel`` was set.
         """
-        rows: dict[str, torch.Tensor] = {}
-        with self._guard:
-            for text in dict.fromkeys(texts):
-                if text in self._texts:
-                    self._texts.move_to_end(text)
-                    rows[text] = self._texts[text]
-        new = [text for text in dict.fromkeys(texts) if text not in rows]
-        for text in new:
-            self.check_text(text)
-        for start in range(0, len(new), _TEXTS_AT_ONCE):
-            check_cancelled(cancel)
-            report(progress, "encoding texts", start, len(new), "texts")
-            chosen = new[start : start + _TEXTS_AT_ONCE]
-            rows.update(zip(chosen, self.encode_checked(chosen), strict=True))
-        with self._guard:
+        wanted = list(dict.fromkeys(texts))
+        # One caller at a time: tokenizers refuse to be used by two threads at once.
+        with self._encoding:
+            rows = {text: self._texts[text] for text in wanted if text in self._texts}
+            new = [text for text in wanted if text not in rows]
             for text in new:
-                # A row of its own: a view would keep its whole batch in memory.
-                self._texts[text] = rows[text].clone()
+                self.check_text(text)
+            for start in range(0, len(new), _TEXTS_AT_ONCE):
+                check_cancelled(cancel)
+                chosen = new[start : start + _TEXTS_AT_ONCE]
+                # Rows of their own: a view would keep its whole batch in memory.
+                rows.update((text, row.clone()) for text, row in zip(chosen, self.encode_checked(chosen), strict=True))
+                report(progress, "encoding texts", start + len(chosen), len(new), "texts")
+            for text in wanted:
+                self._texts[text] = rows[text]
+                self._texts.move_to_end(text)
             while len(self._texts) > _CACHED_TEXTS:
                 self._texts.popitem(last=False)
         return torch.stack([rows[text] for text in texts])
