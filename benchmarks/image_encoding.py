@@ -40,11 +40,10 @@ Encode = Callable[[Sequence[Path]], np.ndarray]
 
 def make_checkpoint() -> Path:
     """Return a folder with a CLIP of ViT-B/32's size, made at the first call, then kept."""
-    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
-
     folder = cache_folder("clip-vit-b32-random")
     if not (folder / "model.safetensors").is_file():
         import torch
+        from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
         torch.manual_seed(0)
         write_clip_tokenizer(folder)
@@ -115,22 +114,32 @@ def onnx_runtime(checkpoint: Path) -> Encode:
 
     from sensorium.models.device import thread_count
 
+    class Vision(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = CLIPVisionModelWithProjection.from_pretrained(checkpoint).eval()
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            rows: torch.Tensor = self.model(pixel_values=pixels).image_embeds
+            return rows
+
     path = checkpoint / "vision.onnx"
     if not path.is_file():
-        model = CLIPVisionModelWithProjection.from_pretrained(checkpoint).eval()
-        names = {"pixel_values": {0: torch.export.Dim("batch", min=1, max=256)}}
-        torch.onnx.export(model, (torch.rand(2, 3, 224, 224),), path, dynamo=True, dynamic_shapes=names)
+        shape = {"pixels": {0: torch.export.Dim("batch", min=1, max=256)}}
+        program = torch.onnx.export(Vision(), (torch.rand(2, 3, 224, 224),), dynamo=True, dynamic_shapes=shape)
+        assert program is not None
+        program.save(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = thread_count()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    name, output = session.get_inputs()[0].name, "image_embeds"
+    name = session.get_inputs()[0].name
     processor = CLIPImageProcessorPil.from_pretrained(checkpoint)
 
     def encode(files: Sequence[Path]) -> np.ndarray:
         return unit(
             np.concatenate(
                 [
-                    session.run([output], {name: processor(images=images, return_tensors="np").pixel_values})[0]
+                    session.run(None, {name: processor(images=images, return_tensors="np").pixel_values})[0]
                     for images in batches(files)
                 ]
             )
@@ -142,15 +151,16 @@ def onnx_runtime(checkpoint: Path) -> Encode:
 def open_clip(checkpoint: Path) -> Encode:
     """open_clip with the same weights and its own preprocessing."""
     import torch
-    from transformers import CLIPModel
+    from safetensors.torch import load_file
 
-    # torchvision's compiled part is built for another torch; open_clip needs only its transforms.
+    # torchvision's compiled part is built for another torch; open_clip needs only its transforms. With torchvision
+    # about, transformers can't be imported at all.
     sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision._meta_registrations")
     import open_clip as library
 
-    theirs = CLIPModel.from_pretrained(checkpoint)
+    weights = load_file(checkpoint / "model.safetensors")
     model, _, preprocess = library.create_model_and_transforms("ViT-B-32-quickgelu", force_quick_gelu=True)
-    model.visual.load_state_dict(as_open_clip(theirs.state_dict()))
+    model.visual.load_state_dict(as_open_clip(weights))
     model.eval()
 
     def encode(files: Sequence[Path]) -> np.ndarray:
