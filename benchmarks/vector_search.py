@@ -23,7 +23,8 @@ import numpy as np
 from benchmarks.__main__ import table as as_table
 from benchmarks.measure import cache_folder, quantile, row, seconds
 from sensorium.models.device import prepare_torch
-from sensorium.retrieval.table import INDEX_FROM, Encoder, FileRows, FileState, MediaTable, create_table, open_table
+from sensorium.retrieval.rows import Encoder, FileRows, FileState
+from sensorium.retrieval.table import INDEX_FROM, MediaTable, create_table, open_table
 
 DIMENSION = 384
 CHUNK = 20_000

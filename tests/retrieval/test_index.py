@@ -17,7 +17,8 @@ from sensorium.media.video_writer import write_video
 from sensorium.progress import Progress
 from sensorium.retrieval import ingest
 from sensorium.retrieval.index import IndexReport, SearchIndex
-from sensorium.retrieval.table import Encoder, create_table
+from sensorium.retrieval.rows import Encoder
+from sensorium.retrieval.table import create_table
 from tests.real_media import photo
 from tests.retrieval.album import SHOWN, number_of, save_photo
 

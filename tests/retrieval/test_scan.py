@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from sensorium.retrieval import scan
+from sensorium.retrieval.rows import Encoder, FileRows, FileState
 from sensorium.retrieval.scan import Changes, find_changes
-from sensorium.retrieval.table import Encoder, FileRows, FileState, MediaTable, create_table
+from sensorium.retrieval.table import MediaTable, create_table
 from tests.retrieval.album import save_photo
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from sensorium.errors import InputError
 from sensorium.retrieval import table as tables
-from sensorium.retrieval.table import Encoder, FileRows, FileState, MediaTable, create_table, open_table
+from sensorium.retrieval.rows import Encoder, FileRows, FileState
+from sensorium.retrieval.table import MediaTable, create_table, open_table
 
 DIMENSION = 48
 STATE = FileState(10, 1, "", None, "")

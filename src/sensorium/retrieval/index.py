@@ -17,9 +17,9 @@ from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.retrieval.ingest import Ingest, IngestCounts
 from sensorium.retrieval.results import IndexedFile, IndexReport, Match, Matches, SkippedFile
+from sensorium.retrieval.rows import Encoder
 from sensorium.retrieval.scan import absolute, find_changes
 from sensorium.retrieval.table import (
-    Encoder,
     MediaTable,
     check_location,
     create_table,

@@ -20,8 +20,9 @@ from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.media.source import display_name, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.results import SkippedFile
+from sensorium.retrieval.rows import FileRows, FileState
 from sensorium.retrieval.scan import FoundFile
-from sensorium.retrieval.table import FileRows, FileState, MediaTable
+from sensorium.retrieval.table import MediaTable
 
 if TYPE_CHECKING:
     import numpy as np

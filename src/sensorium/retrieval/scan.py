@@ -14,7 +14,8 @@ from sensorium.media.regular_file import why_unreadable
 from sensorium.media.source import collect_files, display_name
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.results import SkippedFile
-from sensorium.retrieval.table import FileState, MediaTable
+from sensorium.retrieval.rows import FileState
+from sensorium.retrieval.table import MediaTable
 
 # A file system may note times so coarsely that a second change within this span doesn't show.
 _COARSEST_CLOCK_NS = 2_000_000_000

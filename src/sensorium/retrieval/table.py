@@ -1,7 +1,7 @@
 """The LanceDB table behind a search index: one row per picture, per moment of a film, and per unreadable file.
 
-All that is known of a file lies in one table, so that each write is one atomic commit: a reader sees a file as it
-was or as it is, and a crash leaves nothing half-written.
+All that is known of a file lies in one table, so that a write is one atomic commit: readers see files as they were
+or as they are, and a crash leaves nothing half-written.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, MissingDependencyError
 from sensorium.media.source import display_name
+from sensorium.retrieval.rows import Encoder, FileRows, FileState, Hit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,72 +42,6 @@ _RETRAIN_GROWTH = 4
 _MAX_FRAGMENTS = 100
 # Readers hold a version only while they answer one query; an hour is far more than they need.
 _KEEP_VERSIONS = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """What made the vectors of a table; vectors of two encoders never mix.
-
-    Attributes:
-        model: How the checkpoint is found again: catalog name, hub id or folder.
-        name: Its name in messages.
-        revision: Its revision, or "".
-        dimension: Length of a vector.
-        probe: What it makes of a fixed text and a fixed picture, one after the other.
-    """
-
-    model: str
-    name: str
-    revision: str
-    dimension: int
-    probe: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """A file as it was when it was read.
-
-    Attributes:
-        size: In bytes.
-        modified_ns: Time of its last change; 0 if that was so recent that another change might not show.
-        content: Digest of its bytes.
-        every: Seconds between the moments of a film; None for a picture.
-        reason: Why it can't be read; "" if it can.
-    """
-
-    size: int
-    modified_ns: int
-    content: str
-    every: float | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class FileRows:
-    """All rows of a file.
-
-    Attributes:
-        path: Absolute.
-        state: The file as it was when it was read.
-        times: Of the moments of a film, in seconds; ``(None,)`` for a picture; ``()`` for a file that can't be read.
-        vectors: float32 ``[len(times), d]``, rows of length 1.
-        replaced: What the index knew of the file before; None for a new one.
-    """
-
-    path: str
-    state: FileState
-    times: tuple[float | None, ...]
-    vectors: np.ndarray
-    replaced: FileState | None = None
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A row that a search found."""
-
-    path: str
-    time: float | None
-    score: float
 
 
 def is_remote(location: str) -> bool:

@@ -1,0 +1,75 @@
+"""What goes into the table of a search index and comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What made the vectors of a table; vectors of two encoders never mix.
+
+    Attributes:
+        model: How the checkpoint is found again: catalog name, hub id or folder.
+        name: Its name in messages.
+        revision: Its revision, or "".
+        dimension: Length of a vector.
+        probe: What it makes of a fixed text and a fixed picture, one after the other.
+    """
+
+    model: str
+    name: str
+    revision: str
+    dimension: int
+    probe: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as it was when it was read.
+
+    Attributes:
+        size: In bytes.
+        modified_ns: Time of its last change; 0 if that was so recent that another change might not show.
+        content: Digest of its bytes.
+        every: Seconds between the moments of a film; None for a picture.
+        reason: Why it can't be read; "" if it can.
+    """
+
+    size: int
+    modified_ns: int
+    content: str
+    every: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """All rows of a file.
+
+    Attributes:
+        path: Absolute.
+        state: The file as it was when it was read.
+        times: Of the moments of a film, in seconds; ``(None,)`` for a picture; ``()`` for a file that can't be read.
+        vectors: float32 ``[len(times), d]``, rows of length 1.
+        replaced: What the index knew of the file before; None for a new one.
+    """
+
+    path: str
+    state: FileState
+    times: tuple[float | None, ...]
+    vectors: np.ndarray
+    replaced: FileState | None = None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A row that a search found."""
+
+    path: str
+    time: float | None
+    score: float
