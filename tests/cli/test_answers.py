@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, documents
+from tests.cli.conftest import Program, Run, documents
 
 pytestmark = pytest.mark.usefixtures("loaded_answerers")
 
@@ -33,6 +33,12 @@ def test_a_caption_as_json_carries_its_evidence(run: Run, desk: Path) -> None:
     assert document["input"] == "cat.jpg"
     assert document["model"].startswith("socratic-image-qa")
     assert any("cat" in fact["text"] for fact in document["evidence"])
+
+
+def test_libraries_keep_quiet_on_both_streams(program: Program, desk: Path) -> None:
+    done = program("caption", "cat.jpg", "photos/coffee.png", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [document["input"] for document in documents(done.stdout)] == ["cat.jpg", "photos/coffee.png"]
 
 
 def test_asking_about_a_picture_and_a_film_by_content(run: Run, desk: Path) -> None:

@@ -73,6 +73,9 @@ def test_help_and_small_commands_import_nothing_heavy(arguments: list[str]) -> N
     [
         (["clasify"], "No such command 'clasify'"),
         (["classify"], "Missing argument 'IMAGE"),
+        (["ask", "cat.jpg", "what", "is", "this"], "Put a text with spaces in quotes"),
+        (["caption", ""], "The name of an input is empty"),
+        (["prompt"], "Missing argument 'SUBJECT'"),
         (["prompt", "a cat", "--stile", "anime"], "No such option: --stile"),
         (["search", "a cat", "--limit", "many"], "'--limit' / '-n': Input should be a valid integer"),
         (["prompt", "a cat", "--style", "cubism"], "There is no style 'cubism'"),

@@ -151,7 +151,9 @@ def _explain_usage(error: TyperException, terminal: Terminal) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         return BAD_INPUT
     command = context.command_path if context is not None else "sensorium"
-    terminal.error(InputError(error.format_message(), f"'{command} --help' shows how to use it"))
+    message = error.format_message()
+    quotes = "Put a text with spaces in quotes; " if "unexpected extra argument" in message else ""
+    terminal.error(InputError(message, f"{quotes}'{command} --help' shows how to use it"))
     return BAD_INPUT
 
 

@@ -93,6 +93,10 @@ def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
     if _is_single(argument) or Path(argument).is_file():
         yield Input(argument)
         return
+    if not argument.strip():
+        # An unset variable in a script; for a path it would stand for the whole current folder.
+        yield Input(argument, InputError("The name of an input is empty", "Name a file, a folder or a glob"))
+        return
     count = 0
     try:
         for path in collect_files([argument], kinds=kinds):

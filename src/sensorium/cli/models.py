@@ -125,7 +125,9 @@ def remove(names: Names, as_json: AsJson = False) -> None:
 def path(
     name: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Argument(help="A checkpoint; left out, the folder of all.", autocompletion=complete_models),
+        typer.Argument(
+            metavar="NAME", help="A checkpoint; without one, the folder of all.", autocompletion=complete_models
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from sensorium.cli.completion import complete_devices, complete_models, complete_profiles
 
-_SHARED = "Options of every command"
+_SHARED = "Common options"
 
 Model: TypeAlias = Annotated[
     Optional[str],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too

@@ -81,11 +81,13 @@ def classify(
         widths = column_widths([("FILE", "BEST"), *((one_line(item.name), "") for item in items)])
         widths[1] = column_widths([("BEST",), ("not sure",), *((label,) for label in candidates)])[0]
         clip = call.open(CLIP(model, device=device))
-        if not as_json:
-            call.header(("FILE", "BEST", "SCORES"), (*widths, 0))
+        header_printed = as_json
         for item in call.inputs(items):
             with call.attempt(item):
                 found = clip.zero_shot_classification(item.source, candidates)
+                if not header_printed:
+                    call.header(("FILE", "BEST", "SCORES"), (*widths, 0))
+                    header_printed = True
                 call.show(item, found, _row(item, found, top, widths))
 
 
@@ -120,8 +122,8 @@ def caption(
 
 @command
 def ask(
-    file: Annotated[str, typer.Argument(help="A picture or a film; - is standard input.")],
-    question: Annotated[str, typer.Argument(help="What to find out.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A picture or a film; - is standard input.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to find out.")],
     evidence: ShowEvidence = False,
     model: Model = None,
     profile: Profile = None,

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 @command
 def prompt(
-    subject: Annotated[str, typer.Argument(help="What the picture shows.")],
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="What the picture shows.")],
     style: Annotated[
         str, typer.Option("--style", "-s", metavar="NAME", help="A style.", autocompletion=complete_styles)
     ] = "realistic",

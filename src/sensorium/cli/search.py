@@ -78,7 +78,7 @@ def index(
 
 @command
 def search(
-    text: Annotated[Text, typer.Argument(help="What to look for, in words.")] = None,
+    text: Annotated[Text, typer.Argument(metavar="TEXT", help="What to look for, in words.")] = None,
     image: Annotated[Text, typer.Option("--image", metavar="FILE", help="A picture to find similar ones to.")] = None,
     where: Annotated[
         Text, typer.Option("--index", metavar="INDEX", help="The folder of the index; by default one in the cache.")

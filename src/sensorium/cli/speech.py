@@ -228,7 +228,7 @@ def _cues(result: Transcription, form: str, words: bool) -> list[Cue]:
 
 @command
 def speak(
-    text: Annotated[Text, typer.Argument(help="What to say; - is standard input.")] = None,
+    text: Annotated[Text, typer.Argument(metavar="TEXT", help="What to say; - is standard input.")] = None,
     file: Annotated[Text, typer.Option("--file", metavar="FILE", help="A text file to read aloud.")] = None,
     output: Annotated[
         str,

@@ -31,7 +31,7 @@ def watch(
     film: Annotated[str, typer.Argument(metavar="VIDEO", help="A film; - is standard input.")],
     question: Annotated[
         Optional[str],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
-        typer.Argument(help="What to find out; without one, the film is described."),
+        typer.Argument(metavar="QUESTION", help="What to find out; without one, the film is described."),
     ] = None,
     evidence: ShowEvidence = False,
     model: Model = None,
