@@ -6,11 +6,11 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensorium.errors import InputError
 from sensorium.media.audio_writer import AudioWriter, write_audio
-from sensorium.media.container import OpenMedia, WarningCallback, open_media, packets
+from sensorium.media.container import WarningCallback, decode, open_media, packets
 from sensorium.media.sound_track import decode_mono, resample, trusted_end
 from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource
 from sensorium.record import Record
@@ -40,7 +40,7 @@ class AudioInfo(Record):
 
 
 def probe_audio(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> AudioInfo:
-    """Say what the sound track of a file is, without decoding it.
+    """Say what the sound track of a file is; of its sound, only the beginning is decoded.
 
     Args:
         source: Path, address, data URI, bytes or open file; sound or film.
@@ -51,19 +51,19 @@ def probe_audio(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Audi
     """
     with open_media(source, limits=limits) as media:
         track = media.sound_track()
-        stated = trusted_end(media, track)
-        duration = _measure(media, track) if stated is None else stated
-        context = track.codec_context
-        return AudioInfo(duration, context.sample_rate, context.layout.nb_channels, context.codec.canonical_name)
-
-
-def _measure(media: OpenMedia, track: Any) -> float:
-    """Walk through the packets, without decoding them, to the end of the last one."""
-    end = 0.0
-    for packet in packets(media, [track], lambda: None):
-        if packet.pts is not None:
-            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - media.start)
-    return end
+        frames = decode(media, track, lambda: None)
+        first = next(frames, None)
+        frames.close()
+        if first is None:
+            raise InputError(f"No sound can be decoded from {media.name}", "Choose another file, or fetch it again")
+        end = trusted_end(media, track)
+        if end is None:
+            end = (first.time or 0.0) + first.samples / first.sample_rate - media.start
+            for packet in packets(media, [track], lambda: None):
+                if packet.pts is not None:
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - media.start)
+        codec = track.codec_context.codec.canonical_name
+        return AudioInfo(end, first.sample_rate, first.layout.nb_channels, codec)
 
 
 def read_audio(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -129,7 +130,6 @@ def open_media(source: MediaSource, *, limits: Limits) -> Iterator[OpenMedia]:
             container = av.open(
                 _Bytes(file),
                 "r",
-                options={"max_pixels": str(min(limits.max_pixels, LARGEST_FRAME))},
                 container_options={
                     "format_whitelist": ",".join(CONTAINERS),
                     "protocol_whitelist": "none",
@@ -197,12 +197,32 @@ def decode_packet(packet: Any, on_damage: Callable[[], None]) -> list[Any]:
     import av
 
     try:
-        return list(packet.decode())
+        frames: list[Any] = packet.decode()
     except av.error.EOFError:
         return []
     except av.FFmpegError:
         on_damage()
         return []
+    for frame in frames:
+        if has_unusual_channels(frame):
+            _never_free(frame.layout)
+    return frames
+
+
+def has_unusual_channels(frame: Any) -> bool:
+    """Say whether a frame is of sound whose channels are placed in none of the usual ways.
+
+    PyAV 17.1 to 19.0 share the description of such channels between objects that each free it: the process dies.
+    What is made of such a frame must therefore not be another frame, and a codec context must not be asked for its
+    layout at all.
+    """
+    layout = getattr(frame, "layout", None)
+    return layout is not None and ("(" in layout.name.partition(" channels ")[2] or layout.name.startswith("ambisonic"))
+
+
+def _never_free(layout: Any) -> None:
+    """Leave the description to the frame, which frees it, too."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
 
 
 def packets(media: OpenMedia, streams: list[Any], on_damage: Callable[[], None]) -> Generator[Any, None, None]:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError
-from sensorium.media.container import OpenMedia, WarningCallback, decode, seek, warn
+from sensorium.media.container import OpenMedia, WarningCallback, decode, has_unusual_channels, seek, warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,16 +106,24 @@ class _Track:
         self._limit = start + self.media.limits.max_duration
         for frame in self._frames(start):
             yield from self._follow(frame)
-            frame.pts = None  # the queue would insist on timestamps without jitter
-            try:
-                self._queue.write(frame)
-            except ValueError:  # the sample format or the channels changed
+            if has_unusual_channels(frame):
                 yield from self._drain(self._rate)
-                self._queue.write(frame)
-            self._position += frame.samples
-            yield from self._drain(self._rate, at_least=self._rate)
+                yield Sound(_mix(frame, self.media.name), self._rate, self._position)
+                self._position += frame.samples
+            else:
+                yield from self._collect(frame)
             self._check_limit(self.now)
         yield from self._drain(self._rate)
+
+    def _collect(self, frame: Any) -> Iterator[Sound]:
+        frame.pts = None  # the queue would insist on timestamps without jitter
+        try:
+            self._queue.write(frame)
+        except ValueError:  # the sample format or the channels changed
+            yield from self._drain(self._rate)
+            self._queue.write(frame)
+        self._position += frame.samples
+        yield from self._drain(self._rate, at_least=self._rate)
 
     def _check_limit(self, seconds: float) -> None:
         if seconds > self._limit:
