@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from sensorium.errors import InputError
+from sensorium.errors import CancelledError, InputError
 from sensorium.media.audio import probe_audio, read_audio, stream_audio, write_audio
 from sensorium.media.source import Limits
+from sensorium.progress import Progress
 from tests import real_media
 from tests.films import film, truncated
 
@@ -422,3 +424,19 @@ def test_limits(tmp_path: Path) -> None:
     for rate in (0, -16_000, 10_000_000):
         with pytest.raises(InputError, match="makes no sense"):
             read_audio(path, sample_rate=rate)
+
+
+def test_progress_and_stopping(tmp_path: Path) -> None:
+    path = write_audio(tone(20.0), tmp_path / "tone.flac", RATE)
+    told: list[Progress] = []
+    read_audio(path, start=5, end=15, progress=told.append)
+    assert [step.done for step in told] == sorted(step.done for step in told)
+    assert told[-1].done >= told[-1].total == 10
+    stop = threading.Event()
+    blocks = stream_audio(path, block_seconds=1, cancel=stop)
+    next(blocks)
+    stop.set()
+    with pytest.raises(CancelledError):
+        list(blocks)
+    with pytest.raises(CancelledError):
+        read_audio(path, cancel=stop)

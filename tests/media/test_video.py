@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sensorium.errors import InputError
+from sensorium.errors import CancelledError, InputError
 from sensorium.media.frame_reader import FrameReader
 from sensorium.media.source import Limits
 from sensorium.media.video import VideoFrame, probe_video, sample_frames
+from sensorium.progress import Progress
 from tests import real_media
 from tests.films import HEIGHT, WIDTH, film, number_in, numbered, repeated, truncated
 
@@ -494,3 +496,16 @@ def test_limits(steady: Path, folder: Path) -> None:
     long = repeated(steady, folder / "long.mp4", 10)
     assert probe_video(long).duration == pytest.approx(80)
     assert numbers(sample_frames(long, times=[79.96])) == [199]
+
+
+def test_progress_and_stopping(steady: Path) -> None:
+    told: list[Progress] = []
+    list(sample_frames(steady, scenes=True, progress=told.append))
+    assert [step.done for step in told] == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert {step.total for step in told} == {8.0}
+    stop = threading.Event()
+    frames = sample_frames(steady, 100, cancel=stop)
+    next(frames)
+    stop.set()
+    with pytest.raises(CancelledError):
+        list(frames)

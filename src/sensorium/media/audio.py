@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from sensorium.errors import InputError
 from sensorium.media.audio_writer import AudioWriter, write_audio
-from sensorium.media.container import WarningCallback, decode, open_media, packets
-from sensorium.media.sound_track import decode_mono, resample, trusted_end
+from sensorium.media.container import OpenMedia, WarningCallback, decode, open_media, packets
+from sensorium.media.sound_track import decode_mono, resample, too_long, trusted_end
 from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource
+from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.record import Record
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def read_audio(
     end: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
     on_warning: WarningCallback | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
 ) -> NDArray[np.float32]:
     """Read a sound track as mono samples.
 
@@ -87,16 +90,19 @@ def read_audio(
         end: Where to stop, in seconds; None for the end.
         limits: What the file may cost.
         on_warning: Told in one sentence that a part of the file is missing or damaged; None for the log.
+        progress: Told the second that was reached.
+        cancel: Set it to stop.
 
     Returns:
         float32 array of shape [samples], values in [-1, 1].
 
     Raises:
         InputError: The file can't be read, has no sound track, is too long, or the window is not in it.
+        CancelledError: It was stopped.
     """
     import numpy as np
 
-    blocks = list(_window(source, sample_rate, start, end, limits, on_warning))
+    blocks = list(_window(source, sample_rate, start, end, limits, on_warning, progress, cancel))
     return np.concatenate(blocks)
 
 
@@ -109,6 +115,8 @@ def stream_audio(
     end: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
     on_warning: WarningCallback | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Read a sound track of any length block by block, in constant memory.
 
@@ -120,12 +128,15 @@ def stream_audio(
         end: Where to stop, in seconds; None for the end.
         limits: What the file may cost.
         on_warning: Told in one sentence that a part of the file is missing or damaged; None for the log.
+        progress: Told the second that was reached.
+        cancel: Set it to stop.
 
     Yields:
         float32 arrays of shape [samples], values in [-1, 1]; joined, they are what `read_audio` returns.
 
     Raises:
         InputError: As for `read_audio`.
+        CancelledError: It was stopped.
     """
     import numpy as np
 
@@ -134,7 +145,7 @@ def stream_audio(
     size = max(1, round(block_seconds * sample_rate))
     waiting: list[NDArray[np.float32]] = []
     held = 0
-    for block in _window(source, sample_rate, start, end, limits, on_warning):
+    for block in _window(source, sample_rate, start, end, limits, on_warning, progress, cancel):
         waiting.append(block)
         held += len(block)
         while held >= size:
@@ -152,6 +163,8 @@ def _window(
     end: float | None,
     limits: Limits,
     on_warning: WarningCallback | None,
+    progress: ProgressCallback | None,
+    cancel: Cancellation | None,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the samples from ``start`` to ``end``, about a second at a time."""
     import numpy as np
@@ -161,7 +174,8 @@ def _window(
     begin = 0.0 if start is None else float(start)
     if not 0 <= begin < (math.inf if end is None else end):
         raise InputError(f"There is no sound from second {start} to {end}", "Give a start of 0 or more and a later end")
-    with open_media(source, limits=limits) as media:
+    with open_media(source, limits=limits, cancel=cancel) as media:
+        total = _length(media, begin, end)
         first = round(begin * sample_rate)
         last = sys.maxsize if end is None or end == math.inf else round(end * sample_rate)
         found = reached = 0
@@ -171,9 +185,21 @@ def _window(
                 found += len(samples)
                 yield np.clip(samples, -1.0, 1.0)
             reached = piece.position + len(piece.samples)
+            report(progress, "reading sound", max(0.0, reached / sample_rate - begin), total, "seconds")
             if reached >= last:
                 return
         if reached and not found:
             raise InputError(f"{media.name} ends at second {reached / sample_rate:.1f}", "Choose an earlier start")
         if not found:
             raise InputError(f"No sound can be decoded from {media.name}", "Choose another file, or fetch it again")
+
+
+def _length(media: OpenMedia, begin: float, end: float | None) -> float | None:
+    """Return how many seconds will be read, as far as the file says; refuse more than the limit before reading."""
+    stated = trusted_end(media, media.sound_track())
+    if stated is None:
+        return None
+    length = max(0.0, min(stated, math.inf if end is None else end) - begin)
+    if length > media.limits.max_duration:
+        raise too_long(media)
+    return length

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 from sensorium.errors import InputError
 from sensorium.media.content import HEAD_BYTES, describe_content, sniff_kind
 from sensorium.media.source import Limits, MediaSource, display_name, resolve
+from sensorium.progress import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -43,11 +44,13 @@ class OpenMedia:
         name: How to name the file in a sentence.
         container: PyAV's container.
         limits: What the file may cost.
+        cancel: Set by whoever wants the reading to stop.
     """
 
     name: str
     container: InputContainer
     limits: Limits
+    cancel: Cancellation | None = None
 
     @property
     def start(self) -> float:
@@ -103,7 +106,7 @@ def _refuse_other_files(url: str, flags: int, options: object) -> object:
 
 
 @contextlib.contextmanager
-def open_media(source: MediaSource, *, limits: Limits) -> Iterator[OpenMedia]:
+def open_media(source: MediaSource, *, limits: Limits, cancel: Cancellation | None = None) -> Iterator[OpenMedia]:
     """Open a sound or film file.
 
     FFmpeg gets an open file and no protocol at all, so that a file can't make it read another one or an address.
@@ -111,6 +114,7 @@ def open_media(source: MediaSource, *, limits: Limits) -> Iterator[OpenMedia]:
     Args:
         source: Path, address, data URI, bytes or open file.
         limits: What the file may cost.
+        cancel: Set it to stop whatever reads the file.
 
     Raises:
         InputError: It is empty, damaged, too long, or not a sound or film file.
@@ -142,7 +146,7 @@ def open_media(source: MediaSource, *, limits: Limits) -> Iterator[OpenMedia]:
             logger.debug("FFmpeg on %s: %s", name, error)
             raise InputError(_refusal(name, head), REMEDY) from None
         stack.enter_context(container)
-        yield OpenMedia(name, container, limits)
+        yield OpenMedia(name, container, limits, cancel)
 
 
 def _refusal(name: str, head: bytes) -> str:
@@ -232,12 +236,17 @@ def packets(media: OpenMedia, streams: list[Any], on_damage: Callable[[], None])
         media: The open file.
         streams: Some of its streams.
         on_damage: Called if the file can't be read to its end.
+
+    Raises:
+        CancelledError: Somebody wants the reading to stop.
     """
     import av
 
     while True:
         try:
-            yield from media.container.demux(streams)
+            for packet in media.container.demux(streams):
+                check_cancelled(media.cancel)
+                yield packet
             return
         except IndexError:
             continue  # PyAV trips over a track that appears on the way, and knows it from then on

@@ -21,6 +21,7 @@ from sensorium.media.container import (
     warn,
 )
 from sensorium.models.device import thread_count
+from sensorium.progress import ProgressCallback, report
 
 _ROUNDING = 0.0005
 """Seconds: some containers round timestamps to a millisecond, so a frame due within half of one counts as shown."""
@@ -64,6 +65,7 @@ class FrameReader:
     Args:
         media: The open file.
         on_warning: Told in one sentence that a part of the film is missing or damaged.
+        progress: Told the second that was reached, about once in a second of the film.
 
     Attributes:
         stream: PyAV's stream.
@@ -77,7 +79,12 @@ class FrameReader:
         InputError: There is no moving picture, its pictures are too large, or it is too long.
     """
 
-    def __init__(self, media: OpenMedia, on_warning: WarningCallback | None = None) -> None:
+    def __init__(
+        self,
+        media: OpenMedia,
+        on_warning: WarningCallback | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> None:
         self.media = media
         self.stream = media.pictures()
         self._context = self.stream.codec_context
@@ -87,6 +94,8 @@ class FrameReader:
         self.stream.thread_type = "AUTO"
         self._context.thread_count = min(thread_count(), 16)
         self._on_warning = on_warning
+        self._progress = progress
+        self._reported = -1
         self._damaged = False
         self.tick = float(self.stream.time_base)
         rate = float(self.stream.average_rate or self.stream.guessed_rate or 25)
@@ -325,6 +334,13 @@ class FrameReader:
         for frame in decode_packet(packet, self._note_damage):
             check_size(frame.width, frame.height, self.media)
             self._decoded.append(TimedFrame(frame, self._ticks_of(frame)))
+            self._report(self._decoded[-1].ticks)
+
+    def _report(self, ticks: int) -> None:
+        second = int(self.seconds(ticks))
+        if second != self._reported:
+            self._reported = second
+            report(self._progress, "reading the film", second, self.duration, "seconds")
 
     def _ticks_of(self, frame: Any) -> int:
         if self._in_turn:

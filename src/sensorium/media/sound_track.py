@@ -56,6 +56,14 @@ def trusted_end(media: OpenMedia, track: Any) -> float | None:
     return float(max(0, begin) + track.duration * track.time_base)
 
 
+def too_long(media: OpenMedia) -> InputError:
+    """Return the error for more sound than the limit allows."""
+    return InputError(
+        f"The sound of {media.name} is longer than {media.limits.max_duration:g} seconds",
+        "Cut it into parts, or read a part of it",
+    )
+
+
 def decode_mono(media: OpenMedia, *, start: float = 0.0, on_warning: WarningCallback | None = None) -> Iterator[Sound]:
     """Decode the sound track as mono pieces of about a second.
 
@@ -127,10 +135,7 @@ class _Track:
 
     def _check_limit(self, seconds: float) -> None:
         if seconds > self._limit:
-            raise InputError(
-                f"The sound of {self.media.name} is longer than {self.media.limits.max_duration:g} seconds",
-                "Cut it into parts, or read a part of it",
-            )
+            raise too_long(self.media)
 
     def warn_if_cut(self, on_warning: WarningCallback | None) -> None:
         # Where only the whole film states its duration, its sound may well be shorter.

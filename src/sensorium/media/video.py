@@ -15,6 +15,7 @@ from sensorium.media.frame_picture import PictureMaker, shown_size, turn_of
 from sensorium.media.frame_reader import FrameReader, TimedFrame
 from sensorium.media.scenes import find_scenes
 from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource
+from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.record import Record
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def sample_frames(
     minimum_side: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     on_warning: WarningCallback | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
 ) -> Iterator[VideoFrame]:
     """Yield frames of a film in the order of time, holding one at a time.
 
@@ -116,12 +119,15 @@ def sample_frames(
         minimum_side: Shrink pictures so that the shorter side has this many pixels (never enlarge).
         limits: What the file may cost.
         on_warning: Told in one sentence that a part of the film is missing or damaged; None for the log.
+        progress: Told the second that was reached, also while nothing is yielded because scenes are looked for.
+        cancel: Set it to stop.
 
     Yields:
         One frame for each time, also where a film has fewer frames than were asked for.
 
     Raises:
         InputError: The choice makes no sense, or the file can't be read, has no moving picture, or is too large.
+        CancelledError: It was stopped.
     """
     ways = {"count": count, "every": every, "frames_per_second": frames_per_second, "times": times}
     chosen = [name for name, value in ways.items() if value is not None] + ["scenes"] * scenes
@@ -144,7 +150,7 @@ def sample_frames(
         count = 16
 
     choice = _Choice(count, every, times, scenes, begin, stop)
-    return _frames(source, choice, minimum_side, limits, on_warning)
+    return _frames(source, choice, minimum_side, limits, on_warning, progress, cancel)
 
 
 @dataclass(frozen=True)
@@ -163,9 +169,11 @@ def _frames(
     minimum_side: int | None,
     limits: Limits,
     on_warning: WarningCallback | None,
+    progress: ProgressCallback | None,
+    cancel: Cancellation | None,
 ) -> Iterator[VideoFrame]:
-    with open_media(source, limits=limits) as media:
-        reader = FrameReader(media, on_warning)
+    with open_media(source, limits=limits, cancel=cancel) as media:
+        reader = FrameReader(media, on_warning, progress)
         latest = max(choice.begin, *(choice.times or [0.0]))
         if latest > reader.duration:
             raise InputError(
