@@ -302,10 +302,10 @@ def _plain_errors(done: str, location: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        logger.warning("LanceDB at %s: %s", location, error)
+        logger.info("LanceDB at %s: %s", location, error)
         raise InputError(
             f"The index {display_name(location)} can't be {done}",
-            "Check that it is there, free space and permissions; the log of sensorium.retrieval has the details",
+            "Check that it is there, free space and permissions; the log (sensorium.retrieval, level INFO) has details",
         ) from None
 
 
