@@ -116,10 +116,10 @@ def film(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
-            frame = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), format="flt", layout="mono")
-            frame.sample_rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
-            frame.pts = round(sound_start * SOUND_RATE)
-            container.mux(track.encode(frame))
+            heard = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), format="flt", layout="mono")
+            heard.sample_rate, heard.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
+            heard.pts = round(sound_start * SOUND_RATE)
+            container.mux(track.encode(heard))
             container.mux(track.encode(None))
     return path
 

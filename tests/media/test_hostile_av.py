@@ -439,6 +439,7 @@ print(worked, refused)
 """
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr == "", "what FFmpeg mutters stays inside"
     worked, refused = map(int, done.stdout.split())
     assert worked + refused == SEEDS * 6
     assert worked > 0

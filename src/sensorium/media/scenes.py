@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ DRIFT = 0.22
 without a cut: a dissolve, a fade, a camera that turned away."""
 
 _LASTING = 0.5
-"""Seconds for which such a difference must last, and the shortest scene: whatever is shorter is a flash."""
+"""Seconds for which such a difference must last, and the shortest scene: what is shorter is a flash, and no scene."""
 
 _WIDTH, _HEIGHT = 48, 27
 
@@ -60,30 +61,73 @@ def find_scenes(reader: FrameReader, first: int, last: int) -> Iterator[tuple[Ti
     Yields:
         The first frame of each scene, with the strength of the change that it brings; 1.0 for the very first.
     """
-    opening: _Sketch | None = None
-    before: _Sketch | None = None
-    moved = 0.0
-    opened = drifting = 0
     lasting = round(_LASTING / reader.tick)
     sketch_of = _sketcher()
+    scene: _Scene | None = None
+    left: _Scene | None = None  # the scene before, until it is sure that the new one lasts
     for frame in reader.frames(first, last):
         sketch = sketch_of(frame.frame)
-        if opening is None or before is None:
-            opening = before = sketch
-            opened = drifting = frame.ticks
-            yield frame, 1.0
+        if scene is None:
+            scene = _Scene(frame, 1.0, sketch)
             continue
-        change = sketch.pixel_change(before)
-        cut = (min(change, abs(change - moved)) * sketch.colour_change(before)) ** 0.5
-        drift = (sketch.pixel_change(opening) * sketch.colour_change(opening)) ** 0.5
-        before, moved = sketch, change
-        if drift < DRIFT:
-            drifting = frame.ticks
-        strength = cut if cut >= CUT else drift if frame.ticks - drifting >= lasting else 0.0
-        if strength and frame.ticks - opened >= lasting:
-            opening = sketch
-            opened = drifting = frame.ticks
-            yield frame, strength
+        cut = scene.cut_to(sketch)
+        if not scene.told and frame.ticks - scene.frame.ticks >= lasting:
+            yield scene.frame, scene.strength
+            scene.told, left = True, None
+        if scene.drifted(sketch, frame.ticks) >= lasting and scene.told:
+            left, scene = scene, _Scene(frame, scene.drift, sketch)
+        elif cut < CUT:
+            scene.follow(sketch)
+        elif scene.told:
+            left, scene = scene, _Scene(frame, cut, sketch)
+        elif left is not None and left.cut_to(sketch) < CUT:
+            left.follow(sketch)  # it was only a flash
+            scene, left = left, None
+        elif frame.ticks - scene.begun >= lasting:
+            yield scene.frame, scene.strength  # one cut after the other: a quick slide show
+            scene = _Scene(frame, cut, sketch)
+        else:
+            scene = _Scene(frame, max(cut, scene.strength), sketch, scene.begun)
+    if scene is not None and not scene.told:
+        yield scene.frame, scene.strength
+
+
+class _Scene:
+    """A scene that may have begun.
+
+    Args:
+        frame: Its first frame.
+        strength: Of the change that brought it.
+        sketch: Of its first frame.
+        begun: When the flicker began that it may be a part of.
+    """
+
+    def __init__(self, frame: TimedFrame, strength: float, sketch: _Sketch, begun: int | None = None) -> None:
+        self.frame = frame
+        self.strength = strength
+        self.begun = frame.ticks if begun is None else begun
+        self.told = False
+        self.drift = 0.0
+        self._opening = self._latest = sketch
+        self._moved = 0.0
+        self._alike = frame.ticks
+
+    def cut_to(self, sketch: _Sketch) -> float:
+        """Return how strong a cut would be that leads from the latest frame to another one."""
+        change = sketch.pixel_change(self._latest)
+        return math.sqrt(min(change, abs(change - self._moved)) * sketch.colour_change(self._latest))
+
+    def drifted(self, sketch: _Sketch, ticks: int) -> int:
+        """Return for how long, in ticks, frames have been far from the first one."""
+        self.drift = math.sqrt(sketch.pixel_change(self._opening) * sketch.colour_change(self._opening))
+        if self.drift < DRIFT:
+            self._alike = ticks
+        return ticks - self._alike
+
+    def follow(self, sketch: _Sketch) -> None:
+        """Go on with the next frame."""
+        self._moved = sketch.pixel_change(self._latest)
+        self._latest = sketch
 
 
 def _sketcher() -> Any:
