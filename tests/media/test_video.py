@@ -260,13 +260,12 @@ def test_colours_follow_the_label_or_else_the_size(folder: Path, height: int, la
         ("full-range.avi", "mjpeg", "yuvj420p"),
         ("ten-bit.mp4", "libx265", "yuv420p10le"),
         ("fine.mkv", "libx264", "yuv444p"),
-        ("grey.mkv", "libx264", "gray"),
         ("lossless.mkv", "ffv1", "bgr0"),
         ("clear.webm", "libvpx-vp9", "yuva420p"),
     ],
 )
 def test_every_kind_of_pixel(folder: Path, name: str, codec: str, form: str) -> None:
-    colour = (200, 200, 200) if form == "gray" else (200, 120, 40)
+    colour = (200, 120, 40)
     picture = np.full((96, 160, 3), colour, np.uint8)
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     with av.open(str(folder / name), "w") as container:
