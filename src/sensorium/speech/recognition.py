@@ -35,7 +35,10 @@ _LANGUAGE_WINDOWS = 4
 _NO_SPEECH = 0.6
 _LOW_LOG_PROBABILITY = -1.0
 """Text is dropped where the model itself says that nobody speaks and isn't sure of what it wrote (Radford et al.)."""
-_SILENCE_BESIDE_WORD = 0.2
+_SHORTEST_PAUSE = 0.2
+"""A silence in which no word lies, in seconds."""
+_EDGE = 0.05
+"""How far a word may reach into such a silence: its first and last sounds are quiet."""
 
 
 @dataclass
@@ -191,11 +194,11 @@ def _segments(window: Window, recognition: Recognition) -> Iterator[Segment]:
 def _off_silence(start: float, end: float, silences: tuple[tuple[float, float], ...]) -> tuple[float, float]:
     """Cut a word's times where nobody speaks: attention counts a pause to one of the words beside it."""
     for silent_from, silent_to in silences:
-        if silent_to - silent_from < _SILENCE_BESIDE_WORD or end <= silent_from or start >= silent_to:
+        if silent_to - silent_from < _SHORTEST_PAUSE or end <= silent_from or start >= silent_to:
             continue
         before, after = silent_from - start, end - silent_to
         if before >= max(after, 0.0):
-            end = silent_from + _SILENCE_BESIDE_WORD / 4
+            end = silent_from + _EDGE
         elif after > 0:
-            start = silent_to - _SILENCE_BESIDE_WORD / 4
+            start = silent_to - _EDGE
     return start, max(start, end)
