@@ -26,7 +26,7 @@ def test_list_of_one_task_and_profile(run: Run) -> None:
         entry.name for entry in catalog.entries(profile="starter")
     }
     nothing = run("models", "list", "--task", "cooking")
-    assert nothing.exit_code == 3
+    assert nothing.exit_code == 2
     assert "speech-to-text" in nothing.stderr
 
 

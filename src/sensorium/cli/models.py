@@ -13,7 +13,7 @@ from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.options import AsJson, Quiet, examples
 from sensorium.cli.terminal import size
-from sensorium.errors import ModelUnavailableError
+from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.catalog import PROFILES, Checkpoint
 
 Names = Annotated[
@@ -55,7 +55,7 @@ def list_models(
         entries = catalog.entries(task, profile)
         if not entries:
             known = ", ".join(sorted({entry.task for entry in catalog.entries()}))
-            raise ModelUnavailableError(
+            raise InputError(
                 f"There is no checkpoint for task {task!r} and profile {profile!r}",
                 f"Tasks are {known}; profiles are {', '.join(PROFILES)}",
             )
