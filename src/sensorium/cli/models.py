@@ -55,8 +55,9 @@ def list_models(
         entries = catalog.entries(task, profile)
         if not entries:
             known = ", ".join(sorted({entry.task for entry in catalog.entries()}))
+            wanted = [f"task {task!r}"] * (task is not None) + [f"profile {profile!r}"] * (profile is not None)
             raise InputError(
-                f"There is no checkpoint for task {task!r} and profile {profile!r}",
+                f"There is no checkpoint for {' and '.join(wanted)}",
                 f"Tasks are {known}; profiles are {', '.join(PROFILES)}",
             )
         if as_json:
