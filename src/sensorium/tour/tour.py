@@ -13,7 +13,8 @@ import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sensorium.errors import InputError
+from sensorium.cli.exit_codes import CANCELLED
+from sensorium.errors import CancelledError, InputError
 from sensorium.models import catalog
 from sensorium.progress import ProgressCallback
 from sensorium.tour.material import collect_photos, make_film, write_narration
@@ -84,6 +85,8 @@ def _run_step(step: Step, write: Callable[[str], None]) -> Outcome:
     begun = time.perf_counter()
     code, text = _run_command(step.arguments, step.typed)
     seconds = time.perf_counter() - begun
+    if code == CANCELLED:
+        raise CancelledError("The tour was cancelled")
     write(text.rstrip())
     models = tuple(catalog.resolve(None, task=task).name for task in step.tasks)
     return Outcome(step, command, text.strip(), seconds, code == 0, models)
