@@ -314,6 +314,16 @@ def test_a_film_with_more_tracks_than_anybody_needs(tmp_path: Path) -> None:
         assert_one_plain_sentence(error, path)
 
 
+def test_a_recording_with_a_made_up_sample_rate(tmp_path: Path) -> None:
+    path = write_audio(np.zeros(16_000, np.float32), tmp_path / "fast.wav", 16_000)
+    data = bytearray(path.read_bytes())
+    data[24:28] = struct.pack("<I", 1_073_757_824)
+    path.write_bytes(data)
+    for read in (probe_audio, read_audio):
+        with pytest.raises(InputError, match=r"fast\.wav has 1073757824 samples a second"):
+            read(path)
+
+
 def test_timestamps_from_the_far_future(tmp_path: Path) -> None:
     path = tmp_path / "future.mkv"
     with av.open(str(path), "w") as container:

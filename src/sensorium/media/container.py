@@ -28,6 +28,9 @@ CONTAINERS = (
 )  # fmt: skip
 """FFmpeg's names of the containers that are read. Playlists and manifests are not among them: they name other files."""
 
+HIGHEST_SAMPLE_RATE = 768_000
+"""Samples a second: no recorder goes beyond."""
+
 MAX_STREAMS = 64
 
 LARGEST_FRAME = 8192 * 4608
@@ -68,7 +71,14 @@ class OpenMedia:
         Raises:
             InputError: There is none, or it can't be decoded.
         """
-        return self._choose(list(self.container.streams.audio), "sound track")
+        stream = self._choose(list(self.container.streams.audio), "sound track")
+        # A made-up rate of a thousand million samples a second would cost a gigabyte and half a minute to refuse later.
+        if stream.codec_context.sample_rate > HIGHEST_SAMPLE_RATE:
+            raise InputError(
+                f"The sound of {self.name} has {stream.codec_context.sample_rate} samples a second, which no recorder makes",
+                "Choose another file, or convert it to 48,000 samples a second",
+            )
+        return stream
 
     def pictures(self) -> Any:
         """Return the stream that a player would show; a cover picture isn't one.
