@@ -317,7 +317,7 @@ def test_a_film_with_more_tracks_than_anybody_needs(tmp_path: Path) -> None:
 def test_a_recording_with_a_made_up_sample_rate(tmp_path: Path) -> None:
     path = write_audio(np.zeros(16_000, np.float32), tmp_path / "fast.wav", 16_000)
     data = bytearray(path.read_bytes())
-    data[24:28] = struct.pack("<I", 1_073_757_824)
+    struct.pack_into("<I", data, data.index(b"fmt ") + 12, 1_073_757_824)
     path.write_bytes(data)
     for read in (probe_audio, read_audio):
         with pytest.raises(InputError, match=r"fast\.wav has 1073757824 samples a second"):

@@ -73,9 +73,10 @@ class OpenMedia:
         """
         stream = self._choose(list(self.container.streams.audio), "sound track")
         # A made-up rate of a thousand million samples a second would cost a gigabyte and half a minute to refuse later.
-        if stream.codec_context.sample_rate > HIGHEST_SAMPLE_RATE:
+        rate = stream.codec_context.sample_rate
+        if rate > HIGHEST_SAMPLE_RATE:
             raise InputError(
-                f"The sound of {self.name} has {stream.codec_context.sample_rate} samples a second, which no recorder makes",
+                f"The sound of {self.name} has {rate} samples a second, which no recorder makes",
                 "Choose another file, or convert it to 48,000 samples a second",
             )
         return stream
