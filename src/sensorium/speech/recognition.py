@@ -175,7 +175,7 @@ def _segments(window: Window, recognition: Recognition) -> Iterator[Segment]:
     words = []
     for word in recognition.words:
         start, end = window.times(*_off_silence(word.start, word.end, window.silences))
-        words.append(Word(start, end, word.text, word.probability))
+        words.append(Word(round(start, 3), round(end, 3), word.text, round(word.probability, 4)))
     for phrase in phrases(words):
         text = "".join(word.text for word in phrase).strip()
         if text:
