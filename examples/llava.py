@@ -8,9 +8,7 @@ from sensorium import LLaVA
 llava = LLaVA()
 image = Image.open("complex_scene.jpg")
 
-conversation = [
-    {"role": "user", "content": "Describe this image in detail."}
-]
+conversation = [{"role": "user", "content": "Describe this image in detail."}]
 
 response = llava.chat(image, conversation)
 print(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def test_a_description_has_each_moment_and_each_sentence_with_its_time(video_qa:
     told: list[Progress] = []
     description = video_qa.describe(story, progress=told.append)
     print(description)
-    for words in ("tabby cat", "espresso", "palace", "lives in Sweden", "cup of coffee"):
+    for words in ("tabby cat", "Coffee.", "palace", "lives in Sweden", "cup of coffee"):
         assert words.lower() in description.lower()
     assert description.startswith("[00:00")
     starts = [item.start for item in description.evidence]
@@ -88,6 +89,15 @@ def test_a_film_without_sound_says_so(video_qa: VideoQA, silent: Path) -> None:
     assert "whisper" not in description.model
     assert video_qa.answer_video_question(silent, "What is said?") == "The film has no sound track."
     assert "no sound track" in video_qa.answer_video_question(silent, "What is the score?")
+
+
+def test_the_example_runs(
+    silent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "video.mp4").write_bytes(silent.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(Path(__file__).parents[2] / "examples" / "video_qa.py"))
+    assert "A tabby cat." in capsys.readouterr().out
 
 
 def test_people_walking_in_a_real_film_are_found(video_qa: VideoQA) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from sensorium.errors import CancelledError, InputError, UnsupportedError
 from sensorium.progress import Progress
 from tests.real_media import photo
 from tests.vision_language.photo_questions import ANSWERABLE, UNANSWERABLE, PhotoQuestion
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,29 @@ def test_a_caption_names_what_is_seen_and_no_language_model(image_qa: ImageQA) -
     caption = image_qa.generate_caption(photo("chelsea"))
     assert "cat" in caption
     assert "smollm2" not in caption.model
-    assert image_qa.generate_caption(Image.new("RGB", (64, 64), "white")).endswith("white.")
+    assert image_qa.generate_caption(Image.new("RGB", (64, 64), "white")) == "A plain white picture."
+
+
+def test_what_is_known_in_part_only_is_never_denied(image_qa: ImageQA) -> None:
+    assert image_qa.answer_question(photo("street"), "Is there a bicycle?").startswith("No, I can see no bicycle")
+    assert "I know only some kinds" in image_qa.answer_question(photo("street"), "Is there a flower?")
+    assert "not among the things that I know" in image_qa.answer_question(photo("street"), "Is there a unicorn?")
+
+
+def test_a_guess_is_not_confirmed(image_qa: ImageQA) -> None:
+    assert "perhaps a modem" in image_qa.answer_question(photo("board"), "What is this?")
+    assert image_qa.answer_question(photo("board"), "Is there a modem?").startswith("I'm not sure")
+
+
+def test_the_example_of_the_chapter_runs_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.open(photo("car")).save(tmp_path / "scene.jpg")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(EXAMPLES / "image_qa.py"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Caption: A blurred picture of a car")
+    assert lines[4:6] == ["Q: What color is the car?", "A: The car is mostly grey and light blue."]
 
 
 def test_lists_of_pictures_and_of_questions_batch(image_qa: ImageQA) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sensorium import LLaVA
 from sensorium.answer import Answer
 from sensorium.errors import CancelledError, InputError, UnsupportedError
 from tests.real_media import photo
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,17 @@ def test_a_description_in_detail_and_an_honest_refusal(llava: LLaVA) -> None:
     description, doing = _talk(llava, photo("astronaut"), "Describe this image in detail.", "What is the person doing?")
     assert "one person" in description
     assert "pixels" in description
+    assert "can't tell" in doing
+
+
+def test_the_example_of_the_chapter_runs_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.open(photo("messi")).save(tmp_path / "complex_scene.jpg")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(EXAMPLES / "llava.py"))
+    description, doing = capsys.readouterr().out.splitlines()
+    assert "one person and a football" in description
     assert "can't tell" in doing
 
 

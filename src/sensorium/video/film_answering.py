@@ -108,6 +108,8 @@ def not_seen(thing: Thing, moments: Sequence[Moment]) -> Reply:
     if sign >= _PERHAPS:
         text = f"I'm not sure: there may be {with_article(thing.name)} at {clock(best.start)}."
         return Reply(text, (moment_evidence(best),), round(sign, 2))
+    if thing.partial:
+        return Reply(f"I can see no {thing.name} in this film, but I know only some kinds of that by sight.")
     return Reply(f"I can see no {thing.name} in this film.", confidence=round(1 - sign, 2))
 
 

@@ -1,0 +1,1 @@
+"""Pictures and words: similarity, facts about pictures, questions and conversations about them."""

@@ -14,6 +14,7 @@ from sensorium.vision_language.vocabulary import Thing, is_everyday, singular, w
 
 _MAIN_COLOUR, _SECOND_COLOUR = 0.3, 0.12
 _PLAIN = 0.99
+_NO_SIGN = 0.06
 _USUAL_PLACES = {
     "sky": "top",
     "ceiling": "top",
@@ -219,7 +220,7 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
         return Reply(f"I can't tell what is {subject} here. {text}.", (Evidence("colour", text),))
     if thing is None:
         return cannot_tell(scene, f"I can't find the {subject}, so I can't tell its colour")
-    tag = _tag_for(scene, thing)
+    tag = scene.tag_for(thing)
     if tag is not None:
         colours = scene.colours_of(tag.name)
         if not colours:
@@ -228,14 +229,6 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
     if scene.lacks(thing):
         return cannot_tell(scene, f"I can see no {subject}")
     return cannot_tell(scene, f"I'm not sure that there is {with_article(subject)}")
-
-
-def _tag_for(scene: Scene, thing: Thing) -> Tag | None:
-    """Return the sure tag that a thing means: a cup for an espresso, a car for a minivan that is sure."""
-    sure = [tag for tag in scene.tags if tag.sure]
-    exact = [tag for tag in sure if thing_of(tag).classes <= thing.classes]
-    wider = [tag for tag in sure if thing_of(tag).classes > thing.classes and scene.shows(thing)]
-    return next(iter([*exact, *wider]), None)
 
 
 def _presence(scene: Scene, question: Question) -> Reply | None:
@@ -264,6 +257,8 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
         return Reply(f"Yes, there is {with_article(thing.name)}{more}.", evidence, confidence)
     if scene.lacks(thing):
         return Reply(f"No, I can see no {noun}.", evidence, _absence(scene, thing))
+    if thing.partial and scene.slightest_sign_of(thing) < _NO_SIGN:
+        return Reply(f"I can see no {noun}, but I know only some kinds of that by sight.", evidence)
     sign = round(max(confidence, scene.slightest_sign_of(thing)), 2)
     return Reply(f"I'm not sure: there may be {named}.", evidence, sign)
 
@@ -297,7 +292,7 @@ def _kind(scene: Scene, question: Question) -> Reply | None:
     thing = question.thing
     if thing is None:
         return None
-    inside = [tag for tag in scene.tags if thing_of(tag).classes <= thing.classes and tag.name != thing.name]
+    inside = [tag for tag in scene.tags if thing_of(tag).kinds <= thing.kinds and tag.name != thing.name]
     inside.sort(key=lambda tag: -tag.confidence)
     if inside:
         best = inside[0]
@@ -321,7 +316,7 @@ def _place(scene: Scene, question: Question) -> Reply | None:
             scene, f"I can't tell where the {question.subject} is" if question.subject else "I can't tell"
         )
     found = {place.name: place for place in scene.places}
-    tag = _tag_for(scene, thing)
+    tag = scene.tag_for(thing)
     if tag is not None:
         if tag.name in found:
             text = f"The {tag.name} is {found[tag.name]}"

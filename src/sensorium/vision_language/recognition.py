@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +112,12 @@ def confidence_in(thing: Thing, probabilities: np.ndarray) -> float:
     return float(min(1.0, max([masses[0], *(mass for mass in masses[1:] if mass >= needed)])))
 
 
+def speaks_for(thing: Thing, tag: Thing, probabilities: np.ndarray) -> bool:
+    """Return whether what speaks for a tag speaks mostly for a thing as well, as an espresso does for a cup."""
+    both = float(probabilities[0, sorted(thing.classes & tag.classes)].sum())
+    return 2 * both >= float(probabilities[0, sorted(tag.classes)].sum())
+
+
 def slightest_sign_of(thing: Thing, probabilities: np.ndarray) -> float:
     """Return the highest probability of a thing in any part of the picture."""
     return float(probabilities[:, sorted(thing.classes)].sum(1).max())
@@ -121,31 +129,34 @@ def choose_tags(probabilities: np.ndarray) -> tuple[Tag, ...]:
     Args:
         probabilities: What `Recogniser.look` returned.
     """
-    whole = {thing: float(probabilities[0, sorted(thing.classes)].sum()) for thing in things()}
-    chosen = _most_exact(thing for thing, mass in whole.items() if mass >= _needed(thing))
-    chosen.sort(key=lambda thing: -whole[thing])
+    whole, *parts = np.minimum(probabilities @ _membership(), 1.0)
+    chosen = _most_exact(np.flatnonzero(whole >= _thresholds()))
     tags: list[Tag] = []
     covered: set[int] = set()
-    for thing in chosen:
-        # "Coffee" and "cup" are both true of an espresso; the first says enough.
-        if not thing.classes & covered or not tags:
-            tags.append(Tag(thing.name, _broader(thing, whole), round(min(whole[thing], 1.0), 2), True))
+    for index in sorted(chosen, key=lambda index: len(things()[index].classes)):
+        # "Coffee", "cup" and "drink" are all true of an espresso; the narrowest says enough.
+        thing = things()[index]
+        if not thing.classes & covered:
+            tags.append(Tag(thing.name, _broader(thing, whole), round(float(whole[index]), 2), True))
         covered |= thing.classes
-    for row in probabilities[1:]:
-        part = {thing: float(row[sorted(thing.classes)].sum()) for thing in things()}
-        for thing in _most_exact(thing for thing, mass in part.items() if mass >= _needed_in_crop(thing)):
+    tags.sort(key=lambda tag: -tag.confidence)
+    for part in parts:
+        for index in _most_exact(np.flatnonzero(part >= _thresholds_in_a_crop())):
+            thing = things()[index]
             if not thing.classes & covered and len(thing.classes) <= _EXACT:
-                tags.append(Tag(thing.name, "", round(min(part[thing], 1.0), 2), True))
+                tags.append(Tag(thing.name, "", round(float(part[index]), 2), True))
                 covered |= thing.classes
-                chosen.append(thing)
+                chosen.append(index)
+    sure = [things()[index] for index in chosen]
+    possible = [index for index in np.flatnonzero(whole >= _PERHAPS).tolist() if index not in chosen]
     guesses = [
-        thing
-        for thing in _most_exact(thing for thing, mass in whole.items() if mass >= _PERHAPS and thing not in chosen)
-        if len(thing.classes) <= _EXACT_GUESS and not any(_adds_nothing(thing, other) for other in chosen)
+        (float(whole[index]), things()[index])
+        for index in _most_exact(possible)
+        if len(things()[index].classes) <= _EXACT_GUESS
+        and not any(_adds_nothing(things()[index], other) for other in sure)
     ]
-    guesses.sort(key=lambda thing: -whole[thing])
-    unsure = [Tag(thing.name, "", round(whole[thing], 2), False) for thing in guesses[:_MOST_PERHAPS]]
-    return (*tags, *unsure)
+    guesses.sort(key=lambda guess: -guess[0])
+    return (*tags, *(Tag(thing.name, "", round(mass, 2), False) for mass, thing in guesses[:_MOST_PERHAPS]))
 
 
 def thing_of(tag: Tag) -> Thing:
@@ -155,6 +166,15 @@ def thing_of(tag: Tag) -> Thing:
     return thing
 
 
+@cache
+def _membership() -> np.ndarray:
+    """Return which class shows which thing, 0 or 1, float32 ``[1000, things]``."""
+    members = np.zeros((len(class_names()), len(things())), dtype=np.float32)
+    for column, thing in enumerate(things()):
+        members[sorted(thing.classes), column] = 1
+    return members
+
+
 def is_sure(thing: Thing, probabilities: np.ndarray) -> bool:
     """Return whether a picture surely shows a thing, by whatever name.
 
@@ -162,17 +182,28 @@ def is_sure(thing: Thing, probabilities: np.ndarray) -> bool:
         thing: Of the vocabulary.
         probabilities: What `Recogniser.look` returned.
     """
-    return confidence_in(thing, probabilities) >= _SURE + _extra(thing)
+    return confidence_in(thing, probabilities) >= _needed(thing)
 
 
 def is_absent(thing: Thing, probabilities: np.ndarray) -> bool:
-    """Return whether a picture shows no sign of a thing, in any part of it.
+    """Return whether a picture shows no sign of a thing, in any part of it; never of one that is known in part only.
 
     Args:
         thing: Of the vocabulary.
         probabilities: What `Recogniser.look` returned.
     """
-    return slightest_sign_of(thing, probabilities) < _NO_SIGN + _extra(thing) / 2
+    return not thing.partial and slightest_sign_of(thing, probabilities) < _NO_SIGN + _extra(thing) / 2
+
+
+@cache
+def _thresholds() -> np.ndarray:
+    """Return how much probability each thing needs in the whole picture to be sure."""
+    return np.array([_needed(thing) for thing in things()])
+
+
+@cache
+def _thresholds_in_a_crop() -> np.ndarray:
+    return np.array([_SURE_IN_A_CROP if is_everyday(thing) else _SURE_OF_RARE_NAME_IN_A_CROP for thing in things()])
 
 
 def _needed(thing: Thing) -> float:
@@ -183,13 +214,11 @@ def _extra(thing: Thing) -> float:
     return min(_MOST_FOR_CLASSES, _MORE_FOR_A_CLASS * len(thing.classes))
 
 
-def _needed_in_crop(thing: Thing) -> float:
-    return _SURE_IN_A_CROP if is_everyday(thing) else _SURE_OF_RARE_NAME_IN_A_CROP
-
-
-def _most_exact(found: Any) -> list[Thing]:
-    every = list(found)
-    return [thing for thing in every if not any(other.classes < thing.classes for other in every)]
+def _most_exact(found: Iterable[int]) -> list[int]:
+    """Return the things among those found that no other of them is a kind of."""
+    every = [int(index) for index in found]
+    classes = [things()[index].classes for index in every]
+    return [index for index, mine in zip(every, classes, strict=True) if not any(others < mine for others in classes)]
 
 
 def _adds_nothing(guess: Thing, sure: Thing) -> bool:
@@ -197,11 +226,12 @@ def _adds_nothing(guess: Thing, sure: Thing) -> bool:
     return sure.classes < guess.classes or (guess.classes < sure.classes and len(sure.classes) <= _NARROW)
 
 
-def _broader(thing: Thing, masses: dict[Thing, float]) -> str:
+def _broader(thing: Thing, whole: np.ndarray) -> str:
+    """Return the narrowest name of a kind that the thing belongs to and that is sure; "" if there is none."""
     wider = [
         other
-        for other, mass in masses.items()
-        if thing.classes < other.classes and len(other.classes) <= 2 * _BROAD and mass >= _needed(other)
+        for index in np.flatnonzero(whole >= _thresholds()).tolist()
+        if (other := things()[index]) is not thing and thing.kinds <= other.kinds and len(other.classes) <= 2 * _BROAD
     ]
     return min(wider, key=lambda other: len(other.classes)).name if wider else ""
 

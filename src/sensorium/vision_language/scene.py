@@ -25,9 +25,10 @@ from sensorium.vision_language.recognition import (
     is_absent,
     is_sure,
     slightest_sign_of,
+    speaks_for,
     thing_of,
 )
-from sensorium.vision_language.vocabulary import Thing, with_article
+from sensorium.vision_language.vocabulary import Thing, find_thing, with_article
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 DARK = 0.25
 BRIGHT = 0.7
 BLURRED = 0.45
-_SURE_PERSON_IN_A_PART = 0.85
+# The detector was made for pictures of people: on 236 cut-out photos of other things it gave up to 0.84, half of that
+# to animals.
+_SURE_PERSON, _LIKELY_PERSON = 0.85, 0.6
 _SMALLEST_THING = 0.08
 _SMALL_THING = 0.15
 _STANDS_OUT = 1.5
@@ -106,6 +109,13 @@ class Scene(Record):
     def lacks(self, thing: Thing) -> bool:
         """Return whether the picture shows no sign of a thing."""
         return is_absent(thing, self._probabilities)
+
+    def tag_for(self, thing: Thing) -> Tag | None:
+        """Return the sure tag that a thing means here: the coffee for a cup, the dog for an animal; None if none."""
+        if not self.shows(thing):
+            return None
+        sure = (tag for tag in self.tags if tag.sure)
+        return next((tag for tag in sure if speaks_for(thing, thing_of(tag), self._probabilities)), None)
 
     def slightest_sign_of(self, thing: Thing) -> float:
         """Return the highest probability of a thing in any part of the picture."""
@@ -212,7 +222,7 @@ class SceneReader:
         probabilities = self._recogniser.look(picture)
         check_cancelled(cancel)
         tags = choose_tags(probabilities)
-        people = self._find_people(picture)
+        people = self._find_people(picture, shows_animal=is_sure(_animal(), probabilities))
         check_cancelled(cancel)
         named = name_pixels(picture)
         colours = list(by_region(named))
@@ -237,15 +247,22 @@ class SceneReader:
             _probabilities=probabilities,
         )
 
-    def _find_people(self, picture: PIL.Image.Image) -> tuple[Person, ...]:
+    def _find_people(self, picture: PIL.Image.Image, *, shows_animal: bool) -> tuple[Person, ...]:
         """Look for people in the whole, then in its parts, where small ones are big enough to be found."""
-        found = list(self._people.detect(picture, landmarks=False))
+        least = _SURE_PERSON if shows_animal else _LIKELY_PERSON
+        found = [person for person in self._people.detect(picture, landmarks=False) if person.score >= least]
         for left, top, right, bottom in _parts(*picture.size):
             for person in self._people.detect(picture.crop((left, top, right, bottom)), landmarks=False):
                 box = (person.box[0] + left, person.box[1] + top, person.box[2] + left, person.box[3] + top)
-                if person.score >= _SURE_PERSON_IN_A_PART and not any(_same(box, other.box) for other in found):
+                if person.score >= _SURE_PERSON and not any(_same(box, other.box) for other in found):
                     found.append(Person(box=box, score=person.score))
         return tuple(found)
+
+
+def _animal() -> Thing:
+    animal = find_thing("animal")
+    assert animal is not None
+    return animal
 
 
 def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:

@@ -48,10 +48,14 @@ class Thing:
     Attributes:
         name: Its everyday name, in the singular.
         classes: The ImageNet classes that show it.
+        kinds: Those of them that are kinds of it.
+        partial: Whether those are only some of the things that people call so.
     """
 
     name: str
     classes: frozenset[int]
+    kinds: frozenset[int]
+    partial: bool = False
 
 
 @cache
@@ -64,9 +68,13 @@ def class_names() -> tuple[str, ...]:
 @cache
 def things() -> tuple[Thing, ...]:
     """Return everything that has a name: the everyday names, then each class that none of them renames."""
-    named = [Thing(entry["name"], _indices(entry["classes"])) for entry in _everyday_names()]
-    renamed = {next(iter(thing.classes)) for thing in named if len(thing.classes) == 1}
-    rest = [Thing(_plain(name), frozenset([index])) for index, name in enumerate(class_names()) if index not in renamed]
+    named = [_everyday_thing(entry) for entry in _everyday_names()]
+    renamed = {next(iter(thing.kinds)) for thing in named if len(thing.kinds) == 1}
+    rest = [
+        Thing(_plain(name), frozenset([index]), frozenset([index]))
+        for index, name in enumerate(class_names())
+        if index not in renamed
+    ]
     return (*named, *rest)
 
 
@@ -141,8 +149,13 @@ def _everyday_words() -> frozenset[str]:
     return frozenset(str(entry["name"]) for entry in _everyday_names())
 
 
+def _everyday_thing(entry: dict[str, Any]) -> Thing:
+    kinds = _indices(entry["classes"])
+    return Thing(entry["name"], kinds | _indices(entry.get("shown_by", "")), kinds, entry.get("partial", False))
+
+
 def _indices(ranges: str) -> frozenset[int]:
-    bounds = (part.partition("-") for part in ranges.split(","))
+    bounds = (part.partition("-") for part in ranges.split(",") if part)
     return frozenset(index for first, _, last in bounds for index in range(int(first), int(last or first) + 1))
 
 
