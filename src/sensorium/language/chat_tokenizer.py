@@ -60,7 +60,10 @@ class ChatTokenizer:
         return list(self._tokenizer.convert_ids_to_tokens(list(tokens)))
 
     def decode(self, tokens: Iterable[int]) -> Iterator[str]:
-        """Give one piece of text for each token, empty where a letter is not complete; an unfinished last one is left out."""
+        """Give one piece of text for each token, empty where a letter is not complete yet.
+
+        A last letter that stays incomplete is left out.
+        """
         # What a token reads like depends on the one before it, so the last piece is decoded together with the next.
         kept: list[int] = []
         said = 0

@@ -1,7 +1,8 @@
-"""Whether a checkpoint can read the script that a text is written in."""
+"""Whether a checkpoint can read the language that a text is written in."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from sensorium.errors import UnsupportedError
@@ -19,12 +20,22 @@ _SCRIPTS = {
     "THAI": "Thai",
     "GREEK": "Greek",
 }
+# The small words that questions are made of; those that are English words as well are left out.
+_SMALL_WORDS = {
+    "English": "what which who where when why how is are was were the a an of in on it this that there do does can any",
+    "French": "quel quelle quelles qui où quand pourquoi combien est sont le la les un une des du dans sur ce cette",
+    "Spanish": "qué cuál quién dónde cuándo cuánto cuántos cuántas hay es está están el la los las un una en de del",
+    "German": "was welche welcher welches wer wo wann warum wie viele ist sind der das ein eine im auf und gibt",
+    "Italian": "che cosa quale chi dove quando perché quanto quanti quante è sono il la lo gli un una nella nel di",
+    "Portuguese": "que qual quem onde quando quanto quantos quantas há é são está o os um uma na no da do",
+    "Dutch": "wat welke wie waar wanneer waarom hoeveel zijn de het een op van er deze",
+}
 
 
 def require_language(text: str, checkpoint: Checkpoint, *, what: str) -> None:
     """Refuse a text that an English-only checkpoint would answer with nonsense.
 
-    Only scripts are told apart: French or Spanish pass, because a Latin letter tells nothing.
+    Another script is told for sure; another language in Latin letters by its small words, if there are enough.
 
     Args:
         text: What the user wrote.
@@ -32,16 +43,31 @@ def require_language(text: str, checkpoint: Checkpoint, *, what: str) -> None:
         what: What the text is, for the message: "question", "prompt".
 
     Raises:
-        UnsupportedError: Most letters are of another script, and the checkpoint knows only English.
+        UnsupportedError: It is in another language, and the checkpoint knows only English.
     """
     if checkpoint.languages != ("en",):
         return
-    names = [unicodedata.name(letter, "").split()[0:1] for letter in text if letter.isalpha()]
-    foreign = [name[0] for name in names if name and name[0] not in {"LATIN", "FULLWIDTH", "MICRO"}]
-    if 2 * len(foreign) > len(names):
-        script = max(set(foreign), key=foreign.count)
+    language = _script(text) or _latin_language(text)
+    if language:
         raise UnsupportedError(
-            f"The {what} is written in {_SCRIPTS.get(script, script.capitalize())}, "
-            f"and {checkpoint.name!r} knows only English",
+            f"The {what} is written in {language}, and {checkpoint.name!r} knows only English",
             "Ask in English, or choose a multilingual checkpoint with model=…",
         )
+
+
+def _script(text: str) -> str:
+    """Return the name of the script that most letters are of, if it is not Latin; else ""."""
+    names = [unicodedata.name(letter, "").split()[0:1] for letter in text if letter.isalpha()]
+    foreign = [name[0] for name in names if name and name[0] not in {"LATIN", "FULLWIDTH", "MICRO"}]
+    if 2 * len(foreign) <= len(names):
+        return ""
+    script = max(set(foreign), key=foreign.count)
+    return _SCRIPTS.get(script, script.capitalize())
+
+
+def _latin_language(text: str) -> str:
+    """Return the language whose small words outnumber the English ones by two, or ""."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    counts = {name: sum(word in small.split() for word in words) for name, small in _SMALL_WORDS.items()}
+    likeliest = max(counts, key=lambda name: counts[name])
+    return likeliest if counts[likeliest] >= counts["English"] + 2 else ""

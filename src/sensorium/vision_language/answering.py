@@ -225,7 +225,7 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
         colours = scene.colours_of(tag.name)
         if not colours:
             return cannot_tell(scene, f"I can't tell the {tag.name} from what is around it")
-        return _Coloured(subject if thing.name in subject else thing.name, colours, tag.confidence)
+        return _Coloured(singular(subject) if thing.name in subject else thing.name, colours, tag.confidence)
     if scene.lacks(thing):
         return cannot_tell(scene, f"I can see no {subject}")
     return cannot_tell(scene, f"I'm not sure that there is {with_article(subject)}")
@@ -294,6 +294,10 @@ def _kind(scene: Scene, question: Question) -> Reply | None:
         return None
     inside = [tag for tag in scene.tags if thing_of(tag).kinds <= thing.kinds and tag.name != thing.name]
     inside.sort(key=lambda tag: -tag.confidence)
+    sure = [tag for tag in inside if tag.sure]
+    if len(sure) > 1 and question.subject != singular(question.subject):
+        text = f"{capitalised(listed([with_article(tag.name) for tag in sure]))}."
+        return Reply(text, tuple(_tag_evidence(scene, thing_of(tag)) for tag in sure), sure[0].confidence)
     if inside:
         best = inside[0]
         named = with_article(best.name)

@@ -151,7 +151,8 @@ def _everyday_words() -> frozenset[str]:
 
 def _everyday_thing(entry: dict[str, Any]) -> Thing:
     kinds = _indices(entry["classes"])
-    return Thing(entry["name"], kinds | _indices(entry.get("shown_by", "")), kinds, entry.get("partial", False))
+    partial = entry.get("partial", False) or not kinds
+    return Thing(entry["name"], kinds | _indices(entry.get("shown_by", "")), kinds, partial)
 
 
 def _indices(ranges: str) -> frozenset[int]:
