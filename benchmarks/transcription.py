@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,47 +45,47 @@ Recognise = Callable[[np.ndarray, str], str]
 
 def run() -> list[dict[str, Any]]:
     """Time every contender on long recordings and on short clips; the ratio is over 1 where ours is faster."""
-    ours = _measure("sensorium", sys.executable)
-    rows = []
-    for peer, what in _PEERS.items():
+    return list(_rows(list(_PEERS), _ROUNDS))
+
+
+def _rows(peers: list[str], rounds: int) -> Iterator[dict[str, Any]]:
+    ours = _measure("sensorium", sys.executable, rounds)
+    for peer in peers:
         interpreter = sys.executable
         if peer == "openai-whisper":
             try:
                 interpreter = str(_openai_environment())
             except subprocess.CalledProcessError:
-                rows.append(row("Speech to text", _time(ours, _LONG), note=f"{peer} can't be installed here"))
+                yield row("Speech to text", _time(ours, _LONG), note=f"{peer} can't be installed here")
                 continue
-        theirs = _measure(peer, interpreter)
+        theirs = _measure(peer, interpreter, rounds)
         for kind in (_LONG, _SHORT):
             mine, other = ours[kind], theirs[kind]
             errors = f"word error rate {mine['errors']:.3f} against {other['errors']:.3f}"
             work = f"processor time {mine['cpu']:.1f} s against {other['cpu']:.1f} s"
-            rows.append(
-                row(
-                    f"Speech to text, Whisper base, {mine['seconds']:.0f} s of {kind}",
-                    _time(ours, kind),
-                    f"{peer} {_time(theirs, kind)}",
-                    other["wall"] / mine["wall"],
-                    f"{errors}; {work}; peer: {what}",
-                )
+            yield row(
+                f"Speech to text, Whisper base, {mine['seconds']:.0f} s of {kind}",
+                _time(ours, kind),
+                f"{peer} {_time(theirs, kind)}",
+                other["wall"] / mine["wall"],
+                f"{errors}; {work}; peer: {_PEERS[peer]}",
             )
-    return rows
 
 
 def _time(measured: dict[str, Any], kind: str) -> str:
     return f"{measured[kind]['wall']:.1f} s"
 
 
-def _measure(contender: str, interpreter: str) -> dict[str, Any]:
+def _measure(contender: str, interpreter: str, rounds: int) -> dict[str, Any]:
     environment = {**os.environ, "PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": str(thread_count())}
-    command = [interpreter, "-m", "benchmarks.transcription", "--contender", contender]
+    command = [interpreter, "-m", "benchmarks.transcription", "--contender", contender, "--rounds", str(rounds)]
     done = subprocess.run(command, cwd=_ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
-def _compete(contender: str) -> dict[str, Any]:
-    """Run in a process of its own: load, warm up, time the best of a few rounds."""
+def _compete(contender: str, rounds: int) -> dict[str, Any]:
+    """Run in a process of its own: load, warm up, time the best of the rounds."""
     recognise = {
         "sensorium": _sensorium,
         "faster-whisper": _faster_whisper,
@@ -97,7 +97,7 @@ def _compete(contender: str) -> dict[str, Any]:
     for question, recordings in _recordings().items():
         recognise(recordings[0][0][: 5 * _SAMPLE_RATE], recordings[0][1])
         wall, cpu, texts = [], [], [""]
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             began, worked = time.perf_counter(), time.process_time()
             texts = [recognise(samples, language) for samples, language, _ in recordings]
             wall.append(time.perf_counter() - began)
@@ -221,12 +221,14 @@ def _openai_environment() -> Path:
 def main() -> None:
     """Print the comparisons, or run one contender for another process."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", action="append", choices=list(_PEERS), help="only this one; may be repeated")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="how often each is timed; the best counts")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
-    contender = parser.parse_args().contender
-    if contender:
-        print(json.dumps(_compete(contender), ensure_ascii=False))
+    options = parser.parse_args()
+    if options.contender:
+        print(json.dumps(_compete(options.contender, options.rounds), ensure_ascii=False))
         return
-    for found in run():
+    for found in _rows(options.peer or list(_PEERS), options.rounds):
         ratio = "" if found["ratio"] is None else f"{found['ratio']:.2f}"
         print(" | ".join([found["question"], found["ours"], found["peer"], ratio, found["note"]]), flush=True)
 
