@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,11 +28,13 @@ HIGHEST_ERROR_RATE = {"en": 0.03, "fr": 0.13, "es": 0.11, "it": 0.09, "ru": 0.08
 
 
 @pytest.mark.parametrize("language", sorted(HIGHEST_ERROR_RATE))
-def test_recorded_human_speech_is_understood(recogniser: SpeechToText, language: str) -> None:
+def test_recorded_human_speech_is_understood(
+    recogniser: SpeechToText, language: str, measured: Callable[[str], None]
+) -> None:
     samples, reference = joined_clips(language)
     result = recogniser.transcribe(samples)
     rate = jiwer.wer(words_of(reference), words_of(result.text))
-    print(f"\n{language}: word error rate {rate:.3f} over {result.duration:.0f} s", file=sys.stderr)
+    measured(f"whisper-base, {language}: word error rate {rate:.3f} over {result.duration:.0f} s of recorded speech")
     assert result.language == language
     assert result.language_probability > 0.8
     assert rate <= HIGHEST_ERROR_RATE[language]

@@ -6,7 +6,7 @@ import json
 import runpy
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,7 +55,9 @@ def by_label(found: Classification) -> dict[str, float]:
     return {item.label: item.score for item in found}
 
 
-def test_equals_transformers(clip: CLIP, checkpoint: Path, images: list[PIL.Image.Image]) -> None:
+def test_equals_transformers(
+    clip: CLIP, checkpoint: Path, images: list[PIL.Image.Image], measured: Callable[[str], None]
+) -> None:
     from transformers import CLIPModel, CLIPProcessor
 
     processor = CLIPProcessor.from_pretrained(checkpoint)
@@ -71,7 +73,10 @@ def test_equals_transformers(clip: CLIP, checkpoint: Path, images: list[PIL.Imag
         .max()
         .item(),
     }
-    print("largest difference from transformers:", {name: f"{value:.1e}" for name, value in differences.items()})
+    measured(
+        "CLIP, largest difference from transformers: "
+        + ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
+    )
     assert max(differences.values()) < TOLERANCE
     # The check means something: other images and texts are far away.
     assert (theirs.image_embeds[0] - theirs.image_embeds[1]).abs().max() > 100 * TOLERANCE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,23 +25,25 @@ def image_qa() -> ImageQA:
     return ImageQA()
 
 
-def _ask(image_qa: ImageQA, asked: tuple[PhotoQuestion, ...]) -> float:
+def _ask(image_qa: ImageQA, asked: tuple[PhotoQuestion, ...], measured: Callable[[str], None]) -> float:
     right = 0
     for item in asked:
         answer = image_qa.answer_question(photo(item.photo), item.question)
         good = item.is_answered_by(answer)
         right += good
         print(f"{'right' if good else 'WRONG'}  {item.photo}: {item.question} {answer}")
-    print(f"{right} of {len(asked)} right")
+    measured(f"socratic-image-qa: {right} of {len(asked)} right")
     return right / len(asked)
 
 
-def test_most_questions_that_a_photo_answers_are_answered_right(image_qa: ImageQA) -> None:
-    assert _ask(image_qa, ANSWERABLE) >= 0.8
+def test_most_questions_that_a_photo_answers_are_answered_right(
+    image_qa: ImageQA, measured: Callable[[str], None]
+) -> None:
+    assert _ask(image_qa, ANSWERABLE, measured) >= 0.8
 
 
-def test_what_a_photo_does_not_tell_is_not_made_up(image_qa: ImageQA) -> None:
-    assert _ask(image_qa, UNANSWERABLE) == 1.0
+def test_what_a_photo_does_not_tell_is_not_made_up(image_qa: ImageQA, measured: Callable[[str], None]) -> None:
+    assert _ask(image_qa, UNANSWERABLE, measured) == 1.0
 
 
 def test_an_answer_carries_its_facts_and_its_makers(image_qa: ImageQA) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import PIL.Image
@@ -47,13 +47,15 @@ def points(person: Person) -> dict[str, tuple[float, float]]:
     return {point.name: (point.x, point.y) for point in person.landmarks}
 
 
-def test_people_are_told_from_everything_else(detector: PeopleDetector) -> None:
+def test_people_are_told_from_everything_else(detector: PeopleDetector, measured: Callable[[str], None]) -> None:
     confidence = {name: detector.confidence(path) for name, path in real_media.photos().items()}
     people = {name: value for name, value in confidence.items() if name in BODIES}
     others = {name: value for name, value in confidence.items() if name not in BODIES}
     false = sum(value >= 0.5 for value in others.values())
-    print(f"people: {min(people.values()):.2f} and more")
-    print(f"{len(others)} others: {false} taken for people, highest {max(others.values()):.2f}")
+    measured(
+        f"blazepose: {sum(value >= 0.5 for value in people.values())} of {len(people)} photographs of people seen, "
+        f"{false} of {len(others)} others taken for people"
+    )
     assert min(people.values()) >= 0.6
     assert false <= 1
     assert all(0 <= value <= 1 for value in confidence.values())
