@@ -13,6 +13,7 @@ import pytest
 
 from sensorium.errors import InputError
 from sensorium.media.audio import AudioWriter, probe_audio, read_audio, write_audio
+from tests.memory import PEAK_MEMORY
 
 SUFFIXES = [".wav", ".flac", ".mp3", ".opus", ".ogg", ".m4a", ".aac"]
 CODECS = {".wav": "pcm_s16le", ".flac": "flac", ".mp3": "mp3", ".opus": "opus", ".ogg": "opus"}
@@ -143,16 +144,19 @@ except SensoriumError as error:
 
 
 def test_an_hour_is_written_in_constant_memory(tmp_path: Path) -> None:
-    program = """
-import resource, sys
+    program = (
+        PEAK_MEMORY
+        + """
+import sys
 import numpy as np
 from sensorium.media.audio import AudioWriter
 minute = np.sin(np.arange(60 * 16_000) / 30)
 with AudioWriter(sys.argv[1], 16_000) as writer:
     for _ in range(int(sys.argv[2])):
         writer.write(minute)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_memory())
 """
+    )
 
     def measure(minutes: int) -> float:
         command = [sys.executable, "-c", program, str(tmp_path / f"{minutes}.flac"), str(minutes)]

@@ -19,6 +19,7 @@ from sensorium.retrieval import ingest
 from sensorium.retrieval.index import IndexReport, SearchIndex
 from sensorium.retrieval.rows import Encoder
 from sensorium.retrieval.table import create_table
+from sensorium.vision_language.clip import CLIP
 from tests.real_media import photo
 from tests.retrieval.album import SHOWN, number_of, save_photo
 
@@ -55,8 +56,6 @@ def test_text_picture_or_both_find_the_photo(album: Path, tmp_path: Path) -> Non
 
 
 def test_scores_are_the_cosines_of_the_encoders_own_vectors(album: Path, tmp_path: Path) -> None:
-    from sensorium.vision_language.clip import CLIP
-
     index = SearchIndex(tmp_path / "index")
     index.add(album)
     matches = index.search("a cat", limit=8)
@@ -349,7 +348,9 @@ def test_vectors_of_two_checkpoints_never_mix(album: Path, tmp_path: Path) -> No
             use()
     assert SearchIndex(tmp_path / "index", model="conse-starter").search("a cat", limit=1)[0].path.name == "0.jpg"
 
-    stranger = Encoder("conse-starter", "conse-starter", "", 384, tuple([1.0] + 383 * [0.0]) * 2)
+    with CLIP() as clip:
+        size = clip.embedding_size
+    stranger = Encoder("conse-starter", "conse-starter", "", size, tuple([1.0] + (size - 1) * [0.0]) * 2)
     create_table(str(tmp_path / "other weights"), stranger)
     with pytest.raises(InputError, match="was made with other weights"):
         SearchIndex(tmp_path / "other weights").add(album)

@@ -21,6 +21,7 @@ from sensorium.media.subtitles import parse_subtitles
 from sensorium.progress import Progress
 from sensorium.speech.speech_to_text import SpeechToText
 from tests import real_media
+from tests.memory import PEAK_MEMORY
 from tests.speech.conftest import SAMPLE_RATE, joined_clips, silence, words_of
 
 HIGHEST_ERROR_RATE = {"en": 0.03, "fr": 0.13, "es": 0.11, "it": 0.09, "ru": 0.08}
@@ -225,14 +226,13 @@ def test_a_checkpoint_that_can_not_translate_says_so(recogniser: SpeechToText, m
         recogniser.transcribe(silence(1), task="translate")
 
 
-_TWO_HOURS = """
-import json, resource, sys
+_TWO_HOURS = (
+    PEAK_MEMORY
+    + """
+import json, sys
 import numpy as np
 from sensorium.media.audio import AudioWriter, read_audio
 from sensorium.speech.speech_to_text import SpeechToText
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 clip, recording = sys.argv[1:]
 speech = read_audio(clip)
@@ -250,13 +250,14 @@ with AudioWriter(recording, 16000) as writer:
         writer.write(samples)
 recogniser = SpeechToText()
 recogniser.transcribe(speech, "en")
-before = peak()
+before = peak_memory()
 result = recogniser.transcribe(recording, "en")
 print(json.dumps({
-    "before": before, "after": peak(), "duration": result.duration,
+    "before": before, "after": peak_memory(), "duration": result.duration,
     "segments": [[segment.start, segment.end, segment.text] for segment in result.segments],
 }))
 """
+)
 
 
 def test_two_hours_take_no_more_memory_than_seconds(clip: real_media.SpeechClip, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from sensorium.media.audio import probe_audio
 from sensorium.progress import Progress
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.speech.text_to_speech import TextToSpeech
+from tests.memory import PEAK_MEMORY
 from tests.speech.conftest import words_of
 
 STORY = (
@@ -83,24 +84,24 @@ def test_sentences_come_one_by_one_with_their_places(voice: TextToSpeech) -> Non
     assert reports[-1].done == reports[-1].total
 
 
-_BOOK = """
-import json, resource
+_BOOK = (
+    PEAK_MEMORY
+    + """
+import json
 from sensorium.speech.text_to_speech import TextToSpeech
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 voice = TextToSpeech()
 page = "It was a long and quiet afternoon, and nobody came. The cat slept on the chair beside the window. "
 unbroken = "and then and then and then " * 12
 for chunk in voice.stream(page + unbroken, seed=1):
     pass
-before = peak()
+before = peak_memory()
 seconds = 0.0
 for chunk in voice.stream((page + unbroken) * 12, seed=1):
     seconds += len(chunk.samples) / chunk.sample_rate
-print(json.dumps({"before": before, "after": peak(), "seconds": seconds}))
+print(json.dumps({"before": before, "after": peak_memory(), "seconds": seconds}))
 """
+)
 
 
 def test_a_long_text_takes_no_more_memory_than_a_page() -> None:
