@@ -81,6 +81,8 @@ def _to_bfloat16(file: Path, target: Path, checkpoint: Checkpoint) -> None:
             AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(target)
             model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
     except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's word, such as a full disk; transformers' own have no number
         raise _damaged(file, checkpoint) from error
     # transformers refuses to save what it thinks is still quantised.
     for name in ("hf_quantizer", "is_quantized", "quantization_method"):
