@@ -49,7 +49,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True)
 class ProcessTime:
-    """How long a process took: on the clock, and of the processors."""
+    """How long something took: on the clock, and of the processors."""
 
     wall: float
     cpu: float
