@@ -20,6 +20,7 @@ from sensorium.progress import ProgressCallback
 from sensorium.tour.material import collect_photos, make_film, write_narration
 from sensorium.tour.page import Outcome, write_page
 from sensorium.tour.steps import STEPS, Step
+from sensorium.video.video_qa import VideoQA
 from sensorium.vision_language.clip import CLIP
 from sensorium.vision_language.image_qa import ImageQA
 
@@ -53,8 +54,8 @@ def run_tour(
     photos = collect_photos(output / "photos", progress)
     write_narration(output / "narration.txt")
     make_film(photos, output / "film.mp4", progress)
-    # Held for the whole tour, so that the commands share one set of weights as a long-running process would.
-    with CLIP(), ImageQA(), _working_in(output):
+    # Held for the whole tour: as in any long-running process, weights load once and a film is looked at once.
+    with CLIP(), ImageQA(), VideoQA(), _working_in(output):
         outcomes = [_run_step(step, write) for step in STEPS]
     page = write_page(outcomes, photos, output)
     failed = [outcome.command for outcome in outcomes if not outcome.succeeded]
