@@ -85,6 +85,7 @@ def test_a_narrow_folder_is_searched_exactly_enough(table: MediaTable, monkeypat
     vectors, queries = clustered(7000, 1), clustered(20, 2)
     fill(table, vectors)
     table.maintain()
+    assert len(table.nearest(queries[0], 7000)) == 7000, "all of them, where all are asked for"
     inside = np.arange(0, 7000, 7)
     for query in queries:
         exact = inside[np.argsort(-(vectors[inside] @ query))[:10]]

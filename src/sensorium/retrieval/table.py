@@ -168,8 +168,12 @@ class MediaTable:
             where = _all(f"kind = {_quote(kind)}" if kind else None, _under(under))
             if where:
                 query = query.where(where, prefilter=True)
-            query = query.minimum_nprobes(_PROBES).maximum_nprobes(0).refine_factor(_REFINE)
-            found = query.select(["path", "time", "_distance"]).to_arrow()
+            # The nearest partitions may not hold enough rows that pass a filter. More are looked at then, which has its
+            # price (more than twice the time) even where it turns out not to be needed.
+            query = query.nprobes(_PROBES)
+            if where or limit > _ROWS_PER_PARTITION:
+                query = query.maximum_nprobes(0)
+            found = query.refine_factor(_REFINE).select(["path", "time", "_distance"]).to_arrow()
         return [
             Hit(path, time, 1.0 - distance)
             for path, time, distance in zip(*(found.column(i).to_pylist() for i in range(3)), strict=True)
