@@ -27,7 +27,7 @@ from PIL import Image
 from benchmarks.__main__ import table as as_table
 from benchmarks.folder_indexing import make_photos
 from benchmarks.measure import cache_folder, matrix_rate, row, seconds
-from tests.checkpoints import write_clip_tokenizer
+from tests.checkpoints.clip import write_clip_tokenizer
 
 BATCH = 32
 ROUNDS = 2

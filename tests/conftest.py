@@ -26,6 +26,22 @@ def sensorium_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 _FIGURES = pytest.StashKey[list[str]]()
+_PARITIES = pytest.StashKey[list[tuple[str, str, str]]]()
+
+
+@pytest.fixture(scope="session")
+def parity(pytestconfig: pytest.Config) -> Callable[[str, str, str], None]:
+    """Takes a row of the table that compares each family with its reference library on the same checkpoint.
+
+    The arguments are the family, the call of the reference library, and how far apart the two are
+    ("token-identical", "largest difference 3e-7").
+    """
+    rows = pytestconfig.stash.setdefault(_PARITIES, [])
+
+    def add(family: str, reference: str, agreement: str) -> None:
+        rows.append((family, reference, agreement))
+
+    return add
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +57,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("measured")
         for figure in figures:
             terminalreporter.write_line(figure)
+    rows = sorted(config.stash.get(_PARITIES, []))
+    if rows:
+        terminalreporter.section("compared with the reference library, on the same checkpoint and input")
+        widths = [max(len(row[column]) for row in rows) for column in range(2)]
+        for family, reference, agreement in rows:
+            terminalreporter.write_line(f"{family:{widths[0]}}  {reference:{widths[1]}}  {agreement}")

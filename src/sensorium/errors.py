@@ -36,5 +36,9 @@ class MissingDependencyError(SensoriumError):
     """An optional package that the request needs isn't installed."""
 
 
+class InsufficientMemoryError(SensoriumError):
+    """A checkpoint or a request needs more memory than the device has left."""
+
+
 class CancelledError(SensoriumError):
     """The caller cancelled a running job; nothing half-written is left behind."""

@@ -22,7 +22,7 @@ from sensorium.vision_language import clip as clip_module
 from sensorium.vision_language import dual_encoder
 from sensorium.vision_language.clip import Classification
 from tests import real_media
-from tests.checkpoints import tiny_clip
+from tests.checkpoints.clip import tiny_clip
 
 TEXTS = ["a photo of a cat", "two dogs in the street!", "Ein Käfig, 猫 and 17 birds", "x"]
 TOLERANCE = 1e-4

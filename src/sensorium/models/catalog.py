@@ -23,6 +23,11 @@ else:
 
 PROFILES = ("starter", "standard", "best")
 
+ENDPOINT = "openai:"
+"""How the name of a model behind an OpenAI-compatible server begins; also that family's name, without the colon."""
+
+_OPENAI = "https://api.openai.com/v1"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -75,6 +80,7 @@ class Checkpoint:
         components: Names of catalog entries that this one is made of.
         installed: An importable package that carries the weights, or "".
         folder: A local folder that holds the checkpoint, or "".
+        endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
         licence: SPDX identifier or the licence's name.
         size_bytes: Size of all files, roughly; 0 if unknown.
         memory_bytes: Memory needed to run, roughly; 0 if unknown.
@@ -96,6 +102,7 @@ class Checkpoint:
     components: tuple[str, ...] = ()
     installed: str = ""
     folder: str = ""
+    endpoint: str = ""
     licence: str = ""
     size_bytes: int = 0
     memory_bytes: int = 0
@@ -136,7 +143,8 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     with one that is; results then name the checkpoint that really ran.
 
     Args:
-        model: Catalog name, alias, hub id, local folder, ``.gguf`` file, or None for the profile's default.
+        model: Catalog name, alias, hub id, local folder, ``.gguf`` file, ``openai:NAME`` or ``openai:NAME@BASE_URL``
+            for a model behind an OpenAI-compatible server, or None for the profile's default.
         task: The task that the checkpoint is for.
         profile: Whose default None means; by default the one in force.
 
@@ -144,10 +152,17 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
         ModelUnavailableError: Nothing of that name can do the task.
         InputError: There is no such profile.
     """
+    substitutes = _substitutes()
     if model is None:
-        return _profile_default(task, _known_profile(profile) if profile else current_profile())
+        default = _profile_default(task, _known_profile(profile) if profile else current_profile())
+        replaced = [name for name in (default.name, default.repository, *default.aliases) if name in substitutes]
+        if not replaced:
+            return default
+        model = replaced[0]
     asked = os.fspath(model)
-    wanted = _substitutes().get(asked, asked)
+    wanted = substitutes.get(asked, asked)
+    if wanted.startswith(ENDPOINT):
+        return _from_endpoint(wanted, task)
     of_that_name = [e for e in _read_catalog().values() if wanted in {e.name, e.repository, *e.aliases} - {""}]
     for entry in of_that_name:
         if entry.task == task:
@@ -231,6 +246,17 @@ def _profile_default(task: str, profile: str) -> Checkpoint:
 
 def _from_folder(folder: Path, task: str) -> Checkpoint:
     return Checkpoint(name=folder.name, task=task, folder=str(folder.resolve()))
+
+
+def _from_endpoint(wanted: str, task: str) -> Checkpoint:
+    name, _, address = wanted.removeprefix(ENDPOINT).partition("@")
+    endpoint = address or os.environ.get("OPENAI_BASE_URL") or _OPENAI
+    if not name or not endpoint.startswith(("http://", "https://")):
+        raise InputError(
+            f"The model {wanted!r} can't be read",
+            "Write it like 'openai:gpt-4o-mini' or 'openai:llava@http://localhost:8000/v1'",
+        )
+    return Checkpoint(name=f"{ENDPOINT}{name}", task=task, family="openai", endpoint=endpoint)
 
 
 def _substitutes() -> dict[str, str]:

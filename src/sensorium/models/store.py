@@ -52,6 +52,8 @@ def is_present(checkpoint: Checkpoint) -> bool:
         return importlib.util.find_spec(checkpoint.installed) is not None
     if checkpoint.folder:
         return Path(checkpoint.folder).is_dir()
+    if checkpoint.endpoint:
+        return True
     return _find(checkpoint) is not None
 
 
@@ -67,7 +69,7 @@ def locate(
 
     Returns:
         The folder with the checkpoint's files, each checked against its sum when it was fetched. For a checkpoint
-        made of components, a folder that need not exist: its components have folders of their own.
+        made of components, or one behind an address, a folder that need not exist.
 
     Raises:
         ModelUnavailableError: No source could deliver it; the message names the remedies.
@@ -80,6 +82,8 @@ def locate(
         return _unpacked(checkpoint)
     if checkpoint.folder:
         return Path(checkpoint.folder)
+    if checkpoint.endpoint:
+        return _unpacked(checkpoint)
     if checkpoint.installed:
         return _installed_folder(checkpoint)
     return _find(checkpoint) or _fetch(checkpoint, progress, cancel)

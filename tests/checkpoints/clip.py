@@ -1,4 +1,4 @@
-"""Tiny checkpoints in the hub's on-disk layout: real configurations, tokenizers and processors, random weights."""
+"""A tiny CLIP in the hub's on-disk layout: real configuration, tokenizer and processor, random weights."""
 
 from __future__ import annotations
 
