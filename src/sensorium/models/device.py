@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, InsufficientMemoryError
+from sensorium.models.memory import available_memory
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +23,114 @@ _DTYPES = ("float32", "float16", "bfloat16")
 _GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")
 """NVIDIA cards, NVIDIA Jetson, Windows' Linux subsystem, AMD."""
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+_WORKING_MEMORY = 1_500_000_000
+"""What a GPU needs beside the weights: activations, the libraries' own buffers."""
+_LARGEST_PART = 0.8
+"""The share of its largest part in a pipeline whose parts are not known; in Stable Diffusion 1.5 it is that."""
+_BFLOAT16_CAPABILITY = (8, 0)
+"""NVIDIA cards compute bfloat16 from the Ampere generation on; earlier ones only imitate it, slowly."""
+_EXHAUSTED = (
+    "defaultcpuallocator: can't allocate memory",
+    "defaultcpuallocator: not enough memory",
+    "out of memory",
+    "bad_alloc",
+)
+"""How torch, CTranslate2 and C++ say in a plain RuntimeError that memory has run out."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the weights of a checkpoint go, and how they run there.
+
+    Attributes:
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: The precision of the weights.
+        offload: What of a pipeline waits in main memory while it isn't used: ``""`` for nothing, ``"model"`` for
+            the parts that don't run at the moment, ``"sequential"`` for all but the layer that runs.
+        compiled: Whether the part that runs in a loop goes through ``torch.compile``.
+    """
+
+    device: str
+    dtype: torch.dtype
+    offload: str = ""
+    compiled: bool = False
+
+
+def place(
+    device: str, dtype: str, *, memory_bytes: int = 0, largest_part_bytes: int = 0, half: str = "bfloat16"
+) -> Placement:
+    """Decide where a checkpoint runs. Attention needs no choice: both libraries use torch's own fused kernels.
+
+    Args:
+        device: ``"auto"`` or a device, as `resolve_device` takes it.
+        dtype: ``"auto"`` or a precision, which then wins. ``"auto"`` is float32 on a CPU, float16 on Apple's GPUs,
+            and ``half`` on other GPUs, or float16 where the card can't compute in bfloat16.
+        memory_bytes: What the weights take in float32 (`memory.weights_memory` tells); 0 if that isn't known.
+        largest_part_bytes: Likewise the largest part of a pipeline; 0 if that isn't known.
+        half: The half precision that the family was made for: ``"float16"`` for Stable Diffusion 1 and 2.
+
+    Raises:
+        InputError: There is no such device or precision.
+        InsufficientMemoryError: The weights don't fit into main memory. It is found out before anything is loaded.
+    """
+    where = resolve_device(device)
+    precision = resolve_dtype(dtype, where, half=half)
+    share = precision.itemsize / 4
+    needed = int(memory_bytes * share)
+    kind = where.partition(":")[0]
+    if kind != "cuda":
+        _require_main_memory(needed)
+        return Placement(where, precision)
+    offload = _offload(where, needed, int(largest_part_bytes * share) or int(needed * _LARGEST_PART))
+    if offload:
+        _require_main_memory(needed)
+    return Placement(where, precision, offload, compiled=os.environ.get("SENSORIUM_COMPILE", "") == "1")
+
+
+def _offload(device: str, needed: int, largest_part: int) -> str:
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    room = free - _WORKING_MEMORY
+    if needed <= room:
+        return ""
+    return "model" if largest_part <= room else "sequential"
+
+
+def _require_main_memory(needed: int) -> None:
+    left = available_memory() if needed else 0
+    if needed > left:
+        raise InsufficientMemoryError(
+            f"The weights need {needed / 1e9:.1f} GB of memory, and {left / 1e9:.1f} GB are left",
+            "Close other programs, choose a smaller checkpoint ('sensorium models list' shows sizes), "
+            "or use a machine with more memory",
+        )
+
+
+@contextmanager
+def explain_out_of_memory(what: str, remedy: str) -> Iterator[None]:
+    """Turn the errors by which torch and the system say that memory has run out into one of ours.
+
+    Args:
+        what: What was being done, as the subject of the sentence: ``"A picture of 2048 × 2048 pixels"``.
+        remedy: What the user can do: ``"Choose a smaller width and height"``.
+
+    Raises:
+        InsufficientMemoryError: Memory has run out inside the ``with`` block. Other errors pass.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, OSError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if not _says_out_of_memory(error):
+            raise
+        raise InsufficientMemoryError(f"{what} needs more memory than is left", remedy) from error
+
+
+def _says_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _EXHAUSTED)
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -53,8 +166,8 @@ def _has_no_accelerator() -> bool:
     return sys.platform == "linux" and not any(Path(path).exists() for path in _GPU_DEVICE_FILES)
 
 
-def resolve_dtype(dtype: str, device: str) -> torch.dtype:
-    """Return the torch precision: ``"auto"`` means float16 on a GPU, float32 on a CPU.
+def resolve_dtype(dtype: str, device: str, *, half: str = "float16") -> torch.dtype:
+    """Return the torch precision: ``"auto"`` means ``half`` on a GPU that can compute in it, float32 on a CPU.
 
     Raises:
         InputError: There is no such precision.
@@ -62,12 +175,20 @@ def resolve_dtype(dtype: str, device: str) -> torch.dtype:
     import torch
 
     if dtype == "auto":
-        dtype = "float32" if device == "cpu" else "float16"
+        dtype = "float32" if device == "cpu" else half if _computes(half, device) else "float16"
     if dtype not in _DTYPES:
         raise InputError(f"There is no dtype {dtype!r}", f"Use auto, {', '.join(_DTYPES)}")
     found = getattr(torch, dtype)
     assert isinstance(found, torch.dtype)
     return found
+
+
+def _computes(half: str, device: str) -> bool:
+    import torch
+
+    if half == "float16":
+        return True
+    return device.startswith("cuda") and torch.cuda.get_device_capability(torch.device(device)) >= _BFLOAT16_CAPABILITY
 
 
 @cache
