@@ -1,0 +1,28 @@
+"""Tiny ControlNets in the hub's on-disk layout, made for a tiny Stable Diffusion of any kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def tiny_controlnet(folder: Path, base: Path, *, seed: int = 0) -> Path:
+    """Build a ControlNet like ``lllyasviel/sd-controlnet-canny`` for a base checkpoint.
+
+    Args:
+        folder: Created.
+        base: A pipeline folder with a ``unet``; the ControlNet copies its encoder, as real ones begin.
+        seed: Of the layers that join the two. Real training begins with them at zero, where nothing is controlled.
+    """
+    import torch
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    unet = UNet2DConditionModel.from_pretrained(base / "unet")
+    torch.manual_seed(seed)
+    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32))
+    joints = [controlnet.controlnet_cond_embedding.conv_out, controlnet.controlnet_mid_block]
+    with torch.no_grad():
+        for layer in [*joints, *controlnet.controlnet_down_blocks]:
+            for parameter in layer.parameters():
+                parameter.normal_(std=0.2)
+    controlnet.save_pretrained(folder)
+    return folder
