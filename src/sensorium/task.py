@@ -6,7 +6,7 @@ import importlib
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic
@@ -89,16 +89,21 @@ class Task(Generic[Backend]):
                 f"Choose a checkpoint of {', '.join(sorted(self.families))}",
             )
         module, _, name = self.families[family].partition(":")
-        key = (module, name, self.checkpoint, folder, where, self._dtype)
+        options = self._options()
+        key = (module, name, self.checkpoint, folder, where, self._dtype, *sorted(options.items()))
 
         def open_checkpoint() -> Backend:
-            if self.uses_torch:
+            if self.uses_torch and not self.checkpoint.endpoint:
                 device.prepare_torch()
             loader: Any = getattr(importlib.import_module(module), name)
-            backend: Backend = loader(folder, checkpoint=self.checkpoint, device=where, dtype=self._dtype)
+            backend: Backend = loader(folder, checkpoint=self.checkpoint, device=where, dtype=self._dtype, **options)
             return backend
 
         return Shared(key, open_checkpoint)
+
+    def _options(self) -> Mapping[str, Hashable]:
+        """Return further keyword arguments of the backend class; backends that differ in them are not shared."""
+        return {}
 
     def _resolve_device(self) -> str:
         return device.resolve_device(self._device)

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sensorium.errors import UnsupportedError
 from sensorium.language.chat_tokenizer import ChatTokenizer
+from sensorium.language.text_writer import Sampling, TokenWriter
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model
 from sensorium.progress import Cancellation
 
 
-class CausalLanguageModel:
+class CausalLanguageModel(TokenWriter):
     """A causal language model from a folder with ``config.json``, tokenizer files and safetensors.
 
     Args:
         folder: The checkpoint's folder.
         checkpoint: Its catalog entry.
         device: Where to run.
-        dtype: ``"auto"`` is float32 on a CPU, float16 on a GPU.
+        dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
 
     Raises:
         UnsupportedError: The architecture is not a causal language model.
@@ -40,29 +42,24 @@ class CausalLanguageModel:
                 f"The checkpoint {checkpoint.name!r} is not a language model: its architecture is {family!r}",
                 "Choose a causal language model, such as a Llama, Qwen or SmolLM checkpoint",
             )
+        super().__init__(checkpoint)
         self.tokenizer = ChatTokenizer(folder, checkpoint)
-        self._model: Any = open_model(
-            AutoModelForCausalLM,
-            folder,
-            checkpoint=checkpoint,
-            device=device,
-            dtype=devices.resolve_dtype(dtype, device),
-            attn_implementation="sdpa",
-        )
+        placement = devices.place(device, dtype, memory_bytes=weights_memory(folder))
+        with devices.explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint"):
+            self._model: Any = open_model(
+                AutoModelForCausalLM,
+                folder,
+                checkpoint=checkpoint,
+                device=placement.device,
+                dtype=placement.dtype,
+                attn_implementation="sdpa",
+            )
         self._lock = threading.Lock()
         self.context_window = int(getattr(self._model.config, "max_position_embeddings", 0) or self.tokenizer.longest)
 
-    def write(
-        self,
-        tokens: Sequence[int],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
-        repetition_penalty: float,
-        cancel: Cancellation | None,
-    ) -> Iterator[int]:
+    def write_tokens(
+        self, tokens: Sequence[int], sampling: Sampling, *, cancel: Cancellation | None
+    ) -> Generator[int, None, None]:
         """Give the answer's tokens as they are written.
 
         Generation runs in a thread of its own; closing the iterator, or setting ``cancel``, ends it within a token.
@@ -100,16 +97,16 @@ class CausalLanguageModel:
             try:
                 # One generation at a time: torch's random generator is the process's, and two would share its cores.
                 with self._lock, torch.inference_mode(), torch.random.fork_rng():
-                    torch.manual_seed(seed)
+                    torch.manual_seed(sampling.seed)
                     self._model.generate(
                         ids,
                         attention_mask=torch.ones_like(ids),
-                        max_new_tokens=max_new_tokens,
-                        do_sample=temperature > 0,
-                        temperature=temperature or None,
-                        top_p=top_p if temperature else None,
-                        top_k=0 if temperature else None,
-                        repetition_penalty=repetition_penalty,
+                        max_new_tokens=sampling.max_new_tokens,
+                        do_sample=sampling.temperature > 0,
+                        temperature=sampling.temperature or None,
+                        top_p=sampling.top_p if sampling.temperature else None,
+                        top_k=0 if sampling.temperature else None,
+                        repetition_penalty=sampling.repetition_penalty,
                         streamer=Written(),
                         stopping_criteria=StoppingCriteriaList([Halted()]),
                         pad_token_id=self.tokenizer.padding,
@@ -128,4 +125,5 @@ class CausalLanguageModel:
             halt.set()
             thread.join()
         if failures:
-            raise failures[0]
+            with devices.explain_out_of_memory("The answer", "Shorten the prompt, or choose a smaller checkpoint"):
+                raise failures[0]

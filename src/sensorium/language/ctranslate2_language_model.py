@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sensorium.language.chat_tokenizer import ChatTokenizer
+from sensorium.language.text_writer import Sampling, TokenWriter
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import quiet_transformers
@@ -19,7 +20,7 @@ from sensorium.progress import Cancellation
 _WEIGHTS = "ctranslate2"
 
 
-class CTranslate2LanguageModel:
+class CTranslate2LanguageModel(TokenWriter):
     """A causal language model from a folder that `convert` filled.
 
     Args:
@@ -30,6 +31,7 @@ class CTranslate2LanguageModel:
     def __init__(self, folder: Path, *, checkpoint: Checkpoint) -> None:
         import ctranslate2
 
+        super().__init__(checkpoint)
         self.tokenizer = ChatTokenizer(folder, checkpoint)
         self.context_window = int(json.loads((folder / "config.json").read_text())["max_position_embeddings"])
         self._lock = threading.Lock()
@@ -37,30 +39,22 @@ class CTranslate2LanguageModel:
             str(folder / _WEIGHTS), device="cpu", compute_type="int8", intra_threads=devices.thread_count()
         )
 
-    def write(
-        self,
-        tokens: Sequence[int],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
-        repetition_penalty: float,
-        cancel: Cancellation | None,
-    ) -> Iterator[int]:
+    def write_tokens(
+        self, tokens: Sequence[int], sampling: Sampling, *, cancel: Cancellation | None
+    ) -> Generator[int, None, None]:
         """Give the answer's tokens as they are written; closing the iterator, or setting ``cancel``, ends it."""
         import ctranslate2
 
         # One generation at a time: the random generator is the process's, and two would share its cores.
         with self._lock:
-            ctranslate2.set_random_seed(seed)
+            ctranslate2.set_random_seed(sampling.seed)
             steps = self._generator.generate_tokens(
                 self.tokenizer.names(tokens),
-                max_length=max_new_tokens,
-                sampling_topk=0 if temperature else 1,
-                sampling_topp=top_p,
-                sampling_temperature=temperature or 1.0,
-                repetition_penalty=repetition_penalty,
+                max_length=sampling.max_new_tokens,
+                sampling_topk=0 if sampling.temperature else 1,
+                sampling_topp=sampling.top_p,
+                sampling_temperature=sampling.temperature or 1.0,
+                repetition_penalty=sampling.repetition_penalty,
             )
             with closing(steps):
                 for step in steps:

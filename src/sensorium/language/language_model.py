@@ -3,54 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar
 
 from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.conversation import Message, check_conversation
+from sensorium.language.text_writer import Sampling, TextWriter
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task
 
-if TYPE_CHECKING:
-    from sensorium.language.chat_tokenizer import ChatTokenizer
 
-
-class TextWriter(Protocol):
-    """What each family of checkpoints offers to `LanguageModel`.
-
-    Attributes:
-        tokenizer: The checkpoint's tokenizer with its chat template.
-        context_window: How many tokens prompt and answer may have together.
-    """
-
-    tokenizer: ChatTokenizer
-    context_window: int
-
-    def write(
-        self,
-        tokens: Sequence[int],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
-        repetition_penalty: float,
-        cancel: Cancellation | None,
-    ) -> Iterator[int]:
-        """Give the answer's tokens as they are written, until its end, ``max_new_tokens`` or ``cancel``."""
-
-
-class LanguageModel(Task["TextWriter"]):
+class LanguageModel(Task[TextWriter]):
     """Answers a prompt, or the last turn of a conversation, with text.
 
     Any causal language model that transformers knows, as a folder with ``config.json`` and safetensors, or as a
-    single ``.gguf`` file (converted once, then kept).
+    single ``.gguf`` file (converted once, then kept); or any model behind an OpenAI-compatible server.
 
     Args:
-        model: Catalog name, hub id, local folder, a ``.gguf`` file, or None for the profile's default.
+        model: Catalog name, hub id, local folder, a ``.gguf`` file, ``openai:NAME@BASE_URL``, or None for the
+            profile's default.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
 
@@ -62,6 +36,7 @@ class LanguageModel(Task["TextWriter"]):
     families: ClassVar[Mapping[str, str]] = {
         "gguf": "sensorium.language.gguf:open_gguf",
         "causal-language-model": "sensorium.language.causal_language_model:CausalLanguageModel",
+        "openai": "sensorium.language.endpoint_language_model:EndpointLanguageModel",
     }
 
     def _family(self, folder: Path) -> str:
@@ -69,13 +44,18 @@ class LanguageModel(Task["TextWriter"]):
         return family if family in self.families else "causal-language-model"
 
     @property
-    def context_window(self) -> int:
-        """How many tokens prompt and answer may have together."""
+    def context_window(self) -> int | None:
+        """How many tokens prompt and answer may have together; None where only the model's server knows."""
         return self.backend.context_window
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Return how many tokens a conversation takes, the chat template's own tokens included."""
-        return len(self.backend.tokenizer.encode(check_conversation(messages)))
+        """Return how many tokens a conversation takes, the chat template's own tokens included.
+
+        Raises:
+            InputError: The turns are out of order or empty.
+            UnsupportedError: The model runs behind a server, which alone has the tokenizer.
+        """
+        return self.backend.count_tokens(check_conversation(messages))
 
     def generate(
         self,
@@ -229,29 +209,20 @@ class LanguageModel(Task["TextWriter"]):
         require_language(messages[-1]["content"], self.checkpoint, what="prompt")
         self.load(progress=progress, cancel=cancel)
         backend = self.backend
-        if not backend.tokenizer.has_chat_template and not continue_text:
+        if not backend.holds_conversations and not continue_text:
             raise UnsupportedError(
                 f"The checkpoint {self.model!r} has no chat template: it continues text and holds no conversation",
                 "Use generate(), or choose a checkpoint whose name says 'instruct' or 'chat'",
             )
-        tokens = backend.tokenizer.encode(messages)
-        if len(tokens) + max_new_tokens > backend.context_window:
-            raise InputError(
-                f"The prompt has {len(tokens)} tokens and the answer may have {max_new_tokens}, "
-                f"but {self.model!r} holds {backend.context_window} in all",
-                "Shorten the prompt or lower max_new_tokens",
-            )
-        written = backend.write(
-            tokens,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=random.SystemRandom().randrange(1 << 31) if seed is None else seed,
-            repetition_penalty=repetition_penalty,
-            cancel=cancel,
+        sampling = Sampling(
+            max_new_tokens,
+            temperature,
+            top_p,
+            random.SystemRandom().randrange(1 << 31) if seed is None else seed,
+            repetition_penalty,
         )
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
-        return _until(backend.tokenizer.decode(written), stops, written, max_new_tokens, progress, cancel)
+        written = backend.write(messages, sampling, cancel=cancel)
+        return _until(written, (stop,) if isinstance(stop, str) else tuple(stop), max_new_tokens, progress, cancel)
 
 
 def _check_sampling(max_new_tokens: int, temperature: float, top_p: float, repetition_penalty: float) -> None:
@@ -266,9 +237,8 @@ def _check_sampling(max_new_tokens: int, temperature: float, top_p: float, repet
 
 
 def _until(
-    pieces: Iterator[str],
+    pieces: Generator[str, None, None],
     stops: tuple[str, ...],
-    written: Iterator[int],
     most: int,
     progress: ProgressCallback | None,
     cancel: Cancellation | None,
@@ -292,7 +262,7 @@ def _until(
         if held:
             yield held
     finally:
-        written.close()  # type: ignore[attr-defined]
+        pieces.close()
 
 
 def _overlap(text: str, stop: str) -> int:
