@@ -1,0 +1,178 @@
+"""Pictures from words: `TextToImage`, with image-to-image and inpainting on the same weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from sensorium.image_generation.generated_image import GeneratedImage as GeneratedImage
+from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
+from sensorium.image_generation.generated_image import PictureSettings as PictureSettings
+from sensorium.image_generation.generated_image import read_settings as read_settings
+from sensorium.image_generation.painting import Painter, PaintingRequest, PreviewCallback
+from sensorium.media.image import ImageSource, read_image
+from sensorium.models import catalog
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.task import Task
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    LoraFiles: TypeAlias = str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], float]]
+
+_DIFFUSERS = "diffusers"
+
+
+class TextToImage(Task[Painter]):
+    """Paint pictures from words.
+
+    Args:
+        model_id: Catalog name, hub id (such as the chapter's ``"stabilityai/stable-diffusion-2-1"``), local folder,
+            ``"openai:NAME"``, or None for the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    Raises:
+        ModelUnavailableError: No checkpoint of that name is known, or the profile has none.
+    """
+
+    task = "text-to-image"
+    families: ClassVar = {
+        _DIFFUSERS: "sensorium.image_generation.diffusion_pipeline:DiffusionBackend",
+    }
+    """``"diffusers"`` stands for every family of AutoPipeline. Others are found by the ``_class_name`` of their
+    ``model_index.json``, or by the catalog's family."""
+
+    def __init__(
+        self, model_id: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
+    ) -> None:
+        super().__init__(model_id, device=device, dtype=dtype)
+
+    def generate(
+        self,
+        prompt: str,
+        negative_prompt: str = "",
+        num_images: int = 1,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        seed: int | None = None,
+        *,
+        scheduler: str | None = None,
+        lora: LoraFiles = (),
+        safety: str = "flag",
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+        preview: PreviewCallback | None = None,
+    ) -> GeneratedImages:
+        """Paint pictures.
+
+        Args:
+            prompt: What to paint.
+            negative_prompt: What not to paint.
+            num_images: How many. Picture number i has the seed ``seed + i``, and comes out the same alone.
+            steps: Denoising steps: more are finer and slower. By default what the checkpoint was made for: 50 for
+                Stable Diffusion, a few for LCM and Turbo checkpoints.
+            guidance_scale: How closely to follow the prompt; by default what the checkpoint was made for: 7.5 for
+                Stable Diffusion, none for Turbo checkpoints.
+            width: In pixels; by default the checkpoint's own.
+            height: Likewise.
+            seed: Decides the noise; a random one by default. The settings of each picture tell it.
+            scheduler: Name of the sampler (``"euler"``, ``"dpm++-2m-karras"``, …); the checkpoint's own by default.
+            lora: A LoRA file (safetensors), or pairs of file and weight.
+            safety: ``"flag"`` says in the result what the checkpoint's safety checker objects to, ``"block"`` keeps
+                such pictures back, ``"off"`` doesn't look.
+            progress: Told the steps done.
+            cancel: Stops between two steps.
+            preview: Shown rough pictures on the way, with the number of the step.
+
+        Returns:
+            The pictures: a list of PIL images with their settings. Saved, they carry these in the file.
+
+        Raises:
+            InputError: The prompt is empty, or a number or a name can't be.
+            UnsupportedError: The checkpoint can't do it.
+            ModelUnavailableError: The checkpoint isn't here and can't be fetched, or is damaged.
+            InsufficientMemoryError: Memory doesn't suffice.
+            CancelledError: ``cancel`` was set.
+        """
+        raise NotImplementedError
+
+    def img2img(
+        self,
+        init_image: ImageSource,
+        prompt: str,
+        strength: float = 0.75,
+        *,
+        negative_prompt: str = "",
+        num_images: int = 1,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        seed: int | None = None,
+        scheduler: str | None = None,
+        lora: LoraFiles = (),
+        safety: str = "flag",
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+        preview: PreviewCallback | None = None,
+    ) -> GeneratedImages:
+        """Repaint a picture. Arguments that are not named here, result and errors are those of `generate`.
+
+        Args:
+            init_image: The picture to start from.
+            prompt: What it shall become.
+            strength: How much may change: over 0 to 1, where nothing of the picture stays.
+            width: In pixels; by default the picture's own size, made smaller if the checkpoint was trained on smaller
+                ones, in the same aspect ratio.
+        """
+        raise NotImplementedError
+
+    def inpaint(
+        self,
+        init_image: ImageSource,
+        mask_image: ImageSource,
+        prompt: str,
+        strength: float = 1.0,
+        *,
+        negative_prompt: str = "",
+        num_images: int = 1,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        seed: int | None = None,
+        scheduler: str | None = None,
+        lora: LoraFiles = (),
+        safety: str = "flag",
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+        preview: PreviewCallback | None = None,
+    ) -> GeneratedImages:
+        """Repaint part of a picture; all else stays as it is. Arguments, result and errors are those of `img2img`.
+
+        Args:
+            init_image: The picture.
+            mask_image: White where it is to be repainted, black where it stays; of any size.
+            prompt: What the part shall show.
+            strength: How much of the part may change.
+        """
+        raise NotImplementedError
+
+    def _family(self, folder: Path) -> str:
+        family = self.checkpoint.family or catalog.family_of(folder)
+        known = family in self.families or not (folder / "model_index.json").is_file()
+        return family if known else _DIFFUSERS
+
+
+def _loras(lora: LoraFiles) -> tuple[tuple[Path, float], ...]:
+    pairs: Sequence[tuple[str | os.PathLike[str], float]]
+    pairs = [(lora, 1.0)] if isinstance(lora, (str, os.PathLike)) else list(lora)
+    return tuple((Path(file), float(weight)) for file, weight in pairs)
+
+
+__all__ = ["PaintingRequest", "read_image"]
