@@ -1,0 +1,208 @@
+"""How a conversation about pictures becomes the inputs of an image-text-to-text model of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.language.conversation import Message
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.pretrained import open_part, quiet_transformers
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+_PROBE = "What colour is it?"
+
+
+def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
+    """Open a checkpoint's processor: its tokenizer, its image processor in Pillow's form, its settings.
+
+    The part for films needs torchvision, so it is left out: a film's frames go through the image processor.
+
+    Raises:
+        ModelUnavailableError: Files are missing or damaged.
+        UnsupportedError: transformers has no processor for this checkpoint, or none that runs without torchvision.
+    """
+    from transformers import AutoFeatureExtractor, AutoImageProcessor, AutoTokenizer
+
+    processor_class = _processor_class(folder, checkpoint)
+    parts = []
+    for name in processor_class.get_attributes():
+        if name == "image_processor":
+            parts.append(open_part(AutoImageProcessor, folder, checkpoint=checkpoint, backend="pil"))
+        elif name == "tokenizer":
+            parts.append(open_part(AutoTokenizer, folder, checkpoint=checkpoint))
+        elif name == "feature_extractor":
+            parts.append(open_part(AutoFeatureExtractor, folder, checkpoint=checkpoint))
+        elif name == "video_processor":
+            parts.append(_no_video_processor())
+        else:
+            raise _no_processor(checkpoint)
+    try:
+        with quiet_transformers():
+            settings, _ = processor_class.get_processor_dict(folder, local_files_only=True)
+            return processor_class.from_args_and_dict(parts, settings)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelUnavailableError(
+            f"The checkpoint {checkpoint.name!r} can't be opened: the settings of its processor are damaged or missing",
+            "Fetch it again",
+        ) from error
+
+
+def _processor_class(folder: Path, checkpoint: Checkpoint) -> Any:
+    import transformers
+    from transformers import AutoConfig
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+
+    config = open_part(AutoConfig, folder, checkpoint=checkpoint)
+    name = _named_class(folder)
+    try:
+        found = getattr(transformers, name, None) if name else None
+        if found is None and type(config) in PROCESSOR_MAPPING:
+            found = PROCESSOR_MAPPING[type(config)]
+        if found is not None and hasattr(found, "get_attributes"):
+            return found
+    except ImportError as error:
+        raise _no_processor(checkpoint) from error
+    raise _no_processor(checkpoint)
+
+
+def _named_class(folder: Path) -> str:
+    """Return the processor class that the checkpoint's own files name, as transformers looks it up; "" if none does."""
+    import json
+
+    for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
+        try:
+            named = json.loads((folder / file).read_text(encoding="utf-8")).get("processor_class")
+        except (OSError, ValueError, AttributeError):
+            continue
+        if named:
+            return str(named)
+    return ""
+
+
+def _no_video_processor() -> Any:
+    """Return what stands in the place of a part that every processor of this kind insists on."""
+    from transformers.video_processing_utils import BaseVideoProcessor
+
+    return object.__new__(BaseVideoProcessor)
+
+
+def _no_processor(checkpoint: Checkpoint) -> UnsupportedError:
+    return UnsupportedError(
+        f"The checkpoint {checkpoint.name!r} needs a processor that doesn't run here (it requires torchvision)",
+        "Choose another checkpoint, such as llava-hf/llava-1.5-7b-hf or HuggingFaceTB/SmolVLM-Instruct",
+    )
+
+
+class ChatFormat:
+    """A checkpoint's way of writing a conversation about pictures.
+
+    Args:
+        processor: From `open_processor`.
+        checkpoint: For the words of an error.
+
+    Raises:
+        UnsupportedError: The checkpoint has no chat template.
+    """
+
+    def __init__(self, processor: Any, *, checkpoint: Checkpoint) -> None:
+        self._name = checkpoint.name
+        self._processor = processor
+        if not processor.chat_template:
+            # Many checkpoints keep the template with the tokenizer only.
+            processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
+        if not processor.chat_template:
+            raise UnsupportedError(
+                f"The checkpoint {self._name!r} has no chat template: it was not made for conversations",
+                "Choose one that was, such as llava-hf/llava-1.5-7b-hf or HuggingFaceTB/SmolVLM-Instruct",
+            )
+        self.image_token = _text(getattr(processor, "image_token", None)) or "<image>"
+        self._reserved = sorted({self.image_token, *_control_tokens(processor.tokenizer)})
+        self._takes_parts = self._shows_parts()
+
+    def render(self, images: int, messages: Sequence[Message]) -> str:
+        """Return a conversation as the text that the processor takes, up to where the answer begins.
+
+        Args:
+            images: How many pictures there are; they belong to the first turn of the user.
+            messages: A checked conversation of plain strings.
+
+        Raises:
+            InputError: A turn contains one of the words that the checkpoint reserves for itself.
+            UnsupportedError: Its template can't write this conversation, such as one with a system prompt.
+        """
+        first = next(index for index, message in enumerate(messages) if message["role"] == "user")
+        turns = [
+            {"role": message["role"], "content": self._content(message, images if index == first else 0)}
+            for index, message in enumerate(messages)
+        ]
+        text = self._apply(turns)
+        if text is None or text.count(self.image_token) != images:
+            system = any(message["role"] == "system" for message in messages)
+            raise UnsupportedError(
+                f"The chat template of {self._name!r} can't write this conversation"
+                + (" with a system prompt" if system else f" with {images} pictures"),
+                "Leave out the system prompt" if system else "Give fewer pictures, or choose another checkpoint",
+            )
+        return text
+
+    def _content(self, message: Message, images: int) -> Any:
+        text = message["content"]
+        for word in self._reserved:
+            if word not in text:
+                continue
+            if message["role"] != "assistant":
+                raise InputError(
+                    f"A turn contains {word!r}, which {self._name!r} reserves for itself", "Leave it out of the text"
+                )
+            text = text.replace(word, "")
+        if self._takes_parts:
+            return [*({"type": "image"} for _ in range(images)), {"type": "text", "text": text}]
+        return f"{self.image_token}\n" * images + text
+
+    def _shows_parts(self) -> bool:
+        """Tell whether the template writes content that is a list of parts; older ones want a string."""
+        parts = [{"type": "image"}, {"type": "text", "text": _PROBE}]
+        text = self._apply([{"role": "user", "content": parts}])
+        return text is not None and self.image_token in text and text.count(_PROBE) == 1 and "'type'" not in text
+
+    def _apply(self, turns: list[dict[str, Any]]) -> str | None:
+        from jinja2 import TemplateError
+
+        try:
+            return str(self._processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+        except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
+            return None
+
+
+def prepare_inputs(processor: Any, images: Sequence[Sequence[PIL.Image.Image]], texts: Sequence[str]) -> Any:
+    """Return a model's inputs for one or several conversations, padded on the left.
+
+    Args:
+        processor: From `open_processor`.
+        images: The pictures of each conversation, upright and RGB.
+        texts: Each conversation as `ChatFormat.render` wrote it.
+    """
+    start = processor.tokenizer.bos_token
+    with quiet_transformers():
+        return processor(
+            text=list(texts),
+            images=[list(pictures) for pictures in images] if any(images) else None,
+            padding=len(texts) > 1,
+            return_tensors="pt",
+            # A template that writes the start token itself must not get a second one.
+            add_special_tokens=not (start and texts[0].startswith(start)),
+        )
+
+
+def _control_tokens(tokenizer: Any) -> set[str]:
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return {token for token in [*added, *tokenizer.all_special_tokens] if token.strip()}
+
+
+def _text(token: Any) -> str:
+    return "" if token is None else str(getattr(token, "content", token))
