@@ -81,14 +81,14 @@ class PaintingRequest:
     def __post_init__(self) -> None:
         if not isinstance(self.prompt, str) or not self.prompt.strip():
             raise InputError("The prompt is empty", "Say what to paint, such as 'a lighthouse at dusk'")
-        _check_whole("The number of images", self.num_images, 1, MAXIMUM_IMAGES)
-        _check_whole("The number of steps", self.steps, 1, MAXIMUM_STEPS)
-        _check_whole("The seed", self.seed, 0, MAXIMUM_SEED - MAXIMUM_IMAGES)
-        _check_number("The guidance scale", self.guidance_scale, 0, 100)
+        check_whole("The number of images", self.num_images, 1, MAXIMUM_IMAGES)
+        check_whole("The number of steps", self.steps, 1, MAXIMUM_STEPS)
+        check_whole("The seed", self.seed, 0, MAXIMUM_SEED - MAXIMUM_IMAGES)
+        check_number("The guidance scale", self.guidance_scale, 0, 100)
         for name, side in (("width", self.width), ("height", self.height)):
             check_side(name, side, SIDE_FACTOR)
         if self.image is not None:
-            _check_number("The strength", self.strength, 0, 1)
+            check_number("The strength", self.strength, 0, 1)
             if self.strength == 0:
                 raise InputError("With a strength of 0 the picture would stay as it is", "Use more than 0, up to 1")
         if self.safety not in SAFETY:
@@ -128,22 +128,32 @@ def check_side(name: str, side: int | None, factor: int) -> None:
     Raises:
         InputError: With the nearest values that would do.
     """
-    _check_whole(f"The {name}", side, SMALLEST_SIDE, MAXIMUM_SIDE)
+    check_whole(f"The {name}", side, SMALLEST_SIDE, MAXIMUM_SIDE)
     if side is not None and side % factor:
         below, above = side // factor * factor, math.ceil(side / factor) * factor
         choices = [str(value) for value in (below, above) if factor <= value <= MAXIMUM_SIDE]
         raise InputError(f"The {name} {side} is not divisible by {factor}", f"Use {' or '.join(choices)}")
 
 
-def _check_whole(name: str, value: int | None, lowest: int, highest: int) -> None:
+def check_whole(name: str, value: int | None, lowest: int, highest: int) -> None:
+    """Refuse what is no whole number or out of range; None passes.
+
+    Raises:
+        InputError: With the range.
+    """
     if value is None:
         return
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise InputError(f"{name} is {value!r}, which is no whole number", f"Use {lowest} to {highest}")
-    _check_number(name, value, lowest, highest)
+    check_number(name, value, lowest, highest)
 
 
-def _check_number(name: str, value: float | None, lowest: float, highest: float) -> None:
+def check_number(name: str, value: float | None, lowest: float, highest: float) -> None:
+    """Refuse what is no number or out of range; None passes.
+
+    Raises:
+        InputError: With the range.
+    """
     if value is None:
         return
     try:
