@@ -1,0 +1,1 @@
+"""What makes control maps: one file a map, and the networks behind them."""

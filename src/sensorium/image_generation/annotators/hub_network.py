@@ -1,0 +1,95 @@
+"""What all annotator checkpoints in transformers' layout share: opening, one picture in, limits, memory."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import torch
+
+from sensorium.errors import InputError
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.device import explain_out_of_memory, place
+from sensorium.models.memory import weights_memory
+from sensorium.models.pretrained import open_model, open_part
+
+_SMALLEST_SIDE = 8
+_MOST_UNEVEN = 16
+"""Processors keep the aspect ratio: a longer strip would come out empty or with millions of pixels."""
+
+
+class HubNetwork:
+    """A loaded network with its image processor; safe to use from several threads, which take turns.
+
+    Args:
+        model_class: transformers' class of the network.
+        processor_class: transformers' class of the image processor, one that needs no torchvision.
+        folder: Holds ``config.json``, ``preprocessor_config.json`` and the weights.
+        checkpoint: For the words of an error.
+        device: Where it goes.
+        dtype: Its precision.
+    """
+
+    def __init__(
+        self,
+        model_class: Any,
+        processor_class: Any,
+        folder: Path,
+        *,
+        checkpoint: Checkpoint,
+        device: str,
+        dtype: str,
+    ) -> None:
+        # float16, not bfloat16: maps have 8 bits, and bfloat16 resolves no more than that.
+        placement = place(device, dtype, memory_bytes=weights_memory(folder), half="float16")
+        self.name = checkpoint.name
+        self.processor = open_part(processor_class, folder, checkpoint=checkpoint)
+        self.network = open_model(
+            model_class, folder, checkpoint=checkpoint, device=placement.device, dtype=placement.dtype
+        )
+        self._placement = placement
+        self._running = threading.Lock()
+
+    def run(self, inputs: Any, size: tuple[int, int], **options: Any) -> Any:
+        """Run the network on what its processor gave.
+
+        Args:
+            inputs: The processor's output.
+            size: Width and height of the picture, for the words of an error.
+            options: Further arguments of the network.
+        """
+        pixels = inputs["pixel_values"].to(self._placement.device, self._placement.dtype)
+        with (
+            self._running,
+            torch.inference_mode(),
+            explain_out_of_memory(
+                f"A picture of {size[0]}×{size[1]} pixels",
+                "Make it smaller, or use device='cpu' or a smaller checkpoint",
+            ),
+        ):
+            return self.network(pixel_values=pixels, **options)
+
+
+def check_shape(image: PIL.Image.Image, what: str) -> None:
+    """Refuse pictures in which a network can see nothing.
+
+    Args:
+        image: The picture.
+        what: What was asked for: ``"Depth"``.
+
+    Raises:
+        InputError: The picture is tiny, or a strip.
+    """
+    width, height = image.size
+    if min(width, height) < _SMALLEST_SIDE:
+        raise InputError(
+            f"{what} can't be told from a picture of {width}×{height} pixels",
+            f"Give one whose sides are {_SMALLEST_SIDE} pixels or more",
+        )
+    if max(width, height) > _MOST_UNEVEN * min(width, height):
+        raise InputError(
+            f"{what} can't be told from a strip of {width}×{height} pixels",
+            f"Crop it so that one side is at most {_MOST_UNEVEN} times the other",
+        )

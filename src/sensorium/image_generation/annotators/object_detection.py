@@ -1,0 +1,80 @@
+"""Where things are in a picture: ``ObjectDetector``; pose networks need the boxes of people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sensorium.errors import InputError
+from sensorium.progress import Cancellation, check_cancelled
+from sensorium.record import Record
+from sensorium.task import Task
+
+if TYPE_CHECKING:
+    from sensorium.image_generation.annotators.detection_networks import DetectionNetwork  # noqa: F401 - named below
+    from sensorium.media.image import ImageSource
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Detection(Record):
+    """A thing in a picture.
+
+    Attributes:
+        label: What it is, as the checkpoint calls it.
+        box: Left, top, right, bottom in pixels.
+        score: From 0 to 1.
+    """
+
+    label: str
+    box: tuple[float, float, float, float]
+    score: float
+
+
+class ObjectDetector(Task["DetectionNetwork"]):
+    """Finds things of the checkpoint's classes, mostly COCO's 80.
+
+    Args:
+        model: Catalog name, hub id, local folder, or None for the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    Source: Zhao et al. 2024, DETRs Beat YOLOs on Real-time Object Detection.
+    """
+
+    task = "object-detection"
+    families: ClassVar[dict[str, str]] = {
+        "rt_detr": "sensorium.image_generation.annotators.detection_networks:RTDetr",
+        "rt_detr_v2": "sensorium.image_generation.annotators.detection_networks:RTDetr",
+        "detr": "sensorium.image_generation.annotators.detection_networks:Detr",
+    }
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the checkpoint's classes; loads it if need be."""
+        return self.backend.classes
+
+    def detect(
+        self, image: ImageSource, *, threshold: float = 0.5, cancel: Cancellation | None = None
+    ) -> list[Detection]:
+        """Find things.
+
+        Args:
+            image: An image.
+            threshold: The score from which on something counts, from 0 to 1.
+            cancel: Stops before the network runs.
+
+        Returns:
+            What was found, most certain first.
+
+        Raises:
+            InputError: The image can't be read, is too small or too narrow, or the threshold is none.
+        """
+        from sensorium.media.image import read_image
+
+        if not 0 <= threshold <= 1:
+            raise InputError(f"The threshold {threshold} is not between 0 and 1", "Use 0.5")
+        upright = read_image(image)
+        network = self.backend
+        check_cancelled(cancel)
+        found = [Detection(*found) for found in network.detect(upright, threshold)]
+        return sorted(found, key=lambda detection: -detection.score)

@@ -1,0 +1,143 @@
+"""What everything in a picture is, as areas: ``Segmenter``, and the map for segmentation ControlNets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files as package_files
+from typing import TYPE_CHECKING, ClassVar
+
+from sensorium.errors import UnsupportedError
+from sensorium.progress import Cancellation, check_cancelled
+from sensorium.record import Record
+from sensorium.task import Task
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import PIL.Image
+
+    from sensorium.image_generation.annotators.segmentation_networks import (
+        SegmentationNetwork,  # noqa: F401 - named below
+    )
+    from sensorium.media.image import ImageSource
+
+_UNNAMED = "LABEL_"
+"""How transformers names classes whose names nobody gave."""
+_MOSTLY = 0.8
+"""Checkpoints spell some of ADE20K's names differently."""
+
+
+@dataclass(frozen=True)
+class PaletteClass:
+    """A class of ADE20K.
+
+    Attributes:
+        name: Its name.
+        colour: Red, green and blue in control maps, 0 to 255.
+    """
+
+    name: str
+    colour: tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Segmentation(Record):
+    """What each pixel belongs to.
+
+    Attributes:
+        labels: int64 ``[height, width]``, numbers of classes.
+        classes: The names of the checkpoint's classes, by number.
+        model: Name of the checkpoint.
+    """
+
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    model: str
+
+
+class Segmenter(Task["SegmentationNetwork"]):
+    """Divides pictures into areas and names them (semantic segmentation).
+
+    Args:
+        model: Catalog name, hub id, local folder, or None for the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    Sources: Xie et al. 2021, SegFormer; Xiao et al. 2018, Unified Perceptual Parsing for Scene Understanding.
+    """
+
+    task = "image-segmentation"
+    families: ClassVar[dict[str, str]] = {
+        "segformer": "sensorium.image_generation.annotators.segmentation_networks:SegmentationNetwork",
+        "upernet": "sensorium.image_generation.annotators.segmentation_networks:SegmentationNetwork",
+    }
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the checkpoint's classes, by number; loads it if need be."""
+        return self.backend.classes
+
+    def segment(self, image: ImageSource, *, cancel: Cancellation | None = None) -> Segmentation:
+        """Say what each pixel belongs to.
+
+        Raises:
+            InputError: The image can't be read, or is too small or too narrow.
+        """
+        from sensorium.media.image import read_image
+
+        upright = read_image(image)
+        network = self.backend
+        check_cancelled(cancel)
+        return Segmentation(network.segment(upright), network.classes, self.model)
+
+
+@cache
+def ade20k_palette() -> tuple[PaletteClass, ...]:
+    """Return ADE20K's 150 classes with their colours, in the benchmark's order."""
+    text = package_files("sensorium.image_generation.annotators").joinpath("ade20k_palette.toml").read_text("utf-8")
+    return tuple(PaletteClass(entry["name"], tuple(entry["colour"])) for entry in tomllib.loads(text)["classes"])
+
+
+def segmentation_map(image: PIL.Image.Image, segmenter: Segmenter) -> PIL.Image.Image:
+    """Draw areas in ADE20K's colours.
+
+    Returns:
+        An RGB picture of the same size.
+
+    Raises:
+        UnsupportedError: The checkpoint knows other classes than ADE20K's 150.
+    """
+    import numpy as np
+    import PIL.Image
+
+    palette = ade20k_palette()
+    if not _are_ade20k(segmenter.classes):
+        raise UnsupportedError(
+            f"The checkpoint {segmenter.model!r} knows {len(segmenter.classes)} classes that are not ADE20K's 150, "
+            "and ControlNet was trained on ADE20K's colours",
+            "Choose one that was trained on ADE20K, such as nvidia/segformer-b0-finetuned-ade-512-512",
+        )
+    colours = np.array([entry.colour for entry in palette], np.uint8)
+    return PIL.Image.fromarray(colours[segmenter.segment(image).labels])
+
+
+def _are_ade20k(classes: Sequence[str]) -> bool:
+    palette = ade20k_palette()
+    if len(classes) != len(palette):
+        return False
+    if all(name.startswith(_UNNAMED) for name in classes):
+        return True
+    same = sum(entry.name in _synonyms(name) for name, entry in zip(classes, palette, strict=True))
+    return same >= _MOSTLY * len(palette)
+
+
+def _synonyms(name: str) -> list[str]:
+    return [word.strip().lower() for word in name.replace(";", ",").split(",")]

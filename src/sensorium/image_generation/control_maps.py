@@ -1,0 +1,199 @@
+"""Control maps: what a ControlNet follows, made from a reference picture.
+
+Edges (canny), depth, surface normals (normal), segments in ADE20K's colours (seg) and poses (openpose), each in the
+size of the reference and right at the pixel. ControlNets want the map in the size of the picture that is painted:
+scale the reference to that size first, so that edges and limbs keep the widths that ControlNets were trained on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from sensorium.errors import InputError
+from sensorium.image_generation.annotators.canny import canny_map
+from sensorium.image_generation.annotators.depth_estimation import DepthEstimator, depth_map
+from sensorium.image_generation.annotators.normals import normal_map
+from sensorium.image_generation.annotators.pose_estimation import PoseEstimator, openpose_map
+from sensorium.image_generation.annotators.segmentation import Segmenter, segmentation_map
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.task import Task
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    from sensorium.media.image import ImageSource
+
+
+class ControlMaps:
+    """Makes control maps, and keeps the checkpoints that they need loaded until it is closed.
+
+    Args:
+        models: From kinds to checkpoints, for those that shall differ from the profile's default: catalog name, hub
+            id or local folder. Depth and normals share one.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    Raises:
+        InputError: There is no such kind, or it needs no checkpoint.
+    """
+
+    def __init__(
+        self,
+        *,
+        models: Mapping[str, str | os.PathLike[str]] | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> None:
+        self._models = dict(models or {})
+        for kind in self._models:
+            if _recipe(kind).annotator is None:
+                raise InputError(f"A {kind} map needs no checkpoint", "Leave out the model")
+        self._device = device
+        self._dtype = dtype
+        self._annotators: dict[str, Task[Any]] = {}
+
+    def make(
+        self,
+        kind: str,
+        image: ImageSource,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+        **options: Any,
+    ) -> PIL.Image.Image:
+        """Make a control map; arguments and errors are those of `make_control_map`."""
+        recipe = _recipe(kind)
+        _check_options(kind, options)
+        from sensorium.media.image import read_image
+
+        upright = read_image(image)
+        annotator = self._annotator(kind, recipe, progress, cancel)
+        check_cancelled(cancel)
+        stage = f"making the {kind} map"
+        report(progress, stage, 0, 1, "maps")
+        drawn = recipe.draw(upright, **options) if annotator is None else recipe.draw(upright, annotator, **options)
+        drawn.info = {"control": kind, "model": "opencv" if annotator is None else annotator.model}
+        report(progress, stage, 1, 1, "maps")
+        return drawn
+
+    def close(self) -> None:
+        """Let go of the checkpoints; the object loads them again if used."""
+        for annotator in self._annotators.values():
+            annotator.close()
+        self._annotators = {}
+
+    def _annotator(
+        self, kind: str, recipe: _Recipe, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Task[Any] | None:
+        if recipe.annotator is None:
+            return None
+        if kind not in self._annotators:
+            annotator = recipe.annotator(self._models.get(kind), device=self._device, dtype=self._dtype)
+            annotator.load(progress=progress, cancel=cancel)
+            self._annotators[kind] = annotator
+        return self._annotators[kind]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def make_control_map(
+    kind: str,
+    image: ImageSource,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+    **options: Any,
+) -> PIL.Image.Image:
+    """Make one control map. For many, `ControlMaps` keeps the checkpoint loaded.
+
+    Args:
+        kind: ``"openpose"``, ``"canny"``, ``"depth"``, ``"normal"`` or ``"seg"``.
+        image: The reference picture.
+        model: Catalog name, hub id or local folder of the checkpoint; by default the profile's.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        progress: Told about the fetch of the checkpoint, and the map.
+        cancel: Stops before the map is made.
+        options: ``low_threshold`` and ``high_threshold`` of canny; ``threshold`` and ``detection_threshold`` of
+            openpose; ``background``, ``relief`` and ``axes`` of normal. They are explained at `canny_map`,
+            `openpose_map` and `normal_map`.
+
+    Returns:
+        An RGB picture of the size of the reference. Its ``info`` names the ``control`` and the ``model``.
+
+    Raises:
+        InputError: The kind or an option is unknown, a number makes no sense, the image can't be read, or there is
+            nobody in it whose pose could be drawn.
+        ModelUnavailableError: The checkpoint isn't there, or is damaged.
+        UnsupportedError: The checkpoint is of another family, or segments into other classes than ADE20K's.
+    """
+    models = {} if model is None else {kind: model}
+    with ControlMaps(models=models, device=device, dtype=dtype) as maps:
+        return maps.make(kind, image, progress=progress, cancel=cancel, **options)
+
+
+def control_options(kind: str) -> tuple[str, ...]:
+    """Return the names of the options that a kind of control map has.
+
+    Raises:
+        InputError: There is no such kind.
+    """
+    parameters = signature(_recipe(kind).draw).parameters.values()
+    return tuple(parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How a kind of map is made: what draws it, and the task whose checkpoint that needs."""
+
+    draw: Callable[..., PIL.Image.Image]
+    annotator: type[Task[Any]] | None = None
+
+
+_RECIPES = {
+    "openpose": _Recipe(openpose_map, PoseEstimator),
+    "canny": _Recipe(canny_map),
+    "depth": _Recipe(depth_map, DepthEstimator),
+    "normal": _Recipe(normal_map, DepthEstimator),
+    "seg": _Recipe(segmentation_map, Segmenter),
+}
+
+CONTROL_KINDS = tuple(_RECIPES)
+"""The kinds of control maps, as the ControlNet checkpoints are called."""
+
+
+def _recipe(kind: str) -> _Recipe:
+    if kind not in _RECIPES:
+        near = difflib.get_close_matches(kind, _RECIPES, n=1, cutoff=0.4)
+        raise InputError(
+            f"There is no control map {kind!r}",
+            (f"Did you mean {near[0]!r}? " if near else "") + f"There are {', '.join(_RECIPES)}",
+        )
+    return _RECIPES[kind]
+
+
+def _check_options(kind: str, options: Iterable[str]) -> None:
+    known = control_options(kind)
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"A {kind} map has no option {option!r}",
+                f"It has {', '.join(known)}" if known else "It has none",
+            )
