@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensorium.errors import UnsupportedError
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
+from sensorium.progress import Cancellation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,20 +34,37 @@ class HibariVoice:
 
         self._voice: Any = Hibari(threads=devices.thread_count())
         self.sample_rate: int = self._voice.sample_rate
+        self.languages = checkpoint.languages
+        self.longest_sentence = 400
+        self._name = checkpoint.name
+
+    def written_out(self, text: str) -> str:
+        """Return the text as it is: the voice's own front end reads numbers."""
+        return text
 
     def sentences(self, text: str) -> list[str]:
         """Cut a text into sentences; "Dr. Smith" doesn't end one."""
         found: list[str] = self._voice.split_sentences(text)
         return found
 
-    def speak(self, sentence: str, *, speed: float, noise: np.random.Generator) -> NDArray[np.float32]:
+    def speaker(self, voice: str | None) -> None:
+        """Refuse any name: there is one voice."""
+        if voice is not None:
+            raise UnsupportedError(f"The checkpoint {self._name!r} has one voice only", "Leave out the voice")
+
+    def speak(
+        self, sentence: str, *, speaker: None, speed: float, seed: int, cancel: Cancellation | None
+    ) -> NDArray[np.float32]:
         """Return the samples of a sentence; empty if nothing in it is pronounced.
 
         Args:
             sentence: A few hundred letters at most.
+            speaker: Unused.
             speed: 1.0 is the voice's own pace.
-            noise: Where the breath in the voice comes from; the same state gives the same samples.
+            seed: Of the breath in the voice; the same one gives the same samples.
+            cancel: Unused: a sentence takes a moment.
         """
+        noise = np.random.default_rng(seed)
         spoken = [
             self._voice.from_ids(self._voice.ids(part), speed, noise)
             for phonemes in self._voice.phonemize(sentence)

@@ -26,6 +26,17 @@ LANGUAGES = {
     "yue": "Cantonese", "zh": "Chinese",
 }  # fmt: skip
 
+_CODE_PAIRS = """af afr am amh ar ara as asm az aze ba bak be bel bg bul bn ben bo bod br bre bs bos ca cat cs ces cy cym
+da dan de deu el ell en eng es spa et est eu eus fa fas fi fin fo fao fr fra gl glg gu guj ha hau haw haw he heb hi hin
+hr hrv ht hat hu hun hy hye id ind is isl it ita ja jpn jw jav ka kat kk kaz km khm kn kan ko kor la lat lb ltz ln lin
+lo lao lt lit lv lav mg mlg mi mri mk mkd ml mal mn mon mr mar ms msa mt mlt my mya ne nep nl nld nn nno no nor oc oci
+pa pan pl pol ps pus pt por ro ron ru rus sa san sd snd si sin sk slk sl slv sn sna so som sq sqi sr srp su sun sv swe
+sw swa ta tam te tel tg tgk th tha tk tuk tl tgl tr tur tt tat uk ukr ur urd uz uzb vi vie yi yid yo yor yue yue zh zho
+az azj az azb fa pes lv lvs mn khk ms zlm ne npi sw swh uz uzn zh cmn"""
+_CODES = _CODE_PAIRS.split()
+_THREE_LETTERS = {three: two for two, three in zip(_CODES[::2], _CODES[1::2], strict=True)}
+"""From ISO 639-3, which names several thousand languages, to the codes above."""
+
 _OTHER_NAMES = {
     "mandarin": "zh",
     "castilian": "es",
@@ -41,7 +52,6 @@ _OTHER_NAMES = {
     "nb": "no",
     "iw": "he",
     "in": "id",
-    "cmn": "zh",
 }
 
 
@@ -52,7 +62,7 @@ def language_code(language: str) -> str:
         InputError: No such language is known.
     """
     wanted = language.strip().lower()
-    names = {name.lower(): code for code, name in LANGUAGES.items()} | _OTHER_NAMES
+    names = {name.lower(): code for code, name in LANGUAGES.items()} | _OTHER_NAMES | _THREE_LETTERS
     for candidate in (wanted, wanted.replace("_", "-").partition("-")[0]):
         if candidate in LANGUAGES:
             return candidate
@@ -63,3 +73,13 @@ def language_code(language: str) -> str:
         f"There is no language {language[:40]!r} that this system knows",
         (f"Did you mean {near[0]!r}? " if near else "") + "Give a code such as 'en' or 'zh', or an English name",
     )
+
+
+def code_of_three_letters(code: str) -> str:
+    """Return the short code of an ISO 639-3 code where there is one ("eng" is "en"), else the code itself.
+
+    Args:
+        code: With or without a script, such as ``"uzb-script_cyrillic"``.
+    """
+    three = code.strip().lower().partition("-")[0]
+    return _THREE_LETTERS.get(three, three)

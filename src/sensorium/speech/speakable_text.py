@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.media.phrase_breaks import ends_sentence
 from sensorium.speech.languages import LANGUAGES, language_code
 
 _LONGEST_SENTENCE = 400
@@ -25,6 +26,8 @@ _SCRIPTS = {
     "THAI": "Thai",
     "GREEK": "Greek",
 }
+_PIECES = re.compile(r"[^\s。！？।]*(?:[。！？।][”’」』）]*|\s+|$)")
+"""A word with the space after it, or up to a full stop of a script that puts no spaces."""
 _READ_AS_UNITS = frozenset("µμΩΩ")
 
 # Words by which a language is told; none of them is an English word.
@@ -42,50 +45,76 @@ or from i"""
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 
 
-def check_speakable(text: str, *, languages: tuple[str, ...], language: str | None, voice: str) -> str:
-    """Return a text without what no voice reads, or refuse it.
-
-    Args:
-        text: What shall be spoken.
-        languages: Codes of the languages that the voice speaks.
-        language: The language of the text; None to judge by its letters and words.
-        voice: Name of the voice, for the message.
+def clean_text(text: str) -> str:
+    """Return a text without what no voice reads.
 
     Raises:
-        InputError: There are no words in the text.
-        UnsupportedError: The voice doesn't speak its language; nothing is dropped or garbled silently.
+        InputError: There are no words in it.
     """
-    remedy = "'sensorium models list --task text-to-speech' shows the voices there are"
-    if language is not None and language_code(language) not in languages:
-        raise UnsupportedError(
-            f"The voice {voice!r} speaks {_names(languages)} only, not {LANGUAGES[language_code(language)]}", remedy
-        )
     cleaned = "".join(_readable(character) for character in unicodedata.normalize("NFC", text))
     cleaned = re.sub(rf"\d{{{_LONGEST_NUMBER + 1},}}", lambda number: " ".join(number.group()), cleaned)
     if not any(character.isalnum() for character in cleaned):
         raise InputError("There are no words to speak in the text", "Give at least one word or number")
+    return cleaned
+
+
+def check_language(text: str, *, languages: tuple[str, ...], language: str | None, voice: str) -> None:
+    """Refuse a text in a language that a voice doesn't speak; nothing is dropped or garbled silently.
+
+    Args:
+        text: What shall be spoken.
+        languages: Codes of the languages that the voice speaks; empty where nobody knows.
+        language: The language of the text; None to judge by its letters and words.
+        voice: Name of the voice, for the message.
+
+    Raises:
+        InputError: There is no such language.
+        UnsupportedError: The voice doesn't speak it.
+    """
+    if not languages:
+        return
+    remedy = "'sensorium models list --task text-to-speech' shows the voices there are"
+    if language is not None and language.strip().lower() not in languages:
+        code = language_code(language)
+        if code not in languages:
+            raise UnsupportedError(
+                f"The voice {voice!r} speaks {_names(languages)} only, not {LANGUAGES[code]}", remedy
+            )
     if languages == ("en",):
-        foreign = _foreign_letters(cleaned)
+        foreign = _foreign_letters(text)
         if foreign:
             raise UnsupportedError(
                 f"The text holds {foreign}, and the voice {voice!r} speaks English only",
                 f"Leave that out; {remedy}",
             )
-        told = None if language else _told_language(cleaned)
-        if told:
-            raise UnsupportedError(
-                f"The text seems to be {LANGUAGES[told]}, and the voice {voice!r} speaks English only",
-                f"Say language='en' to have it read as English; {remedy}",
-            )
-    return cleaned
+    told = None if language else _told_language(text, languages)
+    if told:
+        raise UnsupportedError(
+            f"The text seems to be {LANGUAGES[told]}, and the voice {voice!r} speaks {_names(languages)} only",
+            f"Say language={languages[0]!r} to have it read as {_names(languages[:1])}; {remedy}",
+        )
 
 
-def cut_long_sentence(sentence: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
+    """Cut a text into sentences, in any script; "Dr. Smith" doesn't end one, a new line does."""
+    sentences: list[str] = []
+    for line in text.splitlines():
+        held = ""
+        for piece in _PIECES.findall(line):
+            held += piece
+            if ends_sentence(held.strip()):
+                sentences.append(held.strip())
+                held = ""
+        sentences.append(held.strip())
+    return [sentence for sentence in sentences if any(character.isalnum() for character in sentence)]
+
+
+def cut_long_sentence(sentence: str, longest: int = _LONGEST_SENTENCE) -> list[str]:
     """Cut a sentence that is too long to be spoken at once, at a clause where there is one, else between words."""
     sentence = re.sub(rf"(\w{{{_LONGEST_WORD}}})(?=\w)", r"\1 ", sentence)
     parts: list[str] = []
-    while len(sentence) > _LONGEST_SENTENCE:
-        head = sentence[:_LONGEST_SENTENCE]
+    while len(sentence) > longest:
+        head = sentence[:longest]
         clauses = [match.end() for match in re.finditer(r"[,;:—]\s", head) if match.end() > len(head) // 2]
         cut = clauses[-1] if clauses else head.rfind(" ") + 1 or len(head)
         parts.append(sentence[:cut].strip())
@@ -115,12 +144,18 @@ def _foreign_letters(text: str) -> str:
     return ""
 
 
-def _told_language(text: str) -> str | None:
+def _told_language(text: str, languages: tuple[str, ...]) -> str | None:
+    """Return the language that a text is surely in, if the voice doesn't speak it; None where that is open."""
     words = re.findall(r"[^\W\d_]+", text[:20_000].lower())
-    english = sum(word in _ENGLISH for word in words)
     found = {code: sum(word in telling for word in words) for code, telling in _TELLING.items()}
+    # Words of languages without a list here may look English, so English is told only against a known one.
+    own = [code for code in languages if code in found or code == "en"]
+    if len(own) < len(languages):
+        return None
+    found["en"] = sum(word in _ENGLISH for word in words)
     best = max(found, key=found.__getitem__)
-    return best if found[best] >= 3 and found[best] > 2 * english else None
+    spoken = max(found[code] for code in own)
+    return best if best not in own and found[best] >= 3 and found[best] > 2 * spoken else None
 
 
 def _names(languages: tuple[str, ...]) -> str:

@@ -1,27 +1,35 @@
-"""Text to speech: `TextToSpeech`, spoken sentence by sentence in constant memory."""
+"""Text to speech: `TextToSpeech`, spoken sentence by sentence in constant memory, in its own voice or another's."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from sensorium.errors import InputError
+from typing_extensions import Self
+
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.models import catalog, store
+from sensorium.models.loaded import Shared
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.record import Record
-from sensorium.speech.speakable_text import check_speakable, cut_long_sentence
+from sensorium.speech import components
+from sensorium.speech.speakable_text import check_language, clean_text, cut_long_sentence
+from sensorium.speech.voice import CloningVoice, Reference, Voice
 from sensorium.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sensorium.speech.hibari_voice import HibariVoice
+    from sensorium.media.source import MediaSource
 
 MIN_SPEED = 0.5
 MAX_SPEED = 2.0
+_MOST_SEED = 2**62
+_LONGEST_STATEMENT = 500
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,26 +49,41 @@ class SpeechChunk(Record):
     start: float
 
 
-class TextToSpeech(Task["HibariVoice"]):
-    """A voice that reads text aloud.
+class TextToSpeech(Task[Voice]):
+    """A voice that reads text aloud; some checkpoints take on the voice of a recording (`clone`).
 
     Args:
-        model: Catalog name, or None for the profile's default.
-        device: ``"auto"`` or ``"cpu"``.
+        model: Catalog name, hub id, local folder, or None for the profile's default. Families: the starter's Hibari;
+            VITS and MMS-TTS (Kim et al. 2021; Pratap et al. 2023), SpeechT5 (Ao et al. 2022), Bark, CSM and Dia.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; Hibari runs on the CPU only.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known.
     """
 
     task = "text-to-speech"
-    families: ClassVar = {"hibari": "sensorium.speech.hibari_voice:HibariVoice"}
-    uses_torch = False
+    families: ClassVar = {
+        "hibari": "sensorium.speech.hibari_voice:HibariVoice",
+        "vits": "sensorium.speech.vits_voice:VitsVoice",
+        "speecht5": "sensorium.speech.speecht5_voice:SpeechT5Voice",
+        "bark": "sensorium.speech.bark_voice:BarkVoice",
+        "csm": "sensorium.speech.csm_voice:CsmVoice",
+        "dia": "sensorium.speech.dia_voice:DiaVoice",
+    }
+    uses_torch = False  # The starter's voice does without; the others prepare it themselves.
+
+    @classmethod
+    def for_cloning(cls, model: str | os.PathLike[str] | None = None, *, device: str = "auto") -> Self:
+        """Return a voice that can `clone`: the one that is named, else the catalog's choice for the profile."""
+        return cls(model or _cloning_checkpoint(), device=device)
 
     def synthesize(
         self,
         text: str,
         output_path: str | os.PathLike[str] = "output.wav",
         *,
+        voice: str | None = None,
         speed: float = 1.0,
         seed: int | None = None,
         language: str | None = None,
@@ -70,9 +93,12 @@ class TextToSpeech(Task["HibariVoice"]):
         """Speak a text into a sound file. Its metadata says that the speech is generated, by which voice and seed.
 
         Args:
-            text: English text of any length. ``[word](/phonemes/)`` sets a pronunciation.
+            text: Text of any length, in a language of the checkpoint. With Hibari, ``[word](/phonemes/)`` sets a
+                pronunciation.
             output_path: Where to; the suffix chooses the format (.wav .flac .mp3 .opus .ogg .m4a .aac). The file
                 appears complete or not at all.
+            voice: Which voice of the checkpoint: a preset ("v2/en_speaker_6" of Bark), the number of a speaker (VITS,
+                CSM), a .npy file with a speaker's x-vector (SpeechT5). None for its usual one.
             speed: From 0.5 (slow) to 2.0 (fast).
             seed: The same seed gives the same samples; None for another one each time.
             language: The language of the text; None to judge by its letters and words.
@@ -87,20 +113,18 @@ class TextToSpeech(Task["HibariVoice"]):
             UnsupportedError: The voice doesn't speak the text's language.
             CancelledError: ``cancel`` was set.
         """
-        from sensorium.media.audio import AudioWriter
-
         seed = secrets.randbelow(2**32) if seed is None else seed
-        chunks = self.stream(text, speed=speed, seed=seed, language=language, progress=progress, cancel=cancel)
-        origin = f"Generated speech, spoken by no human: voice {self.model}, speed {speed:g}, seed {seed}"
-        with AudioWriter(output_path, self.backend.sample_rate, metadata={"comment": origin}) as writer:
-            for chunk in chunks:
-                writer.write(chunk.samples)
-        return os.fspath(output_path)
+        chunks = self.stream(
+            text, voice=voice, speed=speed, seed=seed, language=language, progress=progress, cancel=cancel
+        )
+        origin = f"voice {self.model}{f' ({voice})' if voice else ''}, speed {speed:g}, seed {seed}"
+        return self._write(chunks, output_path, origin)
 
     def stream(
         self,
         text: str,
         *,
+        voice: str | None = None,
         speed: float = 1.0,
         seed: int | None = None,
         language: str | None = None,
@@ -111,15 +135,121 @@ class TextToSpeech(Task["HibariVoice"]):
 
         Arguments and errors are those of `synthesize`.
         """
+        readable = self._readable(text, speed, seed, language)
+        backend = self.load(progress=progress, cancel=cancel).backend
+        speaker = backend.speaker(voice)
+        return self._speak(backend, speaker, readable, speed, seed, language, progress, cancel)
+
+    def clone(
+        self,
+        text: str,
+        reference_audio: MediaSource,
+        output_path: str | os.PathLike[str] = "output.wav",
+        *,
+        consent: str = "",
+        reference_text: str | None = None,
+        speed: float = 1.0,
+        seed: int | None = None,
+        language: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> str:
+        """Speak a text in the voice of a recording, with the consent of the person whose voice it is.
+
+        Args:
+            text: As for `synthesize`.
+            reference_audio: 3 to 30 seconds of one person's speech: path, address, data URI, bytes or open file, of
+                any format, also a film. Silence is cut off; of a longer recording the beginning is used.
+            output_path: As for `synthesize`.
+            consent: A statement in words that the person agrees, such as "I am the speaker" or "Maria Rossi agreed in
+                writing on 3 May 2026". It is kept in the file's metadata, beside the mark that the speech is generated.
+            reference_text: What is said in the recording; None to have it transcribed where the voice needs it.
+            speed: As for `synthesize`.
+            seed: As for `synthesize`.
+            language: As for `synthesize`.
+            progress: As for `synthesize`.
+            cancel: As for `synthesize`.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: As for `synthesize`; or there is no statement of consent, or the recording holds no speech, too
+                little of it or, with a text, too much.
+            UnsupportedError: The checkpoint can't take on a voice.
+        """
+        from sensorium.speech.reference_recording import find_reference
+
+        statement = _statement(consent)
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        readable = self._readable(text, speed, seed, language)
+        recording = find_reference(reference_audio, whole=bool(reference_text), cancel=cancel)
+        backend = self.load(progress=progress, cancel=cancel).backend
+        if not isinstance(backend, CloningVoice):
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} can't take on the voice of a recording",
+                f"Choose one that can, such as {_cloning_checkpoint()!r}",
+            )
+        self._fetch_components(components.FOR_CLONING, progress, cancel)
+        said = reference_text or ""
+        if backend.needs_transcript and not said:
+            said = _transcript(recording.speech, progress, cancel)
+        speaker = backend.imitate(Reference(recording.samples(backend.reference_rate), said))
+        chunks = self._speak(backend, speaker, readable, speed, seed, language, progress, cancel)
+        origin = f"voice of a recording imitated by {self.model}, speed {speed:g}, seed {seed}"
+        return self._write(chunks, output_path, f"{origin}; consent stated: {statement}")
+
+    def _readable(self, text: str, speed: float, seed: int | None, language: str | None) -> str:
         if not MIN_SPEED <= speed <= MAX_SPEED:
             raise InputError(f"The speed {speed} is out of range", f"Choose from {MIN_SPEED:g} to {MAX_SPEED:g}")
-        if seed is not None and seed < 0:
-            raise InputError(f"The seed {seed} is negative", "Choose 0 or more")
-        readable = check_speakable(text, languages=self.checkpoint.languages, language=language, voice=self.model)
-        backend = self.load(progress=progress, cancel=cancel).backend
-        return _speak(backend, readable, speed, seed, progress, cancel)
+        if seed is not None and not 0 <= seed < _MOST_SEED:
+            raise InputError(
+                f"The seed {seed} is {'negative' if seed < 0 else 'too large'}", f"Choose from 0 to {_MOST_SEED - 1}"
+            )
+        readable = clean_text(text)
+        check_language(readable, languages=_known(self.checkpoint.languages), language=language, voice=self.model)
+        return readable
+
+    def _speak(
+        self,
+        backend: Voice,
+        speaker: Any,
+        readable: str,
+        speed: float,
+        seed: int | None,
+        language: str | None,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Iterator[SpeechChunk]:
+        languages = _known(self.checkpoint.languages) or backend.languages
+        check_language(readable, languages=languages, language=language, voice=self.model)
+        text = backend.written_out(readable)
+        first_seed = secrets.randbelow(2**32) if seed is None else seed
+        return _spoken(backend, speaker, text, speed, first_seed, progress, cancel)
+
+    def _write(self, chunks: Iterator[SpeechChunk], output_path: str | os.PathLike[str], origin: str) -> str:
+        from sensorium.media.audio import AudioWriter
+
+        metadata = {"comment": f"Generated speech, spoken by no human: {origin}"}
+        with AudioWriter(output_path, self.backend.sample_rate, metadata=metadata) as writer:
+            for chunk in chunks:
+                writer.write(chunk.samples)
+        return os.fspath(output_path)
+
+    def _open(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Voice]:
+        self._fetch_components(components.FOR_SPEAKING, progress, cancel)
+        return super()._open(progress, cancel)
+
+    def _fetch_components(
+        self, needed: Mapping[str, tuple[str, ...]], progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> None:
+        folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
+        for name in needed.get(self._family(folder), ()):
+            components.component(name, progress=progress, cancel=cancel)
 
     def _resolve_device(self) -> str:
+        if self.checkpoint.family != "hibari":
+            return super()._resolve_device()
         if self._device not in ("auto", "cpu"):
             raise InputError(
                 f"The voice {self.model!r} doesn't run on the device {self._device!r}", "Use device='auto'"
@@ -127,25 +257,56 @@ class TextToSpeech(Task["HibariVoice"]):
         return "cpu"
 
 
-def _speak(
-    voice: HibariVoice,
+def _known(languages: tuple[str, ...]) -> tuple[str, ...]:
+    return () if languages == ("multilingual",) else languages
+
+
+def _statement(consent: Any) -> str:
+    """Return a statement of consent on one line; refuse one that states nothing."""
+    statement = " ".join(consent.split()) if isinstance(consent, str) else ""
+    remedy = "Say who agreed to it, such as consent='I am the speaker' or consent='Maria Rossi agreed on 3 May 2026'"
+    if sum(character.isalpha() for character in statement) < 2:
+        raise InputError(
+            "A voice is cloned only with a statement that the person whose voice it is agrees, and there is none: "
+            "without it the result could deceive others or harm that person",
+            remedy,
+        )
+    if len(statement) > _LONGEST_STATEMENT:
+        raise InputError(f"The statement of consent has more than {_LONGEST_STATEMENT} characters", remedy)
+    return statement
+
+
+def _cloning_checkpoint() -> str:
+    """Return the name of a checkpoint that clones: of the profile in force, else of the catalog, else of the hub."""
+    cloning = [entry for entry in catalog.entries(TextToSpeech.task) if entry.family in ("csm", "dia")]
+    cloning.sort(key=lambda entry: catalog.current_profile() not in entry.profiles)
+    return cloning[0].name if cloning else "sesame/csm-1b"
+
+
+def _transcript(speech: NDArray[np.float32], progress: ProgressCallback | None, cancel: Cancellation | None) -> str:
+    from sensorium.speech.speech_to_text import SpeechToText
+
+    with SpeechToText() as recogniser:
+        return recogniser.transcribe(speech, progress=progress, cancel=cancel).text
+
+
+def _spoken(
+    voice: Voice,
+    speaker: Any,
     text: str,
     speed: float,
-    seed: int | None,
+    seed: int,
     progress: ProgressCallback | None,
     cancel: Cancellation | None,
 ) -> Iterator[SpeechChunk]:
-    import numpy as np
-
-    noise = np.random.default_rng(seed)
-    spoken = start = 0.0
-    for sentence in voice.sentences(text):
-        for part in cut_long_sentence(sentence):
-            check_cancelled(cancel)
-            report(progress, "speaking", spoken, len(text), "characters")
-            samples = voice.speak(part, speed=speed, noise=noise)
-            spoken += len(part)
-            if len(samples):
-                yield SpeechChunk(samples, voice.sample_rate, part, start)
-                start += len(samples) / voice.sample_rate
+    done = start = 0.0
+    parts = (part for sentence in voice.sentences(text) for part in cut_long_sentence(sentence, voice.longest_sentence))
+    for number, part in enumerate(parts):
+        check_cancelled(cancel)
+        report(progress, "speaking", done, len(text), "characters")
+        samples = voice.speak(part, speaker=speaker, speed=speed, seed=seed + number, cancel=cancel)
+        done += len(part)
+        if len(samples):
+            yield SpeechChunk(samples, voice.sample_rate, part, start)
+            start += len(samples) / voice.sample_rate
     report(progress, "speaking", len(text), len(text), "characters")
