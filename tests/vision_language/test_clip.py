@@ -56,7 +56,7 @@ def by_label(found: Classification) -> dict[str, float]:
 
 
 def test_equals_transformers(
-    clip: CLIP, checkpoint: Path, images: list[PIL.Image.Image], measured: Callable[[str], None]
+    clip: CLIP, checkpoint: Path, images: list[PIL.Image.Image], parity: Callable[[str, str, str], None]
 ) -> None:
     from transformers import CLIPModel, CLIPProcessor
 
@@ -65,19 +65,18 @@ def test_equals_transformers(
     inputs = processor(text=TEXTS, images=images, return_tensors="pt", padding=True)
     with torch.no_grad():
         theirs = model(**inputs)
-    differences = {
-        "image features": (clip.encode_image(images) - theirs.image_embeds).abs().max().item(),
-        "text features": (clip.encode_text(TEXTS) - theirs.text_embeds).abs().max().item(),
-        "probabilities": (clip.compute_similarity(images, TEXTS) - theirs.logits_per_image.softmax(-1))
-        .abs()
-        .max()
-        .item(),
-    }
-    measured(
-        "CLIP, largest difference from transformers: "
-        + ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
+    differences = [
+        (clip.encode_image(images) - theirs.image_embeds).abs().max().item(),
+        (clip.encode_text(TEXTS) - theirs.text_embeds).abs().max().item(),
+        (clip.compute_similarity(images, TEXTS) - theirs.logits_per_image.softmax(-1)).abs().max().item(),
+    ]
+    parity(
+        "CLIP",
+        "transformers.CLIPModel",
+        "largest difference: images {:.0e}, texts {:.0e}, probabilities {:.0e}".format(*differences),
     )
-    assert max(differences.values()) < TOLERANCE
+    assert max(differences) < TOLERANCE
+    assert clip.scoring == clip.zero_shot_classification(images[0], ["cat", "dog"]).scoring == "softmax"
     # The check means something: other images and texts are far away.
     assert (theirs.image_embeds[0] - theirs.image_embeds[1]).abs().max() > 100 * TOLERANCE
     assert (theirs.text_embeds[0] - theirs.text_embeds[1]).abs().max() > 100 * TOLERANCE

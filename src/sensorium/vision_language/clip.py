@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.dual_encoder import DualEncoder
 
-PROMPT = "a photo of a {label}"
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelScore(Record):
@@ -34,7 +32,7 @@ class LabelScore(Record):
 
     Attributes:
         label: The label, as the caller wrote it.
-        score: From 0 to 1; the scores of all candidate labels add up to 1.
+        score: From 0 to 1. `Classification.scoring` tells whether the scores of all labels add up to 1.
     """
 
     label: str
@@ -47,16 +45,20 @@ class Classification(list[LabelScore]):
     Attributes:
         model: Name of the checkpoint that judged.
         sure: False if even the best label hardly goes with the image ("not sure").
+        scoring: ``"softmax"`` if the scores of all labels share out 1 among them, ``"sigmoid"`` if each is the
+            probability that this one label goes with the image: then several may be high, or none.
     """
 
-    def __init__(self, scores: Iterable[LabelScore], *, model: str, sure: bool) -> None:
+    def __init__(self, scores: Iterable[LabelScore], *, model: str, sure: bool, scoring: str) -> None:
         super().__init__(scores)
         self.model = model
         self.sure = sure
+        self.scoring = scoring
 
     def to_dict(self) -> dict[str, Any]:
-        """Return labels with scores, model and sure, ready for ``json.dumps``."""
-        return {"labels": [item.to_dict() for item in self], "model": self.model, "sure": self.sure}
+        """Return labels with scores, model, sure and scoring, ready for ``json.dumps``."""
+        labels = [item.to_dict() for item in self]
+        return {"labels": labels, "model": self.model, "sure": self.sure, "scoring": self.scoring}
 
 
 class CLIP(Task["DualEncoder"]):
@@ -74,7 +76,21 @@ class CLIP(Task["DualEncoder"]):
     families: ClassVar[dict[str, str]] = {
         "conse": "sensorium.vision_language.conse:ConSE",
         "clip": "sensorium.vision_language.clip_families:HubCLIP",
+        "chinese_clip": "sensorium.vision_language.clip_families:ChineseCLIP",
+        "altclip": "sensorium.vision_language.clip_families:AltCLIP",
+        "vision-text-dual-encoder": "sensorium.vision_language.clip_families:VisionTextDualEncoder",
+        "siglip": "sensorium.vision_language.siglip_families:SigLIP",
+        "siglip2": "sensorium.vision_language.siglip_families:SigLIP2",
     }
+
+    @property
+    def scoring(self) -> str:
+        """What the scores mean.
+
+        ``"softmax"`` (CLIP and its kin): the scores of the texts that are compared share out 1 among them.
+        ``"sigmoid"`` (SigLIP): each is the probability that this text goes with the image, whatever the others are.
+        """
+        return self.backend.scoring
 
     @property
     def embedding_size(self) -> int:
@@ -198,7 +214,8 @@ class CLIP(Task["DualEncoder"]):
             cancel: Stops after the batch at hand.
 
         Returns:
-            The probability of each text, float32 ``[n, len(texts)]``; each row adds up to 1.
+            The probability of each text, float32 ``[n, len(texts)]``. Where `scoring` is ``"softmax"``, each row adds
+            up to 1; where it is ``"sigmoid"``, each text stands for itself.
 
         Raises:
             InputError: An image can't be read, or a text can't be used.
@@ -237,8 +254,8 @@ class CLIP(Task["DualEncoder"]):
 
         Args:
             image: An image or a list of images.
-            candidate_labels: The labels to choose from, each in the sentence "a photo of a …"; a label that comes
-                twice counts once.
+            candidate_labels: The labels to choose from, each put into the sentence that the checkpoint's family
+                expects, such as "a photo of a …"; a label that comes twice counts once.
             progress: Told how many labels and images are done.
             cancel: Stops after the batch at hand.
 
@@ -249,13 +266,15 @@ class CLIP(Task["DualEncoder"]):
             InputError: An image can't be read, or a label can't be used.
         """
         labels = list(dict.fromkeys(label.strip() for label in _texts(candidate_labels)))
-        texts = [PROMPT.format(label=label) for label in labels]
+        backend = self.backend
+        texts = [backend.label_text(label) for label in labels]
         cosines, probabilities = self._compare(as_list(image), texts, progress, cancel)
         results = []
         for near, likely in zip(cosines, probabilities, strict=True):
             scores = [LabelScore(label, score) for label, score in zip(labels, likely.tolist(), strict=True)]
             scores.sort(key=lambda item: item.score, reverse=True)
-            results.append(Classification(scores, model=self.model, sure=self.backend.is_sure(near, likely)))
+            sure = backend.is_sure(near, likely)
+            results.append(Classification(scores, model=self.model, sure=sure, scoring=backend.scoring))
         return results if isinstance(image, (list, tuple)) else results[0]
 
     def _compare(

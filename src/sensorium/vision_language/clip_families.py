@@ -1,115 +1,62 @@
-"""Checkpoints of the CLIP family in transformers' layout."""
+"""Checkpoints of the CLIP kind in transformers' layout: trained with a softmax over the pairs of a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import PIL.Image
-import torch
-
-from sensorium.errors import InputError
-from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.pretrained import open_model, open_part
-from sensorium.vision_language.dual_encoder import DualEncoder, quoted
+from sensorium.models.pretrained import open_part
+from sensorium.vision_language.hub_dual_encoder import HubDualEncoder
 
-_SURE_PROBABILITY = 0.5
-_QUICK_GELU = 1.702
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_CHINESE_LABEL = "一张{label}的照片"
 
 
-class HubCLIP(DualEncoder):
+class HubCLIP(HubDualEncoder):
     """OpenAI's CLIP and whatever was trained to its layout (OpenCLIP, MetaCLIP, DFN, …).
 
     Source: Radford et al. 2021, Learning Transferable Visual Models From Natural Language Supervision.
     """
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
-
-        super().__init__()
-        self._name = checkpoint.name
-        self._device = device
-        self._dtype = devices.resolve_dtype(dtype, device)
-        self._model: Any = open_model(CLIPModel, folder, checkpoint=checkpoint, device=device, dtype=self._dtype)
-        if self._dtype == torch.float32:
-            _fold_quick_gelu(self._model.vision_model)
-            _fold_quick_gelu(self._model.text_model)
-        self._tokenizer = open_part(AutoTokenizer, folder, checkpoint=checkpoint)
-        # The class without torchvision; its pixels are the reference that checkpoints were published with.
-        self._processor = open_part(CLIPImageProcessorPil, folder, checkpoint=checkpoint)
-        self.embedding_size = int(self._model.config.projection_dim)
-        self.image_side = int(self._model.config.vision_config.image_size)
-        self.batch_size = 16 if device == "cpu" else 256
-        self._maximum_tokens = int(self._model.config.text_config.max_position_embeddings)
-        self._scale, self._shift = self._pixel_scaling()
-        with torch.inference_mode():
-            self._logit_scale = float(self._model.logit_scale.float().exp())
-
-    def prepare(self, image: PIL.Image.Image) -> np.ndarray:
-        """Return uint8 pixels ``[3, side, side]``: a quarter of the memory of scaled ones, which the device scales."""
-        pixels = self._processor(images=image, do_rescale=False, do_normalize=False, return_tensors="np").pixel_values
-        return np.asarray(pixels[0], np.uint8)
-
-    def encode_prepared(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
-        with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(prepared)).to(self._device).to(torch.float32)
-            scaled = pixels.mul_(self._scale).add_(self._shift).to(self._dtype)
-            pooled = self._model.vision_model(pixel_values=scaled).pooler_output
-            return _unit_rows(self._model.visual_projection(pooled))
-
-    def check_text(self, text: str) -> None:
-        tokens = len(self._tokenizer(text, verbose=False).input_ids)
-        if tokens > self._maximum_tokens:
-            raise InputError(
-                f"The text {quoted(text)} has {tokens} tokens, and {self._name} reads at most {self._maximum_tokens}",
-                "Shorten it, or compare the image with each of its sentences",
-            )
-
-    def encode_checked(self, texts: Sequence[str]) -> torch.Tensor:
-        with torch.inference_mode():
-            tokens = self._tokenizer(list(texts), padding=True, return_tensors="pt").to(self._device)
-            pooled = self._model.text_model(
-                input_ids=tokens.input_ids, attention_mask=tokens.attention_mask
-            ).pooler_output
-            return _unit_rows(self._model.text_projection(pooled))
-
-    def probabilities(self, cosines: torch.Tensor) -> torch.Tensor:
-        return (self._logit_scale * cosines).softmax(-1)
-
-    def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
-        return bool(probabilities.max() >= _SURE_PROBABILITY)
-
-    def _pixel_scaling(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what uint8 pixels are multiplied by, and what is then added: ``[3, 1, 1]`` each."""
-        settings = self._processor
-        scale = torch.full((3,), float(settings.rescale_factor) if settings.do_rescale else 1.0, dtype=torch.float64)
-        shift = torch.zeros(3, dtype=torch.float64)
-        if settings.do_normalize:
-            deviation = torch.tensor(settings.image_std, dtype=torch.float64)
-            scale, shift = scale / deviation, -torch.tensor(settings.image_mean, dtype=torch.float64) / deviation
-        shape = (3, 1, 1)
-        return scale.float().view(shape).to(self._device), shift.float().view(shape).to(self._device)
+    model_class = "CLIPModel"
+    processor_class = "CLIPImageProcessorPil"
 
 
-def _fold_quick_gelu(tower: torch.nn.Module) -> None:
-    """Make CLIP's activation one pass over memory instead of three.
+class ChineseCLIP(HubDualEncoder):
+    """CLIP for Chinese: give it Chinese labels and texts.
 
-    x · sigmoid(1.702 x) is SiLU(1.702 x) / 1.702: the factors go into the weights before and after it.
+    Source: Yang et al. 2022, Chinese CLIP: Contrastive Vision-Language Pretraining in Chinese.
     """
-    from transformers.activations import QuickGELUActivation
 
-    with torch.no_grad():
-        for part in tower.modules():
-            if isinstance(getattr(part, "activation_fn", None), QuickGELUActivation):
-                layer: Any = part
-                layer.fc1.weight.mul_(_QUICK_GELU)
-                layer.fc1.bias.mul_(_QUICK_GELU)
-                layer.fc2.weight.div_(_QUICK_GELU)
-                layer.activation_fn = torch.nn.SiLU(inplace=True)
+    model_class = "ChineseCLIPModel"
+    processor_class = "ChineseCLIPImageProcessorPil"
+    label_template = _CHINESE_LABEL
 
 
-def _unit_rows(features: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.normalize(features.float(), dim=-1).cpu()
+class AltCLIP(HubDualEncoder):
+    """CLIP with a multilingual text encoder in the place of its own.
+
+    Source: Chen et al. 2022, AltCLIP: Altering the Language Encoder in CLIP for Extended Language Capabilities.
+    """
+
+    model_class = "AltCLIPModel"
+    processor_class = "CLIPImageProcessorPil"
+
+    def label_text(self, label: str) -> str:
+        return _CHINESE_LABEL.format(label=label) if _CHINESE.search(label) else super().label_text(label)
+
+
+class VisionTextDualEncoder(HubDualEncoder):
+    """Any image encoder and any text encoder of transformers, joined by two projections.
+
+    Source: Zhai et al. 2022, LiT: Zero-Shot Transfer with Locked-image text Tuning.
+    """
+
+    model_class = "VisionTextDualEncoderModel"
+
+    def _open_processor(self, folder: Path, checkpoint: Checkpoint) -> Any:
+        from transformers import AutoImageProcessor
+
+        return open_part(AutoImageProcessor, folder, checkpoint=checkpoint, backend="pil")

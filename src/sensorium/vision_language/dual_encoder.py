@@ -24,11 +24,16 @@ class DualEncoder(ABC):
         embedding_size: Length of a row.
         image_side: The side of the square that the image encoder sees, in pixels.
         batch_size: How many images go through at once by default.
+        scoring: ``"softmax"`` if the scores of several texts share out 1 among them, ``"sigmoid"`` if each is the
+            probability that this one text goes with the image.
+        label_template: The sentence in which the family was trained or published to see a label.
     """
 
     embedding_size: int
     image_side: int
     batch_size: int
+    scoring: str = "softmax"
+    label_template: str = "a photo of a {label}"
 
     def __init__(self) -> None:
         self._texts: OrderedDict[str, torch.Tensor] = OrderedDict()
@@ -52,7 +57,7 @@ class DualEncoder(ABC):
 
     @abstractmethod
     def probabilities(self, cosines: torch.Tensor) -> torch.Tensor:
-        """Turn cosines ``[images, texts]`` into how likely each text goes with the image; rows add up to 1."""
+        """Turn cosines ``[images, texts]`` into how likely each text goes with the image, in the sense of `scoring`."""
 
     @abstractmethod
     def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
@@ -62,6 +67,10 @@ class DualEncoder(ABC):
             cosines: Of one image with each text, ``[texts]``.
             probabilities: Of the same texts.
         """
+
+    def label_text(self, label: str) -> str:
+        """Return the sentence that stands for a label."""
+        return self.label_template.format(label=label)
 
     def encode_texts(
         self,

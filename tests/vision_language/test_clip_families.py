@@ -1,0 +1,142 @@
+"""Chinese-CLIP, AltCLIP and pairs of encoders, held against transformers' own code on the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+import torch
+
+from sensorium import CLIP
+from sensorium.errors import InputError, ModelUnavailableError
+from tests import real_media
+from tests.checkpoints import dual_encoders
+
+TOLERANCE = 1e-4
+ENGLISH = ["a photo of a cat", "two dogs in the street!", "a bird"]
+CHINESE = ["一张猫的照片", "两个人走在街上", "火箭"]
+
+
+@pytest.fixture(scope="module")
+def images() -> list[PIL.Image.Image]:
+    pictures = [PIL.Image.open(real_media.photo(name)).convert("RGB") for name in ("chelsea", "astronaut", "coins")]
+    return [*pictures, pictures[0].crop((0, 0, 300, 40)), pictures[1].resize((20, 19))]
+
+
+@pytest.fixture(scope="module")
+def chinese_clip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
+    with CLIP(dual_encoders.tiny_chinese_clip(tmp_path_factory.mktemp("hub") / "tiny-chinese-clip")) as clip:
+        yield clip
+
+
+@pytest.fixture(scope="module")
+def altclip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
+    with CLIP(dual_encoders.tiny_altclip(tmp_path_factory.mktemp("hub") / "tiny-altclip")) as clip:
+        yield clip
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
+    with CLIP(dual_encoders.tiny_vision_text_dual_encoder(tmp_path_factory.mktemp("hub") / "tiny-lit")) as clip:
+        yield clip
+
+
+def reference(model: str, processor: str, clip: CLIP, images: list[PIL.Image.Image], texts: list[str]) -> Any:
+    """Return what the classes of transformers, called directly, make of the same files and inputs."""
+    import transformers
+
+    folder = clip.checkpoint.folder
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
+    pixels = getattr(transformers, processor).from_pretrained(folder)(images=images, return_tensors="pt")
+    with torch.no_grad():
+        return getattr(transformers, model).from_pretrained(folder).eval()(**tokens, **pixels)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "model", "processor", "texts"),
+    [
+        ("Chinese-CLIP", "chinese_clip", "ChineseCLIPModel", "ChineseCLIPImageProcessorPil", CHINESE),
+        ("AltCLIP", "altclip", "AltCLIPModel", "CLIPImageProcessorPil", [*ENGLISH, *CHINESE]),
+        ("VisionTextDualEncoder", "pair", "VisionTextDualEncoderModel", "ViTImageProcessorPil", ENGLISH),
+    ],
+)
+def test_equals_transformers(
+    family: str,
+    name: str,
+    model: str,
+    processor: str,
+    texts: list[str],
+    images: list[PIL.Image.Image],
+    request: pytest.FixtureRequest,
+    parity: Callable[[str, str, str], None],
+) -> None:
+    clip: CLIP = request.getfixturevalue(name)
+    theirs = reference(model, processor, clip, images, texts)
+    differences = [
+        (clip.encode_image(images) - theirs.image_embeds).abs().max().item(),
+        (clip.encode_text(texts) - theirs.text_embeds).abs().max().item(),
+        (clip.compute_similarity(images, texts) - theirs.logits_per_image.softmax(-1)).abs().max().item(),
+    ]
+    parity(
+        family,
+        f"transformers.{model}",
+        "largest difference: images {:.0e}, texts {:.0e}, probabilities {:.0e}".format(*differences),
+    )
+    assert max(differences) < TOLERANCE
+    # The check means something: other images and texts are far away.
+    assert (theirs.image_embeds[0] - theirs.image_embeds[1]).abs().max() > 100 * TOLERANCE
+    assert (theirs.text_embeds[0] - theirs.text_embeds[1]).abs().max() > 100 * TOLERANCE
+    assert clip.scoring == "softmax"
+    assert clip.embedding_size == theirs.image_embeds.shape[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "sentences"),
+    [
+        ("chinese_clip", ["猫", "火箭"], ["一张猫的照片", "一张火箭的照片"]),
+        ("altclip", ["cat", "火箭"], ["a photo of a cat", "一张火箭的照片"]),
+        ("pair", ["cat", "bird"], ["a photo of a cat", "a photo of a bird"]),
+    ],
+)
+def test_labels_come_in_the_sentence_of_the_family(
+    name: str, labels: list[str], sentences: list[str], images: list[PIL.Image.Image], request: pytest.FixtureRequest
+) -> None:
+    clip: CLIP = request.getfixturevalue(name)
+    found = clip.zero_shot_classification(images[0], labels)
+    expected = clip.compute_similarity(images[0], sentences)[0].tolist()
+    assert {item.label: item.score for item in found} == pytest.approx(dict(zip(labels, expected, strict=True)))
+    assert found.scoring == found.to_dict()["scoring"] == "softmax"
+    assert sum(item.score for item in found) == pytest.approx(1)
+
+
+def test_a_language_that_the_checkpoint_does_not_know(chinese_clip: CLIP, pair: CLIP) -> None:
+    for clip in (chinese_clip, pair):
+        with pytest.raises(InputError, match=r"doesn't know the characters of 'зелёный'"):
+            clip.encode_text("зелёный")
+
+
+@pytest.mark.parametrize("name", ["chinese_clip", "altclip", "pair"])
+def test_a_text_beyond_the_window_is_never_cut(name: str, request: pytest.FixtureRequest) -> None:
+    clip: CLIP = request.getfixturevalue(name)
+    assert clip.encode_text("cat " * 62).shape[0] == 1
+    with pytest.raises(InputError, match=r"has 65 tokens, and tiny-\S+ reads at most 64"):
+        clip.encode_text("cat " * 63)
+
+
+def test_a_checkpoint_of_another_family_is_one_sentence(altclip: CLIP, tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    folder = Path(shutil.copytree(altclip.checkpoint.folder, tmp_path / "mixed"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "clip"}))
+    with pytest.raises(ModelUnavailableError, match=r"damaged, or only half there|weights are missing") as raised:
+        CLIP(folder).load()
+    assert "\n" not in str(raised.value)
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelUnavailableError, match="CLIPImageProcessorPil are missing or damaged"):
+        CLIP(folder).load()
