@@ -47,7 +47,8 @@ class DepthMap(Record):
         near = 1 / np.maximum(self.depth, _NEAREST) if self.metric else self.depth
         near = near - near.min()
         span = near.max()
-        return (near / span if span > 0 else near).astype(np.float32)
+        scaled: npt.NDArray[np.float32] = (near / span if span > 0 else near).astype(np.float32)
+        return scaled
 
 
 class DepthEstimator(Task["DepthNetwork"]):

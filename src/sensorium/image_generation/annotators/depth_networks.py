@@ -50,6 +50,8 @@ class DepthAnything(DepthNetwork):
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         super().__init__(folder, checkpoint=checkpoint, device=device, dtype=dtype)
         self.metric = self.network.config.depth_estimation_type == "metric"
+        # Older transformers wrote null for "not scaled"; this one multiplies by it.
+        self.network.head.max_depth = self.network.head.max_depth or 1
 
 
 class DPT(DepthNetwork):

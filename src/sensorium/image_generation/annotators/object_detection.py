@@ -43,9 +43,8 @@ class ObjectDetector(Task["DetectionNetwork"]):
 
     task = "object-detection"
     families: ClassVar[dict[str, str]] = {
-        "rt_detr": "sensorium.image_generation.annotators.detection_networks:RTDetr",
-        "rt_detr_v2": "sensorium.image_generation.annotators.detection_networks:RTDetr",
-        "detr": "sensorium.image_generation.annotators.detection_networks:Detr",
+        "rt_detr": "sensorium.image_generation.annotators.detection_networks:DetectionNetwork",
+        "rt_detr_v2": "sensorium.image_generation.annotators.detection_networks:DetectionNetwork",
     }
 
     @property

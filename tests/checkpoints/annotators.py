@@ -1,0 +1,250 @@
+"""Tiny networks that make control maps, in the hub's on-disk layout: real configurations, random weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_IMAGENET_MEAN = [0.485, 0.456, 0.406]
+_IMAGENET_DEVIATION = [0.229, 0.224, 0.225]
+_CONV_NET = {
+    "hidden_sizes": [16, 24, 32, 40],
+    "depths": [1, 1, 1, 1],
+    "out_features": ["stage1", "stage2", "stage3", "stage4"],
+}
+COCO_BEGINNING = {0: "person", 1: "bicycle", 2: "car"}
+
+
+def tiny_depth_anything(folder: Path, *, metric: bool = False, seed: int = 0) -> Path:
+    """Build a Depth Anything like ``depth-anything/Depth-Anything-V2-Small-hf``.
+
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        metric: Whether it gives metres, like ``Depth-Anything-V2-Metric-Indoor-Small-hf``.
+        seed: Of its weights.
+    """
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
+
+    backbone = Dinov2Config(
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=56,
+        patch_size=14,
+        out_indices=[1, 2, 3, 4],
+        apply_layernorm=True,
+        reshape_hidden_states=False,
+    )
+    config = DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=32,
+        neck_hidden_sizes=[8, 12, 16, 24],
+        fusion_hidden_size=16,
+        head_hidden_size=8,
+        depth_estimation_type="metric" if metric else "relative",
+        max_depth=20 if metric else None,
+    )
+    _save(folder, seed, lambda: DepthAnythingForDepthEstimation(config), widen=3)
+    return _write_processor(
+        folder,
+        image_processor_type="DPTImageProcessor",
+        do_resize=True,
+        size={"height": 56, "width": 56},
+        ensure_multiple_of=14,
+        keep_aspect_ratio=True,
+        resample=3,
+        do_pad=False,
+        size_divisor=None,
+    )
+
+
+def tiny_dpt(folder: Path, *, seed: int = 0) -> Path:
+    """Build a DPT like ``Intel/dpt-large``; arguments as for `tiny_depth_anything`."""
+    from transformers import DPTConfig, DPTForDepthEstimation
+
+    config = DPTConfig(
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=48,
+        patch_size=8,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 12, 16, 24],
+        fusion_hidden_size=16,
+        is_hybrid=False,
+    )
+    _save(folder, seed, lambda: DPTForDepthEstimation(config), widen=3)
+    return _write_processor(
+        folder,
+        image_processor_type="DPTImageProcessor",
+        do_resize=True,
+        size={"height": 48, "width": 48},
+        ensure_multiple_of=1,
+        keep_aspect_ratio=False,
+        resample=2,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+
+
+def tiny_segformer(folder: Path, *, classes: Mapping[int, str], seed: int = 0) -> Path:
+    """Build a SegFormer like ``nvidia/segformer-b0-finetuned-ade-512-512``.
+
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        classes: The names of its classes.
+        seed: Of its weights.
+    """
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    config = SegformerConfig(
+        depths=[1, 1, 1, 1],
+        hidden_sizes=[8, 16, 24, 32],
+        num_attention_heads=[1, 2, 2, 2],
+        decoder_hidden_size=32,
+        id2label=dict(classes),
+        label2id={name: number for number, name in classes.items()},
+    )
+    _save(folder, seed, lambda: SegformerForSemanticSegmentation(config), widen=4)
+    return _write_segmentation_processor(folder)
+
+
+def tiny_upernet(folder: Path, *, classes: Mapping[int, str], seed: int = 0) -> Path:
+    """Build an UperNet like ``openmmlab/upernet-convnext-small``; arguments as for `tiny_segformer`."""
+    from transformers import ConvNextConfig, UperNetConfig, UperNetForSemanticSegmentation
+
+    config = UperNetConfig(
+        backbone_config=ConvNextConfig(**_CONV_NET),
+        hidden_size=32,
+        auxiliary_in_channels=32,
+        auxiliary_channels=16,
+        id2label=dict(classes),
+        label2id={name: number for number, name in classes.items()},
+    )
+    _save(folder, seed, lambda: UperNetForSemanticSegmentation(config), widen=4)
+    return _write_segmentation_processor(folder)
+
+
+def tiny_vitpose(folder: Path, *, experts: int = 1, joints: int = 17, seed: int = 0) -> Path:
+    """Build a ViTPose like ``usyd-community/vitpose-base-simple``.
+
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        experts: Over 1 it is a ViTPose++, like ``usyd-community/vitpose-plus-base``.
+        joints: How many it knows.
+        seed: Of its weights.
+    """
+    from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation
+
+    backbone = VitPoseBackboneConfig(
+        image_size=[64, 48],
+        patch_size=[16, 16],
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_experts=experts,
+        part_features=8 if experts > 1 else 256,
+        out_indices=[2],
+    )
+    config = VitPoseConfig(backbone_config=backbone, num_labels=joints)
+    _save(folder, seed, lambda: VitPoseForPoseEstimation(config), widen=6)
+    return _write_processor(
+        folder,
+        image_processor_type="VitPoseImageProcessor",
+        size={"height": 64, "width": 48},
+        do_affine_transform=True,
+        normalize_factor=200.0,
+    )
+
+
+def tiny_rt_detr(folder: Path, *, classes: Mapping[int, str] = COCO_BEGINNING, version: int = 1, seed: int = 0) -> Path:
+    """Build an RT-DETR like ``PekingU/rtdetr_r18vd``, or ``PekingU/rtdetr_v2_r18vd``.
+
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        classes: The names of its classes.
+        version: 1 or 2.
+        seed: Of its weights.
+    """
+    import transformers
+
+    backbone = transformers.RTDetrResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 16, 24, 32],
+        depths=[1, 1, 1, 1],
+        layer_type="basic",
+        out_features=["stage2", "stage3", "stage4"],
+    )
+    name = "RTDetr" if version == 1 else "RTDetrV2"
+    config = getattr(transformers, f"{name}Config")(
+        backbone_config=backbone,
+        encoder_hidden_dim=32,
+        encoder_in_channels=[16, 24, 32],
+        encoder_ffn_dim=32,
+        encoder_attention_heads=2,
+        d_model=32,
+        num_queries=10,
+        decoder_in_channels=[32, 32, 32],
+        decoder_ffn_dim=32,
+        decoder_layers=2,
+        decoder_attention_heads=2,
+        decoder_n_points=2,
+        id2label=dict(classes),
+        label2id={name: number for number, name in classes.items()},
+    )
+    _save(folder, seed, lambda: getattr(transformers, f"{name}ForObjectDetection")(config), widen=2)
+    return _write_processor(
+        folder,
+        image_processor_type="RTDetrImageProcessor",
+        do_resize=True,
+        size={"height": 64, "width": 64},
+        do_normalize=False,
+        do_pad=False,
+        resample=2,
+    )
+
+
+def _save(folder: Path, seed: int, build: Callable[[], Any], *, widen: float) -> None:
+    """Save a model with random weights.
+
+    Args:
+        folder: Where to.
+        seed: Of the weights.
+        build: Makes the model.
+        widen: Factor for the matrices: fresh ones give nearly the same everywhere, trained ones tell places apart.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    model = build()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(widen)
+    model.save_pretrained(folder)
+
+
+def _write_segmentation_processor(folder: Path) -> Path:
+    return _write_processor(
+        folder,
+        image_processor_type="SegformerImageProcessor",
+        do_resize=True,
+        size={"height": 64, "width": 64},
+        do_reduce_labels=True,
+        resample=2,
+    )
+
+
+def _write_processor(folder: Path, **settings: Any) -> Path:
+    common = {
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": _IMAGENET_MEAN,
+        "image_std": _IMAGENET_DEVIATION,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps({**common, **settings}))
+    return folder
