@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from sensorium.errors import UnsupportedError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.prompt_weights import parse_weights
 
 MAXIMUM_CHUNKS = 16
@@ -110,6 +110,7 @@ def embed_prompts(
 
     Raises:
         UnsupportedError: The pipeline has other text encoders.
+        InputError: ``clip_skip`` leaves out more layers than there are.
     """
     encoders = _encoders(pipeline)
     if not encoders:
@@ -117,6 +118,9 @@ def embed_prompts(
             f"{type(pipeline).__name__} has text encoders that take no attention weights",
             "Write the prompt without brackets, or choose a checkpoint of Stable Diffusion 1, 2 or XL",
         )
+    most = min(encoder.text_encoder.config.num_hidden_layers - 1 - encoder.penultimate for encoder in encoders)
+    if clip_skip is not None and not 0 <= clip_skip <= most:
+        raise InputError(f"clip_skip can't be {clip_skip}", f"Leave out 0 to {most} of the text encoder's layers")
     positive = [encoder.chunks(pipeline, prompt) for encoder in encoders]
     negative = [encoder.chunks(pipeline, negative_prompt or "") for encoder in encoders]
     dropped = max((_beyond(chunks) for chunks in positive), key=len)
@@ -254,7 +258,9 @@ def _encode_chunks(
     elif clip_skip is None:
         states = outputs[0]
     else:
-        states = text_encoder.text_model.final_layer_norm(outputs.hidden_states[-(clip_skip + 1)])
+        # Newer versions of transformers have no text_model inside; diffusers' own clip_skip fails with them.
+        inside = getattr(text_encoder, "text_model", text_encoder)
+        states = inside.final_layer_norm(outputs.hidden_states[-(clip_skip + 1)])
     pooled = outputs[0][:1] if outputs[0].ndim == 2 else None
     return _weighted(states, torch.tensor(weights, device=states.device), keep_mean=not encoder.penultimate), pooled
 

@@ -1,7 +1,7 @@
 """Attention weights in prompts, in the syntax of AUTOMATIC1111's web interface.
 
-``(word)`` counts 1.1 times, ``((word))`` 1.21 times, ``[word]`` 1/1.1 times, ``(word:1.3)`` 1.3 times. ``\\(``, ``\\)``,
-``\\[``, ``\\]`` and ``\\\\`` are the characters themselves. The word ``BREAK`` starts a new chunk.
+``(word)`` counts 1.1 times, ``((word))`` 1.21 times, ``[word]`` 1/1.1 times, ``(word:1.3)`` 1.3 times. A backslash
+before a bracket or a backslash makes it a character like any other. The word ``BREAK`` starts a new chunk.
 
 Nothing is an error, as in that interface: a bracket that is never closed reaches to the end of the prompt, a closing
 bracket that was never opened is text, and so is a weight that is no number or stands outside of round brackets.
