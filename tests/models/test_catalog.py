@@ -10,10 +10,44 @@ from pathlib import Path
 import pytest
 
 from sensorium.errors import InputError, ModelUnavailableError, SensoriumError
-from sensorium.models import catalog
+from sensorium.models import catalog, device
+from sensorium.models.device import HARDWARE
 
 ENTRIES = catalog.entries()
 TASK = "speech-to-text"
+
+WITHOUT_STARTER = {
+    "depth-estimation",
+    "image-control",
+    "image-segmentation",
+    "object-detection",
+    "text-to-image",
+    "video-classification",
+}
+"""No package carries weights for these tasks."""
+CHOSEN_BY_NAME = {"image-control"}
+"""Tasks without a default: each kind of control has a checkpoint of its own."""
+WITHOUT_LANGUAGE = {"depth-estimation", "image-segmentation", "object-detection", "people-detection", "pose-estimation"}
+UNPINNED: dict[str, str] = {}
+"""Hub entries without a commit, with the reason."""
+CHAPTER = {
+    "openai/clip-vit-base-patch32": "image-text-similarity",
+    "Salesforce/blip2-opt-2.7b": "image-question-answering",
+    "liuhaotian/llava-v1.5-7b": "image-chat",
+    "openai/clip-vit-large-patch14": "image-text-similarity",
+    "stabilityai/stable-diffusion-2-1": "text-to-image",
+    "runwayml/stable-diffusion-v1-5": "text-to-image",
+    "lllyasviel/sd-controlnet-openpose": "image-control",
+    "lllyasviel/ControlNet": "pose-estimation",
+    "tiny": "speech-to-text",
+    "base": "speech-to-text",
+    "small": "speech-to-text",
+    "medium": "speech-to-text",
+    "large": "speech-to-text",
+    "facebook/mms-tts-eng": "text-to-speech",
+    "MCG-NJU/videomae-base": "video-classification",
+}
+"""Every checkpoint that the chapter names, by the chapter's name."""
 
 
 @pytest.fixture(params=ENTRIES, ids=lambda entry: entry.name)
@@ -29,7 +63,7 @@ def test_every_entry_says_what_it_is_and_what_it_can_not_do(entry: catalog.Check
         assert "TO BE MEASURED" not in text
     assert entry.licence
     assert entry.citation
-    assert entry.languages or entry.task == "people-detection"
+    assert bool(entry.languages) or entry.task in WITHOUT_LANGUAGE
     assert entry.size_bytes > 0
     assert entry.memory_bytes > 0
 
@@ -46,16 +80,18 @@ def test_every_entry_can_be_had(entry: catalog.Checkpoint) -> None:
     for component in entry.components:
         assert not catalog.named(component).components
     if entry.repository:
-        assert re.fullmatch(r"[0-9a-f]{40}", entry.revision), "hub entries are pinned to a commit"
+        pinned = re.fullmatch(r"[0-9a-f]{40}", entry.revision)
+        assert bool(pinned) != (entry.name in UNPINNED), "hub entries are pinned to a commit"
+        assert entry.hub_files
     assert entry.repository or entry.components or entry.installed or any(file.parts for file in entry.files)
 
 
 def test_no_entry_fetches_pickled_weights_from_the_hub(entry: catalog.Checkpoint) -> None:
     for pattern in entry.hub_files:
-        assert not re.search(r"pytorch_model.*|\.(pt|pth|ckpt|pkl|msgpack|h5)$", pattern)
-        if pattern.endswith(".bin"):
-            assert pattern == "model.bin", "CTranslate2's own format"
-            assert "ctranslate2" in entry.family
+        if pattern == "model.bin":
+            assert "ctranslate2" in entry.family, "CTranslate2's own format"
+            continue
+        assert re.search(r"\.(safetensors|json|txt|model|jinja)$", pattern)
 
 
 def test_every_file_carries_its_entrys_name() -> None:
@@ -64,15 +100,69 @@ def test_every_file_carries_its_entrys_name() -> None:
 
 
 def test_one_default_for_each_task_and_profile() -> None:
-    defaults = Counter((entry.task, profile) for entry in ENTRIES for profile in entry.profiles)
-    assert [pair for pair, count in defaults.items() if count > 1] == []
-    assert {profile for _, profile in defaults} <= set(catalog.PROFILES)
-    starters = {task for task, profile in defaults if profile == "starter"}
-    assert starters == {entry.task for entry in ENTRIES}
+    for task in {task for entry in ENTRIES for task in (entry.task, *entry.also_for)}:
+        starters, standard = (catalog.defaults(task, profile) for profile in ("starter", "standard"))
+        assert len(starters) == (task not in WITHOUT_STARTER), task
+        assert len(standard) <= 1, task
+        best = Counter(machine for entry in catalog.defaults(task, "best") for machine in entry.hardware)
+        assert best == ({} if task in CHOSEN_BY_NAME else dict.fromkeys(HARDWARE, 1)), task
+
+
+def test_profiles_are_known_and_the_best_has_reasons(entry: catalog.Checkpoint) -> None:
+    assert set(entry.profiles) <= set(catalog.PROFILES)
+    assert set(entry.by_name) <= set(entry.profiles)
+    assert set(entry.hardware) <= set(HARDWARE)
+    best = "best" in entry.profiles
+    assert best == bool(entry.hardware) == (len(entry.reason) > 20 and entry.reason.endswith("."))
+
+
+@pytest.mark.parametrize("machine", HARDWARE)
+def test_the_best_depends_on_the_machine(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSORIUM_HARDWARE", machine)
+    device.hardware_class.cache_clear()
+    found = catalog.resolve(None, task="image-chat", profile="best")
+    device.hardware_class.cache_clear()
+    assert machine in found.hardware
+    assert found == catalog.resolve(None, task="image-question-answering", profile="best")
+
+
+@pytest.mark.parametrize(("name", "task"), CHAPTER.items())
+def test_the_chapters_checkpoints_resolve_to_living_ones_of_the_standard_profile(name: str, task: str) -> None:
+    found = catalog.resolve(name, task=task)
+    assert "standard" in found.profiles
+    assert found.repository
+    assert re.fullmatch(r"[0-9a-f]{40}", found.revision)
+    assert found.licence
+    assert found.size_bytes
+    assert found.memory_bytes
+    assert not found.repository.startswith(("stabilityai/stable-diffusion-2", "runwayml/", "liuhaotian/"))
+
+
+def test_weights_that_do_several_tasks_are_one_entry() -> None:
+    llava = catalog.resolve("liuhaotian/llava-v1.5-7b", task="image-question-answering")
+    assert llava == catalog.resolve("llava-1.5-7b", task="image-chat")
+    assert catalog.resolve(None, task="image-question-answering", profile="standard").name == "blip2-opt-2.7b"
+    assert "llava-1.5-7b" in {entry.name for entry in catalog.entries("image-question-answering")}
+
+
+def test_a_task_without_a_starter_says_what_to_pull() -> None:
+    with pytest.raises(ModelUnavailableError) as caught:
+        catalog.resolve(None, task="text-to-image", profile="starter")
+    assert str(caught.value) == (
+        "The profile 'starter' has no checkpoint for text-to-image. Pull one where there is network: "
+        "'sensorium models pull stable-diffusion-2-1', then use the profile 'standard'."
+    )
+    with pytest.raises(ModelUnavailableError, match="Name one with model=…"):
+        catalog.resolve(None, task="image-control", profile="standard")
 
 
 def test_no_name_means_two_checkpoints() -> None:
-    names = [(entry.task, name) for entry in ENTRIES for name in {entry.name, entry.repository, *entry.aliases} if name]
+    names = [
+        (task, name)
+        for entry in ENTRIES
+        for task in (entry.task, *entry.also_for)
+        for name in {entry.name, entry.repository, *entry.aliases} - {""}
+    ]
     assert [pair for pair, count in Counter(names).items() if count > 1] == []
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import InputError, ModelUnavailableError
+from sensorium.models.device import hardware_class
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -71,7 +72,12 @@ class Checkpoint:
         name: The catalog name.
         task: What it does: ``image-text-similarity``, ``speech-to-text``, …
         family: Which loader of the task opens it; "" until its ``config.json`` tells.
-        profiles: The profiles whose default it is for its task.
+        also_for: Further tasks that the same weights do.
+        profiles: The profiles that it belongs to. It is their default for its task, and for those of ``also_for``
+            that no other entry of the profile is made for.
+        by_name: Those of its profiles whose default it isn't: there it is chosen by its name.
+        hardware: The classes of machines whose default it is in the profile ``best``.
+        reason: Why it is in the profile ``best``.
         aliases: Other names: chapter names, hub ids that moved.
         repository: Hub id, or "".
         revision: Hub commit, or "".
@@ -83,7 +89,7 @@ class Checkpoint:
         endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
         licence: SPDX identifier or the licence's name.
         size_bytes: Size of all files, roughly; 0 if unknown.
-        memory_bytes: Memory needed to run, roughly; 0 if unknown.
+        memory_bytes: Memory needed to run on a CPU, roughly; 0 if unknown. In half precision weights need half.
         languages: Language codes; ``("multilingual",)`` for about a hundred.
         description: What it is, in a sentence.
         limits: What it can't do, with measured accuracy.
@@ -93,7 +99,11 @@ class Checkpoint:
     name: str
     task: str
     family: str = ""
+    also_for: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    by_name: tuple[str, ...] = ()
+    hardware: tuple[str, ...] = ()
+    reason: str = ""
     aliases: tuple[str, ...] = ()
     repository: str = ""
     revision: str = ""
@@ -118,7 +128,7 @@ def entries(task: str | None = None, profile: str | None = None) -> list[Checkpo
     return [
         entry
         for entry in sorted(found, key=lambda entry: (entry.task, entry.name))
-        if (task is None or entry.task == task) and (profile is None or profile in entry.profiles)
+        if (task is None or task in (entry.task, *entry.also_for)) and (profile is None or profile in entry.profiles)
     ]
 
 
@@ -165,7 +175,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
         return _from_endpoint(wanted, task)
     of_that_name = [e for e in _read_catalog().values() if wanted in {e.name, e.repository, *e.aliases} - {""}]
     for entry in of_that_name:
-        if entry.task == task:
+        if task in (entry.task, *entry.also_for):
             return entry
     path = Path(wanted).expanduser()
     if wanted and path.is_dir():
@@ -236,12 +246,26 @@ def _known_profile(profile: str) -> str:
 
 
 def _profile_default(task: str, profile: str) -> Checkpoint:
-    for entry in entries(task, profile):
-        return entry
+    found = defaults(task, profile)
+    if profile == "best":
+        machine = hardware_class() if found else ""
+        found = [entry for entry in found if machine in entry.hardware]
+    if found:
+        return found[0]
+    others = defaults(task, "standard")
+    name = others[0].name if others else ""
     raise ModelUnavailableError(
         f"The profile {profile!r} has no checkpoint for {task}",
-        f"Name one with model=…; 'sensorium models list --task {task}' shows what there is",
+        f"Pull one where there is network: 'sensorium models pull {name}', then use the profile 'standard'"
+        if name and profile != "standard"
+        else f"Name one with model=…; 'sensorium models list --task {task}' shows what there is",
     )
+
+
+def defaults(task: str, profile: str) -> list[Checkpoint]:
+    """Return what a profile uses for a task if no name is given: one entry, or one for each class of machines."""
+    found = [entry for entry in entries(task, profile) if profile not in entry.by_name]
+    return [entry for entry in found if entry.task == task] or found
 
 
 def _from_folder(folder: Path, task: str) -> Checkpoint:

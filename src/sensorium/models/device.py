@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium.errors import InputError, InsufficientMemoryError
-from sensorium.models.memory import available_memory
+from sensorium.models.memory import available_memory, total_memory
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,8 @@ _GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd
 """NVIDIA cards, NVIDIA Jetson, Windows' Linux subsystem, AMD."""
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
+HARDWARE = {"cpu": -1, "gpu-8gb": 0, "gpu-24gb": 20_000_000_000, "gpu-80gb": 70_000_000_000}
+"""Classes of machines that the profile ``best`` tells apart, each with the GPU memory in bytes that it begins with."""
 _WORKING_MEMORY = 1_500_000_000
 """What a GPU needs beside the weights: activations, the libraries' own buffers."""
 _LARGEST_PART = 0.8
@@ -159,6 +161,32 @@ def resolve_device(device: str = "auto") -> str:
     if not present.get(kind, False):
         raise InputError(f"The device {device!r} is not on this machine", "Use device='auto' or device='cpu'")
     return device
+
+
+@cache
+def hardware_class() -> str:
+    """Return the class of this machine, for which the profile ``best`` chooses: see `HARDWARE`.
+
+    ``SENSORIUM_HARDWARE`` overrides it: a checkpoint for another machine can be chosen and pulled here.
+
+    Raises:
+        InputError: ``SENSORIUM_HARDWARE`` names no class.
+    """
+    chosen = os.environ.get("SENSORIUM_HARDWARE", "")
+    if chosen:
+        if chosen not in HARDWARE:
+            raise InputError(
+                f"SENSORIUM_HARDWARE={chosen!r} is no class of machines", f"Set it to one of {', '.join(HARDWARE)}"
+            )
+        return chosen
+    where = resolve_device("auto")
+    if where == "cpu":
+        return "cpu"
+    import torch
+
+    # Apple's GPUs share the main memory, of which macOS lets them use about two thirds.
+    memory = torch.cuda.mem_get_info()[1] if where == "cuda" else total_memory() * 2 // 3
+    return max((name for name, least in HARDWARE.items() if memory >= least), key=HARDWARE.__getitem__)
 
 
 def _has_no_accelerator() -> bool:
