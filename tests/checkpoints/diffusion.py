@@ -1,0 +1,305 @@
+"""Tiny diffusion checkpoints in the hub's on-disk layout: real configurations and tokenizers, random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.checkpoints.clip import write_clip_tokenizer
+
+NATIVE_SIDE = 64
+"""Side of the pictures that all of these paint by default, in pixels."""
+
+_LATENTS = NATIVE_SIDE // 8
+_T5_WORDS = "a the of and in on at red blue green cat dog house tree sun sky lighthouse mountain oil painting".split()
+
+
+def tiny_stable_diffusion(
+    folder: Path,
+    *,
+    scheduler: str = "PNDMScheduler",
+    scheduler_settings: dict[str, Any] | None = None,
+    safety_checker: bool = False,
+    guidance_embedded: bool = False,
+    unet_channels: int = 4,
+    class_name: str = "StableDiffusionPipeline",
+    seed: int = 0,
+) -> Path:
+    """Build a Stable Diffusion like ``stable-diffusion-v1-5``, with hidden sizes of tens.
+
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        scheduler: Class of its scheduler.
+        scheduler_settings: What differs from Stable Diffusion's settings.
+        safety_checker: Whether it has one; it flags nothing until `set_safety_thresholds` says otherwise.
+        guidance_embedded: Whether guidance is an input of the U-Net, as in consistency models.
+        unet_channels: 9 for a checkpoint made for inpainting only.
+        class_name: What ``model_index.json`` says.
+        seed: Of its weights.
+    """
+    import torch
+    from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+
+    torch.manual_seed(seed)
+    tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32)
+    unet = UNet2DConditionModel(
+        sample_size=_LATENTS,
+        in_channels=unet_channels,
+        out_channels=4,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=32,
+        attention_head_dim=4,
+        norm_num_groups=8,
+        time_cond_proj_dim=16 if guidance_embedded else None,
+    )
+    checker, processor = _safety_checker() if safety_checker else (None, None)
+    StableDiffusionPipeline(
+        vae=_autoencoder(),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=_scheduler(scheduler, scheduler_settings),
+        safety_checker=checker,
+        feature_extractor=processor,
+        requires_safety_checker=safety_checker,
+    ).save_pretrained(folder)
+    _edit(folder / "model_index.json", _class_name=class_name)
+    if safety_checker:
+        # The name that Stable Diffusion's repositories use; transformers has it no more.
+        _edit(folder / "model_index.json", feature_extractor=["transformers", "CLIPFeatureExtractor"])
+        set_safety_thresholds(folder, 1.0)
+    return folder
+
+
+def set_safety_thresholds(folder: Path, threshold: float) -> None:
+    """Let the safety checker of a tiny checkpoint flag everything (-1), or nothing (1)."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "safety_checker" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["concept_embeds_weights"].fill_(threshold)
+    tensors["special_care_embeds_weights"].fill_(threshold)
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def tiny_stable_diffusion_xl(folder: Path, *, seed: int = 0) -> Path:
+    """Build a Stable Diffusion XL like ``stable-diffusion-xl-base-1.0``, with hidden sizes of tens."""
+    import torch
+    from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+
+    torch.manual_seed(seed)
+    tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32)
+    tokenizer_2, text_encoder_2 = _clip_text(folder / "tokenizer_2", hidden_size=32, projection=32)
+    unet = UNet2DConditionModel(
+        sample_size=_LATENTS,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=(2, 4),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        transformer_layers_per_block=(1, 2),
+        projection_class_embeddings_input_dim=80,
+        cross_attention_dim=64,
+        norm_num_groups=8,
+    )
+    StableDiffusionXLPipeline(
+        vae=_autoencoder(),
+        text_encoder=text_encoder,
+        text_encoder_2=text_encoder_2,
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer_2,
+        unet=unet,
+        scheduler=_scheduler("EulerDiscreteScheduler", None),
+        force_zeros_for_empty_prompt=True,
+    ).save_pretrained(folder)
+    return folder
+
+
+def tiny_stable_diffusion_3(folder: Path, *, seed: int = 0) -> Path:
+    """Build a Stable Diffusion 3 like ``stable-diffusion-3-medium-diffusers``, with hidden sizes of tens."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
+
+    torch.manual_seed(seed)
+    tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32, projection=32)
+    tokenizer_2, text_encoder_2 = _clip_text(folder / "tokenizer_2", hidden_size=32, projection=32)
+    tokenizer_3, text_encoder_3 = _t5(folder / "tokenizer_3", 32)
+    StableDiffusion3Pipeline(
+        transformer=SD3Transformer2DModel(
+            sample_size=_LATENTS,
+            patch_size=2,
+            in_channels=16,
+            num_layers=2,
+            attention_head_dim=8,
+            num_attention_heads=4,
+            caption_projection_dim=32,
+            joint_attention_dim=32,
+            pooled_projection_dim=64,
+            out_channels=16,
+            pos_embed_max_size=32,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=_autoencoder(latent_channels=16, scaling_factor=1.5305, shift_factor=0.0609),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        text_encoder_2=text_encoder_2,
+        tokenizer_2=tokenizer_2,
+        text_encoder_3=text_encoder_3,
+        tokenizer_3=tokenizer_3,
+    ).save_pretrained(folder)
+    return folder
+
+
+def tiny_flux(folder: Path, *, guidance_embedded: bool = True, seed: int = 0) -> Path:
+    """Build a FLUX like ``FLUX.1-dev`` (or, without embedded guidance, ``FLUX.1-schnell``), with hidden sizes of tens."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+
+    torch.manual_seed(seed)
+    tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32)
+    tokenizer_2, text_encoder_2 = _t5(folder / "tokenizer_2", 32)
+    FluxPipeline(
+        transformer=FluxTransformer2DModel(
+            patch_size=1,
+            in_channels=64,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=32,
+            pooled_projection_dim=32,
+            guidance_embeds=guidance_embedded,
+            axes_dims_rope=(4, 4, 8),
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=guidance_embedded),
+        vae=_autoencoder(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        text_encoder_2=text_encoder_2,
+        tokenizer_2=tokenizer_2,
+    ).save_pretrained(folder)
+    return folder
+
+
+def tiny_lora(file: Path, base: Path, *, seed: int = 0) -> Path:
+    """Write a LoRA file for the U-Net and the text encoder of a tiny Stable Diffusion, as diffusers saves them."""
+    import torch
+    from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+    from diffusers.utils import convert_state_dict_to_diffusers
+    from peft import LoraConfig, get_peft_model_state_dict
+    from transformers import CLIPTextModel
+
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel.from_pretrained(base / "unet")
+    text_encoder = CLIPTextModel.from_pretrained(base / "text_encoder")
+    unet.add_adapter(LoraConfig(r=4, init_lora_weights=False, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
+    text_encoder.add_adapter(LoraConfig(r=4, init_lora_weights=False, target_modules=["q_proj", "v_proj"]))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    StableDiffusionPipeline.save_lora_weights(
+        file.parent,
+        unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)),
+        text_encoder_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(text_encoder)),
+        weight_name=file.name,
+    )
+    return file
+
+
+def _autoencoder(*, latent_channels: int = 4, scaling_factor: float = 0.18215, shift_factor: float | None = None) -> Any:
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        block_out_channels=(8, 8, 16, 16),
+        layers_per_block=1,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=latent_channels,
+        norm_num_groups=4,
+        sample_size=NATIVE_SIDE,
+        scaling_factor=scaling_factor,
+        shift_factor=shift_factor,
+        use_quant_conv=shift_factor is None,
+        use_post_quant_conv=shift_factor is None,
+    )
+
+
+def _clip_text(folder: Path, *, hidden_size: int, projection: int | None = None) -> tuple[Any, Any]:
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+    vocabulary = write_clip_tokenizer(folder)
+    end = vocabulary["<|endoftext|>"]
+    config = CLIPTextConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=hidden_size,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=77,
+        bos_token_id=vocabulary["<|startoftext|>"],
+        eos_token_id=end,
+        pad_token_id=end,
+        projection_dim=projection or hidden_size,
+        hidden_act="gelu" if projection else "quick_gelu",
+    )
+    encoder = (CLIPTextModelWithProjection if projection else CLIPTextModel)(config)
+    return CLIPTokenizer.from_pretrained(folder), encoder
+
+
+def _t5(folder: Path, hidden_size: int) -> tuple[Any, Any]:
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -10.0), ("▁", -3.0)]
+    pieces += [(f"▁{word}", -2.0) for word in _T5_WORDS]
+    pieces += [(letter, -4.0) for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:()"]
+    tokenizer = T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
+    tokenizer.save_pretrained(folder)
+    config = T5Config(
+        vocab_size=len(pieces),
+        d_model=hidden_size,
+        d_kv=8,
+        d_ff=48,
+        num_layers=2,
+        num_heads=4,
+        feed_forward_proj="gated-gelu",
+        tie_word_embeddings=False,
+    )
+    return tokenizer, T5EncoderModel(config)
+
+
+def _scheduler(class_name: str, settings: dict[str, Any] | None) -> Any:
+    import diffusers
+
+    common = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+    own = {"PNDMScheduler": {"skip_prk_steps": True, "set_alpha_to_one": False}}.get(class_name, {})
+    return getattr(diffusers, class_name)(**{**common, **own, **(settings or {})})
+
+
+def _safety_checker() -> tuple[Any, Any]:
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig, CLIPImageProcessorPil
+
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "image_size": 32,
+        "patch_size": 8,
+    }
+    checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision, projection_dim=16))
+    side = {"height": 32, "width": 32}
+    return checker, CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=side)
+
+
+def _edit(file: Path, **values: Any) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}, indent=2))
