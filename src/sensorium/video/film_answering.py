@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from sensorium.answer import Evidence
 from sensorium.video.film_questions import FilmQuestion
+from sensorium.video.scene_story import SceneMoment, SceneStory
 from sensorium.video.video_story import (
-    Moment,
     Sentence,
-    VideoStory,
     clock,
     moment_evidence,
     sentence_evidence,
@@ -26,7 +25,7 @@ _OF_A_THING = {Asks.PRESENCE, Asks.COLOUR, Asks.IS_COLOUR, Asks.PLACE, Asks.KIND
 _OF_THE_WHOLE = {Asks.COLOUR, Asks.LIGHT, Asks.BLUR, Asks.SIZE}
 
 
-def moments_asked_for(story: VideoStory, question: FilmQuestion) -> Sequence[Moment]:
+def moments_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[SceneMoment]:
     """Return the moment at the time that a question names; all moments where it names none."""
     time = _time_asked_for(story, question)
     if time is None:
@@ -34,7 +33,7 @@ def moments_asked_for(story: VideoStory, question: FilmQuestion) -> Sequence[Mom
     return [max((moment for moment in story.moments if moment.start <= time), key=lambda moment: moment.start)]
 
 
-def sentences_asked_for(story: VideoStory, question: FilmQuestion) -> Sequence[Sentence]:
+def sentences_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[Sentence]:
     """Return what is said around the time that a question names; all sentences where it names none."""
     time = _time_asked_for(story, question)
     if time is None:
@@ -42,7 +41,7 @@ def sentences_asked_for(story: VideoStory, question: FilmQuestion) -> Sequence[S
     return [sentence for sentence in story.sentences if sentence.start - 1 <= time <= sentence.end + 1]
 
 
-def all_words(story: VideoStory, sentences: Sequence[Sentence]) -> Reply:
+def all_words(story: SceneStory, sentences: Sequence[Sentence]) -> Reply:
     """Repeat what is said."""
     if not story.sentences:
         return Reply(silence(story))
@@ -52,7 +51,7 @@ def all_words(story: VideoStory, sentences: Sequence[Sentence]) -> Reply:
     return Reply("\n".join(lines), tuple(sentence_evidence(item) for item in sentences))
 
 
-def tell(moments: Sequence[Moment], sentences: Sequence[Sentence], story: VideoStory) -> Reply:
+def tell(moments: Sequence[SceneMoment], sentences: Sequence[Sentence], story: SceneStory) -> Reply:
     """Tell what is seen and said, in the order of time."""
     if len(moments) == len(story.moments):
         return Reply(story.text(), story.evidence())
@@ -62,7 +61,7 @@ def tell(moments: Sequence[Moment], sentences: Sequence[Sentence], story: VideoS
     return Reply("\n".join(lines), tuple(evidence))
 
 
-def from_moments(moments: Sequence[Moment], question: Question) -> Reply | None:
+def from_moments(moments: Sequence[SceneMoment], question: Question) -> Reply | None:
     """Answer a question about a picture from the moments that can tell, naming their times; None if none can."""
     if question.about_people and question.asks is Asks.COUNT:
         return _most_people(moments, question)
@@ -81,7 +80,7 @@ def from_moments(moments: Sequence[Moment], question: Question) -> Reply | None:
     return None
 
 
-def people_times(moments: Sequence[Moment], question: Question, words: str) -> Reply:
+def people_times(moments: Sequence[SceneMoment], question: Question, words: str) -> Reply:
     """Say when somebody is seen."""
     found = [moment for moment in moments if moment.scene.people]
     if not found:
@@ -94,14 +93,14 @@ def people_times(moments: Sequence[Moment], question: Question, words: str) -> R
     return Reply(text, reply.evidence, reply.confidence)
 
 
-def times(what: str, found: Sequence[Moment]) -> Reply:
+def times(what: str, found: Sequence[SceneMoment]) -> Reply:
     """Say when something is seen."""
     evidence = tuple(moment_evidence(moment) for moment in found)
     confidences = [item.confidence for item in evidence if item.confidence is not None]
     return Reply(f"{what} is seen {_spans(found)}.", evidence, max(confidences, default=None))
 
 
-def not_seen(thing: Thing, moments: Sequence[Moment]) -> Reply:
+def not_seen(thing: Thing, moments: Sequence[SceneMoment]) -> Reply:
     """Say that something is not seen, or not surely."""
     best = max(moments, key=lambda moment: moment.scene.slightest_sign_of(thing))
     sign = best.scene.slightest_sign_of(thing)
@@ -118,7 +117,7 @@ def quoted(sentences: Sequence[Sentence]) -> str:
     return listed([f'at {clock(item.start)}: "{item.text}"' for item in sentences[:_MOST_QUOTES]])
 
 
-def what_is_seen(story: VideoStory) -> str:
+def what_is_seen(story: SceneStory) -> str:
     """Return in one sentence what the film shows, each thing once, with the time of its first sight."""
     first: dict[str, float] = {}
     for moment in story.moments:
@@ -128,18 +127,18 @@ def what_is_seen(story: VideoStory) -> str:
     return f"I can see {listed(shown)}." if shown else ""
 
 
-def silence(story: VideoStory) -> str:
+def silence(story: SceneStory) -> str:
     """Say why there are no words."""
     return "Nothing is said in this film." if story.has_audio else "The film has no sound track."
 
 
-def _time_asked_for(story: VideoStory, question: FilmQuestion) -> float | None:
+def _time_asked_for(story: SceneStory, question: FilmQuestion) -> float | None:
     if question.time is not None:
         return question.time
     return None if question.share is None else question.share * story.duration
 
 
-def _most_people(moments: Sequence[Moment], question: Question) -> Reply:
+def _most_people(moments: Sequence[SceneMoment], question: Question) -> Reply:
     most = max(moments, key=lambda moment: len(moment.scene.people))
     reply = answer_directly(most.scene, question)
     assert reply is not None, "people can always be counted"
@@ -149,13 +148,13 @@ def _most_people(moments: Sequence[Moment], question: Question) -> Reply:
     return Reply(text, (moment_evidence(most),), reply.confidence)
 
 
-def _nobody(moments: Sequence[Moment]) -> Evidence:
+def _nobody(moments: Sequence[SceneMoment]) -> Evidence:
     return Evidence("people", "Nobody was found", None, moments[0].start, moments[-1].end)
 
 
-def _each(replies: Sequence[tuple[Moment, Reply | None]]) -> Reply | None:
+def _each(replies: Sequence[tuple[SceneMoment, Reply | None]]) -> Reply | None:
     """Join the answers of several moments, the same ones once."""
-    by_text: OrderedDict[str, list[Moment]] = OrderedDict()
+    by_text: OrderedDict[str, list[SceneMoment]] = OrderedDict()
     for moment, reply in replies:
         if reply is not None:
             by_text.setdefault(reply.text.rstrip("."), []).append(moment)
@@ -167,7 +166,7 @@ def _each(replies: Sequence[tuple[Moment, Reply | None]]) -> Reply | None:
     return Reply(f"{text}.", evidence, max(confidences, default=None))
 
 
-def _spans(moments: Sequence[Moment]) -> str:
+def _spans(moments: Sequence[SceneMoment]) -> str:
     spans: list[list[float]] = []
     for moment in moments:
         if spans and abs(spans[-1][1] - moment.start) < 0.05:

@@ -5,11 +5,7 @@ Source: Zeng et al. 2023, Socratic Models: Composing Zero-Shot Multimodal Reason
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +16,7 @@ from sensorium.language.language_model import LanguageModel
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.speech.speech_to_text import SpeechToText
+from sensorium.video.film import FilmMemory
 from sensorium.video.film_answering import (
     all_words,
     from_moments,
@@ -34,16 +31,17 @@ from sensorium.video.film_answering import (
     what_is_seen,
 )
 from sensorium.video.film_questions import AsksOfFilm, FilmQuestion, parse_film_question
-from sensorium.video.video_story import Moment, Sentence, VideoStory, clock, read_story, sentence_evidence
+from sensorium.video.parts import Parts
+from sensorium.video.scene_story import SceneMoment, SceneStory, read_story
+from sensorium.video.video_story import Sentence, clock, sentence_evidence
 from sensorium.vision_language.answering import Reply, capitalised
 from sensorium.vision_language.questions import Asks, Question
 from sensorium.vision_language.scene import SceneReader
 from sensorium.vision_language.vocabulary import with_article
 
 if TYPE_CHECKING:
-    from sensorium.media.source import MediaSource
+    from sensorium.video.film import Film
 
-_STORIES_KEPT = 4
 _LONGEST_ANSWER = 40
 _MOST_QUOTES = 3
 _CLOSE, _VERY_CLOSE, _NEARLY_AS_CLOSE = 0.35, 0.6, 0.8
@@ -60,59 +58,61 @@ class SocraticVideoQA:
         checkpoint: The catalog entry.
         device: Where the parts run.
         dtype: The precision of the language model.
+        parts: Which models listen and write, and how many frames are looked at.
     """
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
         self._checkpoint = checkpoint
         self._scenes = SceneReader(device=device)
         self._scenes.load()
         # A silent film needs no recogniser, and most questions no language model: the first use loads them.
-        self._speech = SpeechToText(device=device)
-        self._language_model = LanguageModel(device=device, dtype=dtype)
-        self._stories: OrderedDict[str, VideoStory] = OrderedDict()
-        self._guard = threading.Lock()
+        parts = parts.completed(checkpoint)
+        self._speech = SpeechToText(parts.speech, device=device)
+        self._language_model = LanguageModel(parts.language_model, device=device, dtype=dtype)
+        self._num_frames = parts.num_frames
+        self._stories: FilmMemory[SceneStory] = FilmMemory()
 
     def answer(
-        self, video: MediaSource, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
     ) -> Answer:
         """Answer one question about a film, naming the times that the answer rests on."""
-        story = self._story(video, progress, cancel)
+        story = self._story(film, progress, cancel)
         check_cancelled(cancel)
         reply = self._reply(story, parse_film_question(question), cancel)
         return Answer(reply.text, model=self._model(story), evidence=reply.evidence, confidence=reply.confidence)
 
-    def describe(self, video: MediaSource, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
         """Tell what is seen and said in a film, one line a moment or sentence; no language model takes part."""
-        story = self._story(video, progress, cancel)
+        story = self._story(film, progress, cancel)
         return Answer(story.text(), model=self._model(story, words=False), evidence=story.evidence())
 
     def moments(
-        self, video: MediaSource, *, progress: ProgressCallback | None, cancel: Cancellation | None
-    ) -> list[Moment]:
+        self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> list[SceneMoment]:
         """Return a film's key moments, in the order of time."""
-        return list(self._story(video, progress, cancel).moments)
+        return list(self._story(film, progress, cancel).moments)
 
-    def _model(self, story: VideoStory, *, words: bool = True) -> str:
+    def _model(self, story: SceneStory, *, words: bool = True) -> str:
         parts = [self._scenes.model]
         parts += [self._speech.model] if story.has_audio else []
         parts += [self._language_model.model] if words else []
         return f"{self._checkpoint.name} ({' + '.join(parts)})"
 
-    def _story(self, video: MediaSource, progress: ProgressCallback | None, cancel: Cancellation | None) -> VideoStory:
-        """Look and listen, or remember: questions about one film come in rows."""
-        key = _identity(video)
-        with self._guard:
-            known = self._stories.get(key) if key else None
-        if known is None:
-            known = read_story(video, scenes=self._scenes, speech=self._speech, progress=progress, cancel=cancel)
-            if key:
-                with self._guard:
-                    self._stories[key] = known
-                    while len(self._stories) > _STORIES_KEPT:
-                        self._stories.popitem(last=False)
-        return known
+    def _story(self, film: Film, progress: ProgressCallback | None, cancel: Cancellation | None) -> SceneStory:
+        """Look and listen, or remember."""
+        return self._stories.get(
+            film,
+            lambda: read_story(
+                film,
+                scenes=self._scenes,
+                speech=self._speech,
+                num_frames=self._num_frames,
+                progress=progress,
+                cancel=cancel,
+            ),
+        )
 
-    def _reply(self, story: VideoStory, question: FilmQuestion, cancel: Cancellation | None) -> Reply:
+    def _reply(self, story: SceneStory, question: FilmQuestion, cancel: Cancellation | None) -> Reply:
         moments = moments_asked_for(story, question)
         sentences = sentences_asked_for(story, question)
         if question.asks is AsksOfFilm.LENGTH:
@@ -130,7 +130,7 @@ class SocraticVideoQA:
         direct = from_moments(moments, question.picture)
         return direct if direct is not None else self._from_transcript(story, sentences, question, cancel)
 
-    def _seen(self, story: VideoStory, moments: Sequence[Moment], question: FilmQuestion) -> Reply:
+    def _seen(self, story: SceneStory, moments: Sequence[SceneMoment], question: FilmQuestion) -> Reply:
         """Say when something is seen."""
         subject = Question(question.text, Asks.PRESENCE, question.subject)
         if not subject.subject:
@@ -145,7 +145,7 @@ class SocraticVideoQA:
         found = [moment for moment in moments if moment.scene.shows(thing)]
         return times(capitalised(with_article(thing.name)), found) if found else not_seen(thing, moments)
 
-    def _mentioned(self, story: VideoStory, subject: str) -> Reply:
+    def _mentioned(self, story: SceneStory, subject: str) -> Reply:
         """Say when a word is said."""
         if not story.sentences:
             return Reply(silence(story))
@@ -156,7 +156,7 @@ class SocraticVideoQA:
         evidence = tuple(sentence_evidence(item) for item in found)
         return Reply(f"{capitalised(subject)} is mentioned {quoted(found)}", evidence)
 
-    def _about(self, story: VideoStory, subject: str) -> Reply:
+    def _about(self, story: SceneStory, subject: str) -> Reply:
         """Repeat what is said about something: the sentences that name it, else the closest ones."""
         if not story.sentences:
             return Reply(silence(story))
@@ -169,7 +169,7 @@ class SocraticVideoQA:
         return Reply(capitalised(quoted(found)), tuple(sentence_evidence(item) for item in found))
 
     def _from_transcript(
-        self, story: VideoStory, sentences: Sequence[Sentence], question: FilmQuestion, cancel: Cancellation | None
+        self, story: SceneStory, sentences: Sequence[Sentence], question: FilmQuestion, cancel: Cancellation | None
     ) -> Reply:
         """Answer from the sentences that come closest to the question, in the model's words or in their own."""
         asks_for_a_fact = _ASKS_FOR_A_FACT.match(question.text.lower()) is not None
@@ -212,17 +212,3 @@ class SocraticVideoQA:
         near = [(value, item) for value, item in zip(nearness, sentences, strict=True) if value >= least]
         near.sort(key=lambda pair: -pair[0])
         return sorted((item for _, item in near[:_MOST_QUOTES]), key=lambda item: item.start)
-
-
-def _identity(video: MediaSource) -> str:
-    """Return what tells a film from others, or "" where nothing cheap does (addresses, open files)."""
-    if isinstance(video, bytes):
-        return hashlib.blake2b(video, digest_size=16).hexdigest()
-    if isinstance(video, (str, os.PathLike)):
-        path = Path(os.fspath(video))
-        try:
-            state = path.stat()
-        except (OSError, ValueError):
-            return ""
-        return f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
-    return ""

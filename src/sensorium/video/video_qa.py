@@ -1,49 +1,132 @@
-"""Questions about a film: ``VideoQA``."""
+"""Films: questions about them, what they show and say, and where: ``VideoQA``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Protocol
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from typing_extensions import TypeIs
 
 from sensorium.answer import Answer
-from sensorium.errors import InputError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.written_language import require_language
+from sensorium.models.catalog import current_profile
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.task import Task
+from sensorium.video.film import Film, FilmMemory
+from sensorium.video.parts import Parts
+from sensorium.video.results import Moderation, Subtitles, VideoClassification, VideoSearch
+from sensorium.vision_language.clip import CLIP
 
 if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+
+    from sensorium.media.image import ImageSource
     from sensorium.media.source import MediaSource
+    from sensorium.video.frame_embeddings import FrameEmbeddings
     from sensorium.video.video_story import Moment
+
+
+_MOST_FRAMES = 768
 
 
 class VideoAnswerer(Protocol):
     """What each family of checkpoints offers to `VideoQA`."""
 
     def answer(
-        self, video: MediaSource, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
     ) -> Answer:
         """Answer one question about a film."""
 
-    def describe(self, video: MediaSource, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
         """Tell what happens in a film, with timestamps."""
 
-    def moments(
-        self, video: MediaSource, *, progress: ProgressCallback | None, cancel: Cancellation | None
-    ) -> list[Moment]:
+
+@runtime_checkable
+class MomentLister(Protocol):
+    """What families offer that look at a film moment by moment."""
+
+    def moments(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> list[Moment]:
         """Return a film's key moments, in the order of time."""
 
 
+@runtime_checkable
+class ActionNamer(Protocol):
+    """What families offer that were trained to name actions."""
+
+    def actions(
+        self, film: Film, *, top_k: int, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> VideoClassification:
+        """Name what is done in a film, stretch by stretch."""
+
+
 class VideoQA(Task["VideoAnswerer"]):
-    """Answers questions about a film from its pictures and its sound track.
+    """Answers questions about a film, tells what it shows and says, finds moments in it.
+
+    There are two ways, chosen by the checkpoint. A pipeline (VideoMAE, and the starter) tells what is seen, done and
+    said, with times, and a language model answers from that. A video model (VideoLLaMA 3, LLaVA-NeXT-Video, Qwen-VL,
+    or any model that reads several pictures) sees frames with their times and answers by itself; it hears the sound
+    track only if ``speech`` is given.
 
     Args:
-        model: Catalog name, hub id, local folder, or None for the profile's default.
+        model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
+        captioner: Describes key frames in a pipeline: a checkpoint for `ImageQA`.
+        language_model: Answers in a pipeline: a checkpoint for `LanguageModel`.
+        speech: Listens: a checkpoint for `SpeechToText`.
+        encoder: Compares frames with texts in `search`, `moderate` and `classify`: a checkpoint for `CLIP`.
+        num_frames: How many frames questions are answered from; None for what suits film and checkpoint.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    The parts left out are the profile's defaults; each is loaded when it is first needed.
+
+    Raises:
+        ModelUnavailableError: No checkpoint of that name is known for this task.
+        InputError: ``num_frames`` is below 1 or above 768.
     """
 
     task: ClassVar[str] = "video-question-answering"
-    families: ClassVar[Mapping[str, str]] = {"socratic": "sensorium.video.socratic_video:SocraticVideoQA"}
+    families: ClassVar[Mapping[str, str]] = {
+        "socratic": "sensorium.video.socratic_video:SocraticVideoQA",
+        "videomae": "sensorium.video.video_pipeline:VideoPipeline",
+        "video_llama_3": "sensorium.video.video_model:VideoModel",
+        "llava_next_video": "sensorium.video.video_model:VideoModel",
+        "qwen2_vl": "sensorium.video.video_model:VideoModel",
+        "qwen2_5_vl": "sensorium.video.video_model:VideoModel",
+        "qwen3_vl": "sensorium.video.video_model:VideoModel",
+        "image-text-to-text": "sensorium.video.frames_model:FramesModel",
+    }
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        captioner: str | os.PathLike[str] | None = None,
+        language_model: str | os.PathLike[str] | None = None,
+        speech: str | os.PathLike[str] | None = None,
+        encoder: str | os.PathLike[str] | None = None,
+        num_frames: int | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> None:
+        super().__init__(model, device=device, dtype=dtype)
+        if num_frames is not None and not 1 <= num_frames <= _MOST_FRAMES:
+            raise InputError(f"num_frames is {num_frames}", f"Look at 1 to {_MOST_FRAMES} frames")
+        self._parts = Parts(
+            captioner=_name(captioner),
+            language_model=_name(language_model),
+            speech=_name(speech),
+            num_frames=num_frames,
+            profile=current_profile(),
+        )
+        self._encoder = _name(encoder)
+        self._clip: CLIP | None = None
+        self._listener: SpeechToText | None = None
+        self._embeddings: FilmMemory[FrameEmbeddings] = FilmMemory()
 
     def answer_video_question(
         self,
@@ -55,16 +138,16 @@ class VideoQA(Task["VideoAnswerer"]):
     ) -> Answer:
         """Answer a question about a film.
 
-        The film is looked at once; further questions about the same file are answered from memory.
+        A pipeline looks at the film once; further questions about the same file are answered from memory.
 
         Args:
             video_path: Any film that FFmpeg reads: path, address, bytes, open file.
             question: What to find out, such as "When does the dog appear?" or "What is said?".
-            progress: Told the frames seen and the seconds heard so far.
+            progress: Told the frames seen, the seconds heard and the tokens written so far.
             cancel: Stops at the next frame, sentence or token.
 
         Returns:
-            The answer, which names the times that it rests on; ``evidence`` carries them as ``start`` and ``end``.
+            The answer; ``evidence`` carries the moments that it rests on, with ``start`` and ``end``.
 
         Raises:
             InputError: The question is empty, or the file is no film or has no frames.
@@ -74,8 +157,9 @@ class VideoQA(Task["VideoAnswerer"]):
         if not isinstance(question, str) or not question.strip():
             raise InputError("The question is empty", "Write what you want to know about the film")
         require_language(question, self.checkpoint, what="question")
+        film = Film(video_path, progress=progress, cancel=cancel)
         self.load(progress=progress, cancel=cancel)
-        return self.backend.answer(video_path, question.strip(), progress=progress, cancel=cancel)
+        return self.backend.answer(film, question.strip(), progress=progress, cancel=cancel)
 
     def describe(
         self,
@@ -84,22 +168,26 @@ class VideoQA(Task["VideoAnswerer"]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer:
-        """Tell what is seen and said in a film, one line a moment, each with its time.
+        """Tell what happens in a film.
+
+        A pipeline gives one line for each thing that is seen, done or said, with its time; a video model tells it in
+        its own words.
 
         Args:
             video_path: Any film that FFmpeg reads.
             progress: Told the frames seen and the seconds heard so far.
-            cancel: Stops at the next frame or sentence.
+            cancel: Stops at the next frame, sentence or token.
 
         Returns:
-            The description; ``evidence`` carries each moment and sentence with ``start`` and ``end``.
+            The description; ``evidence`` carries what it rests on, with ``start`` and ``end``.
 
         Raises:
             InputError: The file is no film or has no frames.
             CancelledError: ``cancel`` was set.
         """
+        film = Film(video_path, progress=progress, cancel=cancel)
         self.load(progress=progress, cancel=cancel)
-        return self.backend.describe(video_path, progress=progress, cancel=cancel)
+        return self.backend.describe(film, progress=progress, cancel=cancel)
 
     def moments(
         self,
@@ -112,7 +200,211 @@ class VideoQA(Task["VideoAnswerer"]):
 
         Raises:
             InputError: The file is no film or has no frames.
+            UnsupportedError: The checkpoint is a video model, which sees the film as a whole.
             CancelledError: ``cancel`` was set.
         """
-        self.load(progress=progress, cancel=cancel)
-        return self.backend.moments(video_path, progress=progress, cancel=cancel)
+        film = Film(video_path, progress=progress, cancel=cancel)
+        backend = self.load(progress=progress, cancel=cancel).backend
+        if not isinstance(backend, MomentLister):
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} sees a film as a whole and lists no moments",
+                "Use describe(), or a pipeline such as 'MCG-NJU/videomae-base-finetuned-kinetics'",
+            )
+        return backend.moments(film, progress=progress, cancel=cancel)
+
+    def classify(
+        self,
+        video_path: MediaSource,
+        labels: Sequence[str] | None = None,
+        *,
+        top_k: int = 5,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> VideoClassification:
+        """Say what a film shows, as a whole and in stretches of at most 10 seconds.
+
+        Args:
+            video_path: Any film that FFmpeg reads.
+            labels: What to choose from, in words; the encoder compares them with frames. None for the actions that
+                the checkpoint was trained to name (VideoMAE).
+            top_k: How many labels to give.
+            progress: Told the frames or stretches seen.
+            cancel: Stops at the next frame or stretch.
+
+        Raises:
+            InputError: The file is no film or has no frames, a label can't be used, or ``top_k`` is below 1.
+            UnsupportedError: No labels are given, and the checkpoint names no actions by itself.
+            CancelledError: ``cancel`` was set.
+        """
+        from sensorium.video.video_classification import classify_by_labels, require_top_k
+
+        require_top_k(top_k)
+        film = Film(video_path, progress=progress, cancel=cancel)
+        if labels is not None:
+            chosen = [labels] if isinstance(labels, str) else list(labels)
+            clip = self._loaded_clip(progress, cancel)
+            return classify_by_labels(
+                self._embedded(film, clip, progress, cancel), clip, chosen, top_k=top_k, cancel=cancel
+            )
+        backend = self.load(progress=progress, cancel=cancel).backend
+        if not isinstance(backend, ActionNamer):
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} names no actions by itself",
+                "Say which labels to choose from, or choose 'MCG-NJU/videomae-base-finetuned-kinetics'",
+            )
+        return backend.actions(film, top_k=top_k, progress=progress, cancel=cancel)
+
+    def search(
+        self,
+        video_path: MediaSource,
+        text: str,
+        *,
+        limit: int = 5,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> VideoSearch:
+        """Find the moments of a film that go with a text; further searches in the same film take no time.
+
+        One frame a second is compared with the text, or 1800 frames of a film of more than half an hour.
+
+        Args:
+            video_path: Any film that FFmpeg reads.
+            text: What to look for, such as "a cat on a sofa".
+            limit: How many moments to give.
+            progress: Told the frames seen.
+            cancel: Stops at the next frame.
+
+        Raises:
+            InputError: The text is empty or can't be used, ``limit`` is below 1, or the file is no film.
+            CancelledError: ``cancel`` was set.
+        """
+        from sensorium.video.film_search import find_moments, require_search
+
+        require_search(text, limit)
+        film = Film(video_path, progress=progress, cancel=cancel)
+        clip = self._loaded_clip(progress, cancel)
+        return find_moments(
+            self._embedded(film, clip, progress, cancel), clip, text.strip(), limit=limit, cancel=cancel
+        )
+
+    def moderate(
+        self,
+        source: MediaSource | ImageSource,
+        policy: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        labels: Sequence[str] | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Moderation:
+        """Say where a film or a picture shows what a policy looks for.
+
+        A help for people who decide, not a decision: the encoder compares one frame a second with texts, and no
+        threshold is right for all pictures. The result says which checkpoint judged and what it could not judge.
+
+        Args:
+            source: A film or a picture.
+            policy: A TOML file with labels, what they show, and thresholds; or the same as a mapping; None for the
+                shipped one (``sensorium/video/data/moderation.toml``).
+            labels: Look for these labels of the policy only.
+            progress: Told the frames seen.
+            cancel: Stops at the next frame.
+
+        Raises:
+            InputError: The policy can't be used (no such file or label, a threshold outside 0 to 1), or the source
+                can't be read.
+            UnsupportedError: The checkpoint can judge none of the policy's labels.
+            CancelledError: ``cancel`` was set.
+        """
+        from sensorium.video.frame_embeddings import embed_picture
+        from sensorium.video.moderation import moderate_frames
+        from sensorium.video.moderation_policy import read_policy
+
+        wanted = read_policy(policy)
+        if labels is not None:
+            wanted = wanted.only([labels] if isinstance(labels, str) else list(labels))
+        clip = self._loaded_clip(progress, cancel)
+        if _is_decoded(source):
+            return moderate_frames(embed_picture(source, clip), clip, wanted, picture=True, cancel=cancel)
+        film = Film(source, progress=progress, cancel=cancel)
+        if film.is_picture:
+            return moderate_frames(embed_picture(film.source, clip), clip, wanted, picture=True, cancel=cancel)
+        embeddings = self._embedded(film, clip, progress, cancel)
+        return moderate_frames(embeddings, clip, wanted, picture=False, cancel=cancel)
+
+    def subtitles(
+        self,
+        video_path: MediaSource,
+        output_path: str | os.PathLike[str],
+        language: str | None = None,
+        *,
+        task: str = "transcribe",
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Subtitles:
+        """Write what is said in a film to a subtitle file, laid out for reading.
+
+        Args:
+            video_path: Any film that FFmpeg reads.
+            output_path: Where to; the suffix chooses the form: .srt, .vtt, .txt, .tsv, .json.
+            language: The language that is spoken; None to detect it.
+            task: ``"transcribe"``, or ``"translate"`` into English.
+            progress: Told the seconds heard.
+            cancel: Stops the work; no half-written file is left.
+
+        Raises:
+            InputError: The file has no sound track or can't be read, or the subtitles can't be written.
+            UnsupportedError: The recogniser doesn't do the language or the task.
+            CancelledError: ``cancel`` was set.
+        """
+        speech = self._loaded_speech()
+        path = speech.generate_subtitles(video_path, output_path, language, task, progress=progress, cancel=cancel)
+        return Subtitles(Path(path), speech.model)
+
+    def close(self) -> None:
+        """Let go of the checkpoint and the parts; the object loads again if used."""
+        super().close()
+        for part in (self._clip, self._listener):
+            if part is not None:
+                part.close()
+
+    def _options(self) -> Mapping[str, Hashable]:
+        return {"parts": self._parts}
+
+    def _family(self, folder: Path) -> str:
+        family = super()._family(folder)
+        return "image-text-to-text" if _reads_pictures(family) and family not in self.families else family
+
+    def _loaded_clip(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
+        if self._clip is None:
+            self._clip = CLIP(self._encoder, device=self._device, dtype=self._dtype)
+        return self._clip.load(progress=progress, cancel=cancel)
+
+    def _loaded_speech(self) -> SpeechToText:
+        if self._listener is None:
+            speech = self._parts.completed(self.checkpoint).speech
+            self._listener = SpeechToText(speech, device=self._device)
+        return self._listener
+
+    def _embedded(
+        self, film: Film, clip: CLIP, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> FrameEmbeddings:
+        from sensorium.video.frame_embeddings import embed_frames
+
+        return self._embeddings.get(film, lambda: embed_frames(film, clip, progress=progress, cancel=cancel))
+
+
+def _name(model: str | os.PathLike[str] | None) -> str | None:
+    return None if model is None else os.fspath(model)
+
+
+def _reads_pictures(family: str) -> bool:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    return family in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+
+def _is_decoded(source: MediaSource | ImageSource) -> TypeIs[PIL.Image.Image | np.ndarray]:
+    import numpy as np
+    from PIL import Image
+
+    return isinstance(source, (Image.Image, np.ndarray))

@@ -1,33 +1,18 @@
-"""What happens in a film: key moments with what is seen in them, and what is said, on one time line."""
+"""What happens in a film: what is seen, what is done and what is said, on one time line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensorium.answer import Evidence
-from sensorium.media.video import VideoFrame, VideoInfo, probe_video, sample_frames
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.media.video import VideoInfo
+from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.record import Record
-from sensorium.vision_language.answering import capitalised, contents, sureness
-from sensorium.vision_language.colours import describe_colours
-from sensorium.vision_language.scene import Scene, SceneReader
 
 if TYPE_CHECKING:
-    import numpy as np
-    import PIL.Image
-
-    from sensorium.media.source import MediaSource
     from sensorium.speech.speech_to_text import SpeechToText
-
-_FEWEST_FRAMES, _MOST_FRAMES = 16, 48
-_SECONDS_A_FRAME = 10.0
-_MOST_SCENES = 16
-# Finding scenes decodes the whole film; for longer ones that costs more than it tells.
-_LONGEST_FOR_SCENES = 900.0
-_FRAME_SIDE = 512
-_SAME_PICTURE = 0.012
+    from sensorium.video.film import Film
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,13 +23,30 @@ class Moment(Record):
         start: Where it begins, in seconds.
         end: Where it ends, in seconds.
         caption: What is seen, in a sentence or two.
-        scene: The facts seen in its surest frame.
+        confidence: From 0 to 1, or None where nothing measures it.
     """
 
     start: float
     end: float
     caption: str
-    scene: Scene
+    confidence: float | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Action(Record):
+    """Something that is done over a stretch of a film.
+
+    Attributes:
+        start: Where it begins, in seconds.
+        end: Where it ends, in seconds.
+        label: What is done.
+        score: How likely, from 0 to 1.
+    """
+
+    start: float
+    end: float
+    label: str
+    score: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,13 +64,17 @@ class Sentence(Record):
     text: str
 
 
+AnyMoment = TypeVar("AnyMoment", bound=Moment)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class VideoStory(Record):
+class VideoStory(Record, Generic[AnyMoment]):
     """A film on one time line.
 
     Attributes:
         duration: Seconds.
         moments: What is seen, in the order of time.
+        actions: What is done, in the order of time; empty where nobody looked for it.
         sentences: What is said, in the order of time.
         has_audio: Whether there is a sound track.
         language: Code of the language that is spoken; "" where nothing is.
@@ -76,26 +82,29 @@ class VideoStory(Record):
     """
 
     duration: float
-    moments: tuple[Moment, ...]
+    moments: tuple[AnyMoment, ...]
+    actions: tuple[Action, ...]
     sentences: tuple[Sentence, ...]
     has_audio: bool
     language: str
     frames: int
 
     def evidence(self) -> tuple[Evidence, ...]:
-        """Return everything that is seen and said, in the order of time."""
+        """Return everything that is seen, done and said, in the order of time."""
         seen = [moment_evidence(moment) for moment in self.moments]
+        done = [action_evidence(action) for action in self.actions]
         said = [sentence_evidence(sentence) for sentence in self.sentences]
-        return tuple(sorted([*seen, *said], key=lambda item: (item.start or 0.0, item.kind)))
+        return tuple(sorted([*seen, *done, *said], key=lambda item: (item.start or 0.0, item.kind)))
 
     def text(self) -> str:
-        """Return the time line in words, one line a moment or sentence, each with its time."""
-        lines = [f"[{span(item.start, item.end)}] {item.text}" for item in self.evidence()]
+        """Return the time line in words, one line for each thing that is seen, done or said, with its time."""
+        return "\n".join([*map(timed, self.evidence()), *self.about_sound()])
+
+    def about_sound(self) -> list[str]:
+        """Return why there are no words, as one line; none where there are words."""
         if not self.has_audio:
-            lines.append("The film has no sound track.")
-        elif not self.sentences:
-            lines.append("Nothing is said.")
-        return "\n".join(lines)
+            return ["The film has no sound track."]
+        return [] if self.sentences else ["Nothing is said."]
 
 
 def clock(seconds: float | None) -> str:
@@ -111,9 +120,19 @@ def span(start: float | None, end: float | None) -> str:
     return first if first == last else f"{first}-{last}"
 
 
+def timed(item: Evidence) -> str:
+    """Return something seen, done or said with its time in front."""
+    return f"[{span(item.start, item.end)}] {item.text}"
+
+
 def moment_evidence(moment: Moment) -> Evidence:
     """Return a moment as something that an answer rests on."""
-    return Evidence("frame", moment.caption, sureness(moment.scene), moment.start, moment.end)
+    return Evidence("frame", moment.caption, moment.confidence, moment.start, moment.end)
+
+
+def action_evidence(action: Action) -> Evidence:
+    """Return an action as something that an answer rests on."""
+    return Evidence("action", f"Action: {action.label}.", round(action.score, 3), action.start, action.end)
 
 
 def sentence_evidence(sentence: Sentence) -> Evidence:
@@ -121,109 +140,21 @@ def sentence_evidence(sentence: Sentence) -> Evidence:
     return Evidence("transcript", f'It is said: "{sentence.text}"', None, sentence.start, sentence.end)
 
 
-def read_story(
-    video: MediaSource,
-    *,
-    scenes: SceneReader,
+def listen(
+    film: Film,
+    info: VideoInfo,
     speech: SpeechToText,
+    *,
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
-) -> VideoStory:
-    """Look at a film's key moments and listen to its sound track.
-
-    At least 16 frames spread over the whole film, one each ten seconds up to 48, and where the scene changes.
-
-    Args:
-        video: Path, address, data URI, bytes or open file.
-        scenes: Looks at frames.
-        speech: Listens.
-        progress: Told the frames seen and the seconds heard.
-        cancel: Stops at the next frame or sentence.
+) -> tuple[tuple[Sentence, ...], str]:
+    """Return what is said in a film, and the code of the language; nothing and "" where nothing is said.
 
     Raises:
-        InputError: The file is no film or has no frames.
         CancelledError: ``cancel`` was set.
     """
-    info = probe_video(video)
-    frames = _key_frames(video, info)
-    seen = _look(frames, scenes, progress, cancel)
-    sentences: tuple[Sentence, ...] = ()
-    language = ""
-    if info.has_audio:
-        heard = speech.transcribe(video, progress=progress, cancel=cancel)
-        sentences = tuple(Sentence(segment.start, segment.end, segment.text.strip()) for segment in heard.segments)
-        language = heard.language if sentences else ""
-    return VideoStory(
-        duration=info.duration,
-        moments=tuple(_merged(seen, info.duration)),
-        sentences=sentences,
-        has_audio=info.has_audio,
-        language=language,
-        frames=len(frames),
-    )
-
-
-def _key_frames(video: MediaSource, info: VideoInfo) -> list[VideoFrame]:
-    count = min(_MOST_FRAMES, max(_FEWEST_FRAMES, round(info.duration / _SECONDS_A_FRAME)))
-    frames = {frame.time: frame for frame in sample_frames(video, count, minimum_side=_FRAME_SIDE)}
-    if info.duration <= _LONGEST_FOR_SCENES:
-        for frame in sample_frames(video, _MOST_SCENES, scenes=True, minimum_side=_FRAME_SIDE):
-            frames.setdefault(frame.time, frame)
-    return [frames[time] for time in sorted(frames)]
-
-
-def _look(
-    frames: list[VideoFrame], scenes: SceneReader, progress: ProgressCallback | None, cancel: Cancellation | None
-) -> list[tuple[float, Scene]]:
-    seen: list[tuple[float, Scene]] = []
-    before: np.ndarray | None = None
-    for done, frame in enumerate(frames):
-        check_cancelled(cancel)
-        report(progress, "looking", done, len(frames), "frames")
-        sketch = _sketch(frame.image)
-        # A frame that looks like the one before it shows the same; a still picture in a film is looked at once.
-        still = before is not None and float(abs(sketch - before).mean()) < _SAME_PICTURE
-        seen.append((frame.time, seen[-1][1] if still else scenes.read(frame.image, cancel=cancel)))
-        before = sketch
-    report(progress, "looking", len(frames), len(frames), "frames")
-    return seen
-
-
-def _sketch(image: PIL.Image.Image) -> np.ndarray:
-    import numpy as np
-
-    return np.asarray(image.convert("RGB").resize((32, 32)), dtype=np.float32) / 255
-
-
-def _merged(seen: Iterable[tuple[float, Scene]], duration: float) -> list[Moment]:
-    """Join frames in a row that show the same into one moment, told by the surest of them."""
-    groups: list[tuple[float, list[Scene]]] = []
-    for time, scene in seen:
-        if groups and _shows(groups[-1][1][-1]) == _shows(scene):
-            groups[-1][1].append(scene)
-        else:
-            groups.append((time, [scene]))
-    ends = [*(start for start, _ in groups[1:]), duration]
-    moments = []
-    for (start, alike), end in zip(groups, ends, strict=True):
-        best = max(alike, key=_sureness)
-        moments.append(Moment(round(start, 2), round(max(start, end), 2), _caption(best), best))
-    return moments
-
-
-def _caption(scene: Scene) -> str:
-    """Say what is seen; its colours only where they are all that can be told."""
-    shown = contents(scene)
-    if shown:
-        return f"{capitalised(shown)}."
-    light = "Darkness" if scene.brightness < 0.1 else "Nothing that can be recognised for sure"
-    colours = "" if scene.monochrome else f"; the picture is {describe_colours(scene.colours_of('picture'))}"
-    return f"{light}{colours}."
-
-
-def _shows(scene: Scene) -> tuple[frozenset[str], int]:
-    return frozenset(tag.name for tag in scene.tags if tag.sure), len(scene.people)
-
-
-def _sureness(scene: Scene) -> float:
-    return sum(tag.confidence for tag in scene.tags if tag.sure) + sum(person.score for person in scene.people)
+    if not info.has_audio:
+        return (), ""
+    heard = speech.transcribe(film.source, progress=progress, cancel=cancel)
+    sentences = tuple(Sentence(segment.start, segment.end, segment.text.strip()) for segment in heard.segments)
+    return sentences, heard.language if sentences else ""

@@ -1,0 +1,94 @@
+"""A film that several parts read one after the other, and what is remembered of the films seen last."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sensorium.media.content import image_format
+from sensorium.media.source import MediaSource, resolve
+from sensorium.progress import Cancellation, ProgressCallback
+
+if TYPE_CHECKING:
+    from sensorium.media.source import ResolvedMedia
+
+_FILMS_REMEMBERED = 4
+
+Known = TypeVar("Known")
+
+
+class Film:
+    """A film that can be read as often as need be: from an address or a pipe it is fetched once.
+
+    Args:
+        source: Path, address, data URI, bytes or open file.
+        progress: Told the bytes that were fetched.
+        cancel: Stops the fetch.
+
+    Attributes:
+        source: What to read it from.
+        identity: Tells it from other films, and from itself after a change.
+
+    Raises:
+        InputError: There is nothing to read.
+    """
+
+    def __init__(
+        self, source: MediaSource, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None
+    ) -> None:
+        self._fetched: ResolvedMedia | None = None
+        self.source: str | os.PathLike[str] | bytes
+        if (isinstance(source, (str, os.PathLike)) and not _is_address(source)) or isinstance(source, bytes):
+            self.source = source
+        else:
+            self._fetched = resolve(source, progress=progress, cancel=cancel)
+            self.source = self._fetched.path or self._fetched.read()
+        self.identity = _identity(self.source)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a still picture; a GIF may move, so that it counts as a film."""
+        head = (self._fetched or resolve(self.source)).head
+        return image_format(head) not in {"", "GIF"}
+
+
+class FilmMemory(Generic[Known]):
+    """What was found out about the films seen last: questions about one film come in rows."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def get(self, film: Film, find_out: Callable[[], Known]) -> Known:
+        """Return what is known of a film, finding it out first where need be."""
+        with self._guard:
+            known = self._known.get(film.identity)
+            if known is not None:
+                self._known.move_to_end(film.identity)
+        if known is None:
+            known = find_out()
+            with self._guard:
+                self._known[film.identity] = known
+                while len(self._known) > _FILMS_REMEMBERED:
+                    self._known.popitem(last=False)
+        return known
+
+
+def _is_address(source: str | os.PathLike[str]) -> bool:
+    return isinstance(source, str) and source[:8].lower().startswith(("http://", "https://", "data:"))
+
+
+def _identity(source: str | os.PathLike[str] | bytes) -> str:
+    if isinstance(source, bytes):
+        return hashlib.blake2b(source, digest_size=16).hexdigest()
+    path = Path(os.fspath(source))
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return str(path)  # whoever reads it says what is wrong
+    return f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"

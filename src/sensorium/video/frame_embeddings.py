@@ -1,0 +1,87 @@
+"""A film's frames in the space that images and texts share: computed once, then compared with any text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensorium.media.video import probe_video, sample_frames
+from sensorium.progress import Cancellation, ProgressCallback, report
+from sensorium.video.film import Film
+
+if TYPE_CHECKING:
+    import PIL.Image
+    import torch
+
+    from sensorium.media.image import ImageSource
+    from sensorium.vision_language.clip import CLIP
+
+_MOST_FRAMES = 1800
+
+
+@dataclass(frozen=True)
+class FrameEmbeddings:
+    """The frames of a film as rows.
+
+    Attributes:
+        times: When each frame appears, in seconds.
+        rows: float32 ``[frames, d]``, each row of length 1.
+        step: Seconds from one frame to the next.
+        duration: Of the film, in seconds.
+    """
+
+    times: tuple[float, ...]
+    rows: torch.Tensor
+    step: float
+    duration: float
+
+    def stretch(self, first: int, last: int) -> tuple[float, float]:
+        """Return from when to when the frames ``first`` to ``last`` stand for the film, in seconds."""
+        end = self.times[last + 1] if last + 1 < len(self.times) else self.duration
+        return round(self.times[first], 2), round(max(end, self.times[last]), 2)
+
+
+def embed_frames(
+    film: Film, clip: CLIP, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None
+) -> FrameEmbeddings:
+    """Encode one frame a second, or 1800 frames of a film of more than half an hour; one batch is held at a time.
+
+    Args:
+        film: The film.
+        clip: The encoder.
+        progress: Told the frames encoded.
+        cancel: Stops after the batch at hand.
+
+    Raises:
+        InputError: The file is no film or has no frames.
+        CancelledError: ``cancel`` was set.
+    """
+    import numpy as np
+    import torch
+
+    duration = probe_video(film.source).duration
+    step = max(1.0, duration / _MOST_FRAMES)
+    side = 2 * clip.backend.image_side
+    times: list[float] = []
+
+    def pictures() -> Iterator[PIL.Image.Image]:
+        for frame in sample_frames(film.source, every=step, minimum_side=side, cancel=cancel):
+            times.append(frame.time)
+            yield frame.image
+
+    total = max(1, round(duration / step))
+    rows = []
+    for index, row in clip.encode_images(pictures(), cancel=cancel):
+        rows.append(row)
+        report(progress, "looking", min(index + 1, total), total, "frames")
+    return FrameEmbeddings(tuple(times), torch.from_numpy(np.stack(rows)), step, duration)
+
+
+def embed_picture(source: ImageSource, clip: CLIP) -> FrameEmbeddings:
+    """Encode a picture as if it were a film of one frame.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    return FrameEmbeddings((0.0,), clip.encode_image([source]), 0.0, 0.0)

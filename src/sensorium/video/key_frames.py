@@ -1,0 +1,61 @@
+"""The frames that tell a film: spread over its length, and where the scene changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sensorium.media.video import VideoFrame, VideoInfo, sample_frames
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+
+    from sensorium.video.film import Film
+
+_FEWEST_FRAMES, _MOST_FRAMES = 16, 48
+_SECONDS_A_FRAME = 10.0
+_MOST_SCENES = 16
+# Finding scenes decodes the whole film; for longer ones that costs more than it tells.
+_LONGEST_FOR_SCENES = 900.0
+_FRAME_SIDE = 512
+_SAME_PICTURE = 0.012
+
+
+def key_frames(film: Film, info: VideoInfo, num_frames: int | None = None) -> list[VideoFrame]:
+    """Return at least 16 frames over the whole film, one each ten seconds up to 48, and where the scene changes.
+
+    Args:
+        film: The film.
+        info: What it is.
+        num_frames: So many frames, evenly spread, instead.
+
+    Raises:
+        InputError: The file is no film or has no frames.
+    """
+    if num_frames is not None:
+        frames = {frame.time: frame for frame in sample_frames(film.source, num_frames, minimum_side=_FRAME_SIDE)}
+        return [frames[time] for time in sorted(frames)]
+    count = min(_MOST_FRAMES, max(_FEWEST_FRAMES, round(info.duration / _SECONDS_A_FRAME)))
+    frames = {frame.time: frame for frame in sample_frames(film.source, count, minimum_side=_FRAME_SIDE)}
+    if info.duration <= _LONGEST_FOR_SCENES:
+        for frame in sample_frames(film.source, _MOST_SCENES, scenes=True, minimum_side=_FRAME_SIDE):
+            frames.setdefault(frame.time, frame)
+    return [frames[time] for time in sorted(frames)]
+
+
+def new_looking(frames: Sequence[VideoFrame]) -> list[bool]:
+    """Return for each frame whether it looks other than the one before it; a still picture in a film is new once."""
+    new: list[bool] = []
+    before: np.ndarray | None = None
+    for frame in frames:
+        sketch = _sketch(frame.image)
+        new.append(before is None or float(abs(sketch - before).mean()) >= _SAME_PICTURE)
+        before = sketch
+    return new
+
+
+def _sketch(image: PIL.Image.Image) -> np.ndarray:
+    import numpy as np
+
+    return np.asarray(image.convert("RGB").resize((32, 32)), dtype=np.float32) / 255

@@ -1,0 +1,135 @@
+"""What `moderate` looks for: labels, what each of them shows, and from which score on it is flagged."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from sensorium.errors import InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_REMEDY = "Copy the shipped policy and change it: 'sensorium moderate --show-policy > my-policy.toml' writes it"
+
+
+@dataclass(frozen=True)
+class PolicyLabel:
+    """One thing to look for.
+
+    Attributes:
+        name: What results call it.
+        threshold: From which score on it is flagged, from 0 to 1.
+        shows: What pictures of it show, as texts for an image-text encoder.
+    """
+
+    name: str
+    threshold: float
+    shows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to look for.
+
+    Attributes:
+        name: What results call it.
+        labels: The things to look for.
+        ordinary: What pictures show otherwise.
+    """
+
+    name: str
+    labels: tuple[PolicyLabel, ...]
+    ordinary: tuple[str, ...]
+
+    def only(self, names: Sequence[str]) -> Policy:
+        """Return the policy with some of its labels.
+
+        Raises:
+            InputError: There is no such label, or none was named.
+        """
+        known = {label.name: label for label in self.labels}
+        for name in names:
+            if name not in known:
+                raise InputError(f"The policy {self.name!r} has no label {name!r}", f"Choose {', '.join(known)}")
+        if not names:
+            raise InputError("No label was chosen", f"Choose {', '.join(known)}")
+        return replace(self, labels=tuple(known[name] for name in dict.fromkeys(names)))
+
+
+def shipped_policy_text() -> str:
+    """Return the policy that applies by default, as it is written in its file."""
+    return package_files("sensorium.video").joinpath("data/moderation.toml").read_text(encoding="utf-8")
+
+
+def read_policy(source: str | os.PathLike[str] | Mapping[str, Any] | None) -> Policy:
+    """Read a policy.
+
+    Args:
+        source: A TOML file, what such a file says as a mapping, or None for the shipped policy.
+
+    Raises:
+        InputError: The file can't be read, or says nothing that makes sense.
+    """
+    if source is None:
+        return _parse(tomllib.loads(shipped_policy_text()), "general")
+    if isinstance(source, Mapping):
+        return _parse(source, "custom")
+    path = Path(source)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise InputError(f"There is no policy file {os.fspath(source)!r} that can be read", _REMEDY) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        place = f" ({' '.join(str(error).split())})" if isinstance(error, tomllib.TOMLDecodeError) else ""
+        raise InputError(f"The policy file {os.fspath(source)!r} is not valid TOML{place}", _REMEDY) from None
+    return _parse(table, path.stem)
+
+
+def _parse(table: Mapping[str, Any], name: str) -> Policy:
+    name = str(table.get("name") or name)
+    entries = table.get("labels")
+    if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
+        raise InputError(f"The policy {name!r} has no labels", _REMEDY)
+    labels = tuple(_parse_label(entry, name) for entry in entries)
+    names = [label.name for label in labels]
+    twice = sorted({label for label in names if names.count(label) > 1})
+    if twice:
+        raise InputError(f"The policy {name!r} has the label {twice[0]!r} twice", "Give each label a name of its own")
+    ordinary = _texts(table.get("ordinary"))
+    if not ordinary:
+        raise InputError(
+            f"The policy {name!r} doesn't say what ordinary pictures show, so every picture would be flagged",
+            'Add a line like: ordinary = ["a person", "a street", "food"]',
+        )
+    return Policy(name, labels, ordinary)
+
+
+def _parse_label(entry: Any, policy: str) -> PolicyLabel:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str) or not entry["name"].strip():
+        raise InputError(f"A label of the policy {policy!r} has no name", 'Give it one: name = "weapons"')
+    name = entry["name"].strip()
+    shows = _texts(entry.get("shows"))
+    if not shows:
+        raise InputError(
+            f"The label {name!r} of the policy {policy!r} doesn't say what it shows", 'Add a line: shows = ["a gun"]'
+        )
+    threshold = entry.get("threshold")
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
+        raise InputError(
+            f"The threshold of the label {name!r} is {threshold!r}, not above 0 and at most 1",
+            "0.5 flags what is likelier than everything else together",
+        )
+    return PolicyLabel(name, float(threshold), shows)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    found = [value] if isinstance(value, str) else value if isinstance(value, Sequence) else []
+    return tuple(text.strip() for text in found if isinstance(text, str) and text.strip())

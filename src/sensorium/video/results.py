@@ -1,0 +1,127 @@
+"""What `VideoQA` finds in films, other than answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorium.record import Record
+from sensorium.vision_language.clip import LabelScore
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelledWindow(Record):
+    """A stretch of a film, and what it shows.
+
+    Attributes:
+        start: Where it begins, in seconds.
+        end: Where it ends, in seconds.
+        labels: The likeliest labels, best first; their scores are probabilities.
+    """
+
+    start: float
+    end: float
+    labels: tuple[LabelScore, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VideoClassification(Record):
+    """What a film shows, as a whole and stretch by stretch.
+
+    Attributes:
+        labels: The likeliest labels of the whole film, best first: the mean over its stretches.
+        windows: Its stretches, in the order of time.
+        model: Name of the checkpoint that judged.
+    """
+
+    labels: tuple[LabelScore, ...]
+    windows: tuple[LabelledWindow, ...]
+    model: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModeratedMoment(Record):
+    """A stretch of a film, or a picture, as judged by one label of a policy.
+
+    Attributes:
+        label: The policy's label.
+        score: Its highest probability in this stretch, from 0 to 1.
+        threshold: From which score on the policy flags it.
+        flagged: Whether the score reaches the threshold.
+        start: Where it begins, in seconds; None for a picture.
+        end: Where it ends, in seconds; None for a picture.
+    """
+
+    label: str
+    score: float
+    threshold: float
+    flagged: bool
+    start: float | None
+    end: float | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Moderation(Record):
+    """What a policy says about a film or a picture.
+
+    Attributes:
+        flagged: Whether any label is flagged anywhere.
+        moments: Each flagged stretch, in the order of time; then, for each label that is flagged nowhere, the moment
+            that comes closest to it.
+        not_judged: Labels of the policy that the checkpoint can't judge: about these nothing is known.
+        frames: How many frames were looked at.
+        policy: Name of the policy.
+        model: Name of the checkpoint that judged.
+        limits: What that checkpoint can't do, from its card; "" where the catalog doesn't know it.
+    """
+
+    flagged: bool
+    moments: tuple[ModeratedMoment, ...]
+    not_judged: tuple[str, ...]
+    frames: int
+    policy: str
+    model: str
+    limits: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundMoment(Record):
+    """A moment of a film that goes with a text.
+
+    Attributes:
+        start: Where it begins, in seconds.
+        end: Where it ends, in seconds.
+        score: Cosine of the text and the moment's best frame; comparable only within one film and checkpoint.
+    """
+
+    start: float
+    end: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VideoSearch(Record):
+    """The moments of a film that go best with a text.
+
+    Attributes:
+        text: What was searched for.
+        moments: Best first; there is always a best one, even where the text is nowhere in the film.
+        model: Name of the checkpoint that compared.
+    """
+
+    text: str
+    moments: tuple[FoundMoment, ...]
+    model: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Subtitles(Record):
+    """A subtitle file that was written.
+
+    Attributes:
+        path: Where it is.
+        model: Name of the checkpoint that listened.
+    """
+
+    path: Path
+    model: str

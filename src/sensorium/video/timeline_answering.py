@@ -1,0 +1,119 @@
+"""Answers from a film's time line: a language model reads what is seen, done and said, and names the times it used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from sensorium.answer import Evidence
+from sensorium.language.grounding import content_words
+from sensorium.language.language_model import LanguageModel
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.video.video_story import AnyMoment, VideoStory, clock, timed
+
+_LONGEST_ANSWER = 256
+_SHORTEST_WINDOW_SHARE = 4
+_SYSTEM = (
+    "You answer questions about a film. You know the film only from its time line: what is seen, what is done and "
+    "what is said, each with its time. Answer in one to three sentences, in the language of the question, and name "
+    "the times that you rely on, like this: [00:12]. If the time line does not tell, say that it does not."
+)
+_TIME = re.compile(r"\b(?:(\d+):)?(\d{1,2}):(\d\d)\b")
+_NEAR_SECONDS = 1.0
+
+
+def answer_from_story(
+    story: VideoStory[AnyMoment],
+    question: str,
+    language_model: LanguageModel,
+    *,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+) -> tuple[str, tuple[Evidence, ...]]:
+    """Let a language model answer from a time line.
+
+    A time line that is too long for the model's window is thinned out: what shares a word with the question stays
+    first, then lines spread over the whole film.
+
+    Args:
+        story: The film.
+        question: What is asked.
+        language_model: Writes.
+        progress: Told the tokens written.
+        cancel: Stops within a token.
+
+    Returns:
+        The answer, and what it rests on: the lines whose times it names; where it names none, all that it was given.
+
+    Raises:
+        CancelledError: ``cancel`` was set.
+    """
+    language_model.load(progress=progress, cancel=cancel)
+    window = language_model.context_window
+    longest = _LONGEST_ANSWER if window is None else min(_LONGEST_ANSWER, window // _SHORTEST_WINDOW_SHARE)
+
+    def context(items: Sequence[Evidence]) -> list[str]:
+        length = f"The film is {clock(story.duration)} long. Its time line:"
+        return [length, *map(timed, items), *story.about_sound()]
+
+    prompt = f"Question: {question}"
+
+    def fits(items: Sequence[Evidence]) -> bool:
+        if window is None:
+            return True
+        facts = "\n".join(context(items))
+        messages = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": f"{facts}\n\n{prompt}"}]
+        return language_model.count_tokens(messages) + longest <= window
+
+    given = thinned(story.evidence(), question, fits)
+    written = language_model.generate(
+        prompt, context(given), system=_SYSTEM, max_new_tokens=longest, progress=progress, cancel=cancel
+    )
+    return str(written), cited(written, given)
+
+
+def thinned(
+    items: Sequence[Evidence], question: str, fits: Callable[[Sequence[Evidence]], bool]
+) -> tuple[Evidence, ...]:
+    """Return as many items as fit, in the order of time: those that share a word with the question, then a spread.
+
+    Args:
+        items: In the order of time.
+        question: Whose words count.
+        fits: Tells whether so many are not too many.
+    """
+    if fits(items):
+        return tuple(items)
+    wanted = set(content_words(question))
+    shares = [bool(wanted & set(content_words(item.text))) for item in items]
+    # Numbers in the order of their mirrored binary digits are spread evenly, wherever one stops.
+    order = sorted(range(len(items)), key=lambda index: (not shares[index], int(f"{index:032b}"[::-1], 2)))
+    low, high = 0, len(items)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits([items[index] for index in sorted(order[:middle])]):
+            low = middle
+        else:
+            high = middle
+    return tuple(items[index] for index in sorted(order[:low]))
+
+
+def cited(answer: str, given: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Return the items whose times an answer names, or all of them where it names none."""
+    named = times_in(answer)
+    found = [
+        item
+        for item in given
+        if any(
+            (item.start or 0.0) - _NEAR_SECONDS <= time <= (item.end or item.start or 0.0) + _NEAR_SECONDS
+            for time in named
+        )
+    ]
+    return tuple(found or given)
+
+
+def times_in(text: str) -> list[float]:
+    """Return the times that a text names as a player writes them, in seconds."""
+    return [
+        int(hours or 0) * 3600.0 + int(minutes) * 60.0 + int(seconds) for hours, minutes, seconds in _TIME.findall(text)
+    ]

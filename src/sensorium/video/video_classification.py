@@ -1,0 +1,161 @@
+"""What a film shows, stretch by stretch: actions that a checkpoint was trained on, or labels of the caller's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from sensorium.errors import InputError
+from sensorium.media.video import probe_video, sample_frames
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.task import Task
+from sensorium.video.film import Film
+from sensorium.video.results import LabelledWindow, VideoClassification
+from sensorium.vision_language.clip import LabelScore
+
+if TYPE_CHECKING:
+    import torch
+
+    from sensorium.media.source import MediaSource
+    from sensorium.video.frame_embeddings import FrameEmbeddings
+    from sensorium.video.videomae import VideoMAE
+    from sensorium.vision_language.clip import CLIP
+
+_WINDOW_SECONDS = 10.0
+"""The length of the clips that action classifiers are trained on (Kinetics)."""
+_MOST_WINDOWS = 60
+_FRAME_SIDE = 448
+
+
+class VideoClassifier(Task["VideoMAE"]):
+    """Names what is done in a film.
+
+    Args:
+        model: Catalog name, hub id, local folder, or None for the profile's default.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+    """
+
+    task: ClassVar[str] = "video-classification"
+    families: ClassVar[dict[str, str]] = {"videomae": "sensorium.video.videomae:VideoMAE"}
+
+    def classify(
+        self,
+        video_path: MediaSource,
+        *,
+        top_k: int = 5,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> VideoClassification:
+        """Name what is done in a film; see `VideoQA.classify`."""
+        require_top_k(top_k)
+        film = Film(video_path, progress=progress, cancel=cancel)
+        self.load(progress=progress, cancel=cancel)
+        return classify_actions(film, self.backend, top_k=top_k, progress=progress, cancel=cancel)
+
+
+def classify_actions(
+    film: Film,
+    classifier: VideoMAE,
+    *,
+    top_k: int,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+) -> VideoClassification:
+    """Classify each stretch of a film of at most 10 seconds, one after the other.
+
+    Each stretch is seen as 16 frames (as many as the classifier takes) from its first to its last one. Where a stretch
+    has fewer, some are seen twice, as in the reference's sampling. A film of more than 10 minutes is seen as 60
+    stretches of 10 seconds, evenly spread.
+
+    Args:
+        film: The film.
+        classifier: Names actions.
+        top_k: How many labels to give.
+        progress: Told the stretches seen.
+        cancel: Stops before the next stretch.
+
+    Raises:
+        InputError: The file is no film or has no frames.
+        CancelledError: ``cancel`` was set.
+    """
+    import torch
+
+    windows = film_windows(probe_video(film.source).duration)
+    likely = []
+    for done, (start, end) in enumerate(windows):
+        check_cancelled(cancel)
+        report(progress, "classifying", done, len(windows), "stretches")
+        sampled = sample_frames(film.source, classifier.num_frames, start=start, end=end, minimum_side=_FRAME_SIDE)
+        likely.append(classifier.probabilities([frame.image for frame in sampled]))
+    report(progress, "classifying", len(windows), len(windows), "stretches")
+    return _classification(windows, torch.stack(likely), classifier.labels, top_k, classifier.name)
+
+
+def classify_by_labels(
+    embeddings: FrameEmbeddings, clip: CLIP, labels: Sequence[str], *, top_k: int, cancel: Cancellation | None = None
+) -> VideoClassification:
+    """Classify each stretch of a film into labels that nobody was trained on: the mean over its frames.
+
+    Args:
+        embeddings: The film's frames.
+        clip: The encoder that made them.
+        labels: What to choose from.
+        top_k: How many labels to give.
+        cancel: Stops while texts are encoded.
+
+    Raises:
+        InputError: There is no label, or one can't be used.
+    """
+    wanted = list(dict.fromkeys(label.strip() for label in labels if isinstance(label, str) and label.strip()))
+    if not wanted:
+        raise InputError("There is no label to choose from", "Give at least one label")
+    rows = clip.encode_text([clip.backend.label_text(label) for label in wanted], cancel=cancel)
+    likely = clip.backend.probabilities(embeddings.rows @ rows.T)
+    windows = film_windows(embeddings.duration)
+    means = []
+    for start, end in windows:
+        inside = [index for index, time in enumerate(embeddings.times) if start <= time < end]
+        nearest = min(range(len(embeddings.times)), key=lambda index: abs(embeddings.times[index] - start))
+        means.append(likely[inside or [nearest]].mean(0))
+    import torch
+
+    return _classification(windows, torch.stack(means), wanted, top_k, clip.model)
+
+
+def film_windows(duration: float) -> list[tuple[float, float]]:
+    """Return the stretches by which a film is judged: start and end in seconds."""
+    count = max(1, math.ceil(round(duration / _WINDOW_SECONDS, 3)))
+    if count <= _MOST_WINDOWS:
+        length = duration / count
+        return [(round(index * length, 3), round((index + 1) * length, 3)) for index in range(count)]
+    step = (duration - _WINDOW_SECONDS) / (_MOST_WINDOWS - 1)
+    return [(round(index * step, 3), round(index * step + _WINDOW_SECONDS, 3)) for index in range(_MOST_WINDOWS)]
+
+
+def require_top_k(top_k: int) -> None:
+    """Refuse a number of labels below 1."""
+    if top_k < 1:
+        raise InputError(f"top_k is {top_k}", "Ask for at least one label")
+
+
+def _classification(
+    windows: Sequence[tuple[float, float]], likely: torch.Tensor, labels: Sequence[str], top_k: int, model: str
+) -> VideoClassification:
+    return VideoClassification(
+        labels=_best(likely.mean(0), labels, top_k),
+        windows=tuple(
+            LabelledWindow(start, end, _best(row, labels, top_k))
+            for (start, end), row in zip(windows, likely, strict=True)
+        ),
+        model=model,
+    )
+
+
+def _best(likely: torch.Tensor, labels: Sequence[str], top_k: int) -> tuple[LabelScore, ...]:
+    found = likely.topk(min(top_k, len(labels)))
+    return tuple(
+        LabelScore(labels[index], score)
+        for index, score in zip(found.indices.tolist(), found.values.tolist(), strict=True)
+    )

@@ -1,0 +1,91 @@
+"""VideoMAE: which of the actions that a checkpoint was trained on a few seconds of film show.
+
+Source: Tong et al. 2022, VideoMAE: Masked Autoencoders are Data-Efficient Learners for Self-Supervised Video
+Pre-Training.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sensorium.errors import UnsupportedError
+from sensorium.models import device as devices
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.memory import weights_memory
+from sensorium.models.pretrained import open_model, open_part
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+
+class VideoMAE:
+    """A VideoMAE checkpoint that was fine-tuned to name actions.
+
+    Args:
+        folder: The checkpoint's folder, in transformers' layout.
+        checkpoint: Its catalog entry.
+        device: Where to run.
+        dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
+
+    Attributes:
+        name: Of the checkpoint.
+        labels: What it can name.
+        num_frames: How many frames it sees at once.
+
+    Raises:
+        UnsupportedError: The checkpoint names nothing: it is VideoMAE before fine-tuning.
+        ModelUnavailableError: Weights or settings are missing or damaged.
+    """
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+        from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+        from transformers.models.videomae.image_processing_pil_videomae import VideoMAEImageProcessorPil
+
+        config: Any = open_part(VideoMAEConfig, folder, checkpoint=checkpoint)
+        if "VideoMAEForPreTraining" in (config.architectures or ()):
+            raise UnsupportedError(
+                f"The checkpoint {checkpoint.name!r} names no actions: it is VideoMAE before fine-tuning, "
+                "without a classifier",
+                "Use 'MCG-NJU/videomae-base-finetuned-kinetics'",
+            )
+        self.name = checkpoint.name
+        self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
+        self.num_frames: int = config.num_frames
+        self._processor: Any = open_part(VideoMAEImageProcessorPil, folder, checkpoint=checkpoint)
+        placement = devices.place(device, dtype, memory_bytes=weights_memory(folder))
+        with devices.explain_out_of_memory(f"The checkpoint {self.name!r}", "Choose a smaller checkpoint"):
+            self._model: Any = open_model(
+                VideoMAEForVideoClassification,
+                folder,
+                checkpoint=checkpoint,
+                device=placement.device,
+                dtype=placement.dtype,
+            )
+        self._busy = threading.Lock()
+
+    def probabilities(self, frames: Sequence[PIL.Image.Image]) -> torch.Tensor:
+        """Return how likely each label is.
+
+        Args:
+            frames: As many RGB pictures as ``num_frames``, in the order of time.
+
+        Returns:
+            float32 ``[len(labels)]`` on the CPU, adding up to 1.
+        """
+        return self.logits(frames).softmax(-1)
+
+    def logits(self, frames: Sequence[PIL.Image.Image]) -> torch.Tensor:
+        """Return the classifier's raw scores, float32 ``[len(labels)]`` on the CPU."""
+        pixels = self._processor(list(frames), return_tensors="pt").pixel_values
+        with (
+            self._busy,
+            torch.inference_mode(),
+            devices.explain_out_of_memory("A stretch of the film", "Use device='cpu'"),
+        ):
+            found: torch.Tensor = self._model(pixels.to(self._model.device, self._model.dtype)).logits
+        return found[0].float().cpu()
