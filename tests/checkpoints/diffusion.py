@@ -12,7 +12,7 @@ NATIVE_SIDE = 64
 """Side of the pictures that all of these paint by default, in pixels."""
 
 _LATENTS = NATIVE_SIDE // 8
-_T5_WORDS = "a the of and in on at red blue green cat dog house tree sun sky lighthouse mountain oil painting".split()
+_T5_WORDS = ("a", "the", "of", "and", "in", "on", "red", "blue", "green", "cat", "dog", "house", "oil", "painting")
 
 
 def tiny_stable_diffusion(
@@ -160,7 +160,7 @@ def tiny_stable_diffusion_3(folder: Path, *, seed: int = 0) -> Path:
 
 
 def tiny_flux(folder: Path, *, guidance_embedded: bool = True, seed: int = 0) -> Path:
-    """Build a FLUX like ``FLUX.1-dev`` (or, without embedded guidance, ``FLUX.1-schnell``), with hidden sizes of tens."""
+    """Build a FLUX like ``FLUX.1-dev``, or without embedded guidance ``FLUX.1-schnell``, with hidden sizes of tens."""
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 
@@ -213,7 +213,9 @@ def tiny_lora(file: Path, base: Path, *, seed: int = 0) -> Path:
     return file
 
 
-def _autoencoder(*, latent_channels: int = 4, scaling_factor: float = 0.18215, shift_factor: float | None = None) -> Any:
+def _autoencoder(
+    *, latent_channels: int = 4, scaling_factor: float = 0.18215, shift_factor: float | None = None
+) -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(

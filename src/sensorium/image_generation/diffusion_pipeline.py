@@ -2,14 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import platform
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sensorium.image_generation.generated_image import GeneratedImages
-from sensorium.image_generation.painting import TEXT_TO_IMAGE, PaintingRequest, PreviewCallback
+import diffusers
+import PIL.Image
+import torch
+from diffusers.pipelines import auto_pipeline
+
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.diffusion_checkpoint import (
+    SAFETY_CHECKER,
+    assemble,
+    open_components,
+    quiet_diffusers,
+    read_layout,
+)
+from sensorium.image_generation.diffusion_defaults import (
+    DiffusionDefaults,
+    call_parameters,
+    diffusion_defaults,
+    native_side,
+    size_factor,
+)
+from sensorium.image_generation.diffusion_plan import DiffusionPlan, make_plan
+from sensorium.image_generation.diffusion_steps import WatchedSteps
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
+from sensorium.image_generation.latent_preview import LatentPreview
+from sensorium.image_generation.lora import applied_loras, check_loras, describe_loras
+from sensorium.image_generation.painting import (
+    IMAGE_TO_IMAGE,
+    INPAINTING,
+    TEXT_TO_IMAGE,
+    PaintingRequest,
+    PreviewCallback,
+)
+from sensorium.image_generation.prompt_embedding import can_embed, embed_prompts
+from sensorium.image_generation.prompt_window import check_prompt_window
+from sensorium.image_generation.safety_checker import SafetyChecker
+from sensorium.image_generation.schedulers import make_scheduler
 from sensorium.models.catalog import Checkpoint
-from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.models.device import explain_out_of_memory, place
+from sensorium.models.memory import weights_memory
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+
+_PIPELINES: Mapping[str, Mapping[str, Any]] = {
+    TEXT_TO_IMAGE: auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING,
+    IMAGE_TO_IMAGE: auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
+    INPAINTING: auto_pipeline.AUTO_INPAINT_PIPELINES_MAPPING,
+}
+_TILED_FROM = 2048 * 2048
+"""From so many pixels on the autoencoder works in tiles: at once it would need several times the memory of the rest."""
+_LARGEST_RANDOM_SEED = 2**32 - 1
 
 
 class DiffusionBackend:
@@ -23,32 +73,93 @@ class DiffusionBackend:
         checkpoint: Its catalog entry.
         device: Where it runs.
         dtype: ``"auto"`` or a precision.
+
+    Attributes:
+        checkpoint: Its catalog entry.
+        components: The modules by name (``unet``, ``vae``, ``text_encoder``, …): shared by all pipelines, never to be
+            changed.
+        device: Where they run.
+        dtype: Their precision.
+        size_factor: Widths and heights must be multiples of it.
+        native_side: Side of the square that the checkpoint was trained on, in pixels.
+
+    Raises:
+        ModelUnavailableError: A component is missing, incomplete or damaged.
+        UnsupportedError: Diffusers doesn't know the family, or it paints no pictures.
+        InsufficientMemoryError: The weights don't fit into memory.
     """
 
-    checkpoint: Checkpoint
-    components: dict[str, Any]
-    """The modules by name (``unet``, ``vae``, ``text_encoder``, …): shared by all pipelines, never to be changed."""
-    device: str
-    dtype: Any
-    size_factor: int
-    """Widths and heights must be multiples of it."""
-    native_side: int
-    """Side of the square that the checkpoint was trained on, in pixels."""
-
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        raise NotImplementedError
+        self.checkpoint = checkpoint
+        layout = read_layout(folder, checkpoint, half_precision=dtype == "float16" or device != "cpu")
+        self._classes = _pipeline_classes(layout.pipeline_class, checkpoint)
+        sizes = [weights_memory(folder / name) for name in layout.with_weights]
+        self._placement = place(
+            device,
+            dtype,
+            memory_bytes=sum(sizes),
+            largest_part_bytes=max(sizes, default=0),
+            half="float16" if "unet" in layout.components else "bfloat16",
+        )
+        self.device, self.dtype = self._placement.device, self._placement.dtype
+        with explain_out_of_memory(f"Loading {checkpoint.name!r}", "Choose a smaller checkpoint, or dtype='float16'"):
+            where = "cpu" if self._placement.offload else self.device
+            self.components = open_components(folder, layout, checkpoint, device=where, dtype=self.dtype)
+        self._safety_checker = None
+        if layout.checks_safety:
+            checker, processor = self.components.pop(SAFETY_CHECKER), self.components.pop("feature_extractor")
+            self._safety_checker = SafetyChecker(checker, processor)
+        self._pipeline = assemble(folder, self.components, checkpoint)
+        self.size_factor, self.native_side = size_factor(self._pipeline), native_side(self._pipeline)
+        self._revision = checkpoint.revision or (folder.name if folder.parent.name == "snapshots" else "")
+        self._latent_preview: LatentPreview | None = None
+        self._lock = threading.Lock()
+        if self._placement.compiled:
+            denoiser = self.components.get("unet") or self.components.get("transformer")
+            if denoiser is not None:
+                denoiser.compile()
 
-    def pipeline(self, kind: str = TEXT_TO_IMAGE, controlnet: Any = None) -> Any:
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of painting that the family can do without a ControlNet."""
+        return tuple(self._classes)
+
+    def pipeline(self, kind: str = TEXT_TO_IMAGE, controlnet: Any = None, *, scheduler: Any = None) -> Any:
         """Return a diffusers pipeline around the shared components.
 
         Args:
             kind: ``"text-to-image"``, ``"image-to-image"`` or ``"inpainting"``.
             controlnet: A ControlNet model, or a list of several, on the same device and in the same precision.
+            scheduler: By default a fresh one of the checkpoint's own kind.
 
         Raises:
             UnsupportedError: The family has no such pipeline.
         """
-        raise NotImplementedError
+        pipeline_class = self._class_of(kind, controlnet is not None)
+        given: dict[str, Any] = {
+            "scheduler": scheduler or make_scheduler(self._pipeline.scheduler, None)[0],
+            "controlnet": controlnet,
+            SAFETY_CHECKER: None,
+            "feature_extractor": None,
+            "requires_safety_checker": False,
+        }
+        # Not from_pipe: it casts what is shared to float32 unless told otherwise, and all parts to one precision then.
+        arguments = {}
+        for name, parameter in inspect.signature(pipeline_class.__init__).parameters.items():
+            if name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            if name in given and (name != "feature_extractor" or name not in self._pipeline.components):
+                arguments[name] = given[name]
+            elif name in self._pipeline.components:
+                arguments[name] = self._pipeline.components[name]
+            elif name in self._pipeline.config:
+                arguments[name] = self._pipeline.config[name]
+            elif parameter.default is parameter.empty:
+                raise self._unsupported(kind, controlnet is not None)
+        with quiet_diffusers():
+            pipeline = pipeline_class(**arguments)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
 
     def paint(
         self,
@@ -64,7 +175,8 @@ class DiffusionBackend:
         """Paint what ``request`` asks for: see `Painter.paint`.
 
         Seeds, size checks, prompt embeddings, scheduler, LoRA files, offloading, progress, cancellation, running out
-        of memory, the safety checker and the settings in the result are all seen to here.
+        of memory, the safety checker and the settings in the result are all seen to here. Pictures are painted one
+        after the other, so that each comes out the same alone, bit for bit.
 
         Args:
             request: Its ``image`` and ``mask`` make it image-to-image or inpainting, with a ControlNet too.
@@ -76,5 +188,200 @@ class DiffusionBackend:
             progress: Told the steps done.
             cancel: Stops between two steps.
             preview: Shown rough pictures on the way.
+
+        Raises:
+            InputError: A number doesn't suit this checkpoint, or the prompt is too long for it.
+            UnsupportedError: The family can't do the kind of painting, or one of the settings.
+            InsufficientMemoryError: The memory doesn't suffice.
+            CancelledError: ``cancel`` was set.
         """
-        raise NotImplementedError
+        check_loras(request.loras)
+        if request.safety == "block" and self._safety_checker is None:
+            raise UnsupportedError(
+                f"The checkpoint {self.checkpoint.name!r} has no safety checker, so nothing can be blocked",
+                "Use safety='off', or a checkpoint with a safety checker",
+            )
+        scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, request.scheduler)
+        pipeline = self.pipeline(request.kind, controlnet, scheduler=scheduler)
+        defaults = diffusion_defaults(pipeline)
+        plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
+        notes = plan.notes
+        seed = random.randint(0, _LARGEST_RANDOM_SEED) if request.seed is None else request.seed
+        pictures: list[GeneratedImage] = []
+        withheld = 0
+        with self._alone(cancel), applied_loras(pipeline, request.loras), self._placed(pipeline, plan):
+            embedded, further = self._read_prompts(pipeline, request, defaults)
+            call = {**plan.arguments, **embedded, **_control_inputs(pipeline, inputs)}
+            show = self._preview_to(preview, plan.size)
+            steps = WatchedSteps(pipeline, request.num_images, progress, cancel, show)
+            for number in range(request.num_images):
+                check_cancelled(cancel)
+                image = self._run(pipeline, call, seed + number, steps, plan)
+                safety = self._look_at(image, request.safety)
+                if safety == "flagged" and request.safety == "block":
+                    withheld += 1
+                    continue
+                settings = PictureSettings(
+                    kind=request.kind,
+                    prompt=request.prompt,
+                    negative_prompt=request.negative_prompt,
+                    seed=seed + number,
+                    width=image.width,
+                    height=image.height,
+                    model=self.checkpoint.name,
+                    revision=self._revision,
+                    steps=plan.steps,
+                    guidance_scale=plan.guidance_scale,
+                    scheduler=scheduler_name,
+                    strength=plan.strength,
+                    image_sha256=pixel_sum(request.image),
+                    mask_sha256=pixel_sum(request.mask),
+                    loras=describe_loras(request.loras),
+                    device=self._description(),
+                    safety=safety,
+                    options=options,
+                )
+                pictures.append(GeneratedImage.of(image, settings))
+        if withheld:
+            notes += (f"The safety checker kept back {withheld} of {request.num_images} pictures",)
+        return GeneratedImages(pictures, withheld=withheld, notes=notes + further)
+
+    def _read_prompts(
+        self, pipeline: Any, request: PaintingRequest, defaults: DiffusionDefaults
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return the pipeline's arguments for the prompts, and notes."""
+        parameters = call_parameters(pipeline)
+        negative = request.negative_prompt or None  # XL tells an empty negative prompt from none
+        if can_embed(pipeline):
+            embeddings = embed_prompts(pipeline, request.prompt, negative)
+            if embeddings.dropped:
+                raise InputError(
+                    f"The prompt is too long: nothing from {embeddings.dropped[:60]!r} on would be read", "Shorten it"
+                )
+            return {name: value for name, value in embeddings.arguments().items() if name in parameters}, ()
+        notes = check_prompt_window(pipeline, request.prompt)
+        arguments: dict[str, Any] = {"prompt": request.prompt}
+        if negative is not None and "negative_prompt" in parameters:
+            arguments["negative_prompt"] = negative
+        return arguments, notes
+
+    def _run(
+        self, pipeline: Any, call: dict[str, Any], seed: int, steps: WatchedSteps, plan: DiffusionPlan
+    ) -> PIL.Image.Image:
+        # Drawn on the processor, noise is the same on every device.
+        generator = torch.Generator().manual_seed(seed)
+        steps.begin()
+        what = f"A picture of {plan.size[0]} × {plan.size[1]} pixels"
+        with quiet_diffusers(), explain_out_of_memory(what, "Choose a smaller width and height"):
+            image: PIL.Image.Image = pipeline(**call, generator=generator).images[0]
+        if self.dtype != torch.float32 and image.getbbox() is None:
+            raise UnsupportedError(
+                f"{self.checkpoint.name!r} overflows in {_plain(self.dtype)}, which gives a black picture",
+                "Use dtype='bfloat16' or dtype='float32'",
+            )
+        if plan.mask is not None and plan.image is not None:
+            # The autoencoder changes every pixel a little; what wasn't to be repainted stays as it was.
+            image = PIL.Image.composite(image, plan.image, plan.mask)
+        return image
+
+    def _look_at(self, image: PIL.Image.Image, safety: str) -> str:
+        if self._safety_checker is None or safety == "off":
+            return "not checked"
+        return "flagged" if self._safety_checker.objects_to(image) else "ok"
+
+    @contextmanager
+    def _alone(self, cancel: Cancellation | None) -> Iterator[None]:
+        """Wait until no other call uses the components."""
+        while not self._lock.acquire(timeout=0.2):
+            check_cancelled(cancel)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def _placed(self, pipeline: Any, plan: DiffusionPlan) -> Iterator[None]:
+        """Set the components up for one call, offloading and tiling included, and restore them afterwards."""
+        vae = self.components.get("vae")
+        with ExitStack() as restore:
+            if plan.size[0] * plan.size[1] >= _TILED_FROM and hasattr(vae, "enable_tiling"):
+                assert vae is not None
+                vae.enable_tiling()
+                restore.callback(vae.disable_tiling)
+            if self._placement.offload:
+                restore.callback(pipeline.remove_all_hooks)
+                if self._placement.offload == "model":
+                    pipeline.enable_model_cpu_offload(device=self.device)
+                else:
+                    pipeline.enable_sequential_cpu_offload(device=self.device)
+            yield
+
+    def _preview_to(
+        self, preview: PreviewCallback | None, size: tuple[int, int]
+    ) -> Callable[[torch.Tensor, int], None] | None:
+        """Return what shows latents to ``preview`` as pictures."""
+        if preview is None:
+            return None
+        if self._latent_preview is None:
+            factor = int(getattr(self._pipeline, "vae_scale_factor", 0) or 8)
+            self._latent_preview = LatentPreview(self.components.get("vae"), factor)
+        latent_preview = self._latent_preview
+
+        def show(latents: torch.Tensor, step: int) -> None:
+            picture = latent_preview.picture(latents, size)
+            if picture is not None:
+                preview(picture, step)
+
+        return show
+
+    def _description(self) -> str:
+        """Say what the bits of a picture depend on besides its settings."""
+        if self.device.startswith("cuda"):
+            where = torch.cuda.get_device_name(torch.device(self.device))
+        else:
+            where = f"{self.device} {platform.machine()}, {torch.get_num_threads()} threads"
+        return f"{where}, {_plain(self.dtype)}, torch {torch.__version__}, diffusers {diffusers.__version__}"
+
+    def _class_of(self, kind: str, controlled: bool) -> Any:
+        if not controlled:
+            if kind not in self._classes:
+                raise self._unsupported(kind, controlled)
+            return self._classes[kind]
+        family = next((name for name, of in _PIPELINES[kind].items() if of is self._classes.get(kind)), "")
+        found = _PIPELINES[kind].get(f"{family}-controlnet")
+        if found is None:
+            raise self._unsupported(kind, controlled)
+        return found
+
+    def _unsupported(self, kind: str, controlled: bool) -> UnsupportedError:
+        can = ", ".join(self._classes)
+        return UnsupportedError(
+            f"The checkpoint {self.checkpoint.name!r} ({type(self._pipeline).__name__}) can't do {kind}"
+            + (" with a ControlNet" if controlled else ""),
+            f"It can do {can}; for the rest choose a checkpoint of Stable Diffusion 1, 2 or XL",
+        )
+
+
+def _pipeline_classes(class_name: str, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the pipeline for each kind of painting that a checkpoint is made for."""
+    for kind in (TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING):
+        for family, pipeline_class in _PIPELINES[kind].items():
+            if pipeline_class.__name__ == class_name:
+                # One that was made for inpainting only (its U-Net also takes a mask) can't do the rest.
+                kinds = _PIPELINES if kind == TEXT_TO_IMAGE else (kind,)
+                return {each: _PIPELINES[each][family] for each in kinds if family in _PIPELINES[each]}
+    raise UnsupportedError(
+        f"The checkpoint {checkpoint.name!r} can't paint pictures: its family is {class_name!r}",
+        "Choose one that diffusers' AutoPipelineForText2Image knows, such as Stable Diffusion, XL, 3, FLUX or PixArt",
+    )
+
+
+def _control_inputs(pipeline: Any, inputs: Mapping[str, Any] | None) -> dict[str, Any]:
+    given = dict(inputs or {})
+    if "control_image" in given and "control_image" not in call_parameters(pipeline):
+        given["image"] = given.pop("control_image")
+    return given
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -14,8 +15,9 @@ from typing_extensions import Self
 
 import sensorium
 from sensorium.errors import InputError
-from sensorium.media.image import ImageSource, write_image
+from sensorium.media.image import write_image
 from sensorium.media.metadata import read_metadata
+from sensorium.media.source import MediaSource
 from sensorium.record import Record
 
 _SETTINGS = "sensorium"
@@ -24,7 +26,6 @@ _MARKS = {
     # The term of the press and of C2PA for "made by a generative model".
     "DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
 }
-_SAVE_OPTIONS = {"format"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,7 +105,7 @@ class GeneratedImage(PIL.Image.Image):
         """
         suffix = Path(fp).suffix.lower() if isinstance(fp, (str, os.PathLike)) else ""
         if format is None and not params and suffix in (".png", ".jpg", ".jpeg", ".webp"):
-            write_image(self, fp, metadata={name: str(text) for name, text in self.info.items()})
+            write_image(self, fp, metadata={str(name): str(text) for name, text in self.info.items()})
         else:
             super().save(fp, format, **params)
 
@@ -143,7 +144,7 @@ class GeneratedImages(list[GeneratedImage]):
         }
 
 
-def read_settings(source: ImageSource) -> PictureSettings:
+def read_settings(source: PIL.Image.Image | MediaSource) -> PictureSettings:
     """Return how a picture was made, as its file says.
 
     Raises:
@@ -153,6 +154,13 @@ def read_settings(source: ImageSource) -> PictureSettings:
         return source.settings
     metadata, name = read_metadata(source)
     return _settings_in(metadata, name)
+
+
+def pixel_sum(image: PIL.Image.Image | None) -> str:
+    """Return the sha256 of a picture's pixels and size, whatever file they come in; "" for None."""
+    if image is None:
+        return ""
+    return hashlib.sha256(f"{image.mode} {image.width}x{image.height} ".encode() + image.tobytes()).hexdigest()
 
 
 def _as_text(settings: PictureSettings) -> dict[Any, Any]:

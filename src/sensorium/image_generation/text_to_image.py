@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.generated_image import GeneratedImage as GeneratedImage
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
 from sensorium.image_generation.generated_image import PictureSettings as PictureSettings
+from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
+from sensorium.image_generation.lora import check_loras, describe_loras
 from sensorium.image_generation.painting import Painter, PaintingRequest, PreviewCallback
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog
@@ -99,7 +102,20 @@ class TextToImage(Task[Painter]):
             InsufficientMemoryError: Memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
-        raise NotImplementedError
+        request = PaintingRequest(
+            prompt,
+            negative_prompt=negative_prompt,
+            num_images=num_images,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            seed=seed,
+            scheduler=scheduler,
+            loras=_loras(lora),
+            safety=safety,
+        )
+        return self._paint(request, progress, cancel, preview)
 
     def img2img(
         self,
@@ -130,7 +146,22 @@ class TextToImage(Task[Painter]):
             width: In pixels; by default the picture's own size, made smaller if the checkpoint was trained on smaller
                 ones, in the same aspect ratio.
         """
-        raise NotImplementedError
+        request = PaintingRequest(
+            prompt,
+            image=read_image(init_image),
+            strength=strength,
+            negative_prompt=negative_prompt,
+            num_images=num_images,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            seed=seed,
+            scheduler=scheduler,
+            loras=_loras(lora),
+            safety=safety,
+        )
+        return self._paint(request, progress, cancel, preview)
 
     def inpaint(
         self,
@@ -161,7 +192,90 @@ class TextToImage(Task[Painter]):
             prompt: What the part shall show.
             strength: How much of the part may change.
         """
-        raise NotImplementedError
+        request = PaintingRequest(
+            prompt,
+            image=read_image(init_image),
+            mask=read_image(mask_image).convert("L"),
+            strength=strength,
+            negative_prompt=negative_prompt,
+            num_images=num_images,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            seed=seed,
+            scheduler=scheduler,
+            loras=_loras(lora),
+            safety=safety,
+        )
+        return self._paint(request, progress, cancel, preview)
+
+    def paint_again(
+        self,
+        settings: PictureSettings,
+        *,
+        init_image: ImageSource | None = None,
+        mask_image: ImageSource | None = None,
+        lora: LoraFiles = (),
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+        preview: PreviewCallback | None = None,
+    ) -> GeneratedImage:
+        """Paint a picture again: the same one, bit for bit, on the same device with the same library versions.
+
+        Args:
+            settings: What the picture says of itself: its ``settings``, or `read_settings` of its file.
+            init_image: The picture that it was made from, if it was made from one.
+            mask_image: The mask, if there was one.
+            lora: The LoRA files, if there were any; their weights are in the settings.
+            progress: Told the steps done.
+            cancel: Stops between two steps.
+            preview: Shown rough pictures on the way.
+
+        Raises:
+            InputError: A picture or file that it was made from is missing, or another one was given.
+            UnsupportedError: It was painted under control maps, or by another checkpoint.
+        """
+        if settings.options:
+            raise UnsupportedError(
+                "The picture was painted under control maps, which its file doesn't hold",
+                "Paint it again with ControlNetGenerator, its control maps and the seed",
+            )
+        if settings.model != self.model:
+            raise UnsupportedError(
+                f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
+                f"Use TextToImage({settings.model!r})",
+            )
+        image = None if init_image is None else read_image(init_image)
+        mask = None if mask_image is None else read_image(mask_image).convert("L")
+        _check_same("picture", settings.image_sha256, pixel_sum(image))
+        _check_same("mask", settings.mask_sha256, pixel_sum(mask))
+        request = PaintingRequest(
+            settings.prompt,
+            settings.negative_prompt,
+            steps=settings.steps,
+            guidance_scale=settings.guidance_scale,
+            width=settings.width,
+            height=settings.height,
+            seed=settings.seed,
+            scheduler=settings.scheduler or None,
+            image=image,
+            mask=mask,
+            strength=0.75 if settings.strength is None else settings.strength,
+            loras=_same_loras(settings, _loras(lora)),
+            safety="off" if settings.safety == "not checked" else "flag",
+        )
+        return self._paint(request, progress, cancel, preview)[0]
+
+    def _paint(
+        self,
+        request: PaintingRequest,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+        preview: PreviewCallback | None,
+    ) -> GeneratedImages:
+        self.load(progress=progress, cancel=cancel)
+        return self.backend.paint(request, progress=progress, cancel=cancel, preview=preview)
 
     def _family(self, folder: Path) -> str:
         family = self.checkpoint.family or catalog.family_of(folder)
@@ -175,4 +289,24 @@ def _loras(lora: LoraFiles) -> tuple[tuple[Path, float], ...]:
     return tuple((Path(file), float(weight)) for file, weight in pairs)
 
 
-__all__ = ["PaintingRequest", "read_image"]
+def _check_same(what: str, expected: str, found: str) -> None:
+    if expected and not found:
+        raise InputError(f"The picture was made from another {what}, which its file doesn't hold", f"Give that {what}")
+    if found != expected:
+        raise InputError(
+            f"The {what} is not the one that the picture was made from" if expected else f"No {what} is needed",
+            f"Give the {what} that it was made from" if expected else f"Leave out the {what}",
+        )
+
+
+def _same_loras(settings: PictureSettings, given: tuple[tuple[Path, float], ...]) -> tuple[tuple[Path, float], ...]:
+    """Return the files with the weights that the settings name, in their order."""
+    check_loras(given)
+    files = {table["sha256"]: file for (file, _), table in zip(given, describe_loras(given), strict=True)}
+    for table in settings.loras:
+        if table["sha256"] not in files:
+            raise InputError(
+                f"The picture was made with the LoRA {table['name']!r}, which is not among the files given",
+                "Give that very file",
+            )
+    return tuple((files[table["sha256"]], table["weight"]) for table in settings.loras)

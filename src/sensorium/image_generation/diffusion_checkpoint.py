@@ -1,0 +1,246 @@
+"""Opening diffusion checkpoints in diffusers' layout: component by component, from safetensors only, complete."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium.errors import ModelUnavailableError, UnsupportedError
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.pretrained import open_model, open_part
+
+if TYPE_CHECKING:
+    import torch
+
+SAFETY_CHECKER = "safety_checker"
+_SAFETY_PARTS = (SAFETY_CHECKER, "feature_extractor")
+_HALF_VARIANT = "fp16"
+_INDEX = "model_index.json"
+_SHARD = re.compile(r"-\d{5}-of-\d{5}")
+
+
+@dataclass(frozen=True)
+class CheckpointLayout:
+    """What a checkpoint folder says about itself, and which of its files are to be opened.
+
+    Attributes:
+        pipeline_class: Name of the pipeline's class in diffusers.
+        components: From component to library and class.
+        with_weights: The components that have weights.
+        variant: Which of the weights to open: None for the plain files, or ``"fp16"``.
+        checks_safety: Whether it has a safety checker with all that this needs.
+    """
+
+    pipeline_class: str
+    components: dict[str, tuple[str, str]]
+    with_weights: tuple[str, ...]
+    variant: str | None
+    checks_safety: bool
+
+
+def read_layout(folder: Path, checkpoint: Checkpoint, *, half_precision: bool) -> CheckpointLayout:
+    """Read ``model_index.json`` and see that every component is there in full; nothing is loaded.
+
+    A safety checker that the index names may be missing: then pictures aren't checked, and their settings say so.
+
+    Args:
+        folder: The checkpoint.
+        checkpoint: For the words of an error.
+        half_precision: Prefers half-precision files where all components have them; else they are only taken where
+            there are no others.
+
+    Raises:
+        ModelUnavailableError: A component is missing, incomplete, or only there as a pickle.
+        UnsupportedError: The checkpoint brings program code of its own.
+    """
+    index = _read_index(folder, checkpoint)
+    named = {name: value for name, value in index.items() if isinstance(value, list) and len(value) == 2}
+    components = {name: (str(value[0]), str(value[1])) for name, value in named.items() if value[0] and value[1]}
+    for name, (library, _) in components.items():
+        if (folder / name / f"{library}.py").is_file():
+            raise UnsupportedError(
+                f"The checkpoint {checkpoint.name!r} brings program code of its own for its component {name!r}, "
+                "which is never run",
+                "Choose a checkpoint whose components diffusers or transformers know",
+            )
+    checks_safety = all(part in components and (folder / part).is_dir() for part in _SAFETY_PARTS)
+    if not checks_safety:
+        components = {name: value for name, value in components.items() if name not in _SAFETY_PARTS}
+    for name in components:
+        if not (folder / name).is_dir():
+            raise _incomplete(checkpoint, f"its component {name!r} is missing")
+    with_weights = tuple(name for name in components if (folder / name / "config.json").is_file())
+    plain, half = ({name for name in with_weights if _has_weights(folder / name, v)} for v in (None, _HALF_VARIANT))
+    for name in with_weights:
+        if name not in plain | half:
+            raise _without_weights(folder / name, checkpoint)
+    everything = set(with_weights)
+    variant = _HALF_VARIANT if plain != everything or (half_precision and half == everything) else None
+    return CheckpointLayout(str(index.get("_class_name")), components, with_weights, variant, checks_safety)
+
+
+def open_components(
+    folder: Path, layout: CheckpointLayout, checkpoint: Checkpoint, *, device: str, dtype: torch.dtype
+) -> dict[str, Any]:
+    """Load every component, models on ``device`` and in ``dtype``.
+
+    Raises:
+        ModelUnavailableError: A file is damaged; the message names the component.
+        UnsupportedError: A component's class isn't known.
+    """
+    opened = {}
+    for name, (library, class_name) in layout.components.items():
+        part_class = _find_class(library, class_name, checkpoint)
+        part = replace(checkpoint, name=f"{checkpoint.name}/{name}")
+        where = folder / name
+        if name not in layout.with_weights:
+            opened[name] = open_part(part_class, where, checkpoint=part)
+            continue
+        variant = layout.variant if layout.variant and _has_weights(where, layout.variant) else None
+        options = {"variant": variant} if variant else {}
+        if library == "diffusers":
+            opened[name] = _open_diffusers_model(part_class, where, part, device, dtype, options)
+        else:
+            opened[name] = open_model(part_class, where, checkpoint=part, device=device, dtype=dtype, **options)
+    return opened
+
+
+def assemble(folder: Path, components: dict[str, Any], checkpoint: Checkpoint) -> Any:
+    """Return the checkpoint's own pipeline around its loaded components.
+
+    Raises:
+        ModelUnavailableError: They don't make a pipeline.
+        UnsupportedError: Diffusers has no such pipeline.
+    """
+    import diffusers
+
+    pipeline_class: Any = diffusers.DiffusionPipeline
+    absent: dict[str, Any] = {name: None for name in _SAFETY_PARTS if name not in components}
+    try:
+        with quiet_diffusers():
+            return pipeline_class.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, **components, **absent
+            )
+    except AttributeError as error:
+        raise UnsupportedError(
+            f"The installed diffusers {diffusers.__version__} has no pipeline for the checkpoint {checkpoint.name!r}",
+            "Install a newer diffusers, or choose another checkpoint",
+        ) from error
+    except (ValueError, TypeError, OSError) as error:
+        raise _incomplete(checkpoint, f"its {_INDEX} and its components don't fit together") from error
+
+
+@contextmanager
+def quiet_diffusers() -> Iterator[None]:
+    """Keep diffusers from writing progress bars and advice to the user's terminal."""
+    from diffusers.utils import logging
+
+    diffusers_logging: Any = logging
+
+    verbosity = diffusers_logging.get_verbosity()
+    diffusers_logging.set_verbosity(diffusers_logging.CRITICAL)
+    diffusers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(verbosity)
+        diffusers_logging.enable_progress_bar()
+
+
+def _read_index(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    try:
+        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        if not isinstance(index, dict):
+            raise ValueError(index)
+        return index
+    except OSError:
+        raise UnsupportedError(
+            f"The checkpoint {checkpoint.name!r} can't paint: it has no {_INDEX}, as diffusion checkpoints have",
+            "Name a folder or a hub repository in diffusers' layout",
+        ) from None
+    except ValueError:
+        raise _incomplete(checkpoint, f"its {_INDEX} is not valid") from None
+
+
+def _has_weights(folder: Path, variant: str | None) -> bool:
+    """Return whether all safetensors files of a variant are there; an index that lists shards is believed."""
+    ending = f".{variant}" if variant else ""
+    for stem in ("diffusion_pytorch_model", "model"):
+        if (folder / f"{stem}{ending}.safetensors").is_file():
+            return True
+        for index in (f"{stem}.safetensors.index{ending}.json", f"{stem}{ending}.safetensors.index.json"):
+            try:
+                shards = set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values())
+            except (OSError, ValueError, KeyError, AttributeError):
+                continue
+            return all((folder / shard).is_file() for shard in shards)
+    return False
+
+
+def _without_weights(folder: Path, checkpoint: Checkpoint) -> ModelUnavailableError:
+    name = folder.name
+    if any(_SHARD.search(file.name) for file in folder.glob("*.safetensors")):
+        return _incomplete(checkpoint, f"some of the weights of its component {name!r} are missing")
+    if any(folder.glob("*.bin")):
+        return ModelUnavailableError(
+            f"The checkpoint {checkpoint.name!r} has the weights of its component {name!r} only as a pickle, "
+            "which can run any code when it is opened",
+            "Choose a revision or a repository that has safetensors files",
+        )
+    return _incomplete(checkpoint, f"its component {name!r} has no weights")
+
+
+def _find_class(library: str, class_name: str, checkpoint: Checkpoint) -> Any:
+    import transformers
+
+    try:
+        if library == "transformers":
+            # Without torchvision only these image processors work, and older indexes have names that are gone.
+            plain = class_name.replace("FeatureExtractor", "ImageProcessor")
+            return getattr(transformers, f"{plain}Pil", None) or getattr(transformers, plain)
+        module = library if library == "diffusers" else f"diffusers.pipelines.{library}"
+        return getattr(importlib.import_module(module), class_name)
+    except (ImportError, AttributeError) as error:
+        raise UnsupportedError(
+            f"The checkpoint {checkpoint.name!r} needs {class_name} of {library}, which the installed version lacks",
+            "Install a newer diffusers and transformers, or choose another checkpoint",
+        ) from error
+
+
+def _open_diffusers_model(
+    model_class: Any, folder: Path, checkpoint: Checkpoint, device: str, dtype: torch.dtype, options: dict[str, Any]
+) -> Any:
+    from safetensors import SafetensorError
+
+    try:
+        with quiet_diffusers():
+            model, report = model_class.from_pretrained(
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            )
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise _incomplete(checkpoint, "its weights or its config.json are damaged, or only half there") from error
+    missing = report["missing_keys"]
+    if missing:
+        # diffusers would fill the holes with random numbers and only warn.
+        raise _incomplete(checkpoint, f"{len(missing)} of its weights are missing, such as {min(missing)!r}")
+    return model.to(device).eval()
+
+
+def _incomplete(checkpoint: Checkpoint, reason: str) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"The checkpoint {checkpoint.name!r} can't be opened: {reason}",
+        f"Copy all of its files to {checkpoint.folder!r} again"
+        if checkpoint.folder
+        else f"Fetch it again with 'sensorium models pull {checkpoint.repository or checkpoint.name}'",
+    )

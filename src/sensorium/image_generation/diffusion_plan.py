@@ -1,0 +1,97 @@
+"""All numbers of one call, settled from the request and the checkpoint, and checked against both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import PIL.Image
+
+from sensorium.errors import InputError
+from sensorium.image_generation.diffusion_defaults import DiffusionDefaults, call_parameters
+from sensorium.image_generation.painting import PaintingRequest, check_side
+from sensorium.image_generation.picture_size import fit_picture, size_like
+
+
+@dataclass(frozen=True)
+class DiffusionPlan:
+    """The settled numbers of a call.
+
+    Attributes:
+        steps: Denoising steps.
+        guidance_scale: How closely to follow the prompt, or None where the family doesn't know it.
+        size: Width and height in pixels.
+        strength: How much is repainted, or None.
+        image: The first picture in that size, RGB, or None.
+        mask: Likewise, grey.
+        arguments: Of the pipeline's call, for all of that.
+        notes: What has no effect although it was asked for, in sentences.
+    """
+
+    steps: int
+    guidance_scale: float | None
+    size: tuple[int, int]
+    strength: float | None
+    image: PIL.Image.Image | None
+    mask: PIL.Image.Image | None
+    arguments: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def make_plan(
+    request: PaintingRequest, pipeline: Any, defaults: DiffusionDefaults, factor: int, native_side: int
+) -> DiffusionPlan:
+    """Settle the numbers of a call.
+
+    Args:
+        request: What is asked for.
+        pipeline: Which is to do it.
+        defaults: What the checkpoint was made for.
+        factor: What widths and heights must be multiples of.
+        native_side: Side of the square that the checkpoint was trained on.
+
+    Raises:
+        InputError: A number doesn't suit the checkpoint.
+    """
+    parameters = call_parameters(pipeline)
+    for name, side in (("width", request.width), ("height", request.height)):
+        check_side(name, side, factor)
+    steps = defaults.steps if request.steps is None else request.steps
+    guidance = None
+    if defaults.guidance_argument:
+        guidance = defaults.guidance_scale if request.guidance_scale is None else request.guidance_scale
+    size = (request.width or native_side, request.height or native_side)
+    arguments: dict[str, Any] = {"num_inference_steps": steps}
+    if guidance is not None:
+        arguments[defaults.guidance_argument] = guidance
+    image, mask, strength = None, None, None
+    if request.image is not None:
+        size = size_like(request.image, native_side, factor, width=request.width, height=request.height)
+        image = fit_picture(request.image.convert("RGB"), size)
+        arguments["image"] = image
+        if "strength" in parameters:
+            strength = request.strength
+            _check_strength(steps, strength)
+            arguments["strength"] = strength
+    if request.mask is not None:
+        mask = fit_picture(request.mask.convert("L"), size)
+        arguments["mask_image"] = mask
+    if request.image is not None or request.width or request.height:
+        # Else the pipeline knows better: some paint no square by default.
+        arguments.update(
+            {name: side for name, side in zip(("width", "height"), size, strict=True) if name in parameters}
+        )
+    notes = []
+    if request.negative_prompt and not (defaults.reads_negative_prompts and (guidance or 0) > 1):
+        notes.append("The negative prompt has no effect: this checkpoint, or this guidance scale, doesn't read it")
+    if request.image is not None and strength is None:
+        notes.append("The strength has no effect: this checkpoint repaints as the prompt says")
+    return DiffusionPlan(steps, guidance, size, strength, image, mask, arguments, tuple(notes))
+
+
+def _check_strength(steps: int, strength: float) -> None:
+    if int(steps * strength) < 1:
+        raise InputError(
+            f"With a strength of {strength:g} none of the {steps} steps would be done",
+            f"Use a strength of at least {1 / steps:.2g}, or more steps",
+        )

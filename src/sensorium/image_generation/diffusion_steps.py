@@ -1,0 +1,59 @@
+"""Watching a pipeline at work: progress, previews and cancellation, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+
+
+class WatchedSteps:
+    """Watches a pipeline's scheduler, which every family asks once a step.
+
+    Args:
+        pipeline: Its scheduler must be its own.
+        num_images: How many pictures are painted, one after the other.
+        progress: Told the steps done, of all pictures.
+        cancel: Ends the pipeline's call between two steps.
+        show: Given the latents after each step, with the number of the step.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        num_images: int,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+        show: Callable[[torch.Tensor, int], None] | None,
+    ) -> None:
+        self._pipeline, self._num_images = pipeline, num_images
+        self._progress, self._cancel, self._show = progress, cancel, show
+        self._image, self._step = -1, 0
+        pipeline.scheduler.step = self._watched(pipeline.scheduler.step)
+
+    def begin(self) -> None:
+        """Start to count the steps of the next picture."""
+        self._image, self._step = self._image + 1, 0
+
+    def _watched(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(step)  # pipelines look at its signature
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            result = step(*args, **kwargs)
+            self._step += 1
+            self._after_step(result[0] if isinstance(result, tuple) else result.prev_sample)
+            return result
+
+        return watched
+
+    def _after_step(self, latents: torch.Tensor) -> None:
+        check_cancelled(self._cancel)
+        known = getattr(self._pipeline, "num_timesteps", None)
+        of_each = max(known if isinstance(known, int) else len(self._pipeline.scheduler.timesteps), self._step)
+        done = self._image * of_each + self._step
+        report(self._progress, "painting", done, self._num_images * of_each, "steps")
+        if self._show is not None:
+            self._show(latents[:1], done)

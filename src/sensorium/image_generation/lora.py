@@ -1,0 +1,96 @@
+"""LoRA files: small additions to a checkpoint's weights, put on for one call and taken off again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.diffusion_checkpoint import quiet_diffusers
+
+_LONGEST_HEADER = 100_000_000
+
+
+def check_loras(loras: Sequence[tuple[Path, float]]) -> None:
+    """Refuse files that can't be LoRA files, and weights out of range; nothing is loaded.
+
+    Raises:
+        InputError: A file is missing or no safetensors file, or a weight is not -10 to 10.
+    """
+    for file, weight in loras:
+        if not -10 <= weight <= 10:
+            raise InputError(f"The weight {weight} of the LoRA {file.name!r} is not -10 to 10", "Try 0.5 to 1")
+        if not file.is_file():
+            raise InputError(f"There is no LoRA file {str(file)!r}", "Name the .safetensors file itself")
+        if not _tensor_names(file):
+            raise InputError(
+                f"The LoRA {file.name!r} is not a safetensors file, or it is damaged",
+                "Fetch it again; pickled files (.pt, .bin, .ckpt) can run code and are never opened",
+            )
+
+
+def describe_loras(loras: Sequence[tuple[Path, float]]) -> tuple[Mapping[str, Any], ...]:
+    """Return name, sha256 and weight of each file, for the settings of a picture."""
+    return tuple(
+        {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "weight": weight}
+        for file, weight in loras
+    )
+
+
+@contextmanager
+def applied_loras(pipeline: Any, loras: Sequence[tuple[Path, float]]) -> Iterator[None]:
+    """Put LoRA files on a pipeline's components, and take them off afterwards whatever happens.
+
+    The components are shared with other pipelines, so nobody else may use them meanwhile.
+
+    Raises:
+        InputError: A file was made for another family.
+        UnsupportedError: The pipeline takes no LoRA files.
+    """
+    if not loras:
+        yield
+        return
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise UnsupportedError(
+            f"{type(pipeline).__name__} takes no LoRA files", "Choose a checkpoint of Stable Diffusion, XL, 3 or FLUX"
+        )
+    names = [f"lora_{number}" for number in range(len(loras))]
+    try:
+        for name, (file, _) in zip(names, loras, strict=True):
+            _load(pipeline, file, name)
+        pipeline.set_adapters(names, [weight for _, weight in loras])
+        yield
+    finally:
+        with quiet_diffusers():
+            pipeline.unload_lora_weights()
+
+
+def _load(pipeline: Any, file: Path, name: str) -> None:
+    try:
+        with quiet_diffusers():
+            pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=name, local_files_only=True)
+        loaded = any(name in adapters for adapters in pipeline.get_list_adapters().values())
+    except Exception as error:  # peft and diffusers raise whatever the shapes and names lead them to
+        raise _misfit(pipeline, file) from error
+    if not loaded:
+        raise _misfit(pipeline, file)
+
+
+def _misfit(pipeline: Any, file: Path) -> InputError:
+    return InputError(
+        f"The LoRA {file.name!r} doesn't fit {type(pipeline).__name__}: it was made for another family",
+        "Use it with a checkpoint of the family that its page names",
+    )
+
+
+def _tensor_names(file: Path) -> list[str]:
+    with suppress(OSError, ValueError, struct.error, AttributeError), file.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
+        return [name for name in header if name != "__metadata__"]
+    return []

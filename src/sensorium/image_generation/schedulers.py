@@ -1,0 +1,106 @@
+"""Schedulers (samplers) by clear names, and which of them suit a checkpoint."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from sensorium.errors import InputError, UnsupportedError
+
+SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "ddpm": ("DDPMScheduler", {}),
+    "deis": ("DEISMultistepScheduler", {}),
+    "dpm++-2m": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": False}),
+    "dpm++-2m-karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    "dpm++-2m-sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": False}),
+    "dpm++-2m-sde-karras": (
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
+    ),
+    "euler": ("EulerDiscreteScheduler", {"use_karras_sigmas": False}),
+    "euler-karras": ("EulerDiscreteScheduler", {"use_karras_sigmas": True}),
+    "euler-ancestral": ("EulerAncestralDiscreteScheduler", {}),
+    "heun": ("HeunDiscreteScheduler", {}),
+    "kdpm2": ("KDPM2DiscreteScheduler", {}),
+    "kdpm2-ancestral": ("KDPM2AncestralDiscreteScheduler", {}),
+    "lcm": ("LCMScheduler", {}),
+    "lms": ("LMSDiscreteScheduler", {"use_karras_sigmas": False}),
+    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
+    "unipc": ("UniPCMultistepScheduler", {"use_karras_sigmas": False}),
+    "flow-euler": ("FlowMatchEulerDiscreteScheduler", {}),
+}
+"""From name to diffusers' class and the settings in which it differs from the checkpoint's."""
+
+SCHEDULER_NAMES = tuple(SCHEDULERS)
+
+
+def check_scheduler(name: str | None) -> None:
+    """Refuse a name that no checkpoint could know; class names of diffusers pass, for a checkpoint's own.
+
+    Raises:
+        InputError: With the nearest name.
+    """
+    if name is None or name in SCHEDULERS or name.endswith("Scheduler"):
+        return
+    near = difflib.get_close_matches(name.casefold().replace(" ", "-").replace("_", "-"), SCHEDULERS, n=1, cutoff=0.5)
+    raise InputError(
+        f"There is no scheduler {name!r}" + (f", did you mean {near[0]!r}?" if near else ""),
+        f"Choose one of {', '.join(SCHEDULERS)}",
+    )
+
+
+def schedulers_for(own: Any) -> list[str]:
+    """Return the names of the schedulers that suit a checkpoint.
+
+    Args:
+        own: The scheduler that the checkpoint comes with. One made for flow matching and one made for noise
+            prediction can't stand in for each other.
+    """
+    flow = _matches_flows(own)
+    return [name for name, (class_name, _) in SCHEDULERS.items() if _suits(own, class_name, flow)]
+
+
+def make_scheduler(own: Any, name: str | None) -> tuple[Any, str]:
+    """Return a fresh scheduler for one run, and the name by which it can be asked for again.
+
+    Args:
+        own: The scheduler that the checkpoint comes with; it is not changed.
+        name: One of `schedulers_for`, the class name of ``own``, or None for the checkpoint's own.
+
+    Raises:
+        InputError: There is no such scheduler.
+        UnsupportedError: It doesn't suit the checkpoint.
+    """
+    import diffusers
+
+    own_name = type(own).__name__
+    if name is None or name == own_name:
+        return type(own).from_config(own.config), own_name
+    check_scheduler(name)
+    suitable = schedulers_for(own)
+    if name not in suitable:
+        raise UnsupportedError(
+            f"The scheduler {name!r} doesn't suit this checkpoint, which was trained with {own_name}",
+            f"Choose one of {', '.join(suitable)}" if suitable else "Leave out the scheduler to use its own",
+        )
+    class_name, settings = SCHEDULERS[name]
+    return getattr(diffusers, class_name).from_config(own.config, **settings), name
+
+
+def _suits(own: Any, class_name: str, flow: bool) -> bool:
+    import diffusers
+
+    if flow:
+        return class_name == type(own).__name__ and class_name.startswith("FlowMatch")
+    candidate = getattr(diffusers, class_name)
+    return type(own) is candidate or type(own).__name__ in candidate._compatibles
+
+
+def _matches_flows(own: Any) -> bool:
+    return (
+        type(own).__name__.startswith("FlowMatch")
+        or own.config.get("prediction_type") == "flow_prediction"
+        or bool(own.config.get("use_flow_sigmas"))
+    )
