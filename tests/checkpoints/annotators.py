@@ -46,7 +46,7 @@ def tiny_depth_anything(folder: Path, *, metric: bool = False, seed: int = 0) ->
         depth_estimation_type="metric" if metric else "relative",
         max_depth=20 if metric else None,
     )
-    _save(folder, seed, lambda: DepthAnythingForDepthEstimation(config), widen=3)
+    _save(folder, seed, lambda: DepthAnythingForDepthEstimation(config), widen=6 if metric else 3)
     return _write_processor(
         folder,
         image_processor_type="DPTImageProcessor",
@@ -150,7 +150,7 @@ def tiny_vitpose(folder: Path, *, experts: int = 1, joints: int = 17, seed: int 
         out_indices=[2],
     )
     config = VitPoseConfig(backbone_config=backbone, num_labels=joints)
-    _save(folder, seed, lambda: VitPoseForPoseEstimation(config), widen=6)
+    _save(folder, seed, lambda: VitPoseForPoseEstimation(config), widen=3)
     return _write_processor(
         folder,
         image_processor_type="VitPoseImageProcessor",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-from sensorium.image_generation.annotators.hub_network import HubNetwork, check_shape
+from sensorium.image_generation.annotators.hub_network import HubNetwork
 from sensorium.models.catalog import Checkpoint
 
 
@@ -35,9 +35,8 @@ class DepthNetwork(HubNetwork):
 
     def estimate(self, image: PIL.Image.Image) -> npt.NDArray[np.float32]:
         """Return float32 ``[height, width]`` for an upright RGB picture."""
-        check_shape(image, "Depth")
         width, height = image.size
-        outputs = self.run(self.processor(images=image, return_tensors="pt"), image.size)
+        outputs = self.run(self.prepare(image, "Depth"), image.size)
         outputs.predicted_depth = outputs.predicted_depth.float()
         (found,) = self.processor.post_process_depth_estimation(outputs, target_sizes=[(height, width)])
         values: npt.NDArray[np.float32] = found["predicted_depth"].cpu().numpy()

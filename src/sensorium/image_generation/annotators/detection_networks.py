@@ -6,7 +6,7 @@ from pathlib import Path
 
 import PIL.Image
 
-from sensorium.image_generation.annotators.hub_network import HubNetwork, check_shape
+from sensorium.image_generation.annotators.hub_network import HubNetwork
 from sensorium.models.catalog import Checkpoint
 
 
@@ -35,9 +35,8 @@ class DetectionNetwork(HubNetwork):
         self, image: PIL.Image.Image, threshold: float
     ) -> list[tuple[str, tuple[float, float, float, float], float]]:
         """Return labels, boxes (left, top, right, bottom) and scores for an upright RGB picture."""
-        check_shape(image, "Things")
         width, height = image.size
-        outputs = self.run(self.processor(images=image, return_tensors="pt"), image.size)
+        outputs = self.run(self.prepare(image, "Things"), image.size)
         outputs.logits, outputs.pred_boxes = outputs.logits.float(), outputs.pred_boxes.float()
         (found,) = self.processor.post_process_object_detection(
             outputs, threshold=threshold, target_sizes=[(height, width)]

@@ -17,7 +17,7 @@ from sensorium.models.pretrained import open_model, open_part
 
 _SMALLEST_SIDE = 8
 _MOST_UNEVEN = 16
-"""Processors keep the aspect ratio: a longer strip would come out empty or with millions of pixels."""
+"""Some processors keep the aspect ratio: a longer strip would have millions of pixels."""
 
 
 class HubNetwork:
@@ -52,6 +52,32 @@ class HubNetwork:
         self._placement = placement
         self._running = threading.Lock()
 
+    def prepare(self, image: PIL.Image.Image, what: str) -> Any:
+        """Return what the processor makes of an upright RGB picture.
+
+        Args:
+            image: The picture.
+            what: What was asked for: ``"Depth"``.
+
+        Raises:
+            InputError: The picture is tiny, or a strip.
+        """
+        width, height = image.size
+        if min(width, height) < _SMALLEST_SIDE:
+            raise InputError(
+                f"{what} can't be told from a picture of {width}×{height} pixels",
+                f"Give one whose sides are {_SMALLEST_SIDE} pixels or more",
+            )
+        strip = InputError(
+            f"{what} can't be told from a strip of {width}×{height} pixels", "Crop it to a more even shape"
+        )
+        if max(width, height) > _MOST_UNEVEN * min(width, height):
+            raise strip
+        try:
+            return self.processor(images=image, return_tensors="pt")
+        except ValueError as error:  # scaled to its size, the picture has no row or no column left
+            raise strip from error
+
     def run(self, inputs: Any, size: tuple[int, int], **options: Any) -> Any:
         """Run the network on what its processor gave.
 
@@ -70,26 +96,3 @@ class HubNetwork:
             ),
         ):
             return self.network(pixel_values=pixels, **options)
-
-
-def check_shape(image: PIL.Image.Image, what: str) -> None:
-    """Refuse pictures in which a network can see nothing.
-
-    Args:
-        image: The picture.
-        what: What was asked for: ``"Depth"``.
-
-    Raises:
-        InputError: The picture is tiny, or a strip.
-    """
-    width, height = image.size
-    if min(width, height) < _SMALLEST_SIDE:
-        raise InputError(
-            f"{what} can't be told from a picture of {width}×{height} pixels",
-            f"Give one whose sides are {_SMALLEST_SIDE} pixels or more",
-        )
-    if max(width, height) > _MOST_UNEVEN * min(width, height):
-        raise InputError(
-            f"{what} can't be told from a strip of {width}×{height} pixels",
-            f"Crop it so that one side is at most {_MOST_UNEVEN} times the other",
-        )

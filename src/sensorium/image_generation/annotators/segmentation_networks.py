@@ -9,7 +9,7 @@ import numpy.typing as npt
 import PIL.Image
 import torch
 
-from sensorium.image_generation.annotators.hub_network import HubNetwork, check_shape
+from sensorium.image_generation.annotators.hub_network import HubNetwork
 from sensorium.models.catalog import Checkpoint
 
 _ROWS_AT_ONCE = 64
@@ -38,8 +38,7 @@ class SegmentationNetwork(HubNetwork):
 
     def segment(self, image: PIL.Image.Image) -> npt.NDArray[np.int64]:
         """Return class numbers, int64 ``[height, width]``, for an upright RGB picture."""
-        check_shape(image, "Segments")
-        outputs = self.run(self.processor(images=image, return_tensors="pt"), image.size)
+        outputs = self.run(self.prepare(image, "Segments"), image.size)
         with torch.inference_mode():
             return _most_likely(outputs.logits[0].float(), *image.size).cpu().numpy()
 

@@ -1,0 +1,55 @@
+"""Detectors on tiny checkpoints in the hub's layout, held against transformers' own processing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from sensorium.errors import InputError
+from sensorium.image_generation.annotators.object_detection import ObjectDetector
+
+
+@pytest.mark.parametrize("family", ["rt_detr", "rt_detr_v2"])
+def test_equals_transformers(
+    hub: Path, family: str, pictures: list[PIL.Image.Image], parity: Callable[[str, str, str], None]
+) -> None:
+    from transformers import RTDetrForObjectDetection, RTDetrImageProcessorPil, RTDetrV2ForObjectDetection
+
+    network_class = {"rt_detr": RTDetrForObjectDetection, "rt_detr_v2": RTDetrV2ForObjectDetection}[family]
+    reference = network_class.from_pretrained(hub / family).eval()
+    processor = RTDetrImageProcessorPil.from_pretrained(hub / family)
+    worst = 0.0
+    with ObjectDetector(hub / family) as detector:
+        for picture in pictures:
+            found = detector.detect(picture, threshold=0.3)
+            with torch.no_grad():
+                outputs = reference(**processor(images=picture, return_tensors="pt"))
+            (expected,) = processor.post_process_object_detection(
+                outputs, threshold=0.3, target_sizes=[picture.size[::-1]]
+            )
+            order = expected["scores"].argsort(descending=True, stable=True)
+            names = reference.config.id2label
+            assert [item.label for item in found] == [names[label] for label in expected["labels"][order].tolist()]
+            assert [item.score for item in found] == pytest.approx(expected["scores"][order].tolist(), abs=1e-4)
+            boxes = expected["boxes"][order].numpy()
+            assert len(boxes) > 2
+            worst = max(worst, float(np.abs(np.array([item.box for item in found]) - boxes).max()))
+    parity(
+        f"detection: {family}",
+        f"{network_class.__name__} + post_process_object_detection",
+        f"same labels, boxes within {worst:.0e} pixels",
+    )
+    assert worst < 1e-2
+
+
+def test_thresholds(hub: Path, pictures: list[PIL.Image.Image]) -> None:
+    with ObjectDetector(hub / "rt_detr") as detector:
+        many, few = (detector.detect(pictures[0], threshold=threshold) for threshold in (0.1, 0.8))
+        assert [item.to_dict() for item in few] == [item.to_dict() for item in many if item.score > 0.8]
+        with pytest.raises(InputError, match="threshold 30 is not between 0 and 1"):
+            detector.detect(pictures[0], threshold=30)
