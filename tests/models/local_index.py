@@ -92,7 +92,7 @@ class ModelHub(Site):
 
     def find(self, path: str) -> tuple[bytes, dict[str, str]] | None:
         about = f"/api/models/{self._repository}"
-        if path in (about, f"{about}/revision/main"):
+        if path in (about, f"{about}/revision/main", f"{about}/revision/{self.COMMIT}"):
             return self._json({"id": self._repository, "sha": self.COMMIT, "siblings": []})
         if path.startswith(f"{about}/tree/{self.COMMIT}"):
             return self._json(

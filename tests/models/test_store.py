@@ -318,6 +318,70 @@ def test_a_single_gguf_file_is_taken() -> None:
     assert choose_files(["README.txt", "a.gguf", "old.bin"]) == ["README.txt", "a.gguf"]
 
 
+PIPELINE = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "scheduler": ["diffusers", "PNDMScheduler"],
+    "safety_checker": [None, None],
+    "requires_safety_checker": True,
+}
+SHARDS = {
+    "a": "diffusion_pytorch_model-00001-of-00002.safetensors",
+    "b": "diffusion_pytorch_model-00002-of-00002.safetensors",
+}
+DIFFUSERS_FILES = {
+    "model_index.json": json.dumps(PIPELINE).encode(),
+    "all-in-one.safetensors": CONTENT,
+    "scheduler/scheduler_config.json": b"{}",
+    "unet/config.json": b'{"layers": 2}',
+    "unet/diffusion_pytorch_model.safetensors.index.json": json.dumps({"weight_map": SHARDS}).encode(),
+    "unet/diffusion_pytorch_model.fp16.safetensors": CONTENT[:1000],
+    "unet/diffusion_pytorch_model.bin": b"pickled",
+    **{f"unet/{name}": CONTENT[:2000] for name in SHARDS.values()},
+    "vae/config.json": b'{"layers": 1}',
+    "vae/diffusion_pytorch_model.fp16.safetensors": CONTENT[:500],
+    "vae/diffusion_pytorch_model.fp16.safetensors.index.json": b'{"weight_map": {}}',
+}
+
+
+def test_of_a_diffusers_repository_each_component_is_fetched_once(hub: ModelHub) -> None:
+    hub.files = dict(DIFFUSERS_FILES)
+    folder = store.locate(FROM_HUB)
+    fetched = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    unwanted = {
+        "all-in-one.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.bin",
+    }
+    assert fetched == set(DIFFUSERS_FILES) - unwanted
+    assert store.is_present(FROM_HUB)
+
+
+def test_a_catalog_entry_fetches_the_variant_that_it_names_at_its_commit(hub: ModelHub) -> None:
+    hub.files = dict(DIFFUSERS_FILES)
+    patterns = ("model_index.json", "*/*_config.json", "*/config.json", "*/*.fp16.safetensors")
+    entry = Checkpoint("half", "testing", repository="org/model", revision=ModelHub.COMMIT, hub_files=patterns)
+    reports: list[Progress] = []
+    folder = store.locate(entry, progress=reports.append)
+    assert (
+        sorted(path.name for path in folder.rglob("*.safetensors")) == ["diffusion_pytorch_model.fp16.safetensors"] * 2
+    )
+    assert store.is_present(entry)
+    assert (
+        reports[-1].done
+        == reports[-1].total
+        == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    )
+
+
+@pytest.mark.parametrize("absent", ["vae/diffusion_pytorch_model.fp16.safetensors", f"unet/{SHARDS['b']}", "scheduler"])
+def test_a_pipeline_with_a_missing_component_is_not_present(hub_cache: Path, absent: str) -> None:
+    files = {name: content for name, content in DIFFUSERS_FILES.items() if not name.startswith(absent)}
+    fill_hub_cache(hub_cache, files)
+    assert not store.is_present(FROM_HUB)
+
+
 def test_a_hub_cache_that_other_programs_filled_is_used_without_network(
     hub_cache: Path, no_network: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,6 +407,7 @@ def fill_hub_cache(cache: Path, files: dict[str, bytes]) -> Path:
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(ModelHub.COMMIT)
     for name, content in files.items():
+        (snapshot / name).parent.mkdir(exist_ok=True)
         (snapshot / name).write_bytes(content)
     return snapshot
 

@@ -17,6 +17,8 @@ from sensorium.progress import Cancellation, ProgressCallback, report
 logger = logging.getLogger("sensorium.models")
 
 _WEIGHTS = (".safetensors", ".gguf", ".onnx", ".bin")
+_OPTIONAL_COMPONENTS = ("safety_checker", "feature_extractor", "image_encoder")
+"""Parts that diffusers' pipelines do without."""
 
 
 def find_in_hub_cache(checkpoint: Checkpoint) -> Path | None:
@@ -25,13 +27,15 @@ def find_in_hub_cache(checkpoint: Checkpoint) -> Path | None:
         return None
     from huggingface_hub import snapshot_download
 
-    patterns = list(checkpoint.hub_files) or [*DESCRIPTIONS, "*.safetensors"]
+    # Which of a repository's weights are wanted depends on all that it offers: `has_all_weights` looks at what is here.
+    undescribed = not checkpoint.hub_files
     try:
         folder = Path(
             snapshot_download(
                 checkpoint.repository,
                 revision=checkpoint.revision or None,
-                allow_patterns=patterns,
+                allow_patterns=list(DESCRIPTIONS if undescribed else checkpoint.hub_files),
+                ignore_patterns=["*.safetensors.index.*"] if undescribed else None,
                 local_files_only=True,
             )
         )
@@ -77,7 +81,10 @@ def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, ca
 
 
 def has_all_weights(folder: Path) -> bool:
-    """Return whether a folder holds weights, and every file that an index of sharded weights names."""
+    """Return whether a folder holds weights, every file that an index of sharded weights names, and every component.
+
+    The components are those that diffusers' ``model_index.json`` lists; a checkpoint without one has none.
+    """
     for index in folder.rglob("*.safetensors.index.json"):
         try:
             shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
@@ -85,7 +92,31 @@ def has_all_weights(folder: Path) -> bool:
             return False
         if not all((index.parent / shard).is_file() for shard in shards):
             return False
-    return any(path.suffix in _WEIGHTS for path in folder.rglob("*"))
+    return _has_weights(folder) and _has_all_components(folder)
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(path.suffix in _WEIGHTS and path.is_file() for path in folder.rglob("*"))
+
+
+def _has_all_components(folder: Path) -> bool:
+    listing = folder / "model_index.json"
+    if not listing.is_file():
+        return True
+    try:
+        listed = json.loads(listing.read_text(encoding="utf-8")).items()
+    except (ValueError, AttributeError):
+        return False
+    for name, classes in listed:
+        if not (isinstance(classes, list) and all(classes)):  # a setting, or a component that isn't used
+            continue
+        part = folder / name
+        if not part.is_dir():
+            if name not in _OPTIONAL_COMPONENTS:
+                return False
+        elif (part / "config.json").is_file() and not _has_weights(part):  # schedulers and tokenizers have no such file
+            return False
+    return True
 
 
 def _check_sums(checkpoint: Checkpoint, folder: Path) -> None:

@@ -12,7 +12,7 @@ import glob
 import hashlib
 import json
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlparse
 
@@ -67,13 +67,16 @@ def choose_files(names: list[str]) -> list[str]:
         names: Its descriptions and all its weights, pickled ones too.
 
     Returns:
-        The descriptions, with the safetensors weights or else the only GGUF file; never pickled weights.
+        The descriptions, with the safetensors weights or else the only GGUF file; never pickled weights. Of a
+        repository in diffusers' layout the components' weights, each once, and not the single files beside them.
 
     Raises:
         RefusedError: It has no weights of such a kind.
     """
     safetensors = [name for name in names if name.endswith(".safetensors")]
     gguf = [name for name in names if name.endswith(".gguf")]
+    if "model_index.json" in names:
+        safetensors = _component_weights(safetensors)
     weights = safetensors or gguf
     if len(gguf) > 1 and not safetensors:
         raise RefusedError(f"the repository holds {len(gguf)} GGUF files, download the one you want and name that file")
@@ -84,7 +87,24 @@ def choose_files(names: list[str]) -> list[str]:
             if pickled
             else "the repository has no safetensors weights"
         )
-    return [name for name in names if name.endswith(_suffixes(DESCRIPTIONS))] + weights
+    return [name for name in names if name.endswith(_suffixes(DESCRIPTIONS)) and _is_wanted(name, weights)] + weights
+
+
+def _component_weights(names: list[str]) -> list[str]:
+    """Choose a component's weights where they are there in several variants, such as half precision: the plain ones."""
+    chosen = []
+    for folder in sorted({PurePosixPath(name).parent for name in names} - {PurePosixPath(".")}):
+        inside = [name for name in names if PurePosixPath(name).parent == folder]
+        plain = [name for name in inside if "." not in PurePosixPath(name).stem]
+        half = [name for name in inside if ".fp16" in PurePosixPath(name).stem]
+        chosen += plain or half or inside
+    return chosen
+
+
+def _is_wanted(name: str, weights: list[str]) -> bool:
+    """Tell whether a description is of use; the index of a variant that isn't fetched would name missing files."""
+    stem, index, _ = name.partition(".safetensors.index.")
+    return not index or any(weight.startswith(stem) for weight in weights)
 
 
 def _suffixes(patterns: tuple[str, ...]) -> tuple[str, ...]:
