@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sensorium.errors import SensoriumError as SensoriumError
     from sensorium.image_generation.prompt_engineer import PromptEngineer as PromptEngineer
+    from sensorium.image_generation.text_to_image import TextToImage as TextToImage
     from sensorium.language.language_model import LanguageModel as LanguageModel
     from sensorium.retrieval.index import SearchIndex as SearchIndex
     from sensorium.speech.speech_to_text import SpeechToText as SpeechToText
@@ -32,12 +33,13 @@ _HOMES = {
     "SearchIndex": "sensorium.retrieval.index",
     "SensoriumError": "sensorium.errors",
     "SpeechToText": "sensorium.speech.speech_to_text",
+    "TextToImage": "sensorium.image_generation.text_to_image",
     "TextToSpeech": "sensorium.speech.text_to_speech",
     "VideoQA": "sensorium.video.video_qa",
     "zero_shot_classification": "sensorium.vision_language.clip",
 }
 
-_PLANNED = {"TextToImage", "ControlNetGenerator"}
+_PLANNED = {"ControlNetGenerator"}
 
 __all__ = sorted([*_HOMES, "__version__"])
 
@@ -47,8 +49,8 @@ def __getattr__(name: str) -> Any:
         from sensorium.errors import UnsupportedError
 
         raise UnsupportedError(
-            f"{name} is not in version {__version__} yet: this version paints no pictures",
-            "PromptEngineer writes the prompts; use diffusers directly for the pictures until then",
+            f"{name} is not in version {__version__} yet",
+            "TextToImage paints; use diffusers directly for pictures under control until then",
         )
     if name not in _HOMES:
         raise AttributeError(f"module 'sensorium' has no attribute {name!r}")
