@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,16 +17,26 @@ GIGABYTE = 1_000_000_000
 Machine = Callable[..., None]
 
 
+@pytest.fixture(autouse=True)
+def looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("SENSORIUM_COMPILE", "SENSORIUM_HARDWARE"):
+        monkeypatch.delenv(name, raising=False)
+    device.hardware_class.cache_clear()
+    yield
+    device.hardware_class.cache_clear()
+
+
 @pytest.fixture
 def graphics_card(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Makes torch describe a machine with one NVIDIA card."""
 
-    def describe(*, free: float = 24, capability: tuple[int, int] = (9, 0)) -> None:
+    def describe(*, free: float = 24, total: float = 80, capability: tuple[int, int] = (9, 0)) -> None:
         monkeypatch.setattr(device, "_has_no_accelerator", lambda: False)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda where=None: capability)
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda where=None: (int(free * GIGABYTE), 80 * GIGABYTE))
+        sizes = int(free * GIGABYTE), int(total * GIGABYTE)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda where=None: sizes)
 
     return describe
 
@@ -111,6 +121,46 @@ def test_compilation_is_on_request_and_for_nvidia_only(graphics_card: Machine, m
     assert not device.place("cuda", "auto").compiled
     monkeypatch.setenv("SENSORIUM_COMPILE", "1")
     assert device.place("cuda", "auto").compiled
+
+
+def test_a_model_that_stays_in_one_place_must_fit_there(
+    graphics_card: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphics_card(free=8)
+    main_memory(monkeypatch, 16)
+    device.require_memory("cuda", torch.float16, 16 * GIGABYTE)
+    with pytest.raises(InsufficientMemoryError, match=r"need 14\.0 GB of the GPU's memory, and 8\.0 GB are free"):
+        device.require_memory("cuda", torch.float16, 28 * GIGABYTE)
+    with pytest.raises(InsufficientMemoryError, match=r"need 28\.0 GB of memory, and 16\.0 GB are left"):
+        device.require_memory("cpu", torch.float32, 28 * GIGABYTE)
+
+
+@pytest.mark.parametrize(
+    ("memory_gigabytes", "machine"),
+    [(None, "cpu"), (8, "gpu-8gb"), (16, "gpu-8gb"), (24, "gpu-24gb"), (48, "gpu-24gb"), (80, "gpu-80gb")],
+)
+def test_machines_are_told_apart_by_their_gpu(
+    graphics_card: Machine, monkeypatch: pytest.MonkeyPatch, memory_gigabytes: int | None, machine: str
+) -> None:
+    if memory_gigabytes is None:
+        monkeypatch.setattr(device, "_has_no_accelerator", lambda: True)
+    else:
+        graphics_card(total=memory_gigabytes)
+    assert device.hardware_class() == machine
+
+
+def test_apples_gpu_counts_by_the_main_memory_it_may_use(apple: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "total_memory", lambda: 36 * GIGABYTE)
+    assert device.hardware_class() == "gpu-24gb"
+
+
+def test_the_user_may_choose_for_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSORIUM_HARDWARE", "gpu-80gb")
+    assert device.hardware_class() == "gpu-80gb"
+    device.hardware_class.cache_clear()
+    monkeypatch.setenv("SENSORIUM_HARDWARE", "gpu")
+    with pytest.raises(InputError, match=r"'gpu' is no class of machines.*gpu-8gb, gpu-24gb"):
+        device.hardware_class()
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,32 @@ def _offload(device: str, needed: int, largest_part: int) -> str:
     return "model" if largest_part <= room else "sequential"
 
 
+def require_memory(device: str, dtype: torch.dtype, memory_bytes: int) -> None:
+    """Make sure that a model which stays on one device fits there.
+
+    Args:
+        device: A device, as `resolve_device` returns it.
+        dtype: The precision that the weights will have there.
+        memory_bytes: What the weights take in float32.
+
+    Raises:
+        InsufficientMemoryError: They don't fit.
+    """
+    import torch
+
+    needed = int(memory_bytes * dtype.itemsize / 4)
+    if not device.startswith("cuda"):
+        _require_main_memory(needed)
+        return
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    if needed > free:
+        raise InsufficientMemoryError(
+            f"The weights need {needed / 1e9:.1f} GB of the GPU's memory, and {free / 1e9:.1f} GB are free",
+            "Close other programs that use the GPU, choose a smaller checkpoint ('sensorium models list' shows sizes), "
+            "or use device='cpu'",
+        )
+
+
 def _require_main_memory(needed: int) -> None:
     left = available_memory() if needed else 0
     if needed > left:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import ModelUnavailableError
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.device import explain_out_of_memory, require_memory
+from sensorium.models.memory import weights_memory
 
 if TYPE_CHECKING:
     import torch
@@ -35,12 +37,15 @@ def open_model(
 
     Raises:
         ModelUnavailableError: Weights are missing, incomplete, damaged, or only there as pickles.
+        InsufficientMemoryError: They don't fit on the device.
     """
     from safetensors import SafetensorError
 
     _require_safetensors(folder, checkpoint)
+    require_memory(device, dtype, weights_memory(folder))
+    fits = explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint or another device")
     try:
-        with quiet_transformers():
+        with quiet_transformers(), fits:
             model, report = model_class.from_pretrained(
                 folder,
                 dtype=dtype,
@@ -56,7 +61,8 @@ def open_model(
     if missing:
         # transformers would fill the holes with random numbers and only warn.
         raise _damaged(checkpoint, f"{len(missing)} of its weights are missing, such as {min(missing)!r}")
-    return model.to(device).eval()
+    with explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint or another device"):
+        return model.to(device).eval()
 
 
 def open_part(part_class: Any, folder: Path, *, checkpoint: Checkpoint, **options: Any) -> Any:
