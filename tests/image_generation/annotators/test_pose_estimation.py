@@ -26,15 +26,23 @@ COCO = (
 # By eye, in pixels of the photographs; left and right are the person's own.
 BY_EYE = {
     "messi": {
-        "nose": (240, 117),
-        "right shoulder": (199, 134),
-        "left shoulder": (271, 127),
-        "right wrist": (111, 105),
-        "left wrist": (347, 173),
-        "right knee": (231, 288),
-        "left ankle": (410, 265),
+        "nose": (246, 116),
+        "right shoulder": (202, 122),
+        "left shoulder": (286, 119),
+        "right wrist": (103, 102),
+        "left wrist": (346, 166),
+        "right knee": (228, 283),
+        "left knee": (363, 252),
+        "right ankle": (277, 311),
+        "left ankle": (418, 263),
     },
-    "astronaut": {"nose": (214, 122), "right shoulder": (110, 222), "left shoulder": (298, 240)},
+    "astronaut": {
+        "nose": (214, 122),
+        "right eye": (193, 101),
+        "left eye": (240, 103),
+        "right ear": (175, 110),
+        "left ear": (262, 117),
+    },
 }
 
 
