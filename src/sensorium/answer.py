@@ -36,30 +36,41 @@ class Answer(str):
         model: Name of the checkpoint that wrote it.
         evidence: What it rests on, in the order of time or of importance.
         confidence: From 0 to 1, or None where nothing measures it.
+        seed: With it the same words are sampled again; None where nothing was left to chance.
     """
 
     model: str
     evidence: tuple[Evidence, ...]
     confidence: float | None
+    seed: int | None
 
     def __new__(
-        cls, text: str, *, model: str, evidence: tuple[Evidence, ...] = (), confidence: float | None = None
+        cls,
+        text: str,
+        *,
+        model: str,
+        evidence: tuple[Evidence, ...] = (),
+        confidence: float | None = None,
+        seed: int | None = None,
     ) -> Self:
         answer = super().__new__(cls, text)
         answer.model = model
         answer.evidence = evidence
         answer.confidence = confidence
+        answer.seed = seed
         return answer
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
         # Copies and other processes get the origin too.
-        return (str(self),), {"model": self.model, "evidence": self.evidence, "confidence": self.confidence}
+        origin = {"model": self.model, "evidence": self.evidence, "confidence": self.confidence, "seed": self.seed}
+        return (str(self),), origin
 
     def to_dict(self) -> dict[str, Any]:
-        """Return text, model, confidence and evidence, ready for ``json.dumps``."""
-        return {
+        """Return text, model, confidence, evidence and, if anything was sampled, the seed, ready for ``json.dumps``."""
+        document = {
             "text": str(self),
             "model": self.model,
             "confidence": self.confidence,
             "evidence": [item.to_dict() for item in self.evidence],
         }
+        return document if self.seed is None else {**document, "seed": self.seed}

@@ -61,15 +61,14 @@ class _Choice(LogitsProcessor):
         self._sampling = sampling
         self._generator = torch.Generator().manual_seed(sampling.seed)
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> Any:
         scaled = scores.float().cpu() / self._sampling.temperature
-        probabilities, tokens = scaled.softmax(-1).sort(-1, descending=True, stable=True)
+        probabilities, tokens = scaled.softmax(-1).sort(stable=True, dim=-1, descending=True)
         # A token stays in while those before it are less than top_p together; so the likeliest always does.
         before = probabilities.cumsum(-1) - probabilities
         probabilities = probabilities.masked_fill(before >= self._sampling.top_p, 0.0)
         drawn = tokens.gather(-1, torch.multinomial(probabilities, 1, generator=self._generator))
-        chosen: Any = torch.full_like(scores, -torch.inf).scatter_(-1, drawn.to(scores.device), 0.0)
-        return chosen
+        return torch.full_like(scores, -torch.inf).scatter_(-1, drawn.to(scores.device), 0.0)
 
 
 class _Halted(StoppingCriteria):
@@ -79,11 +78,10 @@ class _Halted(StoppingCriteria):
         self._halt, self._cancel, self._progress, self._longest = halt, cancel, progress, longest
         self._written = 0
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **options: Any) -> torch.BoolTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> Any:
         self._written += 1
         report(self._progress, "writing", self._written, self._longest, "tokens")
-        answer: Any = torch.full((input_ids.shape[0],), self.asked, dtype=torch.bool, device=input_ids.device)
-        return answer
+        return torch.full((input_ids.shape[0],), self.asked, dtype=torch.bool, device=input_ids.device)
 
     @property
     def asked(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, overload
 
 from sensorium.answer import Answer
@@ -10,34 +11,63 @@ from sensorium.errors import InputError
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task
+from sensorium.vision_language.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
 
 if TYPE_CHECKING:
     import PIL.Image
 
     from sensorium.media.image import ImageSource
 
+CAPTION_REQUEST = "Describe this picture in one sentence."
+"""How a model that does whatever it is asked is asked for a caption."""
+LONGEST_CAPTION = 64
+"""Of such a model, in tokens."""
+LONGEST_ANSWER = 128
+"""Likewise."""
+
 
 class ImageAnswerer(Protocol):
-    """What each family of checkpoints offers to `ImageQA`."""
+    """What each family of checkpoints offers to `ImageQA`.
 
-    def answer(self, image: PIL.Image.Image, question: str, *, cancel: Cancellation | None = None) -> Answer:
-        """Answer one question about an upright RGB picture."""
+    Attributes:
+        batch_size: How many pictures it takes at once.
+    """
 
-    def caption(self, image: PIL.Image.Image, *, cancel: Cancellation | None = None) -> Answer:
-        """Describe an upright RGB picture in a sentence or two."""
+    @property
+    def batch_size(self) -> int: ...
+
+    def answer(
+        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+    ) -> list[Answer]:
+        """Answer a question about each of several upright RGB pictures."""
+
+    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+        """Describe upright RGB pictures in a sentence or two each."""
 
 
 class ImageQA(Task["ImageAnswerer"]):
     """Answers questions about a picture and writes captions.
 
+    BLIP, BLIP-2, any image-text-to-text model of transformers that has a chat template, or any model behind an
+    OpenAI-compatible server. Every family but the starter picks the likeliest words, so that answers are repeatable.
+
     Args:
-        model: Catalog name, hub id, local folder, or None for the profile's default.
+        model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
     """
 
     task: ClassVar[str] = "image-question-answering"
-    families: ClassVar[Mapping[str, str]] = {"socratic": "sensorium.vision_language.socratic:SocraticImageQA"}
+    families: ClassVar[Mapping[str, str]] = {
+        "socratic": "sensorium.vision_language.socratic:SocraticImageQA",
+        "blip": "sensorium.vision_language.blip:open_blip",
+        "blip-2": "sensorium.vision_language.blip_2:Blip2",
+        IMAGE_TEXT_TO_TEXT: "sensorium.vision_language.image_text_tasks:ImageTextQA",
+        "openai": "sensorium.vision_language.endpoint_chat:EndpointQA",
+    }
+
+    def _family(self, folder: Path) -> str:
+        return image_text_family(super()._family(folder), self.families)
 
     @overload
     def answer_question(
@@ -83,15 +113,15 @@ class ImageQA(Task["ImageAnswerer"]):
             image: A picture, or a list of them.
             question: A question, or a list of them. A list of one kind goes with a single one of the other;
                 two lists go pairwise.
-            progress: Told the answers given so far.
-            cancel: Stops before the next answer, or within one token of the one being written.
+            progress: Told the answers given so far; a list goes through the model in groups.
+            cancel: Stops within one token.
 
         Returns:
             The answer with the facts that it rests on; a list of answers if either argument is a list.
 
         Raises:
             InputError: A question is empty, a picture can't be read, or the lists differ in length.
-            UnsupportedError: The checkpoint doesn't know the language of a question.
+            UnsupportedError: The checkpoint doesn't know the language of a question, or only writes captions.
             CancelledError: ``cancel`` was set.
         """
         from sensorium.media.image import read_image
@@ -115,11 +145,12 @@ class ImageQA(Task["ImageAnswerer"]):
                 "Give as many questions as pictures, or a single one of either",
             )
         self.load(progress=progress, cancel=cancel)
-        answers = []
-        for done, (picture, text) in enumerate(zip(pictures, questions, strict=True)):
+        answers: list[Answer] = []
+        for start, group in self._groups(pictures):
             check_cancelled(cancel)
-            report(progress, "answering", done, len(questions), "questions")
-            answers.append(self.backend.answer(read_image(picture), text, cancel=cancel))
+            report(progress, "answering", start, len(questions), "questions")
+            asked = questions[start : start + len(group)]
+            answers += self.backend.answer([read_image(picture) for picture in group], asked, cancel=cancel)
         report(progress, "answering", len(questions), len(questions), "questions")
         return answers[0] if images is None and isinstance(question, str) else answers
 
@@ -152,14 +183,15 @@ class ImageQA(Task["ImageAnswerer"]):
 
         Args:
             image: A picture, or a list of them.
-            progress: Told the captions written so far.
-            cancel: Stops before the next caption.
+            progress: Told the captions written so far; a list goes through the model in groups.
+            cancel: Stops within one token.
 
         Returns:
             The caption with the facts that it rests on; a list of captions for a list of pictures.
 
         Raises:
             InputError: A picture can't be read.
+            UnsupportedError: The checkpoint only answers questions.
             CancelledError: ``cancel`` was set.
         """
         from sensorium.media.image import read_image
@@ -167,13 +199,19 @@ class ImageQA(Task["ImageAnswerer"]):
         several = isinstance(image, (list, tuple))
         images: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
         self.load(progress=progress, cancel=cancel)
-        captions = []
-        for done, picture in enumerate(images):
+        captions: list[Answer] = []
+        for start, group in self._groups(images):
             check_cancelled(cancel)
-            report(progress, "captioning", done, len(images), "pictures")
-            captions.append(self.backend.caption(read_image(picture), cancel=cancel))
+            report(progress, "captioning", start, len(images), "pictures")
+            captions += self.backend.caption([read_image(picture) for picture in group], cancel=cancel)
         report(progress, "captioning", len(images), len(images), "pictures")
         return captions if several else captions[0]
+
+    def _groups(self, images: Sequence[ImageSource]) -> Iterator[tuple[int, Sequence[ImageSource]]]:
+        """Yield as many pictures as go through at once, with the number of those before; only these are in memory."""
+        size = self.backend.batch_size
+        for start in range(0, len(images), size):
+            yield start, images[start : start + size]
 
 
 def _check_question(question: str) -> None:

@@ -13,18 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from sensorium.errors import InputError
 from sensorium.language.conversation import Message
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
-from sensorium.models.memory import weights_memory
-from sensorium.models.pretrained import open_model
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.vision_language.generation import Sampling, pieces_of_text, stream_tokens, write_tokens
 from sensorium.vision_language.image_text_processor import ChatFormat, open_processor, prepare_inputs
+from sensorium.vision_language.placed_model import open_placed
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -57,10 +54,9 @@ class ImageTextModel:
         self.name = checkpoint.name
         self._processor = open_processor(folder, checkpoint=checkpoint)
         self._format = ChatFormat(self._processor, checkpoint=checkpoint)
-        self._model, self._device = open_placed(
+        self._model, self._placement = open_placed(
             AutoModelForImageTextToText, folder, checkpoint=checkpoint, device=device, dtype=dtype
         )
-        self._dtype = self._model.dtype
         tokenizer = self._processor.tokenizer
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
@@ -69,7 +65,7 @@ class ImageTextModel:
             # Checkpoints from before the processor counted the image tokens itself.
             self._processor.patch_size = self._model.config.vision_config.patch_size
             self._processor.vision_feature_select_strategy = self._model.config.vision_feature_select_strategy
-        self.batch_size = 4 if self._device == "cpu" else 16
+        self.batch_size = 4 if self._placement.device == "cpu" else 16
         text_config = self._model.config.get_text_config(decoder=True)
         self.context_window = int(getattr(text_config, "max_position_embeddings", 0) or 0)
         self._busy = threading.Lock()
@@ -203,7 +199,7 @@ class ImageTextModel:
                 f"answer may have {sampling.max_new_tokens}, but {self.name!r} holds {self.context_window} in all",
                 "Start a new conversation, give fewer pictures, or lower max_new_tokens",
             )
-        return inputs.to(self._device, self._dtype)
+        return inputs.to(self._placement.device, self._placement.dtype)
 
     def _explained(self) -> Any:
         return devices.explain_out_of_memory(
@@ -212,26 +208,6 @@ class ImageTextModel:
 
     def _text(self, tokens: list[int]) -> str:
         return str(self._processor.tokenizer.decode(tokens, skip_special_tokens=True))
-
-
-def open_placed(
-    model_class: Any, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, **options: Any
-) -> tuple[Any, str]:
-    """Open a model of transformers where `sensorium.models.device.place` says; return it and the inputs' device."""
-    placement = devices.place(device, dtype, memory_bytes=weights_memory(folder))
-    loaded_on = "cpu" if placement.offload else placement.device
-    with devices.explain_out_of_memory(
-        f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint, or close other programs"
-    ):
-        model = open_model(
-            model_class, folder, checkpoint=checkpoint, device=loaded_on, dtype=placement.dtype, **options
-        )
-        if placement.offload:
-            import accelerate
-
-            # The card holds one layer at a time: slow, but it runs.
-            model = accelerate.cpu_offload(model, execution_device=torch.device(placement.device))
-    return model, placement.device
 
 
 def shared_image_text_model(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> Shared[ImageTextModel]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,13 +40,13 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
         elif name == "feature_extractor":
             parts.append(open_part(AutoFeatureExtractor, folder, checkpoint=checkpoint))
         elif name == "video_processor":
-            parts.append(_no_video_processor())
+            parts.append(None)
         else:
             raise _no_processor(checkpoint)
     try:
         with quiet_transformers():
             settings, _ = processor_class.get_processor_dict(folder, local_files_only=True)
-            return processor_class.from_args_and_dict(parts, settings)
+            return _without_video(processor_class).from_args_and_dict(parts, settings)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelUnavailableError(
             f"The checkpoint {checkpoint.name!r} can't be opened: the settings of its processor are damaged or missing",
@@ -72,8 +74,6 @@ def _processor_class(folder: Path, checkpoint: Checkpoint) -> Any:
 
 def _named_class(folder: Path) -> str:
     """Return the processor class that the checkpoint's own files name, as transformers looks it up; "" if none does."""
-    import json
-
     for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
         try:
             named = json.loads((folder / file).read_text(encoding="utf-8")).get("processor_class")
@@ -84,11 +84,17 @@ def _named_class(folder: Path) -> str:
     return ""
 
 
-def _no_video_processor() -> Any:
-    """Return what stands in the place of a part that every processor of this kind insists on."""
-    from transformers.video_processing_utils import BaseVideoProcessor
+def _without_video(processor_class: Any) -> Any:
+    """Return the class without its insistence on a part for films, which needs torchvision."""
 
-    return object.__new__(BaseVideoProcessor)
+    def check(self: Any, name: str, part: Any) -> Any:
+        return None if name == "video_processor" else processor_class.check_argument_for_proper_class(self, name, part)
+
+    module: Any = sys.modules[processor_class.__module__]
+    if getattr(module, "num2words", module) is None:
+        # SmolVLM insists on num2words, which it needs only to tell how many frames a film has.
+        module.num2words = str
+    return type(processor_class.__name__, (processor_class,), {"check_argument_for_proper_class": check})
 
 
 def _no_processor(checkpoint: Checkpoint) -> UnsupportedError:
@@ -172,9 +178,12 @@ class ChatFormat:
 
     def _apply(self, turns: list[dict[str, Any]]) -> str | None:
         from jinja2 import TemplateError
+        from transformers import ProcessorMixin
 
+        render = ProcessorMixin.apply_chat_template
         try:
-            return str(self._processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+            # The base class's way: some processors' own one reaches into the part for films, which isn't there.
+            return str(render(self._processor, turns, add_generation_prompt=True, tokenize=False))
         except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
             return None
 

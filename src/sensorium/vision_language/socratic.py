@@ -21,7 +21,7 @@ from sensorium.language.conversation import Message
 from sensorium.language.grounding import first_sentence, is_grounded
 from sensorium.language.language_model import LanguageModel
 from sensorium.models.catalog import Checkpoint
-from sensorium.progress import Cancellation, check_cancelled
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.vision_language.answering import Reply, answer_directly, cannot_tell, caption
 from sensorium.vision_language.questions import Asks, Question, find_in_phrase, parse_question
 from sensorium.vision_language.scene import Scene, SceneReader
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _SCENES_KEPT = 16
 _LONGEST_ANSWER = 32
+_LONGEST_REPLY = 128
 _LITTLE_REPETITION = 1.2
 _ONLY_FACTS = (
     "You answer a question about a picture in one short sentence, using only the facts given. "
@@ -56,12 +57,17 @@ _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last
 class SocraticImageQA:
     """Answers single questions about single pictures.
 
+    Attributes:
+        batch_size: How many pictures go through at once.
+
     Args:
         folder: Not used: the parts have folders of their own.
         checkpoint: The catalog entry.
         device: Where the parts run.
         dtype: The precision of the language model.
     """
+
+    batch_size = 1
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         self.checkpoint = checkpoint
@@ -77,12 +83,20 @@ class SocraticImageQA:
         """The name that answers carry: this system, and the checkpoints that it is made of."""
         return f"{self.checkpoint.name} ({self.reader.model} + {self.language_model.model})"
 
-    def answer(self, image: PIL.Image.Image, question: str, *, cancel: Cancellation | None = None) -> Answer:
-        """Answer one question about an upright RGB picture."""
-        return self._as_answer(self.reply(self.scene(image, cancel=cancel), parse_question(question), cancel=cancel))
+    def answer(
+        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+    ) -> list[Answer]:
+        """Answer a question about each of several upright RGB pictures."""
+        return [
+            self._as_answer(self.reply(self.scene(image, cancel=cancel), parse_question(question), cancel=cancel))
+            for image, question in zip(images, questions, strict=True)
+        ]
 
-    def caption(self, image: PIL.Image.Image, *, cancel: Cancellation | None = None) -> Answer:
-        """Describe an upright RGB picture in a sentence or two; no language model takes part."""
+    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+        """Describe upright RGB pictures in a sentence or two each; no language model takes part."""
+        return [self._caption(image, cancel) for image in images]
+
+    def _caption(self, image: PIL.Image.Image, cancel: Cancellation | None) -> Answer:
         reply = caption(self.scene(image, cancel=cancel))
         return Answer(
             reply.text,
@@ -143,12 +157,17 @@ class SocraticImageQA:
 class SocraticChat:
     """Talks about pictures over several turns.
 
+    Attributes:
+        longest_reply: Longest reply in tokens where the caller doesn't say.
+
     Args:
         folder: Not used: the parts have folders of their own.
         checkpoint: The catalog entry.
         device: Where the parts run.
         dtype: The precision of the language model.
     """
+
+    longest_reply = _LONGEST_REPLY
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         self._qa = SocraticImageQA(folder, checkpoint=checkpoint, device=device, dtype=dtype)
@@ -161,7 +180,8 @@ class SocraticChat:
         max_new_tokens: int,
         temperature: float,
         top_p: float,
-        seed: int | None,
+        seed: int,
+        progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer:
         """Answer the last turn of a checked conversation about upright RGB pictures."""
@@ -169,7 +189,7 @@ class SocraticChat:
         reply = self._reply(scenes, messages, cancel)
         if reply is not None:
             return Answer(reply.text, model=self._qa.model, evidence=reply.evidence, confidence=reply.confidence)
-        pieces = self._invent(scenes, messages, max_new_tokens, temperature, top_p, seed, cancel)
+        pieces = self._invent(scenes, messages, max_new_tokens, temperature, top_p, seed, progress, cancel)
         return Answer("".join(pieces).strip(), model=self._qa.model, evidence=_facts(scenes))
 
     def stream(
@@ -180,7 +200,8 @@ class SocraticChat:
         max_new_tokens: int,
         temperature: float,
         top_p: float,
-        seed: int | None,
+        seed: int,
+        progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Iterator[str]:
         """Like `chat`, piece by piece; an answer from facts comes whole, for it is checked before it is said."""
@@ -189,7 +210,7 @@ class SocraticChat:
         if reply is not None:
             yield reply.text
         else:
-            yield from self._invent(scenes, messages, max_new_tokens, temperature, top_p, seed, cancel)
+            yield from self._invent(scenes, messages, max_new_tokens, temperature, top_p, seed, progress, cancel)
 
     def _reply(self, scenes: Sequence[Scene], messages: Sequence[Message], cancel: Cancellation | None) -> Reply | None:
         """Answer from facts, or return None where the user asks for something invented."""
@@ -231,7 +252,8 @@ class SocraticChat:
         max_new_tokens: int,
         temperature: float,
         top_p: float,
-        seed: int | None,
+        seed: int,
+        progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Iterator[str]:
         """Write what the user asks for, told what the pictures show; earlier turns only as far as they fit."""
@@ -247,6 +269,7 @@ class SocraticChat:
             top_p=top_p,
             seed=seed,
             repetition_penalty=_LITTLE_REPETITION,
+            progress=progress,
             cancel=cancel,
         )
 
