@@ -16,6 +16,8 @@ _TASKS = {
     "caption": ("image-question-answering",),
     "chat": ("image-chat",),
     "classify": ("image-text-similarity",),
+    "edit": ("text-to-image",),
+    "imagine": ("text-to-image",),
     "index": ("image-text-similarity",),
     "search": ("image-text-similarity",),
     "speak": ("text-to-speech",),
@@ -70,6 +72,13 @@ def complete_styles(incomplete: str) -> Suggestions:
     from sensorium.image_generation.prompt_engineer import PromptEngineer
 
     return _starting(incomplete, list(PromptEngineer().style_keywords.items()))
+
+
+def complete_schedulers(incomplete: str) -> Suggestions:
+    """Suggest the schedulers that a picture can be painted with."""
+    from sensorium.image_generation.schedulers import SCHEDULERS
+
+    return _starting(incomplete, [(name, "") for name in SCHEDULERS])
 
 
 def complete_formats(incomplete: str) -> Suggestions:

@@ -35,7 +35,7 @@ from sensorium.image_generation.diffusion_plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion_steps import WatchedSteps
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
 from sensorium.image_generation.latent_preview import LatentPreview
-from sensorium.image_generation.lora import applied_loras, check_loras, describe_loras
+from sensorium.image_generation.lora import applied_loras, describe_loras
 from sensorium.image_generation.painting import (
     IMAGE_TO_IMAGE,
     INPAINTING,
@@ -195,7 +195,6 @@ class DiffusionBackend:
             InsufficientMemoryError: The memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
-        check_loras(request.loras)
         if request.safety == "block" and self._safety_checker is None:
             raise UnsupportedError(
                 f"The checkpoint {self.checkpoint.name!r} has no safety checker, so nothing can be blocked",

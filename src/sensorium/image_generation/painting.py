@@ -144,7 +144,7 @@ def check_whole(name: str, value: int | None, lowest: int, highest: int) -> None
     if value is None:
         return
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise InputError(f"{name} is {value!r}, which is no whole number", f"Use {lowest} to {highest}")
+        raise InputError(f"{name} can't be {value!r}, which is no whole number", f"Use {lowest} to {highest}")
     check_number(name, value, lowest, highest)
 
 
@@ -161,4 +161,4 @@ def check_number(name: str, value: float | None, lowest: float, highest: float) 
     except TypeError:
         fits = False
     if not fits:
-        raise InputError(f"{name} is {value!r}, and it must be {lowest} to {highest}", f"Use {lowest} to {highest}")
+        raise InputError(f"{name} can't be {value!r}", f"Use {lowest} to {highest}")

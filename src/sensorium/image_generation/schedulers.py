@@ -33,8 +33,6 @@ SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """From name to diffusers' class and the settings in which it differs from the checkpoint's."""
 
-SCHEDULER_NAMES = tuple(SCHEDULERS)
-
 
 def check_scheduler(name: str | None) -> None:
     """Refuse a name that no checkpoint could know; class names of diffusers pass, for a checkpoint's own.
@@ -46,8 +44,8 @@ def check_scheduler(name: str | None) -> None:
         return
     near = difflib.get_close_matches(name.casefold().replace(" ", "-").replace("_", "-"), SCHEDULERS, n=1, cutoff=0.5)
     raise InputError(
-        f"There is no scheduler {name!r}" + (f", did you mean {near[0]!r}?" if near else ""),
-        f"Choose one of {', '.join(SCHEDULERS)}",
+        f"There is no scheduler {name!r}",
+        (f"Did you mean {near[0]!r}? " if near else "") + f"There are {', '.join(SCHEDULERS)}",
     )
 
 

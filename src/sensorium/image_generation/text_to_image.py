@@ -15,6 +15,7 @@ from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
 from sensorium.image_generation.lora import check_loras, describe_loras
 from sensorium.image_generation.painting import Painter, PaintingRequest, PreviewCallback
+from sensorium.image_generation.schedulers import check_scheduler
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
@@ -274,6 +275,8 @@ class TextToImage(Task[Painter]):
         cancel: Cancellation | None,
         preview: PreviewCallback | None,
     ) -> GeneratedImages:
+        check_scheduler(request.scheduler)
+        check_loras(request.loras)
         self.load(progress=progress, cancel=cancel)
         return self.backend.paint(request, progress=progress, cancel=cancel, preview=preview)
 

@@ -1,0 +1,269 @@
+"""``sensorium imagine`` and ``edit``: pictures from words, and from pictures and words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from sensorium.cli.call import Call
+from sensorium.cli.completion import complete_schedulers, complete_styles
+from sensorium.cli.inputs import Input
+from sensorium.cli.interrupt import cancel, command
+from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from sensorium.image_generation.text_to_image import GeneratedImages, PictureSettings
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+Whole = Optional[int]  # noqa: UP045
+Number = Optional[float]  # noqa: UP045
+Texts = Optional[list[str]]  # noqa: UP045
+
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Where to: .png, .jpg or .webp; several pictures are numbered."
+    ),
+]
+Negative = Annotated[str, typer.Option("--negative-prompt", "-n", metavar="TEXT", help="What not to paint.")]
+Count = Annotated[int, typer.Option("--num-images", metavar="NUMBER", help="How many pictures.")]
+Steps = Annotated[Whole, typer.Option("--steps", metavar="NUMBER", help="Denoising steps; by default what suits.")]
+Guidance = Annotated[
+    Number, typer.Option("--guidance-scale", metavar="NUMBER", help="How closely to follow the prompt.")
+]
+Width = Annotated[Whole, typer.Option("--width", metavar="PIXELS", help="By default what the checkpoint was made for.")]
+Height = Annotated[Whole, typer.Option("--height", metavar="PIXELS", help="Likewise.")]
+Seed = Annotated[Whole, typer.Option("--seed", metavar="NUMBER", help="Of the first picture; random by default.")]
+Scheduler = Annotated[
+    Text,
+    typer.Option("--scheduler", metavar="NAME", help="Name of the sampler.", autocompletion=complete_schedulers),
+]
+Lora = Annotated[
+    Texts, typer.Option("--lora", metavar="FILE[:WEIGHT]", help="A LoRA file; give it as often as you like.")
+]
+Style = Annotated[
+    Text,
+    typer.Option("--style", "-s", metavar="NAME", help="Adds the words of a style.", autocompletion=complete_styles),
+]
+Safety = Annotated[str, typer.Option("--safety", metavar="NAME", help="flag, block or off.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    panel = "Image generation"
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium imagine 'a lighthouse at dusk, oil painting' -o lighthouse.png",
+            "sensorium imagine 'a cat' --num-images 2 --seed 42 --scheduler dpm++-2m-karras --steps 25 -o cat.png",
+            "sensorium imagine --again painted.png -o same.png",
+        ),
+    )(imagine)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium edit scene.jpg 'the same scene in winter, snowy' --strength 0.6 -o winter.png",
+            "sensorium edit scene.jpg 'a red hat' --mask mask.png -o hat.png",
+        ),
+    )(edit)
+
+
+@command
+def imagine(
+    prompt: Annotated[Text, typer.Argument(metavar="PROMPT", help="What to paint.")] = None,
+    output: Output = "output.png",
+    negative_prompt: Negative = "",
+    num_images: Count = 1,
+    steps: Steps = None,
+    guidance_scale: Guidance = None,
+    width: Width = None,
+    height: Height = None,
+    seed: Seed = None,
+    scheduler: Scheduler = None,
+    lora: Lora = None,
+    style: Style = None,
+    safety: Safety = "flag",
+    again: Annotated[
+        Text, typer.Option("--again", metavar="PICTURE", help="Make a picture again, by what its file says.")
+    ] = None,
+    image: Annotated[
+        Text, typer.Option("--image", metavar="FILE", help="With --again: the picture that it was made from.")
+    ] = None,
+    mask: Annotated[Text, typer.Option("--mask", metavar="FILE", help="With --again: the mask.")] = None,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Paint pictures from words. Each file says how it was made, so that it can be made again."""
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        if again is not None:
+            if prompt is not None:
+                raise InputError("A picture that is made again has its prompt already", "Leave out the prompt")
+            _paint_again(call, again, output, image, mask, _loras(lora), model, device)
+            return
+        if prompt is None:
+            raise InputError("There is no prompt", "Say what to paint: sensorium imagine 'a lighthouse at dusk'")
+        if image is not None or mask is not None:
+            raise InputError("--image and --mask go with --again only", "To change a picture: sensorium edit")
+        from sensorium.image_generation.text_to_image import TextToImage
+
+        files = _files(output, num_images)
+        pictures = TextToImage(model, device=device).generate(
+            _styled(prompt, style),
+            negative_prompt,
+            num_images,
+            steps,
+            guidance_scale,
+            width,
+            height,
+            seed,
+            scheduler=scheduler,
+            lora=_loras(lora),
+            safety=safety,
+            progress=call.progress,
+            cancel=cancel,
+        )
+        _save(call, pictures, files)
+
+
+@command
+def edit(
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="The picture; - is standard input.")],
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What it shall become.")],
+    output: Output = "edited.png",
+    strength: Annotated[
+        Number,
+        typer.Option("--strength", metavar="NUMBER", help="How much may change, 0 to 1 (0.75; with a mask 1)."),
+    ] = None,
+    mask: Annotated[
+        Text, typer.Option("--mask", metavar="FILE", help="A picture that is white where to repaint, else black.")
+    ] = None,
+    negative_prompt: Negative = "",
+    num_images: Count = 1,
+    steps: Steps = None,
+    guidance_scale: Guidance = None,
+    width: Width = None,
+    height: Height = None,
+    seed: Seed = None,
+    scheduler: Scheduler = None,
+    lora: Lora = None,
+    style: Style = None,
+    safety: Safety = "flag",
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Repaint a picture as a prompt says, or with --mask a part of it."""
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.image_generation.text_to_image import TextToImage
+
+        files = _files(output, num_images)
+        source, words = Input(picture).source, _styled(prompt, style)
+        options: dict[str, Any] = {
+            "negative_prompt": negative_prompt,
+            "num_images": num_images,
+            "steps": steps,
+            "guidance_scale": guidance_scale,
+            "width": width,
+            "height": height,
+            "seed": seed,
+            "scheduler": scheduler,
+            "lora": _loras(lora),
+            "safety": safety,
+            "progress": call.progress,
+            "cancel": cancel,
+        }
+        if strength is not None:
+            options["strength"] = strength
+        text_to_image = TextToImage(model, device=device)
+        if mask is None:
+            pictures = text_to_image.img2img(source, words, **options)
+        else:
+            pictures = text_to_image.inpaint(source, mask, words, **options)
+        _save(call, pictures, files)
+
+
+def _paint_again(
+    call: Call,
+    again: str,
+    output: str,
+    image: str | None,
+    mask: str | None,
+    lora: list[tuple[str, float]],
+    model: str | None,
+    device: str,
+) -> None:
+    from sensorium.image_generation.text_to_image import TextToImage, read_settings
+    from sensorium.media.image import read_image
+
+    source = Input(again).source
+    settings = read_settings(source)
+    file = _files(output, 1)[0]
+    text_to_image = TextToImage(model or settings.model, device=device)
+    made = text_to_image.paint_again(
+        settings, init_image=image, mask_image=mask, lora=lora, progress=call.progress, cancel=cancel
+    )
+    made.save(file)
+    identical = made.tobytes() == read_image(source).tobytes()
+    text = f"{file}: {'the same picture, pixel for pixel' if identical else _difference(settings, made.settings)}"
+    call.show(None, {"file": str(file), "identical": identical, **made.settings.to_dict()}, text)
+
+
+def _difference(before: PictureSettings, now: PictureSettings) -> str:
+    if before.revision != now.revision:
+        return f"not the same pixels: made by revision {before.revision or '?'}, now {now.revision or '?'}"
+    if before.device != now.device:
+        return f"not the same pixels: made on {before.device}, now on {now.device}"
+    return "not the same pixels: the file that it was made from was compressed or changed"
+
+
+def _files(output: str, count: int) -> list[Path]:
+    """Return the names of the files; checked before anything is painted."""
+    path = Path(output)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(
+            f"{output!r} has no suffix of a picture format that can be written", f"Use one of {', '.join(_SUFFIXES)}"
+        )
+    if not path.parent.is_dir():
+        raise InputError(f"The folder of {output!r} doesn't exist", "Create it first")
+    return [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
+
+
+def _loras(arguments: list[str] | None) -> list[tuple[str, float]]:
+    pairs = []
+    for argument in arguments or ():
+        file, colon, weight = argument.rpartition(":")
+        try:
+            pairs.append((file, float(weight)) if colon and file else (argument, 1.0))
+        except ValueError:  # a colon in the file's name
+            pairs.append((argument, 1.0))
+    return pairs
+
+
+def _styled(prompt: str, style: str | None) -> str:
+    if style is None:
+        return prompt
+    from sensorium.image_generation.prompt_engineer import PromptEngineer
+
+    return PromptEngineer().build_prompt(prompt, style=style)
+
+
+def _save(call: Call, pictures: GeneratedImages, files: list[Path]) -> None:
+    for picture, file in zip(pictures, files, strict=False):
+        picture.save(file)
+        settings = picture.settings
+        flagged = ", flagged by the safety checker" if settings.safety == "flagged" else ""
+        seed = "" if settings.seed is None else f", seed {settings.seed}"
+        text = f"{file}: {settings.width}×{settings.height}{seed}{flagged}"
+        call.show(None, {"file": str(file), **settings.to_dict()}, text)
+    for note in pictures.notes:
+        call.note(f"{note}.")
