@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sensorium.errors import SensoriumError as SensoriumError
+    from sensorium.image_generation.controlnet import ControlNetGenerator as ControlNetGenerator
     from sensorium.image_generation.prompt_engineer import PromptEngineer as PromptEngineer
     from sensorium.image_generation.text_to_image import TextToImage as TextToImage
     from sensorium.language.language_model import LanguageModel as LanguageModel
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CLIP": "sensorium.vision_language.clip",
+    "ControlNetGenerator": "sensorium.image_generation.controlnet",
     "ImageQA": "sensorium.vision_language.image_qa",
     "LLaVA": "sensorium.vision_language.llava",
     "LanguageModel": "sensorium.language.language_model",
@@ -39,19 +41,10 @@ _HOMES = {
     "zero_shot_classification": "sensorium.vision_language.clip",
 }
 
-_PLANNED = {"ControlNetGenerator"}
-
 __all__ = sorted([*_HOMES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PLANNED:
-        from sensorium.errors import UnsupportedError
-
-        raise UnsupportedError(
-            f"{name} is not in version {__version__} yet",
-            "TextToImage paints; use diffusers directly for pictures under control until then",
-        )
     if name not in _HOMES:
         raise AttributeError(f"module 'sensorium' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 
@@ -17,12 +18,17 @@ def tiny_controlnet(folder: Path, base: Path, *, seed: int = 0) -> Path:
     from diffusers import ControlNetModel, UNet2DConditionModel
 
     unet = UNet2DConditionModel.from_pretrained(base / "unet")
+    # A control map shrinks to the size of the latents: by half between two of these, as in the autoencoder.
+    levels = len(json.loads((base / "vae" / "config.json").read_text())["block_out_channels"])
     torch.manual_seed(seed)
-    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32))
-    joints = [controlnet.controlnet_cond_embedding.conv_out, controlnet.controlnet_mid_block]
+    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16,) * levels)
+    reading = controlnet.controlnet_cond_embedding
     with torch.no_grad():
-        for layer in [*joints, *controlnet.controlnet_down_blocks]:
+        for layer in [controlnet.controlnet_mid_block, *controlnet.controlnet_down_blocks]:
             for parameter in layer.parameters():
                 parameter.normal_(std=0.2)
+        # Fresh weights let next to nothing of the map through; these carry it to the end.
+        for layer in [reading.conv_in, *reading.blocks, reading.conv_out]:
+            torch.nn.init.kaiming_normal_(layer.weight)
     controlnet.save_pretrained(folder)
     return folder

@@ -104,6 +104,7 @@ def tiny_decoder(folder: Path, *, prior: str, embedding: int = _EMBEDDING, seed:
 
     torch.manual_seed(seed + 1)
     unet = UNet2DConditionModel(
+        sample_size=32,
         in_channels=4,
         out_channels=8,
         addition_embed_type="image",

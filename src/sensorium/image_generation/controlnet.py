@@ -1,65 +1,124 @@
-"""Painting under control: a pose, edges, depth, normals or segments decide where things are: ``ControlNetGenerator``."""
+"""Painting under control: a pose, edges, depth, normals or segments say where things are: ``ControlNetGenerator``."""
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sensorium.progress import Cancellation, ProgressCallback
+from typing_extensions import Self
+
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
+from sensorium.image_generation.control_network import ControlNetwork
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
+from sensorium.image_generation.painting import PaintingRequest, PreviewCallback, check_number
+from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
+from sensorium.image_generation.text_to_image import TextToImage
+from sensorium.media.image import read_image
+from sensorium.models import catalog
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 
 if TYPE_CHECKING:
     import PIL.Image
 
+    from sensorium.image_generation.diffusion_pipeline import DiffusionBackend
     from sensorium.media.image import ImageSource
 
-CONTROLS = ("openpose", "canny", "depth", "normal", "seg")
-"""The kinds of control, as the ControlNet checkpoints are called."""
+_BASE = "stable-diffusion-v1-5"
+"""The base checkpoint for which the default ControlNets were made."""
+_STEPS = 20
+_HIGHEST_WEIGHT = 2.0
+_CLASS_COLOURS = "seg"
+
+Value = TypeVar("Value")
 
 
-class ControlledPictures(list["PIL.Image.Image"]):
-    """The pictures of one call: a list of PIL images with their origin.
+class ControlledImages(GeneratedImages):
+    """The pictures of one call: a list of PIL images with their settings.
 
     Attributes:
-        control_images: The control maps that were used, one per control, in the size of the pictures.
-        seed: The seed that was used, so that the pictures can be made again.
-        settings: Everything that decides how the pictures look, as in the metadata of their PNG files.
-        model: Name of the base checkpoint.
+        control_images: The control maps that they follow, one per control, in the size of the pictures.
     """
 
-    control_images: tuple[PIL.Image.Image, ...]
+    def __init__(
+        self,
+        pictures: Iterable[GeneratedImage] = (),
+        *,
+        withheld: int = 0,
+        notes: tuple[str, ...] = (),
+        control_images: tuple[PIL.Image.Image, ...] = (),
+    ) -> None:
+        super().__init__(pictures, withheld=withheld, notes=notes)
+        self.control_images = control_images
 
 
 class ControlNetGenerator:
     """Paints pictures whose layout follows a reference picture.
 
+    The base checkpoint's weights are those of `TextToImage` for the same checkpoint: in memory once. ControlNets and
+    the checkpoints that make the maps are loaded at first use.
+
     Args:
-        model: The Stable Diffusion base: catalog name, hub id, local folder, or None for the profile's default.
-        controlnets: From kind of control to checkpoint, for those that shall differ from the default: catalog name,
-            hub id or local folder.
+        model: The Stable Diffusion base: catalog name, hub id, local folder, or None for Stable Diffusion 1.5.
+        controlnets: From kind of control to ControlNet, for those that shall differ from the default, which is made
+            for Stable Diffusion 1.5: catalog name, hub id or local folder. A kind of your own is possible; its maps
+            must be given ready-made.
+        annotators: From kind of control to the checkpoint that makes its map; see `ControlMaps`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+
+    Raises:
+        ModelUnavailableError: No checkpoint of that name is known, or the profile has none for this task.
+        InputError: ``annotators`` names an unknown kind.
     """
 
     def __init__(
         self,
         model: str | os.PathLike[str] | None = None,
         *,
-        controlnets: Mapping[str, str] | None = None,
+        controlnets: Mapping[str, str | os.PathLike[str]] | None = None,
+        annotators: Mapping[str, str | os.PathLike[str]] | None = None,
         device: str = "auto",
         dtype: str = "auto",
     ) -> None:
-        raise NotImplementedError
+        if model is None and not catalog.entries(ControlNetwork.task, catalog.current_profile()):
+            raise ModelUnavailableError(
+                f"The profile {catalog.current_profile()!r} has no checkpoint for {ControlNetwork.task}",
+                f"Pull those of the profile 'standard' where there is network: 'sensorium models pull {_BASE}' and "
+                "'sensorium models pull sd-controlnet-openpose'; then use that profile",
+            )
+        self._base = TextToImage(_BASE if model is None else model, device=device, dtype=dtype)
+        defaults: dict[str, str | os.PathLike[str]] = {kind: f"sd-controlnet-{kind}" for kind in CONTROL_KINDS}
+        self._chosen = {**defaults, **(controlnets or {})}
+        self._networks: dict[str, ControlNetwork] = {}
+        self._maps = ControlMaps(models=annotators, device=device)
+
+    @property
+    def model(self) -> str:
+        """The name of the base checkpoint."""
+        return self._base.model
 
     def generate_with_pose(
-        self, reference_image: ImageSource, prompt: str
-    ) -> tuple[PIL.Image.Image, PIL.Image.Image]:
-        """Paint a picture in which people stand as in the reference.
+        self,
+        reference_image: ImageSource,
+        prompt: str,
+        *,
+        seed: int | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> tuple[GeneratedImage, PIL.Image.Image]:
+        """Paint a picture in which people stand as in the reference. Arguments and errors are those of `generate`.
 
         Returns:
             The picture, and the pose map that it follows.
         """
-        raise NotImplementedError
+        images = self.generate(reference_image, prompt, "openpose", seed=seed, progress=progress, cancel=cancel)
+        return images[0], images.control_images[0]
 
     def generate(
         self,
@@ -75,50 +134,270 @@ class ControlNetGenerator:
         strength: float = 0.75,
         negative_prompt: str = "",
         num_images: int = 1,
-        steps: int = 20,
-        guidance_scale: float = 7.5,
+        steps: int = _STEPS,
+        guidance_scale: float | None = None,
         width: int | None = None,
         height: int | None = None,
         seed: int | None = None,
         scheduler: str | None = None,
+        safety: str = "flag",
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> ControlledPictures:
+        preview: PreviewCallback | None = None,
+    ) -> ControlledImages:
         """Paint pictures whose layout follows a reference picture.
 
         Args:
-            reference_image: The picture that the control maps are made from; None if all of them are given.
+            reference_image: The picture that the control maps are made from. If a width and a height of another
+                shape are given, its middle counts. None if all maps are given.
             prompt: What to paint.
-            control: One kind of control or several: openpose, canny, depth, normal, seg.
-            control_image: A ready-made control map, or one per control (None for those to be made).
+            control: One kind of control or several: openpose, canny, depth, normal, seg, or one of your own.
+            control_image: A ready-made control map, or a list with one per control (None for those to be made). It
+                is scaled to the size of the picture; a map of another shape is refused, for it would be distorted.
             control_weights: How strongly each control counts, 0 to 2; one number for all, or one per control.
             control_start: From which part of the steps on each control counts, 0 to 1.
             control_end: Up to which part of the steps, 0 to 1.
             init_image: A picture to repaint (image-to-image); the control decides what stays where it is.
             strength: How much of ``init_image`` is repainted, over 0 up to 1.
-            negative_prompt: What the picture should not show.
-            num_images: How many pictures.
+            negative_prompt: What not to paint.
+            num_images: How many. Picture number i has the seed ``seed + i``, and comes out the same alone.
             steps: Denoising steps.
-            guidance_scale: How closely to follow the prompt.
-            width: In pixels, a multiple of 8; by default from the aspect ratio of the reference.
+            guidance_scale: How closely to follow the prompt; by default what the checkpoint was made for.
+            width: In pixels, a multiple of 8. By default the picture has the aspect ratio of the reference (or else
+                of the first control map) and as many pixels as the checkpoint was trained on.
             height: Likewise.
-            seed: Decides the noise; a fresh one by default.
+            seed: Decides the noise; a random one by default. The settings of each picture tell it.
             scheduler: Name of the sampler, as in `TextToImage.generate`; the checkpoint's own by default.
-            progress: Told the steps done, with previews.
+            safety: ``"flag"``, ``"block"`` or ``"off"``, as in `TextToImage.generate`.
+            progress: Told the steps done.
             cancel: Stops between two steps.
+            preview: Shown rough pictures on the way, with the number of the step.
 
         Returns:
-            The pictures, with ``control_images``, ``seed``, ``settings`` and ``model``.
-        """
-        raise NotImplementedError
+            The pictures, and in ``control_images`` the maps that they follow.
 
-    def control_map(
+        Raises:
+            InputError: The prompt is empty, a kind of control is unknown, a number can't be or there are too many of
+                them, or the reference shows nobody whose pose could be followed.
+            UnsupportedError: A ControlNet wasn't made for this base checkpoint.
+            ModelUnavailableError: A checkpoint isn't here and can't be fetched, or is damaged.
+            InsufficientMemoryError: Memory doesn't suffice.
+            CancelledError: ``cancel`` was set.
+        """
+        request = PaintingRequest(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            num_images=num_images,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            seed=seed,
+            scheduler=scheduler,
+            image=None if init_image is None else read_image(init_image),
+            strength=strength,
+            safety=safety,
+        )
+        controls = self._read_controls(control, control_image, control_weights, control_start, control_end)
+        reference = None if reference_image is None else read_image(reference_image)
+        for one in controls:
+            self._require_source(one, reference)
+        backend = self._load_base(progress, cancel)
+        networks = [self._network(one.kind, backend, progress, cancel) for one in controls]
+        shape = next(image for image in (reference, *(one.given for one in controls)) if image is not None)
+        size = size_like(shape, backend.native_side, backend.size_factor, width=width, height=height)
+        maps = tuple(self._map(one, reference, size, backend.size_factor, progress, cancel) for one in controls)
+        request = dataclasses.replace(
+            request,
+            width=size[0],
+            height=size[1],
+            image=None if request.image is None else fit_picture(request.image, size),
+        )
+        check_cancelled(cancel)
+        several = len(controls) > 1
+        painted = backend.paint(
+            request,
+            controlnet=[network.backend.model for network in networks] if several else networks[0].backend.model,
+            inputs={
+                "control_image": list(maps) if several else maps[0],
+                "controlnet_conditioning_scale": _one_or_list([one.weight for one in controls]),
+                "control_guidance_start": _one_or_list([one.start for one in controls]),
+                "control_guidance_end": _one_or_list([one.end for one in controls]),
+            },
+            options={
+                "controls": [
+                    {
+                        "control": one.kind,
+                        "model": network.checkpoint.name,
+                        "revision": network.checkpoint.revision,
+                        "weight": one.weight,
+                        "start": one.start,
+                        "end": one.end,
+                        "image_sha256": pixel_sum(drawn),
+                    }
+                    for one, network, drawn in zip(controls, networks, maps, strict=True)
+                ]
+            },
+            progress=progress,
+            cancel=cancel,
+            preview=preview,
+        )
+        return ControlledImages(painted, withheld=painted.withheld, notes=painted.notes, control_images=maps)
+
+    def close(self) -> None:
+        """Let go of all checkpoints; their memory is freed with their last users. The object loads again if used."""
+        self._base.close()
+        for network in self._networks.values():
+            network.close()
+        self._networks = {}
+        self._maps.close()
+
+    def _read_controls(
         self,
-        reference_image: ImageSource,
-        control: str = "openpose",
-        *,
-        width: int | None = None,
-        height: int | None = None,
+        control: str | Sequence[str],
+        control_image: ImageSource | Sequence[ImageSource | None] | None,
+        weights: float | Sequence[float],
+        start: float | Sequence[float],
+        end: float | Sequence[float],
+    ) -> list[_Control]:
+        kinds = [control] if isinstance(control, str) else list(control)
+        if not kinds:
+            raise InputError("No kind of control is named", f"Choose one or several of {', '.join(self._chosen)}")
+        for kind in kinds:
+            if kind not in self._chosen:
+                near = difflib.get_close_matches(str(kind), self._chosen, n=1, cutoff=0.4)
+                raise InputError(
+                    f"There is no control {kind!r}" + (f", did you mean {near[0]!r}?" if near else ""),
+                    f"Choose one or several of {', '.join(self._chosen)}",
+                )
+        images: list[Any] = list(control_image) if isinstance(control_image, (list, tuple)) else [control_image]
+        if control_image is None:
+            images = [None] * len(kinds)
+        elif len(images) != len(kinds):
+            raise _wrong_number("control image", len(images), kinds)
+        controls = []
+        for kind, image, weight, first, last in zip(
+            kinds,
+            images,
+            _for_each(kinds, "control weight", weights),
+            _for_each(kinds, "control start", start),
+            _for_each(kinds, "control end", end),
+            strict=True,
+        ):
+            check_number(f"The weight of {kind}", weight, 0, _HIGHEST_WEIGHT)
+            check_number(f"The start of {kind}", first, 0, 1)
+            check_number(f"The end of {kind}", last, 0, 1)
+            if first >= last:
+                raise InputError(
+                    f"The control {kind} starts at {first} of the steps and ends at {last}",
+                    "Let it end after its start",
+                )
+            given = None if image is None else read_image(image)
+            controls.append(_Control(kind, given, float(weight), float(first), float(last)))
+        return controls
+
+    def _require_source(self, control: _Control, reference: PIL.Image.Image | None) -> None:
+        if control.given is not None:
+            return
+        if control.kind not in CONTROL_KINDS:
+            raise InputError(
+                f"Sensorium can't make the map for the control {control.kind!r}", "Give it ready-made: control_image=…"
+            )
+        if reference is None:
+            raise InputError(
+                f"There is neither a reference picture nor a ready-made map for the control {control.kind!r}",
+                "Give one of the two",
+            )
+
+    def _load_base(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> DiffusionBackend:
+        from sensorium.image_generation.diffusion_pipeline import DiffusionBackend
+
+        backend = self._base.load(progress=progress, cancel=cancel).backend
+        if not isinstance(backend, DiffusionBackend):
+            raise _uncontrollable(self._base.model)
+        return backend
+
+    def _network(
+        self, kind: str, base: DiffusionBackend, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> ControlNetwork:
+        network = self._networks.get(kind)
+        if network is None:
+            unet = base.components.get("unet")
+            if unet is None:
+                raise _uncontrollable(base.checkpoint.name)
+            # Where the base's weights wait: in main memory if they are offloaded.
+            network = ControlNetwork(
+                self._chosen[kind], device=str(unet.device), dtype=str(unet.dtype).removeprefix("torch.")
+            )
+            network.load(progress=progress, cancel=cancel)
+            network.backend.check_fits(base.checkpoint, unet)
+            self._networks[kind] = network
+        return network
+
+    def _map(
+        self,
+        control: _Control,
+        reference: PIL.Image.Image | None,
+        size: tuple[int, int],
+        size_factor: int,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
     ) -> PIL.Image.Image:
-        """Make the control map that `generate` would use, to look at or to change before painting."""
-        raise NotImplementedError
+        if control.given is None:
+            assert reference is not None
+            return self._maps.make(control.kind, fit_picture(reference, size), progress=progress, cancel=cancel)
+        if not fits_unstretched(control.given.size, size, size_factor):
+            given = f"{control.given.width}×{control.given.height}"
+            raise InputError(
+                f"The map for the control {control.kind!r} measures {given} pixels, and the picture {size[0]}×{size[1]}"
+                ", which is another shape",
+                "Give a map of the picture's shape, or a width and a height of the map's",
+            )
+        # Blending the colours of two classes gives the colour of a third.
+        return fit_picture(control.given, size, blend=control.kind != _CLASS_COLOURS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class _Control:
+    """One of the controls of a call."""
+
+    kind: str
+    given: PIL.Image.Image | None
+    weight: float
+    start: float
+    end: float
+
+
+def _uncontrollable(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"The checkpoint {name!r} can't be controlled: it is no Stable Diffusion 1, 2 or XL",
+        f"Choose one of those as the base, such as {_BASE!r}",
+    )
+
+
+def _for_each(kinds: Sequence[str], name: str, values: Any) -> list[Any]:
+    if not isinstance(values, (list, tuple)):
+        return [values] * len(kinds)
+    if len(values) != len(kinds):
+        raise _wrong_number(name, len(values), kinds)
+    return list(values)
+
+
+def _wrong_number(name: str, count: int, kinds: Sequence[str]) -> InputError:
+    return InputError(
+        f"There {'is' if count == 1 else 'are'} {count} {name}{'' if count == 1 else 's'} for {len(kinds)} "
+        f"control{'' if len(kinds) == 1 else 's'} ({', '.join(kinds)})",
+        "Give one for each, in the same order",
+    )
+
+
+def _one_or_list(values: list[Value]) -> Value | list[Value]:
+    return values[0] if len(values) == 1 else values
