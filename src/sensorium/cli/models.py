@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import sys
+from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
@@ -15,6 +18,10 @@ from sensorium.cli.options import AsJson, Quiet, examples
 from sensorium.cli.terminal import size
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.catalog import PROFILES, Checkpoint
+from sensorium.models.device import hardware_class
+
+_MUCH = 2_000_000_000
+"""From how many bytes on a person is asked first."""
 
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME", help="Names of checkpoints.", autocompletion=complete_models)
@@ -27,9 +34,17 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True, help="Show, fetch and remove checkpoints.", epilog=examples("sensorium models list")
     )
     group.command(
-        "list", epilog=examples("sensorium models list", "sensorium models list --task speech-to-text --json")
+        "list",
+        epilog=examples(
+            "sensorium models list",
+            "sensorium models list --profile best",
+            "sensorium models list --task speech-to-text --json",
+        ),
     )(list_models)
-    group.command("info", epilog=examples("sensorium models info whisper-base"))(info)
+    group.command(
+        "info",
+        epilog=examples("sensorium models info whisper-base", "sensorium models info runwayml/stable-diffusion-v1-5"),
+    )(info)
     group.command("pull", epilog=examples("sensorium models pull starter", "sensorium models pull whisper-base"))(pull)
     group.command("remove", epilog=examples("sensorium models remove whisper-base"))(remove)
     group.command("path", epilog=examples("sensorium models path", "sensorium models path whisper-base"))(path)
@@ -63,11 +78,17 @@ def list_models(
         if as_json:
             call.document({"checkpoints": [_card(entry) for entry in entries]})
             return
-        rows = [
-            (entry.name, entry.task, ",".join(entry.profiles), size(entry.size_bytes), entry.licence, _presence(entry))
-            for entry in entries
-        ]
-        call.table(("NAME", "TASK", "PROFILES", "SIZE", "LICENCE", "HERE"), rows)
+        best = profile == "best"
+        columns = {
+            "NAME": [entry.name for entry in entries],
+            "TASK": [entry.task for entry in entries],
+            "HARDWARE" if best else "PROFILES": [",".join(e.hardware if best else e.profiles) for e in entries],
+            "SIZE": [size(entry.size_bytes) for entry in entries],
+            "LICENCE": [entry.licence for entry in entries],
+            "HERE": [_presence(entry) for entry in entries],
+            **({"REASON": [entry.reason for entry in entries]} if best else {}),
+        }
+        call.table(tuple(columns), list(zip(*columns.values(), strict=True)))
 
 
 @command
@@ -90,15 +111,20 @@ def pull(
             autocompletion=complete_pullable,
         ),
     ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Don't ask before fetching gigabytes.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch checkpoints, so that they work without network."""
+    """Fetch checkpoints, so that they work without network.
+
+    Of the profile best, those for this class of machine are fetched; SENSORIUM_HARDWARE chooses another one.
+    """
     with Call(as_json=as_json, quiet=quiet) as call:
         from sensorium.models import store
 
         _tell_sources(call)
         wanted = {entry.name: entry for name in names for entry in _expand(name)}
+        _announce(call, list(wanted.values()), asking=not yes)
         for item in call.inputs([Input(name) for name in wanted]):
             with call.attempt(item):
                 entry = wanted[item.name]
@@ -163,10 +189,32 @@ def _expand(name: str) -> list[Checkpoint]:
 
     if name not in PROFILES:
         return [_find(name)]
-    entries = catalog.entries(profile=name)
-    if not entries:
-        raise ModelUnavailableError(f"The profile {name!r} has no checkpoints yet", "'sensorium models list' shows all")
-    return entries
+    machine = hardware_class() if name == "best" else ""
+    return [entry for entry in catalog.entries(profile=name) if not machine or machine in entry.hardware]
+
+
+def _announce(call: Call, entries: list[Checkpoint], *, asking: bool) -> None:
+    """Say how much will be fetched, see that there is room for it, and ask a person who sits there if it is a lot."""
+    from huggingface_hub import constants
+
+    from sensorium.models import catalog, store
+
+    parts = {name: catalog.named(name) for entry in entries for name in entry.components}
+    absent = {e.name: e for e in (*entries, *parts.values()) if not e.components and not store.is_present(e)}
+    total = sum(entry.size_bytes for entry in absent.values())
+    if total < _MUCH:
+        return
+    cache = Path(constants.HF_HUB_CACHE)
+    free = shutil.disk_usage(next(folder for folder in (cache, *cache.parents) if folder.exists())).free
+    amount = f"{len(absent)} checkpoint{'s' if len(absent) > 1 else ''} of {size(total)} in all"
+    if total > free:
+        raise InputError(
+            f"There is no room for {amount}: {size(free)} are free in {str(cache)!r}",
+            "Free some space, pull fewer checkpoints by name, or set HF_HOME to a folder on a larger disk",
+        )
+    call.note(f"To be fetched: {amount}; {size(free)} are free")
+    if asking and sys.stdin.isatty() and not typer.confirm("Fetch them?", err=True):
+        raise typer.Abort()
 
 
 def _card(entry: Checkpoint) -> dict[str, Any]:
@@ -183,12 +231,14 @@ def _card_text(card: dict[str, Any]) -> str:
     sums = [f"{file['path']}  {file['size_bytes']:,} bytes  sha256 {file['sha256']}" for file in card["files"]]
     parcels = sorted({part["package"] for file in card["files"] for part in file["parts"]})
     rows = [
-        ("task", card["task"]),
+        ("task", ", ".join([card["task"], *card["also_for"]])),
         ("description", card["description"]),
         ("limits", card["limits"]),
         ("licence", card["licence"]),
         ("languages", ", ".join(card["languages"])),
         ("profiles", ", ".join(card["profiles"])),
+        ("best for", ", ".join(card["hardware"])),
+        ("reason", card["reason"]),
         ("also called", ", ".join(card["aliases"])),
         ("made of", ", ".join(card["components"])),
         ("size", size(card["size_bytes"])),

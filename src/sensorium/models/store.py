@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
-from sensorium.models.catalog import Checkpoint, named
+from sensorium.models.catalog import Checkpoint, defaults, named
 from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, has_all_weights
 from sensorium.models.parcels import checked_file, copy_blocks, unpack_parcels
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
@@ -157,7 +157,7 @@ def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailabl
         failures = [*failures, "offline mode is set, so nothing was requested"]
     remedy = f"Run 'sensorium models pull {checkpoint.name}' where there is network, then copy "
     remedy += f"{str(home())!r} here" if checkpoint.files else "the hub's cache (HF_HOME) here"
-    if "starter" not in checkpoint.profiles:
+    if "starter" not in checkpoint.profiles and defaults(checkpoint.task, "starter"):
         remedy += ", or leave out the model's name to use the starter"
     return ModelUnavailableError(
         f"The checkpoint {checkpoint.name!r} ({size}{origin}) is not on this machine and could not be fetched: "
