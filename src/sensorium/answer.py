@@ -15,7 +15,7 @@ class Evidence(Record):
     """Something that an answer rests on.
 
     Attributes:
-        kind: ``"tag"``, ``"people"``, ``"colour"``, ``"layout"``, ``"frame"``, ``"transcript"``.
+        kind: ``"tag"``, ``"people"``, ``"colour"``, ``"layout"``, ``"frame"``, ``"action"``, ``"transcript"``.
         text: The fact, in words.
         confidence: From 0 to 1, or None where nothing measures it.
         start: Where in a film or recording it begins, in seconds; None for a still picture.

@@ -66,7 +66,6 @@ class SocraticVideoQA:
         self._scenes = SceneReader(device=device)
         self._scenes.load()
         # A silent film needs no recogniser, and most questions no language model: the first use loads them.
-        parts = parts.completed(checkpoint)
         self._speech = SpeechToText(parts.speech, device=device)
         self._language_model = LanguageModel(parts.language_model, device=device, dtype=dtype)
         self._num_frames = parts.num_frames

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from sensorium.answer import Evidence
 from sensorium.language.grounding import content_words
 from sensorium.language.language_model import LanguageModel
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.video.video_story import AnyMoment, VideoStory, clock, timed
+from sensorium.video.video_story import AnyMoment, VideoStory, clock, timed, times_in
 
 _LONGEST_ANSWER = 256
 _SHORTEST_WINDOW_SHARE = 4
@@ -18,7 +17,6 @@ _SYSTEM = (
     "what is said, each with its time. Answer in one to three sentences, in the language of the question, and name "
     "the times that you rely on, like this: [00:12]. If the time line does not tell, say that it does not."
 )
-_TIME = re.compile(r"\b(?:(\d+):)?(\d{1,2}):(\d\d)\b")
 _NEAR_SECONDS = 1.0
 
 
@@ -110,10 +108,3 @@ def cited(answer: str, given: Sequence[Evidence]) -> tuple[Evidence, ...]:
         )
     ]
     return tuple(found or given)
-
-
-def times_in(text: str) -> list[float]:
-    """Return the times that a text names as a player writes them, in seconds."""
-    return [
-        int(hours or 0) * 3600.0 + int(minutes) * 60.0 + int(seconds) for hours, minutes, seconds in _TIME.findall(text)
-    ]

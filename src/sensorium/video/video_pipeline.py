@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from sensorium.answer import Answer
 from sensorium.language.language_model import LanguageModel
 from sensorium.media.video import probe_video
-from sensorium.models import store
-from sensorium.models.catalog import Checkpoint, named
+from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.video.film import FilmMemory
 from sensorium.video.key_frames import key_frames, new_looking
-from sensorium.video.parts import Parts, component
+from sensorium.video.parts import Parts
 from sensorium.video.results import LabelledWindow, VideoClassification
 from sensorium.video.timeline_answering import answer_from_story
 from sensorium.video.video_classification import classify_actions
@@ -40,7 +39,7 @@ class VideoPipeline:
 
     Args:
         folder: The VideoMAE checkpoint's folder.
-        checkpoint: Its catalog entry, or one made of components, of which one names actions.
+        checkpoint: Its catalog entry.
         device: Where the parts run.
         dtype: Their precision.
         parts: The models that describe frames, listen and write.
@@ -51,13 +50,8 @@ class VideoPipeline:
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
-        parts = parts.completed(checkpoint)
-        actions = component(checkpoint, "video-classification")
-        if actions is not None:
-            folder = store.locate(named(actions))
-        classifier = checkpoint if actions is None else named(actions)
-        self._checkpoint = checkpoint
-        self._classifier = VideoMAE(folder, checkpoint=classifier, device=device, dtype=dtype)
+        self._name = checkpoint.name
+        self._classifier = VideoMAE(folder, checkpoint=checkpoint, device=device, dtype=dtype)
         self._captioner = ImageQA(parts.captioner, device=device, dtype=dtype)
         self._speech = SpeechToText(parts.speech, device=device)
         self._language_model = LanguageModel(parts.language_model, device=device, dtype=dtype)
@@ -115,7 +109,7 @@ class VideoPipeline:
         parts = [self._captioner.model]
         parts += [self._speech.model] if story.has_audio else []
         parts += [self._language_model.model] if words else []
-        return f"{self._checkpoint.name} ({' + '.join(parts)})"
+        return f"{self._name} ({' + '.join(parts)})"
 
 
 def _moments(seen: Iterable[tuple[float, Answer]], duration: float) -> list[Moment]:

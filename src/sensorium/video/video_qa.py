@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -12,13 +13,15 @@ from typing_extensions import TypeIs
 from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.written_language import require_language
+from sensorium.models import catalog
 from sensorium.models.catalog import current_profile
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.task import Task
 from sensorium.video.film import Film, FilmMemory
-from sensorium.video.parts import Parts
+from sensorium.video.parts import Parts, component
 from sensorium.video.results import Moderation, Subtitles, VideoClassification, VideoSearch
+from sensorium.video.video_classification import VideoClassifier, classify_by_labels, require_top_k
 from sensorium.vision_language.clip import CLIP
 
 if TYPE_CHECKING:
@@ -99,6 +102,7 @@ class VideoQA(Task["VideoAnswerer"]):
         "qwen2_5_vl": "sensorium.video.video_model:VideoModel",
         "qwen3_vl": "sensorium.video.video_model:VideoModel",
         "image-text-to-text": "sensorium.video.frames_model:FramesModel",
+        "openai": "sensorium.video.endpoint_frames:EndpointFrames",
     }
 
     def __init__(
@@ -122,7 +126,15 @@ class VideoQA(Task["VideoAnswerer"]):
             speech=_name(speech),
             num_frames=num_frames,
             profile=current_profile(),
-        )
+        ).completed(self.checkpoint)
+        actions = component(self.checkpoint, VideoClassifier.task)
+        if actions is not None:
+            # A part is fetched when it is needed, and not at all where the caller names another one.
+            found = catalog.resolve(actions, task=VideoClassifier.task)
+            whole = self.checkpoint
+            self.checkpoint = replace(
+                found, name=whole.name, task=whole.task, languages=whole.languages, limits=whole.limits
+            )
         self._encoder = _name(encoder)
         self._clip: CLIP | None = None
         self._listener: SpeechToText | None = None
@@ -236,8 +248,6 @@ class VideoQA(Task["VideoAnswerer"]):
             UnsupportedError: No labels are given, and the checkpoint names no actions by itself.
             CancelledError: ``cancel`` was set.
         """
-        from sensorium.video.video_classification import classify_by_labels, require_top_k
-
         require_top_k(top_k)
         film = Film(video_path, progress=progress, cancel=cancel)
         if labels is not None:
@@ -381,8 +391,7 @@ class VideoQA(Task["VideoAnswerer"]):
 
     def _loaded_speech(self) -> SpeechToText:
         if self._listener is None:
-            speech = self._parts.completed(self.checkpoint).speech
-            self._listener = SpeechToText(speech, device=self._device)
+            self._listener = SpeechToText(self._parts.speech, device=self._device)
         return self._listener
 
     def _embedded(

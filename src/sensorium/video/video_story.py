@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -13,6 +14,8 @@ from sensorium.record import Record
 if TYPE_CHECKING:
     from sensorium.speech.speech_to_text import SpeechToText
     from sensorium.video.film import Film
+
+_TIME = re.compile(r"\b(?:(\d+):)?(\d{1,2}):(\d\d)\b")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,6 +121,13 @@ def span(start: float | None, end: float | None) -> str:
     """Return a stretch of time as ``00:12-00:15``, or as one time if it is shorter than a second shown."""
     first, last = clock(start), clock(end)
     return first if first == last else f"{first}-{last}"
+
+
+def times_in(text: str) -> list[float]:
+    """Return the times that a text names as a player writes them, in seconds."""
+    return [
+        int(hours or 0) * 3600.0 + int(minutes) * 60.0 + int(seconds) for hours, minutes, seconds in _TIME.findall(text)
+    ]
 
 
 def timed(item: Evidence) -> str:

@@ -1,0 +1,89 @@
+"""What models that see frames have in common: choosing frames, listening, telling times."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sensorium.answer import Answer
+from sensorium.media.video import VideoFrame, VideoInfo, probe_video, sample_frames
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.speech.speech_to_text import SpeechToText
+from sensorium.video.parts import Parts
+from sensorium.video.video_prompt import DESCRIBE, moments_named, times_told, words_told
+from sensorium.video.video_story import listen
+
+if TYPE_CHECKING:
+    from sensorium.video.film import Film
+
+LONGEST_ANSWER = 512
+MOST_PICTURES = 16
+"""How many frames are shown to a model that reads pictures, unless the caller says otherwise."""
+FRAME_SIDE = 512
+"""Frames are shrunk so that their shorter side has so many pixels: what these models see of a frame at the most."""
+
+
+class FrameAnswerer(ABC):
+    """Answers questions about a film from frames that a model sees, and the transcript if a recogniser was chosen.
+
+    Args:
+        name: Of the checkpoint.
+        device: Where the recogniser runs.
+        parts: How many frames are looked at; which model listens, if any.
+    """
+
+    frames_are: str = "frames"
+    """What the model takes the frames for."""
+    tells_times: bool
+    """Whether the model is told the frames' times without being told in words."""
+
+    def __init__(self, name: str, *, device: str, parts: Parts) -> None:
+        self._name = name
+        self._num_frames = parts.num_frames
+        self._speech = SpeechToText(parts.speech, device=device) if parts.speech else None
+
+    def answer(
+        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Answer:
+        """Answer one question about a film."""
+        info = probe_video(film.source)
+        frames = self._frames(film, info, progress, cancel)
+        facts = [] if self.tells_times else [times_told(frames, info.duration, self.frames_are)]
+        if self._speech is not None:
+            facts.append(words_told(listen(film, info, self._speech, progress=progress, cancel=cancel)[0]))
+        text = "\n".join([*filter(None, facts), question])
+        written = self.write(frames, info.duration, text, progress=progress, cancel=cancel)
+        heard = f" ({self._speech.model})" if self._speech is not None and info.has_audio else ""
+        return Answer(written, model=f"{self._name}{heard}", evidence=moments_named(written, info.duration))
+
+    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+        """Tell what happens in a film."""
+        return self.answer(film, DESCRIBE, progress=progress, cancel=cancel)
+
+    @abstractmethod
+    def frame_count(self, film: Film, info: VideoInfo) -> int:
+        """Return how many frames suit a film and the model."""
+
+    @abstractmethod
+    def write(
+        self,
+        frames: Sequence[VideoFrame],
+        duration: float,
+        text: str,
+        *,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> str:
+        """Return what the model writes about frames."""
+
+    def _frames(
+        self, film: Film, info: VideoInfo, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> list[VideoFrame]:
+        count = self._num_frames or self.frame_count(film, info)
+        frames = []
+        for frame in sample_frames(film.source, count, minimum_side=FRAME_SIDE, cancel=cancel):
+            check_cancelled(cancel)
+            frames.append(frame)
+            report(progress, "looking", len(frames), count, "frames")
+        return frames

@@ -1,0 +1,273 @@
+"""How frames become the inputs of a video model, family by family.
+
+transformers' own video processors need torchvision. These do the same steps with Pillow and the family's image
+processor, and stand in their place inside the family's processor, which writes the video's tokens into the text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sensorium.media.video import VideoFrame
+
+if TYPE_CHECKING:
+    from transformers.video_utils import VideoMetadata
+
+_TICKS = 1000
+"""Frames are numbered by milliseconds, so that the library's timestamps are those of the frames."""
+_CLIP_MEAN, _CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+_HALF = [0.5, 0.5, 0.5]
+
+
+def metadata_of(frames: Sequence[VideoFrame], duration: float) -> VideoMetadata:
+    """Return what transformers' processors want to know of a film: the times of its frames."""
+    from transformers.video_utils import VideoMetadata
+
+    return VideoMetadata(
+        total_num_frames=max(1, round(duration * _TICKS)),
+        fps=float(_TICKS),
+        duration=duration,
+        frames_indices=[round(frame.time * _TICKS) for frame in frames],
+    )
+
+
+class VideoProcessor(ABC):
+    """Turns the frames of one film into pixel values; stands in for the family's own video processor.
+
+    Args:
+        folder: The checkpoint's folder; its files overrule the family's settings.
+        most_tokens: How many tokens a film may take at most; larger frames are shrunk.
+    """
+
+    settings: ClassVar[dict[str, Any]]
+    tells_times: ClassVar[bool] = False
+    """Whether the family writes the frames' times between their tokens."""
+    frames_per_second: ClassVar[float] = 2.0
+    fewest_frames: ClassVar[int] = 4
+    most_frames: ClassVar[int] = 32
+    temporal_patch_size: int = 1
+
+    def __init__(self, folder: Path, most_tokens: int) -> None:
+        self._settings = {**self.settings, **_settings_in(folder)}
+        self._most_tokens = most_tokens
+        self.temporal_patch_size = int(self._settings.get("temporal_patch_size", 1))
+
+    def frame_count(self, duration: float) -> int:
+        """Return how many frames suit a film."""
+        count = min(self.most_frames, max(self.fewest_frames, round(duration * self.frames_per_second)))
+        return math.ceil(count / self.temporal_patch_size) * self.temporal_patch_size
+
+    def __call__(
+        self, videos: Sequence[Sequence[Image.Image]], *, video_metadata: VideoMetadata | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Return the inputs of one film.
+
+        Args:
+            videos: One list of RGB pictures of equal size.
+            video_metadata: Handed on, for whoever writes the tokens.
+            options: What the family's processor passes beside; nothing of it matters here.
+        """
+        (frames,) = videos
+        return {**self.prepare(list(frames)), "video_metadata": [video_metadata]}
+
+    @abstractmethod
+    def prepare(self, frames: list[Image.Image]) -> dict[str, torch.Tensor]:
+        """Return the model's inputs that come from pixels."""
+
+
+class LlavaNextVideoProcessor(VideoProcessor):
+    """LLaVA-NeXT-Video: each frame shrunk and cropped to the square that the vision tower sees."""
+
+    settings: ClassVar[dict[str, Any]] = {
+        "size": {"shortest_edge": 224},
+        "crop_size": {"height": 224, "width": 224},
+        "image_mean": _CLIP_MEAN,
+        "image_std": _CLIP_STD,
+    }
+    fewest_frames = most_frames = 16
+
+    def prepare(self, frames: list[Image.Image]) -> dict[str, torch.Tensor]:
+        from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+        chosen = {name: self._settings[name] for name in ("size", "crop_size", "image_mean", "image_std")}
+        pixels = CLIPImageProcessorPil(**chosen)(frames, return_tensors="pt").pixel_values
+        return {"pixel_values_videos": pixels.unsqueeze(0)}
+
+
+class QwenVideoProcessor(VideoProcessor):
+    """Qwen2-VL and Qwen2.5-VL: patches that span two frames, and no more pixels a frame than the budget allows."""
+
+    settings: ClassVar[dict[str, Any]] = {
+        "size": {"shortest_edge": 128 * 28 * 28, "longest_edge": 28 * 28 * 768},
+        "patch_size": 14,
+        "temporal_patch_size": 2,
+        "merge_size": 2,
+        "image_mean": _CLIP_MEAN,
+        "image_std": _CLIP_STD,
+    }
+    _most_tokens_a_frame: ClassVar[int] = 768
+    """What Qwen's own code for films (qwen-vl-utils) allows a frame; the checkpoints' files speak of pictures."""
+
+    def __init__(self, folder: Path, most_tokens: int) -> None:
+        super().__init__(folder, most_tokens)
+        size = self._settings["size"]
+        self._fewest_pixels = int(self._settings.get("min_pixels") or size["shortest_edge"])
+        self._most_pixels = int(self._settings.get("max_pixels") or size["longest_edge"])
+        self.merge_size = int(self._settings["merge_size"])
+        self._factor = int(self._settings["patch_size"]) * self.merge_size
+
+    def prepare(self, frames: list[Image.Image]) -> dict[str, torch.Tensor]:
+        while len(frames) % self.temporal_patch_size:
+            frames = [*frames, frames[-1]]
+        width, height = frames[0].size
+        rows, columns = self._target(len(frames), height, width)
+        patches = self._patches([_resized(frame, columns, rows) for frame in frames])
+        patch = int(self._settings["patch_size"])
+        grid = [len(frames) // self.temporal_patch_size, rows // patch, columns // patch]
+        return {"pixel_values_videos": patches, "video_grid_thw": torch.tensor([grid])}
+
+    def _target(self, count: int, height: int, width: int) -> tuple[int, int]:
+        """Return height and width that each frame is brought to."""
+        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+        most = min(self._most_pixels, self._most_tokens_a_frame * self._factor**2)
+        most = min(most, self._budget() * self.temporal_patch_size // count)
+        fewest = min(self._fewest_pixels, most)
+        rows, columns = smart_resize(height, width, self._factor, min_pixels=fewest, max_pixels=most)
+        return rows, columns
+
+    def _budget(self) -> int:
+        return self._most_tokens * self._factor**2
+
+    def _patches(self, frames: Sequence[Image.Image]) -> torch.Tensor:
+        """Return patches as the models want them: ``[steps of time * patches, colours * time * height * width]``."""
+        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+        patch, span = int(self._settings["patch_size"]), self.temporal_patch_size
+        processor = Qwen2VLImageProcessorPil(
+            patch_size=patch,
+            temporal_patch_size=1,
+            merge_size=self.merge_size,
+            image_mean=self._settings["image_mean"],
+            image_std=self._settings["image_std"],
+            do_resize=False,
+        )
+        single = [processor(frame, return_tensors="np").pixel_values.reshape(-1, 3, patch * patch) for frame in frames]
+        spans = [np.stack(single[start : start + span], axis=2) for start in range(0, len(single), span)]
+        return torch.from_numpy(np.concatenate(spans)).flatten(1)
+
+
+class Qwen3VideoProcessor(QwenVideoProcessor):
+    """Qwen3-VL: as Qwen2-VL, but the budget of pixels is for all frames together."""
+
+    settings: ClassVar[dict[str, Any]] = {
+        "size": {"shortest_edge": 128 * 32 * 32, "longest_edge": 32 * 32 * 768},
+        "patch_size": 16,
+        "temporal_patch_size": 2,
+        "merge_size": 2,
+        "image_mean": _HALF,
+        "image_std": _HALF,
+    }
+    tells_times = True
+
+    def _target(self, count: int, height: int, width: int) -> tuple[int, int]:
+        from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize
+
+        rows, columns = smart_resize(
+            count,
+            height,
+            width,
+            temporal_factor=self.temporal_patch_size,
+            factor=self._factor,
+            min_pixels=self._fewest_pixels,
+            max_pixels=min(self._most_pixels, self._budget() * self.temporal_patch_size),
+        )
+        return rows, columns
+
+
+class VideoLlama3Processor(QwenVideoProcessor):
+    """VideoLLaMA 3: single frames that share a budget of pixels; patches that hardly change are left out."""
+
+    settings: ClassVar[dict[str, Any]] = {
+        "size": {"shortest_edge": 128 * 28 * 28, "longest_edge": 28 * 28 * 768},
+        "patch_size": 14,
+        "temporal_patch_size": 1,
+        "merge_size": 2,
+        "image_mean": _HALF,
+        "image_std": _HALF,
+        "use_token_compression": True,
+    }
+    tells_times = True
+    frames_per_second = 1.0
+    _least_change: ClassVar[float] = 0.1
+
+    def prepare(self, frames: list[Image.Image]) -> dict[str, torch.Tensor]:
+        inputs = super().prepare(frames)
+        patches = inputs["pixel_values_videos"]
+        merged = self.merge_size**2
+        kept = torch.ones(patches.shape[0] // merged, dtype=torch.bool)
+        if self._settings["use_token_compression"] and len(frames) > 1:
+            kept = self._changed(patches.view(len(frames), -1, merged * patches.shape[1]))
+        return {**inputs, "video_merge_sizes": torch.tensor([self.merge_size]), "video_compression_mask": kept}
+
+    def _target(self, count: int, height: int, width: int) -> tuple[int, int]:
+        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+        most = min(self._most_pixels // count, self._budget() // count)
+        rows, columns = smart_resize(height, width, self._factor, min_pixels=self._fewest_pixels, max_pixels=most)
+        return rows, columns
+
+    def _changed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return which tokens differ from those of the frame before; each frame keeps one at least.
+
+        Args:
+            tokens: ``[frames, tokens of a frame, values]``.
+        """
+        change = (tokens[1:] - tokens[:-1]).abs().mean(-1) * 255
+        kept = torch.cat([torch.ones_like(change[:1], dtype=torch.bool), change > self._least_change])
+        kept[:, 0] |= ~kept.any(1)
+        return kept.flatten()
+
+
+VIDEO_PROCESSORS: dict[str, type[VideoProcessor]] = {
+    "llava_next_video": LlavaNextVideoProcessor,
+    "qwen2_vl": QwenVideoProcessor,
+    "qwen2_5_vl": QwenVideoProcessor,
+    "qwen3_vl": Qwen3VideoProcessor,
+    "video_llama_3": VideoLlama3Processor,
+}
+"""From family to what prepares its films."""
+
+
+def _resized(frame: Image.Image, width: int, height: int) -> Image.Image:
+    return frame if frame.size == (width, height) else frame.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _settings_in(folder: Path) -> dict[str, Any]:
+    """Return what a checkpoint's files say about films, in the order in which transformers looks for it."""
+    nested = _read(folder / "processor_config.json").get("video_processor")
+    found = nested or _read(folder / "video_preprocessor_config.json") or _read(folder / "preprocessor_config.json")
+    known = {name for family in VIDEO_PROCESSORS.values() for name in family.settings} | {"min_pixels", "max_pixels"}
+    settings = {name: value for name, value in found.items() if name in known and value is not None}
+    for name in ("size", "crop_size"):
+        if isinstance(settings.get(name), int):
+            side = settings[name]
+            settings[name] = {"shortest_edge": side} if name == "size" else {"height": side, "width": side}
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
