@@ -1,7 +1,4 @@
-"""The end of the chapter's PromptEngineer example: the prompts are handed to TextToImage.
-
-This version of Sensorium has no TextToImage, so this file ends with an UnsupportedError that says so.
-"""
+"""The end of the chapter's PromptEngineer example: the prompts are handed to TextToImage."""
 
 from sensorium import PromptEngineer, TextToImage
 

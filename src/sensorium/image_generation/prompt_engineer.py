@@ -1,4 +1,4 @@
-"""Prompts for text-to-image models, put together from a subject, a style, details, light and camera."""
+"""Prompts for text-to-image models: put together, varied, counted."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import sys
 from collections.abc import Iterable
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError
+from sensorium.image_generation.prompt_variations import PromptVariations, draw_variations, list_variations
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    from sensorium.image_generation.prompt_tokens import PromptLength
 
 
 class PromptEngineer:
@@ -23,10 +27,13 @@ class PromptEngineer:
 
     Args:
         styles: A TOML file with styles of your own, in the layout of ``data/styles.toml``: a table ``[styles]``
-            from name to words, and optionally the lists ``quality_boosters`` and ``negative_common``.
+            from name to words, and optionally a table ``[negative]`` from a style's name to what its pictures should
+            not have, and the lists ``quality_boosters`` and ``negative_common``.
+        wildcards: A folder with lists of words for ``__name__`` in prompts: text files, one word or phrase a line.
 
     Attributes:
         style_keywords: From a style's name to the words that it adds; add to it freely.
+        style_negatives: From a style's name to what its pictures should not have; add to it freely.
         quality_boosters: Words that raise the quality; the first two close every prompt.
         negative_common: What no picture should have.
 
@@ -34,10 +41,14 @@ class PromptEngineer:
         InputError: The TOML file can't be read or has another layout.
     """
 
-    def __init__(self, styles: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self, styles: str | os.PathLike[str] | None = None, *, wildcards: str | os.PathLike[str] | None = None
+    ) -> None:
         self.style_keywords: dict[str, str] = {}
+        self.style_negatives: dict[str, str] = {}
         self.quality_boosters: list[str] = []
         self.negative_common: list[str] = []
+        self._wildcards = None if wildcards is None else Path(wildcards).expanduser()
         shipped = package_files("sensorium.image_generation").joinpath("data", "styles.toml")
         self._add(tomllib.loads(shipped.read_text(encoding="utf-8")), "styles.toml")
         if styles is not None:
@@ -67,34 +78,102 @@ class PromptEngineer:
             raise InputError("The prompt has no subject", "Say what the picture shows, such as 'a cat on a sofa'")
         parts = [subject]
         if style is not None:
-            parts.append(self._words_of(style))
+            parts.append(self.style_keywords[self._style(style)])
         parts += [*_phrases(details), *_phrases(lighting), *_phrases(camera), *self.quality_boosters[:2]]
         return ", ".join(parts)
 
-    def get_negative_prompt(self, additional: Iterable[str] | str | None = None) -> str:
-        """Return what the picture should not have: the common words, then ``additional``, joined by commas."""
-        return ", ".join([*self.negative_common, *_phrases(additional)])
+    def get_negative_prompt(self, additional: Iterable[str] | str | None = None, style: str | None = None) -> str:
+        """Return what the picture should not have, joined by commas.
 
-    def _words_of(self, style: str) -> str:
+        Args:
+            additional: Further words; one string is one phrase.
+            style: Adds what pictures of that style should not have; nothing is said twice then.
+
+        Raises:
+            InputError: There is no such style.
+        """
+        if style is None:
+            return ", ".join([*self.negative_common, *_phrases(additional)])
+        of_style = [word.strip() for word in self.style_negatives.get(self._style(style), "").split(",")]
+        words = [*self.negative_common, *_phrases(of_style), *_phrases(additional)]
+        return ", ".join(dict.fromkeys(words))
+
+    def variations(self, prompt: str, count: int, seed: int | None = None) -> PromptVariations:
+        """Draw prompts from one with choices: ``{red|green} car``, ``{2$$moss|fog|rain}``, ``__colour__``.
+
+        One comes twice only where hardly any other is left. Each is one of `all_variations`.
+
+        Args:
+            prompt: See `prompt_variations` for the syntax.
+            count: How many, at most 10,000. The first ones don't depend on it.
+            seed: Decides the choices; a random one by default.
+
+        Returns:
+            A list of prompts, with its ``seed``.
+
+        Raises:
+            InputError: The prompt is empty, a brace is not closed, a wildcard is missing or contains itself, or
+                ``count`` can't be.
+        """
+        return draw_variations(prompt, count, seed, wildcards=self._wildcards)
+
+    def all_variations(self, prompt: str, *, limit: int = 1000) -> PromptVariations:
+        """Return all prompts that one with choices stands for, each once.
+
+        Args:
+            prompt: See `prompt_variations` for the syntax.
+            limit: More than these are refused, before any is made; at most 10,000.
+
+        Raises:
+            InputError: There are more than ``limit``, or as for `variations`.
+        """
+        return list_variations(prompt, limit=limit, wildcards=self._wildcards)
+
+    def count_tokens(self, prompt: str, model: str | os.PathLike[str] | None = None) -> PromptLength:
+        """Count a prompt's tokens as a checkpoint's own tokenizers do, and tell which words would not be read.
+
+        Args:
+            prompt: With or without attention weights.
+            model: Catalog name, hub id or local folder of a text-to-image checkpoint that is on this machine; None
+                for the profile's default.
+
+        Raises:
+            ModelUnavailableError: The checkpoint is unknown or not on this machine.
+            UnsupportedError: It has no tokenizer.
+        """
+        from sensorium.image_generation.prompt_tokens import count_tokens
+
+        return count_tokens(prompt, model)
+
+    def _style(self, style: str) -> str:
+        """Return the name of a style, whatever its spelling."""
         if style in self.style_keywords:
-            return self.style_keywords[style]
-        for name, words in self.style_keywords.items():
+            return style
+        for name in self.style_keywords:
             if _plain(name) == _plain(style):
-                return words
+                return name
         near = difflib.get_close_matches(_plain(style), self.style_keywords, n=1)
         raise InputError(
             f"There is no style {style!r}" + (f", did you mean {near[0]!r}?" if near else ""),
-            f"Choose one of {', '.join(map(repr, self.style_keywords))}, or add it to style_keywords",
+            f"'sensorium prompt --list-styles' shows the {len(self.style_keywords)} that there are; add your own "
+            "to style_keywords, or in a file",
         )
 
     def _add(self, table: dict[str, Any], name: str) -> None:
-        styles = table.get("styles", {})
-        if not isinstance(styles, dict) or not all(isinstance(words, str) for words in styles.values()):
+        for key, words_of in (("styles", self.style_keywords), ("negative", self.style_negatives)):
+            found = table.get(key, {})
+            if not isinstance(found, dict) or not all(isinstance(words, str) for words in found.values()):
+                raise InputError(
+                    f"The styles file {name!r} has no table [{key}] from name to words",
+                    f'Write it like [{key}] and below it "pixel art" = "pixel art, 16-bit"',
+                )
+            words_of.update(found)
+        strange = sorted(set(self.style_negatives) - set(self.style_keywords))
+        if strange:
             raise InputError(
-                f"The styles file {name!r} has no table [styles] from name to words",
-                'Write it like [styles] and below it "pixel art" = "pixel art, 16-bit"',
+                f"In the styles file {name!r}, [negative] has {strange[0]!r}, which is no style",
+                "Write the style's name as under [styles]",
             )
-        self.style_keywords.update(styles)
         for key in ("quality_boosters", "negative_common"):
             words = table.get(key)
             if words is None:
@@ -105,11 +184,11 @@ class PromptEngineer:
                     f'Write it like {key} = ["sharp", "clean"]',
                 )
             setattr(self, key, list(words))
-        unknown = sorted(set(table) - {"styles", "quality_boosters", "negative_common"})
+        unknown = sorted(set(table) - {"styles", "negative", "quality_boosters", "negative_common"})
         if unknown:
             raise InputError(
                 f"The styles file {name!r} has an unknown part {unknown[0]!r}",
-                "It may have [styles], quality_boosters and negative_common",
+                "It may have [styles], [negative], quality_boosters and negative_common",
             )
 
 
