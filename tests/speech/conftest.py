@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from sensorium.media.audio import read_audio
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.speech.text_to_speech import TextToSpeech
 from tests import real_media
+from tests.checkpoints import speech as checkpoints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,3 +51,34 @@ def recogniser() -> Iterator[SpeechToText]:
 def voice() -> Iterator[TextToSpeech]:
     with TextToSpeech() as text_to_speech:
         yield text_to_speech
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Takes the name of a tiny checkpoint, such as "vits", and returns its folder; each is built once."""
+    home = tmp_path_factory.mktemp("checkpoints")
+
+    def folder(name: str) -> Path:
+        path = home / f"tiny-{name.replace('_', '-')}"
+        return path if path.is_dir() else getattr(checkpoints, f"tiny_{name}")(path)
+
+    return folder
+
+
+@pytest.fixture
+def components(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiny checkpoints in the place of the vocoder, the speaker encoder and the codec of the hub."""
+    parts = {
+        "microsoft/speecht5_hifigan": "hifigan",
+        "microsoft/wavlm-base-plus-sv": "speaker_encoder",
+        "descript/dac_44khz": "dac",
+    }
+    used = ",".join(f"{name}={tiny(part)}" for name, part in parts.items())
+    monkeypatch.setenv("SENSORIUM_SUBSTITUTE", used)
+
+
+def comment_of(path: str | Path) -> str:
+    """Return what the metadata of a sound file says about its origin."""
+    with av.open(str(path)) as container:
+        tags = {**container.metadata, **container.streams.audio[0].metadata}
+    return {key.lower(): value for key, value in tags.items()}["comment"]

@@ -93,6 +93,8 @@ class CsmVoice:
             codes = codes[: int(ends.min())] if len(ends) else codes
             if not len(codes):
                 return np.zeros(0, np.float32)
+            # The model's codebooks end with control words, for which the codec has no sound.
+            codes = codes.clamp(max=self._model.codec_model.config.codebook_size - 1)
             samples = as_samples(self._model.codec_model.decode(codes.transpose(0, 1).unsqueeze(0)).audio_values)
         speaker.remember(samples, sentence)
         return change_tempo(samples, self.sample_rate, speed)

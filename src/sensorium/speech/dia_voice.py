@@ -109,6 +109,7 @@ class DiaVoice:
         inputs = self._processor(
             text=[text],
             audio=None if heard is None else [heard.samples],
+            text_kwargs={"padding": False},
             sampling_rate=self.reference_rate,
             **self._layout,
         ).to(self._model.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +150,9 @@ class _SpeakerEncoder:
         import torch
 
         inputs = self._features(samples, sampling_rate=16_000, return_tensors="pt")
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            # WavLM's own attention calls torch in a way that torch has come to frown upon.
+            warnings.simplefilter("ignore", UserWarning)
             heard = self._model(inputs.input_values.to(self._model.device, self._model.dtype))
         return heard.embeddings.float()
 
