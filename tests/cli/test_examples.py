@@ -15,6 +15,9 @@ from typer.main import get_command
 from sensorium.cli import search
 from sensorium.cli.app import app
 from tests import real_media
+from tests.checkpoints.annotators import tiny_depth_anything
+from tests.checkpoints.controlnet import tiny_controlnet
+from tests.checkpoints.diffusion import tiny_stable_diffusion
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.usefixtures("loaded_clip", "loaded_answerers")
@@ -54,6 +57,21 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def control_substitutes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Tiny checkpoints in the place of those with which the standard profile paints under control."""
+    folder = tmp_path_factory.mktemp("control")
+    base = tiny_stable_diffusion(folder / "sd")
+    network = tiny_controlnet(folder / "controlnet", base)
+    substitutes = {
+        "stable-diffusion-v1-5": base,
+        **{f"sd-controlnet-{kind}": network for kind in ("openpose", "canny", "depth")},
+        "depth-anything-v2-small": tiny_depth_anything(folder / "depth"),
+        "vitpose-base": "blazepose-poses",
+    }
+    return ",".join(f"{name}={used}" for name, used in substitutes.items())
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) > 25
 
@@ -65,6 +83,7 @@ def test_example(
     example: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.chdir(media)
     monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
@@ -74,6 +93,10 @@ def test_example(
     if "holiday-index" in example or example.startswith("sensorium search"):
         index = ["--to", "holiday-index"] if "holiday-index" in example else []
         assert run("index", "photos", "-q", *index).exit_code == 0
+    if example.startswith("sensorium control ") and "--map-only" not in example:
+        assert run("control", "scene.jpg", "--map-only", "-c", "canny", "-o", "edges.png").exit_code == 0
+        monkeypatch.setenv("SENSORIUM_PROFILE", "standard")
+        monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("control_substitutes"))
     piped = re.fullmatch(r"echo '(.*)' \| sensorium (.*)", example)
     arguments = shlex.split(piped[2] if piped else example.removeprefix("sensorium "))
     result = run(*arguments, input=f"{piped[1] if piped else 'What is it?'}\n")

@@ -25,11 +25,11 @@ def depth_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_kinds_and_their_options() -> None:
     assert CONTROL_KINDS == ("openpose", "canny", "depth", "normal", "seg")
     assert {kind: control_options(kind) for kind in CONTROL_KINDS} == {
-        "openpose": ("threshold", "detection_threshold"),
-        "canny": ("low_threshold", "high_threshold"),
-        "depth": (),
-        "normal": ("background", "relief", "axes"),
-        "seg": (),
+        "openpose": {"threshold": 0.3, "detection_threshold": 0.5},
+        "canny": {"low_threshold": 100, "high_threshold": 200},
+        "depth": {},
+        "normal": {"background": 0.4, "relief": 1000, "axes": "xyz"},
+        "seg": {},
     }
 
 
@@ -98,6 +98,8 @@ def test_unknown_kinds_and_options(depth_checkpoint: Path) -> None:
         assert "openpose, canny, depth, normal, seg" in caught.value.remedy
     with pytest.raises(InputError, match="A canny map has no option 'treshold'"):
         make_control_map("canny", photo, treshold=7)
+    with pytest.raises(InputError, match="The low_threshold 'fifty' is not a number"):
+        make_control_map("canny", photo, low_threshold="fifty")
     with pytest.raises(InputError, match="A depth map has no option 'low_threshold'"):
         make_control_map("depth", photo, low_threshold=7)
     with pytest.raises(InputError, match="A canny map needs no checkpoint"):

@@ -114,7 +114,7 @@ def imagine(
             raise InputError("--image and --mask go with --again only", "To change a picture: sensorium edit")
         from sensorium.image_generation.text_to_image import TextToImage
 
-        files = _files(output, num_images)
+        files = picture_files(output, num_images)
         pictures = TextToImage(model, device=device).generate(
             _styled(prompt, style),
             negative_prompt,
@@ -130,7 +130,7 @@ def imagine(
             progress=call.progress,
             cancel=cancel,
         )
-        _save(call, pictures, files)
+        save_pictures(call, pictures, files)
 
 
 @command
@@ -166,7 +166,7 @@ def edit(
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
         from sensorium.image_generation.text_to_image import TextToImage
 
-        files = _files(output, num_images)
+        files = picture_files(output, num_images)
         source, words = Input(picture).source, _styled(prompt, style)
         options: dict[str, Any] = {
             "negative_prompt": negative_prompt,
@@ -189,7 +189,7 @@ def edit(
             pictures = text_to_image.img2img(source, words, **options)
         else:
             pictures = text_to_image.inpaint(source, mask, words, **options)
-        _save(call, pictures, files)
+        save_pictures(call, pictures, files)
 
 
 def _paint_again(
@@ -207,7 +207,7 @@ def _paint_again(
 
     source = Input(again).source
     settings = read_settings(source)
-    file = _files(output, 1)[0]
+    file = picture_files(output, 1)[0]
     text_to_image = TextToImage(model or settings.model, device=device)
     made = text_to_image.paint_again(
         settings, init_image=image, mask_image=mask, lora=lora, progress=call.progress, cancel=cancel
@@ -226,8 +226,12 @@ def _difference(before: PictureSettings, now: PictureSettings) -> str:
     return "not the same pixels: the file that it was made from was compressed or changed"
 
 
-def _files(output: str, count: int) -> list[Path]:
-    """Return the names of the files; checked before anything is painted."""
+def picture_files(output: str, count: int) -> list[Path]:
+    """Return the names of the files that pictures go to; checked before anything is painted.
+
+    Raises:
+        InputError: The suffix is none of a picture, or the folder doesn't exist.
+    """
     path = Path(output)
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(
@@ -257,7 +261,8 @@ def _styled(prompt: str, style: str | None) -> str:
     return PromptEngineer().build_prompt(prompt, style=style)
 
 
-def _save(call: Call, pictures: GeneratedImages, files: list[Path]) -> None:
+def save_pictures(call: Call, pictures: GeneratedImages, files: list[Path]) -> None:
+    """Save pictures and print what they are."""
     for picture, file in zip(pictures, files, strict=False):
         picture.save(file)
         settings = picture.settings

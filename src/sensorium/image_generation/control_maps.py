@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from types import TracebackType
@@ -149,14 +149,14 @@ def make_control_map(
         return maps.make(kind, image, progress=progress, cancel=cancel, **options)
 
 
-def control_options(kind: str) -> tuple[str, ...]:
-    """Return the names of the options that a kind of control map has.
+def control_options(kind: str) -> dict[str, Any]:
+    """Return the options that a kind of control map has, with their defaults.
 
     Raises:
         InputError: There is no such kind.
     """
     parameters = signature(_recipe(kind).draw).parameters.values()
-    return tuple(parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY)
+    return {parameter.name: parameter.default for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY}
 
 
 @dataclass(frozen=True)
@@ -189,11 +189,13 @@ def _recipe(kind: str) -> _Recipe:
     return _RECIPES[kind]
 
 
-def _check_options(kind: str, options: Iterable[str]) -> None:
+def _check_options(kind: str, options: Mapping[str, Any]) -> None:
     known = control_options(kind)
-    for option in options:
+    for option, value in options.items():
         if option not in known:
             raise InputError(
                 f"A {kind} map has no option {option!r}",
                 f"It has {', '.join(known)}" if known else "It has none",
             )
+        if isinstance(known[option], float) and not isinstance(value, (int, float)):
+            raise InputError(f"The {option} {value!r} is not a number", f"Use one, such as {known[option]:g}")
