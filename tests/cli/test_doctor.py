@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sensorium.cli import checkup
+from sensorium.models import catalog, device
 from tests.cli.conftest import Run, documents
 
 
@@ -19,9 +20,38 @@ def test_a_machine_with_the_starter(run: Run) -> None:
     result = run("doctor")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    for name in ("Python", "Memory", "torch", "av", "whisper-base", "hibari", "Offline"):
+    for name in ("Python", "Memory", "torch", "diffusers", "peft", "av", "whisper-base", "hibari", "Offline"):
         assert any(line.split()[:2] == ["ok", name] for line in lines), name
     assert lines[-1] == "The starter profile works on this machine."
+
+
+def test_where_models_run_and_which_are_the_best_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_has_no_accelerator", lambda: True)
+    device.hardware_class.cache_clear()
+    assert "on cpu in float32; the best checkpoints are those for cpu" in run("doctor").stdout
+    device.hardware_class.cache_clear()
+    monkeypatch.setenv("SENSORIUM_HARDWARE", "gpu-99gb")
+    unclear = run("doctor").stdout
+    assert "SENSORIUM_HARDWARE='gpu-99gb' is no class of machines" in unclear
+    assert "Set it to one of cpu, gpu-8gb" in unclear
+
+
+def test_standard_checkpoints_in_the_hubs_cache_are_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    entry = catalog.named("mms-tts-eng")
+    folder = tmp_path / f"models--{entry.repository.replace('/', '--')}" / "snapshots" / entry.revision
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    before = next(check for check in checkup.checks() if check.name == "standard")
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    after = next(check for check in checkup.checks() if check.name == "standard")
+    assert "mms-tts-eng" not in before.found
+    assert "mms-tts-eng" in after.found
+    assert "'sensorium models pull standard' fetches the rest" in after.found
 
 
 def test_a_machine_without_checkpoints(run: Run, sensorium_home: Path) -> None:

@@ -11,10 +11,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sensorium import __version__
-from sensorium.models import catalog, device, store
+from sensorium.errors import InputError
+from sensorium.models import catalog, device, memory, store
 from sensorium.record import Record
 
 
@@ -42,25 +42,33 @@ class Check(Record):
 _PACKAGES = {
     "torch": ("torch", "pictures and language"),
     "transformers": ("transformers", "pictures and language"),
+    "diffusers": ("diffusers", "painting"),
+    "peft": ("peft", "LoRA files"),
+    "cv2": ("opencv-python-headless", "control maps"),
     "ai_edge_litert.interpreter": ("ai-edge-litert", "finding people"),
     "faster_whisper": ("faster-whisper", "speech to text"),
     "hibari": ("hibari-tts", "text to speech"),
     "av": ("av", "sound and film files"),
     "PIL.Image": ("pillow", "picture files"),
 }
-_EXTRAS = {"lancedb": ("lancedb", "search", "the search index")}
+_EXTRAS = {
+    "lancedb": ("lancedb", "search", "the search index"),
+    "openai": ("openai", "remote", "models behind OpenAI-compatible servers"),
+}
 _CODECS = {
     "reads": (("h264", "hevc", "vp9", "av1", "mpeg4", "aac", "mp3", "opus", "vorbis", "flac"), "r"),
     "writes": (("libx264", "aac", "libmp3lame", "libopus", "flac"), "w"),
 }
 _SETTINGS = (
     "SENSORIUM_PROFILE",
+    "SENSORIUM_HARDWARE",
     "SENSORIUM_HOME",
     "SENSORIUM_MIRROR",
     "SENSORIUM_OFFLINE",
     "HF_HUB_OFFLINE",
     "SENSORIUM_SUBSTITUTE",
     "SENSORIUM_THREADS",
+    "SENSORIUM_COMPILE",
 )
 _WAIT_SECONDS = 20
 
@@ -89,33 +97,14 @@ def _machine() -> Iterator[Check]:
     threads = device.thread_count()
     found = f"{os.cpu_count()} cores seen, {threads} thread{'s' if threads > 1 else ''} used"
     yield Check(group, "Processor", True, True, found)
-    memory = _memory_bytes()
+    total = memory.total_memory()
     wanted = max(entry.memory_bytes for entry in catalog.entries(profile="starter"))
-    enough = memory is None or memory >= wanted
-    yield Check(
-        group,
-        "Memory",
-        enough,
-        True,
-        "unknown" if memory is None else f"{memory / 1e9:.1f} GB",
-        "" if enough else f"The starter needs {wanted / 1e9:.1f} GB",
-    )
+    enough = total >= wanted
+    found = f"{total / 1e9:.1f} GB, {memory.available_memory() / 1e9:.1f} GB of them left"
+    yield Check(group, "Memory", enough, True, found, "" if enough else f"The starter needs {wanted / 1e9:.1f} GB")
     yield _graphics()
+    yield _placement()
     yield _disk()
-
-
-def _memory_bytes() -> int | None:
-    """Return the memory that this process may use: the machine's, or less in a container."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-    limit = Path("/sys/fs/cgroup/memory.max")
-    try:
-        text = limit.read_text().strip()
-    except OSError:
-        return memory
-    return min(memory, int(text)) if text.isdigit() else memory
 
 
 def _graphics() -> Check:
@@ -124,11 +113,24 @@ def _graphics() -> Check:
 
         where = device.resolve_device("auto")
         name = torch.cuda.get_device_name() if where == "cuda" else where
-    except Exception:
+    except Exception:  # torch is reported with the packages
         where, name = "cpu", ""
     if where == "cpu":
         return Check("Machine", "GPU", True, False, "none; everything runs on the processor")
     return Check("Machine", "GPU", True, False, name)
+
+
+def _placement() -> Check:
+    """Tell where checkpoints go here, and for which class of machines the profile ``best`` chooses."""
+    try:
+        place = device.place("auto", "auto")
+        precision = str(place.dtype).removeprefix("torch.") + (", compiled" if place.compiled else "")
+        found = f"on {place.device} in {precision}; the best checkpoints are those for {device.hardware_class()}"
+    except InputError as error:  # a setting that means nothing
+        return Check("Machine", "Models run", False, False, error.message, error.remedy)
+    except Exception:  # torch is reported with the packages
+        return Check("Machine", "Models run", False, False, "unknown: torch does not load", "Mend torch, see below")
+    return Check("Machine", "Models run", True, False, found)
 
 
 def _disk() -> Check:
@@ -195,6 +197,23 @@ def _checkpoints() -> Iterator[Check]:
         found = f"{entry.task}, {entry.size_bytes / 1e6:,.0f} MB"
         remedy = "" if present else f"sensorium models pull {entry.name}"
         yield Check("Starter checkpoints", entry.name, present, True, found, remedy)
+    yield _further_checkpoints("standard", catalog.entries(profile="standard"))
+    try:
+        machine = device.hardware_class()
+    except InputError:  # reported with the machine
+        return
+    best = [entry for entry in catalog.entries(profile="best") if machine in entry.hardware]
+    yield _further_checkpoints("best", best)
+
+
+def _further_checkpoints(profile: str, listed: list[catalog.Checkpoint]) -> Check:
+    """Tell how many of a profile's checkpoints are in the hub's cache; that they aren't is nothing amiss."""
+    entries = {name: catalog.named(name) for entry in listed for name in entry.components or (entry.name,)}
+    here = [name for name, entry in entries.items() if store.is_present(entry)]
+    rest = sum(entry.size_bytes for name, entry in entries.items() if name not in here)
+    found = f"{len(here)} of {len(entries)} here" + (f": {', '.join(here)}" if here else "")
+    found += f"; 'sensorium models pull {profile}' fetches the rest, {rest / 1e9:,.1f} GB" if rest else ""
+    return Check("Further checkpoints", profile, True, False, found)
 
 
 def _network() -> Iterator[Check]:

@@ -47,6 +47,6 @@ def _print_check(call: Call, check: Check, *, new_group: bool) -> None:
     if new_group:
         call.heading(check.group)
     state = "ok" if check.ok else "missing"
-    call.line(f"  {state:<8}{check.name:<18}{check.found}")
+    call.line(f"  {state:<8}{check.name:<24}{check.found}")
     if not check.ok:
         call.line(f"{'':10}{check.remedy}")
