@@ -16,6 +16,7 @@ from sensorium.image_generation.generated_image import read_settings as read_set
 from sensorium.image_generation.lora import check_loras, describe_loras
 from sensorium.image_generation.painting import Painter, PaintingRequest, PreviewCallback
 from sensorium.image_generation.schedulers import check_scheduler
+from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
@@ -45,6 +46,8 @@ class TextToImage(Task[Painter]):
     task = "text-to-image"
     families: ClassVar = {
         _DIFFUSERS: "sensorium.image_generation.diffusion_pipeline:DiffusionBackend",
+        "KandinskyV22Pipeline": "sensorium.image_generation.kandinsky:KandinskyPainter",
+        "openai": "sensorium.image_generation.endpoint_painter:EndpointPainter",
     }
     """``"diffusers"`` stands for every family of AutoPipeline. Others are found by the ``_class_name`` of their
     ``model_index.json``, or by the catalog's family."""
@@ -211,6 +214,47 @@ class TextToImage(Task[Painter]):
         )
         return self._paint(request, progress, cancel, preview)
 
+    def variations(
+        self,
+        image: ImageSource,
+        num_images: int = 1,
+        *,
+        prompt: str = "",
+        prompt_weight: float = 0.5,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        seed: int | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> GeneratedImages:
+        """Paint what a picture shows once more, otherwise: the speciality of unCLIP checkpoints such as Kandinsky.
+
+        Arguments that are not named here, result and errors are those of `generate`.
+
+        Args:
+            image: The picture. Only what it shows is taken from it, not where it shows it.
+            num_images: How many variations.
+            prompt: Words to mix into what the picture shows.
+            prompt_weight: The share of the words in the mixture, 0 to 1.
+
+        Raises:
+            UnsupportedError: The checkpoint makes no variations.
+        """
+        request = VariationRequest(
+            read_image(image),
+            prompt,
+            prompt_weight,
+            num_images,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            seed=seed,
+        )
+        return self._vary(request, progress, cancel)
+
     def paint_again(
         self,
         settings: PictureSettings,
@@ -237,10 +281,14 @@ class TextToImage(Task[Painter]):
             InputError: A picture or file that it was made from is missing, or another one was given.
             UnsupportedError: It was painted under control maps, or by another checkpoint.
         """
-        if settings.options:
+        if "controls" in (settings.options or {}):
             raise UnsupportedError(
                 "The picture was painted under control maps, which its file doesn't hold",
-                "Paint it again with ControlNetGenerator, its control maps and the seed",
+                "Paint it again with ControlNetGenerator.paint_again and its control maps",
+            )
+        if settings.seed is None:
+            raise UnsupportedError(
+                f"The picture can't be painted again: {settings.model!r} takes no seed", "Paint another with its prompt"
             )
         if settings.model != self.model:
             raise UnsupportedError(
@@ -251,6 +299,18 @@ class TextToImage(Task[Painter]):
         mask = None if mask_image is None else read_image(mask_image).convert("L")
         _check_same("picture", settings.image_sha256, pixel_sum(image))
         _check_same("mask", settings.mask_sha256, pixel_sum(mask))
+        if settings.kind == VARIATION and image is not None:
+            varied = VariationRequest(
+                image,
+                settings.prompt,
+                (settings.options or {}).get("prompt_weight", 0.5),
+                steps=settings.steps,
+                guidance_scale=settings.guidance_scale,
+                width=settings.width,
+                height=settings.height,
+                seed=settings.seed,
+            )
+            return self._vary(varied, progress, cancel)[0]
         request = PaintingRequest(
             settings.prompt,
             settings.negative_prompt,
@@ -279,6 +339,18 @@ class TextToImage(Task[Painter]):
         check_loras(request.loras)
         self.load(progress=progress, cancel=cancel)
         return self.backend.paint(request, progress=progress, cancel=cancel, preview=preview)
+
+    def _vary(
+        self, request: VariationRequest, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> GeneratedImages:
+        self.load(progress=progress, cancel=cancel)
+        backend = self.backend
+        if not isinstance(backend, Varier):
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} makes no variations",
+                "Use img2img, or an unCLIP checkpoint such as 'kandinsky-2-2'",
+            )
+        return backend.vary(request, progress=progress, cancel=cancel)
 
     def _family(self, folder: Path) -> str:
         family = self.checkpoint.family or catalog.family_of(folder)

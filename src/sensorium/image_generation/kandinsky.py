@@ -1,0 +1,360 @@
+"""Kandinsky 2.2, the unCLIP design of DALL·E 2: a prior turns words into an image embedding, a decoder paints that.
+
+Source: Ramesh et al. 2022, "Hierarchical Text-Conditional Image Generation with CLIP Latents", and the model cards of
+``kandinsky-community/kandinsky-2-2-prior`` and ``-decoder``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import diffusers
+import torch
+
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.image_generation.diffusion_checkpoint import open_components, read_layout
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
+from sensorium.image_generation.painting import (
+    INPAINTING,
+    PaintingRequest,
+    PreviewCallback,
+    check_side,
+)
+from sensorium.image_generation.painting_device import describe_device
+from sensorium.image_generation.picture_size import fit_picture, size_like
+from sensorium.image_generation.variation import VARIATION, VariationRequest
+from sensorium.models import catalog, store
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.device import explain_out_of_memory, place
+from sensorium.models.memory import weights_memory
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+_USUAL_PRIOR = "kandinsky-community/kandinsky-2-2-prior"
+_PRIOR_STEPS = 25
+_PRIOR_GUIDANCE = 4.0
+_STEPS = 50
+_GUIDANCE = 4.0
+_LATENT_SIDE = 64
+_FULL_PRECISION_BYTES = 4
+_RANDOM_SEEDS = 2**32
+
+_StepCallback: TypeAlias = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]
+
+
+class Embeddings(NamedTuple):
+    """What the decoder paints from, each of shape (1, size of the embedding)."""
+
+    wanted: torch.Tensor
+    unwanted: torch.Tensor
+
+
+class KandinskyPainter:
+    """A Kandinsky 2.2 decoder with its prior.
+
+    The prior is a repository of its own on the hub. Its name stands in the decoder's model card, as ``prior``; if the
+    card isn't there, it is ``kandinsky-community/kandinsky-2-2-prior``. A folder ``prior`` inside the decoder's wins.
+
+    Args:
+        folder: The decoder's.
+        checkpoint: Its catalog entry; one made of components names the prior's entry and the decoder's.
+        device: Where it runs.
+        dtype: ``"auto"`` or a precision.
+
+    Raises:
+        ModelUnavailableError: One of the two isn't here and can't be fetched, or is damaged, or they don't fit.
+        InsufficientMemoryError: Memory doesn't suffice for both.
+    """
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+        library: Any = diffusers
+        self._checkpoint = checkpoint
+        (prior_folder, prior_checkpoint), (folder, checkpoint) = _halves(folder, checkpoint)
+        self._prior_checkpoint = prior_checkpoint
+        needed = weights_memory(folder) + (0 if folder in prior_folder.parents else weights_memory(prior_folder))
+        self._placement = place(device, dtype, memory_bytes=needed, half="float16")
+        prior = self._open(prior_folder, prior_checkpoint, "KandinskyV22PriorPipeline")
+        self._prior = self._ready(library.KandinskyV22PriorPipeline(**prior))
+        components = self._open(folder, checkpoint, "KandinskyV22Pipeline")
+        size, wanted = self._prior.prior.config.embedding_dim, components["unet"].config.encoder_hid_dim
+        if size != wanted:
+            raise ModelUnavailableError(
+                f"The decoder {checkpoint.name!r} paints from embeddings of size {wanted}, and its prior "
+                f"{prior_checkpoint.name!r} makes them of size {size}",
+                "Fetch both of the same version",
+            )
+        self._from_noise = self._ready(library.KandinskyV22Pipeline(**components))
+        self._from_picture = self._ready(library.KandinskyV22Img2ImgPipeline(**components))
+        # Pictures go in with the right size. Diffusers 0.42 mistakes their width for their height when it resizes them.
+        self._from_picture.image_processor.register_to_config(do_resize=False)
+        scale = self._from_noise.movq_scale_factor
+        self.size_factor: int = scale**2
+        self.native_side: int = (components["unet"].config.sample_size or _LATENT_SIDE) * scale
+
+    def paint(
+        self,
+        request: PaintingRequest,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+        preview: PreviewCallback | None = None,
+    ) -> GeneratedImages:
+        """Paint from words, or repaint a picture: see `Painter.paint`. No previews: the decoder is too slow for them.
+
+        Raises:
+            InputError: A number doesn't suit this checkpoint.
+            UnsupportedError: It is asked to inpaint, or for a scheduler or LoRA files.
+            InsufficientMemoryError: The memory doesn't suffice.
+            CancelledError: ``cancel`` was set.
+        """
+        for asked, what in ((request.scheduler, "other schedulers"), (request.loras, "LoRA files")):
+            if asked:
+                raise self._unsupported(what, "Leave that out")
+        if request.safety == "block":
+            raise self._unsupported("blocking: it has no safety checker", "Use safety='off'")
+        if request.kind == INPAINTING:
+            raise self._unsupported("inpainting", "Use a Stable Diffusion checkpoint for it")
+        plan = self._plan(request)
+        inputs: dict[str, Any] = {}
+        if request.image is not None:
+            inputs = {"image": fit_picture(request.image, plan.size), "strength": request.strength}
+        decoder = self._from_noise if request.image is None else self._from_picture
+        shares = 1.0 if request.image is None else request.strength
+
+        def paint_one(generator: torch.Generator, on_step: _StepCallback) -> PIL.Image.Image:
+            embeddings = self._embed(request.prompt, request.negative_prompt, generator, on_step)
+            return self._decode(decoder, embeddings, plan, generator, on_step, **inputs)
+
+        steps = _PRIOR_STEPS + _steps_taken(plan.steps, shares)
+        pictures = self._paint_all(plan, paint_one, steps, progress, cancel)
+        about: dict[str, Any] = {
+            "kind": request.kind,
+            "prompt": request.prompt,
+            "negative_prompt": request.negative_prompt,
+        }
+        if request.image is not None:
+            about.update(strength=request.strength, image_sha256=pixel_sum(request.image))
+        return self._result(pictures, plan, about, request.prompt, request.negative_prompt)
+
+    def vary(
+        self,
+        request: VariationRequest,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> GeneratedImages:
+        """Paint what a picture shows once more, mixed with words if there are any: see `Varier.vary`.
+
+        Raises:
+            InputError: A number doesn't suit this checkpoint.
+            InsufficientMemoryError: The memory doesn't suffice.
+            CancelledError: ``cancel`` was set.
+        """
+        plan = self._plan(request)
+
+        def paint_one(generator: torch.Generator, on_step: _StepCallback) -> PIL.Image.Image:
+            embeddings = self._embed_picture(request.image)
+            if request.prompt:
+                said, share = self._embed(request.prompt, "", generator, on_step), request.prompt_weight
+                mixed = (1 - share) * embeddings.wanted + share * said.wanted
+                embeddings = Embeddings(mixed, embeddings.unwanted)
+            return self._decode(self._from_noise, embeddings, plan, generator, on_step)
+
+        steps = plan.steps + (_PRIOR_STEPS if request.prompt else 0)
+        pictures = self._paint_all(plan, paint_one, steps, progress, cancel)
+        about: dict[str, Any] = {
+            "kind": VARIATION,
+            "prompt": request.prompt,
+            "negative_prompt": "",
+            "image_sha256": pixel_sum(request.image),
+        }
+        options = {"prompt_weight": request.prompt_weight} if request.prompt else {}
+        return self._result(pictures, plan, about, request.prompt, **options)
+
+    def _plan(self, request: PaintingRequest | VariationRequest) -> _Plan:
+        """Settle what the request leaves open, and refuse what doesn't suit the checkpoint."""
+        check_side("width", request.width, self.size_factor)
+        check_side("height", request.height, self.size_factor)
+        width, height = self.native_side, self.native_side
+        if isinstance(request, PaintingRequest) and request.image is not None:
+            given = {"width": request.width, "height": request.height}
+            width, height = size_like(request.image, self.native_side, self.size_factor, **given)
+            if _steps_taken(request.steps or _STEPS, request.strength) < 1:
+                raise InputError(
+                    f"With {request.steps or _STEPS} steps and a strength of {request.strength} nothing is painted",
+                    "Use more of either",
+                )
+        return _Plan(
+            size=(request.width or width, request.height or height),
+            steps=request.steps or _STEPS,
+            guidance=_GUIDANCE if request.guidance_scale is None else request.guidance_scale,
+            first_seed=secrets.randbelow(_RANDOM_SEEDS) if request.seed is None else request.seed,
+            count=request.num_images,
+        )
+
+    def _paint_all(
+        self,
+        plan: _Plan,
+        paint_one: Callable[[torch.Generator, _StepCallback], PIL.Image.Image],
+        steps: int,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> list[PIL.Image.Image]:
+        """Paint one picture after the other: each is the same as it would be alone, and memory stays flat."""
+        done = 0
+
+        def on_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            nonlocal done
+            check_cancelled(cancel)
+            done += 1
+            report(progress, "painting", done, plan.count * steps, "steps")
+            return tensors
+
+        pictures = []
+        width, height = plan.size
+        with explain_out_of_memory(f"A picture of {width}×{height} pixels", "Choose a smaller width and height"):
+            for number in range(plan.count):
+                check_cancelled(cancel)
+                generator = torch.Generator("cpu").manual_seed(plan.first_seed + number)
+                pictures.append(paint_one(generator, on_step))
+        return pictures
+
+    def _embed(
+        self, prompt: str, negative_prompt: str, generator: torch.Generator, on_step: _StepCallback
+    ) -> Embeddings:
+        made = self._prior(
+            prompt,
+            negative_prompt=negative_prompt or None,
+            num_inference_steps=_PRIOR_STEPS,
+            guidance_scale=_PRIOR_GUIDANCE,
+            generator=generator,
+            callback_on_step_end=on_step,
+        )
+        return Embeddings(made.image_embeds, made.negative_image_embeds)
+
+    def _embed_picture(self, image: PIL.Image.Image) -> Embeddings:
+        encoder = self._prior.image_encoder
+        pixels = self._prior.image_processor(image, return_tensors="pt").pixel_values
+        with torch.no_grad():
+            shown = encoder(pixels.to(self._placement.device, encoder.dtype)).image_embeds
+            nothing = self._prior.get_zero_embed(device=self._placement.device)
+        return Embeddings(shown, nothing)
+
+    def _decode(
+        self,
+        decoder: Any,
+        embeddings: Embeddings,
+        plan: _Plan,
+        generator: torch.Generator,
+        on_step: _StepCallback,
+        **inputs: Any,
+    ) -> PIL.Image.Image:
+        width, height = plan.size
+        picture: PIL.Image.Image = decoder(
+            image_embeds=embeddings.wanted,
+            negative_image_embeds=embeddings.unwanted,
+            width=width,
+            height=height,
+            num_inference_steps=plan.steps,
+            guidance_scale=plan.guidance,
+            generator=generator,
+            callback_on_step_end=on_step,
+            **inputs,
+        ).images[0]
+        return picture
+
+    def _result(
+        self, pictures: list[PIL.Image.Image], plan: _Plan, about: dict[str, Any], *prompts: str, **options: Any
+    ) -> GeneratedImages:
+        images = []
+        for number, picture in enumerate(pictures):
+            settings = PictureSettings(
+                **about,
+                seed=plan.first_seed + number,
+                steps=plan.steps,
+                guidance_scale=plan.guidance,
+                width=picture.width,
+                height=picture.height,
+                model=self._checkpoint.name,
+                revision=self._checkpoint.revision,
+                device=describe_device(self._placement.device, self._placement.dtype),
+                options={"prior": self._prior_checkpoint.name, **options},
+            )
+            images.append(GeneratedImage.of(picture, settings))
+        return GeneratedImages(images, notes=tuple(note for prompt in prompts for note in self._unread(prompt)))
+
+    def _unread(self, prompt: str) -> list[str]:
+        """Say which words don't fit into the prior's window: it cuts them off."""
+        tokenizer = self._prior.tokenizer
+        tokens = tokenizer(prompt).input_ids
+        lost = tokenizer.decode(tokens[tokenizer.model_max_length - 1 : -1]).strip()
+        if not lost:
+            return []
+        return [f"The model reads {tokenizer.model_max_length - 2} tokens and didn't read the rest: {lost!r}"]
+
+    def _unsupported(self, what: str, remedy: str) -> UnsupportedError:
+        return UnsupportedError(f"The checkpoint {self._checkpoint.name!r} doesn't do {what}", remedy)
+
+    def _ready(self, pipeline: Any) -> Any:
+        pipeline.set_progress_bar_config(disable=True)
+        if self._placement.offload == "model":
+            pipeline.enable_model_cpu_offload(device=self._placement.device)
+        elif self._placement.offload == "sequential":
+            pipeline.enable_sequential_cpu_offload(device=self._placement.device)
+        return pipeline
+
+    def _open(self, folder: Path, checkpoint: Checkpoint, pipeline: str) -> dict[str, Any]:
+        half = self._placement.dtype.itemsize < _FULL_PRECISION_BYTES
+        layout = read_layout(folder, checkpoint, half_precision=half)
+        if layout.pipeline_class != pipeline:
+            raise UnsupportedError(
+                f"The checkpoint {checkpoint.name!r} is a {layout.pipeline_class}, where a {pipeline} is needed",
+                "Name the decoder of Kandinsky 2.2 as the model, and its prior in the decoder's model card",
+            )
+        where = "cpu" if self._placement.offload else self._placement.device
+        return open_components(folder, layout, checkpoint, device=where, dtype=self._placement.dtype)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A request with nothing left open."""
+
+    size: tuple[int, int]
+    steps: int
+    guidance: float
+    first_seed: int
+    count: int
+
+
+def _steps_taken(steps: int, strength: float) -> int:
+    """Return how many of the steps image-to-image takes, as diffusers counts them."""
+    return min(int(steps * strength), steps)
+
+
+def _halves(folder: Path, checkpoint: Checkpoint) -> tuple[tuple[Path, Checkpoint], tuple[Path, Checkpoint]]:
+    """Return where the prior and the decoder are, and what they are called; what isn't here is fetched."""
+    if checkpoint.components:
+        prior, decoder = (catalog.named(name) for name in checkpoint.components)
+        return (store.locate(prior), prior), (store.locate(decoder), decoder)
+    inside = folder / "prior"
+    if (inside / "model_index.json").is_file():
+        return (inside, checkpoint), (folder, checkpoint)
+    prior = catalog.resolve(_prior_in_card(folder / "README.md") or _USUAL_PRIOR, task=checkpoint.task)
+    return (store.locate(prior), prior), (folder, checkpoint)
+
+
+def _prior_in_card(card: Path) -> str:
+    """Return the prior that a model card names in its head, or "". Such a head is YAML between two lines of ``---``."""
+    from huggingface_hub import ModelCard
+
+    try:
+        named = ModelCard.load(card).data.get("prior") or [""]
+    except (OSError, ValueError):
+        return ""
+    return str(named[0] if isinstance(named, list) else named)
