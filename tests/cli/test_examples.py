@@ -54,6 +54,8 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
     ):
         shutil.copy(source, folder / name)
     (folder / "story.txt").write_text("Once upon a time there was a cat.")
+    (folder / "wildcards").mkdir()
+    (folder / "wildcards" / "colour.txt").write_text("red\ngreen\n")
     return folder
 
 
@@ -96,6 +98,8 @@ def test_example(
     if example.startswith("sensorium control ") and "--map-only" not in example:
         assert run("control", "scene.jpg", "--map-only", "-c", "canny", "-o", "edges.png").exit_code == 0
         monkeypatch.setenv("SENSORIUM_PROFILE", "standard")
+        monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("control_substitutes"))
+    if example.startswith("sensorium prompt ") and "--tokens" in example:
         monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("control_substitutes"))
     piped = re.fullmatch(r"echo '(.*)' \| sensorium (.*)", example)
     arguments = shlex.split(piped[2] if piped else example.removeprefix("sensorium "))

@@ -20,6 +20,7 @@ _TASKS = {
     "edit": ("text-to-image",),
     "imagine": ("text-to-image",),
     "index": ("image-text-similarity",),
+    "prompt": ("text-to-image",),
     "search": ("image-text-similarity",),
     "speak": ("text-to-speech",),
     "transcribe": ("speech-to-text",),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from sensorium.cli.call import Call
-from sensorium.cli.completion import complete_styles
+from sensorium.cli.completion import complete_models, complete_styles
 from sensorium.cli.interrupt import command
-from sensorium.cli.options import AsJson, examples
+from sensorium.cli.options import AsJson, Profile, examples
+from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from sensorium.image_generation.prompt_engineer import PromptEngineer
+    from sensorium.image_generation.prompt_tokens import PromptLength
 
 Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+Number = Optional[int]  # noqa: UP045
 
 
 def register(app: typer.Typer) -> None:
@@ -21,13 +27,17 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "sensorium prompt 'a cat on a window sill' --style watercolor --detail 'green eyes'",
             "sensorium prompt 'a lighthouse' --negative cartoon --negative text --json",
+            "sensorium prompt 'a {red|green|blue} car in the {rain|snow}' --variations 4 --seed 1",
+            "sensorium prompt 'a __colour__ bird' --wildcards wildcards --all-variations",
+            "sensorium prompt '(a very old lighthouse:1.3), [fog]' --tokens --model stable-diffusion-v1-5",
+            "sensorium prompt --list-styles",
         ),
     )(prompt)
 
 
 @command
 def prompt(
-    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="What the picture shows.")],
+    subject: Annotated[Text, typer.Argument(metavar="SUBJECT", help="What the picture shows.")] = None,
     style: Annotated[
         str, typer.Option("--style", "-s", metavar="NAME", help="A style.", autocompletion=complete_styles)
     ] = "realistic",
@@ -44,17 +54,92 @@ def prompt(
     styles: Annotated[
         Text, typer.Option("--styles", metavar="FILE", help="A TOML file with styles of your own.")
     ] = None,
+    list_styles: Annotated[
+        bool, typer.Option("--list-styles", metavar="", help="Show all styles with their words, and do nothing else.")
+    ] = False,
+    count: Annotated[
+        Number,
+        typer.Option("--variations", metavar="NUMBER", help="Draw so many prompts from {red|green} and __wildcards__."),
+    ] = None,
+    seed: Annotated[Number, typer.Option("--seed", metavar="NUMBER", help="Draws the same ones again.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all-variations", metavar="", help="Write out every variation, 1,000 at most.")
+    ] = False,
+    wildcards: Annotated[
+        Text,
+        typer.Option("--wildcards", metavar="FOLDER", help="Text files: __colour__ is a line of colour.txt."),
+    ] = None,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", metavar="", help="Count tokens, and show the words that would not be read.")
+    ] = False,
+    model: Annotated[
+        Text,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="Whose tokens to count: catalog name, hub id or folder; by default, the profile's choice.",
+            autocompletion=complete_models,
+        ),
+    ] = None,
+    profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a prompt and a negative prompt for a text-to-image model."""
-    with Call(as_json=as_json) as call:
+    with Call(profile=profile, as_json=as_json) as call:
         from sensorium.image_generation.prompt_engineer import PromptEngineer
 
-        engineer = PromptEngineer(styles)
-        positive = engineer.build_prompt(subject, style=style, details=details, lighting=lighting, camera=camera)
-        negative = engineer.get_negative_prompt(negatives)
+        engineer = PromptEngineer(styles, wildcards=wildcards)
+        if list_styles:
+            _show_styles(call, engineer)
+            return
+        if subject is None:
+            raise InputError("The prompt has no subject", "Say what the picture shows, such as 'a cat on a sofa'")
+        if everything and count is not None:
+            raise InputError("--variations and --all-variations exclude each other", "Leave one of them out")
+        built = engineer.build_prompt(subject, style=style, details=details, lighting=lighting, camera=camera)
+        negative = engineer.get_negative_prompt(negatives, style=style)
+        drawn_with: dict[str, Any] = {}
+        prompts = [built]
+        if everything:
+            prompts = list(engineer.all_variations(built))
+        elif count is not None or seed is not None:
+            drawn = engineer.variations(built, 1 if count is None else count, seed)
+            prompts, drawn_with = list(drawn), {"seed": drawn.seed}
+        for positive in prompts:
+            length = engineer.count_tokens(positive, model) if tokens or model else None
+            counted = {} if length is None else {"tokens": length.to_dict()}
+            call.show(
+                None,
+                {"prompt": positive, "negative_prompt": negative, **drawn_with, **counted},
+                "\n".join([f"Prompt: {positive}", *([] if length is None else _lines(length))]),
+            )
+        if not as_json:
+            call.line(f"Negative: {negative}")
+            if drawn_with:
+                call.line(f"Seed: {drawn_with['seed']}")
+
+
+def _show_styles(call: Call, engineer: PromptEngineer) -> None:
+    for name, words in engineer.style_keywords.items():
+        negative = engineer.style_negatives.get(name, "")
         call.show(
             None,
-            {"prompt": positive, "negative_prompt": negative},
-            f"Prompt: {positive}\nNegative: {negative}",
+            {"style": name, "prompt": words, "negative_prompt": negative},
+            f"{name}\n  {words}\n  Negative: {negative}",
         )
+
+
+def _lines(length: PromptLength) -> list[str]:
+    """Return what is to be said about a prompt's length."""
+    lines = []
+    for count in length.counts:
+        beyond = f"; beyond it: {count.beyond}" if count.beyond else ""
+        lines.append(
+            f"Tokens: {count.tokens} ({length.model}, {count.tokenizer}, reads {count.window} at once{beyond})"
+        )
+    if length.chunks > 1:
+        lines.append(f"Read in {length.chunks} chunks, one after the other.")
+    if length.lost:
+        lines.append(f"Not read at all: {length.lost}")
+    return lines
