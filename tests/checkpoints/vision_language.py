@@ -158,7 +158,7 @@ def tiny_llava(folder: Path, *, context: int = 256, seed: int = 0) -> Path:
         image_seq_length=16,
     )
     torch.manual_seed(seed)
-    _save(LlavaForConditionalGeneration(config), folder)
+    _save(LlavaForConditionalGeneration(config), folder, suppress_tokens=_bytes(vocabulary))
     _write_clip_image_settings(folder, "CLIPImageProcessor", "LlavaProcessor")
     _write_processor(folder, "LlavaProcessor", _VICUNA_TEMPLATE)
     return folder
@@ -179,9 +179,13 @@ def tiny_llava_next(folder: Path, *, seed: int = 0) -> Path:
         image_seq_length=16,
     )
     torch.manual_seed(seed)
-    _save(LlavaNextForConditionalGeneration(config), folder)
+    _save(LlavaNextForConditionalGeneration(config), folder, suppress_tokens=_bytes(vocabulary))
     _write_clip_image_settings(
-        folder, "LlavaNextImageProcessor", "LlavaNextProcessor", image_grid_pinpoints=grid, aspect_ratio_setting="anyres"
+        folder,
+        "LlavaNextImageProcessor",
+        "LlavaNextProcessor",
+        image_grid_pinpoints=grid,
+        aspect_ratio_setting="anyres",
     )
     _write_processor(folder, "LlavaNextProcessor", _MISTRAL_TEMPLATE)
     return folder
@@ -267,7 +271,7 @@ def tiny_qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
 
 
 def tiny_smolvlm(folder: Path, *, family: str = "smolvlm", seed: int = 0) -> Path:
-    """Build a ``HuggingFaceTB/SmolVLM2-500M-Video-Instruct``, or for ``"idefics3"`` a ``HuggingFaceTB/SmolVLM-Instruct``."""
+    """Build a ``HuggingFaceTB/SmolVLM2-500M-Video-Instruct``, or for ``"idefics3"`` a ``SmolVLM-Instruct``."""
     import torch
     from transformers import (
         Idefics3Config,
@@ -289,7 +293,9 @@ def tiny_smolvlm(folder: Path, *, family: str = "smolvlm", seed: int = 0) -> Pat
     )
     name = {"smolvlm": "SmolVLM", "idefics3": "Idefics3"}[family]
     config_class: Any = {"smolvlm": SmolVLMConfig, "idefics3": Idefics3Config}[family]
-    model_class: Any = {"smolvlm": SmolVLMForConditionalGeneration, "idefics3": Idefics3ForConditionalGeneration}[family]
+    model_class: Any = {"smolvlm": SmolVLMForConditionalGeneration, "idefics3": Idefics3ForConditionalGeneration}[
+        family
+    ]
     config = config_class(
         vision_config={**_small_siglip_vision(), "model_type": f"{family}_vision" if family == "smolvlm" else family},
         text_config={**_small_decoder("llama", vocabulary), "max_position_embeddings": 1024},
@@ -370,6 +376,11 @@ def _small_decoder(family: str, vocabulary: dict[str, int]) -> dict[str, Any]:
         **{"initializer_range": 0.3, "sliding_window": None},
         **ends,
     }
+
+
+def _bytes(vocabulary: dict[str, int]) -> list[int]:
+    """Return the tokens for single bytes: random weights would write them one after the other, which is no text."""
+    return [vocabulary[f"<0x{byte:02X}>"] for byte in range(256)]
 
 
 def _ends(vocabulary: dict[str, int], end: str, padding: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.conversation import Message
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part, quiet_transformers
@@ -43,15 +43,19 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
             parts.append(None)
         else:
             raise _no_processor(checkpoint)
-    try:
-        with quiet_transformers():
-            settings, _ = processor_class.get_processor_dict(folder, local_files_only=True)
-            return _without_video(processor_class).from_args_and_dict(parts, settings)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ModelUnavailableError(
-            f"The checkpoint {checkpoint.name!r} can't be opened: the settings of its processor are damaged or missing",
-            "Fetch it again",
-        ) from error
+    return open_part(_Assembly(processor_class, parts), folder, checkpoint=checkpoint)
+
+
+class _Assembly:
+    """A processor class that is opened with parts that are open already."""
+
+    def __init__(self, processor_class: Any, parts: list[Any]) -> None:
+        self.__name__ = processor_class.__name__
+        self._processor_class, self._parts = _without_video(processor_class), parts
+
+    def from_pretrained(self, folder: Path, **options: Any) -> Any:
+        settings, _ = self._processor_class.get_processor_dict(folder, local_files_only=True)
+        return self._processor_class.from_args_and_dict(self._parts, settings)
 
 
 def _processor_class(folder: Path, checkpoint: Checkpoint) -> Any:
