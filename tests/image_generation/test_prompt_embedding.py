@@ -175,6 +175,15 @@ def test_clip_skip_has_limits(clip_skip: int, stable_diffusion: Any, xl: Any) ->
             embed_prompts(pipeline, PLAIN, clip_skip=clip_skip)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "weight"), [("a (cat:1000)", "1,000"), ("a (cat:-101)", "-101"), ("(" * 60 + "cat", "304")]
+)
+def test_weights_have_limits(prompt: str, weight: str, stable_diffusion: Any) -> None:
+    for prompts in ((prompt, ""), ("a dog", prompt)):
+        with pytest.raises(InputError, match=f"The words 'cat' have the weight {weight}"):
+            embed_prompts(stable_diffusion, *prompts)
+
+
 @pytest.mark.parametrize("name", ["stable_diffusion", "xl"])
 def test_weights_move_the_words_that_they_stand_at(name: str, request: pytest.FixtureRequest) -> None:
     pipeline = request.getfixturevalue(name)

@@ -25,6 +25,8 @@ _COMMA_REACH = 20
 _COMMA = ",</w>"
 _END_OF_WORD = "</w>"
 _FAINT_MEAN = 1e-3
+_LARGEST_WEIGHT = 100
+"""Beyond it half precision overflows, and the picture is black."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def can_embed(pipeline: Any) -> bool:
     return bool(_encoders(pipeline))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def embed_prompts(
     pipeline: Any, prompt: str, negative_prompt: str | None = None, *, clip_skip: int | None = None
 ) -> PromptEmbeddings:
@@ -110,7 +112,7 @@ def embed_prompts(
 
     Raises:
         UnsupportedError: The pipeline has other text encoders.
-        InputError: ``clip_skip`` leaves out more layers than there are.
+        InputError: ``clip_skip`` leaves out more layers than there are, or a weight is absurd.
     """
     encoders = _encoders(pipeline)
     if not encoders:
@@ -123,6 +125,8 @@ def embed_prompts(
         raise InputError(f"clip_skip can't be {clip_skip}", f"Leave out 0 to {most} of the text encoder's layers")
     positive = [encoder.chunks(pipeline, prompt) for encoder in encoders]
     negative = [encoder.chunks(pipeline, negative_prompt or "") for encoder in encoders]
+    for chunks in (*positive, *negative):
+        _check_weights(chunks)
     dropped = max((_beyond(chunks) for chunks in positive), key=len)
     length = min(MAXIMUM_CHUNKS, max(len(chunks) for chunks in (*positive, *negative)))
     states, pooled = _encode(pipeline, encoders, positive, length, clip_skip)
@@ -193,6 +197,14 @@ def _cut(tokens: Sequence[PromptToken]) -> int:
         if tokens[cut - 1].name.endswith(_END_OF_WORD):
             return cut
     return size
+
+
+def _check_weights(chunks: Sequence[Sequence[PromptToken]]) -> None:
+    heaviest = max((token for chunk in chunks for token in chunk), key=lambda token: abs(token.weight), default=None)
+    if heaviest is not None and abs(heaviest.weight) > _LARGEST_WEIGHT:
+        raise InputError(
+            f"The words {heaviest.rest[:40]!r} have the weight {heaviest.weight:,.0f}", "Give words 0.5 to 1.5"
+        )
 
 
 def _beyond(chunks: Sequence[Sequence[PromptToken]]) -> str:

@@ -4,7 +4,8 @@
 before a bracket or a backslash makes it a character like any other. The word ``BREAK`` starts a new chunk.
 
 Nothing is an error, as in that interface: a bracket that is never closed reaches to the end of the prompt, a closing
-bracket that was never opened is text, and so is a weight that is no number or stands outside of round brackets.
+bracket that was never opened is text, and so is a weight that is no number or stands outside of round brackets. That
+interface's words that change between steps, ``[from:to:when]`` and ``[a|b]``, are not known here: they are weak text.
 """
 
 from __future__ import annotations
