@@ -6,8 +6,11 @@ Source: Ramesh et al. 2022, "Hierarchical Text-Conditional Image Generation with
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -20,12 +23,14 @@ from sensorium.image_generation.diffusion_checkpoint import open_components, rea
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
 from sensorium.image_generation.painting import (
     INPAINTING,
+    SIDE_FACTOR,
     PaintingRequest,
     PreviewCallback,
     check_side,
 )
 from sensorium.image_generation.painting_device import describe_device
 from sensorium.image_generation.picture_size import fit_picture, size_like
+from sensorium.image_generation.prompt_window import check_prompt_window
 from sensorium.image_generation.variation import VARIATION, VariationRequest
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
@@ -93,8 +98,9 @@ class KandinskyPainter:
         self._from_picture = self._ready(library.KandinskyV22Img2ImgPipeline(**components))
         # Pictures go in with the right size. Diffusers 0.42 mistakes their width for their height when it resizes them.
         self._from_picture.image_processor.register_to_config(do_resize=False)
+        self._lock = threading.Lock()
         scale = self._from_noise.movq_scale_factor
-        self.size_factor: int = scale**2
+        self.size_factor = math.lcm(scale**2, SIDE_FACTOR)
         self.native_side: int = (components["unet"].config.sample_size or _LATENT_SIDE) * scale
 
     def paint(
@@ -121,6 +127,7 @@ class KandinskyPainter:
         if request.kind == INPAINTING:
             raise self._unsupported("inpainting", "Use a Stable Diffusion checkpoint for it")
         plan = self._plan(request)
+        notes = self._read(request.prompt) + self._read(request.negative_prompt)
         inputs: dict[str, Any] = {}
         if request.image is not None:
             inputs = {"image": fit_picture(request.image, plan.size), "strength": request.strength}
@@ -140,7 +147,7 @@ class KandinskyPainter:
         }
         if request.image is not None:
             about.update(strength=request.strength, image_sha256=pixel_sum(request.image))
-        return self._result(pictures, plan, about, request.prompt, request.negative_prompt)
+        return self._result(pictures, plan, about, notes)
 
     def vary(
         self,
@@ -157,6 +164,7 @@ class KandinskyPainter:
             CancelledError: ``cancel`` was set.
         """
         plan = self._plan(request)
+        notes = self._read(request.prompt)
 
         def paint_one(generator: torch.Generator, on_step: _StepCallback) -> PIL.Image.Image:
             embeddings = self._embed_picture(request.image)
@@ -175,7 +183,7 @@ class KandinskyPainter:
             "image_sha256": pixel_sum(request.image),
         }
         options = {"prompt_weight": request.prompt_weight} if request.prompt else {}
-        return self._result(pictures, plan, about, request.prompt, **options)
+        return self._result(pictures, plan, about, notes, **options)
 
     def _plan(self, request: PaintingRequest | VariationRequest) -> _Plan:
         """Settle what the request leaves open, and refuse what doesn't suit the checkpoint."""
@@ -218,12 +226,23 @@ class KandinskyPainter:
 
         pictures = []
         width, height = plan.size
-        with explain_out_of_memory(f"A picture of {width}×{height} pixels", "Choose a smaller width and height"):
+        what = f"A picture of {width}×{height} pixels"
+        with self._alone(cancel), explain_out_of_memory(what, "Choose a smaller width and height"):
             for number in range(plan.count):
                 check_cancelled(cancel)
                 generator = torch.Generator("cpu").manual_seed(plan.first_seed + number)
                 pictures.append(paint_one(generator, on_step))
         return pictures
+
+    @contextmanager
+    def _alone(self, cancel: Cancellation | None) -> Iterator[None]:
+        """Wait until no other call uses the schedulers, which count its steps."""
+        while not self._lock.acquire(timeout=0.2):
+            check_cancelled(cancel)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _embed(
         self, prompt: str, negative_prompt: str, generator: torch.Generator, on_step: _StepCallback
@@ -270,7 +289,12 @@ class KandinskyPainter:
         return picture
 
     def _result(
-        self, pictures: list[PIL.Image.Image], plan: _Plan, about: dict[str, Any], *prompts: str, **options: Any
+        self,
+        pictures: list[PIL.Image.Image],
+        plan: _Plan,
+        about: dict[str, Any],
+        notes: tuple[str, ...],
+        **options: Any,
     ) -> GeneratedImages:
         images = []
         for number, picture in enumerate(pictures):
@@ -287,16 +311,11 @@ class KandinskyPainter:
                 options={"prior": self._prior_checkpoint.name, **options},
             )
             images.append(GeneratedImage.of(picture, settings))
-        return GeneratedImages(images, notes=tuple(note for prompt in prompts for note in self._unread(prompt)))
+        return GeneratedImages(images, notes=notes)
 
-    def _unread(self, prompt: str) -> list[str]:
-        """Say which words don't fit into the prior's window: it cuts them off."""
-        tokenizer = self._prior.tokenizer
-        tokens = tokenizer(prompt).input_ids
-        lost = tokenizer.decode(tokens[tokenizer.model_max_length - 1 : -1]).strip()
-        if not lost:
-            return []
-        return [f"The model reads {tokenizer.model_max_length - 2} tokens and didn't read the rest: {lost!r}"]
+    def _read(self, prompt: str) -> tuple[str, ...]:
+        """Refuse a prompt that the prior would cut off."""
+        return check_prompt_window(self._prior, prompt) if prompt else ()
 
     def _unsupported(self, what: str, remedy: str) -> UnsupportedError:
         return UnsupportedError(f"The checkpoint {self._checkpoint.name!r} doesn't do {what}", remedy)
