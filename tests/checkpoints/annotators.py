@@ -60,21 +60,41 @@ def tiny_depth_anything(folder: Path, *, metric: bool = False, seed: int = 0) ->
     )
 
 
-def tiny_dpt(folder: Path, *, seed: int = 0) -> Path:
-    """Build a DPT like ``Intel/dpt-large``; arguments as for `tiny_depth_anything`."""
-    from transformers import DPTConfig, DPTForDepthEstimation
+def tiny_dpt(folder: Path, *, hybrid: bool = False, seed: int = 0) -> Path:
+    """Build a DPT.
 
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        hybrid: Whether a convolutional network comes first, as in ``Intel/dpt-hybrid-midas``; else it is like
+            ``Intel/dpt-large``.
+        seed: Of its weights.
+    """
+    from transformers import BitConfig, DPTConfig, DPTForDepthEstimation
+
+    first = BitConfig(
+        global_padding="same",
+        layer_type="bottleneck",
+        depths=[1, 1, 1],
+        hidden_sizes=[16, 24, 32],
+        num_groups=4,
+        out_features=["stage1", "stage2", "stage3"],
+        embedding_dynamic_padding=True,
+    )
+    settings: dict[str, Any] = (
+        {"is_hybrid": True, "backbone_config": first, "backbone_featmap_shape": [1, 32, 3, 3], "image_size": 48}
+        if hybrid
+        else {"is_hybrid": False, "image_size": 48}
+    )
     config = DPTConfig(
         hidden_size=32,
         num_hidden_layers=4,
         num_attention_heads=2,
         intermediate_size=64,
-        image_size=48,
-        patch_size=8,
+        patch_size=16 if hybrid else 8,
         backbone_out_indices=[0, 1, 2, 3],
-        neck_hidden_sizes=[8, 12, 16, 24],
+        neck_hidden_sizes=[16, 24, 16, 24] if hybrid else [8, 12, 16, 24],
         fusion_hidden_size=16,
-        is_hybrid=False,
+        **settings,
     )
     _save(folder, seed, lambda: DPTForDepthEstimation(config), widen=3)
     return _write_processor(

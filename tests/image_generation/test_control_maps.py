@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -74,6 +75,23 @@ def test_checkpoints_are_kept_and_let_go(depth_checkpoint: Path) -> None:
     assert (depth.info["model"], normal.info["control"]) == ("tiny-depth", "normal")
     assert maps._annotators == {}
     assert np.array_equal(np.asarray(make_control_map("depth", photo, model=depth_checkpoint)), np.asarray(depth))
+
+
+def test_a_hub_id_in_the_hubs_cache(depth_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    kept = tmp_path / "models--someone--tiny-depth"
+    shutil.copytree(depth_checkpoint, kept / "snapshots" / commit)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    photo = real_media.photo("messi")
+    by_id = make_control_map("depth", photo, model="someone/tiny-depth")
+    by_folder = make_control_map("depth", photo, model=depth_checkpoint)
+    assert by_id.info["model"] == "someone/tiny-depth"
+    assert np.array_equal(np.asarray(by_id), np.asarray(by_folder))
 
 
 def test_progress_and_cancel() -> None:

@@ -22,6 +22,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     annotators.tiny_depth_anything(folder / "depth_anything")
     annotators.tiny_depth_anything(folder / "depth_anything-metric", metric=True)
     annotators.tiny_dpt(folder / "dpt")
+    annotators.tiny_dpt(folder / "dpt-hybrid", hybrid=True)
     annotators.tiny_segformer(folder / "segformer", classes=ADE20K)
     annotators.tiny_upernet(folder / "upernet", classes=ADE20K)
     annotators.tiny_vitpose(folder / "vitpose")

@@ -17,13 +17,13 @@ from sensorium.image_generation.annotators.depth_estimation import DepthEstimato
 from tests.checkpoints.annotators import tiny_depth_anything
 
 
-@pytest.mark.parametrize("family", ["depth_anything", "depth_anything-metric", "dpt"])
+@pytest.mark.parametrize("family", ["depth_anything", "depth_anything-metric", "dpt", "dpt-hybrid"])
 def test_equals_transformers(
     hub: Path, family: str, pictures: list[PIL.Image.Image], parity: Callable[[str, str, str], None]
 ) -> None:
     from transformers import DepthAnythingForDepthEstimation, DPTForDepthEstimation, DPTImageProcessorPil
 
-    network_class = DPTForDepthEstimation if family == "dpt" else DepthAnythingForDepthEstimation
+    network_class = DPTForDepthEstimation if family.startswith("dpt") else DepthAnythingForDepthEstimation
     reference = network_class.from_pretrained(hub / family).eval()
     if family == "depth_anything":
         reference.head.max_depth = 1  # what null in the configuration stands for

@@ -169,6 +169,19 @@ def test_vitposes_joints_lie_on_their_pixels(hub: Path, monkeypatch: pytest.Monk
             assert int(pose.joints["nose"].y) == pytest.approx(y, abs=1)
 
 
+def test_a_crowd_is_looked_at_in_parts(hub: Path, pictures: list[PIL.Image.Image]) -> None:
+    with PoseEstimator(hub / "vitpose", detector=hub / "rt_detr") as estimator:
+        people = [((x * 12.0, 30.0, x * 12.0 + 80, 230.0), 1.0) for x in range(37)]
+        together = estimator.backend.estimate(pictures[0], people, threshold=0)
+        assert len(together) == 37
+        for number in (0, 15, 16, 36):
+            (alone,) = estimator.backend.estimate(pictures[0], people[number : number + 1], threshold=0)
+            for name, joint in alone.joints.items():
+                assert (together[number].joints[name].x, together[number].joints[name].y) == pytest.approx(
+                    (joint.x, joint.y), abs=0.05
+                )
+
+
 def test_thresholds_and_edges(hub: Path, pictures: list[PIL.Image.Image]) -> None:
     with PoseEstimator(hub / "vitpose", detector=hub / "rt_detr") as estimator:
         assert estimator.estimate(pictures[0], detection_threshold=1.0) == []

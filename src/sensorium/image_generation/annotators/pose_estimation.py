@@ -83,7 +83,7 @@ class PoseEstimator(Task[PoseNetwork]):
         assert self._shared is not None
         if self._shared.backend.needs_boxes and self._detector is None:
             name = self._detector_name or _default_detector()
-            detector = ObjectDetector(name, device=self._device, dtype=self._dtype)
+            detector = ObjectDetector(name, device=self._device)
             detector.load(progress=progress, cancel=cancel)
             if _PERSON not in detector.classes:
                 raise UnsupportedError(
