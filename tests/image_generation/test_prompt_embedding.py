@@ -262,6 +262,7 @@ def test_words_beyond_the_last_chunk_are_named(stable_diffusion: Any) -> None:
     found = embed_prompts(stable_diffusion, fits + "The End (is near:1.2), really")
     assert found.dropped == "The End is near, really"
     assert found.prompt_embeds.shape[1] == MAXIMUM_CHUNKS * 77
+    assert embed_prompts(stable_diffusion, "a cat", fits + "(text:1.2)").dropped == "text"
 
 
 def test_the_pipeline_paints_from_embeddings(stable_diffusion: Any) -> None:

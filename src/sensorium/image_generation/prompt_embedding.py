@@ -38,7 +38,8 @@ class PromptEmbeddings:
         negative_prompt_embeds: The same shape.
         pooled_prompt_embeds: ``[1, d]`` for Stable Diffusion XL, else None.
         negative_pooled_prompt_embeds: Likewise.
-        dropped: The words of the prompt that lie beyond `MAXIMUM_CHUNKS`, as they were written; "" for none.
+        dropped: The words of the prompt, or of the negative prompt, that lie beyond `MAXIMUM_CHUNKS`, as they were
+            written; "" for none.
     """
 
     prompt_embeds: torch.Tensor
@@ -127,7 +128,7 @@ def embed_prompts(
     negative = [encoder.chunks(pipeline, negative_prompt or "") for encoder in encoders]
     for chunks in (*positive, *negative):
         _check_weights(chunks)
-    dropped = max((_beyond(chunks) for chunks in positive), key=len)
+    dropped = max((_beyond(chunks) for chunks in (*positive, *negative)), key=len)
     length = min(MAXIMUM_CHUNKS, max(len(chunks) for chunks in (*positive, *negative)))
     states, pooled = _encode(pipeline, encoders, positive, length, clip_skip)
     if negative_prompt is None and getattr(pipeline.config, "force_zeros_for_empty_prompt", False):
