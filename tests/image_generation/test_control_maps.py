@@ -29,7 +29,7 @@ def test_kinds_and_their_options() -> None:
         "openpose": {"threshold": 0.3, "detection_threshold": 0.5},
         "canny": {"low_threshold": 100, "high_threshold": 200},
         "depth": {},
-        "normal": {"background": 0.4, "relief": 1000, "axes": "xyz"},
+        "normal": {"background": 0.4, "relief": 300, "axes": "xyz"},
         "seg": {},
     }
 

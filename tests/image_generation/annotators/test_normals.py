@@ -43,6 +43,18 @@ def test_size_does_not_change_the_direction() -> None:
     assert np.allclose(one, other, atol=0.02)
 
 
+def test_a_ball_looks_like_a_ball() -> None:
+    y, x = np.mgrid[0:384, 0:512].astype(np.float32)
+    x, y = (x - 256) / 150, (y - 192) / 150
+    height = np.sqrt(np.clip(1 - x**2 - y**2, 0, 1))
+    # In front of a wall as far behind it as the picture is high.
+    nearness = (height * 150 / 384 + 1 - 150 / 384).astype(np.float32)
+    vectors = surface_normals(nearness, background=0, relief=300)
+    inside = x**2 + y**2 < 0.8
+    truth = np.stack([-x, -y, height], axis=2)  # left, up, towards the viewer
+    assert np.abs(vectors - truth)[inside].max() < 0.03
+
+
 def test_the_background_faces_the_viewer() -> None:
     vectors = surface_normals(plane(1, 0), background=0.4, relief=1000)
     far = plane(1, 0) < 0.4

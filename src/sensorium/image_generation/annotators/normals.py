@@ -26,7 +26,7 @@ def normal_map(
     estimator: DepthEstimator,
     *,
     background: float = 0.4,
-    relief: float = 1000.0,
+    relief: float = 300.0,
     axes: str = "xyz",
 ) -> PIL.Image.Image:
     """Draw which way surfaces face.
@@ -38,8 +38,9 @@ def normal_map(
         image: An upright RGB picture.
         estimator: Tells the depth.
         background: What is farther than this nearness (0 farthest, 1 nearest) counts as background.
-        relief: How strongly slopes show: the nearness of the picture is stretched to this range. About what MiDaS,
-            which ControlNet's annotator uses, gives by itself; other networks have other ranges, or none.
+        relief: How strongly slopes show: the nearness of the picture is stretched to this range. 300 takes the scene
+            to be about as deep as the picture's short side is long. ControlNet's annotator takes MiDaS's values as
+            they are, whose range differs from picture to picture; other networks have other ranges.
         axes: ``"xyz"``: red, green and blue as above, for ControlNet 1.1 (normalbae), SDXL and as the model card of
             ``lllyasviel/sd-controlnet-normal`` has it. ``"zyx"``: red and blue swapped, as the demo of ControlNet 1.0
             feeds the same weights.
@@ -56,7 +57,7 @@ def normal_map(
     if not 0 <= background <= 1:
         raise InputError(f"The background {background} is not between 0 and 1", "Use 0.4, or 0 to keep everything")
     if not 0 < relief <= 1e6:
-        raise InputError(f"The relief {relief} is not a range of depth", "Use 1000, more for steeper slopes")
+        raise InputError(f"The relief {relief} is not a range of depth", "Use 300, more for steeper slopes")
     if axes not in _AXIS_ORDERS:
         raise InputError(f"There is no order of axes {axes!r}", "Use 'xyz' or 'zyx'")
     import PIL.Image
