@@ -254,6 +254,41 @@ def test_seeds_and_metadata(generator: ControlNetGenerator, edges: PIL.Image.Ima
     json.dumps(images.to_dict())
 
 
+def test_painted_again_from_its_file(
+    generator: ControlNetGenerator, hub: Path, woman: PIL.Image.Image, ramp: PIL.Image.Image, tmp_path: Path
+) -> None:
+    images = generator.generate(
+        woman, PROMPT, ["canny", "depth"], control_image=[None, ramp.resize((64, 64))], control_end=0.7, steps=3
+    )
+    images[0].save(tmp_path / "painted.png")
+    for number, drawn in enumerate(images.control_images):
+        drawn.save(tmp_path / f"map-{number}.png")
+    maps = [tmp_path / "map-0.png", tmp_path / "map-1.png"]
+    settings = read_settings(tmp_path / "painted.png")
+    assert generator.paint_again(settings, control_image=maps).tobytes() == images[0].tobytes()
+    again = generator.paint_again(settings, reference_image=woman, control_image=[None, maps[1]])
+    assert again.tobytes() == images[0].tobytes()
+    with pytest.raises(InputError, match="map for the control 'canny' is not the one"):
+        generator.paint_again(settings, control_image=maps[::-1])
+    with pytest.raises(InputError, match="was not made from another one"):
+        generator.paint_again(settings, control_image=maps, init_image=woman)
+    with pytest.raises(InputError, match="2 controls"):
+        generator.paint_again(settings, control_image=maps[0])
+    with TextToImage(hub / "sd") as painter:
+        with pytest.raises(UnsupportedError, match="under control maps"):
+            painter.paint_again(settings)
+        with pytest.raises(UnsupportedError, match="without controls"):
+            generator.paint_again(painter.generate(PROMPT, steps=1)[0].settings)
+
+    [repainted] = generator.generate(woman, PROMPT, "canny", init_image=woman, strength=0.5, steps=4)
+    again = generator.paint_again(repainted.settings, reference_image=woman, init_image=woman)
+    assert again.tobytes() == repainted.tobytes()
+    with pytest.raises(InputError, match="init_image is not the one"):
+        generator.paint_again(repainted.settings, reference_image=woman, init_image=ramp)
+    with pytest.raises(InputError, match="made from another one, which"):
+        generator.paint_again(repainted.settings, reference_image=woman)
+
+
 def test_weights_are_shared(generator: ControlNetGenerator, hub: Path, edges: PIL.Image.Image) -> None:
     generator.generate(None, PROMPT, "canny", control_image=edges, steps=1)
     with (
@@ -350,6 +385,7 @@ def test_progress_and_cancel(generator: ControlNetGenerator, edges: PIL.Image.Im
         ({"control_weights": 3}, "weight of canny can't be 3"),
         ({"control_weights": float("nan")}, "weight of canny can't be nan"),
         ({"control_start": 0.6, "control_end": 0.4}, "starts at 0.6 of the steps and ends at 0.4"),
+        ({"scheduler": "eulerr"}, "There is no scheduler 'eulerr'"),
         ({"steps": 0}, "number of steps can't be 0"),
         ({"steps": 1_000_000}, "number of steps can't be 1000000"),
         ({"width": 500}, "width 500 is not divisible by 8"),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,9 +13,11 @@ from typing_extensions import Self
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
 from sensorium.image_generation.control_network import ControlNetwork
-from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
-from sensorium.image_generation.painting import PaintingRequest, PreviewCallback, check_number
+from sensorium.image_generation.control_request import Control, read_controls, require_sources
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
+from sensorium.image_generation.painting import PaintingRequest, PreviewCallback
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
+from sensorium.image_generation.schedulers import check_scheduler
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
 from sensorium.models import catalog
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _BASE = "stable-diffusion-v1-5"
 """The base checkpoint for which the default ControlNets were made."""
 _STEPS = 20
-_HIGHEST_WEIGHT = 2.0
 _CLASS_COLOURS = "seg"
 
 Value = TypeVar("Value")
@@ -198,46 +197,118 @@ class ControlNetGenerator:
             strength=strength,
             safety=safety,
         )
-        controls = self._read_controls(control, control_image, control_weights, control_start, control_end)
+        controls = read_controls(self._chosen, control, control_image, control_weights, control_start, control_end)
         reference = None if reference_image is None else read_image(reference_image)
-        for one in controls:
-            self._require_source(one, reference)
-        backend = self._load_base(progress, cancel)
-        networks = [self._network(one.kind, backend, progress, cancel) for one in controls]
-        shape = next(image for image in (reference, *(one.given for one in controls)) if image is not None)
-        size = size_like(shape, backend.native_side, backend.size_factor, width=width, height=height)
-        maps = tuple(self._map(one, reference, size, backend.size_factor, progress, cancel) for one in controls)
-        request = dataclasses.replace(
-            request,
-            width=size[0],
-            height=size[1],
-            image=None if request.image is None else fit_picture(request.image, size),
+        return self._paint(request, controls, reference, None, progress, cancel, preview)
+
+    def paint_again(
+        self,
+        settings: PictureSettings,
+        *,
+        reference_image: ImageSource | None = None,
+        control_image: ImageSource | Sequence[ImageSource | None] | None = None,
+        init_image: ImageSource | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+        preview: PreviewCallback | None = None,
+    ) -> GeneratedImage:
+        """Paint a picture again: the same one, bit for bit, on the same device with the same library versions.
+
+        Args:
+            settings: What the picture says of itself: its ``settings``, or `read_settings` of its file.
+            reference_image: The picture that its control maps were made from; or else
+            control_image: its control maps, as they were saved.
+            init_image: The picture that it was made from, if it was made from one.
+            progress: Told the steps done.
+            cancel: Stops between two steps.
+            preview: Shown rough pictures on the way.
+
+        Raises:
+            InputError: A picture that it was made from is missing, or another one was given.
+            UnsupportedError: It was painted without controls, or by another checkpoint.
+        """
+        recorded = list((settings.options or {}).get("controls", ()))
+        if not recorded:
+            raise UnsupportedError("The picture was painted without controls", "Use TextToImage.paint_again")
+        if settings.model != self.model:
+            raise UnsupportedError(
+                f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
+                f"Use ControlNetGenerator({settings.model!r})",
+            )
+        if bool(settings.image_sha256) != (init_image is not None):
+            raise InputError(
+                "The picture was made from another one, which its file doesn't hold"
+                if settings.image_sha256
+                else "The picture was not made from another one",
+                "Give that one: init_image=…" if settings.image_sha256 else "Leave out init_image",
+            )
+        request = PaintingRequest(
+            settings.prompt,
+            settings.negative_prompt,
+            steps=settings.steps,
+            guidance_scale=settings.guidance_scale,
+            width=settings.width,
+            height=settings.height,
+            seed=settings.seed,
+            scheduler=settings.scheduler or None,
+            image=None if init_image is None else read_image(init_image),
+            strength=0.75 if settings.strength is None else settings.strength,
+            safety="off" if settings.safety == "not checked" else "flag",
         )
+        controls = read_controls(
+            self._chosen,
+            [table["control"] for table in recorded],
+            control_image,
+            [table["weight"] for table in recorded],
+            [table["start"] for table in recorded],
+            [table["end"] for table in recorded],
+        )
+        reference = None if reference_image is None else read_image(reference_image)
+        return self._paint(request, controls, reference, settings, progress, cancel, preview)[0]
+
+    def _paint(
+        self,
+        request: PaintingRequest,
+        controls: Sequence[Control],
+        reference: PIL.Image.Image | None,
+        same_as: PictureSettings | None,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+        preview: PreviewCallback | None,
+    ) -> ControlledImages:
+        check_scheduler(request.scheduler)
+        require_sources(controls, reference)
+        backend = self._load_base(progress, cancel)
+        networks = [self._network(control.kind, backend, progress, cancel) for control in controls]
+        shape = next(image for image in (reference, *(control.given for control in controls)) if image is not None)
+        size = size_like(shape, backend.native_side, backend.size_factor, width=request.width, height=request.height)
+        maps = tuple(self._map(control, reference, size, backend.size_factor, progress, cancel) for control in controls)
+        image = None if request.image is None else fit_picture(request.image, size)
+        recorded = [
+            {
+                "control": control.kind,
+                "model": network.checkpoint.name,
+                "revision": network.checkpoint.revision,
+                "weight": control.weight,
+                "start": control.start,
+                "end": control.end,
+                "image_sha256": pixel_sum(drawn),
+            }
+            for control, network, drawn in zip(controls, networks, maps, strict=True)
+        ]
+        if same_as is not None:
+            _check_same(same_as, recorded, pixel_sum(image))
         check_cancelled(cancel)
-        several = len(controls) > 1
         painted = backend.paint(
-            request,
-            controlnet=[network.backend.model for network in networks] if several else networks[0].backend.model,
+            dataclasses.replace(request, width=size[0], height=size[1], image=image),
+            controlnet=_one_or_list([network.backend.model for network in networks]),
             inputs={
-                "control_image": list(maps) if several else maps[0],
-                "controlnet_conditioning_scale": _one_or_list([one.weight for one in controls]),
-                "control_guidance_start": _one_or_list([one.start for one in controls]),
-                "control_guidance_end": _one_or_list([one.end for one in controls]),
+                "control_image": _one_or_list(list(maps)),
+                "controlnet_conditioning_scale": _one_or_list([control.weight for control in controls]),
+                "control_guidance_start": _one_or_list([control.start for control in controls]),
+                "control_guidance_end": _one_or_list([control.end for control in controls]),
             },
-            options={
-                "controls": [
-                    {
-                        "control": one.kind,
-                        "model": network.checkpoint.name,
-                        "revision": network.checkpoint.revision,
-                        "weight": one.weight,
-                        "start": one.start,
-                        "end": one.end,
-                        "image_sha256": pixel_sum(drawn),
-                    }
-                    for one, network, drawn in zip(controls, networks, maps, strict=True)
-                ]
-            },
+            options={"controls": recorded},
             progress=progress,
             cancel=cancel,
             preview=preview,
@@ -251,63 +322,6 @@ class ControlNetGenerator:
             network.close()
         self._networks = {}
         self._maps.close()
-
-    def _read_controls(
-        self,
-        control: str | Sequence[str],
-        control_image: ImageSource | Sequence[ImageSource | None] | None,
-        weights: float | Sequence[float],
-        start: float | Sequence[float],
-        end: float | Sequence[float],
-    ) -> list[_Control]:
-        kinds = [control] if isinstance(control, str) else list(control)
-        if not kinds:
-            raise InputError("No kind of control is named", f"Choose one or several of {', '.join(self._chosen)}")
-        for kind in kinds:
-            if kind not in self._chosen:
-                near = difflib.get_close_matches(str(kind), self._chosen, n=1, cutoff=0.4)
-                raise InputError(
-                    f"There is no control {kind!r}" + (f", did you mean {near[0]!r}?" if near else ""),
-                    f"Choose one or several of {', '.join(self._chosen)}",
-                )
-        images: list[Any] = list(control_image) if isinstance(control_image, (list, tuple)) else [control_image]
-        if control_image is None:
-            images = [None] * len(kinds)
-        elif len(images) != len(kinds):
-            raise _wrong_number("control image", len(images), kinds)
-        controls = []
-        for kind, image, weight, first, last in zip(
-            kinds,
-            images,
-            _for_each(kinds, "control weight", weights),
-            _for_each(kinds, "control start", start),
-            _for_each(kinds, "control end", end),
-            strict=True,
-        ):
-            check_number(f"The weight of {kind}", weight, 0, _HIGHEST_WEIGHT)
-            check_number(f"The start of {kind}", first, 0, 1)
-            check_number(f"The end of {kind}", last, 0, 1)
-            if first >= last:
-                raise InputError(
-                    f"The control {kind} starts at {first} of the steps and ends at {last}",
-                    "Let it end after its start",
-                )
-            given = None if image is None else read_image(image)
-            controls.append(_Control(kind, given, float(weight), float(first), float(last)))
-        return controls
-
-    def _require_source(self, control: _Control, reference: PIL.Image.Image | None) -> None:
-        if control.given is not None:
-            return
-        if control.kind not in CONTROL_KINDS:
-            raise InputError(
-                f"Sensorium can't make the map for the control {control.kind!r}", "Give it ready-made: control_image=…"
-            )
-        if reference is None:
-            raise InputError(
-                f"There is neither a reference picture nor a ready-made map for the control {control.kind!r}",
-                "Give one of the two",
-            )
 
     def _load_base(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> DiffusionBackend:
         from sensorium.image_generation.diffusion_pipeline import DiffusionBackend
@@ -336,7 +350,7 @@ class ControlNetGenerator:
 
     def _map(
         self,
-        control: _Control,
+        control: Control,
         reference: PIL.Image.Image | None,
         size: tuple[int, int],
         size_factor: int,
@@ -365,17 +379,6 @@ class ControlNetGenerator:
         self.close()
 
 
-@dataclass(frozen=True)
-class _Control:
-    """One of the controls of a call."""
-
-    kind: str
-    given: PIL.Image.Image | None
-    weight: float
-    start: float
-    end: float
-
-
 def _uncontrollable(name: str) -> UnsupportedError:
     return UnsupportedError(
         f"The checkpoint {name!r} can't be controlled: it is no Stable Diffusion 1, 2 or XL",
@@ -383,20 +386,20 @@ def _uncontrollable(name: str) -> UnsupportedError:
     )
 
 
-def _for_each(kinds: Sequence[str], name: str, values: Any) -> list[Any]:
-    if not isinstance(values, (list, tuple)):
-        return [values] * len(kinds)
-    if len(values) != len(kinds):
-        raise _wrong_number(name, len(values), kinds)
-    return list(values)
-
-
-def _wrong_number(name: str, count: int, kinds: Sequence[str]) -> InputError:
-    return InputError(
-        f"There {'is' if count == 1 else 'are'} {count} {name}{'' if count == 1 else 's'} for {len(kinds)} "
-        f"control{'' if len(kinds) == 1 else 's'} ({', '.join(kinds)})",
-        "Give one for each, in the same order",
-    )
+def _check_same(settings: PictureSettings, recorded: Sequence[Mapping[str, Any]], image_sha256: str) -> None:
+    if image_sha256 != settings.image_sha256:
+        raise InputError("The init_image is not the one that the picture was made from", "Give that one")
+    for before, now in zip((settings.options or {})["controls"], recorded, strict=True):
+        if before["model"] != now["model"]:
+            raise UnsupportedError(
+                f"The picture was painted with the ControlNet {before['model']!r}, and this is {now['model']!r}",
+                f"Use controlnets={{{before['control']!r}: {before['model']!r}}}",
+            )
+        if before["image_sha256"] != now["image_sha256"]:
+            raise InputError(
+                f"The map for the control {now['control']!r} is not the one that the picture was painted under",
+                "Give that map, as it was saved, or the reference picture that it was made from",
+            )
 
 
 def _one_or_list(values: list[Value]) -> Value | list[Value]:
