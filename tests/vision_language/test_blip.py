@@ -176,6 +176,7 @@ def test_an_empty_question(name: str, question: str, tiny: TinyCheckpoint, pictu
         ("blip-caption", "model.safetensors"),
         ("blip-caption", "preprocessor_config.json"),
         ("blip2-opt", "model.safetensors"),
+        ("blip2-opt", "tokenizer.json"),
         ("blip2-t5", "preprocessor_config.json"),
     ],
 )

@@ -73,9 +73,20 @@ def open_part(part_class: Any, folder: Path, *, checkpoint: Checkpoint, **option
     """
     try:
         with quiet_transformers():
-            return part_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
+            part = part_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # tokenizers raises bare Exception
         raise _damaged(checkpoint, f"the files of its {part_class.__name__} are missing or damaged") from error
+    vocabularies = _vocabulary_files(part)
+    if vocabularies and not any((folder / options.get("subfolder", "") / name).is_file() for name in vocabularies):
+        # transformers would go on with a tokenizer that knows no words.
+        raise _damaged(checkpoint, f"its tokenizer's {' or '.join(sorted(vocabularies))} is missing")
+    return part
+
+
+def _vocabulary_files(part: Any) -> set[str]:
+    """Return the names of files any of which holds the words of a tokenizer; empty for anything else."""
+    names: dict[str, str] = getattr(part, "vocab_files_names", None) or {}
+    return {"tokenizer.json", *(name for kind, name in names.items() if kind != "merges_file")} if names else set()
 
 
 @contextmanager
