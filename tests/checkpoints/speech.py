@@ -396,3 +396,93 @@ def tiny_bark(
             np.save(path, prompt, allow_pickle=False)
     (folder / "speaker_embeddings_path.json").write_text(json.dumps(index))
     return folder
+
+
+def tiny_whisper(
+    folder: Path,
+    tokenizer: Path,
+    *,
+    mel_bands: int = 80,
+    decoder_layers: int = 2,
+    english_only: bool = False,
+    half: bool = False,
+    shard_size: str = "5GB",
+    seed: int = 0,
+) -> Path:
+    """Build a recogniser like ``openai/whisper-tiny``, with the real vocabulary.
+
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        tokenizer: The ``tokenizer.json`` of a multilingual Whisper.
+        mel_bands: 80, or 128 as from large-v3 on.
+        decoder_layers: Fewer than encoder layers in distilled checkpoints.
+        english_only: Whether it is one like ``openai/whisper-tiny.en``, whose vocabulary is one word shorter.
+        half: Whether weights are stored as float16.
+        shard_size: Larger weights are cut into several files.
+        seed: Of its weights.
+    """
+    import torch
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.loads(tokenizer.read_text(encoding="utf-8"))
+    if english_only:
+        _drop_last_word(content)
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "WhisperTokenizer"}))
+    special = {token["content"]: token["id"] for token in content["added_tokens"]}
+    end = special["<|endoftext|>"]
+    size = special["<|notimestamps|>"] + 1 + 1501
+    config = WhisperConfig(
+        vocab_size=size,
+        d_model=16,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        encoder_layers=2,
+        decoder_layers=decoder_layers,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        num_mel_bins=mel_bands,
+        pad_token_id=end,
+        bos_token_id=end,
+        eos_token_id=end,
+        decoder_start_token_id=special["<|startoftranscript|>"],
+    )
+    torch.manual_seed(seed)
+    model = WhisperForConditionalGeneration(config)
+    _widen(model.model.encoder.layers, 8)
+    _widen(model.model.decoder.layers, 8)
+    (model.half() if half else model).save_pretrained(folder, max_shard_size=shard_size)
+    languages = {name: number for name, number in special.items() if 4 < len(name) < 8 and name[2:-2].islower()}
+    generation: dict[str, Any] = {
+        "alignment_heads": [[decoder_layers - 1, 0], [decoder_layers - 1, 1]],
+        # A fresh model says marks of time and of languages for ever.
+        "suppress_tokens": [1, 2, *range(end + 1, size)],
+        "begin_suppress_tokens": [220, end],
+        "eos_token_id": end,
+        "pad_token_id": end,
+        "bos_token_id": end,
+        "decoder_start_token_id": special["<|startoftranscript|>"],
+        "no_timestamps_token_id": special["<|notimestamps|>"],
+        "max_length": 448,
+        "is_multilingual": not english_only,
+    }
+    if not english_only:
+        generation["lang_to_id"] = languages
+        generation["task_to_id"] = {"transcribe": special["<|transcribe|>"], "translate": special["<|translate|>"]}
+    (folder / "generation_config.json").write_text(json.dumps(generation))
+    WhisperFeatureExtractor(feature_size=mel_bands).save_pretrained(folder)
+    return folder
+
+
+def _drop_last_word(tokenizer: dict[str, Any]) -> None:
+    """Take the last word out of a vocabulary, and move the special tokens up by one."""
+    words = tokenizer["model"]["vocab"]
+    end = min(token["id"] for token in tokenizer["added_tokens"])
+    tokenizer["model"]["vocab"] = {
+        word: number - 1 if number >= end else number for word, number in words.items() if number != end - 1
+    }
+    for token in tokenizer["added_tokens"]:
+        token["id"] -= 1
+    for special in tokenizer["post_processor"]["special_tokens"].values():
+        special["ids"] = [number - 1 for number in special["ids"]]

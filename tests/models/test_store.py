@@ -321,6 +321,26 @@ def test_a_single_gguf_file_is_taken() -> None:
     assert choose_files(["README.txt", "a.gguf", "old.bin"]) == ["README.txt", "a.gguf"]
 
 
+def test_a_recogniser_for_ctranslate2_is_fetched_though_its_weights_are_called_model_bin(hub: ModelHub) -> None:
+    hub.files = {
+        "config.json": b"{}",
+        "model.bin": CONTENT,
+        "pytorch_model.bin": b"pickled",
+        "tokenizer.json": b"{}",
+        "vocabulary.txt": b"a",
+    }
+    folder = store.locate(FROM_HUB)
+    assert {path.name for path in folder.iterdir()} == set(hub.files) - {"pytorch_model.bin"}
+    assert store.is_present(FROM_HUB)
+
+
+def test_weights_in_several_precisions_come_once_and_voice_presets_come_along() -> None:
+    presets = ["speaker_embeddings/v2/en_speaker_6_fine_prompt.npy", "speaker_embeddings_path.json"]
+    fetched = ["config.json", "model.safetensors", *presets]
+    left = ["model.fp32-00001-of-00002.safetensors", "model.fp32.safetensors.index.json", "model.bin", "data.npy"]
+    assert sorted(choose_files(fetched + left)) == sorted(fetched)
+
+
 PIPELINE = {
     "_class_name": "StableDiffusionPipeline",
     "unet": ["diffusers", "UNet2DConditionModel"],

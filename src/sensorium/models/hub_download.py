@@ -12,12 +12,16 @@ import glob
 import hashlib
 import json
 import sys
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlparse
 
 DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 """Files beside the weights: configuration, tokenizer, chat template."""
+
+VOICES = ("speaker_embeddings/*.npy",)
+"""The voice presets of Bark: arrays of numbers, loaded without pickle."""
 
 PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 """Weights that could run code when they are opened; never fetched, only told apart from none at all."""
@@ -41,7 +45,7 @@ def main(request: dict[str, Any]) -> int:
     from huggingface_hub import snapshot_download
 
     repository, revision, patterns = request["repository"], request["revision"] or None, request["patterns"]
-    offer = patterns or [*DESCRIPTIONS, "*.safetensors", "*.gguf", *PICKLES]
+    offer = patterns or [*DESCRIPTIONS, *VOICES, "*.safetensors", "*.gguf", *PICKLES]
     try:
         offered = snapshot_download(repository, revision=revision, dry_run=True, allow_patterns=offer)
         chosen = _chosen([file.filename for file in offered], described=bool(patterns))
@@ -67,8 +71,9 @@ def choose_files(names: list[str]) -> list[str]:
         names: Its descriptions and all its weights, pickled ones too.
 
     Returns:
-        The descriptions, with the safetensors weights or else the only GGUF file; never pickled weights. Of a
-        repository in diffusers' layout the components' weights, each once, and not the single files beside them.
+        The descriptions, with the safetensors weights, else those of CTranslate2 or the only GGUF file; never pickled
+        weights. Weights that are there in several precisions come once. Of a repository in diffusers' layout the
+        components' weights are chosen, and not the single files beside them.
 
     Raises:
         RefusedError: It has no weights of such a kind.
@@ -77,7 +82,9 @@ def choose_files(names: list[str]) -> list[str]:
     gguf = [name for name in names if name.endswith(".gguf")]
     if "model_index.json" in names:
         safetensors = _component_weights(safetensors)
-    weights = safetensors or gguf
+    else:
+        safetensors = [name for name in safetensors if "." not in PurePosixPath(name).stem] or safetensors
+    weights = safetensors or _ctranslate2_weights(names) or gguf
     if len(gguf) > 1 and not safetensors:
         raise RefusedError(f"the repository holds {len(gguf)} GGUF files, download the one you want and name that file")
     if not weights:
@@ -87,7 +94,14 @@ def choose_files(names: list[str]) -> list[str]:
             if pickled
             else "the repository has no safetensors weights"
         )
-    return [name for name in names if name.endswith(_suffixes(DESCRIPTIONS)) and _is_wanted(name, weights)] + weights
+    wanted = [name for name in names if name.endswith(_suffixes(DESCRIPTIONS)) and _is_wanted(name, weights)]
+    return wanted + [name for name in names if fnmatch(name, VOICES[0])] + weights
+
+
+def _ctranslate2_weights(names: list[str]) -> list[str]:
+    """Return the weights of a CTranslate2 model: a ``model.bin`` with its vocabulary beside it is no pickle."""
+    vocabularies = {f"{kind}vocabulary.{suffix}" for kind in ("", "shared_") for suffix in ("txt", "json")}
+    return ["model.bin"] if "model.bin" in names and vocabularies & set(names) else []
 
 
 def _component_weights(names: list[str]) -> list[str]:

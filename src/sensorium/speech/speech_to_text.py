@@ -44,7 +44,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
     task = "speech-to-text"
     families: ClassVar = {
         "whisper-ctranslate2": "sensorium.speech.whisper_ctranslate2:CTranslate2Whisper",
-        "whisper": "sensorium.speech.whisper_ctranslate2:TransformersWhisper",
+        "whisper": "sensorium.speech.whisper_conversion:TransformersWhisper",
     }
     uses_torch = False
 
@@ -52,9 +52,6 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         self, model_size: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
     ) -> None:
         super().__init__(model_size, device=device, dtype=dtype)
-        if self.checkpoint.repository and not self.checkpoint.hub_files:
-            # CTranslate2 names its weights model.bin; it isn't a pickle.
-            self.checkpoint = replace(self.checkpoint, hub_files=("*.json", "*.txt", "model.bin", "*.safetensors"))
 
     def transcribe(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ import numpy as np
 
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models import device as devices
-from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 
 if TYPE_CHECKING:
@@ -221,26 +219,6 @@ class CTranslate2Whisper:
                 )
             )
         return recognitions
-
-
-class TransformersWhisper(CTranslate2Whisper):
-    """A Whisper checkpoint in transformers' form, converted once and kept."""
-
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        def convert(target: Path) -> None:
-            from ctranslate2.converters import TransformersConverter
-            from transformers import AutoTokenizer
-
-            copied = [name for name in ("preprocessor_config.json",) if (folder / name).is_file()]
-            converter = TransformersConverter(str(folder), copy_files=copied, load_as_float16=True)
-            converter.convert(str(target), quantization="float16", force=True)
-            AutoTokenizer.from_pretrained(str(folder)).backend_tokenizer.save(str(target / "tokenizer.json"))
-
-        # Two folders may have one name, and a folder may change: both make another conversion.
-        changed = max(path.stat().st_mtime_ns for path in folder.iterdir())
-        origin = hashlib.sha256(f"{folder.resolve()} {changed}".encode()).hexdigest()[:12]
-        converted = store.derive(checkpoint, f"ctranslate2-{origin}", convert)
-        super().__init__(converted, checkpoint=checkpoint, device=device, dtype=dtype)
 
 
 def _compute_type(dtype: str, device: str) -> str:
