@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sensorium.video.video_qa import VideoQA as VideoQA
     from sensorium.vision_language.clip import CLIP as CLIP
     from sensorium.vision_language.clip import zero_shot_classification as zero_shot_classification
+    from sensorium.vision_language.conversation import Conversation as Conversation
     from sensorium.vision_language.image_qa import ImageQA as ImageQA
     from sensorium.vision_language.llava import LLaVA as LLaVA
 
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CLIP": "sensorium.vision_language.clip",
     "ControlNetGenerator": "sensorium.image_generation.controlnet",
+    "Conversation": "sensorium.vision_language.conversation",
     "ImageQA": "sensorium.vision_language.image_qa",
     "LLaVA": "sensorium.vision_language.llava",
     "LanguageModel": "sensorium.language.language_model",

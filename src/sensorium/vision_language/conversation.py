@@ -171,12 +171,11 @@ class Conversation:
             images, system = [str(image) for image in document["images"]], document["system"]
             turns = [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in document["turns"]]
             saved_model = str(document["model"])
-        except (KeyError, TypeError):
+            if turns and turns[-1]["role"] != "assistant":
+                raise ValueError
+            check_conversation([*turns, {"role": "user", "content": "…"}])
+        except (KeyError, TypeError, ValueError, InputError):
             raise _not_a_conversation(path) from None
-        if turns:
-            check_conversation(turns[:-1])
-            if turns[-1]["role"] != "assistant":
-                raise _not_a_conversation(path)
         conversation = cls(images, model=saved_model if model is None else model, system=system)
         conversation._turns = list(turns)
         return conversation
