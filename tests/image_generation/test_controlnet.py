@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import runpy
 import shutil
 import threading
 import weakref
@@ -27,6 +28,7 @@ from tests.checkpoints.unclip import tiny_kandinsky
 
 PROMPT = "a superhero in the same pose, Marvel style, high quality"
 SIZE = (80, 64)
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -450,6 +452,37 @@ def test_half_downloaded(hub: Path, tmp_path: Path, ramp: PIL.Image.Image) -> No
     assert "only as a pickle" in refusal(half)
     (half / "config.json").unlink()
     assert "no config.json" in refusal(half)
+
+
+def test_the_chapters_example(
+    hub: Path, woman: PIL.Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woman.save(tmp_path / "person_dancing.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SENSORIUM_PROFILE", "standard")
+    monkeypatch.setenv(
+        "SENSORIUM_SUBSTITUTE",
+        f"stable-diffusion-v1-5={hub / 'sd'},sd-controlnet-openpose={hub / 'openpose'},vitpose-base=blazepose-poses",
+    )
+    result = runpy.run_path(str(EXAMPLES / "controlnet.py"))
+    settings = read_settings("generated.png")
+    assert settings.prompt == result["prompt"]
+    [control] = settings.options["controls"]
+    assert control["image_sha256"] == pixel_sum(PIL.Image.open("pose_map.png"))
+
+
+def test_the_chapters_own_names(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The withdrawn id of the base and the hub id of a ControlNet lead to the same catalog entries.
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    generator = ControlNetGenerator(
+        "runwayml/stable-diffusion-v1-5", controlnets={"canny": "lllyasviel/sd-controlnet-canny"}
+    )
+    assert generator.model == "stable-diffusion-v1-5"
+    with pytest.raises(ModelUnavailableError, match=r"'stable-diffusion-v1-5'.*hub repository stable-diffusion-v1-5/"):
+        generator.generate_with_pose(PIL.Image.new("RGB", (64, 64)), PROMPT)
+    other = ControlNetGenerator(hub / "sd", controlnets={"canny": "lllyasviel/sd-controlnet-canny"})
+    with pytest.raises(ModelUnavailableError, match=r"'sd-controlnet-canny' \(about 1,445 MB"):
+        other.generate(PIL.Image.new("RGB", (64, 64)), PROMPT, "canny")
 
 
 def test_the_starter_says_what_to_do() -> None:

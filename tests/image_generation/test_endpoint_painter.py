@@ -16,7 +16,6 @@ import pytest
 from sensorium import TextToImage
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.image_generation.generated_image import read_settings
-from tests import real_media
 from tests.openai_server import OpenAIServer, Request, serve_openai, wanted_size
 
 PROMPT = "a lighthouse at dusk"
@@ -26,11 +25,6 @@ PROMPT = "a lighthouse at dusk"
 def server() -> Iterator[OpenAIServer]:
     with serve_openai() as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def cat() -> PIL.Image.Image:
-    return PIL.Image.open(real_media.photo("chelsea")).convert("RGB")
 
 
 def sent_files(request: Request) -> dict[str, PIL.Image.Image]:

@@ -18,7 +18,6 @@ from sensorium import TextToImage
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.image_generation.generated_image import pixel_sum, read_settings
 from sensorium.models import catalog
-from tests import real_media
 from tests.checkpoints.diffusion import tiny_stable_diffusion
 from tests.checkpoints.unclip import tiny_decoder, tiny_kandinsky, tiny_prior
 
@@ -36,11 +35,6 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def painter(halves: tuple[Path, Path]) -> Iterator[TextToImage]:
     with TextToImage(halves[1]) as loaded:
         yield loaded
-
-
-@pytest.fixture(scope="module")
-def cat() -> PIL.Image.Image:
-    return PIL.Image.open(real_media.photo("chelsea")).convert("RGB")
 
 
 @pytest.fixture(scope="module")
