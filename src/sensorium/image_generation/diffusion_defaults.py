@@ -32,16 +32,21 @@ class DiffusionDefaults:
     reads_negative_prompts: bool
 
 
-def diffusion_defaults(pipeline: Any) -> DiffusionDefaults:
-    """Tell the right numbers: those of few-step checkpoints, else what the family's pipeline has as its own."""
-    parameters = call_parameters(pipeline)
+def diffusion_defaults(pipeline: Any, own: Any) -> DiffusionDefaults:
+    """Tell the right numbers: those of few-step checkpoints, else what the checkpoint's own pipeline has as defaults.
+
+    Args:
+        pipeline: The one that is to paint. Its own defaults may be others: those of FLUX's image-to-image pipeline are.
+        own: The one that the checkpoint names.
+    """
+    parameters, own_parameters = call_parameters(pipeline), call_parameters(own)
     argument = _guidance_argument(parameters)
     embedded = _config(pipeline, "unet", "time_cond_proj_dim") is not None
     # FLUX-like pipelines read a negative prompt only in a second mode that doubles the work.
     flux_like = argument == "guidance_scale" and "true_cfg_scale" in parameters
     reads_negative = "negative_prompt" in parameters and not embedded and not flux_like
-    steps = parameters["num_inference_steps"].default
-    guidance = parameters[argument].default if argument else None
+    steps = own_parameters["num_inference_steps"].default
+    guidance = own_parameters[argument].default if argument in own_parameters else None
     few = _few_step_guidance(pipeline, embedded, flux_like)
     if few is not None and steps > _FEW_STEPS:
         steps, guidance = _FEW_STEPS, few

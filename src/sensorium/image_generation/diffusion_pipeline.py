@@ -50,6 +50,7 @@ from sensorium.image_generation.schedulers import make_scheduler
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
 from sensorium.models.memory import weights_memory
+from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 
 _PIPELINES: Mapping[str, Mapping[str, Any]] = {
@@ -202,7 +203,7 @@ class DiffusionBackend:
             )
         scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, request.scheduler)
         pipeline = self.pipeline(request.kind, controlnet, scheduler=scheduler)
-        defaults = diffusion_defaults(pipeline)
+        defaults = diffusion_defaults(pipeline, self._pipeline)
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
         notes = plan.notes
         seed = random.randint(0, _LARGEST_RANDOM_SEED) if request.seed is None else request.seed
@@ -271,7 +272,7 @@ class DiffusionBackend:
         generator = torch.Generator().manual_seed(seed)
         steps.begin()
         what = f"A picture of {plan.size[0]} × {plan.size[1]} pixels"
-        with quiet_diffusers(), explain_out_of_memory(what, "Choose a smaller width and height"):
+        with quiet_transformers(), quiet_diffusers(), explain_out_of_memory(what, "Choose a smaller width and height"):
             image: PIL.Image.Image = pipeline(**call, generator=generator).images[0]
         if self.dtype != torch.float32 and image.getbbox() is None:
             raise UnsupportedError(

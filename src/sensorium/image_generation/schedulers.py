@@ -9,8 +9,8 @@ from typing import Any
 from sensorium.errors import InputError, UnsupportedError
 
 SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {}),
-    "ddpm": ("DDPMScheduler", {}),
+    "ddim": ("DDIMScheduler", {"clip_sample": False}),
+    "ddpm": ("DDPMScheduler", {"clip_sample": False}),
     "deis": ("DEISMultistepScheduler", {}),
     "dpm++-2m": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": False}),
     "dpm++-2m-karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
@@ -25,7 +25,7 @@ SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "heun": ("HeunDiscreteScheduler", {}),
     "kdpm2": ("KDPM2DiscreteScheduler", {}),
     "kdpm2-ancestral": ("KDPM2AncestralDiscreteScheduler", {}),
-    "lcm": ("LCMScheduler", {}),
+    "lcm": ("LCMScheduler", {"clip_sample": False}),
     "lms": ("LMSDiscreteScheduler", {"use_karras_sigmas": False}),
     "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
     "unipc": ("UniPCMultistepScheduler", {"use_karras_sigmas": False}),
@@ -84,7 +84,11 @@ def make_scheduler(own: Any, name: str | None) -> tuple[Any, str]:
             f"Choose one of {', '.join(suitable)}" if suitable else "Leave out the scheduler to use its own",
         )
     class_name, settings = SCHEDULERS[name]
-    return getattr(diffusers, class_name).from_config(own.config, **settings), name
+    # Latents have no limits, and diffusers' default is to clip; only a checkpoint that says so itself wants that.
+    kept = {
+        setting: value for setting, value in settings.items() if setting != "clip_sample" or setting not in own.config
+    }
+    return getattr(diffusers, class_name).from_config(own.config, **kept), name
 
 
 def _suits(own: Any, class_name: str, flow: bool) -> bool:
@@ -92,8 +96,11 @@ def _suits(own: Any, class_name: str, flow: bool) -> bool:
 
     if flow:
         return class_name == type(own).__name__ and class_name.startswith("FlowMatch")
-    candidate = getattr(diffusers, class_name)
-    return type(own) is candidate or type(own).__name__ in candidate._compatibles
+    candidate, own_class = getattr(diffusers, class_name), type(own)
+    # LCM predicts noise as the others do, though diffusers doesn't list it among them.
+    consistency = diffusers.LCMScheduler in (candidate, own_class)
+    predicts_noise = bool(own_class._compatibles) or own_class is diffusers.LCMScheduler
+    return candidate is own_class or (predicts_noise and (consistency or own_class.__name__ in candidate._compatibles))
 
 
 def _matches_flows(own: Any) -> bool:

@@ -1,0 +1,129 @@
+"""``sensorium imagine`` and ``edit`` on a tiny checkpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from sensorium.image_generation.text_to_image import TextToImage, read_settings
+from tests import real_media
+from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
+from tests.cli.conftest import Run, documents
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_stable_diffusion(tmp_path_factory.mktemp("diffusion") / "tiny-stable-diffusion")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded(checkpoint: Path) -> object:
+    with TextToImage(checkpoint) as loaded:
+        yield loaded
+
+
+@pytest.fixture(autouse=True)
+def easel(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a photograph, a mask, and a tiny checkpoint in the place of the standard one."""
+    photo = PIL.Image.open(real_media.photo("chelsea")).convert("RGB")
+    photo.save(tmp_path / "photo.png")
+    mask = PIL.Image.new("L", photo.size, 0)
+    mask.paste(255, (0, 0, 200, 300))
+    mask.save(tmp_path / "mask.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SENSORIUM_PROFILE", "standard")
+    monkeypatch.setenv("SENSORIUM_SUBSTITUTE", f"stable-diffusion-2-1={checkpoint}")
+    return tmp_path
+
+
+def test_imagine_paints_numbered_pictures(run: Run, easel: Path) -> None:
+    result = run("imagine", "a cat", "--num-images", "2", "--steps", "2", "--seed", "42", "-o", "cat.png")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == ["cat-1.png: 64×64, seed 42", "cat-2.png: 64×64, seed 43"]
+    assert read_settings(easel / "cat-2.png").seed == 43
+
+
+def test_every_option_reaches_the_picture(run: Run, easel: Path, checkpoint: Path) -> None:
+    tiny_lora(easel / "ink.safetensors", checkpoint)
+    options = ["--negative-prompt", "blur", "--steps", "3", "--guidance-scale", "5", "--width", "72", "--height", "64"]
+    options += ["--seed", "9", "--scheduler", "euler", "--lora", "ink.safetensors:0.5", "--style", "watercolor"]
+    result = run("imagine", "a cat", *options, "-o", "cat.webp", "--json")
+    assert result.exit_code == 0, result.output
+    (document,) = documents(result.stdout)
+    settings = read_settings(easel / "cat.webp")
+    assert document == {"file": "cat.webp", **settings.to_dict()}
+    assert settings.prompt.startswith("a cat, watercolor painting")
+    assert (settings.negative_prompt, settings.steps, settings.guidance_scale) == ("blur", 3, 5.0)
+    assert (settings.width, settings.height, settings.seed, settings.scheduler) == (72, 64, 9, "euler")
+    assert settings.loras[0]["weight"] == 0.5
+
+
+def test_a_picture_is_made_again_pixel_for_pixel(run: Run, easel: Path, checkpoint: Path) -> None:
+    settings = ["--steps", "3", "--scheduler", "euler-ancestral"]
+    assert run("imagine", "a cat", "--num-images", "3", *settings, "-o", "cat.png").exit_code == 0
+    result = run("imagine", "--again", "cat-3.png", "-o", "same.png", "-m", checkpoint)
+    assert result.stdout == "same.png: the same picture, pixel for pixel\n", result.output
+    pictures = [PIL.Image.open(easel / name).tobytes() for name in ("cat-3.png", "same.png", "cat-2.png")]
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+def test_an_edited_picture_is_made_again_from_its_original(run: Run, easel: Path, checkpoint: Path) -> None:
+    assert run("edit", "photo.png", "a dog", "--strength", "0.5", "--steps", "4", "-o", "dog.png").exit_code == 0
+    missing = run("imagine", "--again", "dog.png", "-m", checkpoint)
+    assert missing.exit_code == 2
+    assert "made from another picture, which its file doesn't hold. Give that picture." in missing.stderr
+    made = run("imagine", "--again", "dog.png", "--image", "photo.png", "-m", checkpoint, "--json")
+    assert documents(made.stdout)[0]["identical"] is True, made.output
+
+
+def test_a_masked_edit_changes_only_the_mask(run: Run, easel: Path) -> None:
+    arguments = ["photo.png", "a dog", "--mask", "mask.png", "--steps", "2", "--width", "96", "--height", "64"]
+    result = run("edit", *arguments, "-o", "part.png", "--json")
+    assert result.exit_code == 0, result.output
+    (document,) = documents(result.stdout)
+    assert (document["kind"], document["strength"]) == ("inpainting", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["imagine"], "There is no prompt"),
+        (["imagine", ""], "The prompt is empty"),
+        (["imagine", "a cat", "--steps", "0"], "The number of steps can't be 0. Use 1 to 1000."),
+        (["imagine", "a cat", "--width", "500"], "The width 500 is not divisible by 8. Use 496 or 504."),
+        (["imagine", "a cat", "-o", "cat.tiff"], "'cat.tiff' has no suffix"),
+        (["imagine", "a cat", "-o", "absent/cat.png"], "The folder of 'absent/cat.png' doesn't exist"),
+        (["imagine", "a cat", "--scheduler", "dpm"], "There is no scheduler 'dpm'"),
+        (["imagine", "a cat", "--style", "nowhere"], "There is no style 'nowhere'"),
+        (["imagine", "a cat", "--image", "photo.png"], "--image and --mask go with --again only"),
+        (["imagine", "a cat", "--again", "photo.png"], "has its prompt already"),
+        (["imagine", "--again", "photo.png"], "photo.png doesn't say how it was made"),
+        (["imagine", "--again", "absent.png"], "absent.png"),
+        (["edit", "absent.png", "a dog"], "absent.png"),
+        (["edit", "photo.png", "a dog", "--strength", "2"], "The strength can't be 2.0"),
+    ],
+)
+def test_wrong_input_is_one_sentence(run: Run, easel: Path, arguments: list[str], sentence: str) -> None:
+    before = set(easel.iterdir())
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr.replace("\n", " ")
+    assert set(easel.iterdir()) == before
+
+
+def test_ctrl_c_leaves_no_file(easel: Path) -> None:
+    command = [sys.executable, "-m", "sensorium", "imagine", "a cat", "--steps", "1000", "-o", "cat.png"]
+    painting = subprocess.Popen([*command, "--num-images", "100"], env=dict(os.environ), stderr=subprocess.PIPE)
+    time.sleep(8)  # most of it imports; no file is there at any time
+    assert painting.poll() is None
+    painting.send_signal(signal.SIGINT)
+    _, complaint = painting.communicate(timeout=30)
+    assert (complaint.decode().strip(), painting.returncode) == ("Cancelled.", 130)
+    assert {path.name for path in easel.iterdir()} == {"photo.png", "mask.png"}

@@ -1,0 +1,109 @@
+"""Pictures that know how they were made: what their files say, and that nothing half-written is left."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from sensorium.errors import InputError
+from sensorium.image_generation.generated_image import (
+    GeneratedImage,
+    GeneratedImages,
+    PictureSettings,
+    pixel_sum,
+    read_settings,
+)
+
+SETTINGS = PictureSettings(
+    kind="text-to-image",
+    prompt="a cat — 猫\nline two",
+    negative_prompt="",
+    seed=2**40,
+    width=12,
+    height=8,
+    model="someone/model",
+    revision="abc",
+    steps=20,
+    guidance_scale=7.5,
+    scheduler="euler",
+    loras=({"name": "ink.safetensors", "sha256": "00", "weight": 0.5},),
+)
+
+
+@pytest.fixture
+def picture() -> GeneratedImage:
+    return GeneratedImage.of(PIL.Image.effect_noise((12, 8), 80).convert("RGB"), SETTINGS)
+
+
+def test_it_is_a_pil_image(picture: GeneratedImage) -> None:
+    assert isinstance(picture, PIL.Image.Image)
+    assert picture.resize((6, 4)).size == (6, 4)
+    assert picture.settings == SETTINGS
+    assert pickle.loads(pickle.dumps(picture)).settings == SETTINGS
+    assert pickle.loads(pickle.dumps(picture)).tobytes() == picture.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_file_says_how_it_was_made(picture: GeneratedImage, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"picture{suffix}"
+    picture.save(path)
+    assert read_settings(path) == SETTINGS
+    assert read_settings(path.read_bytes()) == SETTINGS
+    assert read_settings(PIL.Image.open(path)) == SETTINGS
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_texts_in_a_png_are_for_other_programs_too(picture: GeneratedImage, tmp_path: Path) -> None:
+    picture.save(str(tmp_path / "picture.png"))
+    with PIL.Image.open(tmp_path / "picture.png") as opened:
+        texts = opened.text  # type: ignore[attr-defined]
+    assert texts["prompt"] == SETTINGS.prompt
+    assert (texts["seed"], texts["steps"], texts["size"]) == (str(2**40), "20", "12x8")
+    assert (texts["model"], texts["revision"], texts["scheduler"]) == ("someone/model", "abc", "euler")
+    assert texts["DigitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    assert texts["Software"].startswith("Sensorium ")
+
+
+def test_saving_leaves_nothing_half_written(picture: GeneratedImage, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="doesn't exist"):
+        picture.save(tmp_path / "absent" / "picture.png")
+    (tmp_path / "picture.png").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        picture.save(tmp_path / "picture.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_with_pils_own_arguments_it_is_pils_own_save(picture: GeneratedImage, tmp_path: Path) -> None:
+    picture.save(tmp_path / "small.jpg", quality=10)
+    picture.save(tmp_path / "picture.bmp")
+    with (tmp_path / "open.png").open("wb") as file:
+        picture.save(file, format="PNG")
+    for name in ("small.jpg", "picture.bmp", "open.png"):
+        with pytest.raises(InputError, match=f"{name} doesn't say how it was made"):
+            read_settings(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"kind": "text-to-image"}'])
+def test_texts_of_other_programs_are_not_settings(tmp_path: Path, text: str) -> None:
+    from sensorium.media.image import write_image
+
+    path = write_image(PIL.Image.new("RGB", (4, 4)), tmp_path / "other.png", metadata={"sensorium": text})
+    with pytest.raises(InputError, match=r"The picture .*other\.png doesn't say how it was made"):
+        read_settings(path)
+
+
+def test_a_list_tells_what_was_flagged(picture: GeneratedImage) -> None:
+    pictures = GeneratedImages([picture], notes=("A note",))
+    assert pictures.flagged == [False]
+    assert json.loads(json.dumps(pictures.to_dict()))["notes"] == ["A note"]
+
+
+def test_the_sum_of_pixels_is_of_pixels() -> None:
+    grey = PIL.Image.new("RGB", (4, 2), (9, 9, 9))
+    assert pixel_sum(None) == ""
+    assert pixel_sum(grey) == pixel_sum(grey.copy())
+    assert len({pixel_sum(grey), pixel_sum(grey.convert("L")), pixel_sum(grey.resize((2, 4)))}) == 3

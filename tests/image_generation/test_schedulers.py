@@ -1,0 +1,58 @@
+"""Schedulers by name: which of them suit a checkpoint, and what they do."""
+
+from __future__ import annotations
+
+import diffusers
+import pytest
+
+from sensorium import TextToImage
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.schedulers import SCHEDULERS, check_scheduler, make_scheduler, schedulers_for
+
+
+def test_every_name_paints(painter: TextToImage) -> None:
+    suitable = schedulers_for(painter.backend.pipeline().scheduler)  # type: ignore[attr-defined]
+    assert set(suitable) == set(SCHEDULERS) - {"flow-euler"}
+    pictures = [painter.generate("a cat", steps=2, seed=1, scheduler=name)[0] for name in suitable]
+    assert [picture.settings.scheduler for picture in pictures] == suitable
+    noisy = pictures[suitable.index("dpm++-2m-sde")]
+    assert painter.paint_again(noisy.settings).tobytes() == noisy.tobytes()
+
+
+def test_names_stand_for_what_they_say() -> None:
+    own = diffusers.PNDMScheduler(beta_schedule="scaled_linear", prediction_type="v_prediction")
+    made, name = make_scheduler(own, "dpm++-2m-sde-karras")
+    assert (type(made), name) == (diffusers.DPMSolverMultistepScheduler, "dpm++-2m-sde-karras")
+    assert made.config.algorithm_type == "sde-dpmsolver++"
+    assert made.config.use_karras_sigmas
+    assert (made.config.prediction_type, made.config.beta_schedule) == ("v_prediction", "scaled_linear")
+    assert not make_scheduler(own, "ddim")[0].config.clip_sample
+    again, name = make_scheduler(own, "PNDMScheduler")
+    assert (type(again), name) == (diffusers.PNDMScheduler, "PNDMScheduler")
+    assert again is not own
+
+
+def test_flow_matching_and_noise_prediction_do_not_mix() -> None:
+    flow = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
+    assert schedulers_for(flow) == ["flow-euler"]
+    with pytest.raises(UnsupportedError, match="'ddim' doesn't suit"):
+        make_scheduler(flow, "ddim")
+    with pytest.raises(UnsupportedError, match="'flow-euler' doesn't suit"):
+        make_scheduler(diffusers.DDIMScheduler(), "flow-euler")
+    sana = diffusers.DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
+    with pytest.raises(UnsupportedError, match="Leave out the scheduler"):
+        make_scheduler(sana, "euler")
+
+
+def test_consistency_models_take_other_schedulers_and_the_other_way_round() -> None:
+    assert "ddim" in schedulers_for(diffusers.LCMScheduler())
+    assert "lcm" in schedulers_for(diffusers.DDIMScheduler())
+    assert "lcm" not in schedulers_for(diffusers.EDMEulerScheduler())
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    check_scheduler(None)
+    check_scheduler("PNDMScheduler")
+    with pytest.raises(InputError) as caught:
+        check_scheduler("DPM++ 2M Karras")
+    assert caught.value.remedy.startswith("Did you mean 'dpm++-2m-karras'?")
