@@ -154,7 +154,7 @@ def test_equals_transformers(
             assert len(theirs) > inputs["input_ids"].shape[1]
             streamed = "".join(llava.stream(shown, turns, max_new_tokens=LENGTH))
             assert generated[-1][0] == theirs
-            assert streamed.strip().rstrip("\N{REPLACEMENT CHARACTER}") == answer.rstrip("\N{REPLACEMENT CHARACTER}")
+            assert streamed.strip() == answer
             answers.append(answer)
     # The check means something: another picture gets another answer.
     assert answers[0] != answers[1]

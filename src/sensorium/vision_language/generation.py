@@ -198,7 +198,7 @@ class _HandedOver(BaseStreamer):
 
 
 def pieces_of_text(tokens: Iterable[int], text_of: Callable[[list[int]], str]) -> Iterator[str]:
-    """Turn tokens into text as they come; a letter of several tokens waits for its last one.
+    """Turn tokens into text as they come; a letter of several tokens waits for its last one, and is left out without.
 
     Args:
         tokens: One after the other.
@@ -214,3 +214,8 @@ def pieces_of_text(tokens: Iterable[int], text_of: Callable[[list[int]], str]) -
         if len(after) > len(before) and not after.endswith(_REPLACEMENT):
             yield after[len(before) :]
             kept, said = kept[said:], len(kept) - said
+
+
+def complete_text(text: str) -> str:
+    """Return a text without a last letter that the longest answer cut in the middle, as in Chinese it may."""
+    return text.rstrip(_REPLACEMENT)

@@ -19,7 +19,7 @@ from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.vision_language.generation import Sampling, pieces_of_text, stream_tokens, write_tokens
+from sensorium.vision_language.generation import Sampling, complete_text, pieces_of_text, stream_tokens, write_tokens
 from sensorium.vision_language.image_text_processor import ChatFormat, open_processor, prepare_inputs
 from sensorium.vision_language.placed_model import open_placed
 
@@ -163,7 +163,7 @@ class ImageTextModel:
             tokens = write_tokens(run, sampling, busy=self._busy, progress=progress, cancel=cancel)
         if not self._model.config.is_encoder_decoder:
             tokens = tokens[:, inputs["input_ids"].shape[1] :]
-        return [self._text(row).strip() for row in tokens.tolist()]
+        return [complete_text(self._text(row)).strip() for row in tokens.tolist()]
 
     def _stream(
         self,
