@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ def test_cancel_stops_within_a_token_and_so_does_closing(starter: LanguageModel)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
-def test_greedy_text_is_that_of_transformers(family: str, tmp_path: Path) -> None:
+def test_greedy_text_is_that_of_transformers(
+    family: str, tmp_path: Path, parity: Callable[[str, str, str], None]
+) -> None:
     folder = tiny_causal_language_model(tmp_path / "model", family=family, chat=False, seed=3)
     model = LanguageModel(folder)
     prompt = "Once upon a time"
@@ -93,6 +96,7 @@ def test_greedy_text_is_that_of_transformers(family: str, tmp_path: Path) -> Non
     assert model.generate(prompt, max_new_tokens=40, repetition_penalty=1.3) == _by_transformers(
         folder, prompt, 40, repetition_penalty=1.3
     )
+    parity(f"LanguageModel, {family}", "AutoModelForCausalLM.generate", "token-identical")
 
 
 def test_a_chat_template_is_applied_once(tiny: Path) -> None:
@@ -135,12 +139,15 @@ def test_the_answer_ends_before_a_stop(tiny: Path) -> None:
     assert "".join(model.stream(messages, max_new_tokens=40, stop=[stop, "nowhere"])).strip() == stopped
 
 
-def test_a_gguf_file_is_converted_once_and_reads_the_same(tiny: Path, tmp_path: Path, sensorium_home: Path) -> None:
+def test_a_gguf_file_is_converted_once_and_reads_the_same(
+    tiny: Path, tmp_path: Path, sensorium_home: Path, parity: Callable[[str, str, str], None]
+) -> None:
     file = write_gguf(tiny, tmp_path / "tiny.gguf")
     exact = LanguageModel(file, dtype="float32")
     assert exact.model == "tiny"
     asked = "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
     assert exact.generate("Hello", max_new_tokens=20) == _by_transformers(tiny, asked, 20)
+    parity("LanguageModel, gguf", "AutoModelForCausalLM.generate on the weights it was made from", "token-identical")
     fast = LanguageModel(file)
     assert type(fast.backend).__name__ == "CTranslate2LanguageModel"
     assert fast.generate("Hello", max_new_tokens=20)

@@ -1,0 +1,95 @@
+"""transformers' own video processors, run without torchvision: the code that ours is held against.
+
+Their modules import torchvision at the top, and use it for two things only: resizing, which torch does itself with the
+same arithmetic, and ``(pixels - mean) / std``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+_MODULES = (
+    "torchvision",
+    "torchvision.transforms",
+    "torchvision.transforms.v2",
+    "torchvision.transforms.v2.functional",
+)
+_CLASSES = {
+    "qwen2_vl": "Qwen2VLVideoProcessor",
+    "qwen2_5_vl": "Qwen2VLVideoProcessor",
+    "qwen3_vl": "Qwen3VLVideoProcessor",
+    "video_llama_3": "VideoLlama3VideoProcessor",
+}
+
+
+def library_inputs(
+    family: str, frames: Sequence[PIL.Image.Image], settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, torch.Tensor]:
+    """Return what the family's own video processor makes of frames.
+
+    Args:
+        family: Of the checkpoint.
+        frames: RGB pictures of equal size.
+        settings: The checkpoint's ``video_preprocessor_config.json``.
+        monkeypatch: Takes the stand-ins away after the test.
+    """
+    from transformers.image_processing_backends import TorchvisionBackend
+    from transformers.image_utils import SizeDict
+
+    monkeypatch.setattr(TorchvisionBackend, "resize", _resize)
+    monkeypatch.setattr(TorchvisionBackend, "normalize", _normalize)
+    processor_class = _class(family)
+    processor = object.__new__(processor_class)
+    processor.max_video_tokens = processor_class.__dict__.get("max_video_tokens", 0)
+    film = torch.from_numpy(np.stack([np.asarray(frame) for frame in frames])).permute(0, 3, 1, 2)
+    options = {"cap_pixels_per_frame": False} if family.startswith("qwen") else {"use_token_compression": True}
+    found = processor._preprocess(
+        [film],
+        do_resize=True,
+        size=SizeDict(**settings["size"]),
+        resample=3,
+        do_rescale=True,
+        rescale_factor=1 / 255,
+        do_normalize=True,
+        image_mean=tuple(settings["image_mean"]),
+        image_std=tuple(settings["image_std"]),
+        patch_size=settings["patch_size"],
+        temporal_patch_size=settings["temporal_patch_size"],
+        merge_size=settings["merge_size"],
+        **options,
+    )
+    return dict(found)
+
+
+def _class(family: str) -> Any:
+    name = "qwen2_vl" if family == "qwen2_5_vl" else family
+    absent = [module for module in _MODULES if module not in sys.modules]
+    for module in absent:
+        sys.modules[module] = types.ModuleType(module)
+    try:
+        module = importlib.import_module(f"transformers.models.{name}.video_processing_{name}")
+    finally:
+        for stand_in in absent:
+            del sys.modules[stand_in]
+    return getattr(module, _CLASSES[family])
+
+
+def _resize(self: Any, image: torch.Tensor, size: Any, resample: Any = None, **options: Any) -> torch.Tensor:
+    flat = image.flatten(0, -4).float()
+    resized = torch.nn.functional.interpolate(flat, (size.height, size.width), mode="bicubic", antialias=True)
+    whole = resized.round().clamp(0, 255).to(torch.uint8)
+    return whole.view(*image.shape[:-2], size.height, size.width)
+
+
+def _normalize(self: Any, image: torch.Tensor, mean: Any, std: Any, **options: Any) -> torch.Tensor:
+    shape = (-1, 1, 1)
+    return (image.float() - torch.as_tensor(mean).view(shape)) / torch.as_tensor(std).view(shape)
