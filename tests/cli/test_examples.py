@@ -18,6 +18,7 @@ from tests import real_media
 from tests.checkpoints.annotators import tiny_depth_anything
 from tests.checkpoints.controlnet import tiny_controlnet
 from tests.checkpoints.diffusion import tiny_stable_diffusion
+from tests.checkpoints.speech import tiny_csm, tiny_vits
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.usefixtures("loaded_clip", "loaded_answerers")
@@ -53,6 +54,7 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
         (short_film, "film.mp4"),
     ):
         shutil.copy(source, folder / name)
+    shutil.copy(real_media.speech_clips("en")[0].path, folder / "voice.wav")
     (folder / "story.txt").write_text("Once upon a time there was a cat.")
     (folder / "wildcards").mkdir()
     (folder / "wildcards" / "colour.txt").write_text("red\ngreen\n")
@@ -67,11 +69,19 @@ def control_substitutes(tmp_path_factory: pytest.TempPathFactory) -> str:
     network = tiny_controlnet(folder / "controlnet", base)
     substitutes = {
         "stable-diffusion-v1-5": base,
+        "stable-diffusion-2-1": base,
         **{f"sd-controlnet-{kind}": network for kind in ("openpose", "canny", "depth")},
         "depth-anything-v2-small": tiny_depth_anything(folder / "depth"),
         "vitpose-base": "blazepose-poses",
     }
     return ",".join(f"{name}={used}" for name, used in substitutes.items())
+
+
+@pytest.fixture(scope="module")
+def voice_substitutes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Tiny checkpoints in the place of the chapter's voice and of the one that clones."""
+    folder = tmp_path_factory.mktemp("voices")
+    return f"mms-tts-eng={tiny_vits(folder / 'vits')},csm-1b={tiny_csm(folder / 'csm')}"
 
 
 def test_there_are_examples() -> None:
@@ -99,8 +109,17 @@ def test_example(
         assert run("control", "scene.jpg", "--map-only", "-c", "canny", "-o", "edges.png").exit_code == 0
         monkeypatch.setenv("SENSORIUM_PROFILE", "standard")
         monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("control_substitutes"))
+    if example.startswith(("sensorium imagine ", "sensorium edit ")):
+        substitutes: str = request.getfixturevalue("control_substitutes")
+        painter = substitutes.partition("stable-diffusion-2-1=")[2].partition(",")[0]
+        monkeypatch.setenv("SENSORIUM_PROFILE", "standard")
+        monkeypatch.setenv("SENSORIUM_SUBSTITUTE", f"{substitutes},{Path(painter).name}={painter}")
+        assert run("imagine", "a cat", "--steps", "2", "-o", "painted.png").exit_code == 0
+        shutil.copy("painted.png", "mask.png")
     if example.startswith("sensorium prompt ") and "--tokens" in example:
         monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("control_substitutes"))
+    if example.startswith("sensorium clone ") or "mms-tts-eng" in example:
+        monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("voice_substitutes"))
     piped = re.fullmatch(r"echo '(.*)' \| sensorium (.*)", example)
     arguments = shlex.split(piped[2] if piped else example.removeprefix("sensorium "))
     result = run(*arguments, input=f"{piped[1] if piped else 'What is it?'}\n")
