@@ -126,6 +126,10 @@ def test_a_missing_wildcard_names_the_folder_and_what_is_there(engineer: PromptE
         PromptEngineer().all_variations("a __colour__ car")
     with pytest.raises(InputError, match="There is no such folder"):
         PromptEngineer(wildcards=folder / "absent").all_variations("a __colour__ car")
+    for number in range(30):
+        (folder / f"list{number:02d}.txt").write_text("word\n")
+    with pytest.raises(InputError, match="__list16__ and more"):
+        engineer.all_variations("a __vehicle__")
     (folder / "empty").mkdir()
     with pytest.raises(InputError, match="It holds no text files at all"):
         PromptEngineer(wildcards=folder / "empty").all_variations("a __colour__ car")

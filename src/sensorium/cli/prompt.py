@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
             "sensorium prompt 'a lighthouse' --negative cartoon --negative text --json",
             "sensorium prompt 'a {red|green|blue} car in the {rain|snow}' --variations 4 --seed 1",
             "sensorium prompt 'a __colour__ bird' --wildcards wildcards --all-variations",
-            "sensorium prompt '(a very old lighthouse:1.3), [fog]' --tokens --model stable-diffusion-v1-5",
+            "sensorium prompt '(a very old lighthouse:1.3), (fog:0.8)' --tokens --model stable-diffusion-v1-5",
             "sensorium prompt --list-styles",
         ),
     )(prompt)

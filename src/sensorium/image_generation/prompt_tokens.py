@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,19 +104,29 @@ def _count_chunked(prompt: str, tokenizers: dict[str, Any], checkpoint: Checkpoi
 
 
 def _count_plain(prompt: str, tokenizers: dict[str, Any], pipeline_class: str, checkpoint: Checkpoint) -> PromptLength:
-    longest = _longest_sequence(pipeline_class)
+    counts = count_in_one_piece(prompt, tokenizers, _longest_sequence(pipeline_class))
+    lost = min((count.beyond for count in counts), key=len)
+    return PromptLength(checkpoint.name, counts, 1, lost)
+
+
+def count_in_one_piece(prompt: str, tokenizers: Mapping[str, Any], longest: int = 0) -> tuple[TokenCount, ...]:
+    """Count a prompt's tokens for text encoders that read it in one piece, brackets and all.
+
+    Args:
+        prompt: What they read.
+        tokenizers: By their names in the checkpoint.
+        longest: How many tokens, with begin and end signs, encoders other than CLIP's are given; 0 for no such limit.
+    """
     counts = []
     for name, tokenizer in tokenizers.items():
-        signs = len(tokenizer("").input_ids)
         most = int(tokenizer.model_max_length)
         if longest and not type(tokenizer).__name__.startswith("CLIP"):
             most = min(most, longest)
+        window = most - int(tokenizer.num_special_tokens_to_add())
         read = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        window = most - signs
         beyond = prompt[read.offset_mapping[window][0] :] if len(read.input_ids) > window else ""
         counts.append(TokenCount(name, len(read.input_ids), window, _whole_words(beyond, prompt)))
-    lost = min((count.beyond for count in counts), key=len)
-    return PromptLength(checkpoint.name, tuple(counts), 1, lost)
+    return tuple(counts)
 
 
 def _whole_words(beyond: str, prompt: str) -> str:

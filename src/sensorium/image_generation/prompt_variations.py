@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,6 +31,8 @@ _LARGEST_FILE = 10_000_000
 _DEEPEST = 50
 _RETRIES = 50
 _SHOWN_NAMES = 20
+_LISTED_NAMES = 1000
+_SEARCHED_FOLDERS = 1000
 
 _PIECES = re.compile(r"\\[{}|]|[{}|]|__[\w-]+?(?:/[\w-]+?)*__|[^\\{}|_]+|[\\_]")
 _WILDCARD = re.compile(r"__(.+)__")
@@ -352,13 +355,21 @@ def _there(folder: Path, name: str) -> str:
     """Tell what a folder of wildcards holds, and what may have been meant."""
     if not folder.is_dir():
         return "There is no such folder; name another one"
-    names = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.txt"))
+    names = sorted(itertools.islice(_names(folder), _LISTED_NAMES))
     near = difflib.get_close_matches(name, names, n=1)
     if near:
         return f"Did you mean __{near[0]}__?"
     shown = ", ".join(f"__{found}__" for found in names[:_SHOWN_NAMES])
-    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    more = " and more" if len(names) > _SHOWN_NAMES else ""
     return f"It has {shown}{more}" if names else "It holds no text files at all"
+
+
+def _names(folder: Path) -> Iterator[str]:
+    for place, folders, files in itertools.islice(os.walk(folder), _SEARCHED_FOLDERS):
+        folders.sort()
+        for file in sorted(files):
+            if file.endswith(".txt"):
+                yield (Path(place) / file).relative_to(folder).with_suffix("").as_posix()
 
 
 def _beginning(prompt: str) -> str:
