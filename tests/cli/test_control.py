@@ -153,3 +153,19 @@ def test_several_pictures_and_image_to_image(run: Run, standard: None, photo: Pa
     assert result.exit_code == 0, result.stderr
     assert [line.partition(":")[0] for line in result.stdout.splitlines()] == ["output-1.png", "output-2.png"]
     assert Path("output-2.png").is_file()
+
+
+def test_painted_again(run: Run, standard: None, hub: Path, photo: Path) -> None:
+    model = ["--model", str(hub / "sd")]
+    painting = ["-c", "canny", "--steps", "2", "--save-map", "map.png", "-o", "statue.png"]
+    assert run("control", photo, "a bronze statue", *painting, *model).exit_code == 0
+    for source in ([photo], ["--map", "canny=map.png"]):
+        again = run("control", *source, "--again", "statue.png", "-o", "again.png", *model)
+        assert again.exit_code == 0, again.stderr
+        assert again.stdout == "again.png: the same picture, pixel for pixel\n"
+    wrong = run("control", photo, "a castle", "--again", "statue.png", *model)
+    assert wrong.exit_code == 2
+    assert "has its prompt already" in wrong.stderr
+    alone = run("control", "--again", "statue.png", *model)
+    assert alone.exit_code == 2
+    assert "neither a reference picture nor a ready-made map" in alone.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -24,6 +24,7 @@ from sensorium.cli.painting import (
     Seed,
     Width,
     picture_files,
+    save_again,
     save_pictures,
 )
 from sensorium.errors import InputError
@@ -101,6 +102,14 @@ def control(
     strength: Annotated[
         float, typer.Option("--strength", metavar="NUMBER", help="How much of --init may change, 0 to 1.")
     ] = 0.75,
+    again: Annotated[
+        Text,
+        typer.Option(
+            "--again",
+            metavar="PICTURE",
+            help="Make a picture again, by what its file says, with its REFERENCE or its maps.",
+        ),
+    ] = None,
     output: Output = "output.png",
     negative_prompt: Negative = "",
     num_images: Count = 1,
@@ -132,6 +141,17 @@ def control(
                 )
             _make_map(call, reference, controls or [_DEFAULT], settings, checkpoints, device, output)
             return
+        generating: dict[str, Any] = {
+            "model": model,
+            "controlnets": dict(_pair("--controlnet", argument, "canny=NAME") for argument in controlnets or ()),
+            "annotators": checkpoints,
+            "device": device,
+        }
+        if again is not None:
+            if prompt is not None:
+                raise InputError("A picture that is made again has its prompt already", "Leave out the prompt")
+            _paint_again(call, again, reference, ready, init, generating, output)
+            return
         if settings:
             raise InputError("--set is for --map-only", "Make the map first, then paint with it: --map canny=edges.png")
         kinds = list(dict.fromkeys([*(controls or ()), *ready])) or [_DEFAULT]
@@ -144,12 +164,7 @@ def control(
         from sensorium.image_generation.controlnet import ControlNetGenerator
         from sensorium.media.image import write_image
 
-        with ControlNetGenerator(
-            model,
-            controlnets=dict(_pair("--controlnet", argument, "canny=NAME") for argument in controlnets or ()),
-            annotators=checkpoints,
-            device=device,
-        ) as generator:
+        with ControlNetGenerator(**generating) as generator:
             pictures = generator.generate(
                 None if reference is None else Input(reference).source,
                 prompt or "",
@@ -174,6 +189,35 @@ def control(
             write_image(drawn, file)
             call.note(f"{file}: the map")
         save_pictures(call, pictures, files)
+
+
+def _paint_again(
+    call: Call,
+    again: str,
+    reference: str | None,
+    ready: Mapping[str, str],
+    init: str | None,
+    generating: dict[str, Any],
+    output: str,
+) -> None:
+    from sensorium.image_generation.controlnet import ControlNetGenerator
+    from sensorium.image_generation.generated_image import read_settings
+
+    source = Input(again).source
+    settings = read_settings(source)
+    kinds = [table["control"] for table in (settings.options or {}).get("controls", ())]
+    (file,) = picture_files(output, 1)
+    generating["model"] = generating["model"] or settings.model
+    with ControlNetGenerator(**generating) as generator:
+        made = generator.paint_again(
+            settings,
+            reference_image=None if reference is None else Input(reference).source,
+            control_image=[ready.get(kind) for kind in kinds],
+            init_image=init,
+            progress=call.progress,
+            cancel=cancel,
+        )
+    save_again(call, made, file, source, settings)
 
 
 def _make_map(

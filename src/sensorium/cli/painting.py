@@ -15,7 +15,8 @@ from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, example
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
-    from sensorium.image_generation.text_to_image import GeneratedImages, PictureSettings
+    from sensorium.image_generation.text_to_image import GeneratedImage, GeneratedImages, PictureSettings
+    from sensorium.media.image import ImageSource
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -203,7 +204,6 @@ def _paint_again(
     device: str,
 ) -> None:
     from sensorium.image_generation.text_to_image import TextToImage, read_settings
-    from sensorium.media.image import read_image
 
     source = Input(again).source
     settings = read_settings(source)
@@ -212,6 +212,21 @@ def _paint_again(
     made = text_to_image.paint_again(
         settings, init_image=image, mask_image=mask, lora=lora, progress=call.progress, cancel=cancel
     )
+    save_again(call, made, file, source, settings)
+
+
+def save_again(call: Call, made: GeneratedImage, file: Path, source: ImageSource, settings: PictureSettings) -> None:
+    """Save a picture that was made again, and say whether it is the same.
+
+    Args:
+        call: Shows it.
+        made: The picture.
+        file: Where to.
+        source: The picture as it was.
+        settings: What that one says of itself.
+    """
+    from sensorium.media.image import read_image
+
     made.save(file)
     identical = made.tobytes() == read_image(source).tobytes()
     text = f"{file}: {'the same picture, pixel for pixel' if identical else _difference(settings, made.settings)}"
