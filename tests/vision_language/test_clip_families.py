@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sensorium import CLIP
-from sensorium.errors import InputError, ModelUnavailableError
+from sensorium.errors import InputError, InsufficientMemoryError, ModelUnavailableError
 from tests import real_media
 from tests.checkpoints import dual_encoders
 
@@ -124,6 +124,19 @@ def test_a_text_beyond_the_window_is_never_cut(name: str, request: pytest.Fixtur
     assert clip.encode_text("cat " * 62).shape[0] == 1
     with pytest.raises(InputError, match=r"has 65 tokens, and tiny-\S+ reads at most 64"):
         clip.encode_text("cat " * 63)
+
+
+def test_running_out_of_memory_is_one_sentence(
+    pair: CLIP, images: list[PIL.Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: torch.Tensor) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(pair.backend._model, "get_image_features", refuse)
+    with pytest.raises(
+        InsufficientMemoryError, match="A batch of 5 images for tiny-lit needs more memory than is left"
+    ):
+        pair.encode_image(images)
 
 
 def test_a_checkpoint_of_another_family_is_one_sentence(altclip: CLIP, tmp_path: Path) -> None:
