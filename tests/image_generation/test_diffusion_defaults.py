@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sensorium import TextToImage
+from sensorium.models import catalog
 from tests.checkpoints import diffusion as tiny
 
 TRAILING = {"timestep_spacing": "trailing"}
@@ -34,12 +35,12 @@ TRAILING = {"timestep_spacing": "trailing"}
 )
 def test_steps_and_guidance(tmp_path: Path, settings: dict[str, Any], steps: int, guidance: float) -> None:
     with TextToImage(tiny.tiny_stable_diffusion(tmp_path / "checkpoint", **settings)) as text_to_image:
-        backend: Any = text_to_image.backend
         from sensorium.image_generation.diffusion_defaults import diffusion_defaults
 
+        backend: Any = text_to_image.backend
         own = backend.pipeline()
         for kind in backend.kinds:
-            defaults = diffusion_defaults(backend.pipeline(kind), own)
+            defaults = diffusion_defaults(backend.pipeline(kind), own, text_to_image.checkpoint)
             assert (defaults.steps, defaults.guidance_scale) == (steps, guidance)
         picture = text_to_image.generate("a cat", steps=None if steps < 10 else 2, seed=1)[0]
         assert picture.settings.guidance_scale == guidance
@@ -58,3 +59,13 @@ def test_sizes(tmp_path: Path, build: Any, factor: int, native: int) -> None:
     with TextToImage(build(tmp_path / "checkpoint")) as text_to_image:
         backend: Any = text_to_image.backend
         assert (backend.size_factor, backend.native_side) == (factor, native)
+
+
+def test_the_catalog_knows_what_a_configuration_does_not_tell(tmp_path: Path) -> None:
+    from sensorium.image_generation.diffusion_defaults import diffusion_defaults
+
+    with TextToImage(tiny.tiny_stable_diffusion(tmp_path / "checkpoint")) as text_to_image:
+        backend: Any = text_to_image.backend
+        own = backend.pipeline()
+        turbo = diffusion_defaults(own, own, catalog.named("z-image-turbo"))
+        assert (turbo.steps, turbo.guidance_scale) == (9, 0.0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorium.image_generation.painting import SIDE_FACTOR
+from sensorium.models.catalog import Checkpoint
 
 _FEW_STEPS = 4
 _EMBEDDED_GUIDANCE = 8.0
@@ -32,12 +33,13 @@ class DiffusionDefaults:
     reads_negative_prompts: bool
 
 
-def diffusion_defaults(pipeline: Any, own: Any) -> DiffusionDefaults:
-    """Tell the right numbers: those of few-step checkpoints, else what the checkpoint's own pipeline has as defaults.
+def diffusion_defaults(pipeline: Any, own: Any, checkpoint: Checkpoint) -> DiffusionDefaults:
+    """Tell the right numbers: from the catalog, from the configuration, else the defaults of the checkpoint's pipeline.
 
     Args:
         pipeline: The one that is to paint. Its own defaults may be others: those of FLUX's image-to-image pipeline are.
         own: The one that the checkpoint names.
+        checkpoint: Its catalog entry.
     """
     parameters, own_parameters = call_parameters(pipeline), call_parameters(own)
     argument = _guidance_argument(parameters)
@@ -50,6 +52,8 @@ def diffusion_defaults(pipeline: Any, own: Any) -> DiffusionDefaults:
     few = _few_step_guidance(pipeline, embedded, flux_like)
     if few is not None and steps > _FEW_STEPS:
         steps, guidance = _FEW_STEPS, few
+    steps = checkpoint.steps or steps
+    guidance = guidance if checkpoint.guidance_scale is None else checkpoint.guidance_scale
     return DiffusionDefaults(steps, guidance, argument, reads_negative)
 
 
@@ -93,6 +97,8 @@ def _few_step_guidance(pipeline: Any, embedded: bool, flux_like: bool) -> float 
     scheduler = pipeline.scheduler
     if type(scheduler).__name__ == "LCMScheduler" or embedded:
         return _EMBEDDED_GUIDANCE if embedded else 1.0
+    if getattr(pipeline.config, "is_distilled", False):
+        return 1.0  # FLUX.2 klein
     if flux_like and _config(pipeline, "transformer", "guidance_embeds") is False:
         return 0.0  # FLUX.1 schnell; its undistilled sister takes guidance as an input
     # Turbo and Lightning checkpoints start at the very last timestep. So do those trained to zero signal, slowly.

@@ -203,7 +203,7 @@ class DiffusionBackend:
             )
         scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, request.scheduler)
         pipeline = self.pipeline(request.kind, controlnet, scheduler=scheduler)
-        defaults = diffusion_defaults(pipeline, self._pipeline)
+        defaults = diffusion_defaults(pipeline, self._pipeline, self.checkpoint)
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
         notes = plan.notes
         seed = random.randint(0, _LARGEST_RANDOM_SEED) if request.seed is None else request.seed
@@ -261,6 +261,8 @@ class DiffusionBackend:
             return {name: value for name, value in embeddings.arguments().items() if name in parameters}, ()
         notes = check_prompt_window(pipeline, request.prompt)
         arguments: dict[str, Any] = {"prompt": request.prompt}
+        if negative is None and defaults.guidance_argument == "true_cfg_scale":
+            negative = " "  # without any, these pipelines leave guidance out
         if negative is not None and "negative_prompt" in parameters:
             arguments["negative_prompt"] = negative
         return arguments, notes

@@ -87,6 +87,8 @@ class Checkpoint:
         installed: An importable package that carries the weights, or "".
         folder: A local folder that holds the checkpoint, or "".
         endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
+        steps: Denoising steps that a painter was made for; 0 where its own configuration tells.
+        guidance_scale: Likewise the guidance that it was made for, or None.
         licence: SPDX identifier or the licence's name.
         size_bytes: Size of all files, roughly; 0 if unknown.
         memory_bytes: Memory needed to run on a CPU, roughly; 0 if unknown. In half precision weights need half.
@@ -113,6 +115,8 @@ class Checkpoint:
     installed: str = ""
     folder: str = ""
     endpoint: str = ""
+    steps: int = 0
+    guidance_scale: float | None = None
     licence: str = ""
     size_bytes: int = 0
     memory_bytes: int = 0
