@@ -22,6 +22,7 @@ COMMANDS = {
     "caption",
     "chat",
     "classify",
+    "clone",
     "doctor",
     "index",
     "models",

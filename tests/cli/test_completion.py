@@ -15,6 +15,8 @@ from tests.cli.conftest import Program
         ("sensorium transcribe --model whisper-b", {"whisper-base"}, {"hibari"}),
         ("sensorium speak --model ", {"hibari"}, {"whisper-base"}),
         ("sensorium transcribe --language f", {"fr", "fi"}, {"en"}),
+        ("sensorium speak --language f", {"fr", "fi"}, {"en"}),
+        ("sensorium clone --model ", {"csm-1b"}, {"whisper-base"}),
         ("sensorium transcribe x.mp3 --format v", {"vtt"}, {"srt"}),
         ("sensorium prompt x --style w", {"watercolor"}, {"anime"}),
         ("sensorium caption --profile s", {"starter", "standard"}, {"best"}),

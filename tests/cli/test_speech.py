@@ -1,4 +1,4 @@
-"""``sensorium transcribe``, ``translate`` and ``speak``, on recorded human speech."""
+"""``sensorium transcribe`` and ``translate``, on recorded human speech."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from pathlib import Path
 import jiwer
 import pytest
 
-from sensorium.media.audio import probe_audio
 from sensorium.media.subtitles import parse_subtitles
 from sensorium.speech.speech_to_text import SpeechToText
 from tests import real_media
-from tests.cli.conftest import Program, Run, documents
+from tests.cli.conftest import Run, documents
 
 _PLAIN = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
 REFERENCE = real_media.speech_clips("en")[0].text
@@ -124,60 +123,3 @@ def test_what_cannot_be_done_is_said_before_any_work(run: Run, desk: Path, argum
     assert (result.exit_code, result.stdout) == (2, "")
     assert sentence in result.stderr
     assert {path: path.stat().st_size for path in desk.rglob("*")} == before
-
-
-def test_speech_goes_into_a_file_and_says_the_words(run: Run, desk: Path, loaded_whisper: SpeechToText) -> None:
-    result = run("speak", "Hello, this is a text to speech example.", "-o", "hello.mp3", "--seed", "1")
-    assert (result.exit_code, result.stdout) == (0, "hello.mp3\n")
-    assert "a generated voice" in result.stderr
-    assert _error_rate(loaded_whisper.transcribe("hello.mp3").text, "Hello, this is a text to speech example") < 0.2
-
-
-def test_speak_reads_a_file_or_standard_input(run: Run, desk: Path) -> None:
-    (desk / "story.txt").write_text("\ufeffOnce upon a time.\n", encoding="utf-8")
-    (document,) = documents(run("speak", "--file", "story.txt", "-o", "a.wav", "--seed", "3", "--json").stdout)
-    assert (document["output"], document["sample_rate"], document["model"]) == ("a.wav", 24000, "hibari")
-    assert document["duration"] == pytest.approx(probe_audio("a.wav").duration)
-    assert run("speak", "-", "-o", "b.wav", "--seed", "3", input="Once upon a time.\n").exit_code == 0
-    assert (desk / "a.wav").read_bytes() == (desk / "b.wav").read_bytes()
-    assert run("speak", "Once upon a time.", "-o", "slow.wav", "--speed", "0.5").exit_code == 0
-    assert probe_audio("slow.wav").duration > 1.5 * probe_audio("a.wav").duration  # type: ignore[operator]
-
-
-def test_a_file_name_as_text_gets_a_hint(run: Run, desk: Path) -> None:
-    (desk / "story.txt").write_text("Once upon a time.")
-    assert "--file 'story.txt' reads the file aloud" in run("speak", "story.txt", "-o", "a.wav").stderr
-
-
-def test_sound_goes_to_a_pipe(program: Program, desk: Path) -> None:
-    done = program("speak", "Hello there.", "-o", "-", encoding="latin-1")
-    assert done.returncode == 0
-    assert done.stdout.startswith("RIFF")
-    (desk / "piped.wav").write_bytes(done.stdout.encode("latin-1"))
-    assert (probe_audio("piped.wav").duration or 0) > 0.5
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ([], "There is no text to speak"),
-        (["Hello", "--file", "x.txt"], "There are two texts to speak"),
-        (["--file", "nothere.txt"], "The text file 'nothere.txt' can't be read"),
-        (["--file", "cat.jpg"], "is not UTF-8"),
-        (["Hello", "-o", "hello.docx"], "hello.docx"),
-        (["Hello", "--speed", "9"], "speed"),
-        (["Hello", "-o", "-", "--json"], "Sound can't be printed here"),
-    ],
-)
-def test_what_cannot_be_spoken(run: Run, desk: Path, arguments: list[str], sentence: str) -> None:
-    before = set(desk.rglob("*"))
-    result = run("speak", *arguments)
-    assert result.exit_code == 2
-    assert sentence in result.stderr
-    assert set(desk.rglob("*")) == before
-
-
-def test_another_language_is_refused(run: Run, desk: Path) -> None:
-    result = run("speak", "你好，世界", "-o", "hello.wav")
-    assert result.exit_code == 2
-    assert not (desk / "hello.wav").exists()

@@ -16,6 +16,7 @@ _TASKS = {
     "caption": ("image-question-answering",),
     "chat": ("image-chat",),
     "classify": ("image-text-similarity",),
+    "clone": ("text-to-speech",),
     "control": ("text-to-image",),
     "edit": ("text-to-image",),
     "imagine": ("text-to-image",),

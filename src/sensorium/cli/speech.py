@@ -1,10 +1,7 @@
-"""``sensorium transcribe``, ``translate`` and ``speak``: speech to text and text to speech."""
+"""``sensorium transcribe`` and ``translate``: speech to text."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -15,10 +12,10 @@ import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_formats, complete_languages
-from sensorium.cli.inputs import STANDARD_INPUT, Input, gather, read_standard_input, stands_for_several
+from sensorium.cli.inputs import Input, gather, stands_for_several
 from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
-from sensorium.cli.terminal import clock, one_line
+from sensorium.cli.terminal import one_line
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,14 +70,6 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=panel,
         epilog=examples("sensorium translate entrevista.wav", "sensorium translate entrevista.wav -o english.vtt"),
     )(translate)
-    app.command(
-        rich_help_panel=panel,
-        epilog=examples(
-            "sensorium speak 'Hello, this is a text-to-speech example.' -o hello.wav",
-            "sensorium speak --file story.txt -o story.mp3 --speed 0.9",
-            "echo 'Dinner is ready.' | sensorium speak - -o dinner.opus",
-        ),
-    )(speak)
 
 
 @command
@@ -224,82 +213,3 @@ def _cues(result: Transcription, form: str, words: bool) -> list[Cue]:
     if words:
         return [Cue(word.start, word.end, word.text.strip()) for part in result.segments for word in part.words]
     return subtitle_cues(result, form)
-
-
-@command
-def speak(
-    text: Annotated[Text, typer.Argument(metavar="TEXT", help="What to say; - is standard input.")] = None,
-    file: Annotated[Text, typer.Option("--file", metavar="FILE", help="A text file to read aloud.")] = None,
-    output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="A .wav, .flac, .mp3 or .opus file; - is WAV on standard output.",
-        ),
-    ] = "output.wav",
-    speed: Annotated[float, typer.Option("--speed", metavar="FACTOR", help="1 is natural, 2 twice as fast.")] = 1.0,
-    seed: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--seed", metavar="NUMBER", help="Makes the voice say it the same way again."),
-    ] = None,
-    language: Annotated[
-        Text, typer.Option("--language", "-l", metavar="CODE", help="The language of the text.")
-    ] = None,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Read a text aloud into an audio file."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.media.audio import probe_audio
-        from sensorium.speech.text_to_speech import TextToSpeech
-
-        if output == STANDARD_INPUT and (as_json or sys.stdout.isatty()):
-            raise InputError("Sound can't be printed here", "Name a file with -o, or pipe the command into a player")
-        words = _text_to_speak(text, file)
-        if text and text != STANDARD_INPUT and Path(text).is_file():
-            call.note(f"Saying the words {text!r}; --file {text!r} reads the file aloud.")
-        voice = call.open(TextToSpeech(model, device=device))
-        with tempfile.TemporaryDirectory(prefix="sensorium-speech-") as folder:
-            path = str(Path(folder) / "speech.wav") if output == STANDARD_INPUT else output
-            voice.synthesize(
-                words, path, speed=speed, seed=seed, language=language, progress=call.progress, cancel=cancel
-            )
-            if output == STANDARD_INPUT:
-                call.clear_progress()
-                with Path(path).open("rb") as stream:
-                    shutil.copyfileobj(stream, sys.stdout.buffer)
-                return
-        sound = probe_audio(path)
-        call.show(
-            None,
-            {"output": path, "duration": sound.duration, "sample_rate": sound.sample_rate, "model": voice.model},
-            path,
-        )
-        call.note(f"{clock(sound.duration or 0.0)} of speech by {voice.model}, a generated voice")
-
-
-def _text_to_speak(text: str | None, file: str | None) -> str:
-    if (text is None) == (file is None):
-        raise InputError(
-            "There is no text to speak" if text is None else "There are two texts to speak",
-            "Give a text, or --file with a text file, or - to read standard input",
-        )
-    if text is not None and text != STANDARD_INPUT:
-        return text
-    if text == STANDARD_INPUT or file == STANDARD_INPUT:
-        data, name = read_standard_input(), "standard input"
-    else:
-        assert file is not None
-        try:
-            data, name = Path(file).read_bytes(), repr(file)
-        except OSError as error:
-            raise InputError(f"The text file {file!r} can't be read: {error.strerror}", "Check the name") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"The text in {name} is not UTF-8", "Save it as UTF-8 text") from None

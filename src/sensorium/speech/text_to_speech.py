@@ -180,7 +180,7 @@ class TextToSpeech(Task[Voice]):
         """
         from sensorium.speech.reference_recording import find_reference
 
-        statement = _statement(consent)
+        statement = consent_statement(consent)
         seed = secrets.randbelow(2**32) if seed is None else seed
         readable = self._readable(text, speed, seed, language)
         recording = find_reference(reference_audio, whole=bool(reference_text), cancel=cancel)
@@ -257,12 +257,12 @@ class TextToSpeech(Task[Voice]):
         return "cpu"
 
 
-def _known(languages: tuple[str, ...]) -> tuple[str, ...]:
-    return () if languages == ("multilingual",) else languages
+def consent_statement(consent: Any) -> str:
+    """Return a statement of consent on one line.
 
-
-def _statement(consent: Any) -> str:
-    """Return a statement of consent on one line; refuse one that states nothing."""
+    Raises:
+        InputError: It states nothing, or it is longer than 500 characters.
+    """
     statement = " ".join(consent.split()) if isinstance(consent, str) else ""
     remedy = "Say who agreed to it, such as consent='I am the speaker' or consent='Maria Rossi agreed on 3 May 2026'"
     if sum(character.isalpha() for character in statement) < 2:
@@ -274,6 +274,10 @@ def _statement(consent: Any) -> str:
     if len(statement) > _LONGEST_STATEMENT:
         raise InputError(f"The statement of consent has more than {_LONGEST_STATEMENT} characters", remedy)
     return statement
+
+
+def _known(languages: tuple[str, ...]) -> tuple[str, ...]:
+    return () if languages == ("multilingual",) else languages
 
 
 def _cloning_checkpoint() -> str:
