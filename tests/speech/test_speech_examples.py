@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from sensorium.media.audio import read_audio, write_audio
+from sensorium.media.audio import probe_audio, read_audio, write_audio
 from sensorium.media.subtitles import parse_subtitles
+from sensorium.models import catalog, store
 from tests import real_media
-from tests.speech.conftest import SAMPLE_RATE, silence
+from tests.checkpoints.speech import tiny_whisper
+from tests.speech.conftest import SAMPLE_RATE, comment_of, silence
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -38,3 +41,21 @@ def test_speech_to_text(tmp_path: Path) -> None:
 def test_text_to_speech(tmp_path: Path) -> None:
     assert run("text_to_speech.py", tmp_path) == "Audio saved to hello.wav\n"
     assert len(read_audio(tmp_path / "hello.wav")) > 2 * SAMPLE_RATE
+
+
+def test_text_to_speech_with_the_chapters_checkpoint(tmp_path: Path, tiny: Callable[[str], Path]) -> None:
+    settings = {"SENSORIUM_PROFILE": "standard", "SENSORIUM_SUBSTITUTE": f"mms-tts-eng={tiny('vits')}"}
+    assert run("text_to_speech.py", tmp_path, **settings) == "Audio saved to hello.wav\n"
+    assert probe_audio(tmp_path / "hello.wav").sample_rate == 16_000
+    assert "tiny-vits" in comment_of(tmp_path / "hello.wav")
+
+
+def test_speech_to_text_with_a_checkpoint_in_the_layout_of_transformers(tmp_path: Path) -> None:
+    tokenizer = store.locate(catalog.resolve("base", task="speech-to-text")) / "tokenizer.json"
+    folder = tiny_whisper(tmp_path / "tiny-whisper", tokenizer)
+    speech = read_audio(real_media.synthetic_clips("zh")[0].path)
+    for name in ("audio.mp3", "chinese_audio.mp3"):
+        write_audio(speech, tmp_path / name, SAMPLE_RATE)
+    settings = {"SENSORIUM_HOME": str(tmp_path / "home"), "SENSORIUM_SUBSTITUTE": f"medium={folder}"}
+    run("speech_to_text.py", tmp_path, **settings)
+    assert (tmp_path / "subtitles.srt").is_file()
