@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sensorium.cli.call import Call
+from sensorium.cli.chat import chat
 from sensorium.cli.inputs import Input, gather
-from sensorium.cli.interrupt import cancel, command, interruptible
+from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
 from sensorium.cli.terminal import aligned, clock, column_widths, one_line
 from sensorium.errors import InputError
@@ -18,7 +17,6 @@ from sensorium.errors import InputError
 if TYPE_CHECKING:
     from sensorium.answer import Answer
     from sensorium.vision_language.clip import Classification
-    from sensorium.vision_language.llava import LLaVA
 
 Pictures = Annotated[
     list[str],
@@ -50,7 +48,11 @@ def register(app: typer.Typer) -> None:
     )(ask)
     app.command(
         rich_help_panel=panel,
-        epilog=examples("sensorium chat scene.jpg", "echo 'What is in this picture?' | sensorium chat scene.jpg"),
+        epilog=examples(
+            "sensorium chat scene.jpg",
+            "echo 'What is in this picture?' | sensorium chat scene.jpg",
+            "sensorium chat scene.jpg --history scene-talk.json",
+        ),
     )(chat)
 
 
@@ -162,94 +164,3 @@ def answer_text(answer: Answer, evidence: bool) -> str:
         sure = "" if fact.confidence is None else f" ({fact.confidence:.2f})"
         lines.append(f"  {start}{end}{' ' if start else ''}{fact.kind}: {one_line(fact.text)}{sure}")
     return "\n".join(lines)
-
-
-def chat(
-    images: Pictures,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Talk about a picture, line by line; /quit or Ctrl-D ends.
-
-    Ctrl-C stops the answer that is being written. Lines piped in are answered one after the other.
-    """
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        items = gather(images, ("image",))
-        if any(item.name == "-" for item in items):
-            raise InputError("The questions come from standard input, so the picture can't", "Name a picture file")
-        sources = [item.source for item in items]
-
-        def open_chat() -> LLaVA:
-            from sensorium.media.image import read_image
-            from sensorium.vision_language.llava import LLaVA
-
-            for source in sources:
-                read_image(source, minimum_side=64)
-            return call.open(LLaVA(model, device=device))
-
-        llava = interruptible(open_chat)
-        call.clear_progress()
-        history: list[dict[str, str]] = []
-        if sys.stdin.isatty():
-            call.note("Ask about the picture. /quit or Ctrl-D ends, Ctrl-C stops an answer.")
-        for question in _typed_lines():
-            turn = {"role": "user", "content": question}
-            with call.attempt(Input(question)):
-                answer = _interruptible_answer(call, llava, sources, [*history, turn])
-                if answer is not None:
-                    history += [turn, {"role": "assistant", "content": answer}]
-
-
-def _interruptible_answer(
-    call: Call, llava: LLaVA, sources: list[str | bytes], history: list[dict[str, str]]
-) -> str | None:
-    """Return the answer to the last turn; None if a user at a terminal stopped it with Ctrl-C."""
-    try:
-        return interruptible(lambda: _answer(call, llava, sources, history))
-    except KeyboardInterrupt:
-        if not sys.stdin.isatty():
-            raise
-        call.line()
-        return None
-
-
-def _answer(call: Call, llava: LLaVA, sources: list[str | bytes], history: list[dict[str, str]]) -> str:
-    if call.as_json:
-        answer = llava.chat(sources, history, cancel=cancel)
-        call.document({"question": history[-1]["content"], **answer.to_dict()})
-        return str(answer)
-    pieces = []
-    for piece in llava.stream(sources, history, cancel=cancel):
-        pieces.append(piece)
-        call.write(piece)
-    call.line()
-    return "".join(pieces)
-
-
-def _typed_lines() -> Iterator[str]:
-    """Yield what the user types, until /quit or the end; a prompt is shown on a terminal only."""
-    interactive = sys.stdin.isatty()
-    if interactive:
-        import contextlib
-
-        with contextlib.suppress(ImportError):  # gives the arrow keys and the history; Windows has its own
-            import readline  # noqa: F401
-    while True:
-        try:
-            line = input("> ") if interactive else sys.stdin.readline()
-        except EOFError:
-            print(file=sys.stderr)
-            return
-        except KeyboardInterrupt:
-            print(file=sys.stderr)
-            raise
-        if not line and not interactive:
-            return
-        line = line.strip()
-        if line in ("/quit", "/exit", "/bye"):
-            return
-        if line:
-            yield line

@@ -155,12 +155,19 @@ class Conversation:
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, model: LLaVA | str | os.PathLike[str] | None = None) -> Conversation:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        model: LLaVA | str | os.PathLike[str] | None = None,
+        device: str = "auto",
+    ) -> Conversation:
         """Read a conversation that `save` wrote, to go on with it.
 
         Args:
             path: The file.
             model: Who goes on; by default the model that it was held with.
+            device: Where a model named here, or in the file, runs.
 
         Raises:
             InputError: The file can't be read, is no saved conversation, or is of a later version.
@@ -176,7 +183,8 @@ class Conversation:
             check_conversation([*turns, {"role": "user", "content": "…"}])
         except (KeyError, TypeError, ValueError, InputError):
             raise _not_a_conversation(path) from None
-        conversation = cls(images, model=saved_model if model is None else model, system=system)
+        chosen = model if isinstance(model, LLaVA) else LLaVA(model or saved_model, device=device)
+        conversation = cls(images, model=chosen, system=system)
         conversation._turns = list(turns)
         return conversation
 

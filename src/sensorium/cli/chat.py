@@ -1,0 +1,158 @@
+"""``sensorium chat``: a conversation about pictures, line by line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from sensorium.cli.call import Call
+from sensorium.cli.inputs import Input, gather
+from sensorium.cli.interrupt import cancel, interruptible
+from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet
+from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from sensorium.vision_language.conversation import Conversation
+
+_ANSWERS = "Answers"
+
+
+def chat(
+    images: Annotated[
+        Optional[list[str]],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+        typer.Argument(metavar="IMAGE", help="Pictures, folders, globs or addresses.", show_default=False),
+    ] = None,
+    history: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--history", metavar="FILE", help="Keep the conversation in this file, and go on with it."),
+    ] = None,
+    system: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--system", metavar="TEXT", help="How to behave.", rich_help_panel=_ANSWERS),
+    ] = None,
+    temperature: Annotated[
+        float,
+        typer.Option("--temperature", metavar="NUMBER", help="0 to 2: 0 is repeatable.", rich_help_panel=_ANSWERS),
+    ] = 0.0,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            "--top-p", metavar="NUMBER", help="Sample from the likeliest words only.", rich_help_panel=_ANSWERS
+        ),
+    ] = 1.0,
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--seed", metavar="NUMBER", help="Makes sampling repeatable.", rich_help_panel=_ANSWERS),
+    ] = None,
+    max_tokens: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--max-tokens", metavar="NUMBER", help="Longest answer, in tokens.", rich_help_panel=_ANSWERS),
+    ] = None,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Talk about a picture, line by line; /quit or Ctrl-D ends.
+
+    Ctrl-C stops the answer that is being written. Lines piped in are answered one after the other. With --history,
+    a conversation is kept and gone on with, by the same model unless --model names another one.
+    """
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        items = gather(images, ("image",)) if images else []
+        if any(item.name == "-" for item in items):
+            raise InputError("The questions come from standard input, so the picture can't", "Name a picture file")
+        sources = [item.source for item in items]
+        options = {"temperature": temperature, "top_p": top_p, "seed": seed, "max_new_tokens": max_tokens}
+
+        def open_conversation() -> Conversation:
+            opened = _opened(sources, history, system, model, device)
+            call.open(opened.llava)
+            return opened
+
+        conversation = interruptible(open_conversation)
+        call.clear_progress()
+        if sys.stdin.isatty():
+            call.note("Ask about the picture. /quit or Ctrl-D ends, Ctrl-C stops an answer.")
+        for question in _typed_lines():
+            with call.attempt(Input(question)):
+                _interruptible_answer(call, conversation, question, options)
+                if history is not None:
+                    conversation.save(history)
+
+
+def _opened(
+    sources: list[str | bytes], history: Path | None, system: str | None, model: str | None, device: str
+) -> Conversation:
+    """Return the conversation to hold: the one in the file, if there is one, or a new one."""
+    from sensorium.media.image import read_image
+    from sensorium.vision_language.conversation import Conversation
+    from sensorium.vision_language.llava import LLaVA
+
+    if history is not None and history.exists():
+        saved = Conversation.load(history, model=model, device=device)
+        if sources and Conversation(sources, model=saved.llava).images != saved.images:
+            raise InputError(
+                f"The conversation in {history} is about other pictures", "Leave them out, or name another file"
+            )
+        if system is not None and system != saved.system:
+            raise InputError(f"The conversation in {history} has a system prompt of its own", "Leave out --system")
+        conversation = saved
+    elif sources:
+        conversation = Conversation(sources, model=LLaVA(model, device=device), system=system)
+    else:
+        raise InputError("There is no picture to talk about", "Name one: sensorium chat scene.jpg")
+    for image in conversation.images:
+        read_image(image, minimum_side=64)
+    return conversation
+
+
+def _interruptible_answer(call: Call, conversation: Conversation, question: str, options: dict[str, Any]) -> None:
+    """Print the answer to a question; a user at a terminal can stop it with Ctrl-C, and then neither is remembered."""
+    try:
+        interruptible(lambda: _answer(call, conversation, question, options))
+    except KeyboardInterrupt:
+        if not sys.stdin.isatty():
+            raise
+        call.line()
+
+
+def _answer(call: Call, conversation: Conversation, question: str, options: dict[str, Any]) -> None:
+    if call.as_json:
+        answer = conversation.ask(question, cancel=cancel, **options)
+        call.document({"question": question, **answer.to_dict()})
+        return
+    for piece in conversation.stream(question, cancel=cancel, **options):
+        call.write(piece)
+    call.line()
+
+
+def _typed_lines() -> Iterator[str]:
+    """Yield what the user types, until /quit or the end; a prompt is shown on a terminal only."""
+    interactive = sys.stdin.isatty()
+    if interactive:
+        import contextlib
+
+        with contextlib.suppress(ImportError):  # gives the arrow keys and the history; Windows has its own
+            import readline  # noqa: F401
+    while True:
+        try:
+            line = input("> ") if interactive else sys.stdin.readline()
+        except EOFError:
+            print(file=sys.stderr)
+            return
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            raise
+        if not line and not interactive:
+            return
+        line = line.strip()
+        if line in ("/quit", "/exit", "/bye"):
+            return
+        if line:
+            yield line
