@@ -485,6 +485,25 @@ def test_the_chapters_own_names(hub: Path, monkeypatch: pytest.MonkeyPatch) -> N
         other.generate(PIL.Image.new("RGB", (64, 64)), PROMPT, "canny")
 
 
+def test_hub_ids_open_from_the_hubs_cache(
+    hub: Path, ramp: PIL.Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    commit = "35e42a3ea49845b3c76f202f145f257b9fb1b7d4"
+    for repository, folder in (("someone--tiny-diffusion", "sd"), ("someone--tiny-depth", "depth")):
+        kept = tmp_path / f"models--{repository}"
+        shutil.copytree(hub / folder, kept / "snapshots" / commit)
+        (kept / "refs").mkdir()
+        (kept / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    with ControlNetGenerator("someone/tiny-diffusion", controlnets={"depth": "someone/tiny-depth"}) as generator:
+        [image] = generator.generate(None, PROMPT, "depth", control_image=ramp, steps=1)
+    [control] = image.settings.options["controls"]
+    assert (control["model"], control["revision"]) == ("someone/tiny-depth", commit)
+
+
 def test_the_starter_says_what_to_do() -> None:
     with pytest.raises(SensoriumError, match=r"'starter' has no checkpoint for image-control.*stable-diffusion-v1-5"):
         ControlNetGenerator()

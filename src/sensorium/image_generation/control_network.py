@@ -40,13 +40,14 @@ class ControlNetBackend:
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         from diffusers import ControlNetModel
 
-        from sensorium.image_generation.diffusion_checkpoint import quiet_diffusers
+        from sensorium.image_generation.diffusion_checkpoint import hub_revision, quiet_diffusers
         from sensorium.models.device import place
         from sensorium.models.memory import weights_memory
         from sensorium.models.pretrained import open_model
 
         placement = place(device, dtype, memory_bytes=weights_memory(folder), half="float16")
         self.checkpoint = checkpoint
+        self.revision = hub_revision(folder, checkpoint)
         with quiet_diffusers():
             self.model: Any = open_model(
                 ControlNetModel, folder, checkpoint=checkpoint, device=placement.device, dtype=placement.dtype

@@ -288,7 +288,7 @@ class ControlNetGenerator:
             {
                 "control": control.kind,
                 "model": network.checkpoint.name,
-                "revision": network.checkpoint.revision,
+                "revision": network.backend.revision,
                 "weight": control.weight,
                 "start": control.start,
                 "end": control.end,

@@ -136,6 +136,11 @@ def assemble(folder: Path, components: dict[str, Any], checkpoint: Checkpoint) -
         raise _incomplete(checkpoint, f"its {_INDEX} and its components don't fit together") from error
 
 
+def hub_revision(folder: Path, checkpoint: Checkpoint) -> str:
+    """Return a checkpoint's commit on the hub, or "": the catalog's, or that of a folder in the hub's cache."""
+    return checkpoint.revision or (folder.name if folder.parent.name == "snapshots" else "")
+
+
 @contextmanager
 def quiet_diffusers() -> Iterator[None]:
     """Keep diffusers from writing progress bars and advice to the user's terminal."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import platform
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import PIL.Image
 import torch
 from diffusers.pipelines import auto_pipeline
@@ -20,6 +18,7 @@ from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion_checkpoint import (
     SAFETY_CHECKER,
     assemble,
+    hub_revision,
     open_components,
     quiet_diffusers,
     read_layout,
@@ -43,6 +42,7 @@ from sensorium.image_generation.painting import (
     PaintingRequest,
     PreviewCallback,
 )
+from sensorium.image_generation.painting_device import describe_device
 from sensorium.image_generation.prompt_embedding import can_embed, embed_prompts
 from sensorium.image_generation.prompt_window import check_prompt_window
 from sensorium.image_generation.safety_checker import SafetyChecker
@@ -112,7 +112,7 @@ class DiffusionBackend:
             self._safety_checker = SafetyChecker(checker, processor)
         self._pipeline = assemble(folder, self.components, checkpoint)
         self.size_factor, self.native_side = size_factor(self._pipeline), native_side(self._pipeline)
-        self._revision = checkpoint.revision or (folder.name if folder.parent.name == "snapshots" else "")
+        self._revision = hub_revision(folder, checkpoint)
         self._latent_preview: LatentPreview | None = None
         self._lock = threading.Lock()
         if self._placement.compiled:
@@ -237,7 +237,7 @@ class DiffusionBackend:
                     image_sha256=pixel_sum(request.image),
                     mask_sha256=pixel_sum(request.mask),
                     loras=describe_loras(request.loras),
-                    device=self._description(),
+                    device=describe_device(self.device, self.dtype),
                     safety=safety,
                     options=options,
                 )
@@ -335,14 +335,6 @@ class DiffusionBackend:
                 preview(picture, step)
 
         return show
-
-    def _description(self) -> str:
-        """Say what the bits of a picture depend on besides its settings."""
-        if self.device.startswith("cuda"):
-            where = torch.cuda.get_device_name(torch.device(self.device))
-        else:
-            where = f"{self.device} {platform.machine()}, {torch.get_num_threads()} threads"
-        return f"{where}, {_plain(self.dtype)}, torch {torch.__version__}, diffusers {diffusers.__version__}"
 
     def _class_of(self, kind: str, controlled: bool) -> Any:
         if not controlled:

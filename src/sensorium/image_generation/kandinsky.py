@@ -19,7 +19,7 @@ import diffusers
 import torch
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion_checkpoint import open_components, read_layout
+from sensorium.image_generation.diffusion_checkpoint import hub_revision, open_components, read_layout
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
 from sensorium.image_generation.painting import (
     INPAINTING,
@@ -82,11 +82,14 @@ class KandinskyPainter:
         self._checkpoint = checkpoint
         (prior_folder, prior_checkpoint), (folder, checkpoint) = _halves(folder, checkpoint)
         self._prior_checkpoint = prior_checkpoint
+        self._revision = hub_revision(folder, checkpoint)
         needed = weights_memory(folder) + (0 if folder in prior_folder.parents else weights_memory(prior_folder))
         self._placement = place(device, dtype, memory_bytes=needed, half="float16")
         prior = self._open(prior_folder, prior_checkpoint, "KandinskyV22PriorPipeline")
         self._prior = self._ready(library.KandinskyV22PriorPipeline(**prior))
         components = self._open(folder, checkpoint, "KandinskyV22Pipeline")
+        if self._placement.compiled:
+            components["unet"].compile()
         size, wanted = self._prior.prior.config.embedding_dim, components["unet"].config.encoder_hid_dim
         if size != wanted:
             raise ModelUnavailableError(
@@ -263,6 +266,7 @@ class KandinskyPainter:
         with torch.no_grad():
             shown = encoder(pixels.to(self._placement.device, encoder.dtype)).image_embeds
             nothing = self._prior.get_zero_embed(device=self._placement.device)
+        self._prior.maybe_free_model_hooks()
         return Embeddings(shown, nothing)
 
     def _decode(
@@ -306,7 +310,7 @@ class KandinskyPainter:
                 width=picture.width,
                 height=picture.height,
                 model=self._checkpoint.name,
-                revision=self._checkpoint.revision,
+                revision=self._revision,
                 device=describe_device(self._placement.device, self._placement.dtype),
                 options={"prior": self._prior_checkpoint.name, **options},
             )
