@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor",
     "index",
     "models",
+    "moderate",
     "prompt",
     "search",
     "speak",

@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from sensorium.cli import search
 from sensorium.cli.app import app
+from sensorium.video.moderation_policy import shipped_policy_text
 from tests import real_media
 from tests.checkpoints.annotators import tiny_depth_anything
 from tests.checkpoints.controlnet import tiny_controlnet
@@ -56,6 +57,7 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
         shutil.copy(source, folder / name)
     shutil.copy(real_media.speech_clips("en")[0].path, folder / "voice.wav")
     (folder / "story.txt").write_text("Once upon a time there was a cat.")
+    (folder / "my-policy.toml").write_text(shipped_policy_text())
     (folder / "wildcards").mkdir()
     (folder / "wildcards" / "colour.txt").write_text("red\ngreen\n")
     return folder
@@ -121,7 +123,7 @@ def test_example(
     if example.startswith("sensorium clone ") or "mms-tts-eng" in example:
         monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("voice_substitutes"))
     piped = re.fullmatch(r"echo '(.*)' \| sensorium (.*)", example)
-    arguments = shlex.split(piped[2] if piped else example.removeprefix("sensorium "))
+    arguments = shlex.split(piped[2] if piped else example.removeprefix("sensorium ").partition(" > ")[0])
     result = run(*arguments, input=f"{piped[1] if piped else 'What is it?'}\n")
     assert result.exit_code == 0, result.output
     assert result.stdout

@@ -22,6 +22,7 @@ _TASKS = {
     "imagine": ("text-to-image",),
     "index": ("image-text-similarity",),
     "prompt": ("text-to-image",),
+    "moderate": ("image-text-similarity",),
     "search": ("image-text-similarity",),
     "speak": ("text-to-speech",),
     "transcribe": ("speech-to-text",),

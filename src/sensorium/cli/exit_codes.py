@@ -16,6 +16,9 @@ INTERNAL_ERROR = 70
 CANCELLED = 130
 OUTPUT_CLOSED = 141
 
+_OPTIONS = {"num_frames": "frames"}
+"""Options that are called otherwise than their arguments."""
+
 
 class InternalError(SensoriumError):
     """A mistake in Sensorium or in a library, not in the input."""
@@ -24,7 +27,9 @@ class InternalError(SensoriumError):
 def as_options(sentence: str) -> str:
     """Turn Python arguments in a sentence into options: ``device='cpu'`` becomes ``--device cpu``."""
     return re.sub(
-        r"\b(model|device|language)=(?:'([^']*)'|…)", lambda found: f"--{found[1]} {found[2] or ''}".rstrip(), sentence
+        r"\b(model|device|language|num_frames)=(?:'([^']*)'|…)",
+        lambda found: f"--{_OPTIONS.get(found[1], found[1])} {found[2] or ''}".rstrip(),
+        sentence,
     )
 
 

@@ -1,29 +1,49 @@
-"""``sensorium watch``: what happens in a film."""
+"""``sensorium watch`` and ``moderate``: what happens in a film, and where it shows what a policy looks for."""
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from sensorium.cli.call import Call
-from sensorium.cli.inputs import Input
+from sensorium.cli.inputs import Input, gather
 from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
 from sensorium.cli.pictures import ShowEvidence, answer_text
+from sensorium.cli.terminal import clock, one_line
 from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from sensorium.video.results import ModeratedMoment, Moderation, VideoClassification, VideoSearch
+    from sensorium.video.video_qa import VideoQA
+
+_PARTS = "Parts"
 
 
 def register(app: typer.Typer) -> None:
-    """Add this group's command."""
+    """Add this group's commands."""
+    panel = "Video"
     app.command(
-        rich_help_panel="Video",
+        rich_help_panel=panel,
         epilog=examples(
             "sensorium watch film.mp4",
             "sensorium watch film.mp4 'When does the rocket appear?'",
+            "sensorium watch film.mp4 --find 'a cup of coffee'",
+            "sensorium watch film.mp4 --labels cat,coffee,rocket",
             "sensorium watch film.mp4 --json",
         ),
     )(watch)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium moderate film.mp4",
+            "sensorium moderate photos --json",
+            "sensorium moderate --show-policy > my-policy.toml",
+            "sensorium moderate scene.jpg --policy my-policy.toml --labels weapons",
+        ),
+    )(moderate)
 
 
 @command
@@ -32,6 +52,48 @@ def watch(
     question: Annotated[
         Optional[str],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
         typer.Argument(metavar="QUESTION", help="What to find out; without one, the film is described."),
+    ] = None,
+    find: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--find", "-f", metavar="TEXT", help="Find the moments that show this, instead."),
+    ] = None,
+    actions: Annotated[
+        bool, typer.Option("--actions", metavar="", help="Name what is done, stretch by stretch, instead.")
+    ] = False,
+    labels: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--labels", "-l", metavar="LABEL,LABEL", help="Say which of these each stretch shows, instead."),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, metavar="NUMBER", help="How many moments or labels to show.")] = 3,
+    frames: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--frames", min=1, metavar="NUMBER", help="Answer from so many frames."),
+    ] = None,
+    captioner: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--captioner", metavar="NAME", help="Describes frames in a pipeline.", rich_help_panel=_PARTS),
+    ] = None,
+    writer: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--writer", metavar="NAME", help="The language model of a pipeline.", rich_help_panel=_PARTS),
+    ] = None,
+    listener: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--listener",
+            metavar="NAME",
+            help="The speech recogniser; a video model hears the sound track only with one.",
+            rich_help_panel=_PARTS,
+        ),
+    ] = None,
+    encoder: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help="Compares frames with texts for --find and --labels.",
+            rich_help_panel=_PARTS,
+        ),
     ] = None,
     evidence: ShowEvidence = False,
     model: Model = None,
@@ -46,12 +108,113 @@ def watch(
 
         if question is not None and not question.strip():
             raise InputError("The question is empty", "Write what you want to know about the film, or leave it out")
+        wishes = {"a question": question is not None, "--find": find is not None, "--actions": actions}
+        wishes["--labels"] = labels is not None
+        chosen = [name for name, wished in wishes.items() if wished]
+        if len(chosen) > 1:
+            raise InputError(f"{' and '.join(chosen)} can't be answered in one call", "Make a call for each")
         item = Input(film)
-        source = item.source
-        video_qa = call.open(VideoQA(model, device=device))
-        if question is None:
-            answer = video_qa.describe(source, progress=call.progress, cancel=cancel)
-            call.show(item, answer, answer_text(answer, evidence))
+        video_qa = VideoQA(
+            model,
+            captioner=captioner,
+            language_model=writer,
+            speech=listener,
+            encoder=encoder,
+            num_frames=frames,
+            device=device,
+        )
+        if find is not None:
+            found = video_qa.search(item.source, find, limit=top, progress=call.progress, cancel=cancel)
+            call.show(item, found, _found_text(found))
+        elif actions or labels is not None:
+            wanted = None if labels is None else labels.split(",")
+            seen = video_qa.classify(item.source, wanted, top_k=top, progress=call.progress, cancel=cancel)
+            call.show(item, seen, _classified_text(seen))
         else:
-            answer = video_qa.answer_video_question(source, question, progress=call.progress, cancel=cancel)
-            call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
+            _answer(call, item, video_qa, question, evidence)
+
+
+def _answer(call: Call, item: Input, video_qa: VideoQA, question: str | None, evidence: bool) -> None:
+    source = item.source
+    call.open(video_qa)
+    if question is None:
+        answer = video_qa.describe(source, progress=call.progress, cancel=cancel)
+        call.show(item, answer, answer_text(answer, evidence))
+    else:
+        answer = video_qa.answer_video_question(source, question, progress=call.progress, cancel=cancel)
+        call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
+
+
+@command
+def moderate(
+    files: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="FILE", help="Films, pictures, folders, globs or addresses; - is standard input."),
+    ] = None,
+    policy: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--policy", "-p", metavar="FILE", help="A policy of your own; by default the shipped one."),
+    ] = None,
+    labels: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--labels", "-l", metavar="LABEL,LABEL", help="Look for these labels of the policy only."),
+    ] = None,
+    show_policy: Annotated[
+        bool, typer.Option("--show-policy", metavar="", help="Print the shipped policy, to copy and change.")
+    ] = False,
+    model: Model = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say where films and pictures show what a policy looks for: labels, scores and thresholds that you can change.
+
+    A help for people who decide, not a decision. What the model can't judge is listed, not passed over.
+    """
+    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.video.moderation_policy import shipped_policy_text
+
+        if show_policy:
+            call.write(shipped_policy_text())
+            return
+        if not files:
+            raise InputError("There is no file to look at", "Name a film, a picture or a folder")
+        from sensorium.video.video_qa import VideoQA
+
+        video_qa = VideoQA(encoder=model, device=device)
+        wanted = None if labels is None else [label.strip() for label in labels.split(",") if label.strip()]
+        for item in call.inputs(gather(files, ("image", "video"))):
+            with call.attempt(item):
+                found = video_qa.moderate(item.source, policy, labels=wanted, progress=call.progress, cancel=cancel)
+                call.show(item, found, _moderated_text(item, found))
+
+
+def _found_text(found: VideoSearch) -> str:
+    return "\n".join(f"{_span(moment.start, moment.end)}  {moment.score:.2f}" for moment in found.moments)
+
+
+def _classified_text(found: VideoClassification) -> str:
+    rows = [
+        f"{_span(window.start, window.end)}  {'  '.join(f'{item.label} {item.score:.2f}' for item in window.labels)}"
+        for window in found.windows
+    ]
+    return "\n".join(rows)
+
+
+def _moderated_text(item: Input, found: Moderation) -> str:
+    lines = [f"{one_line(item.name)}: {'flagged' if found.flagged else 'nothing flagged'}"]
+    lines += [f"  {_moment_text(moment)}" for moment in found.moments]
+    if found.not_judged:
+        lines.append(f"  not judged ({found.model} can't): {', '.join(found.not_judged)}")
+    return "\n".join(lines)
+
+
+def _moment_text(moment: ModeratedMoment) -> str:
+    at = "" if moment.start is None or moment.end is None else f"{_span(moment.start, moment.end)}  "
+    verdict = "flagged" if moment.flagged else "below the threshold"
+    return f"{at}{moment.label}  {moment.score:.2f} of {moment.threshold:.2f}, {verdict}"
+
+
+def _span(start: float, end: float) -> str:
+    return f"{clock(start)}–{clock(end)}"

@@ -79,7 +79,7 @@ def _judged(policy: Policy, clip: CLIP) -> tuple[list[PolicyLabel], tuple[str, .
     if not judged:
         raise UnsupportedError(
             f"The checkpoint {clip.model!r} can judge none of {', '.join(not_judged)}: it knows only everyday things",
-            "Choose a CLIP checkpoint with encoder=…, such as 'clip-vit-base-patch32'",
+            "Choose a CLIP checkpoint as encoder, such as 'clip-vit-base-patch32'",
         )
     return judged, tuple(not_judged)
 
