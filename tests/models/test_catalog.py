@@ -21,13 +21,21 @@ WITHOUT_STARTER = {
     "image-control",
     "image-segmentation",
     "object-detection",
+    "speech-component",
     "text-to-image",
     "video-classification",
 }
 """No package carries weights for these tasks."""
-CHOSEN_BY_NAME = {"image-control"}
-"""Tasks without a default: each kind of control has a checkpoint of its own."""
-WITHOUT_LANGUAGE = {"depth-estimation", "image-segmentation", "object-detection", "people-detection", "pose-estimation"}
+CHOSEN_BY_NAME = {"image-control", "speech-component"}
+"""Tasks without a default: each kind of control, and each family of voices, names the checkpoint that it needs."""
+WITHOUT_LANGUAGE = {
+    "depth-estimation",
+    "image-segmentation",
+    "object-detection",
+    "people-detection",
+    "pose-estimation",
+    "speech-component",
+}
 UNPINNED: dict[str, str] = {}
 """Hub entries without a commit, with the reason."""
 CHAPTER = {

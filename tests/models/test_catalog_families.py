@@ -45,10 +45,10 @@ TASKS: dict[str, Any] = {
         VideoQA,
     )
 }
-HALVES = {"kandinsky-2-2-prior"}
+PARTS = {"kandinsky-2-2-prior", *(entry.name for entry in catalog.entries("speech-component"))}
 """Entries that only exist as a part of another one."""
 PAIRS = [
-    (entry, task) for entry in catalog.entries() if entry.name not in HALVES for task in (entry.task, *entry.also_for)
+    (entry, task) for entry in catalog.entries() if entry.name not in PARTS for task in (entry.task, *entry.also_for)
 ]
 
 
