@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.checkpoints.clip import write_clip_tokenizer
+from tests.language.tiny_language_models import tiny_causal_language_model
 
 NATIVE_SIDE = 64
-"""Side of the pictures that all of these paint by default, in pixels."""
+"""Side of the pictures that most of these paint by default, in pixels."""
 
 _LATENTS = NATIVE_SIDE // 8
 _T5_WORDS = ("a", "the", "of", "and", "in", "on", "red", "blue", "green", "cat", "dog", "house", "oil", "painting")
@@ -186,6 +187,78 @@ def tiny_flux(folder: Path, *, guidance_embedded: bool = True, seed: int = 0) ->
         tokenizer=tokenizer,
         text_encoder_2=text_encoder_2,
         tokenizer_2=tokenizer_2,
+    ).save_pretrained(folder)
+    return folder
+
+
+def tiny_pixart(folder: Path, *, seed: int = 0) -> Path:
+    """Build a PixArt like ``PixArt-Sigma-XL-2-256x256``, with hidden sizes of tens; it paints 256 pixels by default."""
+    import torch
+    from diffusers import PixArtSigmaPipeline, PixArtTransformer2DModel
+
+    torch.manual_seed(seed)
+    tokenizer, text_encoder = _t5(folder / "tokenizer", 32)
+    PixArtSigmaPipeline(
+        transformer=PixArtTransformer2DModel(
+            sample_size=32,  # the pipeline knows no smaller one
+            num_layers=2,
+            patch_size=2,
+            attention_head_dim=8,
+            num_attention_heads=4,
+            caption_channels=32,
+            in_channels=4,
+            out_channels=8,
+            cross_attention_dim=32,
+            use_additional_conditions=False,
+        ),
+        scheduler=_scheduler("DPMSolverMultistepScheduler", None),
+        vae=_autoencoder(),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+    ).save_pretrained(folder)
+    return folder
+
+
+def tiny_z_image(folder: Path, *, seed: int = 0) -> Path:
+    """Build a Z-Image like ``Z-Image-Turbo``, with hidden sizes of tens: a chat model reads the prompt."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
+
+    torch.manual_seed(seed)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_causal_language_model(folder.with_name(f"{folder.name}-language")))
+    text_encoder = Qwen3Model(
+        Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+        )
+    )
+    transformer = ZImageTransformer2DModel(
+        in_channels=16,
+        dim=32,
+        n_layers=2,
+        n_refiner_layers=1,
+        n_heads=2,
+        n_kv_heads=2,
+        cap_feat_dim=32,
+        axes_dims=[4, 6, 6],
+        axes_lens=[1024, 64, 64],
+    )
+    with torch.no_grad():
+        # Trained in any case; fresh ones are not even initialised.
+        transformer.x_pad_token.normal_()
+        transformer.cap_pad_token.normal_()
+    ZImagePipeline(
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=_autoencoder(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
     ).save_pretrained(folder)
     return folder
 

@@ -69,3 +69,11 @@ def test_the_catalog_knows_what_a_configuration_does_not_tell(tmp_path: Path) ->
         own = backend.pipeline()
         turbo = diffusion_defaults(own, own, catalog.named("z-image-turbo"))
         assert (turbo.steps, turbo.guidance_scale) == (9, 0.0)
+
+
+def test_a_scheduler_by_name_changes_the_defaults_only_where_it_must(tmp_path: Path) -> None:
+    with TextToImage(tiny.tiny_stable_diffusion(tmp_path / "slow")) as slow:
+        assert slow.generate("a cat", scheduler="lcm")[0].settings.steps == 4
+    with TextToImage(tiny.tiny_stable_diffusion(tmp_path / "quick", scheduler="LCMScheduler")) as quick:
+        settings = quick.generate("a cat", scheduler="ddim")[0].settings
+        assert (settings.steps, settings.guidance_scale) == (4, 1.0)

@@ -14,6 +14,7 @@ _FEW_STEPS = 4
 _EMBEDDED_GUIDANCE = 8.0
 """For consistency models that take guidance as an input: Luo et al. 2023, https://arxiv.org/abs/2310.04378."""
 _NATIVE_SIDE = 1024
+_CONSISTENCY = "LCMScheduler"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def diffusion_defaults(pipeline: Any, own: Any, checkpoint: Checkpoint) -> Diffu
     reads_negative = "negative_prompt" in parameters and not embedded and not flux_like
     steps = own_parameters["num_inference_steps"].default
     guidance = own_parameters[argument].default if argument in own_parameters else None
-    few = _few_step_guidance(pipeline, embedded, flux_like)
+    few = _few_step_guidance(own, embedded, flux_like)
+    if few is None and type(pipeline.scheduler).__name__ == _CONSISTENCY:
+        few = 1.0  # asked for by name, which only makes sense with a LoRA that distils the checkpoint
     if few is not None and steps > _FEW_STEPS:
         steps, guidance = _FEW_STEPS, few
     steps = checkpoint.steps or steps
@@ -92,14 +95,14 @@ def _guidance_argument(parameters: Mapping[str, inspect.Parameter]) -> str:
     return "guidance_scale" if guidance is not None else ""
 
 
-def _few_step_guidance(pipeline: Any, embedded: bool, flux_like: bool) -> float | None:
+def _few_step_guidance(own: Any, embedded: bool, flux_like: bool) -> float | None:
     """Return the right guidance if the checkpoint was distilled to a few steps, else None."""
-    scheduler = pipeline.scheduler
-    if type(scheduler).__name__ == "LCMScheduler" or embedded:
+    scheduler = own.scheduler
+    if type(scheduler).__name__ == _CONSISTENCY or embedded:
         return _EMBEDDED_GUIDANCE if embedded else 1.0
-    if getattr(pipeline.config, "is_distilled", False):
+    if getattr(own.config, "is_distilled", False):
         return 1.0  # FLUX.2 klein
-    if flux_like and _config(pipeline, "transformer", "guidance_embeds") is False:
+    if flux_like and _config(own, "transformer", "guidance_embeds") is False:
         return 0.0  # FLUX.1 schnell; its undistilled sister takes guidance as an input
     # Turbo and Lightning checkpoints start at the very last timestep. So do those trained to zero signal, slowly.
     trailing = scheduler.config.get("timestep_spacing") == "trailing" and not scheduler.config.get(
