@@ -51,6 +51,7 @@ BUILT: dict[str, Build] = {
     "vitpose-base": annotators.tiny_vitpose,
     "rt-detr-r50": annotators.tiny_rt_detr,
     "mms-tts-eng": speech.tiny_vits,
+    "csm-1b": speech.tiny_csm,
     "dac-44khz": speech.tiny_dac,
     "dia-1.6b": speech.tiny_dia,
     "videomae-base-kinetics": video.tiny_videomae,
