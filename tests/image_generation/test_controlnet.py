@@ -18,7 +18,14 @@ import pytest
 import torch
 
 from sensorium import ControlNetGenerator, TextToImage
-from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError, UnsupportedError
+from sensorium.errors import (
+    CancelledError,
+    InputError,
+    InsufficientMemoryError,
+    ModelUnavailableError,
+    SensoriumError,
+    UnsupportedError,
+)
 from sensorium.image_generation.control_maps import make_control_map
 from sensorium.image_generation.generated_image import pixel_sum, read_settings
 from tests import real_media
@@ -395,6 +402,7 @@ def test_progress_and_cancel(generator: ControlNetGenerator, edges: PIL.Image.Im
         ({"strength": 0.0, "init_image": PIL.Image.new("RGB", (64, 64))}, "strength of 0"),
         ({"reference_image": None}, "neither a reference picture nor a ready-made map"),
         ({"reference_image": b"not a picture at all"}, "picture"),
+        ({"reference_image": __file__}, "test_controlnet.py is not a picture"),
         ({"control": "scribble"}, "can't make the map for the control 'scribble'"),
     ],
 )
@@ -431,6 +439,35 @@ def test_networks_that_do_not_fit(hub: Path, tmp_path: Path, ramp: PIL.Image.Ima
         pytest.raises(UnsupportedError, match="family is 'UNet2DConditionModel'"),
     ):
         generator.generate(None, PROMPT, "depth", control_image=ramp, steps=1)
+
+
+def test_half_precision_files_will_do(
+    hub: Path, generator: ControlNetGenerator, ramp: PIL.Image.Image, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copy(hub / "depth" / "config.json", tmp_path)
+    weights = load_file(hub / "depth" / "diffusion_pytorch_model.safetensors")
+    half = {name: weight.half() for name, weight in weights.items()}
+    save_file(half, tmp_path / "diffusion_pytorch_model.fp16.safetensors", metadata={"format": "pt"})
+    with ControlNetGenerator(hub / "sd", controlnets={"depth": tmp_path}) as other:
+        images = [g.generate(None, PROMPT, "depth", control_image=ramp, steps=2, seed=1)[0] for g in (other, generator)]
+    assert difference(*images) <= 3
+
+
+def test_nobody_to_follow(generator: ControlNetGenerator, cat: PIL.Image.Image) -> None:
+    with pytest.raises(InputError, match="finds nobody in this picture"):
+        generator.generate_with_pose(cat, PROMPT)
+
+
+def test_out_of_memory(generator: ControlNetGenerator, edges: PIL.Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    generator.generate(None, PROMPT, "canny", control_image=edges, steps=1)
+    monkeypatch.setattr(generator._networks["canny"].backend.model, "forward", refuse)
+    with pytest.raises(InsufficientMemoryError, match="more memory than is left"):
+        generator.generate(None, PROMPT, "canny", control_image=edges, steps=1)
 
 
 def test_half_downloaded(hub: Path, tmp_path: Path, ramp: PIL.Image.Image) -> None:

@@ -15,7 +15,14 @@ import pytest
 import torch
 
 from sensorium import TextToImage
-from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError, UnsupportedError
+from sensorium.errors import (
+    CancelledError,
+    InputError,
+    InsufficientMemoryError,
+    ModelUnavailableError,
+    SensoriumError,
+    UnsupportedError,
+)
 from sensorium.image_generation.generated_image import pixel_sum, read_settings
 from sensorium.models import catalog
 from tests.checkpoints.diffusion import tiny_stable_diffusion
@@ -238,6 +245,15 @@ def test_progress_and_cancel(painter: TextToImage) -> None:
 def test_bad_input(painter: TextToImage, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SensoriumError, match=message):
         painter.generate(**{"prompt": PROMPT, **settings})
+
+
+def test_out_of_memory(painter: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(painter.backend._prior.prior, "forward", refuse)  # type: ignore[attr-defined]
+    with pytest.raises(InsufficientMemoryError, match="A picture of 64×64 pixels needs more memory"):
+        painter.generate(PROMPT, steps=1)
 
 
 def test_what_it_does_not_do(painter: TextToImage, cat: PIL.Image.Image, tmp_path: Path) -> None:

@@ -13,6 +13,10 @@ from sensorium.errors import UnsupportedError
 from sensorium.models.catalog import Checkpoint
 from sensorium.task import Task
 
+_PLAIN_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json")
+_HALF_WEIGHTS = "diffusion_pytorch_model.fp16.safetensors"
+"""Some repositories have no others."""
+
 
 class ControlNetwork(Task["ControlNetBackend"]):
     """One ControlNet, loaded at first use and shared by all that use it.
@@ -41,16 +45,24 @@ class ControlNetBackend:
         from diffusers import ControlNetModel
 
         from sensorium.image_generation.diffusion_checkpoint import hub_revision, quiet_diffusers
-        from sensorium.models.device import place
+        from sensorium.models.device import explain_out_of_memory, place
         from sensorium.models.memory import weights_memory
         from sensorium.models.pretrained import open_model
 
         placement = place(device, dtype, memory_bytes=weights_memory(folder), half="float16")
         self.checkpoint = checkpoint
         self.revision = hub_revision(folder, checkpoint)
-        with quiet_diffusers():
+        plain = any((folder / name).is_file() for name in _PLAIN_WEIGHTS)
+        options = {"variant": "fp16"} if not plain and (folder / _HALF_WEIGHTS).is_file() else {}
+        what = f"Loading {checkpoint.name!r}"
+        with explain_out_of_memory(what, "Use fewer controls, or dtype='float16'"), quiet_diffusers():
             self.model: Any = open_model(
-                ControlNetModel, folder, checkpoint=checkpoint, device=placement.device, dtype=placement.dtype
+                ControlNetModel,
+                folder,
+                checkpoint=checkpoint,
+                device=placement.device,
+                dtype=placement.dtype,
+                **options,
             )
 
     def check_fits(self, base: Checkpoint, unet: Any) -> None:

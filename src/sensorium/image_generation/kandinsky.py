@@ -85,11 +85,12 @@ class KandinskyPainter:
         self._revision = hub_revision(folder, checkpoint)
         needed = weights_memory(folder) + (0 if folder in prior_folder.parents else weights_memory(prior_folder))
         self._placement = place(device, dtype, memory_bytes=needed, half="float16")
-        prior = self._open(prior_folder, prior_checkpoint, "KandinskyV22PriorPipeline")
-        self._prior = self._ready(library.KandinskyV22PriorPipeline(**prior))
-        components = self._open(folder, checkpoint, "KandinskyV22Pipeline")
+        with explain_out_of_memory(f"Loading {checkpoint.name!r}", "Use dtype='float16', or a smaller checkpoint"):
+            prior = self._open(prior_folder, prior_checkpoint, "KandinskyV22PriorPipeline")
+            components = self._open(folder, checkpoint, "KandinskyV22Pipeline")
         if self._placement.compiled:
             components["unet"].compile()
+        self._prior = self._ready(library.KandinskyV22PriorPipeline(**prior))
         size, wanted = self._prior.prior.config.embedding_dim, components["unet"].config.encoder_hid_dim
         if size != wanted:
             raise ModelUnavailableError(
