@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import runpy
 import shutil
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -206,6 +208,23 @@ def test_every_kind_of_painting_shares_one_set_of_weights(
 def test_two_objects_are_one_set_of_weights(painter: TextToImage, stable_diffusion: Path) -> None:
     with TextToImage(model_id=stable_diffusion) as other:
         assert other.backend is painter.backend
+
+
+def test_closing_frees_the_weights_at_once(stable_diffusion: Path, cat: PIL.Image.Image, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(stable_diffusion, tmp_path / "alone"))
+    gc.collect()
+    gc.disable()
+    try:
+        text_to_image = TextToImage(folder)
+        text_to_image.generate("a cat", steps=1, preview=lambda picture, step: None)
+        text_to_image.img2img(cat, "a cat", steps=2)
+        backend: Any = text_to_image.backend
+        unet = weakref.ref(backend.components["unet"])
+        del backend
+        text_to_image.close()
+        assert unet() is None
+    finally:
+        gc.enable()
 
 
 def test_half_precision_stays_half(stable_diffusion: Path) -> None:

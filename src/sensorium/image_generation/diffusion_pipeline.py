@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,41 +208,45 @@ class DiffusionBackend:
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
         notes = plan.notes
         seed = random.randint(0, _LARGEST_RANDOM_SEED) if request.seed is None else request.seed
+        origin = PictureSettings(
+            kind=request.kind,
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            seed=None,
+            width=plan.size[0],
+            height=plan.size[1],
+            model=self.checkpoint.name,
+            revision=self._revision,
+            steps=plan.steps,
+            guidance_scale=plan.guidance_scale,
+            scheduler=scheduler_name,
+            strength=plan.strength,
+            image_sha256=pixel_sum(request.image),
+            mask_sha256=pixel_sum(request.mask),
+            loras=describe_loras(request.loras),
+            device=describe_device(self.device, self.dtype),
+            options=options,
+        )
         pictures: list[GeneratedImage] = []
         withheld = 0
-        with self._alone(cancel), applied_loras(pipeline, request.loras), self._placed(pipeline, plan):
-            embedded, further = self._read_prompts(pipeline, request, defaults)
-            call = {**plan.arguments, **embedded, **_control_inputs(pipeline, inputs)}
+        with self._alone(cancel):
             show = self._preview_to(preview, plan.size)
-            steps = WatchedSteps(pipeline, request.num_images, progress, cancel, show)
-            for number in range(request.num_images):
-                check_cancelled(cancel)
-                image = self._run(pipeline, call, seed + number, steps, plan)
-                safety = self._look_at(image, request.safety)
-                if safety == "flagged" and request.safety == "block":
-                    withheld += 1
-                    continue
-                settings = PictureSettings(
-                    kind=request.kind,
-                    prompt=request.prompt,
-                    negative_prompt=request.negative_prompt,
-                    seed=seed + number,
-                    width=image.width,
-                    height=image.height,
-                    model=self.checkpoint.name,
-                    revision=self._revision,
-                    steps=plan.steps,
-                    guidance_scale=plan.guidance_scale,
-                    scheduler=scheduler_name,
-                    strength=plan.strength,
-                    image_sha256=pixel_sum(request.image),
-                    mask_sha256=pixel_sum(request.mask),
-                    loras=describe_loras(request.loras),
-                    device=describe_device(self.device, self.dtype),
-                    safety=safety,
-                    options=options,
-                )
-                pictures.append(GeneratedImage.of(image, settings))
+            with (
+                applied_loras(pipeline, request.loras),
+                self._placed(pipeline, plan),
+                WatchedSteps(pipeline, request.num_images, progress, cancel, show) as steps,
+            ):
+                embedded, further = self._read_prompts(pipeline, request, defaults)
+                call = {**plan.arguments, **embedded, **_control_inputs(pipeline, inputs)}
+                for number in range(request.num_images):
+                    check_cancelled(cancel)
+                    image = self._run(pipeline, call, seed + number, steps, plan)
+                    safety = self._look_at(image, request.safety)
+                    if safety == "flagged" and request.safety == "block":
+                        withheld += 1
+                        continue
+                    made = replace(origin, seed=seed + number, width=image.width, height=image.height, safety=safety)
+                    pictures.append(GeneratedImage.of(image, made))
         if withheld:
             notes += (f"The safety checker kept back {withheld} of {request.num_images} pictures",)
         return GeneratedImages(pictures, withheld=withheld, notes=notes + further)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from types import TracebackType
 from typing import Any
 
 import torch
+from typing_extensions import Self
 
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 
 
 class WatchedSteps:
-    """Watches a pipeline's scheduler, which every family asks once a step.
+    """Watches a pipeline's scheduler, which every family asks once a step. Use it as a context manager.
 
     Args:
         pipeline: Its scheduler must be its own.
@@ -33,7 +35,17 @@ class WatchedSteps:
         self._pipeline, self._num_images = pipeline, num_images
         self._progress, self._cancel, self._show = progress, cancel, show
         self._image, self._step = -1, 0
-        pipeline.scheduler.step = self._watched(pipeline.scheduler.step)
+
+    def __enter__(self) -> Self:
+        scheduler = self._pipeline.scheduler
+        scheduler.step = self._watched(scheduler.step)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The circle of references would keep the weights in memory after their last user has gone.
+        del self._pipeline.scheduler.step
 
     def begin(self) -> None:
         """Start to count the steps of the next picture."""
