@@ -280,7 +280,14 @@ def tiny_csm(folder: Path, *, sounds: int = 32, seed: int = 0) -> Path:
     loud = [layer for layer in model.codec_model.decoder.modules() if isinstance(layer, torch.nn.Conv1d)][-1]
     _widen(loud, 0.02)
     _fill_codebooks(model.codec_model)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size="200KB")
+    # The hub's repository also holds the weights in the form of the authors' own program, under the usual name.
+    for path in folder.glob("model*"):
+        path.rename(path.with_name(path.name.replace("model", "transformers", 1)))
+    index = folder / "transformers.safetensors.index.json"
+    index.write_text(index.read_text().replace('"model-', '"transformers-'))
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "transformers_weights": index.name}))
     # A trained model never says the three control words outside their place.
     sampling = {"do_sample": True, "temperature": 0.9, "suppress_tokens": [32, 33, 34]}
     depth_sampling = {f"depth_decoder_{name}": value for name, value in sampling.items()}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.speech.reference_recording import find_reference
 from sensorium.speech.text_to_speech import TextToSpeech
 from sensorium.speech.voice import Reference
@@ -87,6 +88,15 @@ def test_speakers_go_by_number(csm: TextToSpeech) -> None:
         csm.stream(TEXT, voice="Anna")
     zero, one = (next(csm.stream(TEXT, voice=voice, seed=1)).samples for voice in ("0", "1"))
     assert zero.shape != one.shape or not np.allclose(zero, one)
+
+
+def test_half_precision_and_a_missing_shard(folder: Path, tmp_path: Path) -> None:
+    (chunk,) = TextToSpeech(folder, dtype="bfloat16").stream(TEXT, seed=1)
+    assert np.isfinite(chunk.samples).all()
+    half = tmp_path / "half"
+    shutil.copytree(folder, half, ignore=shutil.ignore_patterns("transformers-00002-*"))
+    with pytest.raises(ModelUnavailableError, match=r"half there|missing"):
+        TextToSpeech(half).load()
 
 
 def test_words_for_which_the_codec_has_no_sound_do_no_harm(tmp_path: Path) -> None:

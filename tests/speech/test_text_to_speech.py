@@ -193,6 +193,26 @@ def test_control_characters_are_not_spoken(voice: TextToSpeech) -> None:
     assert np.array_equal(plain, odd)
 
 
+def test_the_starter_speaks_without_torch() -> None:
+    code = "import sys; from sensorium import TextToSpeech; next(TextToSpeech().stream('Hello.')); "
+    code += "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_starters_voice_is_the_only_one_and_runs_on_the_processor(voice: TextToSpeech) -> None:
+    with pytest.raises(UnsupportedError, match="one voice"):
+        voice.stream("Hello.", voice="Anna")
+    with pytest.raises(InputError, match="cuda"):
+        TextToSpeech("hibari", device="cuda").load()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**70])
+def test_a_seed_out_of_range_is_refused(voice: TextToSpeech, seed: int) -> None:
+    with pytest.raises(InputError, match="seed"):
+        voice.stream("Hello.", seed=seed)
+
+
 def test_words_set_by_hand_are_pronounced_so(voice: TextToSpeech) -> None:
     (chunk,) = voice.stream("Say [hibari](/hibˈɑɹi/) now.", seed=1)
     assert 0.5 < len(chunk.samples) / chunk.sample_rate < 4

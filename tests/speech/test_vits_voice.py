@@ -154,6 +154,12 @@ def test_one_voice_can_not_be_chosen_or_cloned(vits: TextToSpeech) -> None:
         vits.stream(TEXT, voice="1")
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_refused(folder: Path, dtype: str) -> None:
+    with pytest.raises(UnsupportedError, match=dtype):
+        TextToSpeech(folder, dtype=dtype).load()
+
+
 def test_half_a_checkpoint_is_refused(folder: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 

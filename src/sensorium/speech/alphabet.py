@@ -37,7 +37,7 @@ def fit_to_alphabet(text: str, alphabet: Collection[str], *, language: str, voic
         digits = all(character.isdecimal() for character in unknown)
         raise UnsupportedError(
             f"The voice {voice!r} was never taught the {'digits' if digits else 'letters'} {shown!r}",
-            "Write numbers out as words"
+            "Write numbers out as words" + ("" if language else "; if the text is English, say so: then they are read")
             if digits
             else "Write the text in the voice's language, or choose the voice of another: "
             "'sensorium models list --task text-to-speech' shows those there are",

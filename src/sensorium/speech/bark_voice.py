@@ -63,7 +63,7 @@ class BarkVoice:
         self.sample_rate: int = getattr(self._model.generation_config, "sample_rate", 24_000)
         self._presets = self._read_presets()
 
-    def written_out(self, text: str) -> str:
+    def written_out(self, text: str, language: str | None) -> str:
         """Return a text as it is: the model reads numbers, and "[laughs]" too."""
         return text
 

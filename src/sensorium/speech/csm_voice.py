@@ -59,7 +59,7 @@ class CsmVoice:
         self.reference_rate: int = codec.sampling_rate
         self._frame_rate: float = codec.frame_rate
 
-    def written_out(self, text: str) -> str:
+    def written_out(self, text: str, language: str | None) -> str:
         """Return a text without the model's own control words."""
         return re.sub(r"<\|[^|<>]*\|>", " ", text)
 
@@ -103,7 +103,7 @@ class CsmVoice:
         turns = [(sentence, False)]
         sounds = None
         if speaker.reference is not None:
-            turns.insert(0, (self.written_out(speaker.reference.text), True))
+            turns.insert(0, (self.written_out(speaker.reference.text, None), True))
             sounds = [speaker.reference.samples]
         conversation = [
             {

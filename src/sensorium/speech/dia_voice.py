@@ -77,7 +77,7 @@ class DiaVoice:
             "pad_token_id": self._model.config.decoder_config.pad_token_id,
         }
 
-    def written_out(self, text: str) -> str:
+    def written_out(self, text: str, language: str | None) -> str:
         """Return a text without the marks that stand for a change of speaker."""
         return re.sub(r"\[S\d\]", " ", text)
 
@@ -105,7 +105,7 @@ class DiaVoice:
         heard = speaker.reference
         text = f"{speaker.name} {sentence}"
         if heard is not None:
-            text = f"{speaker.name} {self.written_out(heard.text)} {text}"
+            text = f"{speaker.name} {self.written_out(heard.text, None)} {text}"
         inputs = self._processor(
             text=[text],
             audio=None if heard is None else [heard.samples],

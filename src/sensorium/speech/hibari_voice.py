@@ -38,7 +38,7 @@ class HibariVoice:
         self.longest_sentence = 400
         self._name = checkpoint.name
 
-    def written_out(self, text: str) -> str:
+    def written_out(self, text: str, language: str | None) -> str:
         """Return the text as it is: the voice's own front end reads numbers."""
         return text
 

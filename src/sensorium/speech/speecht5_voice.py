@@ -43,7 +43,6 @@ class SpeechT5Voice:
         UnsupportedError: It is a SpeechT5 for another task.
     """
 
-    longest_sentence = 400
     reference_rate = 16_000
     needs_transcript = False
 
@@ -64,13 +63,13 @@ class SpeechT5Voice:
         self._vocoder: Any = open_model(SpeechT5HifiGan, vocoder_folder, checkpoint=vocoder, **where)
         self._speaker_encoder: Any = None
         self.sample_rate: int = self._vocoder.config.sampling_rate
+        self.longest_sentence: int = min(400, self._model.config.max_text_positions - 2)
         self._alphabet = {" ", *(sign for sign in self._tokenizer.get_vocab() if len(sign) == 1)}
 
-    def written_out(self, text: str) -> str:
+    def written_out(self, text: str, language: str | None) -> str:
         """Return a text in the letters that the voice was taught."""
-        # The published checkpoint is an English one; those of other languages keep digits as they are.
-        language = self.languages[0] if self.languages else "en"
-        return fit_to_alphabet(text, self._alphabet, language=language, voice=self._name)
+        spoken = (*self.languages, language or "")[0]
+        return fit_to_alphabet(text, self._alphabet, language=spoken, voice=self._name)
 
     def sentences(self, text: str) -> list[str]:
         """Cut a text into sentences."""
@@ -123,7 +122,6 @@ class SpeechT5Voice:
         """Return the samples of a sentence. The decoder drops random units even when it speaks: hence the seed."""
         tokens = self._tokenizer(sentence, return_tensors="pt").input_ids.to(self._model.device)
         config = self._model.config
-        tokens = tokens[:, : config.max_text_positions]
         most = (config.max_speech_positions - 1) * config.reduction_factor / tokens.shape[1]
         decoder = self._model.speecht5.decoder
         with seeded_generation(decoder.prenet, self._vocoder, seed=seed, voice=self._name, cancel=cancel):

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self
@@ -16,6 +17,7 @@ from sensorium.models.loaded import Shared
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.record import Record
 from sensorium.speech import components
+from sensorium.speech.languages import language_code
 from sensorium.speech.speakable_text import check_language, clean_text, cut_long_sentence
 from sensorium.speech.voice import CloningVoice, Reference, Voice
 from sensorium.task import Task
@@ -117,7 +119,7 @@ class TextToSpeech(Task[Voice]):
         chunks = self.stream(
             text, voice=voice, speed=speed, seed=seed, language=language, progress=progress, cancel=cancel
         )
-        origin = f"voice {self.model}{f' ({voice})' if voice else ''}, speed {speed:g}, seed {seed}"
+        origin = f"voice {self.model}{f' ({Path(voice).name})' if voice else ''}, speed {speed:g}, seed {seed}"
         return self._write(chunks, output_path, origin)
 
     def stream(
@@ -223,7 +225,7 @@ class TextToSpeech(Task[Voice]):
     ) -> Iterator[SpeechChunk]:
         languages = _known(self.checkpoint.languages) or backend.languages
         check_language(readable, languages=languages, language=language, voice=self.model)
-        text = backend.written_out(readable)
+        text = backend.written_out(readable, None if language is None else _code(language, languages))
         first_seed = secrets.randbelow(2**32) if seed is None else seed
         return _spoken(backend, speaker, text, speed, first_seed, progress, cancel)
 
@@ -274,6 +276,12 @@ def consent_statement(consent: Any) -> str:
     if len(statement) > _LONGEST_STATEMENT:
         raise InputError(f"The statement of consent has more than {_LONGEST_STATEMENT} characters", remedy)
     return statement
+
+
+def _code(language: str, languages: tuple[str, ...]) -> str:
+    """Return the code of a language; a voice may know one that has no code of two letters."""
+    plain = language.strip().lower()
+    return plain if plain in languages else language_code(language)
 
 
 def _known(languages: tuple[str, ...]) -> tuple[str, ...]:

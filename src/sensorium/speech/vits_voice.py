@@ -34,6 +34,7 @@ class VitsVoice:
     Raises:
         ModelUnavailableError: Files are missing or damaged.
         MissingDependencyError: The checkpoint reads phonemes, and no package that makes them is installed.
+        UnsupportedError: Another precision than float32 is asked for.
     """
 
     longest_sentence = 400
@@ -51,8 +52,10 @@ class VitsVoice:
                 "installed",
                 "Run 'pip install phonemizer' and install the program espeak-ng, or choose an MMS voice",
             )
-        # Durations and flow are sums of exponentials, which half precision rounds away; the model is small.
-        placement = place(device, "float32" if dtype == "auto" else dtype, memory_bytes=weights_memory(folder))
+        if dtype not in ("auto", "float32"):
+            # The splines that give each letter its length turn into numbers that are none.
+            raise UnsupportedError(f"The voice {checkpoint.name!r} can't speak in {dtype}", "Use dtype='auto'")
+        placement = place(device, "float32", memory_bytes=weights_memory(folder))
         self._model: Any = open_model(
             VitsModel, folder, checkpoint=checkpoint, device=placement.device, dtype=placement.dtype
         )
@@ -61,7 +64,7 @@ class VitsVoice:
         self.languages: tuple[str, ...] = (code_of_three_letters(language),) if language else ()
         self._alphabet = {sign for sign in self._tokenizer.encoder if len(sign) == 1}
 
-    def written_out(self, text: str) -> str:
+    def written_out(self, text: str, language: str | None) -> str:
         """Return a text in the letters that the voice was taught."""
         if self._tokenizer.phonemize:
             return text
@@ -71,8 +74,8 @@ class VitsVoice:
                 f"The voice {self._name!r} reads its language in Latin letters only, and the text holds {letters[0]!r}",
                 "Romanise the text first with the program uroman (pip install uroman), and give what it returns",
             )
-        language = self.languages[0] if self.languages else ""
-        return fit_to_alphabet(text, self._alphabet, language=language, voice=self._name)
+        spoken = (*self.languages, language or "")[0]
+        return fit_to_alphabet(text, self._alphabet, language=spoken, voice=self._name)
 
     def sentences(self, text: str) -> list[str]:
         """Cut a text into sentences."""

@@ -40,8 +40,12 @@ class Voice(Protocol):
     languages: tuple[str, ...]
     longest_sentence: int
 
-    def written_out(self, text: str) -> str:
+    def written_out(self, text: str, language: str | None) -> str:
         """Return a text in the letters that the voice was taught, numbers as words where it needs that.
+
+        Args:
+            text: What shall be spoken.
+            language: Code of its language; None where only the voice can know.
 
         Raises:
             UnsupportedError: The text holds what the voice has no sound for.
