@@ -227,10 +227,16 @@ def tiny_llava_onevision(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def tiny_qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
-    """Build a Qwen2-VL like ``Qwen/Qwen2-VL-2B-Instruct``; its generation settings ask for sampling."""
+def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Path:
+    """Build a Qwen-VL like ``Qwen/Qwen2-VL-2B-Instruct``, whose generation settings ask for sampling.
+
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        family: ``"qwen2_vl"``, ``"qwen2_5_vl"`` or ``"qwen3_vl"``.
+        seed: Of its weights.
+    """
     import torch
-    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+    import transformers
 
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"]
     vocabulary = _write_byte_tokenizer(
@@ -239,14 +245,24 @@ def tiny_qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
         [*special, "<|image_pad|>", "<|video_pad|>"],
         {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
     )
-    decoder = _small_decoder("qwen2_vl_text", vocabulary)
-    config = Qwen2VLConfig(
-        vision_config={
-            **{"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 4, "mlp_ratio": 2, "patch_size": 8},
-            **{"spatial_merge_size": 2, "temporal_patch_size": 2},
+    name = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}[family]
+    shared = {"depth": 2, "num_heads": 4, "patch_size": 8, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    own: dict[str, dict[str, Any]] = {
+        "qwen2_vl": {"embed_dim": 32, "hidden_size": 32, "mlp_ratio": 2},
+        "qwen2_5_vl": {
+            **{"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64, "window_size": 32},
+            "fullatt_block_indexes": [1],
         },
+        "qwen3_vl": {
+            **{"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64, "num_position_embeddings": 64},
+            "deepstack_visual_indexes": [0, 1],
+        },
+    }
+    config = getattr(transformers, f"{name}Config")(
+        vision_config={**shared, **own[family]},
         text_config={
-            **decoder,
+            **_small_decoder(f"{family}_text", vocabulary),
+            "head_dim": 8,
             "max_position_embeddings": 1024,
             "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1000000.0},
         },
@@ -256,12 +272,12 @@ def tiny_qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
         vision_end_token_id=vocabulary["<|vision_end|>"],
     )
     torch.manual_seed(seed)
-    model = Qwen2VLForConditionalGeneration(config)
+    model = getattr(transformers, f"{name}ForConditionalGeneration")(config)
     ends = _ends(vocabulary, "<|im_end|>", "<|endoftext|>")
     ends["eos_token_id"] = [ends["eos_token_id"], ends["pad_token_id"]]
     _save(model, folder, **ends, do_sample=True, temperature=0.01, top_k=1, top_p=0.001, repetition_penalty=1.05)
     settings = {
-        **{"image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2VLProcessor"},
+        **{"image_processor_type": "Qwen2VLImageProcessor", "processor_class": f"{name}Processor"},
         **{"image_mean": _CLIP_MEAN, "image_std": _CLIP_STD, "min_pixels": 32 * 32, "max_pixels": 64 * 64},
         **{"patch_size": 8, "temporal_patch_size": 2, "merge_size": 2},
     }

@@ -29,7 +29,10 @@ from tests.language.tiny_language_models import tiny_causal_language_model
 from tests.vision_language.conftest import TinyCheckpoint
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FAMILIES = ("llava", "llava_next", "llava_onevision", "qwen2_vl", "idefics3", "smolvlm", "internvl")
+FAMILIES = (
+    *("llava", "llava_next", "llava_onevision", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"),
+    *("idefics3", "smolvlm", "internvl"),
+)
 ASKED = [{"role": "user", "content": "What is this?"}]
 TALK = [
     {"role": "user", "content": "What is the difference, and where?"},
@@ -83,7 +86,7 @@ def by_hand(folder: Path, pictures: list[Picture], turns: list[dict[str, str]]) 
     expanded = iter(runs(folder, images))
     prompt = re.sub(re.escape(placeholder), lambda _: next(expanded), prompt)
     inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-    if family == "qwen2_vl":
+    if family.startswith("qwen"):
         kinds = inputs["input_ids"] == tokenizer.convert_tokens_to_ids(placeholder)
         inputs["mm_token_type_ids"] = kinds.long()
     return {**inputs, **MORE.get(family, dict)(images)}
@@ -120,7 +123,7 @@ def _smolvlm_runs(folder: Path, images: Any) -> list[str]:
 
 Expansion = tuple[dict[str, Any], str, Callable[[Path, Any], list[str]]]
 EXPANSIONS: dict[str, Expansion] = {
-    "qwen2_vl": ({}, "<|image_pad|>", _qwen_runs),
+    **dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen3_vl"), ({}, "<|image_pad|>", _qwen_runs)),
     "internvl": ({"crop_to_patches": True}, "<IMG_CONTEXT>", _internvl_runs),
     "llava_onevision": ({}, "<image>", _onevision_runs),
     "smolvlm": ({"return_row_col_info": True}, "<image>", _smolvlm_runs),

@@ -214,6 +214,10 @@ def pieces_of_text(tokens: Iterable[int], text_of: Callable[[list[int]], str]) -
         if len(after) > len(before) and not after.endswith(_REPLACEMENT):
             yield after[len(before) :]
             kept, said = kept[said:], len(kept) - said
+    # A token may hold a whole letter and the beginning of the next one.
+    rest = complete_text(text_of(kept))[len(text_of(kept[:said])) :]
+    if rest:
+        yield rest
 
 
 def complete_text(text: str) -> str:
