@@ -46,6 +46,7 @@ class OpenAIServer:
         requests: All POST requests so far, oldest first.
         answer: Gives the pieces of a chat answer for a request's body; a stream sends them one by one.
         paint: Gives one picture for a request about images.
+        picture_address: If set, pictures are answered by this address rather than as they are.
         models: The names that the server knows; others get 404.
         failure: If set, every POST gets this status and message.
         between_pieces: Called after each piece of a stream was sent; may wait.
@@ -57,6 +58,7 @@ class OpenAIServer:
     requests: list[Request] = field(default_factory=list)
     answer: Callable[[dict[str, Any]], list[str]] = lambda body: ["A cat ", "on a ", "mat."]
     paint: Callable[[Request], PIL.Image.Image] = lambda request: PIL.Image.new("RGB", wanted_size(request), "red")
+    picture_address: str = ""
     models: tuple[str, ...] = ("tiny",)
     failure: tuple[int, str] | None = None
     between_pieces: Callable[[], None] = lambda: None
@@ -196,7 +198,8 @@ class _Handler(BaseHTTPRequestHandler):
         for _ in range(int(request.body.get("n") or 1)):
             file = io.BytesIO()
             self.server_state.paint(request).save(file, "PNG")
-            pictures.append({"b64_json": base64.b64encode(file.getvalue()).decode()})
+            address = self.server_state.picture_address
+            pictures.append({"url": address} if address else {"b64_json": base64.b64encode(file.getvalue()).decode()})
         self._send(200, {"created": 0, "data": pictures})
 
     def _about(self, request: Request, kind: str) -> dict[str, Any]:

@@ -138,6 +138,12 @@ def test_failures(server: OpenAIServer, failure: tuple[int, str], error: type[Se
         TextToImage(server.model()).generate(PROMPT)
 
 
+def test_an_address_in_place_of_a_picture_is_fetched_with_care(server: OpenAIServer) -> None:
+    server.picture_address = f"{server.base_url}/pictures/1.png"
+    with pytest.raises(InputError, match=r"127\.0\.0\.1"):
+        TextToImage(server.model()).generate(PROMPT)
+
+
 def test_bad_input_costs_no_request(server: OpenAIServer) -> None:
     with pytest.raises(InputError, match="The prompt is empty"):
         TextToImage(server.model()).generate(" ")
