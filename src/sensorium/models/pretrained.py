@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,10 @@ from sensorium.models.memory import weights_memory
 
 if TYPE_CHECKING:
     import torch
+
+_quiet: list[tuple[int, bool]] = []
+"""One entry for each thread in `quiet_transformers`: the verbosity, and whether bars were shown, before the first."""
+_quiet_guard = threading.Lock()
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
@@ -91,19 +96,26 @@ def _vocabulary_files(part: Any) -> set[str]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from writing progress bars and reports to the user's terminal."""
+    """Keep transformers from writing progress bars and reports to the user's terminal.
+
+    Threads may be in here at the same time: the first one notes the settings, the last one puts them back.
+    """
     from transformers import utils
 
     logging: Any = utils.logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    with _quiet_guard:
+        _quiet.append((logging.get_verbosity(), logging.is_progress_bar_enabled()) if not _quiet else _quiet[0])
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+        with _quiet_guard:
+            verbosity, bars = _quiet.pop()
+            if not _quiet:
+                logging.set_verbosity(verbosity)
+                if bars:
+                    logging.enable_progress_bar()
 
 
 def _require_safetensors(folder: Path, checkpoint: Checkpoint) -> None:
