@@ -7,23 +7,21 @@ Wang et al. 2024, Qwen2-VL.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.video import VideoFrame, VideoInfo
-from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.video.frame_answering import LONGEST_ANSWER, FrameAnswerer
 from sensorium.video.parts import Parts
 from sensorium.video.video_processor import VIDEO_PROCESSORS, metadata_of
-from sensorium.vision_language.generation import Sampling, write_tokens
+from sensorium.vision_language.image_text_model import shared_image_text_model
 from sensorium.vision_language.image_text_processor import open_processor
-from sensorium.vision_language.placed_model import open_placed
 
 if TYPE_CHECKING:
     from sensorium.video.film import Film
@@ -50,26 +48,22 @@ class VideoModel(FrameAnswerer):
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
-        from transformers import AutoModelForImageTextToText
-
         super().__init__(checkpoint.name, device=device, parts=parts)
+        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        self._model = shared.backend
+        weakref.finalize(self, shared.release)
+        # A processor of its own: the one that prepares pictures knows nothing of films.
         self._processor = open_processor(folder, checkpoint=checkpoint)
         if not self._processor.chat_template:
             self._processor.chat_template = self._processor.tokenizer.chat_template
-        self._model, self._placement = open_placed(
-            AutoModelForImageTextToText, folder, checkpoint=checkpoint, device=device, dtype=dtype
-        )
-        config = self._model.config
         if getattr(self._processor, "patch_size", 0) is None:
             # Checkpoints from before the processor counted the tokens of a film itself.
-            self._processor.patch_size = config.vision_config.patch_size
-            self._processor.vision_feature_select_strategy = config.vision_feature_select_strategy
-        text_config = config.get_text_config(decoder=True)
-        self._window = int(getattr(text_config, "max_position_embeddings", 0) or _WINDOW_IF_UNKNOWN)
+            self._processor.patch_size = self._model.config.vision_config.patch_size
+            self._processor.vision_feature_select_strategy = self._model.config.vision_feature_select_strategy
+        self._window = self._model.context_window or _WINDOW_IF_UNKNOWN
         self._videos = VIDEO_PROCESSORS[family_of(folder)](folder, self._window // _SHARE_FOR_FRAMES)
         self._processor.video_processor = self._videos
         self.tells_times = self._videos.tells_times
-        self._busy = threading.Lock()
         self._preparing = threading.Lock()
 
     def frame_count(self, film: Film, info: VideoInfo) -> int:
@@ -144,14 +138,4 @@ class VideoModel(FrameAnswerer):
                 f"{self._window} together with the answer",
                 "Ask with fewer frames (num_frames=…) or in fewer words",
             )
-        placed = {name: value.to(self._placement.device) for name, value in inputs.items()}
-        placed["pixel_values_videos"] = placed["pixel_values_videos"].to(self._placement.dtype)
-        with devices.explain_out_of_memory("The answer", "Look at fewer frames (num_frames=…), or use a smaller model"):
-            tokens = write_tokens(
-                partial(self._model.generate, **placed),
-                Sampling(longest),
-                busy=self._busy,
-                progress=progress,
-                cancel=cancel,
-            )
-        return str(self._processor.tokenizer.decode(tokens[0, length:], skip_special_tokens=True)).strip()
+        return self._model.answer_inputs(inputs, max_new_tokens=longest, progress=progress, cancel=cancel)

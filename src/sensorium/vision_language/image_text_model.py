@@ -7,7 +7,7 @@ for image-text-to-text knows.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -149,6 +149,37 @@ class ImageTextModel:
         with self._tokenizing:
             return int(prepare_inputs(self._processor, [images], [text])["input_ids"].shape[1])
 
+    @property
+    def config(self) -> Any:
+        """The checkpoint's configuration, of transformers."""
+        return self._model.config
+
+    def answer_inputs(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        max_new_tokens: int,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> str:
+        """Answer inputs that were prepared elsewhere, such as those of a film, with the likeliest tokens.
+
+        Args:
+            inputs: Arguments of the model's ``generate``, as tensors on the CPU: one conversation.
+            max_new_tokens: Longest answer, in tokens.
+            progress: Told the tokens written so far.
+            cancel: Stops within one token.
+
+        Raises:
+            CancelledError: ``cancel`` was set.
+        """
+        placed = {name: value.to(self._placement.device) for name, value in inputs.items()}
+        for name in placed:
+            if name.startswith("pixel_values"):
+                placed[name] = placed[name].to(self._placement.dtype)
+        (text,) = self._run(placed, Sampling(max_new_tokens), progress, cancel)
+        return text
+
     def _generate(
         self,
         images: Sequence[Sequence[PIL.Image.Image]],
@@ -157,7 +188,15 @@ class ImageTextModel:
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> list[str]:
-        inputs = self._inputs(images, conversations, sampling)
+        return self._run(self._inputs(images, conversations, sampling), sampling, progress, cancel)
+
+    def _run(
+        self,
+        inputs: Mapping[str, Any],
+        sampling: Sampling,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> list[str]:
         run = partial(self._model.generate, **inputs)
         with self._explained():
             tokens = write_tokens(run, sampling, busy=self._busy, progress=progress, cancel=cancel)
