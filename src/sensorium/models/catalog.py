@@ -260,7 +260,8 @@ def _profile_default(task: str, profile: str) -> Checkpoint:
     name = others[0].name if others else ""
     raise ModelUnavailableError(
         f"The profile {profile!r} has no checkpoint for {task}",
-        f"Pull one where there is network: 'sensorium models pull {name}', then use the profile 'standard'"
+        f"Pull one where there is network: 'sensorium models pull {name}', then use it with --profile standard, or "
+        "SENSORIUM_PROFILE=standard"
         if name and profile != "standard"
         else f"Name one with model=…; 'sensorium models list --task {task}' shows what there is",
     )
