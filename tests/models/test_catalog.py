@@ -158,7 +158,8 @@ def test_a_task_without_a_starter_says_what_to_pull() -> None:
         catalog.resolve(None, task="text-to-image", profile="starter")
     assert str(caught.value) == (
         "The profile 'starter' has no checkpoint for text-to-image. Pull one where there is network: "
-        "'sensorium models pull stable-diffusion-2-1', then use it with --profile standard, or SENSORIUM_PROFILE=standard."
+        "'sensorium models pull stable-diffusion-2-1', then use it with --profile standard, or "
+        "SENSORIUM_PROFILE=standard."
     )
     with pytest.raises(ModelUnavailableError, match="Name one with model=…"):
         catalog.resolve(None, task="image-control", profile="standard")
