@@ -233,7 +233,7 @@ class ControlNetGenerator:
         if settings.model != self.model:
             raise UnsupportedError(
                 f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
-                f"Use ControlNetGenerator({settings.model!r})",
+                f"Use model={settings.model!r}",
             )
         if bool(settings.image_sha256) != (init_image is not None):
             raise InputError(
