@@ -387,6 +387,16 @@ class TestRefusals:
             with pytest.raises(UnsupportedError, match="'untalkative' has no chat template"):
                 task(tmp_path / "untalkative").load()
 
+    @pytest.mark.parametrize("kind", ["Llama4ImageProcessor", "Cohere2VisionImageProcessor"])
+    def test_a_processor_that_needs_torchvision(self, kind: str, tiny: TinyCheckpoint, tmp_path: Path) -> None:
+        shutil.copytree(tiny("llava"), tmp_path / "other")
+        settings = json.loads((tmp_path / "other" / "preprocessor_config.json").read_text())
+        (tmp_path / "other" / "preprocessor_config.json").write_text(
+            json.dumps({**settings, "image_processor_type": kind})
+        )
+        with pytest.raises(UnsupportedError, match=r"needs a processor that doesn't run here.*Choose another"):
+            LLaVA(tmp_path / "other").load()
+
     @pytest.mark.parametrize(
         ("file", "complaint"),
         [

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium.errors import InputError, UnsupportedError
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.language.conversation import Message
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part, quiet_transformers
+from sensorium.speech.english_numbers import spell_english_numbers
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -28,13 +29,13 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
         ModelUnavailableError: Files are missing or damaged.
         UnsupportedError: transformers has no processor for this checkpoint, or none that runs without torchvision.
     """
-    from transformers import AutoFeatureExtractor, AutoImageProcessor, AutoTokenizer
+    from transformers import AutoFeatureExtractor, AutoTokenizer
 
     processor_class = _processor_class(folder, checkpoint)
     parts = []
     for name in processor_class.get_attributes():
         if name == "image_processor":
-            parts.append(open_part(AutoImageProcessor, folder, checkpoint=checkpoint, backend="pil"))
+            parts.append(_image_processor(folder, checkpoint))
         elif name == "tokenizer":
             parts.append(open_part(AutoTokenizer, folder, checkpoint=checkpoint))
         elif name == "feature_extractor":
@@ -56,6 +57,17 @@ class _Assembly:
     def from_pretrained(self, folder: Path, **options: Any) -> Any:
         settings, _ = self._processor_class.get_processor_dict(folder, local_files_only=True)
         return self._processor_class.from_args_and_dict(self._parts, settings)
+
+
+def _image_processor(folder: Path, checkpoint: Checkpoint) -> Any:
+    from transformers import AutoImageProcessor
+
+    try:
+        return open_part(AutoImageProcessor, folder, checkpoint=checkpoint, backend="pil")
+    except ModelUnavailableError as error:
+        if "torchvision" in str(error.__cause__).lower():
+            raise _no_processor(checkpoint) from error
+        raise
 
 
 def _processor_class(folder: Path, checkpoint: Checkpoint) -> Any:
@@ -97,7 +109,7 @@ def _without_video(processor_class: Any) -> Any:
     module: Any = sys.modules[processor_class.__module__]
     if getattr(module, "num2words", module) is None:
         # SmolVLM insists on num2words, which it needs only to tell how many frames a film has.
-        module.num2words = str
+        module.num2words = lambda number: spell_english_numbers(str(number))
     return type(processor_class.__name__, (processor_class,), {"check_argument_for_proper_class": check})
 
 
