@@ -27,6 +27,7 @@ _CLASSES = {
     "qwen2_vl": "Qwen2VLVideoProcessor",
     "qwen2_5_vl": "Qwen2VLVideoProcessor",
     "qwen3_vl": "Qwen3VLVideoProcessor",
+    "smolvlm": "SmolVLMVideoProcessor",
     "video_llama_3": "VideoLlama3VideoProcessor",
 }
 
@@ -51,7 +52,9 @@ def library_inputs(
     processor = object.__new__(processor_class)
     processor.max_video_tokens = processor_class.__dict__.get("max_video_tokens", 0)
     film = torch.from_numpy(np.stack([np.asarray(frame) for frame in frames])).permute(0, 3, 1, 2)
-    options = {"cap_pixels_per_frame": False} if family.startswith("qwen") else {"use_token_compression": True}
+    processor.max_image_size = settings.get("max_image_size")
+    options: dict[str, Any] = {"use_token_compression": True, "cap_pixels_per_frame": False, "do_pad": True}
+    options |= {name: settings.get(name) for name in ("patch_size", "temporal_patch_size", "merge_size")}
     found = processor._preprocess(
         [film],
         do_resize=True,
@@ -62,9 +65,7 @@ def library_inputs(
         do_normalize=True,
         image_mean=tuple(settings["image_mean"]),
         image_std=tuple(settings["image_std"]),
-        patch_size=settings["patch_size"],
-        temporal_patch_size=settings["temporal_patch_size"],
-        merge_size=settings["merge_size"],
+        return_tensors="pt",
         **options,
     )
     return dict(found)

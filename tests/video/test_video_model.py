@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sensorium import LLaVA, VideoQA
 from sensorium.errors import (
@@ -29,10 +30,11 @@ from sensorium.media.video import VideoFrame, sample_frames
 from sensorium.progress import Progress
 from tests import films
 from tests.checkpoints.video import tiny_llava_next_video, tiny_qwen_vl, tiny_video_llama_3
-from tests.checkpoints.vision_language import tiny_llava
+from tests.checkpoints.vision_language import tiny_llava, tiny_smolvlm
 from tests.openai_server import images_in, serve_openai
 from tests.video.library_processors import library_inputs
 
+LANCZOS = Image.Resampling.LANCZOS
 QUESTION = "What happens in this film?"
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 BY_LIBRARY = "generate on what its video processor's own code gives (resize and normalise by torch)"
@@ -58,6 +60,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         **qwen,
         "video_llama_3": tiny_video_llama_3(folder / "video_llama_3"),
         "llava_next_video": tiny_llava_next_video(folder / "llava_next_video"),
+        "smolvlm": tiny_smolvlm(folder / "smolvlm"),
     }
 
 
@@ -172,6 +175,25 @@ def test_llava_next_video_is_that_of_transformers(
     parity("VideoQA, llava_next_video", "generate on tensors prepared by hand", "token-identical")
 
 
+def test_smolvlm_is_that_of_transformers(
+    checkpoints: dict[str, Path], film: Path, monkeypatch: pytest.MonkeyPatch, parity: Callable[[str, str, str], None]
+) -> None:
+    folder = checkpoints["smolvlm"]
+    answer = VideoQA(folder).answer_video_question(film, QUESTION)
+    frames = list(sample_frames(film, 6))
+    settings = video_settings(folder)
+    # Brought to the square beforehand: only Pillow has the filter that the family asks for.
+    squares = [frame.image.resize((64, 48), LANCZOS).resize((32, 32), LANCZOS) for frame in frames]
+    found = library_inputs("smolvlm", squares, {**settings, "size": {"longest_edge": 32}}, monkeypatch)
+    pixels = {"pixel_values": found["pixel_values"], "pixel_attention_mask": found["pixel_attention_mask"]}
+    seen = "<fake_token_around_image><global-img>" + "<image>" * 4 + "<fake_token_around_image>"
+    shown = "".join(f"\nFrame from 00:{int(frame.time):02d}:{seen}" for frame in frames)
+    told = f"You are provided the following series of six frames from a 0:00:06 [H:MM:SS] video.\n{shown}\n\n"
+    prompt = f"<|im_start|>User: {told}{QUESTION}<end_of_utterance>\nAssistant:"
+    assert answer == by_transformers(folder, prompt, 128, **pixels)
+    parity("VideoQA, smolvlm", BY_LIBRARY, "token-identical")
+
+
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl", "video_llama_3"])
 def test_frames_of_any_size_are_prepared_as_the_library_does(
     family: str, checkpoints: dict[str, Path], film: Path, monkeypatch: pytest.MonkeyPatch
@@ -229,7 +251,9 @@ def test_a_model_behind_a_server_is_sent_frames(film: Path, monkeypatch: pytest.
     assert answer.model == "openai:tiny"
 
 
-@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "video_llama_3", "llava_next_video"])
+@pytest.mark.parametrize(
+    "family", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "video_llama_3", "llava_next_video", "smolvlm"]
+)
 def test_half_precision_runs(family: str, checkpoints: dict[str, Path], film: Path) -> None:
     with VideoQA(checkpoints[family], dtype="bfloat16", num_frames=4) as video_qa:
         assert video_qa.answer_video_question(film, QUESTION)
@@ -273,8 +297,6 @@ def test_progress_and_cancel(checkpoints: dict[str, Path], film: Path) -> None:
 
 
 def test_a_single_frame_and_a_gif_are_films(checkpoints: dict[str, Path], tmp_path: Path) -> None:
-    from PIL import Image
-
     still = films.film(tmp_path / "one.mp4", count=1)
     Image.new("RGB", (64, 48), "red").save(tmp_path / "still.gif")
     for family in ("qwen2_vl", "video_llama_3", "llava_next_video"):
@@ -320,3 +342,11 @@ def test_checkpoints_that_cannot_be_used_are_one_sentence(
     (tmp_path / "sound" / "config.json").write_text('{"model_type": "whisper"}')
     with pytest.raises(UnsupportedError, match="VideoQA can't use 'sound': its family is 'whisper'"):
         VideoQA(tmp_path / "sound").answer_video_question(film, QUESTION)
+
+
+def test_as_many_pictures_are_shown_as_leave_half_of_the_window_free(film: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    # A picture takes 16 tokens.
+    VideoQA(tiny_llava(tmp_path / "llava", context=256)).answer_video_question(film, "?", progress=told.append)
+    shown = max(report.done for report in told if report.unit == "frames")
+    assert 4 <= shown <= 7

@@ -49,8 +49,11 @@ class FramesModel(FrameAnswerer):
         if not window:
             return MOST_PICTURES
         (frame,) = sample_frames(film.source, 1, minimum_side=FRAME_SIDE)
-        tokens = self._model.count_tokens([frame.image], [{"role": "user", "content": "?"}])
-        return max(1, min(MOST_PICTURES, window // 2 // tokens))
+        question = [{"role": "user", "content": "?"}]
+        two, three = (self._model.count_tokens([frame.image] * count, question) for count in (2, 3))
+        # Some families look closer at a single picture than at one of several, so that two are the least to count.
+        each = max(1, three - two)
+        return max(1, min(MOST_PICTURES, (window // 2 - (two - 2 * each)) // each))
 
     def write(
         self,

@@ -1,4 +1,4 @@
-"""Video models: VideoLLaMA 3, LLaVA-NeXT-Video, Qwen2-VL, Qwen2.5-VL and Qwen3-VL, which see a film's frames in a row.
+"""Video models, which see a film's frames in a row: VideoLLaMA 3, LLaVA-NeXT-Video, Qwen2/2.5/3-VL, SmolVLM 2.
 
 Source: Zhang et al. 2025, VideoLLaMA 3; Zhang et al. 2024, LLaVA-NeXT: A Strong Zero-shot Video Understanding Model;
 Wang et al. 2024, Qwen2-VL.

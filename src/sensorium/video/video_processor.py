@@ -238,18 +238,59 @@ class VideoLlama3Processor(QwenVideoProcessor):
         return kept.flatten()
 
 
+class SmolVLMVideoProcessor(VideoProcessor):
+    """SmolVLM 2: single frames, each shrunk and squeezed into the square that the vision tower sees."""
+
+    settings: ClassVar[dict[str, Any]] = {
+        "size": {"longest_edge": 4 * 364},
+        "video_sampling": None,
+        "max_image_size": {"longest_edge": 364},
+        "image_mean": _HALF,
+        "image_std": _HALF,
+    }
+    tells_times = True
+    frames_per_second = 1.0
+    # The family's processor looks for both, and then lets the caller's choice of frames stand.
+    num_frames = None
+    fps = None
+
+    def prepare(self, frames: list[Image.Image]) -> dict[str, torch.Tensor]:
+        size = (self._settings["video_sampling"] or {}).get("video_size") or self._settings["size"]
+        longest = int(size["longest_edge"])
+        square = int(self._settings["max_image_size"]["longest_edge"])
+        shrunk = [_resized(frame, *_fitted(frame.size, longest), Image.Resampling.LANCZOS) for frame in frames]
+        squares = [_resized(frame, square, square, Image.Resampling.LANCZOS) for frame in shrunk]
+        pixels = torch.from_numpy(np.stack([np.asarray(frame) for frame in squares])).float() / 255
+        pixels = (pixels - torch.tensor(self._settings["image_mean"])) / torch.tensor(self._settings["image_std"])
+        seen = torch.ones(1, len(frames), square, square, dtype=torch.int64)
+        return {"pixel_values": pixels.permute(0, 3, 1, 2)[None], "pixel_attention_mask": seen}
+
+
 VIDEO_PROCESSORS: dict[str, type[VideoProcessor]] = {
     "llava_next_video": LlavaNextVideoProcessor,
     "qwen2_vl": QwenVideoProcessor,
     "qwen2_5_vl": QwenVideoProcessor,
     "qwen3_vl": Qwen3VideoProcessor,
+    "smolvlm": SmolVLMVideoProcessor,
     "video_llama_3": VideoLlama3Processor,
 }
 """From family to what prepares its films."""
 
 
-def _resized(frame: Image.Image, width: int, height: int) -> Image.Image:
-    return frame if frame.size == (width, height) else frame.resize((width, height), Image.Resampling.BICUBIC)
+def _resized(
+    frame: Image.Image, width: int, height: int, resample: Image.Resampling = Image.Resampling.BICUBIC
+) -> Image.Image:
+    return frame if frame.size == (width, height) else frame.resize((width, height), resample)
+
+
+def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Return width and height with the longer side as given, the shorter one even, as the library computes them."""
+    width, height = size
+    if width >= height:
+        shorter = int(longest / (width / height))
+        return longest, max(1, shorter + shorter % 2)
+    shorter = int(longest * (width / height))
+    return max(1, shorter + shorter % 2), longest
 
 
 def _settings_in(folder: Path) -> dict[str, Any]:

@@ -72,8 +72,8 @@ class VideoQA(Task["VideoAnswerer"]):
 
     There are two ways, chosen by the checkpoint. A pipeline (VideoMAE, and the starter) tells what is seen, done and
     said, with times, and a language model answers from that. A video model (VideoLLaMA 3, LLaVA-NeXT-Video, Qwen-VL,
-    or any model that reads several pictures) sees frames with their times and answers by itself; it hears the sound
-    track only if ``speech`` is given.
+    SmolVLM, or any model that reads several pictures) sees frames with their times and answers by itself; it hears
+    the sound track only if ``speech`` is given.
 
     Args:
         model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
@@ -101,6 +101,7 @@ class VideoQA(Task["VideoAnswerer"]):
         "qwen2_vl": "sensorium.video.video_model:VideoModel",
         "qwen2_5_vl": "sensorium.video.video_model:VideoModel",
         "qwen3_vl": "sensorium.video.video_model:VideoModel",
+        "smolvlm": "sensorium.video.video_model:VideoModel",
         "image-text-to-text": "sensorium.video.frames_model:FramesModel",
         "openai": "sensorium.video.endpoint_frames:EndpointFrames",
     }

@@ -211,17 +211,31 @@ def prepare_inputs(processor: Any, images: Sequence[Sequence[PIL.Image.Image]], 
         processor: From `open_processor`.
         images: The pictures of each conversation, upright and RGB.
         texts: Each conversation as `ChatFormat.render` wrote it.
+
+    Raises:
+        InputError: The image processor refuses a picture; Qwen-VL's does if it is 200 times as long as wide.
     """
     start = processor.tokenizer.bos_token
-    with quiet_transformers():
-        return processor(
-            text=list(texts),
-            images=[list(pictures) for pictures in images] if any(images) else None,
-            padding=len(texts) > 1,
-            return_tensors="pt",
-            # A template that writes the start token itself must not get a second one.
-            add_special_tokens=not (start and texts[0].startswith(start)),
-        )
+    try:
+        with quiet_transformers():
+            return processor(
+                text=list(texts),
+                images=[list(pictures) for pictures in images] if any(images) else None,
+                padding=len(texts) > 1,
+                return_tensors="pt",
+                # A template that writes the start token itself must not get a second one.
+                add_special_tokens=not (start and texts[0].startswith(start)),
+            )
+    except (ValueError, ZeroDivisionError, IndexError) as error:
+        narrowest = min((picture.size for pictures in images for picture in pictures), key=_narrowness, default=(0, 0))
+        raise InputError(
+            f"This model can't take one of the pictures; the narrowest is {narrowest[0]} × {narrowest[1]} pixels",
+            "Crop it, or choose another checkpoint",
+        ) from error
+
+
+def _narrowness(size: tuple[int, int]) -> float:
+    return min(size) / max(size)
 
 
 def _control_tokens(tokenizer: Any) -> set[str]:
