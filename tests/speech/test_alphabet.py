@@ -53,6 +53,11 @@ def test_marks_that_are_letters_of_their_own_are_kept() -> None:
     assert fit_to_alphabet("Ọ̀rẹ́", yoruba, language="yo", voice="x").lower() == "ọ̀rẹ́"
 
 
+def test_letters_that_are_written_in_two_ways_are_one() -> None:
+    romanian = frozenset(string.ascii_lowercase + "ăâîşţ ")
+    assert fit_to_alphabet("Țară și", romanian, language="ro", voice="x") == "ţară şi"
+
+
 @pytest.mark.parametrize(("text", "named"), [("你好 there", "letters '你好'"), ("١٢", "digits")])
 def test_what_it_has_no_sound_for_is_refused(text: str, named: str) -> None:
     with pytest.raises(UnsupportedError, match=named):

@@ -10,6 +10,8 @@ from sensorium.errors import UnsupportedError
 from sensorium.speech.english_numbers import spell_english_numbers
 
 _VARIANTS = {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "…": "..."}
+# Romanian letters with a comma, which many texts and vocabularies write with a cedilla.
+_VARIANTS |= {"ș": "ş", "Ș": "ş", "ț": "ţ", "Ț": "ţ", "ş": "ș", "Ş": "ș", "ţ": "ț", "Ţ": "ț"}
 
 
 def fit_to_alphabet(text: str, alphabet: Collection[str], *, language: str, voice: str) -> str:
