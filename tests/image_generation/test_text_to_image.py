@@ -26,6 +26,7 @@ from sensorium.errors import (
     SensoriumError,
     UnsupportedError,
 )
+from sensorium.image_generation import diffusion_pipeline
 from sensorium.image_generation.text_to_image import GeneratedImage, read_settings
 from sensorium.models.catalog import family_of
 from sensorium.progress import Progress
@@ -234,6 +235,30 @@ def test_half_precision_stays_half(stable_diffusion: Path) -> None:
         assert {parameter.dtype for parameter in pipeline.unet.parameters()} == {torch.bfloat16}
         picture = half.generate("a cat", steps=2, seed=1)[0]
         assert "bfloat16" in picture.settings.device
+
+
+def test_offloading_gives_the_same_pixels_and_leaves_no_hooks(
+    painter: TextToImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend: Any = painter.backend
+    before = painter.generate("a cat", steps=2, seed=1)[0]
+    monkeypatch.setattr(backend, "_placement", replace(backend._placement, offload="model"))
+    offloaded = painter.generate("a cat", steps=2, seed=1, preview=lambda picture, step: None)[0]
+    assert offloaded.tobytes() == before.tobytes()
+    assert not hasattr(backend.components["unet"], "_hf_hook")
+
+
+def test_large_pictures_are_decoded_in_tiles(painter: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend: Any = painter.backend
+    vae = backend.components["vae"]
+    tiled = []
+    plain_decode = vae.decode
+    monkeypatch.setattr(vae, "decode", lambda *args, **kw: (tiled.append(vae.use_tiling), plain_decode(*args, **kw))[1])
+    monkeypatch.setattr(diffusion_pipeline, "_TILED_FROM", 64 * 96)
+    painter.generate("a cat", steps=1)
+    assert painter.generate("a cat", steps=1, height=96)[0].size == (64, 96)
+    assert tiled == [False, True]
+    assert not vae.use_tiling
 
 
 def test_cancelling_stops_between_steps_and_leaves_nothing_behind(painter: TextToImage) -> None:

@@ -293,7 +293,7 @@ class TextToImage(Task[Painter]):
         if settings.model != self.model:
             raise UnsupportedError(
                 f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
-                f"Use TextToImage({settings.model!r})",
+                f"Use model={settings.model!r}",
             )
         image = None if init_image is None else read_image(init_image)
         mask = None if mask_image is None else read_image(mask_image).convert("L")
