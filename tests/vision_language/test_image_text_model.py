@@ -450,6 +450,13 @@ class TestRefusals:
         with pytest.raises(InputError, match=r"letter\.jpg is not a picture"):
             LLaVA(tiny("llava")).chat(tmp_path / "letter.jpg", ASKED)
 
+    def test_a_picture_too_narrow_for_the_processor(self, tiny: TinyCheckpoint) -> None:
+        with (
+            LLaVA(tiny("qwen2_vl")) as llava,
+            pytest.raises(InputError, match=r"can't take one of the pictures; the narrowest is 2000 × 3 pixels"),
+        ):
+            llava.chat([PIL.Image.new("RGB", (40, 30)), PIL.Image.new("RGB", (2000, 3))], ASKED)
+
     def test_no_language_is_refused_where_none_is_known(self, tiny: TinyCheckpoint, pictures: list[Picture]) -> None:
         with LLaVA(tiny("llava")) as llava:
             assert llava.chat(pictures[0], [{"role": "user", "content": "图片里有什么？"}], max_new_tokens=4)
