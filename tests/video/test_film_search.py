@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 import threading
@@ -94,6 +95,16 @@ def test_subtitles_are_written(video_qa: VideoQA, story: Path, tmp_path: Path) -
     assert written.model == "whisper-base"
     assert "Chelsea" in written.path.read_text()
     assert video_qa.subtitles(story, tmp_path / "story.vtt").path.read_text().startswith("WEBVTT")
+
+
+def test_bytes_open_files_and_data_uris_are_films(video_qa: VideoQA, silent: Path) -> None:
+    data = silent.read_bytes()
+    uri = f"data:video/mp4;base64,{base64.b64encode(data).decode()}"
+    expected = video_qa.search(silent, "a cat").moments
+    with silent.open("rb") as opened:
+        for source in (data, opened, uri):
+            assert video_qa.search(source, "a cat").moments == expected
+            assert video_qa.moments(source)[0].start == 0
 
 
 def test_cancel_leaves_nothing(story: Path, tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ from sensorium.language.chat_tokenizer import ChatTokenizer
 from sensorium.language.text_writer import Sampling, TokenWriter
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint, family_of
-from sensorium.models.memory import weights_memory
-from sensorium.models.pretrained import open_model
 from sensorium.progress import Cancellation
+from sensorium.vision_language.placed_model import open_placed
 
 
 class CausalLanguageModel(TokenWriter):
@@ -44,16 +43,9 @@ class CausalLanguageModel(TokenWriter):
             )
         super().__init__(checkpoint)
         self.tokenizer = ChatTokenizer(folder, checkpoint)
-        placement = devices.place(device, dtype, memory_bytes=weights_memory(folder))
-        with devices.explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint"):
-            self._model: Any = open_model(
-                AutoModelForCausalLM,
-                folder,
-                checkpoint=checkpoint,
-                device=placement.device,
-                dtype=placement.dtype,
-                attn_implementation="sdpa",
-            )
+        self._model, self._placement = open_placed(
+            AutoModelForCausalLM, folder, checkpoint=checkpoint, device=device, dtype=dtype
+        )
         self._lock = threading.Lock()
         self.context_window = int(getattr(self._model.config, "max_position_embeddings", 0) or self.tokenizer.longest)
 
@@ -90,7 +82,7 @@ class CausalLanguageModel(TokenWriter):
             def end(self) -> None:
                 pass
 
-        ids = torch.tensor([list(tokens)], device=self._model.device)
+        ids = torch.tensor([list(tokens)], device=self._placement.device)
         failures: list[BaseException] = []
 
         def run() -> None:

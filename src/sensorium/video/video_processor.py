@@ -119,7 +119,7 @@ class QwenVideoProcessor(VideoProcessor):
 
     def __init__(self, folder: Path, most_tokens: int) -> None:
         super().__init__(folder, most_tokens)
-        size = self._settings["size"]
+        size = {**self.settings["size"], **self._settings["size"]}
         self._fewest_pixels = int(self._settings.get("min_pixels") or size["shortest_edge"])
         self._most_pixels = int(self._settings.get("max_pixels") or size["longest_edge"])
         self.merge_size = int(self._settings["merge_size"])

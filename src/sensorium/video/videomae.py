@@ -16,8 +16,8 @@ import torch
 from sensorium.errors import UnsupportedError
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.memory import weights_memory
-from sensorium.models.pretrained import open_model, open_part
+from sensorium.models.pretrained import open_part
+from sensorium.vision_language.placed_model import open_placed
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -57,15 +57,9 @@ class VideoMAE:
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
         self.num_frames: int = config.num_frames
         self._processor: Any = open_part(VideoMAEImageProcessorPil, folder, checkpoint=checkpoint)
-        placement = devices.place(device, dtype, memory_bytes=weights_memory(folder))
-        with devices.explain_out_of_memory(f"The checkpoint {self.name!r}", "Choose a smaller checkpoint"):
-            self._model: Any = open_model(
-                VideoMAEForVideoClassification,
-                folder,
-                checkpoint=checkpoint,
-                device=placement.device,
-                dtype=placement.dtype,
-            )
+        self._model, self._placement = open_placed(
+            VideoMAEForVideoClassification, folder, checkpoint=checkpoint, device=device, dtype=dtype
+        )
         self._busy = threading.Lock()
 
     def probabilities(self, frames: Sequence[PIL.Image.Image]) -> torch.Tensor:
@@ -87,5 +81,5 @@ class VideoMAE:
             torch.inference_mode(),
             devices.explain_out_of_memory("A stretch of the film", "Use device='cpu'"),
         ):
-            found: torch.Tensor = self._model(pixels.to(self._model.device, self._model.dtype)).logits
+            found: torch.Tensor = self._model(pixels.to(self._placement.device, self._placement.dtype)).logits
         return found[0].float().cpu()
