@@ -45,8 +45,24 @@ def open_placed(
             dtype=placement.dtype,
         )
         if placement.offload:
-            import accelerate
-
-            # One model has no parts that could wait for one another, so the card holds a layer at a time.
-            model = accelerate.cpu_offload(model, execution_device=torch.device(placement.device))
+            _run_layer_by_layer(model, torch.device(placement.device))
     return model, placement
+
+
+def _run_layer_by_layer(model: Any, device: torch.device) -> None:
+    """Leave the weights in main memory, and let the card hold one layer at a time: slow, but it runs."""
+    import accelerate
+    from accelerate.hooks import remove_hook_from_module
+
+    # What is no layer of its own (a query, the start of a line of patches) is small, and methods use it that
+    # accelerate doesn't know of: it stays on the card.
+    loose = [
+        (module, {name: value.to(device) for name, value in module.named_parameters(recurse=False)})
+        for module in model.modules()
+        if next(module.children(), None) is not None and next(module.parameters(recurse=False), None) is not None
+    ]
+    accelerate.cpu_offload(model, execution_device=device)
+    for module, values in loose:
+        remove_hook_from_module(module)
+        for name, value in values.items():
+            setattr(module, name, torch.nn.Parameter(value, requires_grad=False))
