@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,26 @@ def test_a_head_that_can_not_is_one_line_with_the_remedy(run: Run, desk: Path, t
     assert refused.exit_code != 0
     assert refused.stderr.count("\n") == 1
     assert "Salesforce/blip-vqa-base" in refused.stderr
+
+
+def test_captions_of_many_pictures_go_through_the_model_together(
+    run: Run, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sensorium.vision_language.blip import BlipCaptioner
+
+    passes: list[int] = []
+    caption = BlipCaptioner.caption
+
+    def counting(self: BlipCaptioner, images: Any, **options: Any) -> Any:
+        passes.append(len(images))
+        return caption(self, images, **options)
+
+    blip = tiny_blip(tmp_path / "tiny-blip")
+    monkeypatch.setattr(BlipCaptioner, "caption", counting)
+    together = run("caption", "cat.jpg", "photos/coffee.png", "photos/rocket.jpg", "--model", blip)
+    assert (together.exit_code, passes) == (0, [3])
+    (desk / "broken.jpg").write_text("This is no picture.")
+    alone = run("caption", "cat.jpg", "broken.jpg", "photos/coffee.png", "photos/rocket.jpg", "--model", blip)
+    assert (alone.exit_code, passes) == (1, [3, 1, 1, 1])
+    assert alone.stdout == together.stdout
+    assert "broken.jpg is not a picture" in alone.stderr

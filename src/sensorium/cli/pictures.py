@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.chat import chat
-from sensorium.cli.inputs import Input, gather
+from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
 from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
 from sensorium.cli.terminal import aligned, clock, column_widths, one_line
-from sensorium.errors import InputError
+from sensorium.errors import InputError, InsufficientMemoryError
 
 if TYPE_CHECKING:
     from sensorium.answer import Answer
     from sensorium.vision_language.clip import Classification
+    from sensorium.vision_language.image_qa import ImageQA
 
 Pictures = Annotated[
     list[str],
@@ -115,11 +117,27 @@ def caption(
 
         items = gather(images, ("image",))
         image_qa = call.open(ImageQA(model, device=device))
-        for item in call.inputs(items):
+        ready: dict[str, Answer] = {}
+        for number, item in enumerate(call.inputs(items)):
+            if number % image_qa.batch_size == 0:
+                ready = _captions_together(image_qa, items[number : number + image_qa.batch_size])
             with call.attempt(item):
-                answer = image_qa.generate_caption(item.source, cancel=cancel)
+                answer = ready.get(item.name) or image_qa.generate_caption(item.source, cancel=cancel)
                 text = answer_text(answer, evidence)
                 call.show(item, answer, text if len(items) == 1 else f"{one_line(item.name)}: {text}")
+
+
+def _captions_together(image_qa: ImageQA, items: Sequence[Input]) -> dict[str, Answer]:
+    """Return the captions of files that go through the model in one pass; none if that fails for any of them."""
+    files = [item for item in items if item.error is None and item.name != STANDARD_INPUT]
+    if len(files) < 2:
+        return {}
+    try:
+        captions = image_qa.generate_caption([item.source for item in files], cancel=cancel)
+    except (InputError, InsufficientMemoryError):
+        # One by one, each gets its caption or its error.
+        return {}
+    return dict(zip((item.name for item in files), captions, strict=True))
 
 
 @command

@@ -69,6 +69,11 @@ class ImageQA(Task["ImageAnswerer"]):
     def _family(self, folder: Path) -> str:
         return image_text_family(super()._family(folder), self.families)
 
+    @property
+    def batch_size(self) -> int:
+        """How many pictures of a list go through the model at once; loads it if need be."""
+        return self.backend.batch_size
+
     @overload
     def answer_question(
         self,
@@ -209,9 +214,8 @@ class ImageQA(Task["ImageAnswerer"]):
 
     def _groups(self, images: Sequence[ImageSource]) -> Iterator[tuple[int, Sequence[ImageSource]]]:
         """Yield as many pictures as go through at once, with the number of those before; only these are in memory."""
-        size = self.backend.batch_size
-        for start in range(0, len(images), size):
-            yield start, images[start : start + size]
+        for start in range(0, len(images), self.batch_size):
+            yield start, images[start : start + self.batch_size]
 
 
 def _check_question(question: str) -> None:
