@@ -51,8 +51,12 @@ def answer_from_story(
     longest = _LONGEST_ANSWER if window is None else min(_LONGEST_ANSWER, window // _SHORTEST_WINDOW_SHARE)
 
     def context(items: Sequence[Evidence]) -> list[str]:
-        length = f"The film is {clock(story.duration)} long. Its time line:"
-        return [length, *map(timed, items), *story.about_sound()]
+        return [
+            f"The film is {clock(story.duration)} long.",
+            *story.about_sound(),
+            "Its time line:",
+            *map(timed, items),
+        ]
 
     prompt = f"Question: {question}"
 
