@@ -6,7 +6,7 @@ import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import TypeIs
 
@@ -21,6 +21,7 @@ from sensorium.task import Task
 from sensorium.video.film import Film, FilmMemory
 from sensorium.video.parts import Parts, component
 from sensorium.video.results import Moderation, Subtitles, VideoClassification, VideoSearch
+from sensorium.video.video_answerer import ActionNamer, MomentLister, VideoAnswerer
 from sensorium.video.video_classification import VideoClassifier, classify_by_labels, require_top_k
 from sensorium.vision_language.clip import CLIP
 
@@ -37,37 +38,7 @@ if TYPE_CHECKING:
 _MOST_FRAMES = 768
 
 
-class VideoAnswerer(Protocol):
-    """What each family of checkpoints offers to `VideoQA`."""
-
-    def answer(
-        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
-    ) -> Answer:
-        """Answer one question about a film."""
-
-    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
-        """Tell what happens in a film, with timestamps."""
-
-
-@runtime_checkable
-class MomentLister(Protocol):
-    """What families offer that look at a film moment by moment."""
-
-    def moments(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> list[Moment]:
-        """Return a film's key moments, in the order of time."""
-
-
-@runtime_checkable
-class ActionNamer(Protocol):
-    """What families offer that were trained to name actions."""
-
-    def actions(
-        self, film: Film, *, top_k: int, progress: ProgressCallback | None, cancel: Cancellation | None
-    ) -> VideoClassification:
-        """Name what is done in a film, stretch by stretch."""
-
-
-class VideoQA(Task["VideoAnswerer"]):
+class VideoQA(Task[VideoAnswerer]):
     """Answers questions about a film, tells what it shows and says, finds moments in it.
 
     There are two ways, chosen by the checkpoint. A pipeline (VideoMAE, and the starter) tells what is seen, done and

@@ -1,0 +1,43 @@
+"""What the families of checkpoints offer to `VideoQA`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from sensorium.answer import Answer
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.video.film import Film
+from sensorium.video.results import VideoClassification
+
+if TYPE_CHECKING:
+    from sensorium.video.video_story import Moment
+
+
+class VideoAnswerer(Protocol):
+    """What each family of checkpoints offers to `VideoQA`."""
+
+    def answer(
+        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Answer:
+        """Answer one question about a film."""
+
+    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+        """Tell what happens in a film, with timestamps."""
+
+
+@runtime_checkable
+class MomentLister(Protocol):
+    """What families offer that look at a film moment by moment."""
+
+    def moments(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> list[Moment]:
+        """Return a film's key moments, in the order of time."""
+
+
+@runtime_checkable
+class ActionNamer(Protocol):
+    """What families offer that were trained to name actions."""
+
+    def actions(
+        self, film: Film, *, top_k: int, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> VideoClassification:
+        """Name what is done in a film, stretch by stretch."""
