@@ -16,7 +16,9 @@ from tests.checkpoints.diffusion import tiny_stable_diffusion
 @pytest.fixture(scope="session")
 def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Stable Diffusion 1.5 with a safety checker that flags nothing."""
-    return tiny_stable_diffusion(tmp_path_factory.mktemp("diffusion") / "tiny-stable-diffusion", safety_checker=True)
+    return tiny_stable_diffusion(
+        tmp_path_factory.mktemp("diffusion") / "tiny-stable-diffusion", safety_checker=True, seed=1
+    )
 
 
 @pytest.fixture(scope="session")

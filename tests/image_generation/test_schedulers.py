@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import diffusers
 import pytest
 
 from sensorium import TextToImage
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.schedulers import SCHEDULERS, check_scheduler, make_scheduler, schedulers_for
+from sensorium.image_generation.schedulers import (
+    SCHEDULERS,
+    check_scheduler,
+    check_steps,
+    make_scheduler,
+    schedulers_for,
+)
 
 
 def test_every_name_paints(painter: TextToImage) -> None:
@@ -56,3 +64,22 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(InputError) as caught:
         check_scheduler("DPM++ 2M Karras")
     assert caught.value.remedy.startswith("Did you mean 'dpm++-2m-karras'?")
+
+
+def test_numbers_of_steps_at_the_edges(painter: TextToImage) -> None:
+    own = painter.backend.pipeline().scheduler  # type: ignore[attr-defined]
+    for name in schedulers_for(own):
+        assert painter.generate("a cat", steps=1, scheduler=name)[0].settings.steps == 1
+        scheduler, _ = make_scheduler(own, name)
+        check_steps(scheduler, 50)
+        with suppress(InputError):
+            check_steps(scheduler, 1000)
+            scheduler.set_timesteps(1000)
+            assert 1 < len(scheduler.timesteps.unique()) <= scheduler.timesteps.max() + 1 <= 1000
+    check_steps(own, 999)
+    with pytest.raises(InputError, match="PNDMScheduler can't do 1000 steps") as caught:
+        painter.generate("a cat", steps=1000)
+    assert caught.value.remedy == "Use up to 999 steps"
+    with pytest.raises(InputError, match="LCMScheduler can't do 51 steps") as caught:
+        painter.generate("a cat", steps=51, scheduler="lcm")
+    assert caught.value.remedy == "Use up to 50 steps"

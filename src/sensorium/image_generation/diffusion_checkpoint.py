@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SAFETY_CHECKER = "safety_checker"
 _SAFETY_PARTS = (SAFETY_CHECKER, "feature_extractor")
+_SAFETY_CLASS = "StableDiffusionSafetyChecker"
 _HALF_VARIANT = "fp16"
 _INDEX = "model_index.json"
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
@@ -69,9 +70,13 @@ def read_layout(folder: Path, checkpoint: Checkpoint, *, half_precision: bool) -
                 "which is never run",
                 "Choose a checkpoint whose components diffusers or transformers know",
             )
-    checks_safety = all(part in components and (folder / part).is_dir() for part in _SAFETY_PARTS)
+    checks_safety = components.get(SAFETY_CHECKER, ("", ""))[1] == _SAFETY_CLASS and all(
+        part in components and (folder / part).is_dir() for part in _SAFETY_PARTS
+    )
     if not checks_safety:
-        components = {name: value for name, value in components.items() if name not in _SAFETY_PARTS}
+        components.pop(SAFETY_CHECKER, None)
+        if "image_encoder" not in components:
+            components.pop(_SAFETY_PARTS[1], None)
     for name in components:
         if not (folder / name).is_dir():
             raise _incomplete(checkpoint, f"its component {name!r} is missing")

@@ -109,8 +109,9 @@ class DiffusionBackend:
             self.components = open_components(folder, layout, checkpoint, device=where, dtype=self.dtype)
         self._safety_checker = None
         if layout.checks_safety:
-            checker, processor = self.components.pop(SAFETY_CHECKER), self.components.pop("feature_extractor")
-            self._safety_checker = SafetyChecker(checker, processor)
+            # Kept apart: pipelines would blacken pictures with it.
+            checker = self.components.pop(SAFETY_CHECKER)
+            self._safety_checker = SafetyChecker(checker, self.components["feature_extractor"])
         self._pipeline = assemble(folder, self.components, checkpoint)
         self.size_factor, self.native_side = size_factor(self._pipeline), native_side(self._pipeline)
         self._revision = hub_revision(folder, checkpoint)

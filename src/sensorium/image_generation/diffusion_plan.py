@@ -11,6 +11,7 @@ from sensorium.errors import InputError
 from sensorium.image_generation.diffusion_defaults import DiffusionDefaults, call_parameters
 from sensorium.image_generation.painting import PaintingRequest, check_side
 from sensorium.image_generation.picture_size import fit_picture, size_like
+from sensorium.image_generation.schedulers import check_steps
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def make_plan(
     for name, side in (("width", request.width), ("height", request.height)):
         check_side(name, side, factor)
     steps = defaults.steps if request.steps is None else request.steps
+    check_steps(pipeline.scheduler, steps)
     guidance = None
     if defaults.guidance_argument:
         guidance = defaults.guidance_scale if request.guidance_scale is None else request.guidance_scale

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.diffusion_checkpoint import quiet_diffusers
 
 SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ddim": ("DDIMScheduler", {"clip_sample": False}),
@@ -88,7 +89,34 @@ def make_scheduler(own: Any, name: str | None) -> tuple[Any, str]:
     kept = {
         setting: value for setting, value in settings.items() if setting != "clip_sample" or setting not in own.config
     }
-    return getattr(diffusers, class_name).from_config(own.config, **kept), name
+    with quiet_diffusers():
+        return getattr(diffusers, class_name).from_config(own.config, **kept), name
+
+
+def check_steps(scheduler: Any, steps: int) -> None:
+    """Refuse a number of steps that a scheduler can't do, although it is a number of steps.
+
+    Raises:
+        InputError: With the highest number.
+    """
+    if not hasattr(scheduler, "alphas_cumprod"):
+        return  # those for flow matching have no grid of training timesteps
+    if not _can_do(scheduler, steps):
+        most = next((number for number in range(steps - 1, 0, -1) if _can_do(scheduler, number)), 1)
+        raise InputError(f"{type(scheduler).__name__} can't do {steps} steps", f"Use up to {most} steps")
+
+
+def _can_do(scheduler: Any, steps: int) -> bool:
+    """Try it: with nearly as many steps as training timesteps, several go beyond the last one, or never move."""
+    with quiet_diffusers():
+        trial = type(scheduler).from_config(scheduler.config)
+    try:
+        trial.set_timesteps(steps)
+    except (ValueError, IndexError):
+        return False
+    timesteps = trial.timesteps
+    inside = bool(timesteps.max() < scheduler.config.num_train_timesteps)
+    return inside and (steps == 1 or timesteps.unique().numel() > 1)
 
 
 def _suits(own: Any, class_name: str, flow: bool) -> bool:
