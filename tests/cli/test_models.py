@@ -174,9 +174,9 @@ def test_pull_of_the_best_takes_what_suits_the_machine(
 @pytest.fixture
 def hub(empty_hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
     """A hub that has ControlNet's openpose repository, tiny; the catalog is pinned to its only commit."""
-    name = "lllyasviel/sd-controlnet-openpose"
+    name = "lllyasviel/sd-controlnet-canny"
     files = {"config.json": b'{"_class_name": "ControlNetModel"}', "diffusion_pytorch_model.safetensors": b"0" * 1000}
-    commit = catalog.named("sd-controlnet-openpose").revision
+    commit = catalog.named("sd-controlnet-canny").revision
     monkeypatch.setattr(ModelHub, "COMMIT", commit)
     with serving(ModelHub(name, {**files, "diffusion_pytorch_model.bin": b"pickled"})) as site:
         assert isinstance(site, ModelHub)
@@ -186,10 +186,25 @@ def hub(empty_hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mode
 
 
 def test_pull_of_the_chapters_name_from_a_hub(run: Run, hub: ModelHub) -> None:
-    pulled = run("models", "pull", "lllyasviel/sd-controlnet-openpose", "--json")
+    pulled = run("models", "pull", "lllyasviel/sd-controlnet-canny", "--json")
     (document,) = documents(pulled.stdout)
-    assert (document["name"], document["fetched"]) == ("sd-controlnet-openpose", True)
+    assert (document["name"], document["fetched"]) == ("sd-controlnet-canny", True)
     folder = Path(document["folder"])
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "diffusion_pytorch_model.safetensors"]
     assert json.loads((folder / "config.json").read_bytes())["_class_name"] == "ControlNetModel"
-    assert "already here" in run("models", "pull", "sd-controlnet-openpose").stdout
+    assert "already here" in run("models", "pull", "sd-controlnet-canny").stdout
+
+
+def test_pull_fetches_what_a_checkpoint_needs_beside_it(
+    run: Run, sensorium_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = tmp_path / "mirror"
+    for name in ("sd-controlnet-openpose", "vitpose-base", "rt-detr-r50"):
+        (mirror / name).mkdir(parents=True)
+        (mirror / name / "model.safetensors").touch()
+    monkeypatch.setenv("SENSORIUM_MIRROR", str(mirror))
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    pulled = documents(run("models", "pull", "sd-controlnet-openpose", "--yes", "--json").stdout)
+    assert [document["name"] for document in pulled] == ["sd-controlnet-openpose", "vitpose-base", "rt-detr-r50"]
+    assert "vitpose-base, rt-detr-r50" in run("models", "info", "sd-controlnet-openpose").stdout

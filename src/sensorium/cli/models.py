@@ -115,7 +115,7 @@ def pull(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch checkpoints, so that they work without network.
+    """Fetch checkpoints, and those that they need beside them, so that they work without network.
 
     Of the profile best, those for this class of machine are fetched; SENSORIUM_HARDWARE chooses another one.
     """
@@ -188,7 +188,8 @@ def _expand(name: str) -> list[Checkpoint]:
     from sensorium.models import catalog
 
     if name not in PROFILES:
-        return [_find(name)]
+        entry = _find(name)
+        return [entry, *map(catalog.named, entry.companions)]
     machine = hardware_class() if name == "best" else ""
     return [entry for entry in catalog.entries(profile=name) if not machine or machine in entry.hardware]
 
@@ -241,6 +242,7 @@ def _card_text(card: dict[str, Any]) -> str:
         ("reason", card["reason"]),
         ("also called", ", ".join(card["aliases"])),
         ("made of", ", ".join(card["components"])),
+        ("needs", ", ".join(card["companions"])),
         ("size", size(card["size_bytes"])),
         ("memory", size(card["memory_bytes"])),
         ("package", card["installed"]),

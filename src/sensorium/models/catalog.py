@@ -84,6 +84,7 @@ class Checkpoint:
         hub_files: Glob patterns of the hub files that are fetched.
         files: Files with sums, for checkpoints that come as parcels.
         components: Names of catalog entries that this one is made of.
+        companions: Names of catalog entries that its task needs beside it; pulled with it.
         installed: An importable package that carries the weights, or "".
         folder: A local folder that holds the checkpoint, or "".
         endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
@@ -112,6 +113,7 @@ class Checkpoint:
     hub_files: tuple[str, ...] = ()
     files: tuple[CheckpointFile, ...] = ()
     components: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
     installed: str = ""
     folder: str = ""
     endpoint: str = ""

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlparse
 
-DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
-"""Files beside the weights: configuration, tokenizer, chat template."""
+DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "README.md")
+"""Files beside the weights: configuration, tokenizer, chat template, model card."""
 
 VOICES = ("speaker_embeddings/*.npy",)
 """The voice presets of Bark: arrays of numbers, loaded without pickle."""

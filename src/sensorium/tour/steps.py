@@ -131,8 +131,11 @@ STEPS = (
 
 WITHOUT_STARTER = (
     ("Stable Diffusion", "text-to-image and image-to-image"),
-    ("ControlNet", "pose, canny, depth, normal and segmentation control"),
+    (
+        "ControlNet",
+        "pictures that follow a pose, edges, depth, normals or segments (poses and edges are found offline)",
+    ),
     ("DALL·E", "text-to-image by the unCLIP design"),
     ("VALL·E", "voice cloning from a recording"),
 )
-"""Systems of the chapter that this version does not run yet; the page says so."""
+"""Systems of the chapter that have no starter, so that the tour can't show them; the page says so."""
