@@ -36,7 +36,7 @@ WITHOUT_LANGUAGE = {
     "pose-estimation",
     "speech-component",
 }
-UNPINNED: dict[str, str] = {}
+UNPINNED = {"videollama3-2b": "named in the documentation of transformers, where no commit is given"}
 """Hub entries without a commit, with the reason."""
 CHAPTER = {
     "openai/clip-vit-base-patch32": "image-text-similarity",
