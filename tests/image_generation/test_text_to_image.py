@@ -26,7 +26,7 @@ from sensorium.errors import (
     SensoriumError,
     UnsupportedError,
 )
-from sensorium.image_generation import diffusion_pipeline
+from sensorium.image_generation.diffusion import pipeline as diffusion_pipeline
 from sensorium.image_generation.text_to_image import GeneratedImage, read_settings
 from sensorium.models.catalog import family_of
 from sensorium.progress import Progress

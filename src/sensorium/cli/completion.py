@@ -80,7 +80,7 @@ def complete_styles(incomplete: str) -> Suggestions:
 
 def complete_schedulers(incomplete: str) -> Suggestions:
     """Suggest the schedulers that a picture can be painted with."""
-    from sensorium.image_generation.schedulers import SCHEDULERS
+    from sensorium.image_generation.diffusion.schedulers import SCHEDULERS
 
     return _starting(incomplete, [(name, "") for name in SCHEDULERS])
 

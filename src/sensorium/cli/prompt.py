@@ -14,7 +14,7 @@ from sensorium.errors import InputError
 
 if TYPE_CHECKING:
     from sensorium.image_generation.prompt_engineer import PromptEngineer
-    from sensorium.image_generation.prompt_tokens import PromptLength
+    from sensorium.image_generation.prompts.tokens import PromptLength
 
 Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
 Number = Optional[int]  # noqa: UP045

@@ -12,12 +12,12 @@ from typing_extensions import Self
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
-from sensorium.image_generation.control_network import ControlNetwork
 from sensorium.image_generation.control_request import Control, read_controls, require_sources
+from sensorium.image_generation.diffusion.control_network import ControlNetwork
+from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
 from sensorium.image_generation.painting import PaintingRequest, PreviewCallback
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
-from sensorium.image_generation.schedulers import check_scheduler
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
 from sensorium.models import catalog
@@ -26,7 +26,7 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 if TYPE_CHECKING:
     import PIL.Image
 
-    from sensorium.image_generation.diffusion_pipeline import DiffusionBackend
+    from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
     from sensorium.media.image import ImageSource
 
 _BASE = "stable-diffusion-v1-5"
@@ -324,7 +324,7 @@ class ControlNetGenerator:
         self._maps.close()
 
     def _load_base(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> DiffusionBackend:
-        from sensorium.image_generation.diffusion_pipeline import DiffusionBackend
+        from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
 
         backend = self._base.load(progress=progress, cancel=cancel).backend
         if not isinstance(backend, DiffusionBackend):

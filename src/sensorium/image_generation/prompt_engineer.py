@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError
-from sensorium.image_generation.prompt_variations import PromptVariations, draw_variations, list_variations
+from sensorium.image_generation.prompts.variations import PromptVariations, draw_variations, list_variations
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,7 +19,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from sensorium.image_generation.prompt_tokens import PromptLength
+    from sensorium.image_generation.prompts.tokens import PromptLength
 
 
 class PromptEngineer:
@@ -141,7 +141,7 @@ class PromptEngineer:
             ModelUnavailableError: The checkpoint is unknown or not on this machine.
             UnsupportedError: It has no tokenizer.
         """
-        from sensorium.image_generation.prompt_tokens import count_tokens
+        from sensorium.image_generation.prompts.tokens import count_tokens
 
         return count_tokens(prompt, model)
 

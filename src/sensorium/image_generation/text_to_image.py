@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.diffusion.lora import check_loras, describe_loras
+from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.generated_image import GeneratedImage as GeneratedImage
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
 from sensorium.image_generation.generated_image import PictureSettings as PictureSettings
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
-from sensorium.image_generation.lora import check_loras, describe_loras
 from sensorium.image_generation.painting import Painter, PaintingRequest, PreviewCallback
-from sensorium.image_generation.schedulers import check_scheduler
 from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog
@@ -45,8 +45,8 @@ class TextToImage(Task[Painter]):
 
     task = "text-to-image"
     families: ClassVar = {
-        _DIFFUSERS: "sensorium.image_generation.diffusion_pipeline:DiffusionBackend",
-        "KandinskyV22Pipeline": "sensorium.image_generation.kandinsky:KandinskyPainter",
+        _DIFFUSERS: "sensorium.image_generation.diffusion.pipeline:DiffusionBackend",
+        "KandinskyV22Pipeline": "sensorium.image_generation.diffusion.kandinsky:KandinskyPainter",
         "openai": "sensorium.image_generation.endpoint_painter:EndpointPainter",
     }
     """``"diffusers"`` stands for every family of AutoPipeline. Others are found by the ``_class_name`` of their

@@ -35,7 +35,7 @@ TRAILING = {"timestep_spacing": "trailing"}
 )
 def test_steps_and_guidance(tmp_path: Path, settings: dict[str, Any], steps: int, guidance: float) -> None:
     with TextToImage(tiny.tiny_stable_diffusion(tmp_path / "checkpoint", **settings)) as text_to_image:
-        from sensorium.image_generation.diffusion_defaults import diffusion_defaults
+        from sensorium.image_generation.diffusion.defaults import diffusion_defaults
 
         backend: Any = text_to_image.backend
         own = backend.pipeline()
@@ -62,7 +62,7 @@ def test_sizes(tmp_path: Path, build: Any, factor: int, native: int) -> None:
 
 
 def test_the_catalog_knows_what_a_configuration_does_not_tell(tmp_path: Path) -> None:
-    from sensorium.image_generation.diffusion_defaults import diffusion_defaults
+    from sensorium.image_generation.diffusion.defaults import diffusion_defaults
 
     with TextToImage(tiny.tiny_stable_diffusion(tmp_path / "checkpoint")) as text_to_image:
         backend: Any = text_to_image.backend

@@ -16,7 +16,7 @@ import torch
 from diffusers.pipelines import auto_pipeline
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion_checkpoint import (
+from sensorium.image_generation.diffusion.checkpoint import (
     SAFETY_CHECKER,
     assemble,
     hub_revision,
@@ -24,18 +24,21 @@ from sensorium.image_generation.diffusion_checkpoint import (
     quiet_diffusers,
     read_layout,
 )
-from sensorium.image_generation.diffusion_defaults import (
+from sensorium.image_generation.diffusion.defaults import (
     DiffusionDefaults,
     call_parameters,
     diffusion_defaults,
     native_side,
     size_factor,
 )
-from sensorium.image_generation.diffusion_plan import DiffusionPlan, make_plan
-from sensorium.image_generation.diffusion_steps import WatchedSteps
+from sensorium.image_generation.diffusion.latent_preview import LatentPreview
+from sensorium.image_generation.diffusion.lora import applied_loras, describe_loras
+from sensorium.image_generation.diffusion.painting_device import describe_device
+from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
+from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
+from sensorium.image_generation.diffusion.schedulers import make_scheduler
+from sensorium.image_generation.diffusion.steps import WatchedSteps
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
-from sensorium.image_generation.latent_preview import LatentPreview
-from sensorium.image_generation.lora import applied_loras, describe_loras
 from sensorium.image_generation.painting import (
     IMAGE_TO_IMAGE,
     INPAINTING,
@@ -43,11 +46,8 @@ from sensorium.image_generation.painting import (
     PaintingRequest,
     PreviewCallback,
 )
-from sensorium.image_generation.painting_device import describe_device
-from sensorium.image_generation.prompt_embedding import can_embed, embed_prompts
-from sensorium.image_generation.prompt_window import check_prompt_window
-from sensorium.image_generation.safety_checker import SafetyChecker
-from sensorium.image_generation.schedulers import make_scheduler
+from sensorium.image_generation.prompts.embedding import can_embed, embed_prompts
+from sensorium.image_generation.prompts.window import check_prompt_window
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
 from sensorium.models.memory import weights_memory

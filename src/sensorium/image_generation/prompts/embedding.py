@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.prompt_weights import parse_weights
+from sensorium.image_generation.prompts.weights import parse_weights
 
 MAXIMUM_CHUNKS = 16
 """1,200 tokens: far more than a picture can follow, and still cheap to attend to."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.prompt_embedding import (
+from sensorium.image_generation.prompts.embedding import (
     MAXIMUM_CHUNKS,
     PromptEmbeddings,
     can_embed,
@@ -205,7 +205,7 @@ def test_weights_move_the_words_that_they_stand_at(name: str, request: pytest.Fi
 
 
 def test_a_mean_of_zero_is_left_alone(stable_diffusion: Any) -> None:
-    from sensorium.image_generation.prompt_embedding import _weighted
+    from sensorium.image_generation.prompts.embedding import _weighted
 
     states = torch.randn(1, 77, 32)
     states -= states.mean((1, 2), keepdim=True)

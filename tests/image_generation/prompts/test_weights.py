@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensorium.image_generation.prompt_weights import has_weights, parse_weights, without_weights
+from sensorium.image_generation.prompts.weights import has_weights, parse_weights, without_weights
 
 
 def weights(prompt: str) -> list[tuple[str, float]]:

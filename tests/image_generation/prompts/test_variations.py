@@ -10,7 +10,7 @@ import pytest
 
 from sensorium.errors import InputError
 from sensorium.image_generation.prompt_engineer import PromptEngineer
-from sensorium.image_generation.prompt_variations import MAXIMUM_VARIATIONS
+from sensorium.image_generation.prompts.variations import MAXIMUM_VARIATIONS
 
 
 @pytest.fixture

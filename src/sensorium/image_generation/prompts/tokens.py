@@ -89,7 +89,7 @@ def count_tokens(prompt: str, model: str | os.PathLike[str] | None = None) -> Pr
 
 
 def _count_chunked(prompt: str, tokenizers: dict[str, Any], checkpoint: Checkpoint) -> PromptLength:
-    from sensorium.image_generation.prompt_embedding import MAXIMUM_CHUNKS, chunked, read_tokens, window_of
+    from sensorium.image_generation.prompts.embedding import MAXIMUM_CHUNKS, chunked, read_tokens, window_of
 
     counts, parts, lost = [], 1, ""
     for name, tokenizer in tokenizers.items():

@@ -9,7 +9,7 @@ import numpy
 import torch
 from diffusers.configuration_utils import FrozenDict
 
-from sensorium.image_generation.latent_preview import LatentPreview
+from sensorium.image_generation.diffusion.latent_preview import LatentPreview
 
 MIXING = torch.tensor([[0.5, 0.2, 0.1], [-0.3, 0.6, 0.2], [0.1, -0.4, 0.7], [0.2, 0.2, -0.5]])
 

@@ -9,7 +9,7 @@ import pytest
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.prompt_engineer import PromptEngineer
-from sensorium.image_generation.prompt_tokens import count_tokens
+from sensorium.image_generation.prompts.tokens import count_tokens
 from tests.checkpoints import diffusion
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion_checkpoint import quiet_diffusers
+from sensorium.image_generation.diffusion.checkpoint import quiet_diffusers
 
 _LONGEST_HEADER = 100_000_000
 

@@ -9,7 +9,7 @@ import pytest
 
 from sensorium import TextToImage
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.schedulers import (
+from sensorium.image_generation.diffusion.schedulers import (
     SCHEDULERS,
     check_scheduler,
     check_steps,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion_defaults import call_parameters
-from sensorium.image_generation.prompt_weights import parse_weights
+from sensorium.image_generation.diffusion.defaults import call_parameters
+from sensorium.image_generation.prompts.weights import parse_weights
 
 
 def check_prompt_window(pipeline: Any, prompt: str) -> tuple[str, ...]:

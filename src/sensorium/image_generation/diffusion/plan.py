@@ -8,10 +8,10 @@ from typing import Any
 import PIL.Image
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion_defaults import DiffusionDefaults, call_parameters
+from sensorium.image_generation.diffusion.defaults import DiffusionDefaults, call_parameters
+from sensorium.image_generation.diffusion.schedulers import check_steps
 from sensorium.image_generation.painting import PaintingRequest, check_side
 from sensorium.image_generation.picture_size import fit_picture, size_like
-from sensorium.image_generation.schedulers import check_steps
 
 
 @dataclass(frozen=True)

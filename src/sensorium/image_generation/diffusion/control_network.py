@@ -29,7 +29,7 @@ class ControlNetwork(Task["ControlNetBackend"]):
 
     task: ClassVar[str] = "image-control"
     families: ClassVar[Mapping[str, str]] = {
-        "ControlNetModel": "sensorium.image_generation.control_network:ControlNetBackend"
+        "ControlNetModel": "sensorium.image_generation.diffusion.control_network:ControlNetBackend"
     }
 
 
@@ -44,7 +44,7 @@ class ControlNetBackend:
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         from diffusers import ControlNetModel
 
-        from sensorium.image_generation.diffusion_checkpoint import hub_revision, quiet_diffusers
+        from sensorium.image_generation.diffusion.checkpoint import hub_revision, quiet_diffusers
         from sensorium.models.device import explain_out_of_memory, place
         from sensorium.models.memory import weights_memory
         from sensorium.models.pretrained import open_model

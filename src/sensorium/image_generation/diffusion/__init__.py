@@ -1,0 +1,1 @@
+"""Painting with diffusion checkpoints in diffusers' layout."""
