@@ -40,9 +40,8 @@ def test_import_sensorium_imports_next_to_nothing() -> None:
 
 @pytest.mark.parametrize("command", ["", "transcribe", "imagine", "models"])
 def test_the_command_lines_help_imports_nothing_heavy(command: str) -> None:
-    program = (
-        f"import sys; sys.argv = {['sensorium', *command.split(), '--help']!r}\nfrom sensorium.cli import main; main()"
-    )
+    arguments = ["sensorium", *command.split(), "--help"]
+    program = f"import sys; sys.argv = {arguments!r}\nfrom sensorium.cli import main; main()"
     assert imported_by(program) & HEAVY == set()
 
 
