@@ -103,6 +103,20 @@ STEPS = (
         (),
     ),
     Step(
+        _PAINTING,
+        "Draw the pose that a ControlNet shall follow",
+        ("control", "photos/astronaut.png", "--control", "openpose", "--map-only", "-o", "pose.png"),
+        ("pose-estimation",),
+        pictures=("photos/astronaut.png", "pose.png"),
+    ),
+    Step(
+        _PAINTING,
+        "Draw the edges that a ControlNet shall follow",
+        ("control", "photos/temple.jpg", "--control", "canny", "--map-only", "-o", "edges.png"),
+        (),
+        pictures=("photos/temple.jpg", "edges.png"),
+    ),
+    Step(
         _SPEECH,
         "Read a text aloud",
         ("speak", "--file", "narration.txt", "-o", "narration.mp3"),
@@ -125,6 +139,7 @@ STEPS = (
         ("watch", "film.mp4", "When does the rocket appear?"),
         ("video-question-answering",),
     ),
+    Step(_VIDEO, "Check what a film shows against a policy", ("moderate", "film.mp4"), _SIMILARITY),
     Step(_VIDEO, "Make a film searchable", ("index", "film.mp4", "--to", "index"), _SIMILARITY),
     Step(_VIDEO, "Find the moment", ("search", "a flower", "--index", "index", "--limit", "2"), _SIMILARITY),
 )
