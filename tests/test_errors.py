@@ -17,6 +17,7 @@ def test_reads_as_sentences() -> None:
     assert str(InputError("The file is empty", "Choose another")) == "The file is empty. Choose another."
     assert str(InputError("The file is empty.", "Choose another.")) == "The file is empty. Choose another."
     assert str(InputError("The file is empty")) == "The file is empty."
+    assert str(InputError("Did you mean this?", "Take it")) == "Did you mean this? Take it."
 
 
 def test_message_and_remedy_survive_pickling() -> None:

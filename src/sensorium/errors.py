@@ -14,7 +14,9 @@ class SensoriumError(Exception):
     def __init__(self, message: str, remedy: str = "") -> None:
         self.message = message.rstrip(".")
         self.remedy = remedy.rstrip(".")
-        super().__init__(f"{self.message}. {self.remedy}." if self.remedy else f"{self.message}.")
+        super().__init__(
+            " ".join(f"{text}{'' if text.endswith('?') else '.'}" for text in (self.message, self.remedy) if text)
+        )
 
     def __reduce__(self) -> tuple[type[SensoriumError], tuple[str, str]]:
         return type(self), (self.message, self.remedy)

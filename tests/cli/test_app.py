@@ -77,10 +77,10 @@ def test_help_and_small_commands_import_nothing_heavy(arguments: list[str]) -> N
         (["classify"], "Missing argument 'IMAGE"),
         (["ask", "cat.jpg", "what", "is", "this"], "Put a text with spaces in quotes"),
         (["caption", ""], "The name of an input is empty"),
-        (["prompt"], "Missing argument 'SUBJECT'"),
+        (["prompt"], "The prompt has no subject"),
         (["prompt", "a cat", "--stile", "anime"], "No such option: --stile"),
         (["search", "a cat", "--limit", "many"], "'--limit' / '-n': Input should be a valid integer"),
-        (["prompt", "a cat", "--style", "cubism"], "There is no style 'cubism'"),
+        (["prompt", "a cat", "--style", "cubizm"], "There is no style 'cubizm', did you mean 'cubism'?"),
         (["prompt", " "], "The prompt has no subject"),
         (["models", "info", "no-such-model"], "'no-such-model'"),
     ],
@@ -95,13 +95,13 @@ def test_wrong_usage_is_one_sentence_on_stderr(run: Run, arguments: list[str], s
 
 
 def test_errors_are_documents_too_with_json(run: Run) -> None:
-    result = run("prompt", "a cat", "--style", "cubism", "--json")
+    result = run("prompt", "a cat", "--style", "cubizm", "--json")
     assert result.exit_code == 2
     (document,) = documents(result.stdout)
     assert document["error"]["type"] == "InputError"
     assert "cubism" in document["error"]["message"]
     assert document["error"]["remedy"]
-    assert result.stderr.startswith("Error: There is no style 'cubism'")
+    assert result.stderr.startswith("Error: There is no style 'cubizm', did you mean 'cubism'? 'sensorium prompt")
     (document,) = documents(run("search", "--json", "--limit", "0", "x").stdout)
     assert "'--limit'" in document["error"]["message"]
 
@@ -135,7 +135,7 @@ def test_a_checkpoint_that_is_not_here_is_exit_code_3(
 
 def _break(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     class Broken:
-        def __init__(self, *arguments: object) -> None:
+        def __init__(self, *arguments: object, **options: object) -> None:
             raise error
 
     monkeypatch.setattr("sensorium.image_generation.prompt_engineer.PromptEngineer", Broken)
