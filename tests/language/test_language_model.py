@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sensorium import LanguageModel
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
@@ -116,6 +117,21 @@ def test_letters_of_several_tokens_come_whole(tiny: Path) -> None:
     pieces = list(tokenizer.decode(iter(ids)))
     assert len(pieces) == len(ids)
     assert text in "".join(pieces)
+
+
+def test_sampling_leaves_the_process_s_random_numbers_alone(tiny: Path) -> None:
+    model = LanguageModel(tiny)
+    alone = model.generate("The fox", max_new_tokens=20, temperature=1.5, seed=7)
+    state = torch.random.get_rng_state()
+    pieces = model.stream([{"role": "user", "content": "The fox"}], max_new_tokens=20, temperature=1.5, seed=7)
+    written = ""
+    for piece in pieces:
+        torch.rand(3)  # somebody else draws from the process's generator
+        written += piece
+    assert written.strip() == alone
+    torch.random.set_rng_state(state)
+    model.generate("The fox", max_new_tokens=20, temperature=1.5, seed=7)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_sampling_is_repeatable_and_greedy_is_not_sampling(tiny: Path) -> None:

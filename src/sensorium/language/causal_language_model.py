@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Generator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sensorium.errors import UnsupportedError
 from sensorium.language.chat_tokenizer import ChatTokenizer
-from sensorium.language.text_writer import Sampling, TokenWriter
+from sensorium.language.generation import stream_tokens
+from sensorium.language.sampling import Sampling
+from sensorium.language.text_writer import TokenWriter
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.placed_model import open_placed
 from sensorium.progress import Cancellation
-from sensorium.vision_language.placed_model import open_placed
 
 
 class CausalLanguageModel(TokenWriter):
@@ -46,7 +48,7 @@ class CausalLanguageModel(TokenWriter):
         self._model, self._placement = open_placed(
             AutoModelForCausalLM, folder, checkpoint=checkpoint, device=device, dtype=dtype
         )
-        self._lock = threading.Lock()
+        self._busy = threading.Lock()
         self.context_window = int(getattr(self._model.config, "max_position_embeddings", 0) or self.tokenizer.longest)
 
     def write_tokens(
@@ -55,67 +57,22 @@ class CausalLanguageModel(TokenWriter):
         """Give the answer's tokens as they are written.
 
         Generation runs in a thread of its own; closing the iterator, or setting ``cancel``, ends it within a token.
+
+        Raises:
+            InsufficientMemoryError: The device's memory is full.
+            CancelledError: ``cancel`` was set.
         """
         import torch
-        from transformers import StoppingCriteria, StoppingCriteriaList
-        from transformers.generation.streamers import BaseStreamer
-
-        halt = threading.Event()
-        written: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-
-        class Halted(StoppingCriteria):
-            def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
-                stopped = halt.is_set() or (cancel is not None and cancel.is_set())
-                return torch.full((input_ids.shape[0],), stopped, dtype=torch.bool, device=input_ids.device)
-
-        class Written(BaseStreamer):
-            """Hands tokens over; the first ones are the prompt's."""
-
-            prompt = True
-
-            def put(self, value: Any) -> None:
-                if not self.prompt:
-                    for token in value.flatten().tolist():
-                        written.put(token)
-                self.prompt = False
-
-            def end(self) -> None:
-                pass
 
         ids = torch.tensor([list(tokens)], device=self._placement.device)
-        failures: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                # One generation at a time: torch's random generator is the process's, and two would share its cores.
-                with self._lock, torch.inference_mode(), torch.random.fork_rng():
-                    torch.manual_seed(sampling.seed)
-                    self._model.generate(
-                        ids,
-                        attention_mask=torch.ones_like(ids),
-                        max_new_tokens=sampling.max_new_tokens,
-                        do_sample=sampling.temperature > 0,
-                        temperature=sampling.temperature or None,
-                        top_p=sampling.top_p if sampling.temperature else None,
-                        top_k=0 if sampling.temperature else None,
-                        repetition_penalty=sampling.repetition_penalty,
-                        streamer=Written(),
-                        stopping_criteria=StoppingCriteriaList([Halted()]),
-                        pad_token_id=self.tokenizer.padding,
-                    )
-            except BaseException as error:  # handed over to whoever reads the tokens
-                failures.append(error)
-            finally:
-                written.put(None)
-
-        thread = threading.Thread(target=run, name="sensorium-generate", daemon=True)
-        thread.start()
-        try:
-            while (token := written.get()) is not None:
-                yield token
-        finally:
-            halt.set()
-            thread.join()
-        if failures:
-            with devices.explain_out_of_memory("The answer", "Shorten the prompt, or choose a smaller checkpoint"):
-                raise failures[0]
+        generate = partial(
+            self._model.generate,
+            ids,
+            attention_mask=torch.ones_like(ids),
+            pad_token_id=self.tokenizer.padding,
+        )
+        with (
+            devices.explain_out_of_memory("The answer", "Shorten the prompt, or choose a smaller checkpoint"),
+            closing(stream_tokens(generate, sampling, busy=self._busy, cancel=cancel)) as written,
+        ):
+            yield from written

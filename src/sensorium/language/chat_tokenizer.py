@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sensorium.language.text_pieces import pieces_of_text
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part
-
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class ChatTokenizer:
@@ -60,22 +59,8 @@ class ChatTokenizer:
         return list(self._tokenizer.convert_ids_to_tokens(list(tokens)))
 
     def decode(self, tokens: Iterable[int]) -> Iterator[str]:
-        """Give one piece of text for each token, empty where a letter is not complete yet.
-
-        A last letter that stays incomplete is left out.
-        """
-        # What a token reads like depends on the one before it, so the last piece is decoded together with the next.
-        kept: list[int] = []
-        said = 0
-        for token in tokens:
-            before = self._text(kept[:said])
-            kept.append(token)
-            after = self._text(kept)
-            if len(after) > len(before) and not after.endswith(_REPLACEMENT):
-                yield after[len(before) :]
-                kept, said = kept[said:], len(kept) - said
-            else:
-                yield ""
+        """Give one piece of text for each token, as `pieces_of_text` does."""
+        return pieces_of_text(tokens, self._text)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))

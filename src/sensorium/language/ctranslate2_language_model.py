@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.language.chat_tokenizer import ChatTokenizer
-from sensorium.language.text_writer import Sampling, TokenWriter
+from sensorium.language.sampling import Sampling
+from sensorium.language.text_writer import TokenWriter
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import quiet_transformers
@@ -54,7 +55,7 @@ class CTranslate2LanguageModel(TokenWriter):
                 sampling_topk=0 if sampling.temperature else 1,
                 sampling_topp=sampling.top_p,
                 sampling_temperature=sampling.temperature or 1.0,
-                repetition_penalty=sampling.repetition_penalty,
+                repetition_penalty=sampling.repetition_penalty or 1.0,
             )
             with closing(steps):
                 for step in steps:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.language.conversation import Message
-from sensorium.language.text_writer import Sampling
+from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors
 from sensorium.progress import Cancellation
@@ -57,7 +57,7 @@ class EndpointLanguageModel:
             "top_p": sampling.top_p,
             "seed": sampling.seed,
         }
-        if sampling.repetition_penalty != 1:
+        if sampling.repetition_penalty not in (None, 1):
             # Not in OpenAI's own protocol; vLLM and others take it, and those that don't say so.
             options["extra_body"] = {"repetition_penalty": sampling.repetition_penalty}
         completions: Any = self._client.chat.completions

@@ -10,7 +10,8 @@ from typing import ClassVar
 from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.conversation import Message, check_conversation
-from sensorium.language.text_writer import Sampling, TextWriter
+from sensorium.language.sampling import Sampling
+from sensorium.language.text_writer import TextWriter
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task

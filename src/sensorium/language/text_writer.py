@@ -5,35 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sensorium.errors import InputError
 from sensorium.language.conversation import Message
+from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation
 
 if TYPE_CHECKING:
     from sensorium.language.chat_tokenizer import ChatTokenizer
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is chosen, and when to end.
-
-    Attributes:
-        max_new_tokens: Longest answer, in tokens.
-        temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
-        top_p: Sample only from the likeliest tokens that together have this probability.
-        seed: Makes sampling repeatable.
-        repetition_penalty: Above 1, words that were written before become less likely.
-    """
-
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    repetition_penalty: float
 
 
 class TextWriter(Protocol):

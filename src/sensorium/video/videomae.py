@@ -16,8 +16,8 @@ import torch
 from sensorium.errors import UnsupportedError
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.placed_model import open_placed
 from sensorium.models.pretrained import open_part
-from sensorium.vision_language.placed_model import open_placed
 
 if TYPE_CHECKING:
     import PIL.Image

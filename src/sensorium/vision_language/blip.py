@@ -17,12 +17,13 @@ import torch
 
 from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.language.generation import write_tokens
+from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory
+from sensorium.models.placed_model import open_placed
 from sensorium.models.pretrained import open_part
 from sensorium.progress import Cancellation
-from sensorium.vision_language.generation import Sampling, write_tokens
-from sensorium.vision_language.placed_model import open_placed
 
 if TYPE_CHECKING:
     import PIL.Image

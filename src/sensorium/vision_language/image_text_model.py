@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError
 from sensorium.language.conversation import Message
+from sensorium.language.generation import stream_tokens, write_tokens
+from sensorium.language.sampling import Sampling
+from sensorium.language.text_pieces import complete_text, pieces_of_text
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
+from sensorium.models.placed_model import open_placed
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.vision_language.generation import Sampling, complete_text, pieces_of_text, stream_tokens, write_tokens
 from sensorium.vision_language.image_text_processor import ChatFormat, open_processor, prepare_inputs
-from sensorium.vision_language.placed_model import open_placed
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -216,7 +218,7 @@ class ImageTextModel:
             self._explained(),
             closing(stream_tokens(run, sampling, busy=self._busy, progress=progress, cancel=cancel)) as tokens,
         ):
-            yield from pieces_of_text(tokens, self._text)
+            yield from filter(None, pieces_of_text(tokens, self._text))
 
     def _inputs(
         self,

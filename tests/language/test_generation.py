@@ -1,9 +1,8 @@
-"""Sampling, streams and letters of several tokens, without a model."""
+"""Sampling and streams, without a model."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,14 +10,15 @@ import torch
 from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
 
 from sensorium.errors import CancelledError
-from sensorium.vision_language.generation import Sampling, complete_text, pieces_of_text, stream_tokens, write_tokens
+from sensorium.language.generation import generation_options, stream_tokens, write_tokens
+from sensorium.language.sampling import Sampling
 
 PROMPT = torch.zeros(1, 1, dtype=torch.long)
 
 
 def _drawn(sampling: Sampling, scores: torch.Tensor, times: int) -> torch.Tensor:
     """Return how often each token was chosen."""
-    (choice,) = sampling.options()["logits_processor"]
+    (choice,) = generation_options(sampling)["logits_processor"]
     return torch.stack([choice(PROMPT, scores).isfinite()[0] for _ in range(times)]).float().mean(0)
 
 
@@ -43,7 +43,7 @@ def test_the_process_s_generator_is_left_alone() -> None:
 
 
 def test_greedy_replaces_what_a_checkpoint_recommends() -> None:
-    options = Sampling(7).options()
+    options = generation_options(Sampling(7))
     assert (options["do_sample"], options["num_beams"], options["max_new_tokens"]) == (False, 1, 7)
     assert options["temperature"] is options["top_p"] is options["top_k"] is None
 
@@ -85,34 +85,3 @@ def test_whoever_waits_for_a_busy_model_can_be_cancelled_too() -> None:
         with pytest.raises(CancelledError):
             list(stream_tokens(_counting, Sampling(5), busy=busy, cancel=cancel))
     assert not busy.locked()
-
-
-def test_letters_of_several_tokens_come_whole() -> None:
-    data = "a 猫!".encode()
-
-    def text_of(tokens: list[int]) -> str:
-        return bytes(tokens).decode(errors="replace")
-
-    assert list(pieces_of_text(iter(data), text_of)) == ["a", " ", "猫", "!"]
-    assert list(pieces_of_text(iter(data[:4]), text_of)) == ["a", " "]
-    pairs = [data[start : start + 2] for start in range(0, len(data), 2)]
-    assert list(pieces_of_text(range(len(pairs)), lambda some: text_of([*b"".join(pairs[one] for one in some)]))) == [
-        "a ",
-        "猫!",
-    ]
-    assert list(pieces_of_text(range(2), lambda some: text_of([*b"".join((b"a", b"b\xe7")[one] for one in some)]))) == [
-        "a",
-        "b",
-    ]
-    assert complete_text(text_of(list(data[:4]))) == "a "
-
-
-def test_nothing_is_lost_between_pieces() -> None:
-    def words(tokens: list[int]) -> str:
-        # Like sentencepiece, which drops the space before the first word.
-        return "".join(f" w{token}" for token in tokens)[1:]
-
-    def numbers() -> Iterator[int]:
-        yield from range(5)
-
-    assert "".join(pieces_of_text(numbers(), words)) == "w0 w1 w2 w3 w4"

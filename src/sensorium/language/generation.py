@@ -4,51 +4,36 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
+from sensorium.language.sampling import Sampling
 from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 
 _PATIENCE_SECONDS = 0.05
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is chosen, and when to end at the latest.
-
-    Attributes:
-        max_new_tokens: Longest answer, in tokens.
-        temperature: 0 takes the likeliest token each time; higher is more varied.
-        top_p: Sample only from the likeliest tokens that together have this probability.
-        seed: Makes sampling repeatable.
-    """
-
-    max_new_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-
-    def options(self) -> dict[str, Any]:
-        """Return arguments of ``generate``; they replace what the checkpoint recommends about sampling."""
-        chosen: dict[str, Any] = {
-            "max_new_tokens": self.max_new_tokens,
-            "do_sample": False,
-            "num_beams": 1,
-            "temperature": None,
-            "top_p": None,
-            "top_k": None,
-        }
-        if self.temperature:
-            chosen["logits_processor"] = LogitsProcessorList([_Choice(self)])
-        return chosen
+def generation_options(sampling: Sampling) -> dict[str, Any]:
+    """Return arguments of ``generate``; they replace what the checkpoint recommends about sampling."""
+    chosen: dict[str, Any] = {
+        "max_new_tokens": sampling.max_new_tokens,
+        "do_sample": False,
+        "num_beams": 1,
+        "temperature": None,
+        "top_p": None,
+        "top_k": None,
+    }
+    if sampling.repetition_penalty is not None:
+        chosen["repetition_penalty"] = sampling.repetition_penalty
+    if sampling.temperature:
+        chosen["logits_processor"] = LogitsProcessorList([_Choice(sampling)])
+    return chosen
 
 
 class _Choice(LogitsProcessor):
@@ -124,7 +109,7 @@ def write_tokens(
     halted = _Halted(threading.Event(), cancel, progress, sampling.max_new_tokens)
     with halted.turn(busy), torch.inference_mode(), quiet_transformers():
         check_cancelled(cancel)
-        tokens = generate(stopping_criteria=StoppingCriteriaList([halted]), **sampling.options())
+        tokens = generate(stopping_criteria=StoppingCriteriaList([halted]), **generation_options(sampling))
     check_cancelled(cancel)
     assert isinstance(tokens, torch.Tensor)
     return tokens
@@ -158,7 +143,7 @@ def stream_tokens(
                     generate(
                         streamer=_HandedOver(written),
                         stopping_criteria=StoppingCriteriaList([halted]),
-                        **sampling.options(),
+                        **generation_options(sampling),
                     )
         except BaseException as error:  # handed to whoever reads the tokens
             failures.append(error)
@@ -195,31 +180,3 @@ class _HandedOver(BaseStreamer):
 
     def end(self) -> None:
         """Nothing: the thread says when it is through."""
-
-
-def pieces_of_text(tokens: Iterable[int], text_of: Callable[[list[int]], str]) -> Iterator[str]:
-    """Turn tokens into text as they come; a letter of several tokens waits for its last one, and is left out without.
-
-    Args:
-        tokens: One after the other.
-        text_of: Decodes a list of tokens, without special tokens.
-    """
-    # What a token reads like depends on the one before it, so the last piece is decoded together with the next.
-    kept: list[int] = []
-    said = 0
-    for token in tokens:
-        before = text_of(kept[:said])
-        kept.append(token)
-        after = text_of(kept)
-        if len(after) > len(before) and not after.endswith(_REPLACEMENT):
-            yield after[len(before) :]
-            kept, said = kept[said:], len(kept) - said
-    # A token may hold a whole letter and the beginning of the next one.
-    rest = complete_text(text_of(kept))[len(text_of(kept[:said])) :]
-    if rest:
-        yield rest
-
-
-def complete_text(text: str) -> str:
-    """Return a text without a last letter that the longest answer cut in the middle, as in Chinese it may."""
-    return text.rstrip(_REPLACEMENT)
