@@ -52,6 +52,9 @@ class OpenAIServer:
         between_pieces: Called after each piece of a stream was sent; may wait.
         hung_up: Set when a client closed its connection in the middle of a stream.
         cut_streams: End a stream without its last event, by closing the connection.
+        strange_event: Sent in a stream after its pieces, as it is.
+        ending: Why a stream says that it ends.
+        before_streams: Called before the first byte of a stream; may wait.
     """
 
     base_url: str = ""
@@ -64,6 +67,9 @@ class OpenAIServer:
     between_pieces: Callable[[], None] = lambda: None
     hung_up: threading.Event = field(default_factory=threading.Event)
     cut_streams: bool = False
+    strange_event: bytes = b""
+    ending: str = "stop"
+    before_streams: Callable[[], None] = lambda: None
 
     def model(self, name: str = "tiny") -> str:
         """Return what a user passes as ``model=``."""
@@ -171,6 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, {**self._about(request, "chat.completion"), "choices": [choice]})
 
     def _stream(self, request: Request, pieces: list[str]) -> None:
+        self.server_state.before_streams()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
@@ -181,8 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
             for delta in deltas:
                 self._event(request, delta, None)
                 self.server_state.between_pieces()
+            self.wfile.write(self.server_state.strange_event)
             if not self.server_state.cut_streams:
-                self._event(request, {}, "stop")
+                self._event(request, {}, self.server_state.ending)
                 self.wfile.write(b"data: [DONE]\n\n")
         except (BrokenPipeError, ConnectionResetError):
             self.server_state.hung_up.set()

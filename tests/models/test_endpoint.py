@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from sensorium.errors import InputError, ModelUnavailableError, SensoriumError, UnsupportedError
+from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors
+from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors, stream_chat
+from tests.openai_server import OpenAIServer, serve_openai
 
 TASK = "image-chat"
 
@@ -25,9 +27,14 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def refusing_server() -> Iterator[str]:
-    """The base address of a server that answers every request with the status that the model's name asks for."""
+    """The base address of a server that answers with the status that the model's name asks for, or with 200."""
 
     class Refusal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.path = "/200"
+            self.do_GET()
+
         def do_GET(self) -> None:
             body = b'{"error": {"message": "line one\\nline two", "type": "t", "param": null, "code": null}}'
             self.send_response(int(self.path.rpartition("/")[2]))
@@ -106,8 +113,9 @@ def test_a_server_that_is_not_there_is_named() -> None:
         (403, ModelUnavailableError, "refuses the key"),
         (404, ModelUnavailableError, "has no model '404'"),
         (422, InputError, "refuses the request: line one line two"),
+        (413, InputError, "larger than the server at"),
         (429, ModelUnavailableError, "takes no more requests"),
-        (500, UnsupportedError, "failed with status 500"),
+        (500, ModelUnavailableError, "failed with status 500"),
     ],
 )
 def test_each_refusal_is_one_sentence(
@@ -118,6 +126,83 @@ def test_each_refusal_is_one_sentence(
     assert refusing_server in caught.value.message
     assert "\n" not in str(caught.value)
     assert caught.value.remedy
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with serve_openai() as running:
+        yield running
+
+
+def _streamed(server: OpenAIServer, cancel: threading.Event | None = None) -> str:
+    checkpoint = catalog.resolve(server.model(), task=TASK)
+    turns = [{"role": "user", "content": "Hi"}]
+    return "".join(stream_chat(open_client(checkpoint), checkpoint, turns, cancel=cancel, max_tokens=5))
+
+
+_BEGUN = b'data: {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "tiny"'
+
+
+@pytest.mark.parametrize(
+    "event", [_BEGUN + b', "choices": []}', _BEGUN + b"}", _BEGUN + b', "choices": [{"index": 0}]}']
+)
+def test_events_without_text_are_passed_over(server: OpenAIServer, event: bytes) -> None:
+    server.strange_event = event + b"\n\n"
+    assert _streamed(server) == "A cat on a mat."
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (b'data: {"error": {"message": "CUDA out\\nof memory"}}', "broke off with an error: CUDA out of memory"),
+        (b'event: error\ndata: {"error": {"message": "boom"}}', "broke off with an error: boom"),
+        (b"data: {half", "sent something that is not JSON"),
+        (b"data: \xff\xfe", "sent something that is not JSON"),
+    ],
+)
+def test_what_breaks_a_stream_is_one_sentence(server: OpenAIServer, event: bytes, words: str) -> None:
+    server.strange_event = event + b"\n\n"
+    with pytest.raises(ModelUnavailableError, match=words) as caught:
+        _streamed(server)
+    assert server.base_url in caught.value.message
+    assert "\n" not in str(caught.value)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind", "words"),
+    [
+        ("length", InputError, "used up the answer's length"),
+        ("content_filter", UnsupportedError, "withheld the answer"),
+    ],
+)
+def test_no_answer_is_not_an_empty_one(
+    server: OpenAIServer, ending: str, kind: type[SensoriumError], words: str
+) -> None:
+    server.ending = ending
+    assert _streamed(server) == "A cat on a mat."
+    server.answer = lambda body: []
+    with pytest.raises(kind, match=words):
+        _streamed(server)
+
+
+def test_a_page_that_is_no_stream_is_told_from_a_cut_one(refusing_server: str) -> None:
+    checkpoint = catalog.resolve(f"openai:gpt@{refusing_server}", task=TASK)
+    with pytest.raises(ModelUnavailableError, match="does not answer as an OpenAI-compatible server does"):
+        list(stream_chat(open_client(checkpoint), checkpoint, [{"role": "user", "content": "Hi"}]))
+
+
+@pytest.mark.parametrize("silent", ["before_streams", "between_pieces"])
+def test_a_silent_server_is_hung_up_on(server: OpenAIServer, silent: str) -> None:
+    answering, cancel = threading.Event(), threading.Event()
+    setattr(server, silent, lambda: answering.wait(30))
+    threading.Timer(0.5, cancel.set).start()
+    began = time.monotonic()
+    with pytest.raises(CancelledError):
+        _streamed(server, cancel)
+    assert time.monotonic() - began < 10
+    assert server.requests
+    answering.set()
 
 
 def test_a_substitute_replaces_the_profiles_default_too(monkeypatch: pytest.MonkeyPatch) -> None:

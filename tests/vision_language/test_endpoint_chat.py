@@ -128,7 +128,7 @@ def _with_status(status: int, message: str = "no") -> Callable[[OpenAIServer], A
         (_with_status(401), ModelUnavailableError, r"refuses the key.*OPENAI_API_KEY"),
         (_with_status(429), ModelUnavailableError, "takes no more requests"),
         (_with_status(400, "context is 4096 tokens"), InputError, "refuses the request: context is 4096 tokens"),
-        (_with_status(500), UnsupportedError, "failed with status 500"),
+        (_with_status(500), ModelUnavailableError, "failed with status 500"),
         (lambda server: setattr(server, "models", ("other",)), ModelUnavailableError, "has no model 'tiny'"),
         (lambda server: setattr(server, "cut_streams", True), ModelUnavailableError, "broke off in the middle"),
     ],

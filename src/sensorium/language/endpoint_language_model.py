@@ -6,11 +6,11 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sensorium.errors import ModelUnavailableError, UnsupportedError
+from sensorium.errors import UnsupportedError
 from sensorium.language.conversation import Message
 from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors
+from sensorium.models.endpoint import open_client, stream_chat
 from sensorium.progress import Cancellation
 
 
@@ -50,6 +50,7 @@ class EndpointLanguageModel:
         Raises:
             ModelUnavailableError: The server can't be reached, refuses, or breaks off in the middle.
             InputError: The server refuses the request itself, for a prompt that is too long, say.
+            CancelledError: ``cancel`` was set.
         """
         options: dict[str, Any] = {
             "max_tokens": sampling.max_new_tokens,
@@ -60,20 +61,5 @@ class EndpointLanguageModel:
         if sampling.repetition_penalty not in (None, 1):
             # Not in OpenAI's own protocol; vLLM and others take it, and those that don't say so.
             options["extra_body"] = {"repetition_penalty": sampling.repetition_penalty}
-        completions: Any = self._client.chat.completions
         turns = [{"role": turn["role"], "content": turn["content"]} for turn in messages]
-        with (
-            plain_endpoint_errors(self._checkpoint),
-            completions.create(model=model_name(self._checkpoint), messages=turns, stream=True, **options) as chunks,
-        ):
-            finished = False
-            for chunk in chunks:
-                if cancel is not None and cancel.is_set():
-                    return
-                if chunk.choices:
-                    finished = finished or chunk.choices[0].finish_reason is not None
-                    yield chunk.choices[0].delta.content or ""
-        if not finished:
-            raise ModelUnavailableError(
-                f"The server at {self._checkpoint.endpoint} broke off in the middle of an answer", "Ask again"
-            )
+        return stream_chat(self._client, self._checkpoint, turns, cancel=cancel, **options)

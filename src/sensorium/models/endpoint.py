@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import queue
+import socket
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import ENDPOINT, Checkpoint
 from sensorium.models.store import offline
+from sensorium.progress import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
     import openai
 
 _TIMEOUT_SECONDS = 600.0
+_PATIENCE_SECONDS = 0.05
+_TOO_LARGE = 413
+_SERVERS_FAULT = 500
 
 
 def model_name(checkpoint: Checkpoint) -> str:
@@ -54,12 +62,134 @@ def open_client(checkpoint: Checkpoint) -> openai.OpenAI:
     return openai.OpenAI(base_url=checkpoint.endpoint, api_key=key or "none", timeout=_TIMEOUT_SECONDS)
 
 
+def stream_chat(
+    client: openai.OpenAI,
+    checkpoint: Checkpoint,
+    turns: Sequence[dict[str, Any]],
+    *,
+    cancel: Cancellation | None = None,
+    **options: Any,
+) -> Generator[str, None, None]:
+    """Give a chat answer's text as it comes; a piece may be empty.
+
+    The request is made at the first piece. Closing the generator, or setting ``cancel``, hangs up at once, also while
+    the server is silent.
+
+    Args:
+        client: From `open_client`.
+        checkpoint: Names the model and the server.
+        turns: The conversation in OpenAI's form.
+        cancel: Hangs up.
+        options: Further fields of the request, such as ``max_tokens``.
+
+    Raises:
+        ModelUnavailableError: The server can't be reached, refuses, or breaks off in the middle.
+        InputError: The server refuses the request itself, or the answer's length was used up before its first word.
+        UnsupportedError: The server withheld the answer.
+        CancelledError: ``cancel`` was set.
+    """
+    halt = threading.Event()
+    written: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    failures: list[BaseException] = []
+    opened: list[Any] = []
+
+    def read() -> None:
+        try:
+            with plain_endpoint_errors(checkpoint):
+                for piece in _pieces(client, checkpoint, turns, opened, options):
+                    if halt.is_set():
+                        return
+                    written.put(piece)
+        except BaseException as error:  # handed to whoever reads the pieces
+            failures.append(error)
+        finally:
+            written.put(None)
+
+    check_cancelled(cancel)
+    threading.Thread(target=read, name="sensorium-endpoint", daemon=True).start()
+    try:
+        while True:
+            check_cancelled(cancel)
+            try:
+                piece = written.get(timeout=_PATIENCE_SECONDS)
+            except queue.Empty:
+                continue
+            if piece is None:
+                break
+            yield piece
+    finally:
+        halt.set()
+        for chunks in opened:
+            _hang_up(chunks)
+    if failures:
+        raise failures[0]
+
+
+def _pieces(
+    client: openai.OpenAI,
+    checkpoint: Checkpoint,
+    turns: Sequence[dict[str, Any]],
+    opened: list[Any],
+    options: dict[str, Any],
+) -> Iterator[str]:
+    import openai
+
+    completions: Any = client.chat.completions
+    came, said, ending = False, False, None
+    with completions.create(model=model_name(checkpoint), messages=list(turns), stream=True, **options) as chunks:
+        opened.append(chunks)
+        try:
+            for chunk in chunks:
+                came = True
+                if not chunk.choices:
+                    continue
+                (choice, *_) = chunk.choices
+                ending = choice.finish_reason or ending
+                piece = getattr(choice.delta, "content", None) or getattr(choice.delta, "refusal", None) or ""
+                said = said or bool(piece.strip())
+                yield piece
+        except openai.APIConnectionError as error:
+            raise _broke_off(checkpoint) from error
+    if not came:
+        raise ModelUnavailableError(
+            f"The server at {checkpoint.endpoint} does not answer as an OpenAI-compatible server does",
+            "Check the address; it often ends with /v1",
+        )
+    if ending is None:
+        raise _broke_off(checkpoint)
+    if not said and ending == "length":
+        raise InputError(
+            f"{checkpoint.name!r} used up the answer's length before it wrote a word",
+            "Allow more tokens for the answer",
+        )
+    if not said and ending == "content_filter":
+        raise UnsupportedError(
+            f"The server at {checkpoint.endpoint} withheld the answer: its content filter objects", "Ask differently"
+        )
+
+
+def _broke_off(checkpoint: Checkpoint) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"The server at {checkpoint.endpoint} broke off in the middle of an answer", "Ask again"
+    )
+
+
+def _hang_up(chunks: Any) -> None:
+    """Close a stream's connection under the thread that waits for it, which closing the stream alone would not wake."""
+    stream = chunks.response.extensions.get("network_stream")
+    connection = stream.get_extra_info("socket") if stream is not None else None
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def plain_endpoint_errors(checkpoint: Checkpoint) -> Iterator[None]:
     """Turn what the client raises inside into one sentence.
 
     Raises:
-        ModelUnavailableError: The server can't be reached, refuses the key, is too busy, or has no such model.
+        ModelUnavailableError: The server can't be reached, refuses the key, is too busy, fails, answers with
+            something else than it should, or has no such model.
         InputError: The server refuses the request itself.
         UnsupportedError: The server doesn't offer what was asked for.
     """
@@ -94,8 +224,21 @@ def plain_endpoint_errors(checkpoint: Checkpoint) -> Iterator[None]:
             f"The server at {address} refuses the request: {_one_line(error)}", "Change the input accordingly"
         ) from error
     except openai.APIStatusError as error:
-        raise UnsupportedError(
+        if error.status_code == _TOO_LARGE:
+            raise InputError(
+                f"The request is larger than the server at {address} takes", "Give fewer or smaller pictures"
+            ) from error
+        kind = ModelUnavailableError if error.status_code >= _SERVERS_FAULT else UnsupportedError
+        raise kind(
             f"The server at {address} failed with status {error.status_code} for {name!r}", "Try again later"
+        ) from error
+    except openai.APIError as error:  # sent in the middle of an answer
+        raise ModelUnavailableError(
+            f"The server at {address} broke off with an error: {_one_line(error)}", "Look at its log, then ask again"
+        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelUnavailableError(
+            f"The server at {address} sent something that is not JSON", "Check the address, and that nothing is between"
         ) from error
 
 
@@ -108,7 +251,7 @@ def _on_this_machine(host: str) -> bool:
         return False
 
 
-def _one_line(error: openai.APIStatusError) -> str:
+def _one_line(error: openai.APIError) -> str:
     body = error.body if isinstance(error.body, dict) else {}
     text = str(body.get("message") or error.message)
     return " ".join(text.split())[:200]

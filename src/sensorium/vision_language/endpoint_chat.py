@@ -6,15 +6,15 @@ import base64
 import io
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.answer import Answer
-from sensorium.errors import ModelUnavailableError
 from sensorium.language.conversation import Message
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.models.endpoint import open_client, stream_chat
+from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.vision_language.image_qa import CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION
 from sensorium.vision_language.llava import LONGEST_REPLY
 
@@ -55,27 +55,13 @@ class _Endpoint:
         **options: Any,
     ) -> Generator[str, None, None]:
         """Give the answer as it comes; the request is made at the first piece, and closing hangs up."""
-        check_cancelled(cancel)
-        completions: Any = self._client.chat.completions
         turns = _with_pictures(images, messages)
-        finished, written = False, 0
-        with (
-            plain_endpoint_errors(self._checkpoint),
-            completions.create(model=model_name(self._checkpoint), messages=turns, stream=True, **options) as chunks,
-        ):
-            for chunk in chunks:
-                check_cancelled(cancel)
-                if not chunk.choices:
-                    continue
-                finished = finished or chunk.choices[0].finish_reason is not None
-                if chunk.choices[0].delta.content:
-                    written += 1
-                    report(progress, "writing", written, options["max_tokens"], "tokens")
-                    yield chunk.choices[0].delta.content
-        if not finished:
-            raise ModelUnavailableError(
-                f"The server at {self._checkpoint.endpoint} broke off in the middle of an answer", "Ask again"
-            )
+        written = 0
+        with closing(stream_chat(self._client, self._checkpoint, turns, cancel=cancel, **options)) as pieces:
+            for piece in filter(None, pieces):
+                written += 1
+                report(progress, "writing", written, options["max_tokens"], "tokens")
+                yield piece
 
 
 class EndpointQA(_Endpoint):
