@@ -56,10 +56,6 @@ class VideoModel(FrameAnswerer):
         self._processor = open_processor(folder, checkpoint=checkpoint)
         if not self._processor.chat_template:
             self._processor.chat_template = self._processor.tokenizer.chat_template
-        if getattr(self._processor, "patch_size", 0) is None:
-            # Checkpoints from before the processor counted the tokens of a film itself.
-            self._processor.patch_size = self._model.config.vision_config.patch_size
-            self._processor.vision_feature_select_strategy = self._model.config.vision_feature_select_strategy
         self._window = self._model.context_window or _WINDOW_IF_UNKNOWN
         self._videos = VIDEO_PROCESSORS[family_of(folder)](folder, self._window // _SHARE_FOR_FRAMES)
         self._processor.video_processor = self._videos

@@ -63,10 +63,6 @@ class ImageTextModel:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        if getattr(self._processor, "patch_size", 0) is None:
-            # Checkpoints from before the processor counted the image tokens itself.
-            self._processor.patch_size = self._model.config.vision_config.patch_size
-            self._processor.vision_feature_select_strategy = self._model.config.vision_feature_select_strategy
         self.batch_size = 4 if self._placement.device == "cpu" else 16
         text_config = self._model.config.get_text_config(decoder=True)
         self.context_window = int(getattr(text_config, "max_position_embeddings", 0) or 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.language.conversation import Message
-from sensorium.models.catalog import Checkpoint
+from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.pretrained import open_part, quiet_transformers
 from sensorium.speech.english_numbers import spell_english_numbers
 
@@ -29,9 +29,10 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
         ModelUnavailableError: Files are missing or damaged.
         UnsupportedError: transformers has no processor for this checkpoint, or none that runs without torchvision.
     """
-    from transformers import AutoFeatureExtractor, AutoTokenizer
+    from transformers import AutoConfig, AutoFeatureExtractor, AutoTokenizer
 
-    processor_class = _processor_class(folder, checkpoint)
+    config = open_part(AutoConfig, folder, checkpoint=checkpoint)
+    processor_class = _processor_class(folder, checkpoint, config)
     parts = []
     for name in processor_class.get_attributes():
         if name == "image_processor":
@@ -44,7 +45,13 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
             parts.append(None)
         else:
             raise _no_processor(checkpoint)
-    return open_part(_Assembly(processor_class, parts), folder, checkpoint=checkpoint)
+    processor = open_part(_Assembly(processor_class, parts), folder, checkpoint=checkpoint)
+    if getattr(processor, "patch_size", 0) is None:
+        # LLaVA checkpoints from before the processor counted the image tokens itself; CLIP has one beside the patches.
+        processor.patch_size = config.vision_config.patch_size
+        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+        processor.num_additional_image_tokens = int(config.vision_config.model_type == "clip_vision_model")
+    return processor
 
 
 class _Assembly:
@@ -67,15 +74,33 @@ def _image_processor(folder: Path, checkpoint: Checkpoint) -> Any:
     except ModelUnavailableError as error:
         if "torchvision" in str(error.__cause__).lower():
             raise _no_processor(checkpoint) from error
-        raise
+        current = _current_image_processor(folder)
+        if current is None:
+            raise
+        return open_part(current, folder, checkpoint=checkpoint)
 
 
-def _processor_class(folder: Path, checkpoint: Checkpoint) -> Any:
+def _current_image_processor(folder: Path) -> Any:
+    """Return the class for a checkpoint that names one which transformers has given up, or None.
+
+    Qwen2.5-VL's first repositories and those made from them name ``Qwen2_5_VLImageProcessor``, LLaVA-NeXT-Video's
+    ``LlavaNextVideoImageProcessor``.
+    """
+    from transformers.models.auto import image_processing_auto
+
+    known: Any = image_processing_auto
+    named = _settings(folder / "preprocessor_config.json").get("image_processor_type")
+    with quiet_transformers():
+        if not named or known.get_image_processor_class_from_name(str(named).removesuffix("Fast")) is not None:
+            return None
+        names = known.IMAGE_PROCESSOR_MAPPING_NAMES.get(family_of(folder)) or {}
+        return known.get_image_processor_class_from_name(names.get("pil") or "")
+
+
+def _processor_class(folder: Path, checkpoint: Checkpoint, config: Any) -> Any:
     import transformers
-    from transformers import AutoConfig
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-    config = open_part(AutoConfig, folder, checkpoint=checkpoint)
     name = _named_class(folder)
     try:
         found = getattr(transformers, name, None) if name else None
@@ -90,14 +115,17 @@ def _processor_class(folder: Path, checkpoint: Checkpoint) -> Any:
 
 def _named_class(folder: Path) -> str:
     """Return the processor class that the checkpoint's own files name, as transformers looks it up; "" if none does."""
-    for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
-        try:
-            named = json.loads((folder / file).read_text(encoding="utf-8")).get("processor_class")
-        except (OSError, ValueError, AttributeError):
-            continue
-        if named:
-            return str(named)
-    return ""
+    files = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+    named = (_settings(folder / file).get("processor_class") for file in files)
+    return str(next(filter(None, named), ""))
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
 
 
 def _without_video(processor_class: Any) -> Any:
