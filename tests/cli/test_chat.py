@@ -61,9 +61,15 @@ def test_what_does_not_go_together(run: Run, desk: Path, server: OpenAIServer) -
         refused = run("chat", *arguments, input="What?\n")
         assert refused.exit_code != 0
         assert complaint in refused.stderr
+        assert (desk / "t.json").read_bytes() == kept
     (desk / "t.json").write_text("{}")
     assert "not a saved conversation" in run("chat", "--history", "t.json", input="What?\n").stderr
-    assert kept != b"{}"
+
+
+def test_numbers_are_looked_at_before_anything_is_loaded(run: Run, desk: Path) -> None:
+    refused = run("chat", "cat.jpg", "-m", "nobody/knows", "--temperature", "3")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "temperature 3.0 is not between" in refused.stderr
 
 
 def test_captions_and_questions_by_the_checkpoints_of_the_chapter(

@@ -163,6 +163,14 @@ def test_a_question_beyond_the_window(name: str, tiny: TinyCheckpoint, pictures:
         image_qa.answer_question(pictures[0], "What is in this picture? " * 40)
 
 
+@pytest.mark.parametrize(("name", "word"), [("blip2-opt", "<image>"), ("blip2-opt", "</s>"), ("blip2-t5", "<image>")])
+def test_words_that_the_checkpoint_reserves(
+    name: str, word: str, tiny: TinyCheckpoint, pictures: list[Picture]
+) -> None:
+    with ImageQA(tiny(name)) as image_qa, pytest.raises(InputError, match=f"contains '{word}', which .* reserves"):
+        image_qa.answer_question(pictures[:2], ["What is it?", f"Is {word} a picture?"])
+
+
 @pytest.mark.parametrize("name", ["blip-vqa", "blip2-opt", "llava"])
 @pytest.mark.parametrize("question", ["", "  \n"])
 def test_an_empty_question(name: str, question: str, tiny: TinyCheckpoint, pictures: list[Picture]) -> None:

@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 
 from sensorium import ImageQA, LLaVA
-from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError, UnsupportedError
+from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError
 from sensorium.progress import Progress
 from tests.openai_server import OpenAIServer, images_in, serve_openai
 

@@ -64,6 +64,9 @@ def chat(
     a conversation is kept and gone on with, by the same model unless --model names another one.
     """
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+        from sensorium.vision_language.llava import check_sampling
+
+        check_sampling(max_tokens, temperature, top_p, seed)
         items = gather(images, ("image",)) if images else []
         if any(item.name == "-" for item in items):
             raise InputError("The questions come from standard input, so the picture can't", "Name a picture file")

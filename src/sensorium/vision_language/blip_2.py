@@ -21,7 +21,7 @@ from sensorium.models.device import explain_out_of_memory
 from sensorium.models.placed_model import open_placed
 from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation
-from sensorium.vision_language.image_text_processor import open_processor
+from sensorium.vision_language.image_text_processor import open_processor, reserved_words
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -57,6 +57,7 @@ class Blip2:
                 f"The checkpoint {self._name!r} is an old revision that names no image token", "Fetch it again"
             )
         self._processor.num_query_tokens = config.num_query_tokens
+        self._reserved = reserved_words(self._processor)
         self._repeats_prompt = not self._model.language_model.config.is_encoder_decoder
         # A decoder goes on from the last token. An encoder counts from the picture's tokens, which come first.
         self._processor.tokenizer.padding_side = "left" if self._repeats_prompt else "right"
@@ -68,7 +69,17 @@ class Blip2:
     def answer(
         self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
     ) -> list[Answer]:
-        """Answer a question about each of several upright RGB pictures, all in one pass."""
+        """Answer a question about each of several upright RGB pictures, all in one pass.
+
+        Raises:
+            InputError: A question is too long, or contains a word that the checkpoint reserves for itself.
+            CancelledError: ``cancel`` was set.
+        """
+        for word in self._reserved:
+            if any(word in question for question in questions):
+                raise InputError(
+                    f"A question contains {word!r}, which {self._name!r} reserves for itself", "Leave it out"
+                )
         ending = "Answer:" if self._repeats_prompt else "Short answer:"
         prompts = [f"Question: {question.strip()} {ending}" for question in questions]
         return self._write(images, prompts, _LONGEST_ANSWER, cancel)

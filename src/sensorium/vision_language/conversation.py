@@ -175,10 +175,12 @@ class Conversation:
         """
         document = _read(path)
         try:
-            images, system = [str(image) for image in document["images"]], document["system"]
-            turns = [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in document["turns"]]
-            saved_model = str(document["model"])
-            if turns and turns[-1]["role"] != "assistant":
+            images, system, saved_model = document["images"], document["system"], document["model"]
+            turns = [{"role": turn["role"], "content": turn["content"]} for turn in document["turns"]]
+            texts = [*images, saved_model, *([] if system is None else [system])]
+            if not isinstance(images, list) or not all(isinstance(text, str) for text in texts):
+                raise ValueError
+            if turns and (turns[0]["role"], turns[-1]["role"]) != ("user", "assistant"):
                 raise ValueError
             check_conversation([*turns, {"role": "user", "content": "…"}])
         except (KeyError, TypeError, ValueError, InputError):
@@ -234,7 +236,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         reason = (error.strerror or "the system refused").lower()
         raise InputError(f"{display_name(path)} can't be read: {reason}", "Check the name and the folder") from None
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         raise _not_a_conversation(path) from None
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise _not_a_conversation(path)

@@ -17,6 +17,8 @@ from sensorium.speech.english_numbers import spell_english_numbers
 if TYPE_CHECKING:
     import PIL.Image
 
+IMAGE_TOKEN = "<image>"
+"""What stands for a picture where a processor doesn't say."""
 _PROBE = "What colour is it?"
 
 
@@ -170,8 +172,8 @@ class ChatFormat:
                 f"The checkpoint {self._name!r} has no chat template: it was not made for conversations",
                 "Choose one that was, such as llava-hf/llava-1.5-7b-hf or HuggingFaceTB/SmolVLM-Instruct",
             )
-        self.image_token = _text(getattr(processor, "image_token", None)) or "<image>"
-        self._reserved = sorted({self.image_token, *_control_tokens(processor.tokenizer)})
+        self.image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
+        self._reserved = reserved_words(processor)
         self._takes_parts = self._shows_parts()
 
     def render(self, images: int, messages: Sequence[Message]) -> str:
@@ -266,9 +268,12 @@ def _narrowness(size: tuple[int, int]) -> float:
     return min(size) / max(size)
 
 
-def _control_tokens(tokenizer: Any) -> set[str]:
+def reserved_words(processor: Any) -> list[str]:
+    """Return the words that stand for a picture, the end of a turn and the like, and so for nothing a user writes."""
+    tokenizer = processor.tokenizer
     added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return {token for token in [*added, *tokenizer.all_special_tokens] if token.strip()}
+    image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
+    return sorted({token for token in [image_token, *added, *tokenizer.all_special_tokens] if token.strip()})
 
 
 def _text(token: Any) -> str:

@@ -123,7 +123,7 @@ class LLaVA(Task["ImageChatter"]):
             UnsupportedError: The checkpoint doesn't know the language of the last turn, or takes no system prompt.
             CancelledError: ``cancel`` was set.
         """
-        _check_sampling(max_new_tokens, temperature, top_p, seed)
+        check_sampling(max_new_tokens, temperature, top_p, seed)
         images, messages = self._checked(image, conversation_history, system)
         self.load(progress=progress, cancel=cancel)
         chosen = _fresh_seed() if seed is None else seed
@@ -162,7 +162,7 @@ class LLaVA(Task["ImageChatter"]):
 
         The input is checked at once, not at the first piece. Closing the iterator stops the model.
         """
-        _check_sampling(max_new_tokens, temperature, top_p, seed)
+        check_sampling(max_new_tokens, temperature, top_p, seed)
         images, messages = self._checked(image, conversation_history, system)
         self.load(progress=progress, cancel=cancel)
         return self.backend.stream(
@@ -197,7 +197,7 @@ def _fresh_seed() -> int:
     return random.SystemRandom().randrange(1 << 31)
 
 
-def _check_sampling(max_new_tokens: int | None, temperature: float, top_p: float, seed: int | None) -> None:
+def check_sampling(max_new_tokens: int | None, temperature: float, top_p: float, seed: int | None) -> None:
     if max_new_tokens is not None and max_new_tokens < 1:
         raise InputError(f"max_new_tokens is {max_new_tokens}", "Allow at least one token")
     if not 0 <= temperature <= 2:
