@@ -21,7 +21,7 @@ from training.starter_diffusion.evaluation_prompts import judged_prompts
 from training.starter_diffusion.latents import CachedLatents, canny, unpack_edges
 from training.starter_diffusion.packages import hexcode_of
 from training.starter_diffusion.pictures import Pictures
-from training.starter_diffusion.run_state import STOP, Run, shuffled
+from training.starter_diffusion.run_state import STOP, Limit, Run, shuffled, warmed
 from training.starter_diffusion.scenes import Drawing, Placed, Scene, render, training_scenes
 from training.starter_diffusion.text_states import CachedStates, TextEncoder, captions_of
 from training.starter_diffusion.train import train_all
@@ -179,10 +179,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     for name, train in ((autoencoder.NAME, autoencoder.train), (denoiser.NAME, denoiser.train)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Run, "steps", lambda self, t, b, d, each: whole(self, t, b, d, stop_at_three(each)))
-            assert not train(settings, shapes, tmp_path, Device("cpu"), FOREVER)
+            assert not train(settings, shapes, tmp_path, Device("cpu"), Limit())
         STOP.clear()
         assert torch.load(tmp_path / f"{name}.pt", weights_only=True)["step"] == 3
-        assert train(settings, shapes, tmp_path, Device("cpu"), FOREVER)
+        assert train(settings, shapes, tmp_path, Device("cpu"), Limit())
         again, straight = (torch.load(folder / f"{name}.pt", weights_only=True) for folder in (tmp_path, trained))
         assert again["step"] == straight["step"] == 6
         for weights in ("averaged",):
@@ -193,13 +193,13 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
 def test_a_state_of_other_settings_is_refused(settings: Settings, shapes: Pictures, trained: Path) -> None:
     other = shape_settings(autoencoder={"channels": [16, 32]})
     with pytest.raises(SystemExit, match="made with other settings"):
-        autoencoder.train(other, shapes, trained, Device("cpu"), FOREVER)
-    assert autoencoder.train(with_steps(settings, "autoencoder", 6), shapes, trained, Device("cpu"), FOREVER)
+        autoencoder.train(other, shapes, trained, Device("cpu"), Limit())
+    assert autoencoder.train(with_steps(settings, "autoencoder", 6), shapes, trained, Device("cpu"), Limit())
 
 
 def test_autoencoder_learns_colours(shapes: Pictures, tmp_path: Path) -> None:
     longer = shape_settings(autoencoder={"steps": 250, "batch": 8, "learning_rate": 4e-3})
-    autoencoder.train(longer, shapes, tmp_path, Device("cpu"), FOREVER)
+    autoencoder.train(longer, shapes, tmp_path, Device("cpu"), Limit())
     losses = [json.loads(line).get("loss") for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
     network = autoencoder.load(longer, shapes, tmp_path)
     scenes = training_scenes(shapes.manifest, longer.data, 1)
@@ -224,6 +224,23 @@ def test_normalising_changes_the_latents_and_not_the_picture(settings: Settings)
     torch.testing.assert_close(after.mean.std((0, 2, 3)), torch.ones(4), atol=1e-5, rtol=0)
     torch.testing.assert_close(after.std * before.mean.std((0, 2, 3)).view(4, 1, 1), before.std, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(network.decode(after.mean).sample, picture, atol=1e-4, rtol=1e-4)
+
+
+def test_a_final_run_slows_down_towards_its_deadline(tmp_path: Path) -> None:
+    import time
+
+    rates: list[float] = []
+    run = Run("stage", tmp_path, "digest", {})
+
+    def step(number: int) -> torch.Tensor:
+        time.sleep(0.01)
+        rates.append(warmed(1.0, number, run.progress, 2))
+        return torch.zeros(())
+
+    assert not run.steps(10**6, 1, Limit(time.monotonic() + 0.3, final=True), step)
+    assert rates[0] == 0.5
+    assert max(rates) == 1.0
+    assert rates[-1] < 0.4
 
 
 def test_every_sample_once_a_pass() -> None:
@@ -277,15 +294,13 @@ def test_diffusers_and_sensorium_paint_the_same(checkpoint: Path) -> None:
     assert np.abs(np.asarray(found, int) - np.asarray(expected, int)).max() <= 1
 
 
-def test_control_net_loads_and_steers(checkpoint: Path) -> None:
-    from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
+def test_control_net_works_in_sensorium(checkpoint: Path, shapes: Pictures) -> None:
+    from sensorium import ControlNetGenerator
 
-    network = ControlNetModel.from_pretrained(checkpoint / "controlnet-canny")
-    painter = StableDiffusionControlNetPipeline.from_pretrained(checkpoint, controlnet=network, safety_checker=None)
-    painter.set_progress_bar_config(disable=True)
-    edges = PIL.Image.new("RGB", (16, 16), "white")
-    image = painter("a ball", image=edges, num_inference_steps=2, generator=torch.Generator().manual_seed(0)).images[0]
-    assert image.size == (16, 16)
+    painter = ControlNetGenerator(checkpoint, controlnets={"canny": checkpoint / pipeline.CONTROL})
+    reference = PIL.Image.fromarray(render(Scene("", (Placed(0, 0.5, 0.5, 0.9, "", False),), "white", ()), shapes, 16))
+    painted = painter.generate(reference, "a ball", "canny", steps=2, seed=0)
+    assert painted[0].size == (16, 16)
 
 
 # --- the evaluation can pass and can fail ---

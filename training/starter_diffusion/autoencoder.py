@@ -17,7 +17,7 @@ from torch.nn import functional
 from training.starter_diffusion.configuration import AutoencoderSettings, Settings, digest
 from training.starter_diffusion.devices import Device
 from training.starter_diffusion.pictures import Pictures
-from training.starter_diffusion.run_state import Averaged, Run, generator_for, shuffled, warmed
+from training.starter_diffusion.run_state import Averaged, Limit, Run, generator_for, shuffled, warmed
 from training.starter_diffusion.scenes import Scene, render, training_scenes
 
 LATENT_CHANNELS = 4
@@ -75,7 +75,7 @@ def _chroma(pixels: torch.Tensor) -> torch.Tensor:
     return torch.stack([red - green, (red + green) / 2 - blue], 1)
 
 
-def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, deadline: float) -> bool:
+def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, limit: Limit) -> bool:
     """Train, or go on; return whether all steps are done. The finished weights are in ``autoencoder.pt``."""
     own, side = settings.autoencoder, settings.data.side
     scenes = training_scenes(pictures.manifest, settings.data, settings.seed)
@@ -101,7 +101,7 @@ def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, 
             found = network.decode(posterior.mean + posterior.std * noise).sample
         loss = loss_of(target, found.float(), posterior)
         for group in optimiser.param_groups:
-            group["lr"] = warmed(own.learning_rate, number, own.steps, _WARM_STEPS)
+            group["lr"] = warmed(own.learning_rate, number, run.progress, _WARM_STEPS)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -109,7 +109,7 @@ def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, 
         averaged.follow(network, number)
         return loss
 
-    return run.steps(own.steps, own.batch, deadline, step)
+    return run.steps(own.steps, own.batch, limit, step)
 
 
 def load(settings: Settings, pictures: Pictures, folder: Path) -> Any:

@@ -23,7 +23,7 @@ from training.starter_diffusion.pictures import Manifest, Picture
 
 _HERE = Path(__file__).parent
 _RENDERED_SIDE = 256
-_GROUPS = {3, 4, 5, 6, 7}  # emojibase's animals and nature, food, travel, activities, objects
+_GROUPS = {0, 3, 4, 5, 6, 7}  # emojibase's faces, animals and nature, food, travel, activities, objects
 _FLAGS_AND_SIGNS = re.compile(
     r"o.clock|thirty|Japan|flag|speaker|index|banknote|map of|globe showing|moon face|quarter moon|gibbous|"
     r"medal$|suit$|mahjong|closed mailbox|open mailbox|tray|envelope|volume|button|symbol|sign$|with slash|"

@@ -13,7 +13,7 @@ from training.starter_diffusion.denoiser import Examples, Objective
 from training.starter_diffusion.devices import Device
 from training.starter_diffusion.latents import unpack_edges, weights_digest
 from training.starter_diffusion.pictures import Pictures
-from training.starter_diffusion.run_state import Averaged, Run, generator_for, warmed
+from training.starter_diffusion.run_state import Averaged, Limit, Run, generator_for, warmed
 
 NAME = "control"
 _WARM_STEPS = 200
@@ -26,7 +26,7 @@ def build(base: Any, settings: ControlSettings) -> Any:
     return ControlNetModel.from_unet(base, conditioning_embedding_out_channels=tuple(settings.hint_channels))
 
 
-def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, deadline: float) -> bool:
+def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, limit: Limit) -> bool:
     """Train on the present denoiser, or go on; return whether all steps are done."""
     own = settings.control
     examples = Examples(settings, pictures, folder, device)
@@ -54,7 +54,7 @@ def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, 
             ).sample
         loss = objective.loss(found, velocity, times)
         for group in optimiser.param_groups:
-            group["lr"] = warmed(own.learning_rate, number, own.steps, _WARM_STEPS)
+            group["lr"] = warmed(own.learning_rate, number, run.progress, _WARM_STEPS)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -62,7 +62,7 @@ def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, 
         averaged.follow(network, number)
         return loss
 
-    return run.steps(own.steps, own.batch, deadline, step)
+    return run.steps(own.steps, own.batch, limit, step)
 
 
 def load(settings: Settings, folder: Path) -> Any:

@@ -13,7 +13,7 @@ from training.starter_diffusion.configuration import DenoiserSettings, Settings,
 from training.starter_diffusion.devices import Device
 from training.starter_diffusion.latents import CachedLatents
 from training.starter_diffusion.pictures import Pictures
-from training.starter_diffusion.run_state import Averaged, Run, generator_for, shuffled, warmed
+from training.starter_diffusion.run_state import Averaged, Limit, Run, generator_for, shuffled, warmed
 from training.starter_diffusion.scenes import training_scenes
 from training.starter_diffusion.text_states import STATE_SIZE, TOKENS, CachedStates
 
@@ -126,7 +126,7 @@ class Examples:
         return self._latents[numbers.to(self._device)].float(), states.float(), numbers
 
 
-def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, deadline: float) -> bool:
+def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, limit: Limit) -> bool:
     """Train, or go on; return whether all steps are done. The weights are in ``denoiser.pt``."""
     own = settings.denoiser
     examples = Examples(settings, pictures, folder, device)
@@ -145,7 +145,7 @@ def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, 
             found = network(noised, times, states).sample
         loss = objective.loss(found, velocity, times)
         for group in optimiser.param_groups:
-            group["lr"] = warmed(own.learning_rate, number, own.steps, _WARM_STEPS)
+            group["lr"] = warmed(own.learning_rate, number, run.progress, _WARM_STEPS)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -153,7 +153,7 @@ def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, 
         averaged.follow(network, number)
         return loss
 
-    return run.steps(own.steps, own.batch, deadline, step)
+    return run.steps(own.steps, own.batch, limit, step)
 
 
 def load(settings: Settings, folder: Path) -> Any:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,19 @@ def load(path: Path, belongs_to: str) -> dict[str, Any] | None:
     return state
 
 
+@dataclass(frozen=True)
+class Limit:
+    """When a run must stop.
+
+    Attributes:
+        deadline: By `time.monotonic`.
+        final: Nobody will go on later: the learning rate falls as the deadline nears.
+    """
+
+    deadline: float = float("inf")
+    final: bool = False
+
+
 class Averaged:
     """A moving average of a network's weights: it paints better than the weights themselves.
 
@@ -75,6 +89,10 @@ class Run:
         parts: Everything with ``state_dict`` and ``load_state_dict`` that must survive.
         averaged: The moving average, if there is one.
         save_every: Seconds between two saves.
+
+    Attributes:
+        step: How many steps are done.
+        progress: What part of the whole run is done, 0 to 1: decides the learning rate.
     """
 
     def __init__(
@@ -89,6 +107,7 @@ class Run:
         self._name, self._folder, self._belongs_to = name, folder, belongs_to
         self._parts, self._averaged, self._save_every = parts, averaged, save_every
         self.step = 0
+        self.progress = 0.0
         state = load(self.path, belongs_to)
         if state is not None:
             self.step = state["step"]
@@ -102,19 +121,22 @@ class Run:
         """The file with the state."""
         return self._folder / f"{self._name}.pt"
 
-    def steps(self, total: int, batch: int, deadline: float, each: Callable[[int], torch.Tensor]) -> bool:
+    def steps(self, total: int, batch: int, limit: Limit, each: Callable[[int], torch.Tensor]) -> bool:
         """Run steps until all are done or time is up; return whether all are done.
 
         Args:
             total: Number of the last step.
             batch: Samples a step, for the log.
-            deadline: `time.monotonic` at which to stop.
+            limit: When to stop.
             each: Makes the step of a number and returns the loss, a scalar.
         """
         losses: list[torch.Tensor] = []
         begun = reported = saved = time.monotonic()
         first = at_report = self.step
-        while self.step < total and time.monotonic() < deadline and not STOP.is_set():
+        while self.step < total and time.monotonic() < limit.deadline and not STOP.is_set():
+            self.progress = self.step / total
+            if limit.final:
+                self.progress = max(self.progress, (time.monotonic() - begun) / (limit.deadline - begun))
             losses.append(each(self.step).detach())
             self.step += 1
             now = time.monotonic()
@@ -147,10 +169,9 @@ class Run:
         save(self.path, state)
 
 
-def warmed(rate: float, step: int, total: int, warm: int) -> float:
+def warmed(rate: float, step: int, progress: float, warm: int) -> float:
     """Return the learning rate of a step: a short rise, a long plateau, a fall to a twentieth over the last third."""
-    left = (total - step) / max(1, total)
-    return rate * min(1.0, (step + 1) / warm, max(0.05, 3 * left))
+    return rate * min(1.0, (step + 1) / warm, max(0.05, 3 * (1 - progress)))
 
 
 def shuffled(count: int, batch: int, seed: int, step: int) -> torch.Tensor:

@@ -11,11 +11,13 @@ from training.starter_diffusion import autoencoder, control, denoiser, pieces
 from training.starter_diffusion.configuration import Settings, read_settings
 from training.starter_diffusion.devices import Device
 from training.starter_diffusion.pictures import Pictures
-from training.starter_diffusion.run_state import STOP
+from training.starter_diffusion.run_state import STOP, Limit
 
 STAGES = {autoencoder.NAME: autoencoder.train, denoiser.NAME: denoiser.train, control.NAME: control.train}
 SHARES = {autoencoder.NAME: 0.15, denoiser.NAME: 0.65, control.NAME: 0.17}
 """The parts of the time that the stages may take; the rest is for writing the results."""
+
+_SECONDS = "stop after this time: one stage, to go on later; all, brought to an end in it"
 
 
 def main() -> None:
@@ -25,7 +27,12 @@ def main() -> None:
     parser.add_argument("settings", type=Path, help="narrow.toml or wide.toml")
     parser.add_argument("data", type=Path, help="the packed data set")
     parser.add_argument("folder", type=Path, help="for states, caches and the log")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time, to go on later")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=float("inf"),
+        help="stop after this time; a single stage can go on later, all of them are brought to an end in it",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, or auto (the default)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor")
     parser.add_argument("--results", type=Path, help="write the weights here, in files of at most 16 MiB")
@@ -39,7 +46,7 @@ def main() -> None:
     if arguments.stage == "all":
         train_all(settings, pictures, arguments.folder, device, arguments.seconds)
     else:
-        STAGES[arguments.stage](settings, pictures, arguments.folder, device, begun + arguments.seconds)
+        STAGES[arguments.stage](settings, pictures, arguments.folder, device, Limit(begun + arguments.seconds))
     if arguments.results is not None:
         pieces.write(arguments.results, settings, pictures, arguments.folder)
 
@@ -50,7 +57,7 @@ def train_all(settings: Settings, pictures: Pictures, folder: Path, device: Devi
     share = 0.0
     for name, train in STAGES.items():
         share += SHARES[name]
-        train(settings, pictures, folder, device, begun + seconds * share)
+        train(settings, pictures, folder, device, Limit(begun + seconds * share, final=True))
 
 
 if __name__ == "__main__":
