@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
@@ -94,6 +95,43 @@ def test_texts_of_other_programs_are_not_settings(tmp_path: Path, text: str) -> 
     path = write_image(PIL.Image.new("RGB", (4, 4)), tmp_path / "other.png", metadata={"sensorium": text})
     with pytest.raises(InputError, match=r"The picture .*other\.png doesn't say how it was made"):
         read_settings(path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prompt": 5},
+        {"negative_prompt": None},
+        {"seed": "7"},
+        {"width": None},
+        {"model": ["a"]},
+        {"scheduler": 5},
+        {"loras": [1]},
+        {"loras": [{"name": "ink"}]},
+        {"options": "abc"},
+        {"options": {"prompt_weight": "x"}},
+        {"options": {"controls": "x"}},
+        {"options": {"controls": [{"control": "canny"}]}},
+    ],
+)
+def test_settings_that_others_wrote_have_their_types(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    from sensorium.media.image import write_image
+
+    def written(table: dict[str, Any]) -> Path:
+        text = json.dumps(table)
+        return write_image(PIL.Image.new("RGB", (4, 4)), tmp_path / "other.png", metadata={"sensorium": text})
+
+    assert read_settings(written(SETTINGS.to_dict())).prompt == SETTINGS.prompt
+    with pytest.raises(InputError, match="doesn't say how it was made"):
+        read_settings(written({**SETTINGS.to_dict(), **wrong}))
+
+
+def test_settings_nested_without_end(tmp_path: Path) -> None:
+    from sensorium.media.image import write_image
+
+    image = PIL.Image.new("RGB", (4, 4))
+    with pytest.raises(InputError, match="doesn't say how it was made"):
+        read_settings(write_image(image, tmp_path / "other.png", metadata={"sensorium": "[" * 100_000}))
 
 
 def test_a_list_tells_what_was_flagged(picture: GeneratedImage) -> None:

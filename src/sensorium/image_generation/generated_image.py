@@ -21,6 +21,15 @@ from sensorium.media.source import MediaSource
 from sensorium.record import Record
 
 _SETTINGS = "sensorium"
+_TYPES: Mapping[str, Any] = {
+    "str": str,
+    "int": int,
+    "int | None": (int, type(None)),
+    "float | None": (int, float, type(None)),
+    "tuple[Mapping[str, Any], ...]": list,
+    "Mapping[str, Any] | None": (dict, type(None)),
+}
+"""What JSON gives for the types of `PictureSettings`."""
 _MARKS = {
     "Software": f"Sensorium {sensorium.__version__}",
     # The term of the press and of C2PA for "made by a generative model".
@@ -179,12 +188,34 @@ def _settings_in(metadata: Mapping[Any, Any], name: str) -> PictureSettings:
         table = json.loads(metadata[_SETTINGS])
         known = {field.name: table[field.name] for field in fields(PictureSettings) if field.name in table}
         missing = [f.name for f in fields(PictureSettings) if f.default is MISSING and f.name not in known]
-        if missing:
+        if missing or not _well_formed(known):
             raise ValueError(missing)
         known["loras"] = tuple(known.get("loras", ()))
         return PictureSettings(**known)
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         raise InputError(
             f"The {name} doesn't say how it was made",
             "Give a picture that Sensorium painted, as it was saved: other programs drop what it says",
         ) from None
+
+
+def _well_formed(known: Mapping[str, Any]) -> bool:
+    """Return whether settings from a file, which anybody may have written, have the types that they are used as."""
+    whole = all(isinstance(known[f.name], _TYPES[str(f.type)]) for f in fields(PictureSettings) if f.name in known)
+    options = known.get("options") or {}
+    if not whole or not isinstance(options.get("prompt_weight", 0), (int, float)):
+        return False
+    controls = options.get("controls", [])
+    if not isinstance(controls, list):
+        return False
+    return all(_has(lora, ("name", "sha256"), ("weight",)) for lora in known.get("loras", ())) and all(
+        _has(control, ("control", "model", "image_sha256"), ("weight", "start", "end")) for control in controls
+    )
+
+
+def _has(table: Any, texts: tuple[str, ...], numbers: tuple[str, ...]) -> bool:
+    return (
+        isinstance(table, dict)
+        and all(isinstance(table.get(name), str) for name in texts)
+        and all(isinstance(table.get(name), (int, float)) for name in numbers)
+    )
