@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,9 @@ _SAFETY_PARTS = (SAFETY_CHECKER, "feature_extractor")
 _SAFETY_CLASS = "StableDiffusionSafetyChecker"
 _HALF_VARIANT = "fp16"
 _INDEX = "model_index.json"
+_quiet: list[int] = []
+"""For each thread in `quiet_diffusers`, the verbosity before the first."""
+_quiet_guard = threading.Lock()
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
 
 
@@ -148,19 +152,25 @@ def hub_revision(folder: Path, checkpoint: Checkpoint) -> str:
 
 @contextmanager
 def quiet_diffusers() -> Iterator[None]:
-    """Keep diffusers from writing progress bars and advice to the user's terminal."""
+    """Keep diffusers from writing progress bars and advice to the user's terminal.
+
+    Threads may be in here at the same time: the first one notes the verbosity, the last one puts it back.
+    """
     from diffusers.utils import logging
 
     diffusers_logging: Any = logging
-
-    verbosity = diffusers_logging.get_verbosity()
-    diffusers_logging.set_verbosity(diffusers_logging.CRITICAL)
-    diffusers_logging.disable_progress_bar()
+    with _quiet_guard:
+        _quiet.append(_quiet[0] if _quiet else diffusers_logging.get_verbosity())
+        diffusers_logging.set_verbosity(diffusers_logging.CRITICAL)
+        diffusers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        diffusers_logging.set_verbosity(verbosity)
-        diffusers_logging.enable_progress_bar()
+        with _quiet_guard:
+            verbosity = _quiet.pop()
+            if not _quiet:
+                diffusers_logging.set_verbosity(verbosity)
+                diffusers_logging.enable_progress_bar()
 
 
 def _read_index(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
