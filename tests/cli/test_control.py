@@ -12,7 +12,7 @@ import pytest
 from tests import real_media
 from tests.checkpoints.annotators import tiny_depth_anything
 from tests.checkpoints.controlnet import tiny_controlnet
-from tests.checkpoints.diffusion import tiny_stable_diffusion
+from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
 from tests.cli.conftest import Run, documents
 
 
@@ -169,3 +169,26 @@ def test_painted_again(run: Run, standard: None, hub: Path, photo: Path) -> None
     alone = run("control", "--again", "statue.png", *model)
     assert alone.exit_code == 2
     assert "neither a reference picture nor a ready-made map" in alone.stderr
+
+
+def test_options_that_would_be_ignored_are_refused(run: Run, photo: Path, standard: None) -> None:
+    refused = [
+        ("--map-only", "--steps", [photo, "--map-only", "-c", "canny", "--steps", "5"]),
+        ("--again", "--seed", ["--again", photo, "--seed", "5"]),
+        ("a prompt but no --init", "--strength", [photo, "a cat", "-c", "canny", "--strength", "0.5"]),
+    ]
+    for mode, option, arguments in refused:
+        result = run("control", *arguments)
+        assert (result.exit_code, f"With {mode} the option {option} has no use" in result.stderr) == (2, True)
+
+
+def test_a_lora_file_under_control(run: Run, hub: Path, photo: Path, standard: None) -> None:
+    tiny_lora(Path("ink.safetensors"), hub / "sd")
+    painting = [photo, "a cat", "-c", "canny", "--steps", "2", "--seed", "1"]
+    assert run("control", *painting, "-o", "plain.png").exit_code == 0
+    assert run("control", *painting, "--lora", "ink.safetensors:0.5", "-o", "inked.png").exit_code == 0
+    assert Path("plain.png").read_bytes() != Path("inked.png").read_bytes()
+    again = run(
+        "control", "--again", "inked.png", photo, "--lora", "ink.safetensors", "-m", hub / "sd", "-o", "same.png"
+    )
+    assert again.exit_code != 0 or "the same picture" in again.stdout

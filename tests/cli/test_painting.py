@@ -127,3 +127,17 @@ def test_ctrl_c_leaves_no_file(easel: Path) -> None:
     _, complaint = painting.communicate(timeout=30)
     assert (complaint.decode().strip(), painting.returncode) == ("Cancelled.", 130)
     assert {path.name for path in easel.iterdir()} == {"photo.png", "mask.png"}
+
+
+def test_options_that_would_be_ignored_are_refused(run: Run, easel: Path) -> None:
+    assert run("imagine", "a cat", "--steps", "1", "-o", "cat.png").exit_code == 0
+    for option, value in (("--steps", "9"), ("--seed", "3"), ("--style", "anime"), ("--num-images", "1")):
+        result = run("imagine", "--again", "cat.png", option, value)
+        assert (result.exit_code, f"With --again the option {option} has no use" in result.stderr) == (2, True)
+
+
+def test_where_no_picture_can_be_written(run: Run, easel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (easel / "folder.png").mkdir()
+    assert "is a folder" in run("imagine", "a cat", "-o", "folder.png").stderr
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "can't be written to" in run("imagine", "a cat", "-o", "cat.png").stderr

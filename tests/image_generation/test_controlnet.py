@@ -30,7 +30,7 @@ from sensorium.image_generation.control_maps import make_control_map
 from sensorium.image_generation.generated_image import pixel_sum, read_settings
 from tests import real_media
 from tests.checkpoints.controlnet import tiny_controlnet
-from tests.checkpoints.diffusion import NATIVE_SIDE, tiny_stable_diffusion, tiny_stable_diffusion_xl
+from tests.checkpoints.diffusion import NATIVE_SIDE, tiny_lora, tiny_stable_diffusion, tiny_stable_diffusion_xl
 from tests.checkpoints.unclip import tiny_kandinsky
 
 PROMPT = "a superhero in the same pose, Marvel style, high quality"
@@ -439,6 +439,56 @@ def test_networks_that_do_not_fit(hub: Path, tmp_path: Path, ramp: PIL.Image.Ima
         pytest.raises(UnsupportedError, match="family is 'UNet2DConditionModel'"),
     ):
         generator.generate(None, PROMPT, "depth", control_image=ramp, steps=1)
+
+
+def test_networks_that_do_not_fit_are_refused_by_their_config(
+    hub: Path, tmp_path: Path, edges: PIL.Image.Image
+) -> None:
+    without_weights = tmp_path / "canny"
+    without_weights.mkdir()
+    config = json.loads((hub / "canny" / "config.json").read_text())
+    for setting, value in (("cross_attention_dim", 768), ("block_out_channels", [32, 64]), ("layers_per_block", 2)):
+        (without_weights / "config.json").write_text(json.dumps({**config, setting: value}))
+        with (
+            ControlNetGenerator(hub / "sd", controlnets={"canny": without_weights}) as generator,
+            pytest.raises(UnsupportedError, match=r"text features of width 768|their .* differ"),
+        ):
+            generator.generate(None, PROMPT, "canny", control_image=edges, steps=1)
+
+
+def test_a_config_without_what_came_later_fits(
+    hub: Path, generator: ControlNetGenerator, tmp_path: Path, edges: PIL.Image.Image
+) -> None:
+    published = Path(shutil.copytree(hub / "canny", tmp_path / "published"))
+    config = json.loads((published / "config.json").read_text())
+    for later in ("addition_embed_type", "transformer_layers_per_block", "encoder_hid_dim", "num_attention_heads"):
+        del config[later]
+    (published / "config.json").write_text(json.dumps(config))
+    with ControlNetGenerator(hub / "sd", controlnets={"canny": published}) as other:
+        same = [g.generate(None, PROMPT, "canny", control_image=edges, steps=1, seed=1)[0] for g in (generator, other)]
+    assert same[0].tobytes() == same[1].tobytes()
+
+
+def test_lora_files(hub: Path, generator: ControlNetGenerator, tmp_path: Path, edges: PIL.Image.Image) -> None:
+    from diffusers import StableDiffusionControlNetPipeline
+
+    ink = tiny_lora(tmp_path / "ink.safetensors", hub / "sd")
+    call: dict[str, Any] = {"control_image": edges, "width": SIZE[0], "height": SIZE[1], "steps": 2, "seed": 1}
+    plain = generator.generate(None, PROMPT, "canny", **call)[0]
+    inked = generator.generate(None, PROMPT, "canny", lora=[(ink, 0.5)], **call)[0]
+    pipeline = open_plainly(StableDiffusionControlNetPipeline, hub / "sd", hub / "canny")
+    pipeline.load_lora_weights(tmp_path, weight_name=ink.name, adapter_name="ink")
+    pipeline.set_adapters(["ink"], [0.5])
+    theirs = pipeline(PROMPT, image=edges, num_inference_steps=2, generator=seeded(1)).images[0]
+    assert difference(inked, theirs) == 0 < difference(inked, plain)
+    assert generator.generate(None, PROMPT, "canny", **call)[0].tobytes() == plain.tobytes()
+    assert [table["name"] for table in inked.settings.loras] == ["ink.safetensors"]
+    again = generator.paint_again(inked.settings, control_image=edges, lora=ink)
+    assert again.tobytes() == inked.tobytes()
+    with pytest.raises(InputError, match=r"'ink\.safetensors', which is not among the files given"):
+        generator.paint_again(inked.settings, control_image=edges)
+    with pytest.raises(InputError, match="There is no LoRA file"):
+        generator.generate(None, PROMPT, "canny", lora="absent.safetensors", **call)
 
 
 def test_half_precision_files_will_do(

@@ -17,19 +17,35 @@ from sensorium.cli.painting import (
     Count,
     Guidance,
     Height,
+    Lora,
     Negative,
     Output,
     Safety,
     Scheduler,
     Seed,
     Width,
+    lora_pairs,
     picture_files,
+    refuse_others,
     save_again,
     save_pictures,
 )
 from sensorium.errors import InputError
 
 _DEFAULT = "openpose"
+_FOR_MAPS = ("map_only", "reference", "controls", "settings", "annotators", "output", "device")
+_FOR_PAINTING_AGAIN = (
+    "again",
+    "reference",
+    "maps",
+    "init",
+    "lora",
+    "controlnets",
+    "annotators",
+    "output",
+    "model",
+    "device",
+)
 
 Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
 Texts = Optional[list[str]]  # noqa: UP045
@@ -51,6 +67,7 @@ def register(app: typer.Typer) -> None:
 
 @command
 def control(
+    context: typer.Context,
     reference: Annotated[
         Text, typer.Argument(metavar="REFERENCE", help="The picture to follow; - is standard input.")
     ] = None,
@@ -119,6 +136,7 @@ def control(
     height: Height = None,
     seed: Seed = None,
     scheduler: Scheduler = None,
+    lora: Lora = None,
     safety: Safety = "flag",
     model: Model = None,
     profile: Profile = None,
@@ -139,6 +157,7 @@ def control(
                     f"With --map-only nothing is painted, so a {extra} has no use",
                     "Leave it out, or leave out --map-only",
                 )
+            refuse_others(context, "--map-only", _FOR_MAPS)
             _make_map(call, reference, controls or [_DEFAULT], settings, checkpoints, device, output)
             return
         generating: dict[str, Any] = {
@@ -150,10 +169,13 @@ def control(
         if again is not None:
             if prompt is not None:
                 raise InputError("A picture that is made again has its prompt already", "Leave out the prompt")
-            _paint_again(call, again, reference, ready, init, generating, output)
+            refuse_others(context, "--again", _FOR_PAINTING_AGAIN)
+            _paint_again(call, again, reference, ready, init, lora_pairs(lora), generating, output)
             return
         if settings:
             raise InputError("--set is for --map-only", "Make the map first, then paint with it: --map canny=edges.png")
+        if init is None:
+            refuse_others(context, "a prompt but no --init", [name for name in context.params if name != "strength"])
         kinds = list(dict.fromkeys([*(controls or ()), *ready])) or [_DEFAULT]
         if prompt is None and not set(kinds) - set(ready):
             reference, prompt = None, reference
@@ -181,6 +203,7 @@ def control(
                 height=height,
                 seed=seed,
                 scheduler=scheduler,
+                lora=lora_pairs(lora),
                 safety=safety,
                 progress=call.progress,
                 cancel=cancel,
@@ -197,6 +220,7 @@ def _paint_again(
     reference: str | None,
     ready: Mapping[str, str],
     init: str | None,
+    lora: list[tuple[str, float]],
     generating: dict[str, Any],
     output: str,
 ) -> None:
@@ -214,6 +238,7 @@ def _paint_again(
             reference_image=None if reference is None else Input(reference).source,
             control_image=[ready.get(kind) for kind in kinds],
             init_image=init,
+            lora=lora,
             progress=call.progress,
             cancel=cancel,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -76,6 +78,7 @@ def register(app: typer.Typer) -> None:
 
 @command
 def imagine(
+    context: typer.Context,
     prompt: Annotated[Text, typer.Argument(metavar="PROMPT", help="What to paint.")] = None,
     output: Output = "output.png",
     negative_prompt: Negative = "",
@@ -107,7 +110,8 @@ def imagine(
         if again is not None:
             if prompt is not None:
                 raise InputError("A picture that is made again has its prompt already", "Leave out the prompt")
-            _paint_again(call, again, output, image, mask, _loras(lora), model, device)
+            refuse_others(context, "--again", ("again", "output", "image", "mask", "lora", "model", "device"))
+            _paint_again(call, again, output, image, mask, lora_pairs(lora), model, device)
             return
         if prompt is None:
             raise InputError("There is no prompt", "Say what to paint: sensorium imagine 'a lighthouse at dusk'")
@@ -126,7 +130,7 @@ def imagine(
             height,
             seed,
             scheduler=scheduler,
-            lora=_loras(lora),
+            lora=lora_pairs(lora),
             safety=safety,
             progress=call.progress,
             cancel=cancel,
@@ -178,7 +182,7 @@ def edit(
             "height": height,
             "seed": seed,
             "scheduler": scheduler,
-            "lora": _loras(lora),
+            "lora": lora_pairs(lora),
             "safety": safety,
             "progress": call.progress,
             "cancel": cancel,
@@ -245,7 +249,7 @@ def picture_files(output: str, count: int) -> list[Path]:
     """Return the names of the files that pictures go to; checked before anything is painted.
 
     Raises:
-        InputError: The suffix is none of a picture, or the folder doesn't exist.
+        InputError: The suffix is none of a picture, or the folder doesn't exist or can't be written to.
     """
     path = Path(output)
     if path.suffix.lower() not in _SUFFIXES:
@@ -254,10 +258,33 @@ def picture_files(output: str, count: int) -> list[Path]:
         )
     if not path.parent.is_dir():
         raise InputError(f"The folder of {output!r} doesn't exist", "Create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"The folder of {output!r} can't be written to", "Choose another folder")
+    if path.is_dir():
+        raise InputError(f"{output!r} is a folder", "Name a file inside it")
     return [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
 
 
-def _loras(arguments: list[str] | None) -> list[tuple[str, float]]:
+def refuse_others(context: typer.Context, mode: str, known: Sequence[str]) -> None:
+    """Refuse options that have no use in a mode of a command, rather than ignore them.
+
+    Args:
+        context: Of the command.
+        mode: The option that switches the mode on.
+        known: The parameters that have a use; common options need not be named.
+
+    Raises:
+        InputError: There is another.
+    """
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name not in (*known, "profile", "as_json", "quiet") and source is not None and source.name == "COMMANDLINE":
+            raise InputError(f"With {mode} the option {parameter.opts[0]} has no use", "Leave it out")
+
+
+def lora_pairs(arguments: list[str] | None) -> list[tuple[str, float]]:
+    """Return files and weights from FILE:WEIGHT or FILE."""
     pairs = []
     for argument in arguments or ():
         file, colon, weight = argument.rpartition(":")

@@ -14,6 +14,7 @@ from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
 from sensorium.image_generation.control_request import Control, read_controls, require_sources
 from sensorium.image_generation.diffusion.control_network import ControlNetwork
+from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
 from sensorium.image_generation.painting import PaintingRequest, PreviewCallback
@@ -26,6 +27,7 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 if TYPE_CHECKING:
     import PIL.Image
 
+    from sensorium.image_generation.diffusion.lora import LoraFiles
     from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
     from sensorium.media.image import ImageSource
 
@@ -139,6 +141,7 @@ class ControlNetGenerator:
         height: int | None = None,
         seed: int | None = None,
         scheduler: str | None = None,
+        lora: LoraFiles = (),
         safety: str = "flag",
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
@@ -167,6 +170,7 @@ class ControlNetGenerator:
             height: Likewise.
             seed: Decides the noise; a random one by default. The settings of each picture tell it.
             scheduler: Name of the sampler, as in `TextToImage.generate`; the checkpoint's own by default.
+            lora: A LoRA file (safetensors) for the base checkpoint, or pairs of file and weight.
             safety: ``"flag"``, ``"block"`` or ``"off"``, as in `TextToImage.generate`.
             progress: Told the steps done.
             cancel: Stops between two steps.
@@ -195,6 +199,7 @@ class ControlNetGenerator:
             scheduler=scheduler,
             image=None if init_image is None else read_image(init_image),
             strength=strength,
+            loras=read_loras(lora),
             safety=safety,
         )
         controls = read_controls(self._chosen, control, control_image, control_weights, control_start, control_end)
@@ -208,6 +213,7 @@ class ControlNetGenerator:
         reference_image: ImageSource | None = None,
         control_image: ImageSource | Sequence[ImageSource | None] | None = None,
         init_image: ImageSource | None = None,
+        lora: LoraFiles = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
         preview: PreviewCallback | None = None,
@@ -219,12 +225,13 @@ class ControlNetGenerator:
             reference_image: The picture that its control maps were made from; or else
             control_image: its control maps, as they were saved.
             init_image: The picture that it was made from, if it was made from one.
+            lora: The LoRA files, if there were any; their weights are in the settings.
             progress: Told the steps done.
             cancel: Stops between two steps.
             preview: Shown rough pictures on the way.
 
         Raises:
-            InputError: A picture that it was made from is missing, or another one was given.
+            InputError: A picture or a file that it was made from is missing, or another one was given.
             UnsupportedError: It was painted without controls, or by another checkpoint.
         """
         recorded = list((settings.options or {}).get("controls", ()))
@@ -253,6 +260,7 @@ class ControlNetGenerator:
             scheduler=settings.scheduler or None,
             image=None if init_image is None else read_image(init_image),
             strength=0.75 if settings.strength is None else settings.strength,
+            loras=same_loras(settings, read_loras(lora)),
             safety="off" if settings.safety == "not checked" else "flag",
         )
         controls = read_controls(
@@ -277,6 +285,7 @@ class ControlNetGenerator:
         preview: PreviewCallback | None,
     ) -> ControlledImages:
         check_scheduler(request.scheduler)
+        check_loras(request.loras)
         require_sources(controls, reference)
         backend = self._load_base(progress, cancel)
         networks = [self._network(control.kind, backend, progress, cancel) for control in controls]
@@ -343,8 +352,8 @@ class ControlNetGenerator:
             network = ControlNetwork(
                 self._chosen[kind], device=str(unet.device), dtype=str(unet.dtype).removeprefix("torch.")
             )
+            network.check_fits(base.checkpoint, unet, progress=progress, cancel=cancel)
             network.load(progress=progress, cancel=cancel)
-            network.backend.check_fits(base.checkpoint, unet)
             self._networks[kind] = network
         return network
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion.lora import check_loras, describe_loras
+from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.generated_image import GeneratedImage as GeneratedImage
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
@@ -23,9 +22,7 @@ from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.task import Task
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    LoraFiles: TypeAlias = str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], float]]
+    from sensorium.image_generation.diffusion.lora import LoraFiles
 
 _DIFFUSERS = "diffusers"
 
@@ -116,7 +113,7 @@ class TextToImage(Task[Painter]):
             height=height,
             seed=seed,
             scheduler=scheduler,
-            loras=_loras(lora),
+            loras=read_loras(lora),
             safety=safety,
         )
         return self._paint(request, progress, cancel, preview)
@@ -162,7 +159,7 @@ class TextToImage(Task[Painter]):
             height=height,
             seed=seed,
             scheduler=scheduler,
-            loras=_loras(lora),
+            loras=read_loras(lora),
             safety=safety,
         )
         return self._paint(request, progress, cancel, preview)
@@ -209,7 +206,7 @@ class TextToImage(Task[Painter]):
             height=height,
             seed=seed,
             scheduler=scheduler,
-            loras=_loras(lora),
+            loras=read_loras(lora),
             safety=safety,
         )
         return self._paint(request, progress, cancel, preview)
@@ -284,7 +281,7 @@ class TextToImage(Task[Painter]):
         if "controls" in (settings.options or {}):
             raise UnsupportedError(
                 "The picture was painted under control maps, which its file doesn't hold",
-                "Paint it again with ControlNetGenerator.paint_again and its control maps",
+                "Use 'sensorium control --again', or ControlNetGenerator.paint_again, with its control maps",
             )
         if settings.seed is None:
             raise UnsupportedError(
@@ -323,7 +320,7 @@ class TextToImage(Task[Painter]):
             image=image,
             mask=mask,
             strength=0.75 if settings.strength is None else settings.strength,
-            loras=_same_loras(settings, _loras(lora)),
+            loras=same_loras(settings, read_loras(lora)),
             safety="off" if settings.safety == "not checked" else "flag",
         )
         return self._paint(request, progress, cancel, preview)[0]
@@ -358,12 +355,6 @@ class TextToImage(Task[Painter]):
         return family if known else _DIFFUSERS
 
 
-def _loras(lora: LoraFiles) -> tuple[tuple[Path, float], ...]:
-    pairs: Sequence[tuple[str | os.PathLike[str], float]]
-    pairs = [(lora, 1.0)] if isinstance(lora, (str, os.PathLike)) else list(lora)
-    return tuple((Path(file), float(weight)) for file, weight in pairs)
-
-
 def _check_same(what: str, expected: str, found: str) -> None:
     if expected and not found:
         raise InputError(f"The picture was made from another {what}, which its file doesn't hold", f"Give that {what}")
@@ -372,16 +363,3 @@ def _check_same(what: str, expected: str, found: str) -> None:
             f"The {what} is not the one that the picture was made from" if expected else f"No {what} is needed",
             f"Give the {what} that it was made from" if expected else f"Leave out the {what}",
         )
-
-
-def _same_loras(settings: PictureSettings, given: tuple[tuple[Path, float], ...]) -> tuple[tuple[Path, float], ...]:
-    """Return the files with the weights that the settings name, in their order."""
-    check_loras(given)
-    files = {table["sha256"]: file for (file, _), table in zip(given, describe_loras(given), strict=True)}
-    for table in settings.loras:
-        if table["sha256"] not in files:
-            raise InputError(
-                f"The picture was made with the LoRA {table['name']!r}, which is not among the files given",
-                "Give that very file",
-            )
-    return tuple((files[table["sha256"]], table["weight"]) for table in settings.loras)

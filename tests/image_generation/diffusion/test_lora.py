@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,3 +61,10 @@ def test_files_of_another_family(painter: TextToImage, lora: Path, tmp_path: Pat
         with pytest.raises(InputError, match=f"{name}' doesn't fit StableDiffusionPipeline"):
             painter.generate("a cat", steps=1, lora=tmp_path / name)
     assert painter.generate("a cat", steps=2, seed=1)[0].tobytes() == before
+
+
+def test_what_is_no_file_and_weight(painter: TextToImage, lora: Path) -> None:
+    wrong: list[Any] = [5, [lora], [(lora, "much")], [(lora,)]]
+    for given in wrong:
+        with pytest.raises(InputError, match="no pairs of file and weight"):
+            painter.generate("a cat", steps=1, lora=given)

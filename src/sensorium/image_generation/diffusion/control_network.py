@@ -5,17 +5,22 @@ Source: Zhang et al. 2023, "Adding Conditional Control to Text-to-Image Diffusio
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sensorium.errors import UnsupportedError
+from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
+from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.task import Task
 
 _PLAIN_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json")
 _HALF_WEIGHTS = "diffusion_pytorch_model.fp16.safetensors"
 """Some repositories have no others."""
+_FAMILY = "ControlNetModel"
 
 
 class ControlNetwork(Task["ControlNetBackend"]):
@@ -29,8 +34,48 @@ class ControlNetwork(Task["ControlNetBackend"]):
 
     task: ClassVar[str] = "image-control"
     families: ClassVar[Mapping[str, str]] = {
-        "ControlNetModel": "sensorium.image_generation.diffusion.control_network:ControlNetBackend"
+        _FAMILY: "sensorium.image_generation.diffusion.control_network:ControlNetBackend"
     }
+
+    def check_fits(
+        self,
+        base: Checkpoint,
+        unet: Any,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> None:
+        """Refuse a base checkpoint of another kind than the one that the ControlNet was trained with.
+
+        Only ``config.json`` is read: of a checkpoint whose file is missing or of another family, `load` tells.
+
+        Args:
+            base: The base checkpoint.
+            unet: Its denoiser.
+            progress: Told about the fetch of the checkpoint.
+            cancel: Stops the fetch.
+
+        Raises:
+            UnsupportedError: The two don't fit.
+            ModelUnavailableError: The ControlNet isn't here and can't be fetched.
+        """
+        config = _read_config(store.locate(self.checkpoint, progress=progress, cancel=cancel))
+        if config.get("_class_name") != _FAMILY:
+            return
+        mine, its = config["cross_attention_dim"], unet.config.cross_attention_dim
+        if mine != its:
+            raise UnsupportedError(
+                f"The ControlNet {self.model!r} was made for text features of width {mine}, and "
+                f"{base.name!r} has {its}: they are different kinds of Stable Diffusion",
+                f"Choose a ControlNet that was made for {base.name!r}, or another base checkpoint",
+            )
+        for name in ("in_channels", "block_out_channels", "layers_per_block", "addition_embed_type"):
+            if _plain(config[name]) != _plain(unet.config[name]):
+                raise UnsupportedError(
+                    f"The ControlNet {self.model!r} was made for another denoiser than that of "
+                    f"{base.name!r}: their {name} differ",
+                    f"Choose a ControlNet that was made for {base.name!r}, or another base checkpoint",
+                )
 
 
 class ControlNetBackend:
@@ -65,27 +110,19 @@ class ControlNetBackend:
                 **options,
             )
 
-    def check_fits(self, base: Checkpoint, unet: Any) -> None:
-        """Refuse a base checkpoint of another kind than the one that the ControlNet was trained with.
 
-        Args:
-            base: The base checkpoint.
-            unet: Its denoiser.
+def _read_config(folder: Path) -> dict[str, Any]:
+    """Return the settings of a ControlNet, with diffusers' defaults for those that its file doesn't have."""
+    from diffusers import ControlNetModel
 
-        Raises:
-            UnsupportedError: The two don't fit.
-        """
-        mine, its = self.model.config.cross_attention_dim, unet.config.cross_attention_dim
-        if mine != its:
-            raise UnsupportedError(
-                f"The ControlNet {self.checkpoint.name!r} was made for text features of width {mine}, and "
-                f"{base.name!r} has {its}: they are different kinds of Stable Diffusion",
-                f"Choose a ControlNet that was made for {base.name!r}, or another base checkpoint",
-            )
-        for name in ("in_channels", "block_out_channels", "layers_per_block", "addition_embed_type"):
-            if self.model.config[name] != unet.config[name]:
-                raise UnsupportedError(
-                    f"The ControlNet {self.checkpoint.name!r} was made for another denoiser than that of "
-                    f"{base.name!r}: their {name} differ",
-                    f"Choose a ControlNet that was made for {base.name!r}, or another base checkpoint",
-                )
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    parameters = inspect.signature(ControlNetModel.__init__).parameters.values()
+    defaults = {parameter.name: parameter.default for parameter in parameters}
+    return {**defaults, **config} if isinstance(config, dict) else {}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

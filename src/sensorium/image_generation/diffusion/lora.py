@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.checkpoint import quiet_diffusers
 
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from sensorium.image_generation.generated_image import PictureSettings
+
+    LoraFiles: TypeAlias = str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], float]]
+
 _LONGEST_HEADER = 100_000_000
+
+
+def read_loras(lora: LoraFiles) -> tuple[tuple[Path, float], ...]:
+    """Return files with weights from what a caller wrote: one file, or pairs of file and weight.
+
+    Raises:
+        InputError: It is neither.
+    """
+    pairs = [(lora, 1.0)] if isinstance(lora, (str, os.PathLike)) else lora
+    try:
+        return tuple((Path(file), float(weight)) for file, weight in pairs)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"The LoRA files {lora!r} are no pairs of file and weight", "Write lora=[('ink.safetensors', 0.8)]"
+        ) from None
 
 
 def check_loras(loras: Sequence[tuple[Path, float]]) -> None:
@@ -40,6 +63,23 @@ def describe_loras(loras: Sequence[tuple[Path, float]]) -> tuple[Mapping[str, An
         {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "weight": weight}
         for file, weight in loras
     )
+
+
+def same_loras(settings: PictureSettings, given: tuple[tuple[Path, float], ...]) -> tuple[tuple[Path, float], ...]:
+    """Return the files that a picture was made with, in its order and with its weights.
+
+    Raises:
+        InputError: One is not among those given, or those can't be LoRA files.
+    """
+    check_loras(given)
+    files = {table["sha256"]: file for (file, _), table in zip(given, describe_loras(given), strict=True)}
+    for table in settings.loras:
+        if table["sha256"] not in files:
+            raise InputError(
+                f"The picture was made with the LoRA {table['name']!r}, which is not among the files given",
+                "Give that very file",
+            )
+    return tuple((files[table["sha256"]], table["weight"]) for table in settings.loras)
 
 
 @contextmanager
