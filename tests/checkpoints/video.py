@@ -21,15 +21,6 @@ _QWEN_SPECIAL = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"),
     *("<|image_pad|>", "<|video_pad|>"),
 )
-_QWEN_TEMPLATE = (
-    "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}<|im_start|>system\n"
-    "You are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ message['role'] }}\n"
-    "{% if message['content'] is string %}{{ message['content'] }}<|im_end|>\n{% else %}"
-    "{% for content in message['content'] %}{% if content['type'] == 'image' %}"
-    "<|vision_start|><|image_pad|><|vision_end|>{% elif content['type'] == 'video' %}"
-    "<|vision_start|><|video_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}"
-    "{% endfor %}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 _VIDEO_LLAMA_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for content in message['content'] %}"
     "{% if content['type'] == 'text' %}{{ content['text'] }}{% elif content['type'] == 'image' %}<|image_pad|>\n"
@@ -84,63 +75,6 @@ def tiny_videomae(folder: Path, *, classifier: bool = True, side: int = 32, seed
         **{"resample": 2, "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": side}},
     }
     _write_json(folder / "preprocessor_config.json", settings)
-    return folder
-
-
-def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Path:
-    """Build a Qwen-VL like those of ``Qwen/Qwen2-VL-2B-Instruct`` and its successors 2.5 and 3.
-
-    Args:
-        folder: Created; filled with what the hub's repository holds.
-        family: ``"qwen2_vl"``, ``"qwen2_5_vl"`` or ``"qwen3_vl"``.
-        seed: Of its weights.
-    """
-    import torch
-    import transformers
-
-    vocabulary = _write_qwen_tokenizer(folder)
-    heads = {"depth": 2, "num_heads": 4, "patch_size": 8, "spatial_merge_size": 2, "temporal_patch_size": 2}
-    vision: dict[str, dict[str, Any]] = {
-        "qwen2_vl": {**heads, "embed_dim": 32, "hidden_size": 32, "mlp_ratio": 2},
-        "qwen2_5_vl": {
-            **{**heads, "hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64},
-            **{"window_size": 32, "fullatt_block_indexes": [1], "tokens_per_second": 2},
-        },
-        "qwen3_vl": {
-            **{**heads, "hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64},
-            **{"num_position_embeddings": 64, "deepstack_visual_indexes": [0]},
-        },
-    }
-    rope = {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1000000.0}
-    decoder = _small_decoder(vocabulary)
-    names = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}
-    if family == "qwen3_vl":
-        decoder["head_dim"] = 8
-        rope["mrope_interleaved"] = True
-    config = getattr(transformers, f"{names[family]}Config")(
-        vision_config=vision[family],
-        text_config={**decoder, "max_position_embeddings": 2048, "rope_parameters": rope},
-        image_token_id=vocabulary["<|image_pad|>"],
-        video_token_id=vocabulary["<|video_pad|>"],
-        vision_start_token_id=vocabulary["<|vision_start|>"],
-        vision_end_token_id=vocabulary["<|vision_end|>"],
-    )
-    torch.manual_seed(seed)
-    _save(getattr(transformers, f"{names[family]}ForConditionalGeneration")(config), folder)
-    pixels = {"size": {"shortest_edge": 32 * 32, "longest_edge": 96 * 96 * (16 if family == "qwen3_vl" else 1)}}
-    settings = {
-        **{"image_processor_type": "Qwen2VLImageProcessor", "processor_class": f"{names[family]}Processor"},
-        **{"image_mean": _HALF, "image_std": _HALF, "patch_size": 8, "temporal_patch_size": 2, "merge_size": 2},
-        **pixels,
-    }
-    if family != "qwen3_vl":
-        settings |= {"image_mean": _CLIP_MEAN, "image_std": _CLIP_STD}
-    _write_json(folder / "preprocessor_config.json", settings)
-    if family == "qwen3_vl":
-        del settings["image_processor_type"]
-        settings["video_processor_type"] = "Qwen3VLVideoProcessor"
-        _write_json(folder / "video_preprocessor_config.json", settings)
-    _write_json(folder / "chat_template.json", {"chat_template": _QWEN_TEMPLATE})
     return folder
 
 

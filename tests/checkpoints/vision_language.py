@@ -42,7 +42,8 @@ _QWEN_TEMPLATE = (
     "You are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}<|im_end|>\n{% else %}"
     "{% for content in message['content'] %}{% if content['type'] == 'image' %}"
-    "<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% elif content['type'] == 'video' %}"
+    "<|vision_start|><|video_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}"
     "{% endfor %}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 _SMOLVLM_TEMPLATE = (
@@ -228,7 +229,9 @@ def tiny_llava_onevision(folder: Path, *, seed: int = 0) -> Path:
 
 
 def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Path:
-    """Build a Qwen-VL like ``Qwen/Qwen2-VL-2B-Instruct``, whose generation settings ask for sampling.
+    """Build a Qwen-VL like ``Qwen/Qwen2-VL-2B-Instruct``, 2.5 or 3, whose generation settings ask for sampling.
+
+    It reads pictures and films.
 
     Args:
         folder: Created; filled with what the hub's repository holds.
@@ -251,7 +254,7 @@ def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Pa
         "qwen2_vl": {"embed_dim": 32, "hidden_size": 32, "mlp_ratio": 2},
         "qwen2_5_vl": {
             **{"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64, "window_size": 32},
-            "fullatt_block_indexes": [1],
+            **{"fullatt_block_indexes": [1], "tokens_per_second": 2},
         },
         "qwen3_vl": {
             **{"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64, "num_position_embeddings": 64},
@@ -263,8 +266,11 @@ def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Pa
         text_config={
             **_small_decoder(f"{family}_text", vocabulary),
             "head_dim": 8,
-            "max_position_embeddings": 1024,
-            "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1000000.0},
+            "max_position_embeddings": 2048,
+            "rope_parameters": {
+                **{"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1000000.0},
+                **({"mrope_interleaved": True} if family == "qwen3_vl" else {}),
+            },
         },
         image_token_id=vocabulary["<|image_pad|>"],
         video_token_id=vocabulary["<|video_pad|>"],
@@ -278,9 +284,19 @@ def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Pa
     _save(model, folder, **ends, do_sample=True, temperature=0.01, top_k=1, top_p=0.001, repetition_penalty=1.05)
     settings = {
         **{"image_processor_type": "Qwen2VLImageProcessor", "processor_class": f"{name}Processor"},
-        **{"image_mean": _CLIP_MEAN, "image_std": _CLIP_STD, "min_pixels": 32 * 32, "max_pixels": 64 * 64},
         **{"patch_size": 8, "temporal_patch_size": 2, "merge_size": 2},
     }
+    if family == "qwen3_vl":
+        pixels = {"size": {"shortest_edge": 32 * 32, "longest_edge": 96 * 96 * 16}}
+        settings |= {**pixels, "image_mean": _HALF, "image_std": _HALF}
+        film = {name: value for name, value in settings.items() if name != "image_processor_type"}
+        _write_json(
+            folder / "video_preprocessor_config.json", {**film, "video_processor_type": "Qwen3VLVideoProcessor"}
+        )
+        settings["size"] = {"shortest_edge": 32 * 32, "longest_edge": 96 * 96}
+    else:
+        settings |= {"image_mean": _CLIP_MEAN, "image_std": _CLIP_STD}
+        settings |= {"min_pixels": 32 * 32, "max_pixels": 96 * 96}
     _write_json(folder / "preprocessor_config.json", settings)
     _write_json(folder / "chat_template.json", {"chat_template": _QWEN_TEMPLATE})
     return folder

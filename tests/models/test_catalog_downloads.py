@@ -37,7 +37,7 @@ BUILT: dict[str, Build] = {
     "llava-1.5-7b": reading.tiny_llava,
     "llava-onevision-0.5b": reading.tiny_llava_onevision,
     "smolvlm2-500m": reading.tiny_smolvlm,
-    "qwen3-vl-2b": lambda folder: video.tiny_qwen_vl(folder, family="qwen3_vl"),
+    "qwen3-vl-2b": lambda folder: reading.tiny_qwen_vl(folder, family="qwen3_vl"),
     "smollm2-1.7b": tiny_causal_language_model,
     "stable-diffusion-2-1": diffusion.tiny_stable_diffusion,
     "stable-diffusion-v1-5": lambda folder: diffusion.tiny_stable_diffusion(folder, safety_checker=True),

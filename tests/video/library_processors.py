@@ -55,10 +55,15 @@ def library_inputs(
     processor.max_image_size = settings.get("max_image_size")
     options: dict[str, Any] = {"use_token_compression": True, "cap_pixels_per_frame": False, "do_pad": True}
     options |= {name: settings.get(name) for name in ("patch_size", "temporal_patch_size", "merge_size")}
+    # Qwen2-VL's files still name the bounds as the library did at first.
+    size = settings.get("size") or {
+        "shortest_edge": settings["min_pixels"],
+        "longest_edge": settings["max_pixels"],
+    }
     found = processor._preprocess(
         [film],
         do_resize=True,
-        size=SizeDict(**settings["size"]),
+        size=SizeDict(**size),
         resample=3,
         do_rescale=True,
         rescale_factor=1 / 255,

@@ -29,8 +29,8 @@ from sensorium.errors import (
 from sensorium.media.video import VideoFrame, sample_frames
 from sensorium.progress import Progress
 from tests import films
-from tests.checkpoints.video import tiny_llava_next_video, tiny_qwen_vl, tiny_video_llama_3
-from tests.checkpoints.vision_language import tiny_llava, tiny_smolvlm
+from tests.checkpoints.video import tiny_llava_next_video, tiny_video_llama_3
+from tests.checkpoints.vision_language import tiny_llava, tiny_qwen_vl, tiny_smolvlm
 from tests.openai_server import images_in, serve_openai
 from tests.video.library_processors import library_inputs
 

@@ -24,6 +24,7 @@ from sensorium.video.results import Moderation, Subtitles, VideoClassification, 
 from sensorium.video.video_answerer import ActionNamer, MomentLister, VideoAnswerer
 from sensorium.video.video_classification import VideoClassifier, classify_by_labels, require_top_k
 from sensorium.vision_language.clip import CLIP
+from sensorium.vision_language.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +74,7 @@ class VideoQA(Task[VideoAnswerer]):
         "qwen2_5_vl": "sensorium.video.video_model:VideoModel",
         "qwen3_vl": "sensorium.video.video_model:VideoModel",
         "smolvlm": "sensorium.video.video_model:VideoModel",
-        "image-text-to-text": "sensorium.video.frames_model:FramesModel",
+        IMAGE_TEXT_TO_TEXT: "sensorium.video.frames_model:FramesModel",
         "openai": "sensorium.video.endpoint_frames:EndpointFrames",
     }
 
@@ -343,8 +344,9 @@ class VideoQA(Task[VideoAnswerer]):
         return Subtitles(Path(path), speech.model)
 
     def close(self) -> None:
-        """Let go of the checkpoint and the parts; the object loads again if used."""
+        """Let go of the checkpoint, the parts and what is known of films; the object loads again if used."""
         super().close()
+        self._embeddings = FilmMemory()
         for part in (self._clip, self._listener):
             if part is not None:
                 part.close()
@@ -353,8 +355,7 @@ class VideoQA(Task[VideoAnswerer]):
         return {"parts": self._parts}
 
     def _family(self, folder: Path) -> str:
-        family = super()._family(folder)
-        return "image-text-to-text" if _reads_pictures(family) and family not in self.families else family
+        return image_text_family(super()._family(folder), self.families)
 
     def _loaded_clip(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
         if self._clip is None:
@@ -376,12 +377,6 @@ class VideoQA(Task[VideoAnswerer]):
 
 def _name(model: str | os.PathLike[str] | None) -> str | None:
     return None if model is None else os.fspath(model)
-
-
-def _reads_pictures(family: str) -> bool:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-
-    return family in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 
 def _is_decoded(source: MediaSource | ImageSource) -> TypeIs[PIL.Image.Image | np.ndarray]:
