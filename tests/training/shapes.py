@@ -34,6 +34,7 @@ TABLE: dict[str, Any] = {
         "kinds": {"plain": 1, "background": 1, "colour": 1, "place": 1, "pair": 1, "count": 1},
     },
     "autoencoder": {"channels": [16, 16], "layers": 1, "batch": 4, "learning_rate": 2e-3, "steps": 6},
+    "decoder": {"batch": 4, "learning_rate": 1e-3, "steps": 3},
     "denoiser": {
         "channels": [16, 32],
         "cross_attention": [False, True],

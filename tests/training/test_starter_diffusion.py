@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.training.shapes import SHAPES, STYLES, shape_settings, with_steps, write_shapes
-from training.starter_diffusion import autoencoder, control, denoiser, measures, phrases, pieces, pipeline
+from training.starter_diffusion import autoencoder, denoiser, measures, phrases, pieces, pipeline
 from training.starter_diffusion.configuration import Settings, read_settings
 from training.starter_diffusion.devices import Device
 from training.starter_diffusion.evaluate import evaluate
@@ -24,7 +24,7 @@ from training.starter_diffusion.pictures import Pictures
 from training.starter_diffusion.run_state import STOP, Limit, Run, shuffled, warmed
 from training.starter_diffusion.scenes import Drawing, Placed, Scene, render, training_scenes
 from training.starter_diffusion.text_states import CachedStates, TextEncoder, captions_of
-from training.starter_diffusion.train import train_all
+from training.starter_diffusion.train import STAGES, train_all
 
 RECIPE = Path(denoiser.__file__).parent
 FOREVER = float("inf")
@@ -158,7 +158,7 @@ def test_code_points() -> None:
 
 def test_every_stage_learns_and_leaves_a_state(trained: Path) -> None:
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    for stage in (autoencoder.NAME, denoiser.NAME, control.NAME):
+    for stage in STAGES:
         assert (trained / f"{stage}.pt").is_file()
         assert any(line["stage"] == stage and "loss" in line for line in lines)
     assert not list(trained.glob("*.partial"))
@@ -210,6 +210,17 @@ def test_autoencoder_learns_colours(shapes: Pictures, tmp_path: Path) -> None:
     assert 0.5 < latents.std((0, 2, 3)).min() <= latents.std((0, 2, 3)).max() < 1.6
     assert (network.decode(latents).sample - batch).abs().mean() < 0.25
     assert losses
+
+
+def test_a_better_decoder_leaves_the_latents_as_they_are(
+    settings: Settings, shapes: Pictures, trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "autoencoder.pt").write_bytes((trained / "autoencoder.pt").read_bytes())
+    before, after = (autoencoder.load(settings, shapes, folder) for folder in (tmp_path, trained))
+    batch = autoencoder.render_batch(training_scenes(shapes.manifest, settings.data, 1), range(4), shapes, 16)
+    latents = before.encode(batch).latent_dist.mean
+    torch.testing.assert_close(after.encode(batch).latent_dist.mean, latents, rtol=0, atol=0)
+    assert not torch.equal(after.decode(latents).sample, before.decode(latents).sample)
 
 
 def test_normalising_changes_the_latents_and_not_the_picture(settings: Settings) -> None:

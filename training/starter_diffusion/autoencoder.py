@@ -14,14 +14,24 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from training.starter_diffusion.configuration import AutoencoderSettings, Settings, digest
+from training.starter_diffusion import run_state
+from training.starter_diffusion.configuration import AutoencoderSettings, DecoderSettings, Settings, digest
 from training.starter_diffusion.devices import Device
 from training.starter_diffusion.pictures import Pictures
-from training.starter_diffusion.run_state import Averaged, Limit, Run, generator_for, shuffled, warmed
+from training.starter_diffusion.run_state import (
+    Averaged,
+    Limit,
+    Run,
+    generator_for,
+    parameters,
+    shuffled,
+    warmed,
+    weights_digest,
+)
 from training.starter_diffusion.scenes import Scene, render, training_scenes
 
 LATENT_CHANNELS = 4
-NAME = "autoencoder"
+NAME, DECODER_NAME = "autoencoder", "decoder"
 _COLOUR_WEIGHT, _AREA_WEIGHT, _EDGE_WEIGHT, _DIVERGENCE_WEIGHT = 1.0, 2.0, 0.5, 2e-6
 _COLOUR_AREA = 4
 _WARM_STEPS = 200
@@ -77,34 +87,65 @@ def _chroma(pixels: torch.Tensor) -> torch.Tensor:
 
 def train(settings: Settings, pictures: Pictures, folder: Path, device: Device, limit: Limit) -> bool:
     """Train, or go on; return whether all steps are done. The finished weights are in ``autoencoder.pt``."""
-    own, side = settings.autoencoder, settings.data.side
-    scenes = training_scenes(pictures.manifest, settings.data, settings.seed)
     torch.manual_seed(settings.seed)
-    network = build(own, side).to(device.name).train()
-    optimiser = torch.optim.AdamW(network.parameters(), own.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    averaged = Averaged(network, _DECAY)
-    run = Run(NAME, folder, settings_digest(settings, pictures), {"network": network, "optimiser": optimiser}, averaged)
-    source = device.prefetched(
-        lambda step: render_batch(
-            scenes, shuffled(len(scenes), own.batch, settings.seed, step).tolist(), pictures, side
-        ),
-        run.step,
+    network = build(settings.autoencoder, settings.data.side).to(device.name).train()
+    return _fit(
+        network,
+        settings.autoencoder,
+        NAME,
+        settings_digest(settings, pictures),
+        settings,
+        pictures,
+        folder,
+        device,
+        limit,
     )
+
+
+def train_decoder(settings: Settings, pictures: Pictures, folder: Path, device: Device, limit: Limit) -> bool:
+    """Train the way back from latents alone: pictures get sharper, and the denoiser stays as good as it is."""
+    network = _opened(settings, pictures, folder).to(device.name).train()
+    for part in (network.decoder, network.post_quant_conv):
+        part.requires_grad_(True)
+    belongs_to = f"{settings_digest(settings, pictures)} {weights_digest(network.encoder)}"
+    return _fit(network, settings.decoder, DECODER_NAME, belongs_to, settings, pictures, folder, device, limit)
+
+
+def _fit(
+    network: Any,
+    own: AutoencoderSettings | DecoderSettings,
+    name: str,
+    belongs_to: str,
+    settings: Settings,
+    pictures: Pictures,
+    folder: Path,
+    device: Device,
+    limit: Limit,
+) -> bool:
+    scenes, side = training_scenes(pictures.manifest, settings.data, settings.seed), settings.data.side
+    optimiser = torch.optim.AdamW(list(parameters(network)), own.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    averaged = Averaged(network, _DECAY)
+    run = Run(name, folder, belongs_to, {"network": network, "optimiser": optimiser}, averaged)
+
+    def rendered(step: int) -> torch.Tensor:
+        numbers = shuffled(len(scenes), own.batch, settings.seed, step)
+        return render_batch(scenes, numbers.tolist(), pictures, side)
+
+    source = device.prefetched(rendered, run.step)
 
     def step(number: int) -> torch.Tensor:
         target = source(number).to(device.name)
+        generator = generator_for(settings.seed, number, device.name)
         with device.precision():
             posterior = network.encode(target).latent_dist
-            noise = torch.randn(
-                posterior.mean.shape, generator=generator_for(settings.seed, number, device.name), device=device.name
-            )
+            noise = torch.randn(posterior.mean.shape, generator=generator, device=device.name)
             found = network.decode(posterior.mean + posterior.std * noise).sample
         loss = loss_of(target, found.float(), posterior)
         for group in optimiser.param_groups:
             group["lr"] = warmed(own.learning_rate, number, run.progress, _WARM_STEPS)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters(network), 1.0)
         optimiser.step()
         averaged.follow(network, number)
         return loss
@@ -118,14 +159,11 @@ def load(settings: Settings, pictures: Pictures, folder: Path) -> Any:
     The change is folded into the two convolutions on either side of the latents, so that the plain
     ``scaling_factor`` of 1 is right.
     """
-    from training.starter_diffusion import run_state
-
-    state = run_state.load(folder / f"{NAME}.pt", settings_digest(settings, pictures))
-    if state is None:
-        raise SystemExit(f"There is no autoencoder in {folder}: train it first")
-    network = build(settings.autoencoder, settings.data.side)
-    network.load_state_dict(state["averaged"])
-    network.requires_grad_(False).train(False)
+    network = _opened(settings, pictures, folder)
+    belongs_to = f"{settings_digest(settings, pictures)} {weights_digest(network.encoder)}"
+    better = run_state.load(folder / f"{DECODER_NAME}.pt", belongs_to)
+    if better is not None:
+        network.load_state_dict(better["averaged"])
     scenes = training_scenes(pictures.manifest, settings.data, settings.seed)
     numbers = shuffled(len(scenes), min(_MEASURED, len(scenes)), settings.seed, 0).tolist()
     means = []
@@ -135,6 +173,15 @@ def load(settings: Settings, pictures: Pictures, folder: Path) -> Any:
             means.append(network.encode(batch).latent_dist.mean)
     normalise(network, torch.cat(means))
     return network
+
+
+def _opened(settings: Settings, pictures: Pictures, folder: Path) -> Any:
+    state = run_state.load(folder / f"{NAME}.pt", settings_digest(settings, pictures))
+    if state is None:
+        raise SystemExit(f"There is no autoencoder in {folder}: train it first")
+    network = build(settings.autoencoder, settings.data.side)
+    network.load_state_dict(state["averaged"])
+    return network.requires_grad_(False).train(False)
 
 
 @torch.no_grad()

@@ -44,6 +44,15 @@ class AutoencoderSettings:
 
 
 @dataclass(frozen=True)
+class DecoderSettings:
+    """The later training of the autoencoder's decoder alone."""
+
+    batch: int
+    learning_rate: float
+    steps: int
+
+
+@dataclass(frozen=True)
 class DenoiserSettings:
     """Sizes of the denoiser and its training."""
 
@@ -75,6 +84,7 @@ class Settings:
     seed: int
     data: DataSettings
     autoencoder: AutoencoderSettings
+    decoder: DecoderSettings
     denoiser: DenoiserSettings
     control: ControlSettings
 
@@ -90,6 +100,7 @@ def from_table(table: dict[str, Any]) -> Settings:
         seed=table["seed"],
         data=DataSettings(**table["data"]),
         autoencoder=AutoencoderSettings(**table["autoencoder"]),
+        decoder=DecoderSettings(**table["decoder"]),
         denoiser=DenoiserSettings(**table["denoiser"]),
         control=ControlSettings(**table["control"]),
     )

@@ -11,9 +11,9 @@ from training.starter_diffusion import denoiser
 from training.starter_diffusion.configuration import ControlSettings, Settings, digest
 from training.starter_diffusion.denoiser import Examples, Objective
 from training.starter_diffusion.devices import Device
-from training.starter_diffusion.latents import unpack_edges, weights_digest
+from training.starter_diffusion.latents import unpack_edges
 from training.starter_diffusion.pictures import Pictures
-from training.starter_diffusion.run_state import Averaged, Limit, Run, generator_for, warmed
+from training.starter_diffusion.run_state import Averaged, Limit, Run, generator_for, warmed, weights_digest
 
 NAME = "control"
 _WARM_STEPS = 200

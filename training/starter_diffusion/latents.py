@@ -15,6 +15,7 @@ from training.starter_diffusion import autoencoder
 from training.starter_diffusion.configuration import Settings
 from training.starter_diffusion.devices import Device
 from training.starter_diffusion.pictures import Pictures
+from training.starter_diffusion.run_state import weights_digest
 from training.starter_diffusion.scenes import render, training_scenes
 
 CANNY = (100, 200)
@@ -39,7 +40,7 @@ class CachedLatents:
 
     def __init__(self, folder: Path, settings: Settings, pictures: Pictures, device: Device) -> None:
         network = autoencoder.load(settings, pictures, folder)
-        belongs_to = f"{autoencoder.settings_digest(settings, pictures)} {weights_digest(network)}"
+        belongs_to = f"{autoencoder.settings_digest(settings, pictures)} {weights_digest(network.encoder)}"
         index = folder / "latents.json"
         names = ("latents.npy", "edges.npy")
         made = index.is_file() and json.loads(index.read_text(encoding="utf-8")) == belongs_to
@@ -48,14 +49,6 @@ class CachedLatents:
             index.write_text(json.dumps(belongs_to), encoding="utf-8")
         self.latents, self.edges = (np.load(folder / name, mmap_mode="r") for name in names)
         self.digest = hashlib.sha256(belongs_to.encode()).hexdigest()[:16]
-
-
-def weights_digest(network: torch.nn.Module) -> str:
-    """Return the sum of a network's weights."""
-    total = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        total.update(name.encode() + value.contiguous().cpu().numpy().tobytes())
-    return total.hexdigest()[:16]
 
 
 def canny(pixels: np.ndarray) -> np.ndarray:

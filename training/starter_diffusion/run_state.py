@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
@@ -198,3 +199,11 @@ def generator_for(seed: int, step: int, device: str) -> torch.Generator:
 def parameters(network: torch.nn.Module) -> Iterator[torch.nn.Parameter]:
     """Return what is trained."""
     return (parameter for parameter in network.parameters() if parameter.requires_grad)
+
+
+def weights_digest(network: torch.nn.Module) -> str:
+    """Return the sum of a network's weights."""
+    total = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        total.update(name.encode() + value.contiguous().cpu().numpy().tobytes())
+    return total.hexdigest()[:16]

@@ -13,8 +13,13 @@ from training.starter_diffusion.devices import Device
 from training.starter_diffusion.pictures import Pictures
 from training.starter_diffusion.run_state import STOP, Limit
 
-STAGES = {autoencoder.NAME: autoencoder.train, denoiser.NAME: denoiser.train, control.NAME: control.train}
-SHARES = {autoencoder.NAME: 0.15, denoiser.NAME: 0.65, control.NAME: 0.17}
+STAGES = {
+    autoencoder.NAME: autoencoder.train,
+    denoiser.NAME: denoiser.train,
+    control.NAME: control.train,
+    autoencoder.DECODER_NAME: autoencoder.train_decoder,
+}
+SHARES = {autoencoder.NAME: 0.15, denoiser.NAME: 0.58, control.NAME: 0.16, autoencoder.DECODER_NAME: 0.08}
 """The parts of the time that the stages may take; the rest is for writing the results."""
 
 _SECONDS = "stop after this time: one stage, to go on later; all, brought to an end in it"
