@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sensorium.cli.exit_codes import as_options
 from sensorium.media.audio import probe_audio, write_audio
 from sensorium.speech.speech_to_text import SpeechToText
 from tests import real_media
@@ -154,7 +155,23 @@ def test_what_is_missing_for_a_clone_is_named(run: Run, desk: Path) -> None:
     result = run("clone", "Hello.", "--consent", CONSENT)
     assert (result.exit_code, "--reference" in result.stderr) == (2, True)
     result = run("clone", "Hello.", "--reference", "voice.wav")
-    assert (result.exit_code, "--consent" in result.stderr or "consent=" in result.stderr) == (2, True)
+    assert (result.exit_code, "--consent 'I am the speaker'" in result.stderr) == (2, True)
+    assert "consent=" not in result.stderr
+
+
+def test_python_arguments_are_called_by_their_options() -> None:
+    assert as_options("Use device='cpu'") == "Use --device cpu"
+    assert as_options("such as consent='I agree', or language=…") == "such as --consent 'I agree', or --language"
+    assert as_options("with fewer frames (num_frames=…)") == "with fewer frames (--frames)"
+    assert as_options("Give it ready-made: control_image=…") == "Give it ready-made: --map"
+
+
+def test_a_reference_is_looked_at_before_a_checkpoint_is_fetched(
+    run: Run, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    result = run("clone", "Hello.", "--reference", "gone.wav", "--consent", CONSENT, "-o", "mine.wav")
+    assert (result.exit_code, result.stderr.startswith("Error: There is no file gone.wav")) == (2, True)
 
 
 def test_without_a_checkpoint_that_clones_its_name_and_size_are_said(

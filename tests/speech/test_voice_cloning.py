@@ -113,3 +113,29 @@ def test_the_default_for_cloning_can_clone() -> None:
     assert checkpoint.family in ("csm", "dia")
     assert TextToSpeech.for_cloning("microsoft/speecht5_tts").model
     assert checkpoint in catalog.entries("text-to-speech")
+
+
+def test_an_error_about_cloning_does_not_advise_the_starter(
+    monkeypatch: pytest.MonkeyPatch, clip: real_media.SpeechClip, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    for voice in (TextToSpeech.for_cloning(), TextToSpeech("csm-1b")):
+        with pytest.raises(ModelUnavailableError) as caught:
+            voice.clone("Hello.", clip.path, tmp_path / "out.wav", consent="I am the speaker")
+        assert "starter" not in caught.value.remedy
+    with pytest.raises(ModelUnavailableError) as caught:
+        TextToSpeech("csm-1b").synthesize("Hello.", tmp_path / "out.wav")
+    assert "starter" in caught.value.remedy
+
+
+def test_what_can_be_refused_is_refused_before_gigabytes_are_fetched(
+    monkeypatch: pytest.MonkeyPatch, clip: real_media.SpeechClip, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    voice = TextToSpeech("csm-1b")
+    with pytest.raises(InputError, match="folder"):
+        voice.synthesize("Hello.", tmp_path / "nowhere" / "out.wav")
+    with pytest.raises(InputError, match="written"):
+        voice.clone("Hello.", clip.path, tmp_path / "out.docx", consent="I am the speaker")
+    with pytest.raises(InputError, match="gone"):
+        voice.clone("Hello.", tmp_path / "gone.wav", tmp_path / "out.wav", consent="I am the speaker")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import Any
 
 from sensorium.errors import CancelledError, InputError, MissingDependencyError, ModelUnavailableError, SensoriumError
@@ -16,8 +17,12 @@ INTERNAL_ERROR = 70
 CANCELLED = 130
 OUTPUT_CLOSED = 141
 
-_OPTIONS = {"num_frames": "frames"}
-"""Options that are called otherwise than their arguments."""
+_OPTIONS = {name: name for name in ("model", "device", "language", "consent", "safety", "system", "profile")} | {
+    "num_frames": "frames",
+    "control_image": "map",
+    "init_image": "init",
+}
+"""Python arguments that are options too, and what the command line calls them."""
 
 
 class InternalError(SensoriumError):
@@ -27,8 +32,8 @@ class InternalError(SensoriumError):
 def as_options(sentence: str) -> str:
     """Turn Python arguments in a sentence into options: ``device='cpu'`` becomes ``--device cpu``."""
     return re.sub(
-        r"\b(model|device|language|num_frames)=(?:'([^']*)'|…)",
-        lambda found: f"--{_OPTIONS.get(found[1], found[1])} {found[2] or ''}".rstrip(),
+        rf"\b({'|'.join(_OPTIONS)})=(?:'([^']*)'|…)",
+        lambda found: f"--{_OPTIONS[found[1]]} {shlex.quote(found[2]) if found[2] else ''}".rstrip(),
         sentence,
     )
 

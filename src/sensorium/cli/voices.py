@@ -92,7 +92,7 @@ def speak(
         words = _text_to_speak(call, text, file)
         options = _Delivery(output, speed, seed, language)
         options.check(call)
-        speaker = call.open(TextToSpeech(model, device=device))
+        speaker = TextToSpeech(model, device=device)
         options.deliver(
             call,
             speaker.model,
@@ -137,7 +137,7 @@ def clone(
         words = _text_to_speak(call, text, file)
         options = _Delivery(output, speed, seed, language)
         options.check(call)
-        speaker = call.open(TextToSpeech.for_cloning(model, device=device))
+        speaker = TextToSpeech.for_cloning(model, device=device)
         options.deliver(
             call,
             speaker.model,

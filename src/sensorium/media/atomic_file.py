@@ -25,12 +25,9 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         InputError: The folder doesn't exist, can't be written to, is full, or ``path`` is a folder.
     """
+    require_place(path)
     target = Path(path)
     name = display_name(path)
-    if target.is_dir():
-        raise InputError(f"{name} is a folder, not a file", "Give the name of a file")
-    if not target.parent.is_dir():
-        raise InputError(f"The folder of {name} doesn't exist", "Create it first")
     temporary = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
     try:
         yield temporary
@@ -40,3 +37,15 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f"{name} can't be written: {reason.lower()}", "Choose another folder") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_place(path: str | os.PathLike[str]) -> None:
+    """See that a file could be written, before anything costly is done for it.
+
+    Raises:
+        InputError: The folder doesn't exist, or ``path`` is a folder.
+    """
+    if Path(path).is_dir():
+        raise InputError(f"{display_name(path)} is a folder, not a file", "Give the name of a file")
+    if not Path(path).parent.is_dir():
+        raise InputError(f"The folder of {display_name(path)} doesn't exist", "Create it first")

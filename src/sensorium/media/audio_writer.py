@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from sensorium.errors import InputError
-from sensorium.media.atomic_file import atomic_file
+from sensorium.media.atomic_file import atomic_file, require_place
 from sensorium.media.naming import display_name
 
 if TYPE_CHECKING:
@@ -54,6 +54,17 @@ _FORMATS = {
 }
 
 
+def require_sound_path(path: str | os.PathLike[str]) -> None:
+    """See that sound could be written to a file, before anything costly is done for it.
+
+    Raises:
+        InputError: The suffix is of no format that can be written, or there is no such folder.
+    """
+    if Path(path).suffix.lower() not in _FORMATS:
+        raise InputError(f"Sound can't be written to {display_name(path)}", f"End the name in {', '.join(_FORMATS)}")
+    require_place(path)
+
+
 class AudioWriter:
     """Write mono sound of any length, in constant memory, to a file that appears when it is complete.
 
@@ -77,12 +88,10 @@ class AudioWriter:
         self._name = display_name(path)
         self._metadata = dict(metadata or {})
         self._written = 0
-        suffix = self.path.suffix.lower()
-        if suffix not in _FORMATS:
-            raise InputError(f"Sound can't be written to {self._name}", f"End the name in {', '.join(_FORMATS)}")
+        require_sound_path(path)
         if not 1000 <= sample_rate <= 384_000:
             raise InputError(f"A sample rate of {sample_rate} makes no sense", "Use 16000 for speech, 44100 for music")
-        self._format = _FORMATS[suffix]
+        self._format = _FORMATS[self.path.suffix.lower()]
 
     def __enter__(self) -> Self:
         import av

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.media.audio_writer import require_sound_path
 from sensorium.models import catalog, store
 from sensorium.models.loaded import Shared
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
@@ -73,12 +74,15 @@ class TextToSpeech(Task[Voice]):
         "csm": "sensorium.speech.csm_voice:CsmVoice",
         "dia": "sensorium.speech.dia_voice:DiaVoice",
     }
+    _cloning = False
     uses_torch = False  # The starter's voice does without; the others prepare it themselves.
 
     @classmethod
     def for_cloning(cls, model: str | os.PathLike[str] | None = None, *, device: str = "auto") -> Self:
         """Return a voice that can `clone`: the one that is named, else the catalog's choice for the profile."""
-        return cls(model or _cloning_checkpoint(), device=device)
+        speaker = cls(model or _cloning_checkpoint(), device=device)
+        speaker._cloning = True
+        return speaker
 
     def synthesize(
         self,
@@ -115,6 +119,7 @@ class TextToSpeech(Task[Voice]):
             UnsupportedError: The voice doesn't speak the text's language.
             CancelledError: ``cancel`` was set.
         """
+        require_sound_path(output_path)
         seed = secrets.randbelow(2**32) if seed is None else seed
         chunks = self.stream(
             text, voice=voice, speed=speed, seed=seed, language=language, progress=progress, cancel=cancel
@@ -183,6 +188,8 @@ class TextToSpeech(Task[Voice]):
         from sensorium.speech.reference_recording import find_reference
 
         statement = consent_statement(consent)
+        require_sound_path(output_path)
+        self._cloning = True
         seed = secrets.randbelow(2**32) if seed is None else seed
         readable = self._readable(text, speed, seed, language)
         recording = find_reference(reference_audio, whole=bool(reference_text), cancel=cancel)
@@ -245,7 +252,9 @@ class TextToSpeech(Task[Voice]):
     def _fetch_components(
         self, needed: Mapping[str, tuple[str, ...]], progress: ProgressCallback | None, cancel: Cancellation | None
     ) -> None:
-        folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
+        # Where it shall clone, an error must not advise the starter, whose voice can't.
+        checkpoint = replace(self.checkpoint, task="voice-cloning") if self._cloning else self.checkpoint
+        folder = store.locate(checkpoint, progress=progress, cancel=cancel)
         for name in needed.get(self._family(folder), ()):
             components.component(name, progress=progress, cancel=cancel)
 
