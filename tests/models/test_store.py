@@ -220,11 +220,31 @@ def test_an_unreachable_hub_gives_one_sentence_with_id_size_and_remedy(
         "fetched: the hub (org/model): the hub can't be reached"
     )
     assert "sensorium models pull org/model" in caught.value.remedy
-    assert "the starter" in caught.value.remedy
+    assert "the profile 'starter'" in caught.value.remedy
     assert left_behind(empty_home) == []
     with pytest.raises(ModelUnavailableError) as caught:
         store.locate(replace(checkpoint, task="text-to-image"))
-    assert "the starter" not in caught.value.remedy
+    assert "starter" not in caught.value.remedy
+
+
+def test_without_network_the_error_comes_within_seconds(
+    monkeypatch: pytest.MonkeyPatch, hub_cache: Path, empty_home: Path
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(ModelUnavailableError, match="the hub can't be reached"):
+        store.locate(FROM_HUB)
+    assert time.monotonic() - began < 15  # the client's own patience is 23 seconds and more
+
+
+def test_what_comes_from_the_hub_is_copied_from_the_hubs_cache(
+    monkeypatch: pytest.MonkeyPatch, hub_cache: Path, empty_home: Path
+) -> None:
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    for name, place in {"whisper-tiny": "HF_HOME", "whisper-base": str(empty_home)}.items():
+        with pytest.raises(ModelUnavailableError) as caught:
+            store.locate(catalog.named(name))
+        assert place in caught.value.remedy
 
 
 HUB_FILES = {

@@ -12,6 +12,7 @@ import glob
 import hashlib
 import json
 import sys
+import time
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,6 +28,9 @@ PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 """Weights that could run code when they are opened; never fetched, only told apart from none at all."""
 
 _LARGE = 10_000_000
+
+_CONNECT_SECONDS = 15
+_NO_CONNECTION = {"ConnectError", "ConnectTimeout", "ProxyError"}
 
 _REFUSALS = {
     "GatedRepoError": "its owner must grant you access on the hub first; then set HF_TOKEN",
@@ -47,6 +51,7 @@ def main(request: dict[str, Any]) -> int:
     repository, revision, patterns = request["repository"], request["revision"] or None, request["patterns"]
     offer = patterns or [*DESCRIPTIONS, *VOICES, "*.safetensors", "*.gguf", *PICKLES]
     try:
+        _require_hub()
         offered = snapshot_download(repository, revision=revision, dry_run=True, allow_patterns=offer)
         chosen = _chosen([file.filename for file in offered], described=bool(patterns))
         files = [file for file in offered if file.filename in chosen]
@@ -62,6 +67,27 @@ def main(request: dict[str, Any]) -> int:
         return 1
     _answer(folder=folder)
     return 0
+
+
+def _require_hub() -> None:
+    """Find out within seconds that there is no network, where the client would go on trying for half a minute.
+
+    A hub that is slow to answer, or answers with an error, is left to the client's own patience.
+
+    Raises:
+        RefusedError: No connection can be made, twice.
+    """
+    from huggingface_hub import constants, get_session
+
+    for pause in (1.0, 0.0):
+        try:
+            get_session().head(constants.ENDPOINT, timeout=_CONNECT_SECONDS)
+            return
+        except Exception as error:  # the client's own library raises it, which one depends on the version
+            if not any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__):
+                return
+        time.sleep(pause)
+    raise RefusedError("the hub can't be reached")
 
 
 def choose_files(names: list[str]) -> list[str]:

