@@ -68,7 +68,7 @@ def test_the_catalog_knows_what_a_configuration_does_not_tell(tmp_path: Path) ->
         backend: Any = text_to_image.backend
         own = backend.pipeline()
         turbo = diffusion_defaults(own, own, catalog.named("z-image-turbo"))
-        assert (turbo.steps, turbo.guidance_scale) == (9, 0.0)
+        assert (turbo.steps, turbo.guidance_scale) == (8, 0.0)
 
 
 def test_a_scheduler_by_name_changes_the_defaults_only_where_it_must(tmp_path: Path) -> None:
