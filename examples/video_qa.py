@@ -1,4 +1,4 @@
-"""The chapter's VideoQA, asked about a film."""
+"""The chapter's VideoQA, for which it has no usage example, asked about a film."""
 
 from sensorium import VideoQA
 
