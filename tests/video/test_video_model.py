@@ -350,3 +350,13 @@ def test_as_many_pictures_are_shown_as_leave_half_of_the_window_free(film: Path,
     VideoQA(tiny_llava(tmp_path / "llava", context=256)).answer_video_question(film, "?", progress=told.append)
     shown = max(report.done for report in told if report.unit == "frames")
     assert 4 <= shown <= 7
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl", "video_llama_3"])
+def test_a_film_of_a_shape_that_the_model_can_not_take(
+    family: str, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    strip = np.zeros((8, 2048, 3), dtype=np.uint8)
+    path = films.film(tmp_path / "strip.mp4", rate=10, times=[0.0, 0.1, 0.2], pictures=[strip] * 3)
+    with pytest.raises(InputError, match=r"can't take a film whose frames are \d+ × \d+ pixels"):
+        VideoQA(checkpoints[family]).answer_video_question(path, QUESTION)

@@ -95,20 +95,31 @@ class VideoModel(FrameAnswerer):
         return prompt
 
     def inputs(self, frames: Sequence[VideoFrame], duration: float, text: str) -> dict[str, Any]:
-        """Return the model's inputs for a question about frames, on the CPU."""
+        """Return the model's inputs for a question about frames, on the CPU.
+
+        Raises:
+            InputError: The family can't take frames of this shape; Qwen-VL's are at most 200 times as long as wide.
+        """
         prompt = self.prompt(text)
         start = self._processor.tokenizer.bos_token
-        with self._preparing, quiet_transformers():
-            return dict(
-                self._processor(
-                    text=[prompt],
-                    videos=[[frame.image for frame in frames]],
-                    video_metadata=metadata_of(frames, duration),
-                    return_tensors="pt",
-                    # A template that writes the start token itself must not get a second one.
-                    add_special_tokens=not (start and prompt.startswith(start)),
+        try:
+            with self._preparing, quiet_transformers():
+                return dict(
+                    self._processor(
+                        text=[prompt],
+                        videos=[[frame.image for frame in frames]],
+                        video_metadata=metadata_of(frames, duration),
+                        return_tensors="pt",
+                        # A template that writes the start token itself must not get a second one.
+                        add_special_tokens=not (start and prompt.startswith(start)),
+                    )
                 )
-            )
+        except (ValueError, ZeroDivisionError, IndexError) as error:
+            width, height = frames[0].image.size
+            raise InputError(
+                f"{self._name!r} can't take a film whose frames are {width} × {height} pixels",
+                "Crop it, or choose another checkpoint",
+            ) from error
 
     def write(
         self,
