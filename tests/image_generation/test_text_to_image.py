@@ -140,6 +140,8 @@ def test_another_checkpoint_or_control_maps_cannot_be_made_again(painter: TextTo
         ({"seed": -1}, "The seed can't be -1", "Use 0 to"),
         ({"guidance_scale": float("nan")}, "The guidance scale can't be nan", "Use 0 to 100"),
         ({"scheduler": "eulr"}, "There is no scheduler 'eulr'", "Did you mean 'euler'?"),
+        ({"scheduler": 5}, "The scheduler 5 is no name", "There are ddim"),
+        ({"negative_prompt": 5}, "The negative prompt can't be 5", "Write a text"),
         ({"safety": "on"}, "There is no safety setting 'on'", "Choose flag, block, off"),
         ({"lora": "absent.safetensors"}, "There is no LoRA file", "Name the .safetensors file"),
     ],

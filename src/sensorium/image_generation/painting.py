@@ -81,6 +81,8 @@ class PaintingRequest:
     def __post_init__(self) -> None:
         if not isinstance(self.prompt, str) or not self.prompt.strip():
             raise InputError("The prompt is empty", "Say what to paint, such as 'a lighthouse at dusk'")
+        if not isinstance(self.negative_prompt, str):
+            raise InputError(f"The negative prompt can't be {self.negative_prompt!r}", "Write a text, or leave it out")
         check_whole("The number of images", self.num_images, 1, MAXIMUM_IMAGES)
         check_whole("The number of steps", self.steps, 1, MAXIMUM_STEPS)
         check_whole("The seed", self.seed, 0, MAXIMUM_SEED - MAXIMUM_IMAGES)

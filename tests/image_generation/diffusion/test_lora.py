@@ -63,6 +63,13 @@ def test_files_of_another_family(painter: TextToImage, lora: Path, tmp_path: Pat
     assert painter.generate("a cat", steps=2, seed=1)[0].tobytes() == before
 
 
+def test_nothing_is_written_to_the_terminal(
+    painter: TextToImage, lora: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    painter.generate("a cat, " * 100, steps=1, lora=lora)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_is_no_file_and_weight(painter: TextToImage, lora: Path) -> None:
     wrong: list[Any] = [5, [lora], [(lora, "much")], [(lora,)]]
     for given in wrong:

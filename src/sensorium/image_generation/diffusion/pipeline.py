@@ -237,7 +237,8 @@ class DiffusionBackend:
                 self._placed(pipeline, plan),
                 WatchedSteps(pipeline, request.num_images, progress, cancel, show) as steps,
             ):
-                embedded, further = self._read_prompts(pipeline, request, defaults)
+                with quiet_transformers():
+                    embedded, further = self._read_prompts(pipeline, request, defaults)
                 call = {**plan.arguments, **embedded, **_control_inputs(pipeline, inputs)}
                 for number in range(request.num_images):
                     check_cancelled(cancel)

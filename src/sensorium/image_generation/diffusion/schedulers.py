@@ -41,6 +41,8 @@ def check_scheduler(name: str | None) -> None:
     Raises:
         InputError: With the nearest name.
     """
+    if name is not None and not isinstance(name, str):
+        raise InputError(f"The scheduler {name!r} is no name", f"There are {', '.join(SCHEDULERS)}")
     if name is None or name in SCHEDULERS or name.endswith("Scheduler"):
         return
     near = difflib.get_close_matches(name.casefold().replace(" ", "-").replace("_", "-"), SCHEDULERS, n=1, cutoff=0.5)
