@@ -180,7 +180,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Run, "steps", lambda self, t, b, d, each: whole(self, t, b, d, stop_at_three(each)))
             assert not train(settings, shapes, tmp_path, Device("cpu"), Limit())
+            train_all(settings, shapes, tmp_path, Device("cpu"), FOREVER)  # stopped is stopped: no stage begins
         STOP.clear()
+        assert not (tmp_path / f"{control.NAME}.pt").exists()
         assert torch.load(tmp_path / f"{name}.pt", weights_only=True)["step"] == 3
         assert train(settings, shapes, tmp_path, Device("cpu"), Limit())
         again, straight = (torch.load(folder / f"{name}.pt", weights_only=True) for folder in (tmp_path, trained))

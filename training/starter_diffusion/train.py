@@ -63,6 +63,8 @@ def train_all(settings: Settings, pictures: Pictures, folder: Path, device: Devi
     for name, train in STAGES.items():
         share += SHARES[name]
         train(settings, pictures, folder, device, Limit(begun + seconds * share, final=True))
+        if STOP.is_set():
+            return
 
 
 if __name__ == "__main__":
