@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.training.shapes import SHAPES, STYLES, shape_settings, with_steps, write_shapes
-from training.starter_diffusion import autoencoder, denoiser, measures, phrases, pieces, pipeline
+from training.starter_diffusion import autoencoder, control, denoiser, measures, phrases, pieces, pipeline
 from training.starter_diffusion.configuration import Settings, read_settings
 from training.starter_diffusion.devices import Device
 from training.starter_diffusion.evaluate import evaluate
