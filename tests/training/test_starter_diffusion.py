@@ -322,6 +322,8 @@ def test_control_net_works_in_sensorium(checkpoint: Path, shapes: Pictures) -> N
 class RealPictures:
     """Paints as well as can be: by showing the real pictures, shifted a little so that they are no copies."""
 
+    control = None
+
     def __init__(self, shapes: Pictures) -> None:
         self._shapes = shapes
 
@@ -342,6 +344,8 @@ class RealPictures:
 
 class Noise:
     """Paints nothing, however it is asked."""
+
+    control = None
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[PIL.Image.Image]:
         return [
@@ -388,6 +392,16 @@ def test_copies_are_found(settings: Settings, shapes: Pictures) -> None:
     distances, which = measures.nearest(np.stack([measures.small(images[7])]), measures.in_chunks(images))
     assert distances[0] == pytest.approx(0, abs=1e-3)
     assert np.array_equal(np.asarray(images[which[0]]), np.asarray(images[7]))
+
+
+def test_followed_edges_are_found(shapes: Pictures) -> None:
+    ball, cross = (
+        canny(render(Scene("", (Placed(index, 0.5, 0.5, 0.9, "", False),), "white", ()), shapes, 32))
+        for index in (0, 4)
+    )
+    assert measures.covered(ball, ball) == 1.0
+    assert measures.covered(ball, cross) < 0.6
+    assert measures.covered(ball, np.zeros_like(ball)) == 0.0
 
 
 @pytest.mark.parametrize(("share", "count", "clear"), [(0.25, 100, False), (0.35, 30, False), (0.6, 60, True)])

@@ -28,7 +28,9 @@ from training.starter_diffusion.evaluation_prompts import (
     JudgedPrompt,
     judged_prompts,
 )
+from training.starter_diffusion.latents import canny
 from training.starter_diffusion.pictures import Pictures
+from training.starter_diffusion.pipeline import CONTROL as CONTROL_FOLDER
 from training.starter_diffusion.scenes import Placed, Scene, render, training_scenes
 
 STEPS, GUIDANCE = 20, 3.5
@@ -36,6 +38,7 @@ CANDIDATES, BEST = 20, 5
 _BATCH = 16
 _COPY_DISTANCE = 0.02
 _SEED_PROMPTS = 2
+_CONTROLLED = 16
 
 
 class Painter:
@@ -53,6 +56,7 @@ class Painter:
         self._pipeline: Any = StableDiffusionPipeline.from_pretrained(checkpoint, safety_checker=None)
         self._pipeline.set_progress_bar_config(disable=True)
         self._steps, self._guidance = steps, guidance
+        self.control: Any = _open_control(self._pipeline, checkpoint / CONTROL_FOLDER)
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[PIL.Image.Image]:
         """Return one picture for each prompt and seed."""
@@ -65,6 +69,34 @@ class Painter:
             )
             pictures.extend(found.images)
         return pictures
+
+    def paint_along(
+        self, edges: Sequence[PIL.Image.Image], prompts: Sequence[str], seeds: Sequence[int]
+    ) -> list[PIL.Image.Image]:
+        """Return one picture for each map of edges, prompt and seed."""
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        found = self.control(
+            list(prompts),
+            image=list(edges),
+            num_inference_steps=self._steps,
+            guidance_scale=self._guidance,
+            generator=generators,
+        )
+        return found.images
+
+
+def _open_control(pipeline: Any, folder: Path) -> Any | None:
+    """Return the pipeline with the checkpoint's ControlNet, or None if it has none."""
+    from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
+
+    if not folder.is_dir():
+        return None
+    network = ControlNetModel.from_pretrained(folder)
+    painter = StableDiffusionControlNetPipeline(
+        **pipeline.components, controlnet=network, requires_safety_checker=False
+    )
+    painter.set_progress_bar_config(disable=True)
+    return painter
 
 
 class Judge:
@@ -146,6 +178,8 @@ def evaluate(settings: Settings, pictures: Pictures, painter: Any, judge: Any, o
     report["colour"] = _colour(settings, pictures, painter, out)
     report["copying"] = _copying(prompts, painted, rows, settings, pictures, judge)
     report["same seed, same picture"] = _is_repeatable(painter, prompts[:_SEED_PROMPTS], painted)
+    if painter.control is not None:
+        report["control"] = _control(settings, pictures, painter, out)
     report["earns its place"] = earns_its_place(report)
     (out / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
@@ -165,6 +199,7 @@ def earns_its_place(report: dict[str, Any]) -> bool:
         and measures.clearly_above(report["colour"]["right"], report["colour"]["chance"], report["colour"]["pictures"])
         and report["copying"]["copies of held-out prompts"] < 0.1
         and report["same seed, same picture"]
+        and ("control" not in report or measures.clearly_above(report["control"]["followed"], 0.5, _CONTROLLED))
     )
 
 
@@ -251,6 +286,26 @@ def _colour(settings: Settings, pictures: Pictures, painter: Any, out: Path) -> 
         "chance": round(1 / len(phrases.HUES), 3),
         "held-out pairs": len(held_out),
         "held-out right": round(sum(held_out) / max(1, len(held_out)), 3),
+    }
+
+
+def _control(settings: Settings, pictures: Pictures, painter: Any, out: Path) -> dict[str, Any]:
+    """Paint along the edges of real pictures; return how often a picture has its own edges rather than another's."""
+    visible = [index for index in range(len(pictures.manifest.pictures)) if not pictures.manifest.is_hidden(index)]
+    chosen = random.Random(f"control {settings.seed}").sample(visible, _CONTROLLED)
+    asked = [canny(np.asarray(_real(index, settings, pictures))) for index in chosen]
+    maps = [PIL.Image.fromarray(edges).convert("RGB") for edges in asked]
+    texts = [phrases.with_article(pictures.manifest.pictures[index].name) for index in chosen]
+    painted = painter.paint_along(maps, texts, list(range(_CONTROLLED)))
+    found = [canny(np.asarray(image)) for image in painted]
+    own = [measures.covered(edges, image) for edges, image in zip(asked, found, strict=True)]
+    others = [measures.covered(asked[number - 1], image) for number, image in enumerate(found)]
+    both = [image for pair in zip(maps, painted, strict=True) for image in pair]
+    contact_sheet.write(out / "control.png", both, [text for name in texts for text in ("edges", name)])
+    return {
+        "followed": sum(mine > other for mine, other in zip(own, others, strict=True)) / _CONTROLLED,
+        "own edges covered": round(float(np.median(own)), 3),
+        "another's edges covered": round(float(np.median(others)), 3),
     }
 
 

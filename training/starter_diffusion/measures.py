@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 import PIL.Image
 import torch
@@ -64,6 +65,12 @@ def main_colour(image: PIL.Image.Image) -> str:
     away = np.abs((hues[:, None] - np.array(list(phrases.HUES.values())) + 180) % 360 - 180)
     votes = np.bincount(away.argmin(1), weights=weights, minlength=len(names))
     return names[int(votes.argmax())]
+
+
+def covered(asked: np.ndarray, found: np.ndarray) -> float:
+    """Return the part of the asked edges, uint8 ``[side, side]``, that have a found one beside them or on them."""
+    near = cv2.dilate(found, np.ones((3, 3), np.uint8))
+    return float((near[asked > 0] > 0).mean()) if (asked > 0).any() else 0.0
 
 
 def clearly_above(share: float, chance: float, count: int) -> bool:
