@@ -278,6 +278,22 @@ def test_cancelling_stops_between_steps_and_leaves_nothing_behind(painter: TextT
     assert painter.generate("a cat", steps=4, seed=2)[0].tobytes() == before.tobytes()
 
 
+def test_pictures_that_are_finished_are_not_lost_when_a_later_one_is_cancelled(painter: TextToImage) -> None:
+    cancel, finished = threading.Event(), []
+
+    def keep(picture: GeneratedImage) -> None:
+        finished.append(picture)
+        if len(finished) == 2:
+            cancel.set()
+
+    with pytest.raises(CancelledError):
+        painter.generate("a cat", steps=2, seed=5, num_images=3, finished=keep, cancel=cancel)
+    assert [picture.settings.seed for picture in finished] == [5, 6]
+    whole = painter.generate("a cat", steps=2, seed=5, num_images=2, finished=finished.append)
+    assert [picture.tobytes() for picture in whole] == [picture.tobytes() for picture in finished[:2]]
+    assert finished[2:] == list(whole)
+
+
 def test_progress_and_previews(painter: TextToImage) -> None:
     reports: list[Progress] = []
     previews: list[tuple[tuple[int, int], int]] = []

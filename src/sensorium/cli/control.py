@@ -28,7 +28,8 @@ from sensorium.cli.painting import (
     picture_files,
     refuse_others,
     save_again,
-    save_pictures,
+    saving_pictures,
+    show_notes,
 )
 from sensorium.errors import InputError
 
@@ -207,11 +208,12 @@ def control(
                 safety=safety,
                 progress=call.progress,
                 cancel=cancel,
+                finished=saving_pictures(call, files),
             )
         for file, drawn in zip(map_files, pictures.control_images, strict=False):
             write_image(drawn, file)
             call.note(f"{file}: the map")
-        save_pictures(call, pictures, files)
+        show_notes(call, pictures)
 
 
 def _paint_again(

@@ -17,6 +17,7 @@ from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, example
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
+    from sensorium.image_generation.painting import FinishedCallback
     from sensorium.image_generation.text_to_image import GeneratedImage, GeneratedImages, PictureSettings
     from sensorium.media.image import ImageSource
 
@@ -134,8 +135,9 @@ def imagine(
             safety=safety,
             progress=call.progress,
             cancel=cancel,
+            finished=saving_pictures(call, files),
         )
-        save_pictures(call, pictures, files)
+        show_notes(call, pictures)
 
 
 @command
@@ -186,6 +188,7 @@ def edit(
             "safety": safety,
             "progress": call.progress,
             "cancel": cancel,
+            "finished": saving_pictures(call, files),
         }
         if strength is not None:
             options["strength"] = strength
@@ -194,7 +197,7 @@ def edit(
             pictures = text_to_image.img2img(source, words, **options)
         else:
             pictures = text_to_image.inpaint(source, mask, words, **options)
-        save_pictures(call, pictures, files)
+        show_notes(call, pictures)
 
 
 def _paint_again(
@@ -303,14 +306,23 @@ def _styled(prompt: str, style: str | None) -> str:
     return PromptEngineer().build_prompt(prompt, style=style)
 
 
-def save_pictures(call: Call, pictures: GeneratedImages, files: list[Path]) -> None:
-    """Save pictures and print what they are."""
-    for picture, file in zip(pictures, files, strict=False):
+def saving_pictures(call: Call, files: list[Path]) -> FinishedCallback:
+    """Return what saves each picture as soon as it is painted, and prints what it is: none is lost to a later one."""
+    names = iter(files)
+
+    def save(picture: GeneratedImage) -> None:
+        file = next(names)
         picture.save(file)
         settings = picture.settings
         flagged = ", flagged by the safety checker" if settings.safety == "flagged" else ""
         seed = "" if settings.seed is None else f", seed {settings.seed}"
         text = f"{file}: {settings.width}×{settings.height}{seed}{flagged}"
         call.show(None, {"file": str(file), **settings.to_dict()}, text)
+
+    return save
+
+
+def show_notes(call: Call, pictures: GeneratedImages) -> None:
+    """Print what there is to say about all pictures of a call."""
     for note in pictures.notes:
         call.note(f"{note}.")

@@ -17,7 +17,7 @@ from sensorium.image_generation.diffusion.control_network import ControlNetwork
 from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
-from sensorium.image_generation.painting import PaintingRequest, PreviewCallback
+from sensorium.image_generation.painting import FinishedCallback, PaintingRequest, PreviewCallback
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
@@ -146,6 +146,7 @@ class ControlNetGenerator:
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
         preview: PreviewCallback | None = None,
+        finished: FinishedCallback | None = None,
     ) -> ControlledImages:
         """Paint pictures whose layout follows a reference picture.
 
@@ -175,6 +176,7 @@ class ControlNetGenerator:
             progress: Told the steps done.
             cancel: Stops between two steps.
             preview: Shown rough pictures on the way, with the number of the step.
+            finished: Given each picture as soon as it is painted.
 
         Returns:
             The pictures, and in ``control_images`` the maps that they follow.
@@ -201,6 +203,7 @@ class ControlNetGenerator:
             strength=strength,
             loras=read_loras(lora),
             safety=safety,
+            finished=finished,
         )
         controls = read_controls(self._chosen, control, control_image, control_weights, control_start, control_end)
         reference = None if reference_image is None else read_image(reference_image)

@@ -90,7 +90,13 @@ class EndpointPainter:
         if request.image is not None and request.mask is not None:
             options["mask"] = _as_file("mask.png", _transparent_where_white(request.mask, request.image.size))
         pictures = self._ask(kind, options, progress, cancel)
-        return GeneratedImages(GeneratedImage.of(p, self._settings(p, request.kind, request.prompt)) for p in pictures)
+        painted = GeneratedImages(
+            GeneratedImage.of(p, self._settings(p, request.kind, request.prompt)) for p in pictures
+        )
+        if request.finished is not None:
+            for picture in painted:
+                request.finished(picture)
+        return painted
 
     def vary(
         self,

@@ -14,7 +14,7 @@ from sensorium.progress import Cancellation, ProgressCallback
 if TYPE_CHECKING:
     import PIL.Image
 
-    from sensorium.image_generation.generated_image import GeneratedImages
+    from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages
 
 TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING = "text-to-image", "image-to-image", "inpainting"
 
@@ -30,6 +30,9 @@ SAFETY = ("flag", "block", "off")
 
 PreviewCallback: TypeAlias = Callable[["PIL.Image.Image", int], None]
 """Called after some steps with a small, rough picture of how far the painting is, and the number of the step."""
+
+FinishedCallback: TypeAlias = Callable[["GeneratedImage"], None]
+"""Called with each picture as soon as it is painted, so that it isn't lost if a later one fails."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class PaintingRequest:
         strength: How much of ``image`` is repainted, over 0 to 1.
         loras: LoRA files with their weights.
         safety: ``"flag"``, ``"block"`` or ``"off"``.
+        finished: Given each picture as soon as it is painted.
 
     Raises:
         InputError: One of them can't be.
@@ -70,6 +74,7 @@ class PaintingRequest:
     strength: float = 0.75
     loras: tuple[tuple[Path, float], ...] = ()
     safety: str = "flag"
+    finished: FinishedCallback | None = None
 
     @property
     def kind(self) -> str:

@@ -14,7 +14,7 @@ from sensorium.image_generation.generated_image import GeneratedImages as Genera
 from sensorium.image_generation.generated_image import PictureSettings as PictureSettings
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
-from sensorium.image_generation.painting import Painter, PaintingRequest, PreviewCallback
+from sensorium.image_generation.painting import FinishedCallback, Painter, PaintingRequest, PreviewCallback
 from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog
@@ -71,6 +71,7 @@ class TextToImage(Task[Painter]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
         preview: PreviewCallback | None = None,
+        finished: FinishedCallback | None = None,
     ) -> GeneratedImages:
         """Paint pictures.
 
@@ -92,6 +93,7 @@ class TextToImage(Task[Painter]):
             progress: Told the steps done.
             cancel: Stops between two steps.
             preview: Shown rough pictures on the way, with the number of the step.
+            finished: Given each picture as soon as it is painted.
 
         Returns:
             The pictures: a list of PIL images with their settings. Saved, they carry these in the file.
@@ -115,6 +117,7 @@ class TextToImage(Task[Painter]):
             scheduler=scheduler,
             loras=read_loras(lora),
             safety=safety,
+            finished=finished,
         )
         return self._paint(request, progress, cancel, preview)
 
@@ -137,6 +140,7 @@ class TextToImage(Task[Painter]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
         preview: PreviewCallback | None = None,
+        finished: FinishedCallback | None = None,
     ) -> GeneratedImages:
         """Repaint a picture. Arguments that are not named here, result and errors are those of `generate`.
 
@@ -161,6 +165,7 @@ class TextToImage(Task[Painter]):
             scheduler=scheduler,
             loras=read_loras(lora),
             safety=safety,
+            finished=finished,
         )
         return self._paint(request, progress, cancel, preview)
 
@@ -184,6 +189,7 @@ class TextToImage(Task[Painter]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
         preview: PreviewCallback | None = None,
+        finished: FinishedCallback | None = None,
     ) -> GeneratedImages:
         """Repaint part of a picture; all else stays as it is. Arguments, result and errors are those of `img2img`.
 
@@ -208,6 +214,7 @@ class TextToImage(Task[Painter]):
             scheduler=scheduler,
             loras=read_loras(lora),
             safety=safety,
+            finished=finished,
         )
         return self._paint(request, progress, cancel, preview)
 

@@ -232,6 +232,15 @@ def test_progress_and_cancel(painter: TextToImage) -> None:
     assert seen[-1][0] == 27
 
 
+def test_a_function_that_fails_on_a_finished_picture_leaves_the_painter_free(painter: TextToImage) -> None:
+    def fail(picture: Any) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as kept:
+        painter.generate(PROMPT, num_images=2, steps=2, finished=fail)
+    assert painter.generate(PROMPT, num_images=1, steps=2), kept
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import secrets
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -143,7 +143,6 @@ class KandinskyPainter:
             return self._decode(decoder, embeddings, plan, generator, on_step, **inputs)
 
         steps = _PRIOR_STEPS + _steps_taken(plan.steps, shares)
-        pictures = self._paint_all(plan, paint_one, steps, progress, cancel)
         about: dict[str, Any] = {
             "kind": request.kind,
             "prompt": request.prompt,
@@ -151,7 +150,14 @@ class KandinskyPainter:
         }
         if request.image is not None:
             about.update(strength=request.strength, image_sha256=pixel_sum(request.image))
-        return self._result(pictures, plan, about, notes)
+        pictures: list[GeneratedImage] = []
+        # Closed at once if the caller's function fails: the schedulers are free for the next call then.
+        with closing(self._paint_all(plan, paint_one, steps, progress, cancel)) as painted:
+            for picture in painted:
+                pictures.append(self._finished(picture, plan, len(pictures), about))
+                if request.finished is not None:
+                    request.finished(pictures[-1])
+        return GeneratedImages(pictures, notes=notes)
 
     def vary(
         self,
@@ -179,7 +185,6 @@ class KandinskyPainter:
             return self._decode(self._from_noise, embeddings, plan, generator, on_step)
 
         steps = plan.steps + (_PRIOR_STEPS if request.prompt else 0)
-        pictures = self._paint_all(plan, paint_one, steps, progress, cancel)
         about: dict[str, Any] = {
             "kind": VARIATION,
             "prompt": request.prompt,
@@ -187,7 +192,11 @@ class KandinskyPainter:
             "image_sha256": pixel_sum(request.image),
         }
         options = {"prompt_weight": request.prompt_weight} if request.prompt else {}
-        return self._result(pictures, plan, about, notes, **options)
+        pictures = [
+            self._finished(picture, plan, number, about, **options)
+            for number, picture in enumerate(self._paint_all(plan, paint_one, steps, progress, cancel))
+        ]
+        return GeneratedImages(pictures, notes=notes)
 
     def _plan(self, request: PaintingRequest | VariationRequest) -> _Plan:
         """Settle what the request leaves open, and refuse what doesn't suit the checkpoint."""
@@ -217,7 +226,7 @@ class KandinskyPainter:
         steps: int,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> list[PIL.Image.Image]:
+    ) -> Generator[PIL.Image.Image, None, None]:
         """Paint one picture after the other: each is the same as it would be alone, and memory stays flat."""
         done = 0
 
@@ -228,15 +237,13 @@ class KandinskyPainter:
             report(progress, "painting", done, plan.count * steps, "steps")
             return tensors
 
-        pictures = []
         width, height = plan.size
         what = f"A picture of {width}×{height} pixels"
         with self._alone(cancel), explain_out_of_memory(what, "Choose a smaller width and height"):
             for number in range(plan.count):
                 check_cancelled(cancel)
                 generator = torch.Generator("cpu").manual_seed(plan.first_seed + number)
-                pictures.append(paint_one(generator, on_step))
-        return pictures
+                yield paint_one(generator, on_step)
 
     @contextmanager
     def _alone(self, cancel: Cancellation | None) -> Iterator[None]:
@@ -293,30 +300,22 @@ class KandinskyPainter:
         ).images[0]
         return picture
 
-    def _result(
-        self,
-        pictures: list[PIL.Image.Image],
-        plan: _Plan,
-        about: dict[str, Any],
-        notes: tuple[str, ...],
-        **options: Any,
-    ) -> GeneratedImages:
-        images = []
-        for number, picture in enumerate(pictures):
-            settings = PictureSettings(
-                **about,
-                seed=plan.first_seed + number,
-                steps=plan.steps,
-                guidance_scale=plan.guidance,
-                width=picture.width,
-                height=picture.height,
-                model=self._checkpoint.name,
-                revision=self._revision,
-                device=describe_device(self._placement.device, self._placement.dtype),
-                options={"prior": self._prior_checkpoint.name, **options},
-            )
-            images.append(GeneratedImage.of(picture, settings))
-        return GeneratedImages(images, notes=notes)
+    def _finished(
+        self, picture: PIL.Image.Image, plan: _Plan, number: int, about: dict[str, Any], **options: Any
+    ) -> GeneratedImage:
+        settings = PictureSettings(
+            **about,
+            seed=plan.first_seed + number,
+            steps=plan.steps,
+            guidance_scale=plan.guidance,
+            width=picture.width,
+            height=picture.height,
+            model=self._checkpoint.name,
+            revision=self._revision,
+            device=describe_device(self._placement.device, self._placement.dtype),
+            options={"prior": self._prior_checkpoint.name, **options},
+        )
+        return GeneratedImage.of(picture, settings)
 
     def _read(self, prompt: str) -> tuple[str, ...]:
         """Refuse a prompt that the prior would cut off."""

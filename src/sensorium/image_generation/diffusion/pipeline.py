@@ -249,6 +249,8 @@ class DiffusionBackend:
                         continue
                     made = replace(origin, seed=seed + number, width=image.width, height=image.height, safety=safety)
                     pictures.append(GeneratedImage.of(image, made))
+                    if request.finished is not None:
+                        request.finished(pictures[-1])
         if withheld:
             notes += (f"The safety checker kept back {withheld} of {request.num_images} pictures",)
         return GeneratedImages(pictures, withheld=withheld, notes=notes + further)
