@@ -272,3 +272,17 @@ def test_a_folder_that_holds_no_checkpoint_is_explained(tmp_path: Path, content:
 def test_what_is_made_of_components_is_as_large_as_they_are() -> None:
     whole = catalog.named("socratic-video-qa")
     assert whole.size_bytes == sum(catalog.named(name).size_bytes for name in whole.components)
+
+
+def test_a_substitute_replaces_the_profiles_default_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSORIUM_SUBSTITUTE", "whisper-base=whisper-tiny")
+    assert catalog.resolve(None, task=TASK).name == "whisper-tiny"
+    monkeypatch.setenv("SENSORIUM_SUBSTITUTE", "openai/whisper-base=whisper-small")
+    assert catalog.resolve(None, task=TASK).name == "whisper-small"
+
+
+def test_a_substitute_stands_in_for_all_names_of_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSORIUM_SUBSTITUTE", "whisper-medium=whisper-base")
+    for name in ("medium", "whisper-medium", "openai/whisper-medium", "Systran/faster-whisper-medium"):
+        assert catalog.resolve(name, task=TASK).name == "whisper-base"
+    assert catalog.resolve("small", task=TASK).name == "whisper-small"

@@ -140,6 +140,17 @@ def _streamed(server: OpenAIServer, cancel: threading.Event | None = None) -> st
     return "".join(stream_chat(open_client(checkpoint), checkpoint, turns, cancel=cancel, max_tokens=5))
 
 
+def test_openai_itself_is_told_the_length_by_its_newer_name(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _streamed(server)
+    assert server.requests[-1].body["max_tokens"] == 5
+    monkeypatch.setattr("sensorium.models.endpoint.OPENAI_ADDRESS", server.base_url)
+    _streamed(server)
+    assert server.requests[-1].body["max_completion_tokens"] == 5
+    assert "max_tokens" not in server.requests[-1].body
+
+
 _BEGUN = b'data: {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "tiny"'
 
 
@@ -203,10 +214,3 @@ def test_a_silent_server_is_hung_up_on(server: OpenAIServer, silent: str) -> Non
     assert time.monotonic() - began < 10
     assert server.requests
     answering.set()
-
-
-def test_a_substitute_replaces_the_profiles_default_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SENSORIUM_SUBSTITUTE", "whisper-base=whisper-tiny")
-    assert catalog.resolve(None, task="speech-to-text").name == "whisper-tiny"
-    monkeypatch.setenv("SENSORIUM_SUBSTITUTE", "openai/whisper-base=whisper-small")
-    assert catalog.resolve(None, task="speech-to-text").name == "whisper-small"

@@ -27,7 +27,8 @@ PROFILES = ("starter", "standard", "best")
 ENDPOINT = "openai:"
 """How the name of a model behind an OpenAI-compatible server begins; also that family's name, without the colon."""
 
-_OPENAI = "https://api.openai.com/v1"
+OPENAI_ADDRESS = "https://api.openai.com/v1"
+"""Where a model runs that is named without an address."""
 
 
 @dataclass(frozen=True)
@@ -171,15 +172,16 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     substitutes = _substitutes()
     if model is None:
         default = _profile_default(task, _known_profile(profile) if profile else current_profile())
-        replaced = [name for name in (default.name, default.repository, *default.aliases) if name in substitutes]
-        if not replaced:
+        wanted = _substitute(default, substitutes)
+        if not wanted:
             return default
-        model = replaced[0]
-    asked = os.fspath(model)
-    wanted = substitutes.get(asked, asked)
+    else:
+        wanted = os.fspath(model)
+        known = next((entry for entry in _named(wanted) if task in (entry.task, *entry.also_for)), None)
+        wanted = substitutes.get(wanted) or (_substitute(known, substitutes) if known else "") or wanted
     if wanted.startswith(ENDPOINT):
         return _from_endpoint(wanted, task)
-    of_that_name = [e for e in _read_catalog().values() if wanted in {e.name, e.repository, *e.aliases} - {""}]
+    of_that_name = _named(wanted)
     for entry in of_that_name:
         if task in (entry.task, *entry.also_for):
             return entry
@@ -281,13 +283,24 @@ def _from_folder(folder: Path, task: str) -> Checkpoint:
 
 def _from_endpoint(wanted: str, task: str) -> Checkpoint:
     name, _, address = wanted.removeprefix(ENDPOINT).partition("@")
-    endpoint = address or os.environ.get("OPENAI_BASE_URL") or _OPENAI
+    endpoint = address or os.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS
     if not name or not endpoint.startswith(("http://", "https://")):
         raise InputError(
             f"The model {wanted!r} can't be read",
             "Write it like 'openai:gpt-4o-mini' or 'openai:llava@http://localhost:8000/v1'",
         )
     return Checkpoint(name=f"{ENDPOINT}{name}", task=task, family="openai", endpoint=endpoint)
+
+
+def _named(name: str) -> list[Checkpoint]:
+    return [
+        entry for entry in _read_catalog().values() if name in {entry.name, entry.repository, *entry.aliases} - {""}
+    ]
+
+
+def _substitute(entry: Checkpoint, substitutes: Mapping[str, str]) -> str:
+    """Return what stands in for an entry, by whichever of its names that was said; "" for nothing."""
+    return next((substitutes[n] for n in (entry.name, entry.repository, *entry.aliases) if n in substitutes), "")
 
 
 def _substitutes() -> dict[str, str]:

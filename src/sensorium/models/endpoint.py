@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, UnsupportedError
-from sensorium.models.catalog import ENDPOINT, Checkpoint
+from sensorium.models.catalog import ENDPOINT, OPENAI_ADDRESS, Checkpoint
 from sensorium.models.store import offline
 from sensorium.progress import Cancellation, check_cancelled
 
@@ -136,7 +136,11 @@ def _pieces(
 
     completions: Any = client.chat.completions
     came, said, ending = False, False, None
-    with completions.create(model=model_name(checkpoint), messages=list(turns), stream=True, **options) as chunks:
+    fields = {"messages": list(turns), "stream": True, **options}
+    if checkpoint.endpoint == OPENAI_ADDRESS and "max_tokens" in fields:
+        # OpenAI's own newer models refuse the field's first name, which is the one that other servers know.
+        fields["max_completion_tokens"] = fields.pop("max_tokens")
+    with completions.create(model=model_name(checkpoint), **fields) as chunks:
         opened.append(chunks)
         try:
             for chunk in chunks:
