@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sensorium
+from tests.checkpoints.diffusion import tiny_stable_diffusion
 
 SOURCE = Path(sensorium.__file__).parent
 TASKS = {"vision_language", "image_generation", "language", "speech", "video", "retrieval"}
@@ -81,3 +82,10 @@ def test_data_flows_one_way() -> None:
         if name.split(".")[1] in forbidden.get(file.split("/")[0], set())
     ]
     assert broken == []
+
+
+def test_opening_a_painter_writes_nothing_to_the_terminal(tmp_path: Path) -> None:
+    folder = tiny_stable_diffusion(tmp_path / "painter")
+    program = f"from sensorium import TextToImage; TextToImage({str(folder)!r}).load()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

@@ -8,13 +8,13 @@ import threading
 import weakref
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Generic
 
 from typing_extensions import Self
 
 from sensorium.errors import UnsupportedError
-from sensorium.models import catalog, device, store
+from sensorium.models import catalog, device, pretrained, store
 from sensorium.models.loaded import Backend, Shared
 from sensorium.progress import Cancellation, ProgressCallback
 
@@ -93,13 +93,18 @@ class Task(Generic[Backend]):
         key = (module, name, self.checkpoint, folder, where, self._dtype, *sorted(options.items()))
 
         def open_checkpoint() -> Backend:
-            if self.uses_torch and not self.checkpoint.endpoint:
-                device.prepare_torch()
-            loader: Any = getattr(importlib.import_module(module), name)
+            loader: Any = getattr(self._import(module), name)
             backend: Backend = loader(folder, checkpoint=self.checkpoint, device=where, dtype=self._dtype, **options)
             return backend
 
         return Shared(key, open_checkpoint)
+
+    def _import(self, module: str) -> ModuleType:
+        if not self.uses_torch or self.checkpoint.endpoint:
+            return importlib.import_module(module)
+        device.prepare_torch()
+        with pretrained.quiet_transformers():  # at their import, image processors tell everybody to install torchvision
+            return importlib.import_module(module)
 
     def _options(self) -> Mapping[str, Hashable]:
         """Return further keyword arguments of the backend class; backends that differ in them are not shared."""
