@@ -78,7 +78,7 @@ class SensoriumGroup(TyperGroup):
 
 
 _HELP = (
-    "Pictures, speech and video: one command each, offline on an ordinary computer.\n\n"
+    "Pictures, speech and video: one command each. What has a starter model works offline.\n\n"
     "Results go to stdout, progress and notes to stderr. Exit codes: 0 all good, 1 some inputs failed and the others "
     "were done, 2 wrong usage or bad input, 3 a checkpoint or a package is missing, 130 cancelled."
 )
