@@ -95,3 +95,20 @@ def test_the_network_is_asked_only_if_it_may_be(monkeypatch: pytest.MonkeyPatch)
     index, hub = list(checkup._network())[1:]
     assert asked == ["index", "hub"]
     assert (index.ok, index.needed, hub.ok, hub.needed) == (False, False, False, False)
+
+
+def test_a_setting_that_means_nothing_does_not_end_the_report(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSORIUM_THREADS", "many")
+    device.thread_count.cache_clear()
+    result = run("doctor")
+    assert result.exit_code == 3
+    assert "SENSORIUM_THREADS='many' is not a number of threads" in result.stdout
+    assert result.stdout.splitlines()[-1] == "The starter profile can't work yet: Processor."
+
+
+def test_an_environment_without_pip_is_told_from_one_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SENSORIUM_OFFLINE")
+    monkeypatch.setattr(checkup, "_hub_answers", lambda: True)
+    monkeypatch.setattr(checkup.importlib.util, "find_spec", lambda name: None if name == "pip" else object())
+    (index,) = [check for check in checkup._network() if check.name == "Package index"]
+    assert (index.ok, "pip is missing" in index.found, index.remedy.endswith("-m ensurepip")) == (False, True, True)

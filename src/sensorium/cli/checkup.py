@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -94,9 +95,7 @@ def _machine() -> Iterator[Check]:
         f"{version} on {platform.system()} {platform.machine()}",
         "" if sys.version_info >= (3, 10) else "Install Python 3.10 or newer",
     )
-    threads = device.thread_count()
-    found = f"{os.cpu_count()} cores seen, {threads} thread{'s' if threads > 1 else ''} used"
-    yield Check(group, "Processor", True, True, found)
+    yield _processor()
     total = memory.total_memory()
     wanted = max(entry.memory_bytes for entry in catalog.entries(profile="starter"))
     enough = total >= wanted
@@ -105,6 +104,15 @@ def _machine() -> Iterator[Check]:
     yield _graphics()
     yield _placement()
     yield _disk()
+
+
+def _processor() -> Check:
+    try:
+        threads = device.thread_count()
+    except InputError as error:  # a setting that means nothing
+        return Check("Machine", "Processor", False, True, error.message, error.remedy)
+    found = f"{os.cpu_count()} cores seen, {threads} thread{'s' if threads > 1 else ''} used"
+    return Check("Machine", "Processor", True, True, found)
 
 
 def _graphics() -> Check:
@@ -224,12 +232,19 @@ def _network() -> Iterator[Check]:
         yield Check(group, "Offline", True, False, "set: no request is made")
         return
     needed = not all(store.is_present(entry) for entry in _starter())
-    works = _index_answers()
-    remedy = "" if works else "Check network, proxy and 'pip config list', or copy the checkpoints from another machine"
-    yield Check(group, "Package index", works, needed, _reachable(works), remedy)
+    yield _package_index(needed)
     works = _hub_answers()
     remedy = "" if works else "Only the profiles standard and best need it; check network and HF_ENDPOINT"
     yield Check(group, "Model hub", works, False, _reachable(works), remedy)
+
+
+def _package_index(needed: bool) -> Check:
+    if importlib.util.find_spec("pip") is None:
+        found = "can't be asked: pip is missing in this environment"
+        return Check("Network", "Package index", False, needed, found, f"{sys.executable} -m ensurepip")
+    works = _index_answers()
+    remedy = "" if works else "Check network, proxy and 'pip config list', or copy the checkpoints from another machine"
+    return Check("Network", "Package index", works, needed, _reachable(works), remedy)
 
 
 def _reachable(works: bool) -> str:
