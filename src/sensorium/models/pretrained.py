@@ -21,6 +21,7 @@ _quiet: list[tuple[int, bool]] = []
 """One entry for each thread in `quiet_transformers`: the verbosity, and whether bars were shown, before the first."""
 _quiet_guard = threading.Lock()
 
+_INDEX = ".safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -119,8 +120,9 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def _require_safetensors(folder: Path, checkpoint: Checkpoint) -> None:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
+    indexes = sorted(folder.glob(f"*{_INDEX}"))
+    plain = [index for index in indexes if "." not in index.name.removesuffix(_INDEX)]  # no ".fp16" and the like
+    for index in plain:
         try:
             shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError, AttributeError):
@@ -128,6 +130,7 @@ def _require_safetensors(folder: Path, checkpoint: Checkpoint) -> None:
         absent = sorted(shard for shard in shards if not (folder / shard).is_file())
         if absent:
             raise _damaged(checkpoint, f"{', '.join(absent)} is missing")
+    if plain:
         return
     if any(folder.glob("*.safetensors")):
         return
