@@ -209,8 +209,12 @@ class TextToSpeech(Task[Voice]):
         return self._write(chunks, output_path, f"{origin}; consent stated: {statement}")
 
     def _readable(self, text: str, speed: float, seed: int | None, language: str | None) -> str:
-        if not MIN_SPEED <= speed <= MAX_SPEED:
+        if not isinstance(text, str):
+            raise InputError(f"The text to speak is of type {type(text).__name__}", "Give it as a str")
+        if not isinstance(speed, (int, float)) or not MIN_SPEED <= speed <= MAX_SPEED:
             raise InputError(f"The speed {speed} is out of range", f"Choose from {MIN_SPEED:g} to {MAX_SPEED:g}")
+        if seed is not None and not isinstance(seed, int):
+            raise InputError(f"The seed {seed!r} is no whole number", f"Choose from 0 to {_MOST_SEED - 1}")
         if seed is not None and not 0 <= seed < _MOST_SEED:
             raise InputError(
                 f"The seed {seed} is {'negative' if seed < 0 else 'too large'}", f"Choose from 0 to {_MOST_SEED - 1}"
