@@ -20,6 +20,7 @@ from tests.cli.conftest import Program
         ("sensorium transcribe x.mp3 --format v", {"vtt"}, {"srt"}),
         ("sensorium prompt x --style w", {"watercolor"}, {"anime"}),
         ("sensorium caption --profile s", {"starter", "standard"}, {"best"}),
+        ("sensorium imagine --dtype f", {"float32", "float16"}, {"bfloat16"}),
         ("sensorium classify --device c", {"cpu", "cuda"}, {"mps"}),
         ("sensorium models pull st", {"starter", "standard"}, {"whisper-base"}),
         ("sensorium models info hib", {"hibari"}, {"starter"}),

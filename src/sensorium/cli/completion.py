@@ -71,6 +71,13 @@ def complete_devices(incomplete: str) -> Suggestions:
     return _starting(incomplete, [("auto", "the best there is"), ("cpu", ""), ("cuda", ""), ("mps", "")])
 
 
+def complete_dtypes(incomplete: str) -> Suggestions:
+    """Suggest precisions."""
+    return _starting(
+        incomplete, [("auto", "what suits the device"), ("float32", ""), ("float16", ""), ("bfloat16", "")]
+    )
+
+
 def complete_styles(incomplete: str) -> Suggestions:
     """Suggest the styles of the prompt engineer."""
     from sensorium.image_generation.prompt_engineer import PromptEngineer

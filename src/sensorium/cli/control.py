@@ -12,7 +12,7 @@ from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_controls
 from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Quiet, examples
 from sensorium.cli.painting import (
     Count,
     Guidance,
@@ -34,7 +34,7 @@ from sensorium.cli.painting import (
 from sensorium.errors import InputError
 
 _DEFAULT = "openpose"
-_FOR_MAPS = ("map_only", "reference", "controls", "settings", "annotators", "output", "device")
+_FOR_MAPS = ("map_only", "reference", "controls", "settings", "annotators", "output", "device", "dtype")
 _FOR_PAINTING_AGAIN = (
     "again",
     "reference",
@@ -46,6 +46,7 @@ _FOR_PAINTING_AGAIN = (
     "output",
     "model",
     "device",
+    "dtype",
 )
 
 Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
@@ -142,6 +143,7 @@ def control(
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
+    dtype: Dtype = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -159,13 +161,14 @@ def control(
                     "Leave it out, or leave out --map-only",
                 )
             refuse_others(context, "--map-only", _FOR_MAPS)
-            _make_map(call, reference, controls or [_DEFAULT], settings, checkpoints, device, output)
+            _make_map(call, reference, controls or [_DEFAULT], settings, checkpoints, device, dtype, output)
             return
         generating: dict[str, Any] = {
             "model": model,
             "controlnets": dict(_pair("--controlnet", argument, "canny=NAME") for argument in controlnets or ()),
             "annotators": checkpoints,
             "device": device,
+            "dtype": dtype,
         }
         if again is not None:
             if prompt is not None:
@@ -254,6 +257,7 @@ def _make_map(
     settings: Sequence[str] | None,
     checkpoints: Mapping[str, str],
     device: str,
+    dtype: str,
     output: str,
 ) -> None:
     if reference is None:
@@ -267,7 +271,7 @@ def _make_map(
     from sensorium.media.image import write_image
 
     item = Input(reference)
-    with ControlMaps(models=checkpoints, device=device) as maps:
+    with ControlMaps(models=checkpoints, device=device, dtype=dtype) as maps:
         drawn = maps.make(
             kind,
             item.source,

@@ -17,7 +17,9 @@ INTERNAL_ERROR = 70
 CANCELLED = 130
 OUTPUT_CLOSED = 141
 
-_OPTIONS = {name: name for name in ("model", "device", "language", "consent", "safety", "system", "profile")} | {
+_OPTIONS = {
+    name: name for name in ("model", "device", "dtype", "language", "consent", "safety", "system", "profile")
+} | {
     "num_frames": "frames",
     "control_image": "map",
     "init_image": "init",

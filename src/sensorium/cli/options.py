@@ -6,7 +6,7 @@ from typing import Annotated, Optional, TypeAlias
 
 import typer
 
-from sensorium.cli.completion import complete_devices, complete_models, complete_profiles
+from sensorium.cli.completion import complete_devices, complete_dtypes, complete_models, complete_profiles
 
 _SHARED = "Common options"
 
@@ -38,6 +38,16 @@ Device: TypeAlias = Annotated[
         metavar="NAME",
         help="auto, cpu, cuda, cuda:1 or mps.",
         autocompletion=complete_devices,
+        rich_help_panel=_SHARED,
+    ),
+]
+Dtype: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="NAME",
+        help="auto, float32, float16 or bfloat16.",
+        autocompletion=complete_dtypes,
         rich_help_panel=_SHARED,
     ),
 ]

@@ -13,7 +13,7 @@ from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_schedulers, complete_styles
 from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Quiet, examples
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def imagine(
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
+    dtype: Dtype = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -111,8 +112,8 @@ def imagine(
         if again is not None:
             if prompt is not None:
                 raise InputError("A picture that is made again has its prompt already", "Leave out the prompt")
-            refuse_others(context, "--again", ("again", "output", "image", "mask", "lora", "model", "device"))
-            _paint_again(call, again, output, image, mask, lora_pairs(lora), model, device)
+            refuse_others(context, "--again", ("again", "output", "image", "mask", "lora", "model", "device", "dtype"))
+            _paint_again(call, again, output, image, mask, lora_pairs(lora), model, device, dtype)
             return
         if prompt is None:
             raise InputError("There is no prompt", "Say what to paint: sensorium imagine 'a lighthouse at dusk'")
@@ -121,7 +122,7 @@ def imagine(
         from sensorium.image_generation.text_to_image import TextToImage
 
         files = picture_files(output, num_images)
-        pictures = TextToImage(model, device=device).generate(
+        pictures = TextToImage(model, device=device, dtype=dtype).generate(
             _styled(prompt, style),
             negative_prompt,
             num_images,
@@ -166,6 +167,7 @@ def edit(
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
+    dtype: Dtype = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -192,7 +194,7 @@ def edit(
         }
         if strength is not None:
             options["strength"] = strength
-        text_to_image = TextToImage(model, device=device)
+        text_to_image = TextToImage(model, device=device, dtype=dtype)
         if mask is None:
             pictures = text_to_image.img2img(source, words, **options)
         else:
@@ -209,13 +211,14 @@ def _paint_again(
     lora: list[tuple[str, float]],
     model: str | None,
     device: str,
+    dtype: str,
 ) -> None:
     from sensorium.image_generation.text_to_image import TextToImage, read_settings
 
     source = Input(again).source
     settings = read_settings(source)
     file = picture_files(output, 1)[0]
-    text_to_image = TextToImage(model or settings.model, device=device)
+    text_to_image = TextToImage(model or settings.model, device=device, dtype=dtype)
     made = text_to_image.paint_again(
         settings, init_image=image, mask_image=mask, lora=lora, progress=call.progress, cancel=cancel
     )
