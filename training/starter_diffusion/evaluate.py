@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -139,6 +140,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    os.environ["SENSORIUM_THREADS"] = str(arguments.threads)  # the judge would take all there are
     settings, pictures = read_settings(arguments.settings), Pictures(arguments.data)
     judge = Judge(sorted({picture.name for picture in pictures.manifest.pictures}))
     report = evaluate(settings, pictures, Painter(arguments.checkpoint), judge, arguments.out)
