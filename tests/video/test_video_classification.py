@@ -15,6 +15,7 @@ from PIL import Image
 
 from sensorium import VideoQA
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
+from sensorium.media.audio_writer import write_audio
 from sensorium.progress import Progress
 from sensorium.video.video_classification import VideoClassifier, film_windows
 from tests import films
@@ -142,8 +143,6 @@ def test_wrong_input_is_one_sentence(checkpoint: Path, short: Path, silent: Path
     with pytest.raises(ModelUnavailableError, match=r"'half' can't be opened: model\.safetensors is missing"):
         VideoQA(half).classify(short)
     sound = tmp_path / "sound.wav"
-    import soundfile
-
-    soundfile.write(sound, np.zeros(16000, dtype=np.float32), 16000)
+    write_audio(np.zeros(16000, dtype=np.float32), sound, 16000)
     with pytest.raises(InputError, match="sound"):
         VideoQA(checkpoint).classify(sound)
