@@ -192,3 +192,14 @@ def test_a_lora_file_under_control(run: Run, hub: Path, photo: Path, standard: N
         "control", "--again", "inked.png", photo, "--lora", "ink.safetensors", "-m", hub / "sd", "-o", "same.png"
     )
     assert again.exit_code != 0 or "the same picture" in again.stdout
+
+
+def test_a_black_map_is_told(run: Run, tmp_path: Path) -> None:
+    usual = run(
+        "control", str(real_media.photo("coffee")), "--map-only", "-c", "canny", "-o", str(tmp_path / "map.png")
+    )
+    assert "black" not in usual.stderr
+    PIL.Image.new("RGB", (64, 64), "grey").save(tmp_path / "plain.png")
+    made = run("control", str(tmp_path / "plain.png"), "--map-only", "-c", "canny", "-o", str(tmp_path / "map.png"))
+    assert made.exit_code == 0
+    assert "The canny map is as good as black" in made.stderr

@@ -34,6 +34,7 @@ from sensorium.cli.painting import (
 from sensorium.errors import InputError
 
 _DEFAULT = "openpose"
+_NEARLY_ALL = 0.999
 _FOR_MAPS = ("map_only", "reference", "controls", "settings", "annotators", "output", "device", "dtype")
 _FOR_PAINTING_AGAIN = (
     "again",
@@ -280,6 +281,9 @@ def _make_map(
             **{name: _number(value) for name, value in options.items()},
         )
     write_image(drawn, file)
+    dark = drawn.convert("L").histogram()[0]
+    if dark > _NEARLY_ALL * drawn.width * drawn.height:
+        call.note(f"The {kind} map is as good as black. Make the picture smaller, or change --set")
     result = {
         "file": str(file),
         "control": kind,
