@@ -48,6 +48,16 @@ def trained(settings: Settings, shapes: Pictures, tmp_path_factory: pytest.TempP
     return folder
 
 
+# --- devices ---
+
+
+@pytest.mark.parametrize(("asked", "found"), [(False, torch.float32), (True, torch.bfloat16)])
+def test_precision_of_a_processor(asked: bool, found: torch.dtype) -> None:
+    row = torch.ones(1, 2)
+    with Device("cpu", bfloat16=asked).precision():
+        assert (row @ row.T).dtype is found
+
+
 # --- captions and scenes ---
 
 
