@@ -16,9 +16,12 @@ from sensorium.language.text_writer import TokenWriter
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import quiet_transformers
+from sensorium.models.thread_safe import loading_weights
 from sensorium.progress import Cancellation
 
 _WEIGHTS = "ctranslate2"
+_SEEDS = (1 << 32) - 1
+"""CTranslate2 takes no larger ones, and draws one itself for the largest of 32 bits."""
 
 
 class CTranslate2LanguageModel(TokenWriter):
@@ -48,7 +51,7 @@ class CTranslate2LanguageModel(TokenWriter):
 
         # One generation at a time: the random generator is the process's, and two would share its cores.
         with self._lock:
-            ctranslate2.set_random_seed(sampling.seed)
+            ctranslate2.set_random_seed(sampling.seed % _SEEDS)
             steps = self._generator.generate_tokens(
                 self.tokenizer.names(tokens),
                 max_length=sampling.max_new_tokens,
@@ -80,7 +83,7 @@ def convert(source: Path, target: Path) -> None:
     # The converter collects garbage for each layer; what lived before need not be looked at each time.
     gc.freeze()
     try:
-        with quiet_transformers():
+        with loading_weights, quiet_transformers():
             TransformersConverter(str(source)).convert(str(target / _WEIGHTS), quantization="int8")
             AutoTokenizer.from_pretrained(source).save_pretrained(target)
     finally:
