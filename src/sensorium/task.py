@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic
 
 from typing_extensions import Self
 
+from sensorium.arguments import checked
 from sensorium.errors import UnsupportedError
 from sensorium.models import catalog, device, pretrained, store
 from sensorium.models.loaded import Backend, Shared
@@ -40,6 +41,7 @@ class Task(Generic[Backend]):
     uses_torch: ClassVar[bool] = True
     """Whether the backends run on torch; the import alone takes seconds."""
 
+    @checked
     def __init__(
         self, model: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
     ) -> None:
@@ -54,6 +56,7 @@ class Task(Generic[Backend]):
         """The name of the checkpoint that this object uses."""
         return self.checkpoint.name
 
+    @checked
     def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
         """Fetch and load the checkpoint now, rather than at first use; return self."""
         with self._opening:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
@@ -49,11 +50,13 @@ class TextToImage(Task[Painter]):
     """``"diffusers"`` stands for every family of AutoPipeline. Others are found by the ``_class_name`` of their
     ``model_index.json``, or by the catalog's family."""
 
+    @checked
     def __init__(
         self, model_id: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
     ) -> None:
         super().__init__(model_id, device=device, dtype=dtype)
 
+    @checked
     def generate(
         self,
         prompt: str,
@@ -121,6 +124,7 @@ class TextToImage(Task[Painter]):
         )
         return self._paint(request, progress, cancel, preview)
 
+    @checked
     def img2img(
         self,
         init_image: ImageSource,
@@ -169,6 +173,7 @@ class TextToImage(Task[Painter]):
         )
         return self._paint(request, progress, cancel, preview)
 
+    @checked
     def inpaint(
         self,
         init_image: ImageSource,
@@ -218,6 +223,7 @@ class TextToImage(Task[Painter]):
         )
         return self._paint(request, progress, cancel, preview)
 
+    @checked
     def variations(
         self,
         image: ImageSource,
@@ -259,6 +265,7 @@ class TextToImage(Task[Painter]):
         )
         return self._vary(request, progress, cancel)
 
+    @checked
     def paint_again(
         self,
         settings: PictureSettings,
