@@ -33,15 +33,12 @@ class CTranslate2LanguageModel(TokenWriter):
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint) -> None:
-        import ctranslate2
-
         super().__init__(checkpoint)
         self.tokenizer = ChatTokenizer(folder, checkpoint)
         self.context_window = int(json.loads((folder / "config.json").read_text())["max_position_embeddings"])
         self._lock = threading.Lock()
-        self._generator: Any = ctranslate2.Generator(
-            str(folder / _WEIGHTS), device="cpu", compute_type="int8", intra_threads=devices.thread_count()
-        )
+        self._weights = folder / _WEIGHTS
+        self._generator: Any = self._open()
 
     def write_tokens(
         self, tokens: Sequence[int], sampling: Sampling, *, cancel: Cancellation | None
@@ -51,7 +48,11 @@ class CTranslate2LanguageModel(TokenWriter):
 
         # One generation at a time: the random generator is the process's, and two would share its cores.
         with self._lock:
-            ctranslate2.set_random_seed(sampling.seed % _SEEDS)
+            if sampling.temperature:
+                # Its threads read the seed once, when they first draw: the next answer would go on where this one ends.
+                ctranslate2.set_random_seed(sampling.seed % _SEEDS)
+                self._generator = None
+                self._generator = self._open()
             steps = self._generator.generate_tokens(
                 self.tokenizer.names(tokens),
                 max_length=sampling.max_new_tokens,
@@ -65,6 +66,13 @@ class CTranslate2LanguageModel(TokenWriter):
                     if cancel is not None and cancel.is_set():
                         return
                     yield int(step.token_id)
+
+    def _open(self) -> Any:
+        import ctranslate2
+
+        return ctranslate2.Generator(
+            str(self._weights), device="cpu", compute_type="int8", intra_threads=devices.thread_count()
+        )
 
 
 def convert(source: Path, target: Path) -> None:
