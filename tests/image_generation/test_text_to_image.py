@@ -404,8 +404,13 @@ def test_a_hub_id_opens_from_the_hubs_cache(
 def test_checkpoints_that_cannot_paint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.checkpoints.clip import tiny_clip
 
-    with pytest.raises(UnsupportedError, match="TextToImage can't use 'clip': its family is 'clip'"):
+    with pytest.raises(UnsupportedError) as refusal:
         TextToImage(tiny_clip(tmp_path / "clip")).load()
+    assert refusal.value.message == (
+        "TextToImage can't use 'clip': its family is 'clip', which is for image-text-similarity and not for "
+        "text-to-image"
+    )
+    assert refusal.value.remedy == "'sensorium models list --task text-to-image' shows checkpoints for it"
     (tmp_path / "sound").mkdir()
     (tmp_path / "sound" / "model_index.json").write_text(json.dumps({"_class_name": "AudioLDMPipeline"}))
     assert family_of(tmp_path / "sound") == "AudioLDMPipeline"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
@@ -367,6 +367,13 @@ class TextToImage(Task[Painter]):
         family = self.checkpoint.family or catalog.family_of(folder)
         known = family in self.families or not (folder / "model_index.json").is_file()
         return family if known else _DIFFUSERS
+
+    def _opens(self, folder: Path) -> bool:
+        family = self._family(folder)
+        if family != _DIFFUSERS:
+            return super()._opens(folder)
+        pipelines: Any = self._import("sensorium.image_generation.diffusion.pipeline")
+        return bool(pipelines.paints(catalog.family_of(folder)))
 
 
 def _check_same(what: str, expected: str, found: str) -> None:

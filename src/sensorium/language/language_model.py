@@ -43,7 +43,11 @@ class LanguageModel(Task[TextWriter]):
 
     def _family(self, folder: Path) -> str:
         family = super()._family(folder)
-        return family if family in self.families else "causal-language-model"
+        if family in self.families:
+            return family
+        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+        return "causal-language-model" if family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else family
 
     @property
     def context_window(self) -> int | None:
