@@ -21,7 +21,6 @@ from transformers import (
     DiaFeatureExtractor,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
 )
 
 from sensorium.models import catalog
@@ -43,18 +42,6 @@ WAYS: tuple[dict[str, Any], ...] = (
     {"add_special_tokens": False, "padding": "max_length", "max_length": 50, "padding_side": "left"},
 )
 """Of encoding: those of a count, a text encoder with a fixed window, a short one, and a batch of conversations."""
-
-
-@pytest.fixture
-def slow_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give other threads a moment between a tokenizer's settings and its encoding."""
-    settle = PreTrainedTokenizerFast.set_truncation_and_padding
-
-    def slowly(self: Any, *arguments: Any, **options: Any) -> None:
-        settle(self, *arguments, **options)
-        time.sleep(0.002)
-
-    monkeypatch.setattr(PreTrainedTokenizerFast, "set_truncation_and_padding", slowly)
 
 
 def auto(folder: Path) -> Any:
@@ -84,7 +71,7 @@ FAMILIES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], Any]]] = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.usefixtures("slow_settings")
+@pytest.mark.usefixtures("slow_tokenizers")
 def test_threads_that_encode_in_different_ways(family: str, tmp_path: Path) -> None:
     build, open_tokenizer = FAMILIES[family]
     folder = build(tmp_path / "checkpoint")
@@ -105,7 +92,7 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda part: pickle.loads(pickle.dumps(part))])
-@pytest.mark.usefixtures("slow_settings")
+@pytest.mark.usefixtures("slow_tokenizers")
 def test_copies_and_pickles_are_as_safe(copied: Callable[[Any], Any], clip_folder: Path) -> None:
     tokenizer = copied(auto(clip_folder))
     ways = (WAYS[1], WAYS[2])

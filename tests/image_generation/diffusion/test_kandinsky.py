@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast
 
 from sensorium import TextToImage
 from sensorium.errors import (
@@ -158,16 +156,8 @@ def test_shape(painter: TextToImage, cat: PIL.Image.Image) -> None:
     assert painter.generate(PROMPT, steps=1, guidance_scale=1)[0].size == (SIDE, SIDE)
 
 
-def test_two_threads_at_once(painter: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
-    settle = PreTrainedTokenizerFast.set_truncation_and_padding
-
-    def slowly(self: Any, *arguments: Any, **options: Any) -> None:
-        """Give the other threads a moment to count their prompts while one is being read."""
-        settle(self, *arguments, **options)
-        time.sleep(0.01)
-
-    monkeypatch.setattr(PreTrainedTokenizerFast, "set_truncation_and_padding", slowly)
-
+@pytest.mark.usefixtures("slow_tokenizers")
+def test_two_threads_at_once(painter: TextToImage) -> None:
     def paint(seed: int) -> bytes:
         return painter.generate(PROMPT, steps=3, seed=seed)[0].tobytes()
 
