@@ -13,6 +13,8 @@ import PIL.Image
 import pytest
 
 from sensorium.image_generation.text_to_image import TextToImage, read_settings
+from sensorium.media.image import write_image
+from sensorium.models import store
 from tests import real_media
 from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
 from tests.cli.conftest import Run, documents
@@ -89,6 +91,40 @@ def test_a_masked_edit_changes_only_the_mask(run: Run, easel: Path) -> None:
     assert result.exit_code == 0, result.output
     (document,) = documents(result.stdout)
     assert (document["kind"], document["strength"]) == ("inpainting", 1.0)
+
+
+@pytest.mark.parametrize("command", [["imagine"], ["control", "photo.png"]])
+@pytest.mark.parametrize(
+    ("model", "where"),
+    [
+        ("stranger/painter", "neither in the catalog nor on this machine"),
+        ("openai:painter@http://stranger.example/v1", "a model behind a server"),
+    ],
+)
+def test_a_stranger_s_picture_does_not_decide_what_is_fetched(
+    run: Run, easel: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], model: str, where: str
+) -> None:
+    assert run("imagine", "a cat", "--steps", "1", "--seed", "1", "-o", "cat.png").exit_code == 0
+    picture = PIL.Image.open("cat.png")
+    told = {name: text.replace("tiny-stable-diffusion", model) for name, text in picture.text.items()}
+    assert told != picture.text
+    write_image(picture.convert("RGB"), "strange.png", metadata=told)
+    assert read_settings("strange.png").model == model
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    asked: list[object] = []
+    monkeypatch.setattr(store, "locate", lambda checkpoint, **options: asked.append(checkpoint))
+    result = run(*command, "--again", "strange.png", "-o", "same.png")
+    assert (result.exit_code, asked) == (2, [])
+    stderr = " ".join(result.stderr.split())
+    assert f"The picture's file says that it was painted by '{model}', which is {where}" in stderr
+    assert f"--model '{model}'" in stderr
+    assert not Path("same.png").exists()
+
+
+def test_a_checkpoint_on_this_machine_may_be_named_by_a_picture(run: Run, easel: Path, checkpoint: Path) -> None:
+    assert run("imagine", "a cat", "--steps", "1", "--seed", "1", "-o", "cat.png").exit_code == 0
+    (easel / checkpoint.name).symlink_to(checkpoint)
+    assert run("imagine", "--again", "cat.png", "-o", "same.png").stdout.endswith("pixel for pixel\n")
 
 
 @pytest.mark.parametrize(

@@ -218,11 +218,36 @@ def _paint_again(
     source = Input(again).source
     settings = read_settings(source)
     file = picture_files(output, 1)[0]
-    text_to_image = TextToImage(model or settings.model, device=device, dtype=dtype)
+    text_to_image = TextToImage(model or painter_of(settings), device=device, dtype=dtype)
     made = text_to_image.paint_again(
         settings, init_image=image, mask_image=mask, lora=lora, progress=call.progress, cancel=cancel
     )
     save_again(call, made, file, source, settings)
+
+
+def painter_of(settings: PictureSettings) -> str:
+    """Return the checkpoint that a picture says it was painted by, if that may be used without asking.
+
+    The picture may come from anybody, and must not decide what is downloaded, or whom the user's key is sent to.
+
+    Raises:
+        InputError: It names a checkpoint that is neither in the catalog nor on this machine, or one behind a server.
+    """
+    from sensorium.models import catalog, store
+    from sensorium.models.catalog import ENDPOINT
+
+    name = settings.model
+    if name.startswith(ENDPOINT):
+        where = "a model behind a server"
+    else:
+        checkpoint = catalog.resolve(name, task="text-to-image")
+        if checkpoint in catalog.entries() or store.is_present(checkpoint):
+            return name
+        where = "neither in the catalog nor on this machine"
+    raise InputError(
+        f"The picture's file says that it was painted by {name!r}, which is {where}",
+        f"If you trust that, name it yourself: --model {name!r}",
+    )
 
 
 def save_again(call: Call, made: GeneratedImage, file: Path, source: ImageSource, settings: PictureSettings) -> None:
