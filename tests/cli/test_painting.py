@@ -17,6 +17,7 @@ from sensorium.media.image import write_image
 from sensorium.models import store
 from tests import real_media
 from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
+from tests.checkpoints.unclip import tiny_kandinsky
 from tests.cli.conftest import Run, documents
 
 
@@ -93,6 +94,23 @@ def test_a_masked_edit_changes_only_the_mask(run: Run, easel: Path) -> None:
     assert (document["kind"], document["strength"]) == ("inpainting", 1.0)
 
 
+def test_variations_of_a_picture(run: Run, easel: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("kandinsky")
+    _, decoder = tiny_kandinsky(folder, prior=str(folder / "prior"))
+    size = ["--width", "64", "--height", "64", "--steps", "2"]
+    varying = ["imagine", "--like", "photo.png", "--model", decoder, *size]
+    result = run(*varying, "--num-images", "2", "--seed", "5", "-o", "cat.png")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == ["cat-1.png: 64×64, seed 5", "cat-2.png: 64×64, seed 6"]
+    assert read_settings("cat-1.png").kind == "variation"
+    mixed = run(*varying, "a dog", "--prompt-weight", "0.9", "--seed", "5", "-o", "dog.png", "--json")
+    (document,) = documents(mixed.stdout)
+    assert (document["prompt"], document["options"]["prompt_weight"]) == ("a dog", 0.9)
+    assert Path("dog.png").read_bytes() != Path("cat-1.png").read_bytes()
+    again = run("imagine", "--again", "dog.png", "--image", "photo.png", "-m", decoder, "-o", "same.png")
+    assert again.stdout == "same.png: the same picture, pixel for pixel\n", again.output
+
+
 @pytest.mark.parametrize("command", [["imagine"], ["control", "photo.png"]])
 @pytest.mark.parametrize(
     ("model", "where"),
@@ -140,6 +158,12 @@ def test_a_checkpoint_on_this_machine_may_be_named_by_a_picture(run: Run, easel:
         (["imagine", "a cat", "--style", "nowhere"], "There is no style 'nowhere'"),
         (["imagine", "a cat", "--image", "photo.png"], "--image and --mask go with --again only"),
         (["imagine", "a cat", "--again", "photo.png"], "has its prompt already"),
+        (["imagine", "--like", "photo.png"], "--like needs a checkpoint that makes variations. Name one: --model"),
+        (["imagine", "--like", "absent.png", "-m", "kandinsky-2-2"], "absent.png"),
+        (["imagine", "--like", "photo.png", "--lora", "x"], "With --like the option --lora has no use"),
+        (["imagine", "--like", "photo.png", "--prompt-weight", "0.5"], "about a prompt, and there is none"),
+        (["imagine", "a cat", "--prompt-weight", "0.5"], "--prompt-weight goes with --like only"),
+        (["imagine", "a cat", "--like", "photo.png", "--prompt-weight", "2", "-m", "kandinsky-2-2"], "can't be 2.0"),
         (["imagine", "--again", "photo.png"], "photo.png doesn't say how it was made"),
         (["imagine", "--again", "absent.png"], "absent.png"),
         (["edit", "absent.png", "a dog"], "absent.png"),
