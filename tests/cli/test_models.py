@@ -50,7 +50,9 @@ def test_a_card_tells_all(run: Run) -> None:
 def test_an_unknown_name_gets_a_suggestion(run: Run) -> None:
     result = run("models", "info", "whisper-bas", "hibari")
     assert result.exit_code == 3
-    assert "whisper-bas" in result.stderr
+    assert "Did you mean 'whisper-base'?" in result.stderr
+    for command in ("info", "remove", "pull", "path"):
+        assert run("models", command, "").exit_code == 3
 
 
 def test_a_folder_s_card_tells_what_it_is(run: Run, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import numpy
 import pytest
 from PIL import Image
 
+from sensorium.errors import InputError
+from sensorium.media.audio import read_audio
 from sensorium.media.content import HEAD_BYTES, describe_content, image_format, sniff_kind
 from tests import real_media
 
@@ -139,3 +141,18 @@ def test_every_prefix_of_every_head_is_harmless() -> None:
         for length in range(200):
             sniff_kind(head[:length])
             assert describe_content(head[:length])
+
+
+@pytest.mark.parametrize(
+    ("head", "message", "remedy"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "but a PNG picture", "Name a sound or film file"),
+        (b"a letter to a friend", "but text", "Name a sound or film file"),
+        (bytes(range(256)), "but unknown data", "If it holds sound or a film, convert it with FFmpeg to MP4"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "is damaged", "Fetch or copy it again"),
+    ],
+)
+def test_what_is_no_sound_or_film_gets_the_remedy_that_helps(head: bytes, message: str, remedy: str) -> None:
+    with pytest.raises(InputError, match=message) as refusal:
+        read_audio(head)
+    assert refusal.value.remedy.startswith(remedy)

@@ -182,7 +182,7 @@ def _find(name: str) -> Checkpoint:
     from sensorium.models import catalog
 
     for entry in catalog.entries():
-        if name in (entry.name, entry.repository, *entry.aliases):
+        if name and name in (entry.name, entry.repository, *entry.aliases):
             return entry
     return catalog.resolve(name, task=_ANY_TASK)
 

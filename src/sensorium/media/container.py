@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from sensorium.errors import InputError
-from sensorium.media.content import HEAD_BYTES, describe_content, sniff_kind
+from sensorium.media.content import HEAD_BYTES, UNKNOWN, describe_content, sniff_kind
 from sensorium.media.source import Limits, MediaSource, display_name, resolve
 from sensorium.progress import Cancellation, check_cancelled
 
@@ -155,15 +155,21 @@ def open_media(source: MediaSource, *, limits: Limits, cancel: Cancellation | No
             )
         except (av.FFmpegError, PermissionError, ValueError) as error:
             logger.debug("FFmpeg on %s: %s", name, error)
-            raise InputError(_refusal(name, head), REMEDY) from None
+            raise _refusal(name, head) from None
         stack.enter_context(container)
         yield OpenMedia(name, container, limits, cancel)
 
 
-def _refusal(name: str, head: bytes) -> str:
+def _refusal(name: str, head: bytes) -> InputError:
     if sniff_kind(head) in ("audio", "video"):
-        return f"The file {name} is damaged: its beginning or its table of contents is missing"
-    return f"The file {name} is not a sound or film file but {describe_content(head)}"
+        reason = "is damaged: its beginning or its table of contents is missing"
+        return InputError(f"The file {name} {reason}", "Fetch or copy it again")
+    content = describe_content(head)
+    convertible = content == UNKNOWN
+    return InputError(
+        f"The file {name} is not a sound or film file but {content}",
+        f"If it holds sound or a film, {REMEDY[0].lower()}{REMEDY[1:]}" if convertible else "Name a sound or film file",
+    )
 
 
 def seek(media: OpenMedia, stream: Any, ticks: int) -> bool:

@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["image", "audio", "video", ""]
 
+UNKNOWN = "unknown data"
+"""What `describe_content` says where it can't tell."""
+
 HEAD_BYTES = 4096
 """How many of a file's first bytes are enough for `sniff_kind` and `describe_content`."""
 
@@ -180,7 +183,7 @@ _NAMES = {"image": "{} picture", "audio": "a sound recording", "video": "a film"
 
 
 def describe_content(head: bytes) -> str:
-    """Say in a few words what a file is ("a PDF document", "text", "unknown data"), judged by its first bytes."""
+    """Say in a few words what a file is ("a PDF document", "text", UNKNOWN), judged by its first bytes."""
     if not head:
         return "empty"
     for magic, description in _OTHERS:
@@ -203,7 +206,7 @@ def _describe_text(head: bytes) -> str:
     # A multi-byte letter may be cut at the end of the head.
     text = head[:1024].decode("utf-8", errors="ignore")
     if b"\0" in head[:1024] or len(text.encode()) < len(head[:1024]) - 3:
-        return "unknown data"
+        return UNKNOWN
     opening = text.lstrip("\ufeff \t\r\n")[:400].lower()
     if opening.startswith(("<!doctype html", "<html", "<head", "<body")):
         return "a web page"

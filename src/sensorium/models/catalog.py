@@ -202,7 +202,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
         )
     if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted):
         return Checkpoint(name=wanted, task=task, repository=wanted)
-    names = [name for entry in entries(task) for name in (entry.name, *entry.aliases)]
+    names = [name for entry in entries(task) or entries() for name in (entry.name, *entry.aliases)]
     near = difflib.get_close_matches(wanted, names, n=1)
     raise ModelUnavailableError(
         f"No checkpoint for {task} is called {wanted!r}",
