@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sensorium.errors import InputError
-from sensorium.media.atomic_file import atomic_file
+from sensorium.media.atomic_file import atomic_file, require_place
 
 
 def test_the_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -83,3 +83,10 @@ def test_folders_in_the_way_and_folders_that_are_not_there(tmp_path: Path) -> No
     for path, said in ((tmp_path, "is a folder"), (tmp_path / "no" / "out.png", "doesn't exist")):
         with pytest.raises(InputError, match=said), atomic_file(path):
             raise AssertionError("nothing may be written")
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can't be the name of a file: it holds a null byte"):
+        require_place(tmp_path / "out\0.png")
+    with pytest.raises(InputError, match="null byte"), atomic_file(f"{tmp_path}/out\0.png"):
+        pass

@@ -217,6 +217,12 @@ def test_reading_goes_on_while_the_network_computes(
     assert read_meanwhile.is_set()
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_holds_at_least_one_image(clip: CLIP, cat: PIL.Image.Image, size: int) -> None:
+    with pytest.raises(InputError, match=f"A batch of {size} images can't be"):
+        list(clip.encode_images([cat], batch_size=size))
+
+
 def test_a_broken_image_is_reported_or_raised(clip: CLIP, cat: PIL.Image.Image, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff nothing of a picture")

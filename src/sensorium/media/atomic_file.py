@@ -43,8 +43,10 @@ def require_place(path: str | os.PathLike[str]) -> None:
     """See that a file could be written, before anything costly is done for it.
 
     Raises:
-        InputError: The folder doesn't exist, or ``path`` is a folder.
+        InputError: The folder doesn't exist, or ``path`` is a folder or no name at all.
     """
+    if "\0" in os.fspath(path):
+        raise InputError(f"{display_name(path)} can't be the name of a file: it holds a null byte", "Leave that out")
     if Path(path).is_dir():
         raise InputError(f"{display_name(path)} is a folder, not a file", "Give the name of a file")
     if not Path(path).parent.is_dir():

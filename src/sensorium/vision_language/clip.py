@@ -174,10 +174,12 @@ class CLIP(Task["DualEncoder"]):
             The index of the source and its row: float32 ``[d]`` of length 1. In order, but for skipped ones.
 
         Raises:
-            InputError: An image can't be read, and there is no ``on_error``.
+            InputError: An image can't be read, and there is no ``on_error``; or ``batch_size`` is not positive.
             CancelledError: ``cancel`` was set.
         """
 
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"A batch of {batch_size} images can't be", "Use 1 or more, or leave it out")
         from sensorium.media.image import read_image
 
         backend = self.backend
