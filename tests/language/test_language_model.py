@@ -236,7 +236,7 @@ def test_other_architectures_and_broken_files_are_one_sentence(tmp_path: Path, s
     folder = tmp_path / "picture-model"
     folder.mkdir()
     (folder / "config.json").write_text('{"model_type": "clip"}')
-    with pytest.raises(UnsupportedError, match="not a language model: its architecture is 'clip'"):
+    with pytest.raises(UnsupportedError, match="its family is 'clip', which is for image-text-similarity"):
         LanguageModel(folder).load()
     half = tiny_causal_language_model(tmp_path / "half")
     weights = half / "model.safetensors"
