@@ -19,7 +19,7 @@ from training.starter_diffusion.run_state import weights_digest
 from training.starter_diffusion.scenes import render, training_scenes
 
 CANNY = (100, 200)
-"""OpenCV's thresholds, those of `sensorium`'s canny maps and of the chapter."""
+"""OpenCV's thresholds. As in `sensorium`'s canny maps, edges are found in the colour picture."""
 
 _BATCH = 64
 
@@ -53,7 +53,7 @@ class CachedLatents:
 
 def canny(pixels: np.ndarray) -> np.ndarray:
     """Return the edges of uint8 ``[side, side, 3]`` as uint8 ``[side, side]``, 0 or 255."""
-    return cv2.Canny(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), *CANNY)
+    return cv2.Canny(pixels, *CANNY)
 
 
 def unpack_edges(packed: np.ndarray) -> torch.Tensor:
