@@ -63,7 +63,9 @@ def ship(checkpoint: Path, package: Path) -> dict[str, int]:
         The bytes of each file that the package carries now.
     """
     sources = {PAINTER: checkpoint, NETWORK: checkpoint / CONTROL}
-    missing = [str(sources[name] / part) for name in PARTS for part in PARTS[name] if not (sources[name] / part).is_file()]
+    missing = [
+        str(sources[name] / part) for name in PARTS for part in PARTS[name] if not (sources[name] / part).is_file()
+    ]
     if missing:
         raise SystemExit(f"The checkpoint is not complete: {', '.join(missing)}")
     sizes = {}

@@ -181,8 +181,8 @@ class ControlNetGenerator:
             InputError: The prompt is empty, a kind of control is unknown, a number can't be or there are too many of
                 them, or the reference shows nobody whose pose could be followed.
             UnsupportedError: A ControlNet wasn't made for this base checkpoint.
-            ModelUnavailableError: A checkpoint isn't here and can't be fetched, or is damaged; or there is none for this
-                kind of control and this base.
+            ModelUnavailableError: A checkpoint isn't here and can't be fetched, or is damaged; or no ControlNet
+                was made for this kind and base.
             InsufficientMemoryError: Memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
@@ -414,9 +414,8 @@ def _profile_base() -> str:
 
 def _networks_for(base: str) -> dict[str, str | os.PathLike[str]]:
     """Return the ControlNets that were made for a base, by kind of control."""
-    known = {
-        entry.name for entry in catalog.entries(TextToImage.task) if base in (entry.name, entry.repository, *entry.aliases)
-    }
+    painters = catalog.entries(TextToImage.task)
+    known = {entry.name for entry in painters if base in (entry.name, entry.repository, *entry.aliases)}
     networks = catalog.entries(ControlNetwork.task)
     own = [entry for entry in networks if entry.base in known] or [entry for entry in networks if entry.base == _BASE]
     of_kind = {entry.control: entry.name for entry in own}

