@@ -26,7 +26,7 @@ WITHOUT_STARTER = {
 }
 """No package carries weights for these tasks."""
 CHOSEN_BY_NAME = {"image-control", "speech-component"}
-"""Tasks without a default: each kind of control, and each family of voices, names the checkpoint that it needs."""
+"""Tasks without a default beyond the starter: each kind of control and family of voices names what it needs."""
 WITHOUT_LANGUAGE = {
     "depth-estimation",
     "image-segmentation",
@@ -120,7 +120,7 @@ def test_every_file_carries_its_entrys_name() -> None:
 def test_one_default_for_each_task_and_profile() -> None:
     for task in {task for entry in ENTRIES for task in (entry.task, *entry.also_for)}:
         starters, standard = (catalog.defaults(task, profile) for profile in ("starter", "standard"))
-        assert len(starters) == (task not in WITHOUT_STARTER | CHOSEN_BY_NAME), task
+        assert len(starters) == (task not in WITHOUT_STARTER), task
         assert len(standard) <= 1, task
         best = Counter(machine for entry in catalog.defaults(task, "best") for machine in entry.hardware)
         assert best == ({} if task in CHOSEN_BY_NAME else dict.fromkeys(HARDWARE, 1)), task
