@@ -83,7 +83,8 @@ def write_page(outcomes: Sequence[Outcome], photos: Sequence[Photo], folder: Pat
 
 def _shown(outcome: Outcome, photos: Sequence[Photo], folder: Path) -> dict[str, object]:
     step = outcome.step
-    pictures = [folder / name for name in step.pictures]
+    painted = {folder / name for name in step.painted}
+    pictures = [folder / name for name in step.pictures if (folder / name).is_file()]
     if step.shows_matches:
         found = [photo.path for photo in photos if photo.path.name in outcome.output]
         pictures += sorted(found, key=lambda path: outcome.output.index(path.name))
@@ -96,7 +97,7 @@ def _shown(outcome: Outcome, photos: Sequence[Photo], folder: Path) -> dict[str,
         "painted": len(step.painted),
         "succeeded": outcome.succeeded,
         "models": outcome.models,
-        "pictures": [_painted(path) if path.name in step.painted else _as_it_is(path) for path in pictures],
+        "pictures": [_painted(path) if path in painted else _as_it_is(path) for path in pictures],
         "audio": _embedded(folder / step.audio) if step.audio else "",
         "film": _embedded(folder / step.film) if step.film else "",
         "subtitles": _embedded(folder / step.subtitles) if step.subtitles else "",
@@ -124,11 +125,9 @@ def _painted(path: Path) -> _Picture:
     """A picture with what its file says of it; a tiny one is shown larger, and the caption says so."""
     from sensorium.image_generation.generated_image import read_settings
 
-    if not path.is_file():
-        return _Picture("", f"{path.name} is missing")
     settings = read_settings(path)
     said = [f"“{settings.prompt}”", f"{settings.width} × {settings.height} pixels", f"seed {settings.seed}"]
-    said += [f"{settings.steps} steps", f"guidance {settings.guidance_scale}", settings.scheduler, settings.model]
+    said += [f"{settings.steps} steps", f"guidance {settings.guidance_scale}", settings.model]
     if settings.height >= _TINY:
         return _Picture(_thumbnail(path), path.name, ", ".join(said))
     caption = f"{path.name}, shown {_MAGNIFIED} times as large"
