@@ -16,6 +16,7 @@ import pytest
 
 from sensorium import ControlNetGenerator, TextToImage
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.image_generation.diffusion.schedulers import schedulers_for
 from sensorium.image_generation.prompts.tokens import count_tokens
 from sensorium.image_generation.prompts.vocabulary import Vocabulary, read_vocabulary
 from sensorium.image_generation.text_to_image import read_settings
@@ -159,6 +160,17 @@ def test_other_sizes(painter: TextToImage) -> None:
     assert painter.generate("a cat", width=96, height=72, steps=2)[0].size == (96, 72)
     with pytest.raises(InputError, match="The width 100 is not divisible by 8"):
         painter.generate("a cat", width=100)
+
+
+def test_every_scheduler_that_it_offers_paints(painter: TextToImage) -> None:
+    backend: Any = painter.backend
+    offered = schedulers_for(backend.pipeline().scheduler)
+    assert {"ddim", "euler", "dpm++-2m", "unipc"} < set(offered)
+    for name in offered:
+        (image,) = painter.generate("a red car", steps=10, seed=SEED, scheduler=name)
+        assert image.settings.scheduler == name
+    with pytest.raises(UnsupportedError, match=r"'dpm\+\+-2m-karras' doesn't suit this checkpoint"):
+        painter.generate("a red car", scheduler="dpm++-2m-karras")
 
 
 def test_previews_are_pictures(painter: TextToImage) -> None:
