@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,20 @@ def sensorium_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "sensorium-home"
     monkeypatch.setenv("SENSORIUM_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def slow_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give other threads a moment between the settings of a tokenizer (padding, truncation) and its encoding."""
+    from transformers import PreTrainedTokenizerFast
+
+    settle = PreTrainedTokenizerFast.set_truncation_and_padding
+
+    def slowly(self: Any, *arguments: Any, **options: Any) -> None:
+        settle(self, *arguments, **options)
+        time.sleep(0.002)
+
+    monkeypatch.setattr(PreTrainedTokenizerFast, "set_truncation_and_padding", slowly)
 
 
 _FIGURES = pytest.StashKey[list[str]]()

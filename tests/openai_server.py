@@ -49,6 +49,7 @@ class OpenAIServer:
         picture_address: If set, pictures are answered by this address rather than as they are.
         models: The names that the server knows; others get 404.
         failure: If set, every POST gets this status and message.
+        refuses: Gives the name of a field of a chat request that the model doesn't take as it is, or "".
         between_pieces: Called after each piece of a stream was sent; may wait.
         hung_up: Set when a client closed its connection in the middle of a stream.
         cut_streams: End a stream without its last event, by closing the connection.
@@ -64,6 +65,7 @@ class OpenAIServer:
     picture_address: str = ""
     models: tuple[str, ...] = ("tiny",)
     failure: tuple[int, str] | None = None
+    refuses: Callable[[dict[str, Any]], str] = lambda body: ""
     between_pieces: Callable[[], None] = lambda: None
     hung_up: threading.Event = field(default_factory=threading.Event)
     cut_streams: bool = False
@@ -168,6 +170,11 @@ class _Handler(BaseHTTPRequestHandler):
         return Request(self.path, headers, fields, files)
 
     def _chat(self, request: Request) -> None:
+        refused = self.server_state.refuses(request.body)
+        if refused:
+            value = request.body[refused]
+            self._fail(400, f"Unsupported value: '{refused}' does not support {value} with this model.", refused)
+            return
         pieces = self.server_state.answer(request.body)
         if request.body.get("stream"):
             self._stream(request, pieces)
@@ -213,8 +220,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _about(self, request: Request, kind: str) -> dict[str, Any]:
         return {"id": "chatcmpl-1", "object": kind, "created": 0, "model": request.body["model"]}
 
-    def _fail(self, status: int, message: str) -> None:
-        error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    def _fail(self, status: int, message: str, field: str | None = None) -> None:
+        error = {"message": message, "type": "invalid_request_error", "param": field, "code": None}
         self._send(status, {"error": error})
 
     def _send(self, status: int, document: dict[str, Any]) -> None:

@@ -13,10 +13,12 @@ from typing import Any, ClassVar, Generic
 
 from typing_extensions import Self
 
+from sensorium.arguments import checked
 from sensorium.errors import UnsupportedError
 from sensorium.models import catalog, device, pretrained, store
 from sensorium.models.loaded import Backend, Shared
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.suitability import tasks_for
 
 
 class Task(Generic[Backend]):
@@ -40,6 +42,7 @@ class Task(Generic[Backend]):
     uses_torch: ClassVar[bool] = True
     """Whether the backends run on torch; the import alone takes seconds."""
 
+    @checked
     def __init__(
         self, model: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
     ) -> None:
@@ -54,6 +57,7 @@ class Task(Generic[Backend]):
         """The name of the checkpoint that this object uses."""
         return self.checkpoint.name
 
+    @checked
     def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
         """Fetch and load the checkpoint now, rather than at first use; return self."""
         with self._opening:
@@ -84,10 +88,7 @@ class Task(Generic[Backend]):
         folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
         family = self._family(folder)
         if family not in self.families:
-            raise UnsupportedError(
-                f"{type(self).__name__} can't use {self.checkpoint.name!r}: its family is {family or 'unknown'!r}",
-                f"Choose a checkpoint of {', '.join(sorted(self.families))}",
-            )
+            raise self._unsuitable(family, folder)
         module, _, name = self.families[family].partition(":")
         options = self._options()
         key = (module, name, self.checkpoint, folder, where, self._dtype, *sorted(options.items()))
@@ -115,6 +116,23 @@ class Task(Generic[Backend]):
 
     def _family(self, folder: Path) -> str:
         return self.checkpoint.family or catalog.family_of(folder)
+
+    def _opens(self, folder: Path) -> bool:
+        """Return whether a checkpoint folder is of a family of this task; nothing is loaded."""
+        return self._family(folder) in self.families
+
+    def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
+        others = tasks_for(self.checkpoint, folder)
+        known = f"'sensorium models list --task {self.task}' shows checkpoints for it"
+        if self.checkpoint.endpoint:
+            return UnsupportedError(
+                f"{type(self).__name__} can't use {self.checkpoint.name!r}: a model behind a server does "
+                f"{', '.join(others)}, but not {self.task}",
+                known,
+            )
+        what = f"its family is {family!r}" if family else "its config.json names no family"
+        purpose = f"which is for {', '.join(others)} and not for {self.task}" if others else f"none for {self.task}"
+        return UnsupportedError(f"{type(self).__name__} can't use {self.checkpoint.name!r}: {what}, {purpose}", known)
 
     def __enter__(self) -> Self:
         return self.load()

@@ -20,6 +20,7 @@ from tests.checkpoints.annotators import tiny_depth_anything
 from tests.checkpoints.controlnet import tiny_controlnet
 from tests.checkpoints.diffusion import tiny_stable_diffusion
 from tests.checkpoints.speech import tiny_csm, tiny_vits
+from tests.checkpoints.unclip import tiny_kandinsky
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.usefixtures("loaded_clip", "loaded_answerers")
@@ -80,6 +81,14 @@ def control_substitutes(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
+def variation_substitute(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny Kandinsky in the place of the real one."""
+    folder = tmp_path_factory.mktemp("kandinsky")
+    _, decoder = tiny_kandinsky(folder, prior=str(folder / "prior"))
+    return f"kandinsky-2-2={decoder}"
+
+
+@pytest.fixture(scope="module")
 def voice_substitutes(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Tiny checkpoints in the place of the chapter's voice and of the one that clones."""
     folder = tmp_path_factory.mktemp("voices")
@@ -115,6 +124,8 @@ def test_example(
     if example.startswith(("sensorium imagine ", "sensorium edit ")):
         assert run("imagine", "a cat", "--steps", "2", "-o", "painted.png").exit_code == 0
         shutil.copy("painted.png", "mask.png")
+    if " --like " in example:
+        monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("variation_substitute"))
     if example.startswith("sensorium prompt ") and "--tokens" in example:
         monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("control_substitutes"))
     if example.startswith("sensorium clone ") or "mms-tts-eng" in example:

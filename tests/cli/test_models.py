@@ -54,6 +54,30 @@ def test_an_unknown_name_gets_a_suggestion(run: Run) -> None:
     assert "whisper-bas" in result.stderr
 
 
+def test_a_folder_s_card_tells_what_it_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    config = tmp_path / "mine" / "config.json"
+    config.write_text('{"model_type": "clip"}')
+    (document,) = documents(run("models", "info", str(config.parent), "--json").stdout)
+    assert (document["task"], document["family"]) == ("image-text-similarity", "clip")
+    card = run("models", "info", str(config.parent)).stdout
+    assert [line.split() for line in card.splitlines()[:3]] == [
+        ["mine"],
+        ["task", "image-text-similarity"],
+        ["family", "clip"],
+    ]
+    config.write_text('{"model_type": "thermometer"}')
+    assert "Nothing here uses checkpoints of this family" in run("models", "info", str(config.parent)).stdout
+    config.unlink()
+    assert "holds no checkpoint: it has no config.json" in run("models", "info", str(config.parent)).stderr
+
+
+def test_a_hub_id_s_card_doesn_t_guess(run: Run) -> None:
+    card = run("models", "info", "someone/unknown-to-all").stdout
+    assert "any task" not in card
+    assert "Not in the catalog, and not here" in card
+
+
 def test_pull_and_remove_through_a_mirror(
     run: Run, sensorium_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,8 +13,11 @@ import PIL.Image
 import pytest
 
 from sensorium.image_generation.text_to_image import TextToImage, read_settings
+from sensorium.media.image import write_image
+from sensorium.models import store
 from tests import real_media
 from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
+from tests.checkpoints.unclip import tiny_kandinsky
 from tests.cli.conftest import Run, documents
 
 
@@ -91,6 +94,57 @@ def test_a_masked_edit_changes_only_the_mask(run: Run, easel: Path) -> None:
     assert (document["kind"], document["strength"]) == ("inpainting", 1.0)
 
 
+def test_variations_of_a_picture(run: Run, easel: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("kandinsky")
+    _, decoder = tiny_kandinsky(folder, prior=str(folder / "prior"))
+    size = ["--width", "64", "--height", "64", "--steps", "2"]
+    varying = ["imagine", "--like", "photo.png", "--model", decoder, *size]
+    result = run(*varying, "--num-images", "2", "--seed", "5", "-o", "cat.png")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == ["cat-1.png: 64×64, seed 5", "cat-2.png: 64×64, seed 6"]
+    assert read_settings("cat-1.png").kind == "variation"
+    mixed = run(*varying, "a dog", "--prompt-weight", "0.9", "--seed", "5", "-o", "dog.png", "--json")
+    (document,) = documents(mixed.stdout)
+    assert (document["prompt"], document["options"]["prompt_weight"]) == ("a dog", 0.9)
+    assert Path("dog.png").read_bytes() != Path("cat-1.png").read_bytes()
+    again = run("imagine", "--again", "dog.png", "--image", "photo.png", "-m", decoder, "-o", "same.png")
+    assert again.stdout == "same.png: the same picture, pixel for pixel\n", again.output
+
+
+@pytest.mark.parametrize("command", [["imagine"], ["control", "photo.png"]])
+@pytest.mark.parametrize(
+    ("model", "where"),
+    [
+        ("stranger/painter", "neither in the catalog nor on this machine"),
+        ("openai:painter@http://stranger.example/v1", "a model behind a server"),
+    ],
+)
+def test_a_stranger_s_picture_does_not_decide_what_is_fetched(
+    run: Run, easel: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], model: str, where: str
+) -> None:
+    assert run("imagine", "a cat", "--steps", "1", "--seed", "1", "-o", "cat.png").exit_code == 0
+    picture = PIL.Image.open("cat.png")
+    told = {name: text.replace("tiny-stable-diffusion", model) for name, text in picture.text.items()}
+    assert told != picture.text
+    write_image(picture.convert("RGB"), "strange.png", metadata=told)
+    assert read_settings("strange.png").model == model
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    asked: list[object] = []
+    monkeypatch.setattr(store, "locate", lambda checkpoint, **options: asked.append(checkpoint))
+    result = run(*command, "--again", "strange.png", "-o", "same.png")
+    assert (result.exit_code, asked) == (2, [])
+    stderr = " ".join(result.stderr.split())
+    assert f"The picture's file says that it was painted by '{model}', which is {where}" in stderr
+    assert f"--model '{model}'" in stderr
+    assert not Path("same.png").exists()
+
+
+def test_a_checkpoint_on_this_machine_may_be_named_by_a_picture(run: Run, easel: Path, checkpoint: Path) -> None:
+    assert run("imagine", "a cat", "--steps", "1", "--seed", "1", "-o", "cat.png").exit_code == 0
+    (easel / checkpoint.name).symlink_to(checkpoint)
+    assert run("imagine", "--again", "cat.png", "-o", "same.png").stdout.endswith("pixel for pixel\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -104,6 +158,12 @@ def test_a_masked_edit_changes_only_the_mask(run: Run, easel: Path) -> None:
         (["imagine", "a cat", "--style", "nowhere"], "There is no style 'nowhere'"),
         (["imagine", "a cat", "--image", "photo.png"], "--image and --mask go with --again only"),
         (["imagine", "a cat", "--again", "photo.png"], "has its prompt already"),
+        (["imagine", "--like", "photo.png"], "--like needs a checkpoint that makes variations. Name one: --model"),
+        (["imagine", "--like", "absent.png", "-m", "kandinsky-2-2"], "absent.png"),
+        (["imagine", "--like", "photo.png", "--lora", "x"], "With --like the option --lora has no use"),
+        (["imagine", "--like", "photo.png", "--prompt-weight", "0.5"], "about a prompt, and there is none"),
+        (["imagine", "a cat", "--prompt-weight", "0.5"], "--prompt-weight goes with --like only"),
+        (["imagine", "a cat", "--like", "photo.png", "--prompt-weight", "2", "-m", "kandinsky-2-2"], "can't be 2.0"),
         (["imagine", "--again", "photo.png"], "photo.png doesn't say how it was made"),
         (["imagine", "--again", "absent.png"], "absent.png"),
         (["edit", "absent.png", "a dog"], "absent.png"),

@@ -132,15 +132,15 @@ def test_another_checkpoint_or_control_maps_cannot_be_made_again(painter: TextTo
         ({"prompt": " "}, "The prompt is empty", "Say what to paint"),
         ({"steps": 0}, "The number of steps can't be 0", "Use 1 to 1000"),
         ({"steps": 1_000_000}, "The number of steps can't be 1000000", "Use 1 to 1000"),
-        ({"steps": 2.5}, "can't be 2.5, which is no whole number", "Use 1 to 1000"),
+        ({"steps": 2.5}, "The argument steps can't be 2.5", "Give a whole number or None"),
         ({"width": 500}, "The width 500 is not divisible by 8", "Use 496 or 504"),
         ({"height": 100_000}, "The height can't be 100000", "Use 8 to 4096"),
         ({"num_images": 0}, "The number of images can't be 0", "Use 1 to 100"),
         ({"seed": -1}, "The seed can't be -1", "Use 0 to"),
         ({"guidance_scale": float("nan")}, "The guidance scale can't be nan", "Use 0 to 100"),
         ({"scheduler": "eulr"}, "There is no scheduler 'eulr'", "Did you mean 'euler'?"),
-        ({"scheduler": 5}, "The scheduler 5 is no name", "There are ddim"),
-        ({"negative_prompt": 5}, "The negative prompt can't be 5", "Write a text"),
+        ({"scheduler": 5}, "The argument scheduler can't be 5", "Give text or None"),
+        ({"negative_prompt": 5}, "The argument negative_prompt can't be 5", "Give text"),
         ({"safety": "on"}, "There is no safety setting 'on'", "Choose flag, block, off"),
         ({"lora": "absent.safetensors"}, "There is no LoRA file", "Name the .safetensors file"),
     ],
@@ -403,8 +403,13 @@ def test_a_hub_id_opens_from_the_hubs_cache(
 def test_checkpoints_that_cannot_paint(tmp_path: Path) -> None:
     from tests.checkpoints.clip import tiny_clip
 
-    with pytest.raises(UnsupportedError, match="TextToImage can't use 'clip': its family is 'clip'"):
+    with pytest.raises(UnsupportedError) as refusal:
         TextToImage(tiny_clip(tmp_path / "clip")).load()
+    assert refusal.value.message == (
+        "TextToImage can't use 'clip': its family is 'clip', which is for image-text-similarity and not for "
+        "text-to-image"
+    )
+    assert refusal.value.remedy == "'sensorium models list --task text-to-image' shows checkpoints for it"
     (tmp_path / "sound").mkdir()
     (tmp_path / "sound" / "model_index.json").write_text(json.dumps({"_class_name": "AudioLDMPipeline"}))
     assert family_of(tmp_path / "sound") == "AudioLDMPipeline"

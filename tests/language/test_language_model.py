@@ -197,6 +197,8 @@ def test_an_empty_prompt_is_refused(tiny: Path, prompt: str) -> None:
         ({"temperature": -1}, "temperature -1"),
         ({"top_p": 0}, "top_p is 0"),
         ({"repetition_penalty": 0}, "repetition penalty 0"),
+        ({"seed": -1}, "seed -1"),
+        ({"seed": 1 << 63}, "between 0 and"),
     ],
 )
 def test_numbers_out_of_range_are_refused(tiny: Path, options: dict[str, Any], complaint: str) -> None:
@@ -241,3 +243,12 @@ def test_other_architectures_and_broken_files_are_one_sentence(tmp_path: Path, s
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ModelUnavailableError, match="half"):
         LanguageModel(half).load()
+
+
+@pytest.mark.parametrize("seed", [42, (1 << 32) - 1, (1 << 63) - 1])
+def test_the_starter_repeats_itself_with_a_seed(seed: int) -> None:
+    model = LanguageModel()
+    options = {"max_new_tokens": 12, "temperature": 1.0}
+    first, again = (model.generate("Say something about cats.", seed=seed, **options) for _ in range(2))
+    assert first == again
+    assert model.generate("Say something about cats.", seed=seed - 1, **options) != first

@@ -21,6 +21,7 @@ TASK = "image-chat"
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensorium.models.endpoint._refused", {})
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -149,6 +150,68 @@ def test_openai_itself_is_told_the_length_by_its_newer_name(
     _streamed(server)
     assert server.requests[-1].body["max_completion_tokens"] == 5
     assert "max_tokens" not in server.requests[-1].body
+
+
+def _fields(server: OpenAIServer) -> list[dict[str, object]]:
+    return [
+        {name: value for name, value in request.body.items() if name not in ("messages", "stream", "model")}
+        for request in server.requests
+    ]
+
+
+def _asked(server: OpenAIServer, **options: object) -> str:
+    checkpoint = catalog.resolve(server.model(), task=TASK)
+    turns = [{"role": "user", "content": "Hi"}]
+    return "".join(stream_chat(open_client(checkpoint), checkpoint, turns, **options))
+
+
+def test_a_default_that_a_model_refuses_is_left_out_and_told(
+    server: OpenAIServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def picky(body: dict[str, object]) -> str:
+        return next((name for name in ("max_tokens", "temperature", "top_p", "seed") if name in body), "")
+
+    server.refuses = picky
+    options = {"max_tokens": 5, "temperature": 0.0, "top_p": 1.0, "seed": 7}
+    assert _asked(server, **options) == "A cat on a mat."
+    assert _fields(server)[0] == options
+    assert _fields(server)[-1] == {"max_completion_tokens": 5}
+    assert len(server.requests) == 5
+    (note,) = [record.getMessage() for record in caplog.records if record.name == "sensorium.models"]
+    assert "'openai:tiny' doesn't take the temperature 0" in note
+    assert "may differ" in note
+    # The next time it is known, and said no more.
+    assert _asked(server, **options) == "A cat on a mat."
+    assert len(server.requests) == 6
+    assert len([record for record in caplog.records if record.name == "sensorium.models"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        ("temperature", {"temperature": 0.7}),
+        ("top_p", {"temperature": 0.7, "top_p": 0.9}),
+        ("seed", {"temperature": 0.7, "seed": 7}),
+    ],
+)
+def test_what_was_asked_for_is_never_left_out(server: OpenAIServer, field: str, options: dict[str, float]) -> None:
+    server.refuses = lambda body: field if field in body else ""
+    with pytest.raises(InputError, match=f"refuses the request: Unsupported value: '{field}'"):
+        _asked(server, **options)
+    assert _fields(server) == [options]
+
+
+def test_a_wish_is_sent_though_the_default_was_refused(server: OpenAIServer) -> None:
+    server.refuses = lambda body: "temperature" if body.get("temperature") == 0 else ""
+    _asked(server, temperature=0.0)
+    _asked(server, temperature=0.7)
+    assert _fields(server) == [{"temperature": 0.0}, {}, {"temperature": 0.7}]
+
+
+def test_servers_that_take_the_defaults_get_them(server: OpenAIServer) -> None:
+    options = {"max_tokens": 5, "temperature": 0.0, "top_p": 1.0, "seed": 7}
+    _asked(server, **options)
+    assert _fields(server) == [options]
 
 
 _BEGUN = b'data: {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "tiny"'

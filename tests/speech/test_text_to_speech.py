@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import av
 import jiwer
@@ -217,16 +216,3 @@ def test_a_seed_out_of_range_is_refused(voice: TextToSpeech, seed: int) -> None:
 def test_words_set_by_hand_are_pronounced_so(voice: TextToSpeech) -> None:
     (chunk,) = voice.stream("Say [hibari](/hibˈɑɹi/) now.", seed=1)
     assert 0.5 < len(chunk.samples) / chunk.sample_rate < 4
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ({"text": None}, "of type NoneType"),
-        ({"text": "Hello", "speed": "fast"}, "speed fast is out of range"),
-        ({"text": "Hello", "seed": 1.5}, "seed 1.5 is no whole number"),
-    ],
-)
-def test_arguments_of_another_type_are_explained(arguments: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence):
-        TextToSpeech().stream(**arguments)

@@ -43,9 +43,9 @@ def test_each_cloning_family_writes_a_marked_file(
         assert words in comment
 
 
-@pytest.mark.parametrize("consent", ["", "  \n", "1", "…", True, None])
+@pytest.mark.parametrize("consent", ["", "  \n", "1", "…"])
 def test_without_a_statement_nothing_is_cloned(
-    csm: TextToSpeech, clip: real_media.SpeechClip, tmp_path: Path, consent: object
+    csm: TextToSpeech, clip: real_media.SpeechClip, tmp_path: Path, consent: str
 ) -> None:
     with pytest.raises(InputError, match="agrees"):
         csm.clone(TEXT, clip.path, tmp_path / "a.wav", consent=consent)

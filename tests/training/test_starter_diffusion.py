@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,10 @@ import PIL.Image
 import pytest
 import torch
 
-from tests.training.shapes import SHAPES, STYLES, shape_settings, with_steps, write_shapes
+from tests.training.shapes import SHAPES, shape_settings, with_steps, write_shapes
 from training.starter_diffusion import autoencoder, control, denoiser, measures, phrases, pieces, pipeline
 from training.starter_diffusion.configuration import Settings, read_settings
 from training.starter_diffusion.devices import Device
-from training.starter_diffusion.evaluate import evaluate
-from training.starter_diffusion.evaluation_prompts import judged_prompts
 from training.starter_diffusion.latents import CachedLatents, canny, unpack_edges
 from training.starter_diffusion.packages import hexcode_of
 from training.starter_diffusion.pictures import Pictures
@@ -46,6 +43,16 @@ def trained(settings: Settings, shapes: Pictures, tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("run")
     train_all(settings, shapes, folder, Device("cpu"), FOREVER)
     return folder
+
+
+# --- devices ---
+
+
+@pytest.mark.parametrize(("asked", "found"), [(False, torch.float32), (True, torch.bfloat16)])
+def test_precision_of_a_processor(asked: bool, found: torch.dtype) -> None:
+    row = torch.ones(1, 2)
+    with Device("cpu", bfloat16=asked).precision():
+        assert (row @ row.T).dtype is found
 
 
 # --- captions and scenes ---
@@ -316,84 +323,6 @@ def test_control_net_works_in_sensorium(checkpoint: Path, shapes: Pictures) -> N
     assert painted[0].size == (16, 16)
 
 
-# --- the evaluation can pass and can fail ---
-
-
-class RealPictures:
-    """Paints as well as can be: by showing the real pictures, shifted a little so that they are no copies."""
-
-    control = None
-
-    def __init__(self, shapes: Pictures) -> None:
-        self._shapes = shapes
-
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[PIL.Image.Image]:
-        return [self._one(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
-
-    def _one(self, prompt: str, seed: int) -> PIL.Image.Image:
-        words = prompt.split()
-        style = next((style for style in STYLES if style in words), "flat")
-        name = next(name for name in SHAPES if name in words)
-        colour = next((colour for colour in phrases.HUES if colour in words), "")
-        index = next(i for i, p in enumerate(self._shapes.manifest.pictures) if (p.name, p.style) == (name, style))
-        placed = Placed(index, 0.5, 0.54, 0.86, colour, False)
-        pixels = render(Scene("", (placed,), "white", ()), self._shapes, 16)
-        grain = np.random.default_rng(seed).integers(0, 2, pixels.shape, np.uint8)
-        return PIL.Image.fromarray(pixels - np.minimum(pixels, grain))
-
-
-class Noise:
-    """Paints nothing, however it is asked."""
-
-    control = None
-
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[PIL.Image.Image]:
-        return [
-            PIL.Image.fromarray(np.random.default_rng(seed).integers(0, 255, (16, 16, 3), np.uint8)) for seed in seeds
-        ]
-
-
-class ShapeJudge:
-    """Compares with the real shapes, whatever their colour."""
-
-    def __init__(self, shapes: Pictures, candidates: int) -> None:
-        self._names = sorted({picture.name for picture in shapes.manifest.pictures})
-        painter = RealPictures(shapes)
-        self._known = self.encode([painter.paint([name], [0])[0] for name in self._names])
-        self._candidates = candidates
-
-    def encode(self, pictures: Sequence[PIL.Image.Image]) -> torch.Tensor:
-        rows = torch.stack([torch.from_numpy(255.0 - np.asarray(image.convert("L"), np.float32)) for image in pictures])
-        return torch.nn.functional.normalize(rows.flatten(1), dim=-1)
-
-    def rank(self, rows: torch.Tensor, concepts: Sequence[str], seed: int) -> list[int]:
-        cosines = rows @ self._known.T
-        own = cosines[range(len(rows)), [self._names.index(concept) for concept in concepts]]
-        # Six shapes stand for twenty candidates: a place counts four times.
-        return [4 * int(place) for place in (cosines > own.unsqueeze(1) + 1e-6).sum(1)]
-
-
-def test_real_pictures_earn_their_place_and_noise_does_not(
-    settings: Settings, shapes: Pictures, tmp_path: Path
-) -> None:
-    judge = ShapeJudge(shapes, 20)
-    good = evaluate(settings, shapes, RealPictures(shapes), judge, tmp_path / "good")
-    assert good["earns its place"], json.dumps(good, indent=1)
-    bad = evaluate(settings, shapes, Noise(), judge, tmp_path / "bad")
-    assert not bad["earns its place"]
-    assert bad["style"]["right"] < good["style"]["right"]
-    assert (tmp_path / "bad" / "held-out-style.png").is_file()
-    assert len(bad["copying"]["pixel distances"]) == len(judged_prompts(shapes.manifest, settings))
-
-
-def test_copies_are_found(settings: Settings, shapes: Pictures) -> None:
-    scenes = training_scenes(shapes.manifest, settings.data, settings.seed)
-    images = [PIL.Image.fromarray(render(scene, shapes, 16)) for scene in scenes]
-    distances, which = measures.nearest(np.stack([measures.small(images[7])]), measures.in_chunks(images))
-    assert distances[0] == pytest.approx(0, abs=1e-3)
-    assert np.array_equal(np.asarray(images[which[0]]), np.asarray(images[7]))
-
-
 def test_followed_edges_are_found(shapes: Pictures) -> None:
     ball, cross = (
         canny(render(Scene("", (Placed(index, 0.5, 0.5, 0.9, "", False),), "white", ()), shapes, 32))
@@ -402,8 +331,3 @@ def test_followed_edges_are_found(shapes: Pictures) -> None:
     assert measures.covered(ball, ball) == 1.0
     assert measures.covered(ball, cross) < 0.6
     assert measures.covered(ball, np.zeros_like(ball)) == 0.0
-
-
-@pytest.mark.parametrize(("share", "count", "clear"), [(0.25, 100, False), (0.35, 30, False), (0.6, 60, True)])
-def test_clearly_above_chance(share: float, count: int, clear: bool) -> None:
-    assert measures.clearly_above(share, 0.25, count) is clear

@@ -8,6 +8,7 @@ import runpy
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,24 @@ def test_a_batch_gives_the_tokens_of_one_at_a_time(
         captions = image_qa.generate_caption(pictures)
         assert captions == [image_qa.generate_caption(picture) for picture in pictures]
     assert together[0].model == family
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "blip2-opt"])
+@pytest.mark.usefixtures("slow_tokenizers")
+def test_threads_that_ask_about_one_picture_and_about_several(
+    family: str, tiny: TinyCheckpoint, pictures: list[Picture]
+) -> None:
+    questions = ["What is this?", "Where?"]
+    with ImageQA(tiny(family)) as image_qa:
+
+        def ask(several: bool) -> Any:
+            if several:  # padded to the longest
+                return image_qa.answer_question(pictures[:2], questions)
+            return image_qa.answer_question(pictures[0], questions[0])
+
+        expected = [ask(True), ask(False)]
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(ask, [True, False] * 4)) == expected * 4
 
 
 def test_long_lists_go_in_groups_with_progress(tiny: TinyCheckpoint, pictures: list[Picture]) -> None:

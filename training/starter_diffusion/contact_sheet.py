@@ -10,13 +10,14 @@ import PIL.ImageDraw
 import PIL.ImageFont
 
 _MARGIN, _LETTERS, _LINE, _LINES = 6, 22, 12, 3
+_QUALITY = 90  # of formats that lose something
 
 
 def write(path: Path, pictures: Sequence[PIL.Image.Image], texts: Sequence[str], columns: int = 8) -> None:
     """Write a sheet with all pictures, in order, none left out.
 
     Args:
-        path: PNG.
+        path: Its ending says the format.
         pictures: Of one size.
         texts: One for each.
         columns: How many in a row.
@@ -33,7 +34,7 @@ def write(path: Path, pictures: Sequence[PIL.Image.Image], texts: Sequence[str],
         for line, words in enumerate(_wrapped(text)[:_LINES]):
             draw.text((x, y + cell + 2 + line * _LINE), words, "#222222", font)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    sheet.save(path, quality=_QUALITY)
 
 
 def _wrapped(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Judges a checkpoint on prompts that training showed and on held-out ones; says whether it earns its place.
 
-The judge is the starter's image-text encoder, which took no part in the training. Writes ``report.json`` and contact
-sheets with every picture painted; the exit status is 1 if the checkpoint doesn't earn its place.
+Writes ``report.json`` and contact sheets with every picture painted, with the seeds 0, 1, 2 and so on, none left out;
+the exit status is 1 if the checkpoint doesn't earn its place.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import argparse
 import json
 import os
 import random
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import PIL.Image
 import torch
 
-from training.starter_diffusion import contact_sheet, measures, phrases
+from training.starter_diffusion import checks, contact_sheet, judges, real_pictures, verdict
 from training.starter_diffusion.configuration import Settings, read_settings
 from training.starter_diffusion.evaluation_prompts import (
     COLOUR,
@@ -29,105 +28,22 @@ from training.starter_diffusion.evaluation_prompts import (
     JudgedPrompt,
     judged_prompts,
 )
-from training.starter_diffusion.latents import canny
+from training.starter_diffusion.judges import Contest, PictureJudge, TextJudge
+from training.starter_diffusion.painter import Painter
 from training.starter_diffusion.pictures import Pictures
-from training.starter_diffusion.pipeline import CONTROL as CONTROL_FOLDER
-from training.starter_diffusion.scenes import Placed, Scene, render, training_scenes
 
-STEPS, GUIDANCE = 20, 3.5
-CANDIDATES, BEST = 20, 5
-_BATCH = 16
-_COPY_DISTANCE = 0.02
+BLURS = (4, verdict.BLOB, 8, 12)
 _SEED_PROMPTS = 2
-_CONTROLLED = 16
+_CALIBRATION = 128
 
 
-class Painter:
-    """Paints prompts with plain diffusers.
+@dataclass(frozen=True)
+class Judges:
+    """Who finds the things, and among which."""
 
-    Args:
-        checkpoint: Folder in diffusers' layout.
-        steps: Of denoising.
-        guidance: Scale of classifier-free guidance.
-    """
-
-    def __init__(self, checkpoint: Path, steps: int = STEPS, guidance: float = GUIDANCE) -> None:
-        from diffusers import StableDiffusionPipeline
-
-        self._pipeline: Any = StableDiffusionPipeline.from_pretrained(checkpoint, safety_checker=None)
-        self._pipeline.set_progress_bar_config(disable=True)
-        self._steps, self._guidance = steps, guidance
-        self.control: Any = _open_control(self._pipeline, checkpoint / CONTROL_FOLDER)
-
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[PIL.Image.Image]:
-        """Return one picture for each prompt and seed."""
-        pictures = []
-        for start in range(0, len(prompts), _BATCH):
-            chosen = list(prompts[start : start + _BATCH])
-            generators = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + _BATCH]]
-            found = self._pipeline(
-                chosen, num_inference_steps=self._steps, guidance_scale=self._guidance, generator=generators
-            )
-            pictures.extend(found.images)
-        return pictures
-
-    def paint_along(
-        self, edges: Sequence[PIL.Image.Image], prompts: Sequence[str], seeds: Sequence[int]
-    ) -> list[PIL.Image.Image]:
-        """Return one picture for each map of edges, prompt and seed."""
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        found = self.control(
-            list(prompts),
-            image=list(edges),
-            num_inference_steps=self._steps,
-            guidance_scale=self._guidance,
-            generator=generators,
-        )
-        return found.images
-
-
-def _open_control(pipeline: Any, folder: Path) -> Any | None:
-    """Return the pipeline with the checkpoint's ControlNet, or None if it has none."""
-    from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
-
-    if not folder.is_dir():
-        return None
-    network = ControlNetModel.from_pretrained(folder)
-    painter = StableDiffusionControlNetPipeline(
-        **pipeline.components, controlnet=network, requires_safety_checker=False
-    )
-    painter.set_progress_bar_config(disable=True)
-    return painter
-
-
-class Judge:
-    """The starter's image-text encoder: ranks the right thing among others.
-
-    Args:
-        names: All things that may be candidates.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        from sensorium import CLIP
-
-        self._clip = CLIP("conse-starter")
-        self._names = list(names)
-        self._texts = self._clip.encode_text([phrases.with_article(name) for name in self._names])
-
-    def encode(self, pictures: Sequence[PIL.Image.Image]) -> torch.Tensor:
-        """Return rows of length 1."""
-        return self._clip.encode_image(list(pictures))
-
-    def rank(self, rows: torch.Tensor, concepts: Sequence[str], seed: int) -> list[int]:
-        """Return the place, from 0, of each picture's thing among itself and 19 others drawn by the seed."""
-        chance = random.Random(f"candidates {seed}")
-        places = []
-        for row, concept in zip(rows, concepts, strict=True):
-            others = [index for index, name in enumerate(self._names) if name != concept]
-            chosen = chance.sample(others, min(CANDIDATES - 1, len(others)))
-            cosines = self._texts[[self._names.index(concept), *chosen]] @ row
-            places.append(int((cosines[1:] > cosines[0]).sum()))
-        return places
+    contest: Contest
+    by_drawings: PictureJudge
+    by_names: TextJudge
 
 
 def main() -> None:
@@ -140,229 +56,125 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    os.environ["SENSORIUM_THREADS"] = str(arguments.threads)  # the judge would take all there are
+    os.environ["SENSORIUM_THREADS"] = str(arguments.threads)  # the judges would take all there are
     settings, pictures = read_settings(arguments.settings), Pictures(arguments.data)
-    judge = Judge(sorted({picture.name for picture in pictures.manifest.pictures}))
-    report = evaluate(settings, pictures, Painter(arguments.checkpoint), judge, arguments.out)
+    painter = Painter(arguments.checkpoint)
+    report = evaluate(settings, pictures, painter, starter_judges(settings, pictures), arguments.out)
     print(json.dumps(report, indent=1))
     raise SystemExit(0 if report["earns its place"] else 1)
 
 
-def evaluate(settings: Settings, pictures: Pictures, painter: Any, judge: Any, out: Path) -> dict[str, Any]:
+def starter_judges(settings: Settings, pictures: Pictures) -> Judges:
+    """Return the judges with the starter's networks."""
+    shown = pictures.manifest.pictures
+    contest = Contest([picture.name for picture in shown], settings.seed)
+    drawings = [real_pictures.drawn(index, settings, pictures) for index in range(len(shown))]
+    usual = random.Random(f"drawings {settings.seed}").sample(drawings, min(_CALIBRATION, len(drawings)))
+    return Judges(
+        contest,
+        PictureJudge(
+            contest,
+            judges.starter_shapes(),
+            drawings,
+            [picture.name for picture in shown],
+            [picture.style for picture in shown],
+        ),
+        judges.starter_text_judge(contest, usual),
+    )
+
+
+def evaluate(settings: Settings, pictures: Pictures, painter: Any, judged_by: Judges, out: Path) -> dict[str, Any]:
     """Paint, measure, write everything into ``out``, and return the report.
 
     Args:
         settings: Of the scale.
         pictures: Its data set.
         painter: A `Painter`.
-        judge: A `Judge`.
+        judged_by: Finds the things.
         out: A folder.
     """
     out.mkdir(parents=True, exist_ok=True)
     prompts = judged_prompts(pictures.manifest, settings)
     painted = painter.paint([prompt.text for prompt in prompts], list(range(len(prompts))))
-    rows = judge.encode(painted)
-    report: dict[str, Any] = {"groups": {}, "candidates": CANDIDATES, "chance top-5": BEST / CANDIDATES}
-    for group in (SEEN, STYLE, COLOUR, CONCEPT):
-        numbers = [number for number, prompt in enumerate(prompts) if prompt.group == group]
-        if not numbers:
-            continue
-        shown = [prompts[number] for number in numbers]
-        report["groups"][group] = {
-            "prompts": len(numbers),
-            **_ranked(judge.rank(rows[numbers], [prompt.concept for prompt in shown], settings.seed)),
-            "the pictures themselves": _ceiling(shown, settings, pictures, judge),
-        }
-        sheet = out / f"{group.replace(' ', '-')}.png"
-        texts = [f"{prompt.text} (seed {number})" for number, prompt in zip(numbers, shown, strict=True)]
-        contact_sheet.write(sheet, [painted[number] for number in numbers], texts)
-    report["style"] = _style(prompts, painted, settings, pictures)
-    report["colour"] = _colour(settings, pictures, painter, out)
-    report["copying"] = _copying(prompts, painted, rows, settings, pictures, judge)
-    report["same seed, same picture"] = _is_repeatable(painter, prompts[:_SEED_PROMPTS], painted)
+    copying, nearest = checks.copying(prompts, painted, settings, pictures)
+    _write_sheets(prompts, painted, nearest, out)
+    report: dict[str, Any] = {
+        "candidates": judged_by.contest.candidates,
+        "chance": judged_by.contest.chance,
+        "groups": _groups(prompts, painted, settings, pictures, judged_by),
+        "style": checks.style(prompts, painted, settings, pictures),
+        "colour": checks.colour(prompts, painted, settings, pictures, painter, out),
+        "copying": copying,
+        "same seed, same picture": checks.is_repeatable(painter, [prompt.text for prompt in prompts[:_SEED_PROMPTS]]),
+    }
     if painter.control is not None:
-        report["control"] = _control(settings, pictures, painter, out)
-    report["earns its place"] = earns_its_place(report)
+        report["control"] = checks.control(settings, pictures, painter, out)
+    report["conditions"] = verdict.conditions(report, f"top-{judged_by.contest.best}")
+    report["earns its place"] = all(report["conditions"].values())
     (out / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
 
 
-def earns_its_place(report: dict[str, Any]) -> bool:
-    """Return whether all that can be measured holds; that most subjects are recognisable is for people to see."""
-    groups = report["groups"]
-    held_out = [groups[group] for group in (STYLE, COLOUR) if group in groups]
-    count = sum(group["prompts"] for group in held_out)
-    right = sum(group["top-5"] * group["prompts"] for group in held_out)
-    return bool(
-        measures.clearly_above(groups[SEEN]["top-5"], BEST / CANDIDATES, groups[SEEN]["prompts"])
-        and count
-        and measures.clearly_above(right / count, BEST / CANDIDATES, count)
-        and measures.clearly_above(report["style"]["right"], report["style"]["chance"], report["style"]["pictures"])
-        and measures.clearly_above(report["colour"]["right"], report["colour"]["chance"], report["colour"]["pictures"])
-        and report["copying"]["copies of held-out prompts"] < 0.1
-        and report["same seed, same picture"]
-        and ("control" not in report or measures.clearly_above(report["control"]["followed"], 0.5, _CONTROLLED))
-    )
-
-
-def _ranked(places: Sequence[int]) -> dict[str, float]:
-    return {
-        "top-1": round(sum(place == 0 for place in places) / len(places), 3),
-        "top-5": round(sum(place < BEST for place in places) / len(places), 3),
-    }
-
-
-def _ceiling(prompts: Sequence[JudgedPrompt], settings: Settings, pictures: Pictures, judge: Any) -> dict[str, float]:
-    """Return how well the judge does on the real pictures of the same things."""
-    shown = [(prompt, index) for prompt in prompts if (index := _picture_of(prompt, pictures)) is not None]
-    real = [_real(index, settings, pictures, prompt.colour) for prompt, index in shown]
-    return _ranked(judge.rank(judge.encode(real), [prompt.concept for prompt, _ in shown], settings.seed))
-
-
-def _picture_of(prompt: JudgedPrompt, pictures: Pictures) -> int | None:
-    for index, picture in enumerate(pictures.manifest.pictures):
-        fits = picture.name == prompt.concept and prompt.style in ("", picture.style)
-        if fits and (not prompt.colour or picture.hue is not None):
-            return index
-    return None
-
-
-def _real(index: int, settings: Settings, pictures: Pictures, colour: str = "", mirrored: bool = False) -> Any:
-    placed = Placed(index, 0.5, 0.5, phrases.SIZES[""], colour, mirrored)
-    scene = Scene("plain", (placed,), "white", ("",))
-    return PIL.Image.fromarray(render(scene, pictures, settings.data.side))
-
-
-def _style(
-    prompts: Sequence[JudgedPrompt], painted: Sequence[PIL.Image.Image], settings: Settings, pictures: Pictures
-) -> dict[str, Any]:
-    """Return how often a picture is nearest to the real one of its own style among those of the same thing."""
-    of_concept: dict[str, list[int]] = defaultdict(list)
-    for index, picture in enumerate(pictures.manifest.pictures):
-        of_concept[picture.name].append(index)
-    right: dict[str, list[bool]] = defaultdict(list)
-    chances = []
-    for prompt, image in zip(prompts, painted, strict=True):
-        if not prompt.style:
-            continue
-        row = measures.small(image)
-        distances = {
-            index: min(
-                float(np.linalg.norm(row - measures.small(_real(index, settings, pictures, mirrored=mirrored))))
-                for mirrored in (False, True)
-            )
-            for index in of_concept[prompt.concept]
-        }
-        best = min(distances, key=lambda index: distances[index])
-        right[prompt.group].append(pictures.manifest.pictures[best].style == prompt.style)
-        chances.append(1 / len(distances))
-    both = [value for values in right.values() for value in values]
-    return {
-        "pictures": len(both),
-        "right": round(sum(both) / max(1, len(both)), 3),
-        "chance": round(sum(chances) / max(1, len(chances)), 3),
-        **{group: round(sum(values) / len(values), 3) for group, values in right.items()},
-    }
-
-
-def _colour(settings: Settings, pictures: Pictures, painter: Any, out: Path) -> dict[str, Any]:
-    """Paint things in all colours and return how often the main colour of the picture is the one asked for."""
-    drawn = sorted(
-        {
-            item.name
-            for index, item in enumerate(pictures.manifest.pictures)
-            if item.hue is not None and not pictures.manifest.is_hidden(index)
-        }
-    )
-    chosen = random.Random(f"colours {settings.seed}").sample(drawn, min(8, len(drawn)))
-    asked = [(name, colour) for name in chosen for colour in phrases.HUES]
-    texts = [phrases.with_article(f"{colour} {name}") for name, colour in asked]
-    painted = painter.paint(texts, [0] * len(texts))
-    contact_sheet.write(out / "colours.png", painted, [f"{text} (seed 0)" for text in texts], columns=len(phrases.HUES))
-    found = [measures.main_colour(image) == colour for image, (_, colour) in zip(painted, asked, strict=True)]
-    hidden = set(pictures.manifest.hidden_colour_pairs)
-    held_out = [value for value, pair in zip(found, asked, strict=True) if pair in hidden]
-    return {
-        "pictures": len(found),
-        "right": round(sum(found) / max(1, len(found)), 3),
-        "chance": round(1 / len(phrases.HUES), 3),
-        "held-out pairs": len(held_out),
-        "held-out right": round(sum(held_out) / max(1, len(held_out)), 3),
-    }
-
-
-def _control(settings: Settings, pictures: Pictures, painter: Any, out: Path) -> dict[str, Any]:
-    """Paint along the edges of real pictures; return how often a picture has its own edges rather than another's."""
-    visible = [index for index in range(len(pictures.manifest.pictures)) if not pictures.manifest.is_hidden(index)]
-    chosen = random.Random(f"control {settings.seed}").sample(visible, _CONTROLLED)
-    asked = [canny(np.asarray(_real(index, settings, pictures))) for index in chosen]
-    maps = [PIL.Image.fromarray(edges).convert("RGB") for edges in asked]
-    texts = [phrases.with_article(pictures.manifest.pictures[index].name) for index in chosen]
-    painted = painter.paint_along(maps, texts, list(range(_CONTROLLED)))
-    found = [canny(np.asarray(image)) for image in painted]
-    own = [measures.covered(edges, image) for edges, image in zip(asked, found, strict=True)]
-    others = [measures.covered(asked[number - 1], image) for number, image in enumerate(found)]
-    both = [image for pair in zip(maps, painted, strict=True) for image in pair]
-    contact_sheet.write(out / "control.png", both, [text for name in texts for text in ("edges", name)])
-    return {
-        "followed": sum(mine > other for mine, other in zip(own, others, strict=True)) / _CONTROLLED,
-        "own edges covered": round(float(np.median(own)), 3),
-        "another's edges covered": round(float(np.median(others)), 3),
-    }
-
-
-def _copying(
+def _groups(
     prompts: Sequence[JudgedPrompt],
     painted: Sequence[PIL.Image.Image],
-    rows: torch.Tensor,
     settings: Settings,
     pictures: Pictures,
-    judge: Any,
+    judged_by: Judges,
 ) -> dict[str, Any]:
-    """Return how far each picture is from the nearest training picture, in pixels and as the judge sees it."""
-    scenes = training_scenes(pictures.manifest, settings.data, settings.seed)
+    """Return by group how often both judges find the things: as painted, in real pictures, and in blurred ones.
 
-    def training() -> Iterator[PIL.Image.Image]:
-        return (PIL.Image.fromarray(render(scene, pictures, settings.data.side)) for scene in scenes)
-
-    distances, _ = measures.nearest(
-        np.stack([measures.small(image) for image in painted]), measures.in_chunks(training())
-    )
-    hidden = [index for index in range(len(pictures.manifest.pictures)) if pictures.manifest.is_hidden(index)]
-    visible = [index for index in range(len(pictures.manifest.pictures)) if index not in hidden]
-    known = judge.encode([_real(index, settings, pictures) for index in visible])
-    cosines = (rows @ known.T).max(1).values.numpy()
-    held_out = np.array([prompt.group != SEEN for prompt in prompts])
-    real = np.stack([measures.small(_real(index, settings, pictures)) for index in hidden])
-    between, _ = measures.nearest(real, measures.in_chunks(training()))
-    return {
-        "pixel distance of seen prompts": _quartiles(distances[~held_out]),
-        "pixel distance of held-out prompts": _quartiles(distances[held_out]),
-        "pixel distance of real held-out pictures": _quartiles(between),
-        "judge's cosine of seen prompts": _quartiles(cosines[~held_out]),
-        "judge's cosine of held-out prompts": _quartiles(cosines[held_out]),
-        "copies of seen prompts": round(float((distances[~held_out] < _COPY_DISTANCE).mean()), 3),
-        "copies of held-out prompts": round(float((distances[held_out] < _COPY_DISTANCE).mean()), 3),
-        "pixel distances": {
-            f"{prompt.text} ({number})": round(float(distances[number]), 4) for number, prompt in enumerate(prompts)
-        },
-    }
-
-
-def _quartiles(values: np.ndarray) -> list[float]:
-    return [round(float(value), 4) for value in np.quantile(values, [0.25, 0.5, 0.75])]
-
-
-def _is_repeatable(painter: Any, prompts: Sequence[JudgedPrompt], painted: Sequence[PIL.Image.Image]) -> bool:
-    """Return whether a seed gives the same picture again, and another seed another one.
-
-    A batch of another size may round differently, so each is painted twice alone.
+    Real pictures are compared with drawings of other styles than their own, blurred ones with all, as painted ones are.
     """
-    for number, prompt in enumerate(prompts):
-        first, again, other = (painter.paint([prompt.text], [seed])[0].tobytes() for seed in (number, number, 10**6))
-        if first != again or first == other or not painted[number].size:
-            return False
-    return True
+    manifest = pictures.manifest
+    styles = [manifest.pictures[real_pictures.number_of(prompt, manifest)].style for prompt in prompts]
+    real = [real_pictures.of_prompt(prompt, settings, pictures) for prompt in prompts]
+    drawings, names = judged_by.by_drawings, judged_by.by_names
+    places = {
+        verdict.SHAPES: {
+            verdict.PAINTED: drawings.places(painted, prompts),
+            verdict.REAL: drawings.places(real, prompts, styles),
+            **{
+                verdict.blurred(pixels): drawings.places(
+                    [real_pictures.blurred(image, pixels) for image in real], prompts
+                )
+                for pixels in BLURS
+            },
+        },
+        verdict.NAMES: {verdict.PAINTED: names.places(painted, prompts), verdict.REAL: names.places(real, prompts)},
+    }
+    groups: dict[str, Any] = {}
+    for group in (SEEN, STYLE, COLOUR, CONCEPT):
+        numbers = [number for number, prompt in enumerate(prompts) if prompt.group == group]
+        if numbers:
+            groups[group] = {
+                "prompts": len(numbers),
+                **{
+                    judge: {
+                        whose: judged_by.contest.shares([found[number] for number in numbers])
+                        for whose, found in rows.items()
+                    }
+                    for judge, rows in places.items()
+                },
+            }
+    return groups
+
+
+def _write_sheets(
+    prompts: Sequence[JudgedPrompt],
+    painted: Sequence[PIL.Image.Image],
+    nearest: Sequence[PIL.Image.Image],
+    out: Path,
+) -> None:
+    """Write what was painted for seen and for held-out prompts, and the latter beside the nearest training picture."""
+    seen = [number for number, prompt in enumerate(prompts) if prompt.group == SEEN]
+    held_out = [number for number, prompt in enumerate(prompts) if prompt.group != SEEN]
+    for name, numbers in (("seen", seen), ("held-out", held_out)):
+        texts = [f"{prompts[number].text} (seed {number})" for number in numbers]
+        contact_sheet.write(out / f"{name}.webp", [painted[number] for number in numbers], texts)
+    both = [image for number in held_out for image in (painted[number], nearest[number])]
+    texts = [text for number in held_out for text in (f"{prompts[number].text} (seed {number})", "nearest in training")]
+    contact_sheet.write(out / "held-out-nearest.webp", both, texts)
 
 
 if __name__ == "__main__":

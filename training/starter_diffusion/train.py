@@ -40,11 +40,16 @@ def main() -> None:
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, or auto (the default)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor")
+    parser.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="on a processor too: faster where it multiplies bfloat16 (lscpu says so)",
+    )
     parser.add_argument("--results", type=Path, help="write the weights here, in files of at most 16 MiB")
     arguments = parser.parse_args()
     settings, pictures = read_settings(arguments.settings), Pictures(arguments.data)
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    device = Device(arguments.device, arguments.threads)
+    device = Device(arguments.device, arguments.threads, arguments.bfloat16)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: STOP.set())
     begun = time.monotonic()

@@ -25,6 +25,7 @@ from sensorium.cli.painting import (
     Seed,
     Width,
     lora_pairs,
+    painter_of,
     picture_files,
     refuse_others,
     save_again,
@@ -237,7 +238,7 @@ def _paint_again(
     settings = read_settings(source)
     kinds = [table["control"] for table in (settings.options or {}).get("controls", ())]
     (file,) = picture_files(output, 1)
-    generating["model"] = generating["model"] or settings.model
+    generating["model"] = generating["model"] or painter_of(settings)
     with ControlNetGenerator(**generating) as generator:
         made = generator.paint_again(
             settings,

@@ -23,6 +23,9 @@ from sensorium.models.device import hardware_class
 _MUCH = 2_000_000_000
 """From how many bytes on a person is asked first."""
 
+_ANY_TASK = "any task"
+"""Stands for the task of a checkpoint that the catalog doesn't know."""
+
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME", help="Names of checkpoints.", autocompletion=complete_models)
 ]
@@ -97,7 +100,7 @@ def info(names: Names, as_json: AsJson = False) -> None:
     with Call(as_json=as_json) as call:
         for item in call.inputs([Input(name) for name in names]):
             with call.attempt(item):
-                card = _card(_find(item.name))
+                card = _card(_described(_find(item.name)))
                 call.show(None, card, _card_text(card))
 
 
@@ -181,7 +184,34 @@ def _find(name: str) -> Checkpoint:
     for entry in catalog.entries():
         if name in (entry.name, entry.repository, *entry.aliases):
             return entry
-    return catalog.resolve(name, task="any task")
+    return catalog.resolve(name, task=_ANY_TASK)
+
+
+def _described(entry: Checkpoint) -> Checkpoint:
+    """Return a checkpoint that the catalog doesn't know with what its own files tell: its family and its tasks."""
+    from dataclasses import replace
+
+    from sensorium.models import catalog, store
+    from sensorium.suitability import tasks_for
+
+    if entry.task != _ANY_TASK:
+        return entry
+    folder = None
+    family = entry.family
+    if not family:
+        if not store.is_present(entry):
+            unknown = "Not in the catalog, and not here: once it is pulled, its files tell what it is."
+            return replace(entry, task="", description=unknown)
+        folder = store.locate(entry)
+        family = catalog.family_of(folder)
+    tasks = tasks_for(entry, folder)
+    return replace(
+        entry,
+        task=tasks[0] if tasks else "",
+        also_for=tasks[1:],
+        family=family,
+        description="" if tasks else "Nothing here uses checkpoints of this family.",
+    )
 
 
 def _expand(name: str) -> list[Checkpoint]:
@@ -233,7 +263,8 @@ def _card_text(card: dict[str, Any]) -> str:
     carrier = "sensorium" if any(file["carried"] for file in card["files"]) else ""
     parcels = sorted({part["package"] for file in card["files"] for part in file["parts"]})
     rows = [
-        ("task", ", ".join([card["task"], *card["also_for"]])),
+        ("task", ", ".join(filter(None, [card["task"], *card["also_for"]]))),
+        ("family", card["family"]),
         ("description", card["description"]),
         ("limits", card["limits"]),
         ("licence", card["licence"]),

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sensorium.image_generation.text_to_image import GeneratedImage, GeneratedImages, PictureSettings
     from sensorium.media.image import ImageSource
 
+_FOR_VARIATIONS = (
+    *("like", "prompt", "prompt_weight", "style", "output", "num_images", "steps", "guidance_scale"),
+    *("width", "height", "seed", "model", "device", "dtype"),
+)
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
@@ -65,6 +69,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "sensorium imagine 'a cartoon of a red car' -o car.png",
             "sensorium imagine 'a cat' --num-images 2 --seed 42 --scheduler unipc --steps 25 -o cat.png",
+            "sensorium imagine --like scene.jpg --model kandinsky-2-2 --num-images 2 -o variation.png",
             "sensorium imagine --again painted.png -o same.png",
         ),
     )(imagine)
@@ -93,6 +98,16 @@ def imagine(
     lora: Lora = None,
     style: Style = None,
     safety: Safety = "flag",
+    like: Annotated[
+        Text,
+        typer.Option(
+            "--like", metavar="PICTURE", help="Paint what a picture shows, otherwise (Kandinsky); - is standard input."
+        ),
+    ] = None,
+    prompt_weight: Annotated[
+        Number,
+        typer.Option("--prompt-weight", metavar="NUMBER", help="With --like: the share of the prompt, 0 to 1 (0.5)."),
+    ] = None,
     again: Annotated[
         Text, typer.Option("--again", metavar="PICTURE", help="Make a picture again, by what its file says.")
     ] = None,
@@ -107,7 +122,7 @@ def imagine(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Paint pictures from words. Each file says how it was made, so that it can be made again."""
+    """Paint pictures from words, or from what a picture shows. Each file says how it was made, to make it again."""
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
         if again is not None:
             if prompt is not None:
@@ -115,6 +130,24 @@ def imagine(
             refuse_others(context, "--again", ("again", "output", "image", "mask", "lora", "model", "device", "dtype"))
             _paint_again(call, again, output, image, mask, lora_pairs(lora), model, device, dtype)
             return
+        if like is not None:
+            refuse_others(context, "--like", _FOR_VARIATIONS)
+            if prompt is None and (prompt_weight is not None or style is not None):
+                raise InputError("--prompt-weight and --style are about a prompt, and there is none", "Add the prompt")
+            options = {
+                "num_images": num_images,
+                "prompt": "" if prompt is None else _styled(prompt, style),
+                "prompt_weight": 0.5 if prompt_weight is None else prompt_weight,
+                "steps": steps,
+                "guidance_scale": guidance_scale,
+                "width": width,
+                "height": height,
+                "seed": seed,
+            }
+            _vary(call, like, output, model, device, dtype, options)
+            return
+        if prompt_weight is not None:
+            raise InputError("--prompt-weight goes with --like only", "Leave it out")
         if prompt is None:
             raise InputError("There is no prompt", "Say what to paint: sensorium imagine 'a lighthouse at dusk'")
         if image is not None or mask is not None:
@@ -202,6 +235,21 @@ def edit(
         show_notes(call, pictures)
 
 
+def _vary(
+    call: Call, like: str, output: str, model: str | None, device: str, dtype: str, options: dict[str, Any]
+) -> None:
+    from sensorium.image_generation.text_to_image import TextToImage
+
+    if model is None:
+        raise InputError("--like needs a checkpoint that makes variations", "Name one: --model kandinsky-2-2")
+    save = saving_pictures(call, picture_files(output, options["num_images"]))
+    painter = TextToImage(model, device=device, dtype=dtype)
+    pictures = painter.variations(Input(like).source, **options, progress=call.progress, cancel=cancel)
+    for picture in pictures:
+        save(picture)
+    show_notes(call, pictures)
+
+
 def _paint_again(
     call: Call,
     again: str,
@@ -218,11 +266,36 @@ def _paint_again(
     source = Input(again).source
     settings = read_settings(source)
     file = picture_files(output, 1)[0]
-    text_to_image = TextToImage(model or settings.model, device=device, dtype=dtype)
+    text_to_image = TextToImage(model or painter_of(settings), device=device, dtype=dtype)
     made = text_to_image.paint_again(
         settings, init_image=image, mask_image=mask, lora=lora, progress=call.progress, cancel=cancel
     )
     save_again(call, made, file, source, settings)
+
+
+def painter_of(settings: PictureSettings) -> str:
+    """Return the checkpoint that a picture says it was painted by, if that may be used without asking.
+
+    The picture may come from anybody, and must not decide what is downloaded, or whom the user's key is sent to.
+
+    Raises:
+        InputError: It names a checkpoint that is neither in the catalog nor on this machine, or one behind a server.
+    """
+    from sensorium.models import catalog, store
+    from sensorium.models.catalog import ENDPOINT
+
+    name = settings.model
+    if name.startswith(ENDPOINT):
+        where = "a model behind a server"
+    else:
+        checkpoint = catalog.resolve(name, task="text-to-image")
+        if checkpoint in catalog.entries() or store.is_present(checkpoint):
+            return name
+        where = "neither in the catalog nor on this machine"
+    raise InputError(
+        f"The picture's file says that it was painted by {name!r}, which is {where}",
+        f"If you trust that, name it yourself: --model {name!r}",
+    )
 
 
 def save_again(call: Call, made: GeneratedImage, file: Path, source: ImageSource, settings: PictureSettings) -> None:

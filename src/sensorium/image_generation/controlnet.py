@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
+from sensorium.arguments import checked
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
 from sensorium.image_generation.control_request import Control, read_controls, require_sources
@@ -80,6 +81,7 @@ class ControlNetGenerator:
         InputError: ``annotators`` names an unknown kind.
     """
 
+    @checked
     def __init__(
         self,
         model: str | os.PathLike[str] | None = None,
@@ -100,6 +102,7 @@ class ControlNetGenerator:
         """The name of the base checkpoint."""
         return self._base.model
 
+    @checked
     def generate_with_pose(
         self,
         reference_image: ImageSource,
@@ -117,6 +120,7 @@ class ControlNetGenerator:
         images = self.generate(reference_image, prompt, "openpose", seed=seed, progress=progress, cancel=cancel)
         return images[0], images.control_images[0]
 
+    @checked
     def generate(
         self,
         reference_image: ImageSource | None,
@@ -207,6 +211,7 @@ class ControlNetGenerator:
         reference = None if reference_image is None else read_image(reference_image)
         return self._paint(request, controls, reference, None, progress, cancel, preview)
 
+    @checked
     def paint_again(
         self,
         settings: PictureSettings,

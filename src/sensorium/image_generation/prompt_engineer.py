@@ -10,6 +10,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.image_generation.prompts.variations import PromptVariations, draw_variations, list_variations
 
@@ -41,6 +42,7 @@ class PromptEngineer:
         InputError: The TOML file can't be read or has another layout.
     """
 
+    @checked
     def __init__(
         self, styles: str | os.PathLike[str] | None = None, *, wildcards: str | os.PathLike[str] | None = None
     ) -> None:
@@ -54,6 +56,7 @@ class PromptEngineer:
         if styles is not None:
             self._add(_read_styles(Path(styles)), Path(styles).name)
 
+    @checked
     def build_prompt(
         self,
         subject: str,
@@ -82,6 +85,7 @@ class PromptEngineer:
         parts += [*_phrases(details), *_phrases(lighting), *_phrases(camera), *self.quality_boosters[:2]]
         return ", ".join(parts)
 
+    @checked
     def get_negative_prompt(self, additional: Iterable[str] | str | None = None, style: str | None = None) -> str:
         """Return what the picture should not have, joined by commas.
 
@@ -98,6 +102,7 @@ class PromptEngineer:
         words = [*self.negative_common, *_phrases(of_style), *_phrases(additional)]
         return ", ".join(dict.fromkeys(words))
 
+    @checked
     def variations(self, prompt: str, count: int, seed: int | None = None) -> PromptVariations:
         """Draw prompts from one with choices: ``{red|green} car``, ``{2$$moss|fog|rain}``, ``__colour__``.
 
@@ -117,6 +122,7 @@ class PromptEngineer:
         """
         return draw_variations(prompt, count, seed, wildcards=self._wildcards)
 
+    @checked
     def all_variations(self, prompt: str, *, limit: int = 1000) -> PromptVariations:
         """Return all prompts that one with choices stands for, each once.
 
@@ -129,6 +135,7 @@ class PromptEngineer:
         """
         return list_variations(prompt, limit=limit, wildcards=self._wildcards)
 
+    @checked
     def count_tokens(self, prompt: str, model: str | os.PathLike[str] | None = None) -> PromptLength:
         """Count a prompt's tokens as a checkpoint's own tokenizers do, and tell which words would not be read.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
@@ -49,11 +50,13 @@ class TextToImage(Task[Painter]):
     """``"diffusers"`` stands for every family of AutoPipeline. Others are found by the ``_class_name`` of their
     ``model_index.json``, or by the catalog's family."""
 
+    @checked
     def __init__(
         self, model_id: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
     ) -> None:
         super().__init__(model_id, device=device, dtype=dtype)
 
+    @checked
     def generate(
         self,
         prompt: str,
@@ -121,6 +124,7 @@ class TextToImage(Task[Painter]):
         )
         return self._paint(request, progress, cancel, preview)
 
+    @checked
     def img2img(
         self,
         init_image: ImageSource,
@@ -169,6 +173,7 @@ class TextToImage(Task[Painter]):
         )
         return self._paint(request, progress, cancel, preview)
 
+    @checked
     def inpaint(
         self,
         init_image: ImageSource,
@@ -218,6 +223,7 @@ class TextToImage(Task[Painter]):
         )
         return self._paint(request, progress, cancel, preview)
 
+    @checked
     def variations(
         self,
         image: ImageSource,
@@ -259,6 +265,7 @@ class TextToImage(Task[Painter]):
         )
         return self._vary(request, progress, cancel)
 
+    @checked
     def paint_again(
         self,
         settings: PictureSettings,
@@ -360,6 +367,13 @@ class TextToImage(Task[Painter]):
         family = self.checkpoint.family or catalog.family_of(folder)
         known = family in self.families or not (folder / "model_index.json").is_file()
         return family if known else _DIFFUSERS
+
+    def _opens(self, folder: Path) -> bool:
+        family = self._family(folder)
+        if family != _DIFFUSERS:
+            return super()._opens(folder)
+        pipelines: Any = self._import("sensorium.image_generation.diffusion.pipeline")
+        return bool(pipelines.paints(catalog.family_of(folder)))
 
 
 def _check_same(what: str, expected: str, found: str) -> None:

@@ -16,9 +16,12 @@ from sensorium.language.text_writer import TokenWriter
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import quiet_transformers
+from sensorium.models.thread_safe import loading_weights
 from sensorium.progress import Cancellation
 
 _WEIGHTS = "ctranslate2"
+_SEEDS = (1 << 32) - 1
+"""CTranslate2 takes no larger ones, and draws one itself for the largest of 32 bits."""
 
 
 class CTranslate2LanguageModel(TokenWriter):
@@ -30,15 +33,12 @@ class CTranslate2LanguageModel(TokenWriter):
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint) -> None:
-        import ctranslate2
-
         super().__init__(checkpoint)
         self.tokenizer = ChatTokenizer(folder, checkpoint)
         self.context_window = int(json.loads((folder / "config.json").read_text())["max_position_embeddings"])
         self._lock = threading.Lock()
-        self._generator: Any = ctranslate2.Generator(
-            str(folder / _WEIGHTS), device="cpu", compute_type="int8", intra_threads=devices.thread_count()
-        )
+        self._weights = folder / _WEIGHTS
+        self._generator: Any = self._open()
 
     def write_tokens(
         self, tokens: Sequence[int], sampling: Sampling, *, cancel: Cancellation | None
@@ -48,7 +48,11 @@ class CTranslate2LanguageModel(TokenWriter):
 
         # One generation at a time: the random generator is the process's, and two would share its cores.
         with self._lock:
-            ctranslate2.set_random_seed(sampling.seed)
+            if sampling.temperature:
+                # Its threads read the seed once, when they first draw: the next answer would go on where this one ends.
+                ctranslate2.set_random_seed(sampling.seed % _SEEDS)
+                self._generator = None
+                self._generator = self._open()
             steps = self._generator.generate_tokens(
                 self.tokenizer.names(tokens),
                 max_length=sampling.max_new_tokens,
@@ -62,6 +66,13 @@ class CTranslate2LanguageModel(TokenWriter):
                     if cancel is not None and cancel.is_set():
                         return
                     yield int(step.token_id)
+
+    def _open(self) -> Any:
+        import ctranslate2
+
+        return ctranslate2.Generator(
+            str(self._weights), device="cpu", compute_type="int8", intra_threads=devices.thread_count()
+        )
 
 
 def convert(source: Path, target: Path) -> None:
@@ -80,7 +91,7 @@ def convert(source: Path, target: Path) -> None:
     # The converter collects garbage for each layer; what lived before need not be looked at each time.
     gc.freeze()
     try:
-        with quiet_transformers():
+        with loading_weights, quiet_transformers():
             TransformersConverter(str(source)).convert(str(target / _WEIGHTS), quantization="int8")
             AutoTokenizer.from_pretrained(source).save_pretrained(target)
     finally:

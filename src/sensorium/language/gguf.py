@@ -16,6 +16,7 @@ from sensorium.language.ctranslate2_language_model import CTranslate2LanguageMod
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import quiet_transformers
+from sensorium.models.thread_safe import loading_weights
 
 # What both CTranslate2 and transformers' GGUF reader know.
 _CTRANSLATE2_ARCHITECTURES = {"llama", "mistral", "qwen2", "phi3", "gemma2"}
@@ -77,7 +78,7 @@ def _to_bfloat16(file: Path, target: Path, checkpoint: Checkpoint) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        with quiet_transformers(), _quiet_reader():
+        with loading_weights, quiet_transformers(), _quiet_reader():
             AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(target)
             model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
     except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sensorium.answer import Answer
+from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.conversation import Message, check_conversation
 from sensorium.language.sampling import Sampling
@@ -42,13 +43,18 @@ class LanguageModel(Task[TextWriter]):
 
     def _family(self, folder: Path) -> str:
         family = super()._family(folder)
-        return family if family in self.families else "causal-language-model"
+        if family in self.families:
+            return family
+        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+        return "causal-language-model" if family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else family
 
     @property
     def context_window(self) -> int | None:
         """How many tokens prompt and answer may have together; None where only the model's server knows."""
         return self.backend.context_window
 
+    @checked
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return how many tokens a conversation takes, the chat template's own tokens included.
 
@@ -58,6 +64,7 @@ class LanguageModel(Task[TextWriter]):
         """
         return self.backend.count_tokens(check_conversation(messages))
 
+    @checked
     def generate(
         self,
         prompt: str,
@@ -117,6 +124,7 @@ class LanguageModel(Task[TextWriter]):
         )
         return Answer("".join(pieces).strip(), model=self.model)
 
+    @checked
     def chat(
         self,
         messages: Sequence[Message],
@@ -162,6 +170,7 @@ class LanguageModel(Task[TextWriter]):
         )
         return Answer("".join(pieces).strip(), model=self.model)
 
+    @checked
     def stream(
         self,
         messages: Sequence[Message],
@@ -206,7 +215,7 @@ class LanguageModel(Task[TextWriter]):
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Iterator[str]:
-        _check_sampling(max_new_tokens, temperature, top_p, repetition_penalty)
+        _check_sampling(max_new_tokens, temperature, top_p, repetition_penalty, seed)
         require_language(messages[-1]["content"], self.checkpoint, what="prompt")
         self.load(progress=progress, cancel=cancel)
         backend = self.backend
@@ -226,7 +235,9 @@ class LanguageModel(Task[TextWriter]):
         return _until(written, (stop,) if isinstance(stop, str) else tuple(stop), max_new_tokens, progress, cancel)
 
 
-def _check_sampling(max_new_tokens: int, temperature: float, top_p: float, repetition_penalty: float) -> None:
+def _check_sampling(
+    max_new_tokens: int, temperature: float, top_p: float, repetition_penalty: float, seed: int | None
+) -> None:
     if max_new_tokens < 1:
         raise InputError(f"max_new_tokens is {max_new_tokens}", "Allow at least one token")
     if not 0 <= temperature <= 2:
@@ -235,6 +246,8 @@ def _check_sampling(max_new_tokens: int, temperature: float, top_p: float, repet
         raise InputError(f"top_p is {top_p}, not above 0 and at most 1", "Use 1 to sample from all tokens")
     if not 0 < repetition_penalty <= 10:
         raise InputError(f"The repetition penalty {repetition_penalty} is not above 0 and at most 10", "Use 1 for none")
+    if seed is not None and not 0 <= seed < 1 << 63:
+        raise InputError(f"The seed {seed} is not between 0 and 2^63 - 1", "Use a number such as 42")
 
 
 def _until(

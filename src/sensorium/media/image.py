@@ -8,10 +8,8 @@ import json
 import logging
 import os
 import re
-import threading
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -33,6 +31,7 @@ from sensorium.media.atomic_file import atomic_file
 from sensorium.media.content import image_format
 from sensorium.media.naming import display_name, size_in_words
 from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource, ResolvedMedia, resolve
+from sensorium.quiet_warnings import without_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -160,7 +159,7 @@ def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | N
         try:
             if reader is TiffImageFile:
                 _silence_libtiff()
-            with _without_warnings():
+            with without_warnings():
                 image = reader(file)
             _check_dimensions(image.size, media.name, limits)
             if minimum_side is not None:
@@ -259,7 +258,7 @@ def _to_upright_rgb(image: Image.Image, name: str) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     """Return how the camera was held, as EXIF counts it: 1 is upright, and so is a note that can't be read."""
     try:
-        with _without_warnings():
+        with without_warnings():
             return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # EXIF is a file format of its own, and damaged more often than the picture
         return 1
@@ -328,17 +327,6 @@ def _changes_colours(profile: bytes) -> bool:
     grid = numpy.stack(numpy.meshgrid(levels, levels, levels), axis=-1).reshape(17, -1, 3)
     converted = _convert_colours(Image.fromarray(grid), ImageCms.ImageCmsProfile(io.BytesIO(profile)))
     return bool(numpy.abs(numpy.asarray(converted).astype(int) - grid).max() > 1)
-
-
-_warning_filters = threading.Lock()
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Keep to ourselves what Pillow warns about. Filters belong to the whole process, so one thread at a time."""
-    with _warning_filters, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @cache

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import socket
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,17 @@ _TIMEOUT_SECONDS = 600.0
 _PATIENCE_SECONDS = 0.05
 _TOO_LARGE = 413
 _SERVERS_FAULT = 500
+
+_DEFAULTS = {"temperature": 0.0, "top_p": 1.0, "seed": None, "max_tokens": None}
+"""Fields that some models refuse, and the values that stand for no wish of the caller; None for any value.
+
+OpenAI's newest models take only their own temperature, and newer servers know ``max_tokens`` as
+``max_completion_tokens`` only."""
+
+_refused: dict[Checkpoint, frozenset[str]] = {}
+"""What each model refused before, so that it isn't asked twice each time."""
+
+logger = logging.getLogger("sensorium.models")
 
 
 def model_name(checkpoint: Checkpoint) -> str:
@@ -134,13 +146,8 @@ def _pieces(
 ) -> Iterator[str]:
     import openai
 
-    completions: Any = client.chat.completions
     came, said, ending = False, False, None
-    fields = {"messages": list(turns), "stream": True, **options}
-    if checkpoint.endpoint == OPENAI_ADDRESS and "max_tokens" in fields:
-        # OpenAI's own newer models refuse the field's first name, which is the one that other servers know.
-        fields["max_completion_tokens"] = fields.pop("max_tokens")
-    with completions.create(model=model_name(checkpoint), **fields) as chunks:
+    with _request(client, checkpoint, {"messages": list(turns), "stream": True, **options}) as chunks:
         opened.append(chunks)
         try:
             for chunk in chunks:
@@ -170,6 +177,51 @@ def _pieces(
         raise UnsupportedError(
             f"The server at {checkpoint.endpoint} withheld the answer: its content filter objects", "Ask differently"
         )
+
+
+def _request(client: openai.OpenAI, checkpoint: Checkpoint, fields: dict[str, Any]) -> Any:
+    """Ask for a chat answer; once more without a field that the model refuses and nobody asked for."""
+    import openai
+
+    completions: Any = client.chat.completions
+    while True:
+        asked = _spoken(fields, _refused.get(checkpoint, frozenset()))
+        if checkpoint.endpoint == OPENAI_ADDRESS and "max_tokens" in asked:
+            asked["max_completion_tokens"] = asked.pop("max_tokens")
+        try:
+            return completions.create(model=model_name(checkpoint), **asked)
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            name = _dispensable(error, asked)
+            if not name:
+                raise
+            _refused[checkpoint] = _refused.get(checkpoint, frozenset()) | {name}
+            if name == "temperature":
+                logger.warning(
+                    "The model %r doesn't take the temperature 0, so it was asked without: "
+                    "its answers may differ from one time to the next.",
+                    checkpoint.name,
+                )
+
+
+def _spoken(fields: dict[str, Any], refused: Collection[str]) -> dict[str, Any]:
+    """Return the fields of a request in the way that a model takes them, given what it refused before."""
+    asked = {name: value for name, value in fields.items() if name not in refused or not _is_default(name, fields)}
+    if "max_tokens" in refused and "max_tokens" in fields:
+        asked["max_completion_tokens"] = fields["max_tokens"]
+    return asked
+
+
+def _dispensable(error: openai.APIStatusError, asked: dict[str, Any]) -> str:
+    """Return the field that a server's refusal names, if the request can do without; else ""."""
+    named = error.param or next((name for name in _DEFAULTS if f"'{name}'" in _one_line(error)), "")
+    return named if named in asked and _is_default(named, asked) else ""
+
+
+def _is_default(name: str, fields: dict[str, Any]) -> bool:
+    """Return whether a field says nothing that the caller asked for: leaving it out changes nothing for them."""
+    if name == "seed":  # without a temperature nothing is drawn
+        return not fields.get("temperature")
+    return name in _DEFAULTS and _DEFAULTS[name] in (None, fields.get(name))
 
 
 def _broke_off(checkpoint: Checkpoint) -> ModelUnavailableError:

@@ -12,6 +12,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import Placement
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model
+from sensorium.models.thread_safe import loading_weights
 
 
 def open_placed(
@@ -45,7 +46,8 @@ def open_placed(
             dtype=placement.dtype,
         )
         if placement.offload:
-            _run_layer_by_layer(model, torch.device(placement.device))
+            with loading_weights:
+                _run_layer_by_layer(model, torch.device(placement.device))
     return model, placement
 
 

@@ -13,6 +13,7 @@ from sensorium.errors import ModelUnavailableError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, require_memory
 from sensorium.models.memory import weights_memory
+from sensorium.models.thread_safe import loading_weights, make_thread_safe
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +52,7 @@ def open_model(
     require_memory(device, dtype, weights_memory(folder))
     fits = explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint or another device")
     try:
-        with quiet_transformers(), fits:
+        with loading_weights, quiet_transformers(), fits:
             model, report = model_class.from_pretrained(
                 folder,
                 dtype=dtype,
@@ -72,7 +73,7 @@ def open_model(
 
 
 def open_part(part_class: Any, folder: Path, *, checkpoint: Checkpoint, **options: Any) -> Any:
-    """Load a tokenizer or an image processor of transformers.
+    """Load a tokenizer, a processor or settings of transformers; threads may share what comes back.
 
     Raises:
         ModelUnavailableError: Its files are missing or damaged.
@@ -86,7 +87,7 @@ def open_part(part_class: Any, folder: Path, *, checkpoint: Checkpoint, **option
     if vocabularies and not any((folder / options.get("subfolder", "") / name).is_file() for name in vocabularies):
         # transformers would go on with a tokenizer that knows no words.
         raise _damaged(checkpoint, f"its tokenizer's {' or '.join(sorted(vocabularies))} is missing")
-    return part
+    return make_thread_safe(part)
 
 
 def _vocabulary_files(part: Any) -> set[str]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.media.source import display_name
 from sensorium.models import catalog
@@ -58,6 +59,7 @@ class SearchIndex:
         ModelUnavailableError: There is no such checkpoint.
     """
 
+    @checked
     def __init__(
         self, path: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None, device: str = "auto"
     ) -> None:
@@ -80,6 +82,7 @@ class SearchIndex:
         table = self._open()
         return 0 if table is None else table.count()
 
+    @checked
     def add(
         self,
         paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
@@ -133,6 +136,7 @@ class SearchIndex:
             model=self.model,
         )
 
+    @checked
     def search(
         self,
         text: str | None = None,
@@ -190,6 +194,7 @@ class SearchIndex:
             raise InputError(f"The index {self._name} is empty", "Add pictures or films first")
         return Matches(list(found.values())[:limit], model=table.encoder.name)
 
+    @checked
     def remove(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> int:
         """Drop files, or all files below folders, from the index; the files themselves stay.
 

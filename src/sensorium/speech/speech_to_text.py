@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.phrase_breaks import join_texts
@@ -48,11 +49,13 @@ class SpeechToText(Task["CTranslate2Whisper"]):
     }
     uses_torch = False
 
+    @checked
     def __init__(
         self, model_size: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
     ) -> None:
         super().__init__(model_size, device=device, dtype=dtype)
 
+    @checked
     def transcribe(
         self,
         audio_path: AudioSource,
@@ -101,6 +104,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             model=self.model,
         )
 
+    @checked
     def stream(
         self,
         audio_path: AudioSource,
@@ -122,6 +126,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         run.eager = True
         return (_without_words(segment, word_timestamps) for segment in run.segments())
 
+    @checked
     def transcribe_with_timestamps(
         self,
         audio_path: AudioSource,
@@ -137,6 +142,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             self.stream(audio_path, language, task, word_timestamps=word_timestamps, progress=progress, cancel=cancel)
         )
 
+    @checked
     def generate_srt(
         self,
         audio_path: AudioSource,
@@ -152,6 +158,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             audio_path, output_path, language, task, format="srt", progress=progress, cancel=cancel
         )
 
+    @checked
     def generate_subtitles(
         self,
         audio_path: AudioSource,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import warnings
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from sensorium.models.device import Placement, place, prepare_torch
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.progress import Cancellation
+from sensorium.quiet_warnings import without_warnings
 from sensorium.speech.alphabet import fit_to_alphabet
 from sensorium.speech.components import SPEAKER_ENCODER, VOCODER, component
 from sensorium.speech.speakable_text import split_sentences
@@ -62,6 +63,7 @@ class SpeechT5Voice:
         self._model: Any = open_model(SpeechT5ForTextToSpeech, folder, checkpoint=checkpoint, **where)
         self._vocoder: Any = open_model(SpeechT5HifiGan, vocoder_folder, checkpoint=vocoder, **where)
         self._speaker_encoder: Any = None
+        self._opening = threading.Lock()
         self.sample_rate: int = self._vocoder.config.sampling_rate
         self.longest_sentence: int = min(400, self._model.config.max_text_positions - 2)
         self._alphabet = {" ", *(sign for sign in self._tokenizer.get_vocab() if len(sign) == 1)}
@@ -104,8 +106,9 @@ class SpeechT5Voice:
         """Return the x-vector of a recording, a tensor of shape [1, width]."""
         import torch
 
-        if self._speaker_encoder is None:
-            self._speaker_encoder = _SpeakerEncoder(self._placement)
+        with self._opening:
+            if self._speaker_encoder is None:
+                self._speaker_encoder = _SpeakerEncoder(self._placement)
         vector = self._speaker_encoder.embed(reference.samples)
         width = self._model.config.speaker_embedding_dim
         if vector.shape[-1] != width:
@@ -148,9 +151,8 @@ class _SpeakerEncoder:
         import torch
 
         inputs = self._features(samples, sampling_rate=16_000, return_tensors="pt")
-        with torch.inference_mode(), warnings.catch_warnings():
-            # WavLM's own attention calls torch in a way that torch has come to frown upon.
-            warnings.simplefilter("ignore", UserWarning)
+        # WavLM's own attention calls torch in a way that torch has come to frown upon.
+        with torch.inference_mode(), without_warnings():
             heard = self._model(inputs.input_values.to(self._model.device, self._model.dtype))
         return heard.embeddings.float()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self
 
+from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.audio_writer import require_sound_path
 from sensorium.models import catalog, store
@@ -78,12 +79,14 @@ class TextToSpeech(Task[Voice]):
     uses_torch = False  # The starter's voice does without; the others prepare it themselves.
 
     @classmethod
+    @checked
     def for_cloning(cls, model: str | os.PathLike[str] | None = None, *, device: str = "auto") -> Self:
         """Return a voice that can `clone`: the one that is named, else the catalog's choice for the profile."""
         speaker = cls(model or _cloning_checkpoint(), device=device)
         speaker._cloning = True
         return speaker
 
+    @checked
     def synthesize(
         self,
         text: str,
@@ -127,6 +130,7 @@ class TextToSpeech(Task[Voice]):
         origin = f"voice {self.model}{f' ({Path(voice).name})' if voice else ''}, speed {speed:g}, seed {seed}"
         return self._write(chunks, output_path, origin)
 
+    @checked
     def stream(
         self,
         text: str,
@@ -147,6 +151,7 @@ class TextToSpeech(Task[Voice]):
         speaker = backend.speaker(voice)
         return self._speak(backend, speaker, readable, speed, seed, language, progress, cancel)
 
+    @checked
     def clone(
         self,
         text: str,
@@ -209,12 +214,8 @@ class TextToSpeech(Task[Voice]):
         return self._write(chunks, output_path, f"{origin}; consent stated: {statement}")
 
     def _readable(self, text: str, speed: float, seed: int | None, language: str | None) -> str:
-        if not isinstance(text, str):
-            raise InputError(f"The text to speak is of type {type(text).__name__}", "Give it as a str")
-        if not isinstance(speed, (int, float)) or not MIN_SPEED <= speed <= MAX_SPEED:
+        if not MIN_SPEED <= speed <= MAX_SPEED:
             raise InputError(f"The speed {speed} is out of range", f"Choose from {MIN_SPEED:g} to {MAX_SPEED:g}")
-        if seed is not None and not isinstance(seed, int):
-            raise InputError(f"The seed {seed!r} is no whole number", f"Choose from 0 to {_MOST_SEED - 1}")
         if seed is not None and not 0 <= seed < _MOST_SEED:
             raise InputError(
                 f"The seed {seed} is {'negative' if seed < 0 else 'too large'}", f"Choose from 0 to {_MOST_SEED - 1}"
@@ -272,13 +273,13 @@ class TextToSpeech(Task[Voice]):
         return "cpu"
 
 
-def consent_statement(consent: Any) -> str:
+def consent_statement(consent: str) -> str:
     """Return a statement of consent on one line.
 
     Raises:
         InputError: It states nothing, or it is longer than 500 characters.
     """
-    statement = " ".join(consent.split()) if isinstance(consent, str) else ""
+    statement = " ".join(consent.split())
     remedy = "Say who agreed to it, such as consent='I am the speaker' or consent='Maria Rossi agreed on 3 May 2026'"
     if sum(character.isalpha() for character in statement) < 2:
         raise InputError(

@@ -6,7 +6,6 @@ Wang et al. 2024, Qwen2-VL.
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +59,6 @@ class VideoModel(FrameAnswerer):
         self._videos = VIDEO_PROCESSORS[family_of(folder)](folder, self._window // _SHARE_FOR_FRAMES)
         self._processor.video_processor = self._videos
         self.tells_times = self._videos.tells_times
-        self._preparing = threading.Lock()
 
     def frame_count(self, film: Film, info: VideoInfo) -> int:
         """Return how many frames suit a film and the family."""
@@ -103,7 +101,7 @@ class VideoModel(FrameAnswerer):
         prompt = self.prompt(text)
         start = self._processor.tokenizer.bos_token
         try:
-            with self._preparing, quiet_transformers():
+            with quiet_transformers():
                 return dict(
                     self._processor(
                         text=[prompt],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import TypeIs
 
 from sensorium.answer import Answer
+from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.written_language import require_language
 from sensorium.models import catalog
@@ -78,6 +79,7 @@ class VideoQA(Task[VideoAnswerer]):
         "openai": "sensorium.video.endpoint_frames:EndpointFrames",
     }
 
+    @checked
     def __init__(
         self,
         model: str | os.PathLike[str] | None = None,
@@ -113,6 +115,7 @@ class VideoQA(Task[VideoAnswerer]):
         self._listener: SpeechToText | None = None
         self._embeddings: FilmMemory[FrameEmbeddings] = FilmMemory()
 
+    @checked
     def answer_video_question(
         self,
         video_path: MediaSource,
@@ -146,6 +149,7 @@ class VideoQA(Task[VideoAnswerer]):
         self.load(progress=progress, cancel=cancel)
         return self.backend.answer(film, question.strip(), progress=progress, cancel=cancel)
 
+    @checked
     def describe(
         self,
         video_path: MediaSource,
@@ -174,6 +178,7 @@ class VideoQA(Task[VideoAnswerer]):
         self.load(progress=progress, cancel=cancel)
         return self.backend.describe(film, progress=progress, cancel=cancel)
 
+    @checked
     def moments(
         self,
         video_path: MediaSource,
@@ -197,6 +202,7 @@ class VideoQA(Task[VideoAnswerer]):
             )
         return backend.moments(film, progress=progress, cancel=cancel)
 
+    @checked
     def classify(
         self,
         video_path: MediaSource,
@@ -237,6 +243,7 @@ class VideoQA(Task[VideoAnswerer]):
             )
         return backend.actions(film, top_k=top_k, progress=progress, cancel=cancel)
 
+    @checked
     def search(
         self,
         video_path: MediaSource,
@@ -270,6 +277,7 @@ class VideoQA(Task[VideoAnswerer]):
             self._embedded(film, clip, progress, cancel), clip, text.strip(), limit=limit, cancel=cancel
         )
 
+    @checked
     def moderate(
         self,
         source: MediaSource | ImageSource,
@@ -314,6 +322,7 @@ class VideoQA(Task[VideoAnswerer]):
         embeddings = self._embedded(film, clip, progress, cancel)
         return moderate_frames(embeddings, clip, wanted, picture=False, cancel=cancel)
 
+    @checked
     def subtitles(
         self,
         video_path: MediaSource,

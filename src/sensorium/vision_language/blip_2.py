@@ -64,7 +64,6 @@ class Blip2:
         self._window = int(getattr(config.text_config, "max_position_embeddings", 0) or 0)
         self.batch_size = 8 if self._placement.device == "cpu" else 32
         self._busy = threading.Lock()
-        self._tokenizing = threading.Lock()
 
     def answer(
         self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
@@ -93,7 +92,7 @@ class Blip2:
     def _write(
         self, images: Sequence[PIL.Image.Image], prompts: Sequence[str], longest: int, cancel: Cancellation | None
     ) -> list[Answer]:
-        with self._tokenizing, quiet_transformers():  # tokenizers refuse to be used by two threads at once
+        with quiet_transformers():
             inputs = self._processor(
                 images=list(images), text=list(prompts), padding=len(prompts) > 1, return_tensors="pt"
             )

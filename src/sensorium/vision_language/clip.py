@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
+from sensorium.arguments import checked
 from sensorium.errors import InputError, SensoriumError
 from sensorium.models import device as devices
 from sensorium.models.catalog import current_profile
@@ -97,6 +98,7 @@ class CLIP(Task["DualEncoder"]):
         """Length of an embedding."""
         return self.backend.embedding_size
 
+    @checked
     def encode_image(
         self,
         image: ImageSource | Sequence[ImageSource],
@@ -125,6 +127,7 @@ class CLIP(Task["DualEncoder"]):
             rows[index] = torch.from_numpy(row)
         return rows
 
+    @checked
     def encode_text(
         self,
         text: str | Sequence[str],
@@ -147,6 +150,7 @@ class CLIP(Task["DualEncoder"]):
         """
         return self.backend.encode_texts(_texts(text), progress=progress, cancel=cancel)
 
+    @checked
     def encode_images(
         self,
         sources: Iterable[ImageSource],
@@ -197,6 +201,7 @@ class CLIP(Task["DualEncoder"]):
             yield from _encode_batch(backend, batch)
             report(progress, "encoding images", done + len(batch), total, "images")
 
+    @checked
     def compute_similarity(
         self,
         image: ImageSource | Sequence[ImageSource],
@@ -242,6 +247,7 @@ class CLIP(Task["DualEncoder"]):
         cancel: Cancellation | None = None,
     ) -> Classification: ...
 
+    @checked
     def zero_shot_classification(
         self,
         image: ImageSource | Sequence[ImageSource],
@@ -289,6 +295,7 @@ class CLIP(Task["DualEncoder"]):
         return cosines, self.backend.probabilities(cosines)
 
 
+@checked
 def zero_shot_classification(
     image: ImageSource, candidate_labels: str | Sequence[str], *, model: str | os.PathLike[str] | None = None
 ) -> Classification:

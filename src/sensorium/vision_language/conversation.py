@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.answer import Answer
+from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.language.conversation import Message, check_conversation
 from sensorium.progress import Cancellation, ProgressCallback
@@ -43,6 +44,7 @@ class Conversation:
         ModelUnavailableError: No checkpoint of that name is known.
     """
 
+    @checked
     def __init__(
         self,
         image: ImageSource | Sequence[ImageSource],
@@ -63,6 +65,7 @@ class Conversation:
         """The turns so far, the user's and the assistant's alternating; a copy."""
         return [dict(turn) for turn in self._turns]
 
+    @checked
     def ask(
         self,
         text: str,
@@ -103,6 +106,7 @@ class Conversation:
         self._remember(text, answer)
         return answer
 
+    @checked
     def stream(
         self,
         text: str,
@@ -128,6 +132,7 @@ class Conversation:
         )
         return self._remembering(text, pieces)
 
+    @checked
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the conversation to a JSON file, which appears complete or not at all.
 
@@ -155,6 +160,7 @@ class Conversation:
         return Path(path)
 
     @classmethod
+    @checked
     def load(
         cls,
         path: str | os.PathLike[str],

@@ -86,7 +86,7 @@ class DualEncoder(ABC):
             CancelledError: ``cancel`` was set.
         """
         wanted = list(dict.fromkeys(texts))
-        # One caller at a time: tokenizers refuse to be used by two threads at once.
+        # One caller at a time: they share the memory of texts, and a text met twice is encoded once.
         with self._encoding:
             rows = {text: self._texts[text] for text in wanted if text in self._texts}
             new = [text for text in wanted if text not in rows]

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from sensorium.models.thread_safe import loading_weights
+
 IMAGE_SIZE = 224
 _CROP_FRACTION = 0.875
 _BATCH_NORM_EPSILON = 1e-3
@@ -104,12 +106,13 @@ def load(path: Path) -> EfficientNetLite0:
     Returns:
         The network in evaluation mode, float32, on the CPU, in the form that runs fastest.
     """
-    network = EfficientNetLite0()
     published = torch.load(path, map_location="cpu", weights_only=True)
-    # The published names differ from ours, but both list the layers in the order in which they run.
-    ours = network.state_dict()
-    network.load_state_dict(dict(zip(ours, published.values(), strict=True)))
-    _fold_batch_norms(network.eval())
+    with loading_weights:
+        network = EfficientNetLite0()
+        # The published names differ from ours, but both list the layers in the order in which they run.
+        ours = network.state_dict()
+        network.load_state_dict(dict(zip(ours, published.values(), strict=True)))
+        _fold_batch_norms(network.eval())
     for parameter in network.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

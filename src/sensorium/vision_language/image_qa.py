@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, overload
 
 from sensorium.answer import Answer
+from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
@@ -104,6 +105,7 @@ class ImageQA(Task["ImageAnswerer"]):
         cancel: Cancellation | None = None,
     ) -> Answer: ...
 
+    @checked
     def answer_question(
         self,
         image: ImageSource | Sequence[ImageSource],
@@ -177,6 +179,7 @@ class ImageQA(Task["ImageAnswerer"]):
         cancel: Cancellation | None = None,
     ) -> Answer: ...
 
+    @checked
     def generate_caption(
         self,
         image: ImageSource | Sequence[ImageSource],

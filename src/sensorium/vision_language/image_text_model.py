@@ -67,7 +67,6 @@ class ImageTextModel:
         text_config = self._model.config.get_text_config(decoder=True)
         self.context_window = int(getattr(text_config, "max_position_embeddings", 0) or 0)
         self._busy = threading.Lock()
-        self._tokenizing = threading.Lock()
 
     def generate(
         self,
@@ -144,8 +143,7 @@ class ImageTextModel:
     def count_tokens(self, images: Sequence[PIL.Image.Image], messages: Sequence[Message]) -> int:
         """Return how many tokens a conversation takes, its pictures included."""
         text = self._format.render(len(images), messages)
-        with self._tokenizing:
-            return int(prepare_inputs(self._processor, [images], [text])["input_ids"].shape[1])
+        return int(prepare_inputs(self._processor, [images], [text])["input_ids"].shape[1])
 
     @property
     def config(self) -> Any:
@@ -226,8 +224,7 @@ class ImageTextModel:
             self._format.render(len(pictures), messages)
             for pictures, messages in zip(images, conversations, strict=True)
         ]
-        with self._tokenizing:  # tokenizers refuse to be used by two threads at once
-            inputs = prepare_inputs(self._processor, images, texts)
+        inputs = prepare_inputs(self._processor, images, texts)
         length = int(inputs["attention_mask"].sum(-1).max())
         if self.context_window and length + sampling.max_new_tokens > self.context_window:
             pictures = sum(len(some) for some in images) // len(images)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from sensorium.answer import Answer
+from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.language.conversation import Message, check_conversation
 from sensorium.language.written_language import require_language
@@ -86,6 +87,7 @@ class LLaVA(Task["ImageChatter"]):
     def _family(self, folder: Path) -> str:
         return image_text_family(super()._family(folder), self.families)
 
+    @checked
     def chat(
         self,
         image: ImageSource | Sequence[ImageSource],
@@ -145,6 +147,7 @@ class LLaVA(Task["ImageChatter"]):
             seed=chosen if temperature else None,
         )
 
+    @checked
     def stream(
         self,
         image: ImageSource | Sequence[ImageSource],

@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from sensorium.models.thread_safe import loading_weights
+
 EMBEDDING_SIZE = 384
 MAXIMUM_TOKENS = 254  # it was trained on 256, with the first and the last token
 _BATCH_SIZE = 64
@@ -25,7 +27,8 @@ class SentenceEncoder:
     def __init__(self, folder: Path, device: str) -> None:
         from transformers import BertConfig, BertModel
 
-        model = BertModel(BertConfig.from_json_file(folder / "config.json"))
+        with loading_weights:
+            model = BertModel(BertConfig.from_json_file(folder / "config.json"))
         model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
         self._model: torch.nn.Module = model
         self._model.train(False).to(device)

@@ -156,6 +156,7 @@ def test_shape(painter: TextToImage, cat: PIL.Image.Image) -> None:
     assert painter.generate(PROMPT, steps=1, guidance_scale=1)[0].size == (SIDE, SIDE)
 
 
+@pytest.mark.usefixtures("slow_tokenizers")
 def test_two_threads_at_once(painter: TextToImage) -> None:
     def paint(seed: int) -> bytes:
         return painter.generate(PROMPT, steps=3, seed=seed)[0].tobytes()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_model, open_part
+from sensorium.models.thread_safe import loading_weights
 
 if TYPE_CHECKING:
     import torch
@@ -239,7 +240,7 @@ def _open_diffusers_model(
     from safetensors import SafetensorError
 
     try:
-        with quiet_diffusers():
+        with loading_weights, quiet_diffusers():
             model, report = model_class.from_pretrained(
                 folder,
                 dtype=dtype,

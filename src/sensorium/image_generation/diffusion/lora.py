@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.checkpoint import quiet_diffusers
 from sensorium.models.pretrained import quiet_transformers
+from sensorium.models.thread_safe import loading_weights
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -113,7 +114,7 @@ def applied_loras(pipeline: Any, loras: Sequence[tuple[Path, float]]) -> Iterato
 
 def _load(pipeline: Any, file: Path, name: str) -> None:
     try:
-        with quiet_transformers(), quiet_diffusers():
+        with loading_weights, quiet_transformers(), quiet_diffusers():
             pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=name, local_files_only=True)
         loaded = any(name in adapters for adapters in pipeline.get_list_adapters().values())
     except Exception as error:  # peft and diffusers raise whatever the shapes and names lead them to

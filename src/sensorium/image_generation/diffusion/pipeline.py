@@ -369,18 +369,31 @@ class DiffusionBackend:
         )
 
 
+def paints(class_name: str) -> bool:
+    """Return whether pipelines of that class paint pictures."""
+    return bool(_kinds_of(class_name))
+
+
 def _pipeline_classes(class_name: str, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the pipeline for each kind of painting that a checkpoint is made for."""
+    found = _kinds_of(class_name)
+    if not found:
+        raise UnsupportedError(
+            f"The checkpoint {checkpoint.name!r} can't paint pictures: its family is {class_name!r}",
+            "Choose one that diffusers' AutoPipelineForText2Image knows, such as Stable Diffusion, XL, 3, FLUX or "
+            "PixArt",
+        )
+    return found
+
+
+def _kinds_of(class_name: str) -> dict[str, Any]:
     for kind in (TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING):
         for family, pipeline_class in _PIPELINES[kind].items():
             if pipeline_class.__name__ == class_name:
                 # One that was made for inpainting only (its U-Net also takes a mask) can't do the rest.
                 kinds = _PIPELINES if kind == TEXT_TO_IMAGE else (kind,)
                 return {each: _PIPELINES[each][family] for each in kinds if family in _PIPELINES[each]}
-    raise UnsupportedError(
-        f"The checkpoint {checkpoint.name!r} can't paint pictures: its family is {class_name!r}",
-        "Choose one that diffusers' AutoPipelineForText2Image knows, such as Stable Diffusion, XL, 3, FLUX or PixArt",
-    )
+    return {}
 
 
 def _control_inputs(pipeline: Any, inputs: Mapping[str, Any] | None) -> dict[str, Any]:

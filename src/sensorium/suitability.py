@@ -1,0 +1,61 @@
+"""What a checkpoint is good for: the tasks whose systems open its family."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium.errors import SensoriumError
+
+if TYPE_CHECKING:
+    from sensorium.models.catalog import Checkpoint
+
+_SYSTEMS = (
+    "sensorium.vision_language.clip:CLIP",
+    "sensorium.vision_language.image_qa:ImageQA",
+    "sensorium.vision_language.llava:LLaVA",
+    "sensorium.vision_language.people:PeopleDetector",
+    "sensorium.language.language_model:LanguageModel",
+    "sensorium.speech.speech_to_text:SpeechToText",
+    "sensorium.speech.text_to_speech:TextToSpeech",
+    "sensorium.video.video_qa:VideoQA",
+    "sensorium.video.video_classification:VideoClassifier",
+    "sensorium.image_generation.text_to_image:TextToImage",
+    "sensorium.image_generation.diffusion.control_network:ControlNetwork",
+    "sensorium.image_generation.annotators.depth_estimation:DepthEstimator",
+    "sensorium.image_generation.annotators.segmentation:Segmenter",
+    "sensorium.image_generation.annotators.object_detection:ObjectDetector",
+    "sensorium.image_generation.annotators.pose_estimation:PoseEstimator",
+)
+"""Everything that is a `Task`."""
+
+_WORDS_ALONE = "text-generation"
+"""Of many families, such as Whisper, transformers opens the part that writes alone, too: not what they are made for."""
+
+
+def tasks_for(checkpoint: Checkpoint, folder: Path | None) -> tuple[str, ...]:
+    """Return the tasks that a checkpoint can be used for; nothing is loaded.
+
+    Args:
+        checkpoint: If it names its family, that decides.
+        folder: Else what this folder's ``config.json`` says; None if the checkpoint isn't here.
+    """
+    found = [system.task for system in map(_system, _SYSTEMS) if _opens(system, checkpoint, folder)]
+    if folder is not None and len(found) > 1 and _WORDS_ALONE in found:
+        found.remove(_WORDS_ALONE)
+    return tuple(found)
+
+
+def _system(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _opens(system: Any, checkpoint: Checkpoint, folder: Path | None) -> bool:
+    if checkpoint.family or folder is None:
+        return checkpoint.family in system.families
+    try:
+        return bool(system(folder)._opens(folder))
+    except SensoriumError:  # no config.json, or none that this system reads
+        return False

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import inspect
+import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import sensorium
+from sensorium.arguments import checked
+from sensorium.errors import InputError
+from sensorium.models import store
+
+NO_DEFAULT = {"ControlNetGenerator": "stable-diffusion-v1-5", "TextToImage": "stable-diffusion-2-1"}
+"""Systems that the starter profile may have no checkpoint for, and a catalog name for each."""
+
+
+def public_callables() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Give every public function, constructor and method that takes arguments, with its full name."""
+    for name in sensorium.__all__:
+        item = getattr(sensorium, name)
+        if inspect.isfunction(item):
+            yield name, item
+        if not inspect.isclass(item) or issubclass(item, Exception):
+            continue
+        for method, function in inspect.getmembers(item, inspect.isroutine):
+            if method == "__init__" or not method.startswith("_"):
+                yield f"{name}.{method}", inspect.unwrap(getattr(function, "__func__", function))
+
+
+ARGUMENTS = [
+    pytest.param(name, parameter, id=f"{name}({parameter.name})")
+    for name, function in public_callables()
+    for parameter in inspect.signature(function).parameters.values()
+    if parameter.name not in ("self", "cls")
+]
+
+WRONG = {
+    "str": [5, b"bytes", ["a", "list"]],
+    "int": ["x", 2.5, True],
+    "float": ["hot", True],
+    "bool": ["yes", 1],
+    "str | Sequence[str]": [5, ["cat", 5], {"cat": 1}, (label for label in ("cat", "dog"))],
+    "Sequence[str]": ["cat", 5, ["cat", None]],
+    "Iterable[str] | str": [5, {"cat": 1}],
+    "float | Sequence[float]": ["1", [1.0, "1"]],
+    "Sequence[Message]": ["Hello", [5], [{"role": 5}], {"role": "user", "content": "Hello"}],
+    "ImageSource": [5, ["cat.png"]],
+    "ImageSource | Sequence[ImageSource]": [5, ["cat.png", 5]],
+    "MediaSource": [5, ["film.mp4"]],
+    "str | os.PathLike[str]": [5, b"bytes"],
+    "Mapping[str, str | os.PathLike[str]]": ["canny", {"canny": 5}, {5: "canny"}],
+    "LoraFiles": [5],
+    "ProgressCallback": [5, "print"],
+    "Cancellation": [True, 5],
+    "Limits": [{"max_bytes": 5}],
+}
+"""For annotations, and for each of them with ``| None``, values of other types."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> Path:
+        raise AssertionError("a checkpoint was looked for")
+
+    monkeypatch.setattr(store, "locate", refuse)
+
+
+def bound(name: str, folder: Path) -> Callable[..., Any]:
+    """Return a public function, constructor, or method of a new object."""
+    owner, _, method = name.partition(".")
+    item = getattr(sensorium, owner)
+    if method in ("", "__init__"):
+        return item  # type: ignore[no-any-return]
+    if owner == "SearchIndex":
+        return getattr(item(folder), method)  # type: ignore[no-any-return]
+    if owner == "Conversation":
+        return getattr(item(PIL.Image.new("RGB", (8, 8))), method)  # type: ignore[no-any-return]
+    model = [NO_DEFAULT[owner]] if owner in NO_DEFAULT else []
+    return getattr(item(*model), method)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("name", "parameter"), ARGUMENTS)
+def test_arguments_of_a_wrong_type_are_named_before_anything_is_loaded(
+    name: str, parameter: inspect.Parameter, tmp_path: Path
+) -> None:
+    annotation = parameter.annotation.removesuffix(" | None")
+    wrong = [object(), *WRONG.get(annotation, ())]
+    if annotation == parameter.annotation:
+        wrong.append(None)
+    call = bound(name, tmp_path)
+    for value in wrong:
+        with pytest.raises(InputError, match=rf"The argument {parameter.name} can't be .* Give ") as refusal:
+            call(**{parameter.name: value})
+        assert f"of type {type(value).__name__}" in refusal.value.message
+
+
+def test_nearly_all_annotations_have_wrong_values_of_their_own() -> None:
+    known = [parameter.values[1].annotation.removesuffix(" | None") in WRONG for parameter in ARGUMENTS]
+    assert len(known) > 200
+    assert sum(known) > 0.9 * len(known)
+
+
+@checked
+def everything(
+    text: str = "",
+    whole: int = 1,
+    number: float = 1.0,
+    truth: bool = False,
+    several: float | list[float] | None = None,
+    labels: str | list[str] | None = None,
+    picture: ImageSource | None = None,  # noqa: F821 - a name is all that is needed
+    sound: AudioSource | None = None,  # noqa: F821
+    path: str | os.PathLike[str] | None = None,  # noqa: F821
+    progress: ProgressCallback | None = None,  # noqa: F821
+    cancel: Cancellation | None = None,  # noqa: F821
+    lora: LoraFiles = (),  # noqa: F821
+) -> str:
+    """Say that it was called."""
+    return "called"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"text": np.str_("cat")},
+        {"whole": np.int64(3), "number": np.float32(0.5), "truth": np.bool_(True)},
+        {"number": 2, "several": [1, 0.5]},
+        {"several": np.array([0.5, 1.0])},
+        {"labels": ("cat", "dog")},
+        {"labels": np.array(["cat", "dog"])},
+        {"labels": {"cat", "dog"}},
+        {"labels": {"cat": 1}.keys()},
+        {"picture": PIL.Image.new("L", (8, 8))},
+        {"picture": np.zeros((8, 8, 3), np.uint8)},
+        {"picture": b"bytes", "sound": bytearray(b"bytes")},
+        {"picture": io.BytesIO(b"bytes"), "sound": np.zeros(5, np.float32)},
+        {"picture": Path("cat.png"), "path": Path("cat.png"), "sound": "cat.wav"},
+        {"progress": print, "cancel": threading.Event()},
+        {"lora": "style.safetensors"},
+        {"lora": [(Path("style.safetensors"), 1)]},
+        {"lora": iter([("style.safetensors", 0.5)])},
+        {"labels": None},
+    ],
+)
+def test_what_stands_for_the_named_type_passes(arguments: dict[str, Any]) -> None:
+    assert everything(**arguments) == "called"
+
+
+def test_a_checked_function_keeps_its_signature_and_its_words() -> None:
+    assert everything.__doc__ == "Say that it was called."
+    assert list(inspect.signature(everything).parameters)[:3] == ["text", "whole", "number"]
+
+
+def test_positional_arguments_are_looked_at_too() -> None:
+    with pytest.raises(InputError, match=r"whole can't be 'one', which is of type str\. Give a whole number"):
+        everything("text", "one")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [np.array(5), np.array("cat")])
+def test_an_array_without_a_length_is_no_list(value: Any) -> None:
+    with pytest.raises(InputError, match="The argument labels can't be"):
+        everything(labels=value)
+
+
+def test_a_value_is_shown_in_a_few_words() -> None:
+    with pytest.raises(InputError) as refusal:
+        everything(text=["a very long list"] * 1000)  # type: ignore[arg-type]
+    assert len(str(refusal.value)) < 200
+
+
+def test_a_value_that_cannot_be_shown_is_refused_all_the_same() -> None:
+    class Shy:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    with pytest.raises(InputError, match="The argument text can't be this object, which is of type Shy"):
+        everything(text=Shy())  # type: ignore[arg-type]
