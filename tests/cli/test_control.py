@@ -117,10 +117,16 @@ def test_what_can_not_be(run: Run, photo: Path, arguments: list[str], message: s
 
 
 def test_the_starter_says_what_it_lacks(run: Run, photo: Path) -> None:
-    for arguments, lacking in ((["-c", "depth", "--map-only"], "depth-estimation"), (["a castle"], "image-control")):
-        result = run("control", photo, *arguments)
+    result = run("control", photo, "-c", "depth", "--map-only")
+    assert result.exit_code == 3
+    assert "The profile 'starter' has no checkpoint for depth-estimation" in result.stderr
+    for arguments in ([], ["-c", "openpose"], ["-c", "canny", "-c", "openpose"]):
+        result = run("control", photo, "a castle", *arguments)
         assert result.exit_code == 3
-        assert f"The profile 'starter' has no checkpoint for {lacking}" in result.stderr
+        assert (
+            "There is no ControlNet for 'openpose' that was made for 'painter-starter'. Choose canny" in result.stderr
+        )
+        assert "sensorium models pull sd-controlnet-openpose" in result.stderr
 
 
 def test_painting_under_control(run: Run, standard: None, photo: Path) -> None:

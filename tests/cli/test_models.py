@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
@@ -234,3 +235,23 @@ def test_pull_fetches_what_a_checkpoint_needs_beside_it(
     pulled = documents(run("models", "pull", "sd-controlnet-openpose", "--yes", "--json").stdout)
     assert [document["name"] for document in pulled] == ["sd-controlnet-openpose", "vitpose-base", "rt-detr-r50"]
     assert "vitpose-base, rt-detr-r50" in run("models", "info", "sd-controlnet-openpose").stdout
+
+
+def test_what_comes_with_the_package_is_here_at_once(
+    run: Run, sensorium_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    name = "painter-starter-canny"
+    card = run("models", "info", name).stdout
+    assert re.search(r"package +sensorium", card)
+    assert re.search(r"needs +painter-starter", card)
+    assert re.search(r"here +yes", card)
+    pulled = run("models", "pull", name, "--json")
+    first, base = documents(pulled.stdout)[0], pulled.stderr
+    assert (first["name"], first["fetched"]) == (name, False)
+    assert "'painter-starter' (about 1" in base, "its base needs the parcel of the text encoder"
+    assert (Path(first["folder"]) / "config.json").is_file()
+    removed = run("models", "remove", name)
+    assert re.search(r"removed, \d+ MB freed", removed.stdout)
+    assert not Path(first["folder"]).exists()
+    assert run("models", "remove", name).stdout == f"{name}: nothing to remove\n"

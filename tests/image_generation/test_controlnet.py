@@ -23,7 +23,6 @@ from sensorium.errors import (
     InputError,
     InsufficientMemoryError,
     ModelUnavailableError,
-    SensoriumError,
     UnsupportedError,
 )
 from sensorium.image_generation.control_maps import make_control_map
@@ -589,8 +588,3 @@ def test_hub_ids_open_from_the_hubs_cache(
         [image] = generator.generate(None, PROMPT, "depth", control_image=ramp, steps=1)
     [control] = image.settings.options["controls"]
     assert (control["model"], control["revision"]) == ("someone/tiny-depth", commit)
-
-
-def test_the_starter_says_what_to_do() -> None:
-    with pytest.raises(SensoriumError, match=r"'starter' has no checkpoint for image-control.*stable-diffusion-v1-5"):
-        ControlNetGenerator()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sensorium.errors import InputError, ModelUnavailableError, SensoriumError
+from sensorium.image_generation.control_maps import CONTROL_KINDS
 from sensorium.models import catalog, device
 from sensorium.models.device import HARDWARE
 
@@ -18,16 +19,14 @@ TASK = "speech-to-text"
 
 WITHOUT_STARTER = {
     "depth-estimation",
-    "image-control",
     "image-segmentation",
     "object-detection",
     "speech-component",
-    "text-to-image",
     "video-classification",
 }
 """No package carries weights for these tasks."""
 CHOSEN_BY_NAME = {"image-control", "speech-component"}
-"""Tasks without a default: each kind of control, and each family of voices, names the checkpoint that it needs."""
+"""Tasks without a default beyond the starter: each kind of control and family of voices names what it needs."""
 WITHOUT_LANGUAGE = {
     "depth-estimation",
     "image-segmentation",
@@ -85,6 +84,7 @@ def test_every_entry_can_be_had(entry: catalog.Checkpoint) -> None:
         assert file.size_bytes > 0
         assert not Path(file.path).is_absolute()
         assert ".." not in Path(file.path).parts
+        assert bool(file.parts) + bool(file.carried) <= 1
         for part in file.parts:
             assert re.fullmatch(r"[\w.-]+==[\w.]+", part.package)
     assert len({file.path for file in entry.files}) == len(entry.files)
@@ -94,7 +94,14 @@ def test_every_entry_can_be_had(entry: catalog.Checkpoint) -> None:
         pinned = re.fullmatch(r"[0-9a-f]{40}", entry.revision)
         assert bool(pinned) != (entry.name in UNPINNED), "hub entries are pinned to a commit"
         assert entry.hub_files
-    assert entry.repository or entry.components or entry.installed or any(file.parts for file in entry.files)
+    had = [file.parts or file.carried for file in entry.files]
+    assert entry.repository or entry.components or entry.installed or (had and all(had))
+
+
+def test_every_controlnet_names_its_map_and_its_base() -> None:
+    for entry in catalog.entries("image-control"):
+        assert entry.control in CONTROL_KINDS
+        assert catalog.named(entry.base).task == "text-to-image"
 
 
 def test_no_entry_fetches_pickled_weights_from_the_hub(entry: catalog.Checkpoint) -> None:
@@ -158,10 +165,10 @@ def test_weights_that_do_several_tasks_are_one_entry() -> None:
 
 def test_a_task_without_a_starter_says_what_to_pull() -> None:
     with pytest.raises(ModelUnavailableError) as caught:
-        catalog.resolve(None, task="text-to-image", profile="starter")
+        catalog.resolve(None, task="video-classification", profile="starter")
     assert str(caught.value) == (
-        "The profile 'starter' has no checkpoint for text-to-image. Pull one where there is network: "
-        "'sensorium models pull stable-diffusion-2-1', then use it with --profile standard, or "
+        "The profile 'starter' has no checkpoint for video-classification. Pull one where there is network: "
+        "'sensorium models pull videomae-base-kinetics', then use it with --profile standard, or "
         "SENSORIUM_PROFILE=standard."
     )
     with pytest.raises(ModelUnavailableError, match="Name one with model=…"):

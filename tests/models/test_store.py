@@ -223,7 +223,7 @@ def test_an_unreachable_hub_gives_one_sentence_with_id_size_and_remedy(
     assert "the profile 'starter'" in caught.value.remedy
     assert left_behind(empty_home) == []
     with pytest.raises(ModelUnavailableError) as caught:
-        store.locate(replace(checkpoint, task="text-to-image"))
+        store.locate(replace(checkpoint, task="depth-estimation"))
     assert "starter" not in caught.value.remedy
 
 

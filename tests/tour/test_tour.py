@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from sensorium.errors import InputError
+from sensorium.image_generation.text_to_image import read_settings
 from sensorium.media.audio import read_audio
 from sensorium.media.video import probe_video, sample_frames
+from sensorium.models import catalog
 from sensorium.tour.material import NARRATION
 from sensorium.tour.steps import STEPS
 from sensorium.tour.tour import run_tour
@@ -68,6 +70,17 @@ def test_the_cat_is_a_cat_and_the_coffee_is_found(tour: tuple[Path, str]) -> Non
     assert "flower.jpg" in moment or "film.mp4" in moment
 
 
+def test_painted_pictures_say_how_they_were_made_and_can_be_made_again(tour: tuple[Path, str]) -> None:
+    first, again = (tour[0] / name for name in ("car-2.png", "car-again.png"))
+    assert first.read_bytes() == again.read_bytes()
+    assert "the same picture, pixel for pixel" in _outputs(tour[1], "imagine")[1]
+    for step in STEPS:
+        for name in step.painted:
+            settings = read_settings(tour[0] / name)
+            assert settings.model == catalog.resolve(None, task="text-to-image").name
+            assert settings.prompt in step.arguments or "--again" in step.arguments
+
+
 def test_what_is_spoken_is_written_down_again(tour: tuple[Path, str]) -> None:
     import jiwer
 
@@ -105,7 +118,11 @@ def test_the_page_is_whole_in_a_browser(page: Any) -> None:
     widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
     assert len(widths) >= 8
     assert min(widths) > 50
+    shown = page.inner_text("#image-generation")
+    assert re.search(r"\d+\.\d s a picture", shown)
+    assert "“a cartoon of a red car”, 64 × 64 pixels, seed 7" in shown
     page.click("nav a[href='#models']")
+    assert "painter-starter-canny" in page.inner_text("#models")
     assert "whisper-base" in page.inner_text("#models")
     assert page.complaints == []
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from training.starter_diffusion import autoencoder, control, denoiser, pieces, pipeline
+from training.starter_diffusion import autoencoder, control, denoiser, pieces, pipeline, vocabulary
 from training.starter_diffusion.configuration import read_settings
 from training.starter_diffusion.pictures import Pictures
 from training.starter_diffusion.text_states import TextEncoder, starter_folder
@@ -32,8 +31,7 @@ def export(settings_path: Path, data: Path, folder: Path, checkpoint: Path) -> N
         vae = autoencoder.load(settings, pictures, folder)
         unet, network = denoiser.load(settings, folder), control.load(settings, folder)
     pipeline.export(checkpoint, pipeline.assemble(vae, unet, TextEncoder(starter_folder())), network)
-    vocabulary = {"things": pictures.manifest.vocabulary, "styles": sorted(settings.data.styles)}
-    (checkpoint / "vocabulary.json").write_text(json.dumps(vocabulary, indent=1), encoding="utf-8")
+    vocabulary.write(checkpoint, pictures.manifest, settings)
     for part, size in pipeline.sizes(checkpoint).items():
         print(f"{part}: {size / 1e6:.1f} MB")
 

@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
             "sensorium control scene.jpg 'a bronze statue' -c depth -c canny --weight canny=0.5 --save-map map.png",
             "sensorium control scene.jpg --map-only --control canny -o edges.png",
             "sensorium control scene.jpg --map-only -c canny --set low_threshold=50 -o more-edges.png",
-            "sensorium control 'a castle in the snow' --map canny=edges.png -o castle.png",
+            "sensorium control 'a cartoon of a castle' --map canny=edges.png -o castle.png",
         ),
     )(control)
 

@@ -260,6 +260,7 @@ def _card_text(card: dict[str, Any]) -> str:
     from sensorium.cli.terminal import aligned
 
     sums = [f"{file['path']}  {file['size_bytes']:,} bytes  sha256 {file['sha256']}" for file in card["files"]]
+    carrier = "sensorium" if any(file["carried"] for file in card["files"]) else ""
     parcels = sorted({part["package"] for file in card["files"] for part in file["parts"]})
     rows = [
         ("task", ", ".join(filter(None, [card["task"], *card["also_for"]]))),
@@ -276,7 +277,7 @@ def _card_text(card: dict[str, Any]) -> str:
         ("needs", ", ".join(card["companions"])),
         ("size", size(card["size_bytes"])),
         ("memory", size(card["memory_bytes"])),
-        ("package", card["installed"]),
+        ("package", card["installed"] or carrier),
         ("parcels", ", ".join(parcels)),
         ("hub", " ".join(filter(None, (card["repository"], card["revision"])))),
         ("files", ""),

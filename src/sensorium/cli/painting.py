@@ -67,8 +67,8 @@ def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel=panel,
         epilog=examples(
-            "sensorium imagine 'a lighthouse at dusk, oil painting' -o lighthouse.png",
-            "sensorium imagine 'a cat' --num-images 2 --seed 42 --scheduler dpm++-2m-karras --steps 25 -o cat.png",
+            "sensorium imagine 'a cartoon of a red car' -o car.png",
+            "sensorium imagine 'a cat' --num-images 2 --seed 42 --scheduler unipc --steps 25 -o cat.png",
             "sensorium imagine --like scene.jpg --model kandinsky-2-2 --num-images 2 -o variation.png",
             "sensorium imagine --again painted.png -o same.png",
         ),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
 
 _BASE = "stable-diffusion-v1-5"
-"""The base checkpoint for which the default ControlNets were made."""
+"""The base checkpoint for which most ControlNets were made."""
 _STEPS = 20
 _CLASS_COLOURS = "seg"
 
@@ -66,10 +66,12 @@ class ControlNetGenerator:
     the checkpoints that make the maps are loaded at first use.
 
     Args:
-        model: The Stable Diffusion base: catalog name, hub id, local folder, or None for Stable Diffusion 1.5.
-        controlnets: From kind of control to ControlNet, for those that shall differ from the default, which is made
-            for Stable Diffusion 1.5: catalog name, hub id or local folder. A kind of your own is possible; its maps
-            must be given ready-made.
+        model: The Stable Diffusion base: catalog name, hub id, local folder, or None for the one that the profile's
+            ControlNets were made for: Stable Diffusion 1.5, or the starter.
+        controlnets: From kind of control to ControlNet, for those that shall differ from the default: catalog name,
+            hub id or local folder. By default they are those that were made for the base, and for a base that the
+            catalog has none for, those for Stable Diffusion 1.5. A kind of your own is possible; its maps must be
+            given ready-made.
         annotators: From kind of control to the checkpoint that makes its map; see `ControlMaps`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
@@ -89,15 +91,9 @@ class ControlNetGenerator:
         device: str = "auto",
         dtype: str = "auto",
     ) -> None:
-        if model is None and not catalog.entries(ControlNetwork.task, catalog.current_profile()):
-            raise ModelUnavailableError(
-                f"The profile {catalog.current_profile()!r} has no checkpoint for {ControlNetwork.task}",
-                f"Pull those of the profile 'standard' where there is network: 'sensorium models pull {_BASE}' and "
-                "'sensorium models pull sd-controlnet-openpose'; then use that profile",
-            )
-        self._base = TextToImage(_BASE if model is None else model, device=device, dtype=dtype)
-        defaults: dict[str, str | os.PathLike[str]] = {kind: f"sd-controlnet-{kind}" for kind in CONTROL_KINDS}
-        self._chosen = {**defaults, **(controlnets or {})}
+        wanted = _profile_base() if model is None else os.fspath(model)
+        self._base = TextToImage(wanted, device=device, dtype=dtype)
+        self._chosen = {**_networks_for(wanted), **(controlnets or {})}
         self._networks: dict[str, ControlNetwork] = {}
         self._maps = ControlMaps(models=annotators, device=device)
 
@@ -189,7 +185,8 @@ class ControlNetGenerator:
             InputError: The prompt is empty, a kind of control is unknown, a number can't be or there are too many of
                 them, or the reference shows nobody whose pose could be followed.
             UnsupportedError: A ControlNet wasn't made for this base checkpoint.
-            ModelUnavailableError: A checkpoint isn't here and can't be fetched, or is damaged.
+            ModelUnavailableError: A checkpoint isn't here and can't be fetched, or is damaged; or no ControlNet
+                was made for this kind and base.
             InsufficientMemoryError: Memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
@@ -209,6 +206,7 @@ class ControlNetGenerator:
             safety=safety,
             finished=finished,
         )
+        self._require_networks([control] if isinstance(control, str) else control)
         controls = read_controls(self._chosen, control, control_image, control_weights, control_start, control_end)
         reference = None if reference_image is None else read_image(reference_image)
         return self._paint(request, controls, reference, None, progress, cancel, preview)
@@ -332,6 +330,16 @@ class ControlNetGenerator:
         )
         return ControlledImages(painted, withheld=painted.withheld, notes=painted.notes, control_images=maps)
 
+    def _require_networks(self, kinds: Sequence[str]) -> None:
+        for kind in kinds:
+            if kind in CONTROL_KINDS and kind not in self._chosen:
+                raise ModelUnavailableError(
+                    f"There is no ControlNet for {kind!r} that was made for {self.model!r}",
+                    f"Choose {', '.join(self._chosen)}, or pull larger checkpoints: 'sensorium models pull {_BASE}' "
+                    f"and 'sensorium models pull sd-controlnet-{kind}', then use --profile standard, or "
+                    "SENSORIUM_PROFILE=standard",
+                )
+
     def close(self) -> None:
         """Let go of all checkpoints; their memory is freed with their last users. The object loads again if used."""
         self._base.close()
@@ -394,6 +402,29 @@ class ControlNetGenerator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _profile_base() -> str:
+    """Return the base that the profile's ControlNets were made for."""
+    profile = catalog.current_profile()
+    bases = {entry.base for entry in catalog.entries(ControlNetwork.task, profile)}
+    if not bases:
+        raise ModelUnavailableError(
+            f"The profile {profile!r} has no checkpoint for {ControlNetwork.task}",
+            f"Pull those of the profile 'standard' where there is network: 'sensorium models pull {_BASE}' and "
+            "'sensorium models pull sd-controlnet-openpose'; then use that profile",
+        )
+    return min(bases)
+
+
+def _networks_for(base: str) -> dict[str, str | os.PathLike[str]]:
+    """Return the ControlNets that were made for a base, by kind of control."""
+    painters = catalog.entries(TextToImage.task)
+    known = {entry.name for entry in painters if base in (entry.name, entry.repository, *entry.aliases)}
+    networks = catalog.entries(ControlNetwork.task)
+    own = [entry for entry in networks if entry.base in known] or [entry for entry in networks if entry.base == _BASE]
+    of_kind = {entry.control: entry.name for entry in own}
+    return {kind: of_kind[kind] for kind in (*CONTROL_KINDS, *of_kind) if kind in of_kind}
 
 
 def _uncontrollable(name: str) -> UnsupportedError:

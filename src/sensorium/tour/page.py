@@ -18,6 +18,7 @@ from sensorium.tour.material import Photo
 from sensorium.tour.steps import WITHOUT_STARTER, Step
 
 _THUMBNAIL_HEIGHT = 340
+_TINY, _MAGNIFIED = 100, 2
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Outcome:
 class _Picture:
     address: str
     caption: str
+    settings: str = ""
+    width: int = 0
 
 
 def write_page(outcomes: Sequence[Outcome], photos: Sequence[Photo], folder: Path) -> Path:
@@ -80,7 +83,8 @@ def write_page(outcomes: Sequence[Outcome], photos: Sequence[Photo], folder: Pat
 
 def _shown(outcome: Outcome, photos: Sequence[Photo], folder: Path) -> dict[str, object]:
     step = outcome.step
-    pictures = [folder / name for name in step.pictures]
+    painted = {folder / name for name in step.painted}
+    pictures = [folder / name for name in step.pictures if (folder / name).is_file()]
     if step.shows_matches:
         found = [photo.path for photo in photos if photo.path.name in outcome.output]
         pictures += sorted(found, key=lambda path: outcome.output.index(path.name))
@@ -90,9 +94,10 @@ def _shown(outcome: Outcome, photos: Sequence[Photo], folder: Path) -> dict[str,
         "command": outcome.command,
         "output": _with_file(outcome.output, folder / step.subtitles) if step.subtitles else outcome.output,
         "seconds": outcome.seconds,
+        "painted": len(step.painted),
         "succeeded": outcome.succeeded,
         "models": outcome.models,
-        "pictures": [_Picture(_thumbnail(path), path.name) for path in pictures],
+        "pictures": [_painted(path) if path in painted else _as_it_is(path) for path in pictures],
         "audio": _embedded(folder / step.audio) if step.audio else "",
         "film": _embedded(folder / step.film) if step.film else "",
         "subtitles": _embedded(folder / step.subtitles) if step.subtitles else "",
@@ -110,6 +115,23 @@ def _with_components(names: Sequence[str]) -> list[catalog.Checkpoint]:
         for part in (entry, *(catalog.named(component) for component in entry.components)):
             found[part.name] = part
     return list(found.values())
+
+
+def _as_it_is(path: Path) -> _Picture:
+    return _Picture(_thumbnail(path), path.name)
+
+
+def _painted(path: Path) -> _Picture:
+    """A picture with what its file says of it; a tiny one is shown larger, and the caption says so."""
+    from sensorium.image_generation.generated_image import read_settings
+
+    settings = read_settings(path)
+    said = [f"“{settings.prompt}”", f"{settings.width} × {settings.height} pixels", f"seed {settings.seed}"]
+    said += [f"{settings.steps} steps", f"guidance {settings.guidance_scale}", settings.model]
+    if settings.height >= _TINY:
+        return _Picture(_thumbnail(path), path.name, ", ".join(said))
+    caption = f"{path.name}, shown {_MAGNIFIED} times as large"
+    return _Picture(_embedded(path), caption, ", ".join(said), _MAGNIFIED * settings.width)
 
 
 def _thumbnail(path: Path) -> str:

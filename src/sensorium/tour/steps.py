@@ -16,6 +16,7 @@ class Step:
         tasks: The tasks behind it, whose checkpoints the page names.
         typed: Lines typed into the command.
         pictures: Pictures to show beside it.
+        painted: Those among them that it paints; they are shown with what their files say of them.
         audio: A recording to play beside it.
         film: A film to play beside it.
         subtitles: WebVTT subtitles of the film.
@@ -28,6 +29,7 @@ class Step:
     tasks: tuple[str, ...]
     typed: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    painted: tuple[str, ...] = ()
     audio: str = ""
     film: str = ""
     subtitles: str = ""
@@ -39,6 +41,8 @@ _VISION = "Pictures"
 _PAINTING = "Image generation"
 _SPEECH = "Speech"
 _VIDEO = "Video"
+
+_CARS = tuple(f"car-{number}.png" for number in range(1, 5))
 
 STEPS = (
     Step(
@@ -104,6 +108,60 @@ STEPS = (
     ),
     Step(
         _PAINTING,
+        "Paint pictures from words",
+        ("imagine", "a cartoon of a red car", "--num-images", "4", "--seed", "7", "-o", "car.png"),
+        (),
+        pictures=_CARS,
+        painted=_CARS,
+    ),
+    Step(
+        _PAINTING,
+        "Paint one of them again, from what its file says",
+        ("imagine", "--again", "car-2.png", "-o", "car-again.png"),
+        (),
+        pictures=("car-again.png",),
+        painted=("car-again.png",),
+    ),
+    Step(
+        _PAINTING,
+        "Repaint a photograph",
+        (
+            "edit",
+            "photos/flower.jpg",
+            "a cartoon of a sunflower",
+            "--strength",
+            "0.7",
+            "--seed",
+            "7",
+            "-o",
+            "sunflower.png",
+        ),
+        (),
+        pictures=("photos/flower.jpg", "sunflower.png"),
+        painted=("sunflower.png",),
+    ),
+    Step(
+        _PAINTING,
+        "Paint what follows the edges of a photograph",
+        (
+            "control",
+            "photos/coffee.png",
+            "a flat drawing of a cup of coffee",
+            "--control",
+            "canny",
+            "--seed",
+            "7",
+            "--save-map",
+            "edges-of-coffee.png",
+            "-o",
+            "drawn-coffee.png",
+        ),
+        (),
+        pictures=("photos/coffee.png", "edges-of-coffee.png", "drawn-coffee.png"),
+        painted=("drawn-coffee.png",),
+    ),
+    Step(
+        _PAINTING,
         "Draw the pose that a ControlNet shall follow",
         ("control", "photos/astronaut.png", "--control", "openpose", "--map-only", "-o", "pose.png"),
         ("pose-estimation",),
@@ -145,12 +203,9 @@ STEPS = (
 )
 
 WITHOUT_STARTER = (
-    ("Stable Diffusion", "text-to-image and image-to-image"),
-    (
-        "ControlNet",
-        "pictures that follow a pose, edges, depth, normals or segments (poses and edges are found offline)",
-    ),
+    ("Stable Diffusion", "photographs, people, scenes, and things that the starter never saw"),
+    ("ControlNet", "pictures that follow a pose, depth, normals or segments (edges are followed offline)"),
     ("DALL·E", "text-to-image by the unCLIP design"),
     ("VALL·E", "voice cloning from a recording"),
 )
-"""Systems of the chapter that have no starter, so that the tour can't show them; the page says so."""
+"""What of the chapter has no starter, so that the tour can't show it; the page says so."""

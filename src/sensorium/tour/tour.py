@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sensorium.cli.exit_codes import CANCELLED
-from sensorium.errors import CancelledError, InputError
+from sensorium.errors import CancelledError, InputError, SensoriumError
+from sensorium.image_generation.generated_image import read_settings
+from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.models import catalog
 from sensorium.progress import ProgressCallback
 from sensorium.tour.material import collect_photos, make_film, write_narration
@@ -55,7 +57,7 @@ def run_tour(
     write_narration(output / "narration.txt")
     make_film(photos, output / "film.mp4", progress)
     # Held for the whole tour: as in any long-running process, weights load once and a film is looked at once.
-    with CLIP(), ImageQA(), VideoQA(), _working_in(output):
+    with CLIP(), ImageQA(), VideoQA(), TextToImage(), _working_in(output):
         outcomes = [_run_step(step, write) for step in STEPS]
     page = write_page(outcomes, photos, output)
     failed = [outcome.command for outcome in outcomes if not outcome.succeeded]
@@ -89,8 +91,20 @@ def _run_step(step: Step, write: Callable[[str], None]) -> Outcome:
     if code == CANCELLED:
         raise CancelledError("The tour was cancelled")
     write(text.rstrip())
-    models = tuple(catalog.resolve(None, task=task).name for task in step.tasks)
-    return Outcome(step, command, text.strip(), seconds, code == 0, models)
+    models = [catalog.resolve(None, task=task).name for task in step.tasks]
+    for picture in step.painted:
+        models += _painters(Path(picture))
+    return Outcome(step, command, text.strip(), seconds, code == 0, tuple(dict.fromkeys(models)))
+
+
+def _painters(picture: Path) -> list[str]:
+    """Return the checkpoints that a picture says it was painted by."""
+    try:
+        settings = read_settings(picture)
+    except SensoriumError:  # the step failed
+        return []
+    controls = (settings.options or {}).get("controls", ())
+    return [settings.model, *(str(control["model"]) for control in controls)]
 
 
 def _run_command(arguments: Sequence[str], typed: Sequence[str]) -> tuple[int, str]:

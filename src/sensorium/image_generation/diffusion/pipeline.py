@@ -47,6 +47,7 @@ from sensorium.image_generation.painting import (
     PreviewCallback,
 )
 from sensorium.image_generation.prompts.embedding import can_embed, embed_prompts
+from sensorium.image_generation.prompts.vocabulary import read_vocabulary
 from sensorium.image_generation.prompts.window import check_prompt_window
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
@@ -115,6 +116,7 @@ class DiffusionBackend:
         self._pipeline = assemble(folder, self.components, checkpoint)
         self.size_factor, self.native_side = size_factor(self._pipeline), native_side(self._pipeline)
         self._revision = hub_revision(folder, checkpoint)
+        self._vocabulary = read_vocabulary(folder, checkpoint)
         self._latent_preview: LatentPreview | None = None
         self._lock = threading.Lock()
         if self._placement.compiled:
@@ -208,6 +210,8 @@ class DiffusionBackend:
         defaults = diffusion_defaults(pipeline, self._pipeline, self.checkpoint)
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
         notes = plan.notes
+        if self._vocabulary is not None:
+            notes += self._vocabulary.notes(request.prompt, self.checkpoint)
         seed = random.randint(0, _LARGEST_RANDOM_SEED) if request.seed is None else request.seed
         origin = PictureSettings(
             kind=request.kind,

@@ -34,6 +34,10 @@ SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """From name to diffusers' class and the settings in which it differs from the checkpoint's."""
 
+_UNFIT_FOR_COSINE = ("dpm++-2m-karras", "dpm++-2m-sde-karras", "heun", "kdpm2-ancestral")
+"""A cosine schedule ends in next to no signal. Several of Karras's noise levels there are the same timestep, so that
+diffusers' solver loses count and fails; the other two overshoot, and the picture is noise."""
+
 
 def check_scheduler(name: str | None) -> None:
     """Refuse a name that no checkpoint could know; class names of diffusers pass, for a checkpoint's own.
@@ -60,7 +64,8 @@ def schedulers_for(own: Any) -> list[str]:
             prediction can't stand in for each other.
     """
     flow = _matches_flows(own)
-    return [name for name, (class_name, _) in SCHEDULERS.items() if _suits(own, class_name, flow)]
+    unfit = _UNFIT_FOR_COSINE if own.config.get("beta_schedule") == "squaredcos_cap_v2" else ()
+    return [name for name, (class_name, _) in SCHEDULERS.items() if _suits(own, class_name, flow) and name not in unfit]
 
 
 def make_scheduler(own: Any, name: str | None) -> tuple[Any, str]:
