@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -71,7 +71,9 @@ def test_nothing_is_written_to_the_terminal(
 
 
 def test_what_is_no_file_and_weight(painter: TextToImage, lora: Path) -> None:
-    wrong: list[Any] = [5, [lora], [(lora, "much")], [(lora,)]]
+    wrong: list[Any] = [[lora], [(lora, "much")], [(lora,)]]
     for given in wrong:
-        with pytest.raises(InputError, match="argument lora can't be"):
+        with pytest.raises(InputError, match="no pairs of file and weight"):
             painter.generate("a cat", steps=1, lora=given)
+    with pytest.raises(InputError, match="The argument lora can't be 5"):
+        painter.generate("a cat", steps=1, lora=cast("Any", 5))
