@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,22 @@ def test_the_best_device_is_chosen() -> None:
     best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     assert device.resolve_device("auto") == best
     assert device.resolve_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("user", "found"),
+    [({}, device._SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_soon_sleep_unless_the_user_says_otherwise(
+    user: dict[str, str], found: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # what is set in the test is undone after it
+        monkeypatch.delenv(name)
+    for name, value in user.items():
+        monkeypatch.setenv(name, value)
+    device.prepare_torch()
+    assert os.environ.get("GOMP_SPINCOUNT") == found
 
 
 @pytest.mark.parametrize("asked", ["cuda:99", "gpu", "cpu:1", "", "tpu:0", "cuda:x"])
