@@ -40,6 +40,12 @@ def test_names_stand_for_what_they_say() -> None:
     assert again is not own
 
 
+@pytest.mark.parametrize(("name", "algorithm"), [("deis", "deis"), ("dpm++-2m", "dpmsolver++")])
+def test_a_name_does_not_take_over_the_algorithm_of_the_checkpoint_s_own(name: str, algorithm: str) -> None:
+    own = diffusers.DPMSolverMultistepScheduler(algorithm_type="sde-dpmsolver++")
+    assert make_scheduler(own, name)[0].config.algorithm_type == algorithm
+
+
 def test_flow_matching_and_noise_prediction_do_not_mix() -> None:
     flow = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
     assert schedulers_for(flow) == ["flow-euler"]

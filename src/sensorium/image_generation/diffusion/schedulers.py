@@ -12,9 +12,9 @@ from sensorium.image_generation.diffusion.checkpoint import quiet_diffusers
 SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ddim": ("DDIMScheduler", {"clip_sample": False}),
     "ddpm": ("DDPMScheduler", {"clip_sample": False}),
-    "deis": ("DEISMultistepScheduler", {}),
-    "dpm++-2m": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": False}),
-    "dpm++-2m-karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    "deis": ("DEISMultistepScheduler", {"algorithm_type": "deis"}),
+    "dpm++-2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "use_karras_sigmas": False}),
+    "dpm++-2m-karras": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True}),
     "dpm++-2m-sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": False}),
     "dpm++-2m-sde-karras": (
         "DPMSolverMultistepScheduler",
