@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Tests import torch before the library can say how its threads wait; beside a busy program they'd take ten times as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _SETTINGS = (
     "SENSORIUM_PROFILE",
