@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# Tests import torch before the library can say how its threads wait; beside a busy program that takes ten times as long.
+# Tests import torch before the library can say how its threads wait; beside a busy program they would crawl.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _SETTINGS = (
