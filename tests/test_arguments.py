@@ -3,9 +3,12 @@ from __future__ import annotations
 import inspect
 import io
 import threading
+import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import PIL.Image
@@ -45,11 +48,17 @@ WRONG = {
     "int": ["x", 2.5, True],
     "float": ["hot", True],
     "bool": ["yes", 1],
-    "str | Sequence[str]": [5, ["cat", 5], {"cat": 1}, (label for label in ("cat", "dog"))],
+    "str | Sequence[str]": [5, ["cat", 5], {"cat": 1}],
     "Sequence[str]": ["cat", 5, ["cat", None]],
     "Iterable[str] | str": [5, {"cat": 1}],
     "float | Sequence[float]": ["1", [1.0, "1"]],
-    "Sequence[Message]": ["Hello", [5], [{"role": 5}], {"role": "user", "content": "Hello"}],
+    "Sequence[Message]": [
+        "Hello",
+        [5],
+        [{"role": 5}],
+        [{"role": "user", "content": ["Hi"]}],
+        {"role": "user", "content": "Hello"},
+    ],
     "ImageSource": [5, ["cat.png"]],
     "ImageSource | Sequence[ImageSource]": [5, ["cat.png", 5]],
     "MediaSource": [5, ["film.mp4"]],
@@ -181,3 +190,101 @@ def test_a_value_that_cannot_be_shown_is_refused_all_the_same() -> None:
 
     with pytest.raises(InputError, match="The argument text can't be this object, which is of type Shy"):
         everything(text=Shy())  # type: ignore[arg-type]
+
+
+@checked
+def several(
+    labels: str | Sequence[str],  # noqa: F821
+    pictures: ImageSource | Sequence[ImageSource] = "cat.png",  # noqa: F821
+    weights: float | Sequence[float] = 1.0,  # noqa: F821
+    turns: Sequence[Message] = (),  # noqa: F821
+    model: LanguageModel | str | None = None,  # noqa: F821
+) -> tuple[Any, ...]:
+    """Return what came."""
+    return labels, pictures, weights, turns, model
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["cat", "dog"]),
+        {"cat": 1, "dog": 2}.keys(),
+        {1: "cat", 2: "dog"}.values(),
+        (label for label in ("cat", "dog")),
+        map(str.lower, ("CAT", "DOG")),
+        deque(["cat", "dog"]),
+    ],
+    ids=lambda labels: type(labels).__name__,
+)
+def test_a_collection_or_an_iterator_comes_as_a_list(labels: Any) -> None:
+    assert several(labels)[0] == ["cat", "dog"]
+    assert type(several(labels=["cat"])[0]) is list
+
+
+def test_what_an_iterator_yields_is_looked_at() -> None:
+    with pytest.raises(InputError, match=r"labels can't be <generator .* of type generator and holds 5 of type int"):
+        several(label for label in ("cat", 5))  # type: ignore[arg-type]
+
+
+def test_what_is_one_thing_is_not_made_a_list() -> None:
+    array, file = np.zeros((2, 2, 3)), io.BytesIO(b"bytes")
+    assert several("cat", array)[1] is array
+    assert several("cat", file)[1] is file
+    assert several("cat", {"front": array}.values())[1] == [array]
+    assert several("cat", weights=np.array([0.5, 1.0]))[2] == [0.5, 1.0]
+
+
+def test_other_fields_of_a_turn_may_be_anything() -> None:
+    turns = [{"role": "user", "content": "Hello", "refusal": None, "tool_calls": []}]
+    assert several("cat", turns=turns)[3] is turns  # type: ignore[arg-type]
+
+
+def test_an_object_that_stands_in_for_another_passes() -> None:
+    model = Mock(spec=sensorium.LanguageModel)
+    assert several("cat", model=model)[4] is model
+
+
+def test_of_a_list_the_first_wrong_item_is_named() -> None:
+    with pytest.raises(
+        InputError, match=r"of type list and holds None of type NoneType\. Give text or a list of texts"
+    ):
+        several(["cat", None, 5])  # type: ignore[list-item]
+
+
+def test_a_whole_float_is_shown_as_a_whole_number() -> None:
+    with pytest.raises(InputError, match=r"whole can't be 512\.0, which is of type float\. Give .*, such as 512"):
+        everything(whole=512.0)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"Give a whole number\.$"):
+        everything(whole=float("nan"))  # type: ignore[arg-type]
+
+
+def test_only_the_beginning_of_a_value_is_put_into_words() -> None:
+    shown = []
+
+    class Counted:
+        def __repr__(self) -> str:
+            shown.append(self)
+            return "counted"
+
+    with pytest.raises(InputError):
+        several([Counted() for _ in range(1000)])  # type: ignore[list-item]
+    assert len(shown) < 20
+    many = [b"x" * 10_000_000, None]
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="holds None"):
+            several("cat", pictures=many)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_wrong_items_of_iterables_are_refused_where_they_are_read(tmp_path: Path) -> None:
+    for call in (sensorium.SearchIndex(tmp_path).add, sensorium.SearchIndex(tmp_path).remove):
+        with pytest.raises(InputError, match="type int"):
+            call([5])  # type: ignore[list-item]
+    prompts = sensorium.PromptEngineer()
+    with pytest.raises(InputError, match="type int"):
+        prompts.build_prompt("a cat", details=[5])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="type int"):
+        prompts.get_negative_prompt([5])  # type: ignore[list-item]

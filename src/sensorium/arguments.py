@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, wraps
 from inspect import signature
 from numbers import Integral, Real
+from reprlib import Repr
 from typing import Any, ParamSpec, TypeVar
 
 from sensorium.errors import InputError
@@ -21,18 +23,24 @@ _LONGEST_VALUE = 60
 
 @dataclass(frozen=True)
 class _Kind:
-    """What an annotation allows: a test, and the words for one and for several of it."""
+    """What an annotation allows: a test, and the words for one and for several of it.
+
+    If it allows a list, there is also a test of what a list holds, and one of what may stand there without a list.
+    """
 
     fits: Callable[[Any], bool]
     words: str
     plural: str = ""
+    item: Callable[[Any], bool] | None = None
+    single: Callable[[Any], bool] | None = None
 
 
 def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Make a public function refuse arguments of another type than its annotations name.
 
-    numpy's numbers pass for numbers, and any collection for a sequence; True is no number. What a list
-    holds is looked at too; what an iterable yields is left to whoever reads it.
+    numpy's numbers pass for numbers; True is no number. For a sequence any collection or iterator will do, and
+    the function gets a list of it. What a list holds is looked at too; what an iterable yields is left to whoever
+    reads it.
 
     Raises:
         InputError: By the function, with the argument's name, its value, and what is expected.
@@ -41,16 +49,33 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         annotations = _annotations(function)
-        for name, value in (*zip(annotations, args, strict=False), *kwargs.items()):
-            annotation = annotations.get(name)
-            if annotation is not None and not _kind(annotation).fits(value):
-                raise InputError(
-                    f"The argument {name} can't be {_shown(value)}, which is of type {type(value).__name__}",
-                    f"Give {_kind(annotation).words}",
-                )
-        return function(*args, **kwargs)
+        read = [_read(name, annotations[name], value) for name, value in zip(annotations, args, strict=False)]
+        named = {name: _read(name, annotations.get(name), value) for name, value in kwargs.items()}
+        # What no parameter takes goes along, for Python to tell.
+        return function(*read, *args[len(read) :], **named)  # type: ignore[arg-type]
 
     return call
+
+
+def _read(name: str, annotation: str | None, value: Any) -> Any:
+    if annotation is None:
+        return value
+    kind = _kind(annotation)
+    given = value
+    if kind.single is not None and _is_several(value) and not kind.single(value):
+        value = list(value)
+    if kind.fits(value):
+        return value
+    held = ""
+    if kind.item is not None and isinstance(value, (list, tuple)):
+        wrong = next(each for each in value if not kind.item(each))
+        held = f" and holds {_shown(wrong)} of type {type(wrong).__name__}"
+    remedy = f"Give {kind.words}"
+    if isinstance(value, Real) and not isinstance(value, Integral) and kind.fits(0) and math.isfinite(value):
+        remedy += f", such as {round(value)}"
+    raise InputError(
+        f"The argument {name} can't be {_shown(given)}, which is of type {type(given).__name__}{held}", remedy
+    )
 
 
 @cache
@@ -75,7 +100,11 @@ def _kind_of(node: ast.expr) -> _Kind:
         return _kind(_ALIASES[text])
     if isinstance(node, ast.Subscript):
         return _container(ast.unparse(node.value), node.slice)
-    return _Kind(lambda value: any(text == each.__name__ for each in type(value).__mro__), f"an object of {text}")
+    # An object that stands in for another, such as a test's, says so by its __class__.
+    return _Kind(
+        lambda value: any(text == each.__name__ for kind in (type(value), value.__class__) for each in kind.__mro__),
+        f"an object of {text}",
+    )
 
 
 def _members(node: ast.expr) -> list[_Kind]:
@@ -86,10 +115,14 @@ def _members(node: ast.expr) -> list[_Kind]:
 
 def _either(kinds: list[_Kind]) -> _Kind:
     words = list(dict.fromkeys(kind.words for kind in kinds))
+    several = next((kind for kind in kinds if kind.item is not None), None)
+    alone = [kind for kind in kinds if kind is not several]
     return _Kind(
         lambda value: any(kind.fits(value) for kind in kinds),
         " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0],
         " or ".join(dict.fromkeys(kind.plural for kind in kinds if kind.plural)),
+        several.item if several else None,
+        (lambda value: any(kind.fits(value) for kind in alone)) if several else None,
     )
 
 
@@ -120,15 +153,20 @@ def _container(name: str, inside: ast.expr) -> _Kind:
             f"pairs of {' and '.join(part.words for part in parts)}",
         )
     item = _kind_of(inside)
-    return _Kind(lambda value: _is_collection(value) and all(map(item.fits, value)), f"a list of {item.plural}")
+    return _Kind(
+        lambda value: isinstance(value, (list, tuple)) and all(map(item.fits, value)),
+        f"a list of {item.plural}",
+        item=item.fits,
+        single=lambda value: False,
+    )
 
 
-def _is_collection(value: Any) -> bool:
+def _is_several(value: Any) -> bool:
+    """Return whether a value, other than a list, is a collection or an iterator."""
     return (
         isinstance(value, Iterable)
-        and hasattr(value, "__len__")
-        and getattr(value, "ndim", 1) > 0  # an array without a length has the method all the same
-        and not isinstance(value, (str, bytes, bytearray, memoryview, Mapping))
+        and not isinstance(value, (list, tuple, str, bytes, bytearray, memoryview, Mapping))
+        and getattr(value, "ndim", 1) > 0  # an array without a length has the methods all the same
     )
 
 
@@ -146,6 +184,11 @@ def _is_picture(value: Any) -> bool:
     from PIL import Image
 
     return isinstance(value, Image.Image)
+
+
+def _is_message(value: Any) -> bool:
+    # What else a turn holds, as those do that came from a server, isn't read.
+    return isinstance(value, Mapping) and all(isinstance(value.get(key, ""), str) for key in ("role", "content"))
 
 
 def _is_number(value: Any) -> bool:
@@ -172,19 +215,36 @@ _KINDS = {
     "Cancellation": _Kind(lambda value: callable(getattr(value, "is_set", None)), "a threading.Event"),
     "MediaSource": _Kind(_is_media, f"a {_MEDIA}", "files"),
     "Samples": _Kind(_is_array, "an array of samples"),
+    "Message": _Kind(_is_message, "a dict with role and content", "dicts such as {'role': 'user', 'content': '…'}"),
     "ImageSource": _Kind(_is_picture, f"a picture ({_MEDIA}, PIL image, array)", "pictures"),
 }
 
 _ALIASES = {
     "AudioSource": "MediaSource | Samples",
     "LoraFiles": "str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], float]]",
-    "Message": "Mapping[str, str]",
 }
 
 
 def _shown(value: Any) -> str:
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # a repr of the caller's own
-        text = "this object"
+    text = " ".join(_words.repr(value).split())
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+class _Words(Repr):
+    """Shows the beginning of a value without making the words for all of it: a picture's bytes, a thousand arrays."""
+
+    def repr_bytes(self, value: bytes, level: int) -> str:
+        return repr(value[: self.maxother])
+
+    def repr_bytearray(self, value: bytearray, level: int) -> str:
+        return repr(value[: self.maxother])
+
+    def repr_instance(self, value: Any, level: int) -> str:
+        try:
+            return repr(value)
+        except Exception:  # a repr of the caller's own
+            return "this object"
+
+
+_words = _Words()
+_words.maxstring = _words.maxother = _LONGEST_VALUE

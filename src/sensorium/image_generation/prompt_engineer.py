@@ -211,7 +211,11 @@ def _read_styles(path: Path) -> dict[str, Any]:
 def _phrases(words: Iterable[str] | str | None) -> list[str]:
     if words is None:
         return []
-    return [word for word in ([words] if isinstance(words, str) else words) if word.strip()]
+    phrases = [words] if isinstance(words, str) else list(words)
+    for phrase in phrases:
+        if not isinstance(phrase, str):
+            raise InputError(f"Words for a prompt can't be of type {type(phrase).__name__}", "Give text")
+    return [phrase for phrase in phrases if phrase.strip()]
 
 
 def _plain(style: str) -> str:

@@ -319,6 +319,9 @@ def _absolute(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) 
     listed: Sequence[str | os.PathLike[str]] = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if not listed:
         raise InputError("No files or folders were named", "Name at least one")
+    for path in listed:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InputError(f"A file can't be named by an object of type {type(path).__name__}", "Give its path")
     return [absolute(path) for path in listed]
 
 
