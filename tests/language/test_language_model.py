@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -252,3 +253,25 @@ def test_the_starter_repeats_itself_with_a_seed(seed: int) -> None:
     first, again = (model.generate("Say something about cats.", seed=seed, **options) for _ in range(2))
     assert first == again
     assert model.generate("Say something about cats.", seed=seed - 1, **options) != first
+
+
+def test_an_answer_after_weights_that_could_not_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LanguageModel()
+    greedy = model.generate("The sky is", max_new_tokens=3)
+    backend: Any = model.backend
+    open_weights = backend._open
+
+    def fail() -> Any:
+        raise RuntimeError("std::bad_alloc")
+
+    monkeypatch.setattr(backend, "_open", fail)
+    with pytest.raises(RuntimeError):
+        model.generate("The sky is", max_new_tokens=3, temperature=1.0, seed=1)
+    monkeypatch.setattr(backend, "_open", open_weights)
+    assert model.generate("The sky is", max_new_tokens=3) == greedy
+
+
+def test_facts_may_be_an_array(starter: LanguageModel) -> None:
+    facts = ["The cat is black.", "The dog is brown."]
+    answer = starter.generate("Which animal is black?", np.array(facts), max_new_tokens=8)
+    assert answer == starter.generate("Which animal is black?", facts, max_new_tokens=8)

@@ -52,7 +52,8 @@ class CTranslate2LanguageModel(TokenWriter):
                 # Its threads read the seed once, when they first draw: the next answer would go on where this one ends.
                 ctranslate2.set_random_seed(sampling.seed % _SEEDS)
                 self._generator = None
-                self._generator = self._open()
+            # Without the old weights before the new ones are read; where those don't fit, the next answer tries again.
+            self._generator = self._generator or self._open()
             steps = self._generator.generate_tokens(
                 self.tokenizer.names(tokens),
                 max_length=sampling.max_new_tokens,
