@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
+import os
 import pickle
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +26,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from sensorium.models import catalog
+from sensorium.models import catalog, thread_safe
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.models.thread_safe import make_thread_safe
 from sensorium.vision_language.image_text_processor import open_processor
@@ -171,3 +174,27 @@ def test_two_threads_that_load_leave_the_libraries_as_they_were(
     assert torch.nn.init.normal_ is draw
     for mine, its in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(mine, its)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes can be forked")
+def test_a_forked_process_does_not_wait_for_a_thread_that_it_lacks(tmp_path: Path) -> None:
+    tokenizer = auto(tiny_clip(tmp_path / "clip"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def encode_slowly() -> None:
+        with thread_safe._turn_of(tokenizer):
+            begun.set()
+            go_on.wait()
+
+    with ThreadPoolExecutor() as pool:
+        busy = pool.submit(encode_slowly)
+        begun.wait()
+        child = multiprocessing.get_context("fork").Process(target=tokenizer, args=(TEXT,))
+        try:
+            child.start()
+            child.join(20)
+            assert child.exitcode == 0
+        finally:
+            child.kill()
+            go_on.set()
+            busy.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -85,6 +86,17 @@ def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, *arguments, **options)
 
     return call
+
+
+def _forget_turns() -> None:
+    """Begin anew in a process that was forked: whoever holds a lock is a thread that it doesn't have."""
+    global _guard
+    _guard = threading.Lock()
+    _turns.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_turns)
 
 
 def _turn_of(part: Any) -> Any:
