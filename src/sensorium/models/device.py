@@ -32,7 +32,7 @@ _LARGEST_PART = 0.8
 """The share of its largest part in a pipeline whose parts are not known; in Stable Diffusion 1.5 it is that."""
 _BFLOAT16_CAPABILITY = (8, 0)
 """NVIDIA cards compute bfloat16 from the Ampere generation on; earlier ones only imitate it, slowly."""
-_SPINS = "30000"
+_SPINS = "10000"
 """Fewer slow small networks down on a quiet machine: none at all doubles the time of a step of a small U-Net."""
 _EXHAUSTED = (
     "defaultcpuallocator: can't allocate memory",
@@ -283,8 +283,8 @@ def prepare_torch() -> None:
     """Set torch's threads once, before the first model of the process runs.
 
     On Linux they soon sleep while they wait for each other, unless ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT`` says
-    otherwise. By default they'd spin ten times as long: where another program keeps a core busy, that holds up the very
-    thread that the others wait for. It is read when torch is imported, so it does nothing for who did that before.
+    otherwise. By default they'd spin thirty times as long: where another program keeps a core busy, that holds up the
+    very thread that the others wait for. It is read when torch is imported, so it does nothing for who did that before.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
