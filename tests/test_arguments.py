@@ -288,3 +288,17 @@ def test_wrong_items_of_iterables_are_refused_where_they_are_read(tmp_path: Path
         prompts.build_prompt("a cat", details=[5])  # type: ignore[list-item]
     with pytest.raises(InputError, match="type int"):
         prompts.get_negative_prompt([5])  # type: ignore[list-item]
+
+
+def test_numbers_of_numpy_come_as_python_s() -> None:
+    def types(*, whole: int, number: float, truth: bool, weights: float | list[float]) -> list[type]:
+        return [type(each) for each in (whole, number, truth, *weights)]  # type: ignore[misc]
+
+    given = {"whole": np.int64(3), "number": np.float32(0.5), "truth": np.bool_(True)}
+    for weights in (np.array([0.5]), [np.float32(0.5)]):
+        assert checked(types)(**given, weights=weights) == [int, float, bool, float]
+
+
+def test_what_goes_by_name_only_is_not_taken_for_what_came_without() -> None:
+    with pytest.raises(TypeError, match="positional argument"):
+        sensorium.CLIP().encode_text("a cat", "a dog")  # type: ignore[misc]

@@ -38,9 +38,9 @@ class _Kind:
 def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Make a public function refuse arguments of another type than its annotations name.
 
-    numpy's numbers pass for numbers; True is no number. For a sequence any collection or iterator will do, and
-    the function gets a list of it. What a list holds is looked at too; what an iterable yields is left to whoever
-    reads it.
+    numpy's numbers pass for numbers, and come as Python's; True is no number. For a sequence any collection or
+    iterator will do, and the function gets a list of it. What a list holds is looked at too; what an iterable yields
+    is left to whoever reads it.
 
     Raises:
         InputError: By the function, with the argument's name, its value, and what is expected.
@@ -49,7 +49,7 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         annotations = _annotations(function)
-        read = [_read(name, annotations[name], value) for name, value in zip(annotations, args, strict=False)]
+        read = [_read(name, annotations[name], value) for name, value in zip(_in_order(function), args, strict=False)]
         named = {name: _read(name, annotations.get(name), value) for name, value in kwargs.items()}
         # What no parameter takes goes along, for Python to tell.
         return function(*read, *args[len(read) :], **named)  # type: ignore[arg-type]
@@ -65,7 +65,9 @@ def _read(name: str, annotation: str | None, value: Any) -> Any:
     if kind.single is not None and _is_several(value) and not kind.single(value):
         value = list(value)
     if kind.fits(value):
-        return value
+        if kind.item is not None and isinstance(value, (list, tuple)) and kind.item(0.5):
+            return [_plain(each) for each in value]
+        return _plain(value)
     held = ""
     if kind.item is not None and isinstance(value, (list, tuple)):
         wrong = next(each for each in value if not kind.item(each))
@@ -79,8 +81,14 @@ def _read(name: str, annotation: str | None, value: Any) -> Any:
 
 
 @cache
+def _in_order(function: Callable[..., Any]) -> list[str]:
+    """Return the parameters that may be given without their names."""
+    return [each.name for each in signature(function).parameters.values() if each.kind is not each.KEYWORD_ONLY]
+
+
+@cache
 def _annotations(function: Callable[..., Any]) -> dict[str, str | None]:
-    """Return the annotation of each parameter in order; None for those without, such as ``self``."""
+    """Return the annotation of each parameter; None for those without, such as ``self``."""
     parameters = signature(function).parameters.values()
     return {each.name: None if each.annotation is each.empty else each.annotation for each in parameters}
 
@@ -170,6 +178,19 @@ def _is_several(value: Any) -> bool:
     )
 
 
+def _plain(value: Any) -> Any:
+    """Return Python's own number for one of another kind: not everything that a number goes to takes those."""
+    if _is_truth(value):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
+
+
+def _is_truth(value: Any) -> bool:
+    return type(value).__name__ in ("bool", "bool_")
+
+
 def _is_media(value: Any) -> bool:
     return isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview)) or callable(getattr(value, "read", None))
 
@@ -205,7 +226,7 @@ _KINDS = {
     "int": _Kind(lambda value: isinstance(value, Integral) and not isinstance(value, bool), "a whole number"),
     "float": _Kind(_is_number, "a number", "numbers"),
     # numpy's own truth values are called bool_ or bool, and are no bool.
-    "bool": _Kind(lambda value: type(value).__name__ in ("bool", "bool_"), "True or False"),
+    "bool": _Kind(_is_truth, "True or False"),
     "Any": _Kind(lambda value: True, "anything", "values"),
     "os.PathLike[str]": _Kind(lambda value: isinstance(value, os.PathLike), "a path", "paths"),
     "Callable": _FUNCTION,
