@@ -111,3 +111,41 @@ def test_without_a_limit_the_cores_count(quota: str | None, tmp_path: Path, monk
         (tmp_path / "cpu.max").write_text(quota)
         monkeypatch.setattr(device, "_CPU_QUOTA", tmp_path / "cpu.max")
     assert device.thread_count() == cores >= 1
+
+
+_FIRST_CALLS = """
+import os, sys
+import numpy as np
+import sensorium
+
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            sys.meta_path.remove(self)
+            assert "GOMP_SPINCOUNT" in os.environ, "torch is imported before its threads are set"
+
+
+sys.meta_path.insert(0, Finder())
+picture = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
+{call}
+assert "torch" in sys.modules
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "sensorium.CLIP().encode_image(picture)",
+        "sensorium.ControlNetGenerator('painter-starter').generate(picture, 'a cat', control='canny', steps=1)",
+    ],
+)
+def test_threads_are_set_before_torch_is_imported(call: str) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", _FIRST_CALLS.replace("{call}", call)], env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert "torchvision" not in run.stderr

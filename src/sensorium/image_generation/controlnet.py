@@ -349,9 +349,10 @@ class ControlNetGenerator:
         self._maps.close()
 
     def _load_base(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> DiffusionBackend:
+        backend = self._base.load(progress=progress, cancel=cancel).backend
+        # Only now: loading sets torch's threads before its import, and keeps back what libraries say at theirs.
         from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
 
-        backend = self._base.load(progress=progress, cancel=cancel).backend
         if not isinstance(backend, DiffusionBackend):
             raise _uncontrollable(self._base.model)
         return backend

@@ -119,7 +119,8 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: An image can't be read.
         """
-        import torch
+        self.load(progress=progress, cancel=cancel)
+        import torch  # only now: loading sets its threads before
 
         images = as_list(image)
         rows = torch.empty(len(images), self.embedding_size)
