@@ -157,7 +157,11 @@ def test_repainting_and_inpainting(painter: TextToImage, cat: PIL.Image.Image, m
 
 
 def test_other_sizes(painter: TextToImage) -> None:
-    assert painter.generate("a cat", width=96, height=72, steps=2)[0].size == (96, 72)
+    slightly_larger = painter.generate("a cat", width=96, height=72, steps=2)
+    assert slightly_larger[0].size == (96, 72)
+    assert slightly_larger.notes == ()
+    (note,) = painter.generate("a cat", width=192, height=64, steps=2).notes
+    assert "learned to paint 64×64 pixels: in 192×64 things repeat" in note
     with pytest.raises(InputError, match="The width 100 is not divisible by 8"):
         painter.generate("a cat", width=100)
 

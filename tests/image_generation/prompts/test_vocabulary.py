@@ -116,6 +116,22 @@ def test_another_name_and_a_word_never_seen_are_two_notes(vocabulary: Vocabulary
     assert "never saw the word 'cathedral'" in unseen
 
 
+def test_hyphens_hide_nothing_that_it_knows(vocabulary: Vocabulary) -> None:
+    assert vocabulary.notes("a red-cat", CHECKPOINT) == ()
+    assert vocabulary.notes("a red T-shirt and a christmas-tree", CHECKPOINT) == ()
+    (note,) = vocabulary.notes("a fire-cat", CHECKPOINT)
+    assert "never saw the word 'fire'" in note
+
+
+def test_sizes_that_it_never_saw_are_told(vocabulary: Vocabulary) -> None:
+    for size in ((64, 64), (96, 72), (112, 40)):
+        assert vocabulary.size_notes(size, 64, CHECKPOINT) == ()
+    for size in ((512, 512), (128, 64), (64, 1024), (8, 8)):
+        (note,) = vocabulary.size_notes(size, 64, CHECKPOINT)
+        assert "learned to paint 64×64 pixels" in note
+        assert f"{size[0]}×{size[1]}" in note
+
+
 def test_words() -> None:
     assert words_of("The Cat's T-shirt, (3D) — ice_cream’s") == ["the", "cat", "t-shirt", "3d", "ice", "cream"]
     assert words_of("—, (:) 1.3") == ["1", "3"]

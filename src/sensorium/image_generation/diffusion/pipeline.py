@@ -212,6 +212,7 @@ class DiffusionBackend:
         notes = plan.notes
         if self._vocabulary is not None:
             notes += self._vocabulary.notes(request.prompt, self.checkpoint)
+            notes += self._vocabulary.size_notes(plan.size, self.native_side, self.checkpoint)
         seed = random.randint(0, _LARGEST_RANDOM_SEED) if request.seed is None else request.seed
         origin = PictureSettings(
             kind=request.kind,

@@ -38,6 +38,7 @@ _PICTURE_WORDS = """
 _NAMES_NOTHING = frozenset(_FUNCTION_WORDS.split() + _PICTURE_WORDS.split())
 _MOST_WORDS = 4
 _LONGEST_WORD = 30
+_SIZES_APART = 2
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,24 @@ class Vocabulary:
             notes.append(f"{name} never saw the {words} {_listed(unseen)}{_remedy(checkpoint)}")
         return tuple(notes)
 
+    def size_notes(self, size: tuple[int, int], native_side: int, checkpoint: Checkpoint) -> tuple[str, ...]:
+        """Say in a sentence that a picture is far larger or smaller than what the checkpoint learned to paint.
+
+        Args:
+            size: Width and height of the picture, in pixels.
+            native_side: Side of the square that the checkpoint was trained on, in pixels.
+            checkpoint: Whose vocabulary this is.
+        """
+        if native_side / _SIZES_APART < min(size) and max(size) < native_side * _SIZES_APART:
+            return ()
+        return (
+            f"The checkpoint {checkpoint.name!r} learned to paint {native_side}×{native_side} pixels: in "
+            f"{size[0]}×{size[1]} things repeat or fall apart. Paint at its own size, and enlarge the picture",
+        )
+
     def _read(self, text: str) -> tuple[list[str], list[tuple[str, str]], list[str]]:
         """Return the things that a text names, those that it calls otherwise, and the words never seen, each once."""
-        words = words_of(text)
+        words = [part for word in words_of(text) for part in self._parts(word)]
         longest = max(map(len, (*self.things, *self.synonyms)), default=1)
         named, called_otherwise, unseen = [], [], []
         position = 0
@@ -95,6 +111,11 @@ class Vocabulary:
                     unseen.append(word)
             position += length
         return named, list(dict.fromkeys(called_otherwise)), list(dict.fromkeys(unseen))
+
+    def _parts(self, word: str) -> list[str]:
+        """Return the parts of a hyphenated word that is not known as a whole, such as "red-car"; else the word."""
+        known = word in self.words or any(word in phrase for phrase in (*self.things, *self.synonyms))
+        return [word] if known or word in _NAMES_NOTHING else word.split("-")
 
 
 def read_vocabulary(folder: Path, checkpoint: Checkpoint) -> Vocabulary | None:
