@@ -110,7 +110,7 @@ def test_cancel_stops_the_writing(llava: LLaVA) -> None:
         ([{"role": "user", "content": ""}], "turn of the user is empty"),
         ([{"role": "person", "content": "Hello"}], "no role among"),
         ([{"role": "user", "content": "Hello"}, {"role": "user", "content": "Hello?"}], "do not alternate"),
-        (["Hello"], "no role among"),
+        (["Hello"], "holds 'Hello' of type str"),
     ],
 )
 def test_a_history_out_of_order_is_refused(llava: LLaVA, history: list[dict[str, str]], complaint: str) -> None:
