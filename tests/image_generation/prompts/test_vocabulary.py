@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,11 @@ def test_what_it_never_saw_is_told(vocabulary: Vocabulary, prompt: str, sentence
     (note,) = vocabulary.notes(prompt, CHECKPOINT)
     assert note.startswith(f"The checkpoint 'little' {sentence}")
     assert note.endswith("'sensorium models pull stable-diffusion-2-1', then use --profile standard")
+
+
+def test_what_reads_english_only_says_so(vocabulary: Vocabulary) -> None:
+    (note,) = vocabulary.notes("eine Kathedrale", replace(CHECKPOINT, languages=("en",)))
+    assert "knows 7 everyday things by their English names; 'eine' and 'kathedrale' are not among them" in note
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,8 @@ class Vocabulary:
         name = f"The checkpoint {checkpoint.name!r}"
         notes = [f"{name} learned {known!r}, not {said!r}: write that" for said, known in called_otherwise]
         if not named and not called_otherwise:
-            count = f"{len(set(self.things.values()))} everyday things"
+            english = " by their English names" if checkpoint.languages == ("en",) else ""
+            count = f"{len(set(self.things.values()))} everyday things{english}"
             those = f"; {_listed(unseen)} {'is' if len(unseen) == 1 else 'are'} not among them" if unseen else ""
             notes.append(f"{name} knows {count}{those or ', and the prompt names none of them'}{_remedy(checkpoint)}")
         elif unseen:
@@ -145,12 +146,7 @@ def read_vocabulary(folder: Path, checkpoint: Checkpoint) -> Vocabulary | None:
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text in order, in small letters, without punctuation and possessive endings."""
-    return list(_words_of(text))
-
-
-def _words_of(text: str) -> Iterator[str]:
-    for match in _WORD.finditer(text.replace("’", "'").casefold()):
-        yield match[0].removesuffix("'s")
+    return [match[0].removesuffix("'s") for match in _WORD.finditer(text.replace("’", "'").casefold())]
 
 
 def _listed(words: Sequence[str]) -> str:
