@@ -94,7 +94,7 @@ def test_a_head_that_can_not_is_one_line_with_the_remedy(run: Run, desk: Path, t
 def test_captions_of_many_pictures_go_through_the_model_together(
     run: Run, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sensorium.vision_language.blip import BlipCaptioner
+    from sensorium.vision_language.families.blip import BlipCaptioner
 
     passes: list[int] = []
     caption = BlipCaptioner.caption

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from sensorium.errors import InputError
-from sensorium.media.phrase_breaks import break_cost, ends_sentence, join_texts, needs_space
 from sensorium.media.subtitles import (
     FORMATS,
     Cue,
@@ -21,6 +20,7 @@ from sensorium.media.subtitles import (
     parse_subtitles,
     write_subtitles,
 )
+from sensorium.text.phrase_breaks import break_cost, ends_sentence, join_texts, needs_space
 
 ENGLISH = (
     "And Mr. John Dashwood had then leisure to consider how much there might be prudently in his power to do for them. "

@@ -113,7 +113,7 @@ def test_no_entry_fetches_pickled_weights_from_the_hub(entry: catalog.Checkpoint
 
 
 def test_every_file_carries_its_entrys_name() -> None:
-    names = [path.name for path in files("sensorium.models").joinpath("catalog").iterdir()]
+    names = [path.name for path in files("sensorium.models").joinpath("cards").iterdir()]
     assert sorted(names) == sorted(f"{entry.name.replace('/', '--')}.toml" for entry in ENTRIES)
 
 

@@ -18,7 +18,7 @@ from sensorium.errors import MissingDependencyError, ModelUnavailableError
 from sensorium.models import catalog, local_files, store
 from sensorium.models.catalog import Checkpoint, CheckpointFile, Part
 
-CARRIED = "models/catalog/blazepose.toml"
+CARRIED = "models/cards/blazepose.toml"
 CONTENT = b"weights" * 1000
 
 
@@ -131,7 +131,7 @@ def test_weights_of_the_same_size_from_another_version_are_replaced(donor: Check
     assert (folder / "card.toml").read_bytes().startswith(b"name")
 
 
-@pytest.mark.parametrize("carried", ["models/catalog/absent.toml", "models/catalog/conse-starter.toml"])
+@pytest.mark.parametrize("carried", ["models/cards/absent.toml", "models/cards/conse-starter.toml"])
 def test_an_installation_that_lost_a_file_says_how_to_mend_it(carried: str, empty_home: Path) -> None:
     broken = Checkpoint("broken", "testing", files=(described("card.toml", b"something else", carried),))
     with pytest.raises(MissingDependencyError, match=f"whose file '{carried}' is missing or damaged") as caught:

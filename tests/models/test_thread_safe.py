@@ -29,7 +29,7 @@ from transformers import (
 from sensorium.models import catalog, thread_safe
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.models.thread_safe import make_thread_safe
-from sensorium.vision_language.image_text_processor import open_processor
+from sensorium.vision_language.families.image_text_processor import open_processor
 from tests.checkpoints.clip import tiny_clip
 from tests.checkpoints.diffusion import tiny_stable_diffusion_3
 from tests.checkpoints.dual_encoders import tiny_chinese_clip, tiny_siglip2

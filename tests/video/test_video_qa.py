@@ -12,7 +12,7 @@ from sensorium import VideoQA
 from sensorium.answer import Answer
 from sensorium.errors import CancelledError, InputError, UnsupportedError
 from sensorium.progress import Progress
-from sensorium.video.film_questions import AsksOfFilm, parse_film_question
+from sensorium.video.starter.film_questions import AsksOfFilm, parse_film_question
 from sensorium.video.video_story import clock, span
 from tests.real_media import film, photo
 

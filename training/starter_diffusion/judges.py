@@ -152,7 +152,7 @@ def starter_shapes() -> Encoder:
     import numpy as np
 
     from sensorium.models import catalog, store
-    from sensorium.vision_language import efficientnet_lite
+    from sensorium.vision_language.starter import efficientnet_lite
 
     folder = store.locate(catalog.named("conse-starter"))
     network = efficientnet_lite.load(folder / "image" / "efficientnet-lite0.pth")

@@ -108,7 +108,7 @@ def complete_formats(incomplete: str) -> Suggestions:
 
 def complete_languages(incomplete: str) -> Suggestions:
     """Suggest the languages that Whisper knows."""
-    from sensorium.speech.languages import LANGUAGES
+    from sensorium.text.languages import LANGUAGES
 
     return _starting(incomplete, list(LANGUAGES.items()))
 

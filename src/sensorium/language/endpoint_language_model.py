@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import UnsupportedError
-from sensorium.language.conversation import Message
+from sensorium.language.messages import Message
 from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.endpoint import open_client, stream_chat

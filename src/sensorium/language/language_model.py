@@ -10,7 +10,7 @@ from typing import ClassVar
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.language.conversation import Message, check_conversation
+from sensorium.language.messages import Message, check_conversation
 from sensorium.language.sampling import Sampling
 from sensorium.language.text_writer import TextWriter
 from sensorium.language.written_language import require_language

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from sensorium.errors import InputError
-from sensorium.language.conversation import Message
+from sensorium.language.messages import Message
 from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sensorium.media.phrase_breaks import (
+from sensorium.record import Record
+from sensorium.text.phrase_breaks import (
     FORBIDDEN,
     break_cost,
     ends_sentence,
@@ -22,7 +23,6 @@ from sensorium.media.phrase_breaks import (
     is_unspaced,
     needs_space,
 )
-from sensorium.record import Record
 
 MAX_LINES = 2
 MIN_DURATION = 1.0

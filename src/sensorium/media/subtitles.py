@@ -12,10 +12,10 @@ from pathlib import Path
 
 from sensorium.errors import InputError
 from sensorium.media.atomic_file import atomic_file
-from sensorium.media.phrase_breaks import join_texts
 from sensorium.media.subtitle_layout import Cue as Cue
 from sensorium.media.subtitle_layout import Word as Word
 from sensorium.media.subtitle_layout import layout_cues as layout_cues
+from sensorium.text.phrase_breaks import join_texts
 
 FORMATS = ("srt", "vtt", "txt", "tsv", "json")
 """SubRip, WebVTT, plain text, tab-separated (milliseconds), JSON (seconds)."""

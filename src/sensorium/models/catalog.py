@@ -325,7 +325,7 @@ def _substitutes() -> dict[str, str]:
 @cache
 def _read_catalog() -> dict[str, Checkpoint]:
     found: dict[str, Checkpoint] = {}
-    for path in package_files("sensorium.models").joinpath("catalog").iterdir():
+    for path in package_files("sensorium.models").joinpath("cards").iterdir():
         if path.name.endswith(".toml"):
             entry = _parse(tomllib.loads(path.read_text(encoding="utf-8")))
             found[entry.name] = entry

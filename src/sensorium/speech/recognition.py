@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, Recognition
     from sensorium.speech.voice_activity import Window
-    from sensorium.speech.whisper_ctranslate2 import CTranslate2Whisper, Recognition
 
     Samples = NDArray[np.float32]
     AudioSource: TypeAlias = MediaSource | Samples

@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.media.phrase_breaks import ends_sentence
-from sensorium.speech.languages import LANGUAGES, language_code
+from sensorium.text.languages import LANGUAGES, language_code
+from sensorium.text.phrase_breaks import ends_sentence
 
 _LONGEST_SENTENCE = 400
 _LONGEST_WORD = 40

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, ClassVar
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.atomic_file import atomic_file
-from sensorium.media.phrase_breaks import join_texts
 from sensorium.media.source import Limits
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.speech.languages import language_code
 from sensorium.speech.recognition import RecognitionRun
 from sensorium.speech.transcription import Segment as Segment
 from sensorium.speech.transcription import Transcription as Transcription
 from sensorium.task import Task
+from sensorium.text.languages import language_code
+from sensorium.text.phrase_breaks import join_texts
 
 if TYPE_CHECKING:
+    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper  # noqa: F401 - named in quotes below
     from sensorium.speech.recognition import AudioSource
-    from sensorium.speech.whisper_ctranslate2 import CTranslate2Whisper  # noqa: F401 - named in quotes below
 
 TASKS = ("transcribe", "translate")
 
@@ -44,8 +44,8 @@ class SpeechToText(Task["CTranslate2Whisper"]):
 
     task = "speech-to-text"
     families: ClassVar = {
-        "whisper-ctranslate2": "sensorium.speech.whisper_ctranslate2:CTranslate2Whisper",
-        "whisper": "sensorium.speech.whisper_conversion:TransformersWhisper",
+        "whisper-ctranslate2": "sensorium.speech.families.whisper_ctranslate2:CTranslate2Whisper",
+        "whisper": "sensorium.speech.families.whisper_conversion:TransformersWhisper",
     }
     uses_torch = False
 

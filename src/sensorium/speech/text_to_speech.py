@@ -18,11 +18,11 @@ from sensorium.models import catalog, store
 from sensorium.models.loaded import Shared
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.record import Record
-from sensorium.speech import components
-from sensorium.speech.languages import language_code
+from sensorium.speech.families import components
 from sensorium.speech.speakable_text import check_language, clean_text, cut_long_sentence
 from sensorium.speech.voice import CloningVoice, Reference, Voice
 from sensorium.task import Task
+from sensorium.text.languages import language_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,12 +68,12 @@ class TextToSpeech(Task[Voice]):
 
     task = "text-to-speech"
     families: ClassVar = {
-        "hibari": "sensorium.speech.hibari_voice:HibariVoice",
-        "vits": "sensorium.speech.vits_voice:VitsVoice",
-        "speecht5": "sensorium.speech.speecht5_voice:SpeechT5Voice",
-        "bark": "sensorium.speech.bark_voice:BarkVoice",
-        "csm": "sensorium.speech.csm_voice:CsmVoice",
-        "dia": "sensorium.speech.dia_voice:DiaVoice",
+        "hibari": "sensorium.speech.families.hibari_voice:HibariVoice",
+        "vits": "sensorium.speech.families.vits_voice:VitsVoice",
+        "speecht5": "sensorium.speech.families.speecht5_voice:SpeechT5Voice",
+        "bark": "sensorium.speech.families.bark_voice:BarkVoice",
+        "csm": "sensorium.speech.families.csm_voice:CsmVoice",
+        "dia": "sensorium.speech.families.dia_voice:DiaVoice",
     }
     _cloning = False
     uses_torch = False  # The starter's voice does without; the others prepare it themselves.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sensorium.media.phrase_breaks import ends_sentence
 from sensorium.media.subtitles import Word
 from sensorium.record import Record
+from sensorium.text.phrase_breaks import ends_sentence
 
 _PAUSE = 0.8
 """A silence that ends a segment, in seconds."""

@@ -10,7 +10,7 @@ from sensorium.progress import Cancellation
 from sensorium.video.frame_embeddings import FrameEmbeddings
 from sensorium.video.moderation_policy import Policy, PolicyLabel
 from sensorium.video.results import ModeratedMoment, Moderation
-from sensorium.vision_language.vocabulary import find_thing
+from sensorium.vision_language.starter.vocabulary import find_thing
 
 if TYPE_CHECKING:
     import torch

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from sensorium.media.source import MediaSource
+    from sensorium.video.families.videomae import VideoMAE
     from sensorium.video.frame_embeddings import FrameEmbeddings
-    from sensorium.video.videomae import VideoMAE
     from sensorium.vision_language.clip import CLIP
 
 _WINDOW_SECONDS = 10.0
@@ -38,7 +38,7 @@ class VideoClassifier(Task["VideoMAE"]):
     """
 
     task: ClassVar[str] = "video-classification"
-    families: ClassVar[dict[str, str]] = {"videomae": "sensorium.video.videomae:VideoMAE"}
+    families: ClassVar[dict[str, str]] = {"videomae": "sensorium.video.families.videomae:VideoMAE"}
 
     def classify(
         self,

@@ -25,7 +25,7 @@ from sensorium.video.results import Moderation, Subtitles, VideoClassification, 
 from sensorium.video.video_answerer import ActionNamer, MomentLister, VideoAnswerer
 from sensorium.video.video_classification import VideoClassifier, classify_by_labels, require_top_k
 from sensorium.vision_language.clip import CLIP
-from sensorium.vision_language.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
+from sensorium.vision_language.families.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,16 +67,16 @@ class VideoQA(Task[VideoAnswerer]):
 
     task: ClassVar[str] = "video-question-answering"
     families: ClassVar[Mapping[str, str]] = {
-        "socratic": "sensorium.video.socratic_video:SocraticVideoQA",
-        "videomae": "sensorium.video.video_pipeline:VideoPipeline",
-        "video_llama_3": "sensorium.video.video_model:VideoModel",
-        "llava_next_video": "sensorium.video.video_model:VideoModel",
-        "qwen2_vl": "sensorium.video.video_model:VideoModel",
-        "qwen2_5_vl": "sensorium.video.video_model:VideoModel",
-        "qwen3_vl": "sensorium.video.video_model:VideoModel",
-        "smolvlm": "sensorium.video.video_model:VideoModel",
-        IMAGE_TEXT_TO_TEXT: "sensorium.video.frames_model:FramesModel",
-        "openai": "sensorium.video.endpoint_frames:EndpointFrames",
+        "socratic": "sensorium.video.starter.socratic_video:SocraticVideoQA",
+        "videomae": "sensorium.video.families.video_pipeline:VideoPipeline",
+        "video_llama_3": "sensorium.video.families.video_model:VideoModel",
+        "llava_next_video": "sensorium.video.families.video_model:VideoModel",
+        "qwen2_vl": "sensorium.video.families.video_model:VideoModel",
+        "qwen2_5_vl": "sensorium.video.families.video_model:VideoModel",
+        "qwen3_vl": "sensorium.video.families.video_model:VideoModel",
+        "smolvlm": "sensorium.video.families.video_model:VideoModel",
+        IMAGE_TEXT_TO_TEXT: "sensorium.video.families.frames_model:FramesModel",
+        "openai": "sensorium.video.families.endpoint_frames:EndpointFrames",
     }
 
     @checked

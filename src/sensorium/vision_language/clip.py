@@ -75,13 +75,13 @@ class CLIP(Task["DualEncoder"]):
 
     task = "image-text-similarity"
     families: ClassVar[dict[str, str]] = {
-        "conse": "sensorium.vision_language.conse:ConSE",
-        "clip": "sensorium.vision_language.clip_families:HubCLIP",
-        "chinese_clip": "sensorium.vision_language.clip_families:ChineseCLIP",
-        "altclip": "sensorium.vision_language.clip_families:AltCLIP",
-        "vision-text-dual-encoder": "sensorium.vision_language.clip_families:VisionTextDualEncoder",
-        "siglip": "sensorium.vision_language.siglip_families:SigLIP",
-        "siglip2": "sensorium.vision_language.siglip_families:SigLIP2",
+        "conse": "sensorium.vision_language.starter.conse:ConSE",
+        "clip": "sensorium.vision_language.families.clip_families:HubCLIP",
+        "chinese_clip": "sensorium.vision_language.families.clip_families:ChineseCLIP",
+        "altclip": "sensorium.vision_language.families.clip_families:AltCLIP",
+        "vision-text-dual-encoder": "sensorium.vision_language.families.clip_families:VisionTextDualEncoder",
+        "siglip": "sensorium.vision_language.families.siglip_families:SigLIP",
+        "siglip2": "sensorium.vision_language.families.siglip_families:SigLIP2",
     }
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError
-from sensorium.language.conversation import Message, check_conversation
+from sensorium.language.messages import Message, check_conversation
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.vision_language.llava import LLaVA
 

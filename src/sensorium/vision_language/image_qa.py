@@ -12,7 +12,7 @@ from sensorium.errors import InputError
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task
-from sensorium.vision_language.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
+from sensorium.vision_language.families.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -60,11 +60,11 @@ class ImageQA(Task["ImageAnswerer"]):
 
     task: ClassVar[str] = "image-question-answering"
     families: ClassVar[Mapping[str, str]] = {
-        "socratic": "sensorium.vision_language.socratic:SocraticImageQA",
-        "blip": "sensorium.vision_language.blip:open_blip",
-        "blip-2": "sensorium.vision_language.blip_2:Blip2",
-        IMAGE_TEXT_TO_TEXT: "sensorium.vision_language.image_text_tasks:ImageTextQA",
-        "openai": "sensorium.vision_language.endpoint_chat:EndpointQA",
+        "socratic": "sensorium.vision_language.starter.picture_answers:SocraticImageQA",
+        "blip": "sensorium.vision_language.families.blip:open_blip",
+        "blip-2": "sensorium.vision_language.families.blip_2:Blip2",
+        IMAGE_TEXT_TO_TEXT: "sensorium.vision_language.families.image_text_tasks:ImageTextQA",
+        "openai": "sensorium.vision_language.families.endpoint_chat:EndpointQA",
     }
 
     def _family(self, folder: Path) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError
-from sensorium.language.conversation import Message, check_conversation
+from sensorium.language.messages import Message, check_conversation
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.task import Task
-from sensorium.vision_language.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
+from sensorium.vision_language.families.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -79,9 +79,9 @@ class LLaVA(Task["ImageChatter"]):
 
     task: ClassVar[str] = "image-chat"
     families: ClassVar[Mapping[str, str]] = {
-        "socratic": "sensorium.vision_language.socratic:SocraticChat",
-        IMAGE_TEXT_TO_TEXT: "sensorium.vision_language.image_text_tasks:ImageTextChat",
-        "openai": "sensorium.vision_language.endpoint_chat:EndpointChat",
+        "socratic": "sensorium.vision_language.starter.picture_answers:SocraticChat",
+        IMAGE_TEXT_TO_TEXT: "sensorium.vision_language.families.image_text_tasks:ImageTextChat",
+        "openai": "sensorium.vision_language.families.endpoint_chat:EndpointChat",
     }
 
     def _family(self, folder: Path) -> str:

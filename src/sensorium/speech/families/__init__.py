@@ -1,0 +1,1 @@
+"""Voices and recognisers, one file a family."""

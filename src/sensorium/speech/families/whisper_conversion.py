@@ -1,0 +1,77 @@
+"""Whisper checkpoints in the layout of transformers, converted once to CTranslate2's and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from sensorium.errors import ModelUnavailableError
+from sensorium.models import store
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.device import explain_out_of_memory, prepare_torch
+from sensorium.models.pretrained import open_model, open_part
+from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper
+
+_FORM = "ctranslate2-2"
+"""The number grows when the conversion changes."""
+
+
+class TransformersWhisper(CTranslate2Whisper):
+    """A Whisper checkpoint such as ``distil-whisper/distil-large-v3``, converted once and kept.
+
+    Args:
+        folder: A checkpoint in the layout of transformers.
+        checkpoint: Its catalog entry.
+        device: As for `CTranslate2Whisper`.
+        dtype: As for `CTranslate2Whisper`.
+
+    Raises:
+        ModelUnavailableError: Files are missing or damaged, or it is no Whisper that can be converted.
+    """
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+        # Two folders may have one name, and a folder may change: both make another conversion.
+        changed = max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
+        origin = hashlib.sha256(f"{folder.resolve()} {changed}".encode()).hexdigest()[:12]
+        converted = store.derive(
+            checkpoint, f"{_FORM}-{origin}", lambda target: _convert(folder, target, checkpoint=checkpoint)
+        )
+        super().__init__(converted, checkpoint=checkpoint, device=device, dtype=dtype)
+
+
+def _convert(folder: Path, target: Path, *, checkpoint: Checkpoint) -> None:
+    prepare_torch()
+    import torch
+    from ctranslate2.converters import TransformersConverter
+    from transformers import AutoTokenizer, WhisperForConditionalGeneration
+
+    model: Any = open_model(
+        WhisperForConditionalGeneration, folder, checkpoint=checkpoint, device="cpu", dtype=torch.float16
+    )
+    tokenizer: Any = open_part(AutoTokenizer, folder, checkpoint=checkpoint)
+
+    class Converter(TransformersConverter):  # type: ignore[misc]
+        """Converts what is open already: safetensors only, complete, and without a request."""
+
+        def load_model(self, *_: object, **__: object) -> Any:
+            return model
+
+        def load_tokenizer(self, *_: object, **__: object) -> Any:
+            return tokenizer
+
+    with explain_out_of_memory(
+        f"Converting {checkpoint.name!r}", "Close other programs, or choose a smaller checkpoint"
+    ):
+        try:
+            Converter(str(folder), load_as_float16=True).convert(str(target), quantization="float16", force=True)
+        except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+            raise ModelUnavailableError(
+                f"The checkpoint {checkpoint.name!r} is no Whisper that can be converted", "Choose another checkpoint"
+            ) from error
+    tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
+    # Some repositories have this file, some another one, some none; the model itself knows how many bands it hears.
+    settings = {"feature_size": model.config.num_mel_bins, "sampling_rate": 16_000, "hop_length": 160}
+    settings |= {"chunk_length": 30, "n_fft": 400}
+    (target / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What several senses need to know about written language."""

@@ -1,0 +1,1 @@
+"""Families of checkpoints that answer about films or classify them."""

@@ -1,0 +1,67 @@
+"""Films for models behind an OpenAI-compatible server: frames as pictures, with their times in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.media.video import VideoFrame, VideoInfo
+from sensorium.models.catalog import Checkpoint
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.video.families.frame_answering import LONGEST_ANSWER, MOST_PICTURES, FrameAnswerer
+from sensorium.video.parts import Parts
+from sensorium.vision_language.families.endpoint_chat import EndpointChat
+
+if TYPE_CHECKING:
+    from sensorium.video.film import Film
+
+
+class EndpointFrames(FrameAnswerer):
+    """A model that sees pictures and runs behind a server.
+
+    Args:
+        folder: Not used: the weights are elsewhere.
+        checkpoint: Names the model and the server.
+        device: Where the recogniser runs, if one was chosen.
+        dtype: Not used.
+        parts: How many frames are looked at; which model listens, if any.
+
+    Raises:
+        MissingDependencyError: The ``openai`` package isn't installed.
+        ModelUnavailableError: A key is needed and not set, or offline mode is set and the server is elsewhere.
+    """
+
+    frames_are = "pictures"
+    tells_times = False
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
+        super().__init__(checkpoint.name, device=device, parts=parts)
+        self._server = EndpointChat(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+
+    def frame_count(self, film: Film, info: VideoInfo) -> int:
+        """Return how many frames are sent."""
+        return MOST_PICTURES
+
+    def write(
+        self,
+        frames: Sequence[VideoFrame],
+        duration: float,
+        text: str,
+        *,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> str:
+        """Return what the server's model writes about frames."""
+        return str(
+            self._server.chat(
+                [frame.image for frame in frames],
+                [{"role": "user", "content": text}],
+                max_new_tokens=LONGEST_ANSWER,
+                temperature=0.0,
+                top_p=1.0,
+                seed=0,
+                progress=progress,
+                cancel=cancel,
+            )
+        )

@@ -1,0 +1,75 @@
+"""Films for models that read several pictures, but no films: frames as pictures, with their times in words."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.media.video import VideoFrame, VideoInfo, sample_frames
+from sensorium.models.catalog import Checkpoint
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.video.families.frame_answering import FRAME_SIDE, LONGEST_ANSWER, MOST_PICTURES, FrameAnswerer
+from sensorium.video.parts import Parts
+from sensorium.vision_language.families.image_text_model import shared_image_text_model
+
+if TYPE_CHECKING:
+    from sensorium.video.film import Film
+
+
+class FramesModel(FrameAnswerer):
+    """An image-text-to-text model that is shown the frames of a film.
+
+    Args:
+        folder: The checkpoint's folder, in transformers' layout.
+        checkpoint: Its catalog entry.
+        device: Where to run.
+        dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
+        parts: How many frames are looked at; which model listens, if any.
+
+    Raises:
+        UnsupportedError: The checkpoint has no chat template, or no processor that runs here.
+        ModelUnavailableError: Files are missing or damaged.
+        InsufficientMemoryError: The weights don't fit.
+    """
+
+    frames_are = "pictures"
+    tells_times = False
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
+        super().__init__(checkpoint.name, device=device, parts=parts)
+        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        self._model = shared.backend
+        weakref.finalize(self, shared.release)
+
+    def frame_count(self, film: Film, info: VideoInfo) -> int:
+        """Return how many frames of the film leave half of the context window free; at most 16."""
+        window = self._model.context_window
+        if not window:
+            return MOST_PICTURES
+        (frame,) = sample_frames(film.source, 1, minimum_side=FRAME_SIDE)
+        question = [{"role": "user", "content": "?"}]
+        two, three = (self._model.count_tokens([frame.image] * count, question) for count in (2, 3))
+        # Some families look closer at a single picture than at one of several, so that two are the least to count.
+        each = max(1, three - two)
+        return max(1, min(MOST_PICTURES, (window // 2 - (two - 2 * each)) // each))
+
+    def write(
+        self,
+        frames: Sequence[VideoFrame],
+        duration: float,
+        text: str,
+        *,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> str:
+        """Return the answer to a question about frames, with the likeliest tokens."""
+        window = self._model.context_window
+        return self._model.generate(
+            [frame.image for frame in frames],
+            [{"role": "user", "content": text}],
+            max_new_tokens=min(LONGEST_ANSWER, window // 8) if window else LONGEST_ANSWER,
+            progress=progress,
+            cancel=cancel,
+        )

@@ -1,0 +1,146 @@
+"""Video models, which see a film's frames in a row: VideoLLaMA 3, LLaVA-NeXT-Video, Qwen2/2.5/3-VL, SmolVLM 2.
+
+Source: Zhang et al. 2025, VideoLLaMA 3; Zhang et al. 2024, LLaVA-NeXT: A Strong Zero-shot Video Understanding Model;
+Wang et al. 2024, Qwen2-VL.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.media.video import VideoFrame, VideoInfo
+from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.pretrained import quiet_transformers
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.video.families.frame_answering import LONGEST_ANSWER, FrameAnswerer
+from sensorium.video.families.video_processor import VIDEO_PROCESSORS, metadata_of
+from sensorium.video.parts import Parts
+from sensorium.vision_language.families.image_text_model import shared_image_text_model
+from sensorium.vision_language.families.image_text_processor import open_processor
+
+if TYPE_CHECKING:
+    from sensorium.video.film import Film
+
+_SHARE_FOR_FRAMES = 2
+"""Frames may take a half of the context window; the rest is for question, transcript and answer."""
+_WINDOW_IF_UNKNOWN = 4096
+
+
+class VideoModel(FrameAnswerer):
+    """A loaded video model.
+
+    Args:
+        folder: The checkpoint's folder, in transformers' layout.
+        checkpoint: Its catalog entry.
+        device: Where to run.
+        dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
+        parts: How many frames are looked at; which model listens, if any.
+
+    Raises:
+        UnsupportedError: Its chat template takes no films.
+        ModelUnavailableError: Files are missing or damaged.
+        InsufficientMemoryError: The weights don't fit.
+    """
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
+        super().__init__(checkpoint.name, device=device, parts=parts)
+        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        self._model = shared.backend
+        weakref.finalize(self, shared.release)
+        # A processor of its own: the one that prepares pictures knows nothing of films.
+        self._processor = open_processor(folder, checkpoint=checkpoint)
+        if not self._processor.chat_template:
+            self._processor.chat_template = self._processor.tokenizer.chat_template
+        self._window = self._model.context_window or _WINDOW_IF_UNKNOWN
+        self._videos = VIDEO_PROCESSORS[family_of(folder)](folder, self._window // _SHARE_FOR_FRAMES)
+        self._processor.video_processor = self._videos
+        self.tells_times = self._videos.tells_times
+
+    def frame_count(self, film: Film, info: VideoInfo) -> int:
+        """Return how many frames suit a film and the family."""
+        return self._videos.frame_count(info.duration)
+
+    def prompt(self, text: str) -> str:
+        """Return a question about a film as the checkpoint's chat template writes it.
+
+        Raises:
+            InputError: The text contains a word that the checkpoint reserves for itself.
+            UnsupportedError: The template takes no films.
+        """
+        tokenizer = self._processor.tokenizer
+        added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+        for word in {*added, *tokenizer.all_special_tokens, self._processor.video_token}:
+            if word.strip() and word in text:
+                raise InputError(
+                    f"The question contains {word!r}, which {self._name!r} reserves for itself", "Leave it out"
+                )
+        from jinja2 import TemplateError
+
+        turn = {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": text}]}
+        try:
+            prompt = str(self._processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False))
+        except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
+            prompt = ""
+        if prompt.count(self._processor.video_token) != 1 or text not in prompt:
+            raise UnsupportedError(
+                f"The checkpoint {self._name!r} has no chat template that takes films",
+                "Choose one that has, such as llava-hf/LLaVA-NeXT-Video-7B-hf or Qwen/Qwen2.5-VL-3B-Instruct",
+            )
+        return prompt
+
+    def inputs(self, frames: Sequence[VideoFrame], duration: float, text: str) -> dict[str, Any]:
+        """Return the model's inputs for a question about frames, on the CPU.
+
+        Raises:
+            InputError: The family can't take frames of this shape; Qwen-VL's are at most 200 times as long as wide.
+        """
+        prompt = self.prompt(text)
+        start = self._processor.tokenizer.bos_token
+        try:
+            with quiet_transformers():
+                return dict(
+                    self._processor(
+                        text=[prompt],
+                        videos=[[frame.image for frame in frames]],
+                        video_metadata=metadata_of(frames, duration),
+                        return_tensors="pt",
+                        # A template that writes the start token itself must not get a second one.
+                        add_special_tokens=not (start and prompt.startswith(start)),
+                    )
+                )
+        except (ValueError, ZeroDivisionError, IndexError) as error:
+            width, height = frames[0].image.size
+            raise InputError(
+                f"{self._name!r} can't take a film whose frames are {width} × {height} pixels",
+                "Crop it, or choose another checkpoint",
+            ) from error
+
+    def write(
+        self,
+        frames: Sequence[VideoFrame],
+        duration: float,
+        text: str,
+        *,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> str:
+        """Return the answer to a question about frames, with the likeliest tokens.
+
+        Raises:
+            InputError: Frames, question and answer don't fit the context window.
+            CancelledError: ``cancel`` was set.
+        """
+        inputs = self.inputs(frames, duration, text)
+        length = inputs["input_ids"].shape[1]
+        longest = min(LONGEST_ANSWER, self._window // 8)
+        if length + longest > self._window:
+            raise InputError(
+                f"The question has {length} tokens with its {len(frames)} frames, and {self._name!r} holds "
+                f"{self._window} together with the answer",
+                "Ask with fewer frames (num_frames=…) or in fewer words",
+            )
+        return self._model.answer_inputs(inputs, max_new_tokens=longest, progress=progress, cancel=cancel)

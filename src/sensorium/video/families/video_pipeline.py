@@ -1,0 +1,140 @@
+"""The chapter's pipeline: action labels, captions of key moments and the transcript, then a language model.
+
+VideoMAE names what is done, an image model describes key frames, a speech recogniser writes down the sound track.
+Together they are a description with times, from which a language model answers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.answer import Answer
+from sensorium.language.language_model import LanguageModel
+from sensorium.media.video import probe_video
+from sensorium.models.catalog import Checkpoint
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+from sensorium.speech.speech_to_text import SpeechToText
+from sensorium.video.families.timeline_answering import answer_from_story
+from sensorium.video.families.videomae import VideoMAE
+from sensorium.video.film import FilmMemory
+from sensorium.video.key_frames import key_frames, new_looking
+from sensorium.video.parts import Parts
+from sensorium.video.results import LabelledWindow, VideoClassification
+from sensorium.video.video_classification import classify_actions
+from sensorium.video.video_story import Action, Moment, VideoStory, listen
+from sensorium.vision_language.image_qa import ImageQA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sensorium.media.image import ImageSource
+    from sensorium.video.film import Film
+
+_LEAST_LIKELY = 0.2
+
+
+class VideoPipeline:
+    """Answers questions about films.
+
+    Args:
+        folder: The VideoMAE checkpoint's folder.
+        checkpoint: Its catalog entry.
+        device: Where the parts run.
+        dtype: Their precision.
+        parts: The models that describe frames, listen and write.
+
+    Raises:
+        UnsupportedError: The VideoMAE checkpoint names no actions.
+        ModelUnavailableError: Its files are missing or damaged.
+    """
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
+        self._name = checkpoint.name
+        self._classifier = VideoMAE(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        self._captioner = ImageQA(parts.captioner, device=device, dtype=dtype)
+        self._speech = SpeechToText(parts.speech, device=device)
+        self._language_model = LanguageModel(parts.language_model, device=device, dtype=dtype)
+        self._num_frames = parts.num_frames
+        self._stories: FilmMemory[VideoStory[Moment]] = FilmMemory()
+
+    def answer(
+        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Answer:
+        """Answer one question about a film, naming the times that the answer rests on."""
+        story = self._story(film, progress, cancel)
+        check_cancelled(cancel)
+        text, evidence = answer_from_story(story, question, self._language_model, progress=progress, cancel=cancel)
+        return Answer(text, model=self._model(story, words=True), evidence=evidence)
+
+    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+        """Tell what is seen, done and said, one line each, with times; no language model takes part."""
+        story = self._story(film, progress, cancel)
+        return Answer(story.text(), model=self._model(story, words=False), evidence=story.evidence())
+
+    def moments(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> list[Moment]:
+        """Return a film's key moments, in the order of time."""
+        return list(self._story(film, progress, cancel).moments)
+
+    def actions(
+        self, film: Film, *, top_k: int, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> VideoClassification:
+        """Name what is done in a film, stretch by stretch."""
+        return classify_actions(film, self._classifier, top_k=top_k, progress=progress, cancel=cancel)
+
+    def _story(self, film: Film, progress: ProgressCallback | None, cancel: Cancellation | None) -> VideoStory[Moment]:
+        return self._stories.get(film, lambda: self._read(film, progress, cancel))
+
+    def _read(self, film: Film, progress: ProgressCallback | None, cancel: Cancellation | None) -> VideoStory[Moment]:
+        info = probe_video(film.source)
+        frames = key_frames(film, info, self._num_frames)
+        self._captioner.load(progress=progress, cancel=cancel)
+        new = new_looking(frames)
+        pictures: list[ImageSource] = [frame.image for frame, is_new in zip(frames, new, strict=True) if is_new]
+        captions = iter(self._captioner.generate_caption(pictures, progress=progress, cancel=cancel))
+        seen = [(frame.time, next(captions)) for frame, is_new in zip(frames, new, strict=True) if is_new]
+        classified = self.actions(film, top_k=1, progress=progress, cancel=cancel)
+        sentences, language = listen(film, info, self._speech, progress=progress, cancel=cancel)
+        return VideoStory(
+            duration=info.duration,
+            moments=tuple(_moments(seen, info.duration)),
+            actions=tuple(_joined(classified.windows)),
+            sentences=sentences,
+            has_audio=info.has_audio,
+            language=language,
+            frames=len(frames),
+        )
+
+    def _model(self, story: VideoStory[Moment], *, words: bool) -> str:
+        parts = [self._captioner.model]
+        parts += [self._speech.model] if story.has_audio else []
+        parts += [self._language_model.model] if words else []
+        return f"{self._name} ({' + '.join(parts)})"
+
+
+def _moments(seen: Iterable[tuple[float, Answer]], duration: float) -> list[Moment]:
+    """Join frames in a row with the same caption into one moment."""
+    groups: list[tuple[float, Answer]] = []
+    for time, caption in seen:
+        if not groups or groups[-1][1] != caption:
+            groups.append((time, caption))
+    ends = [*(start for start, _ in groups[1:]), duration]
+    return [
+        Moment(round(start, 2), round(max(start, end), 2), str(caption), caption.confidence)
+        for (start, caption), end in zip(groups, ends, strict=True)
+    ]
+
+
+def _joined(windows: Sequence[LabelledWindow]) -> list[Action]:
+    """Return the likeliest action of each stretch, the same ones in a row once; unlikely ones are left out."""
+    found: list[Action] = []
+    for window in windows:
+        best = window.labels[0]
+        if best.score < _LEAST_LIKELY:
+            continue
+        last = found[-1] if found else None
+        if last is not None and last.label == best.label and last.end >= window.start:
+            found[-1] = Action(last.start, window.end, best.label, max(last.score, best.score))
+        else:
+            found.append(Action(window.start, window.end, best.label, best.score))
+    return found

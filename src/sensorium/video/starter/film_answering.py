@@ -1,0 +1,176 @@
+"""Answers about a film that need no model, because what is asked was seen or heard."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from sensorium.answer import Evidence
+from sensorium.video.starter.film_questions import FilmQuestion
+from sensorium.video.starter.scene_story import SceneMoment, SceneStory
+from sensorium.video.video_story import (
+    Sentence,
+    clock,
+    moment_evidence,
+    sentence_evidence,
+    span,
+)
+from sensorium.vision_language.starter.answering import Reply, answer_directly, listed, seen_in
+from sensorium.vision_language.starter.questions import Asks, Question
+from sensorium.vision_language.starter.vocabulary import Thing, with_article
+
+_MOST_QUOTES = 3
+_PERHAPS = 0.3
+_OF_A_THING = {Asks.PRESENCE, Asks.COLOUR, Asks.IS_COLOUR, Asks.PLACE, Asks.KIND, Asks.COUNT}
+_OF_THE_WHOLE = {Asks.COLOUR, Asks.LIGHT, Asks.BLUR, Asks.SIZE}
+
+
+def moments_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[SceneMoment]:
+    """Return the moment at the time that a question names; all moments where it names none."""
+    time = _time_asked_for(story, question)
+    if time is None:
+        return story.moments
+    return [max((moment for moment in story.moments if moment.start <= time), key=lambda moment: moment.start)]
+
+
+def sentences_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[Sentence]:
+    """Return what is said around the time that a question names; all sentences where it names none."""
+    time = _time_asked_for(story, question)
+    if time is None:
+        return story.sentences
+    return [sentence for sentence in story.sentences if sentence.start - 1 <= time <= sentence.end + 1]
+
+
+def all_words(story: SceneStory, sentences: Sequence[Sentence]) -> Reply:
+    """Repeat what is said."""
+    if not story.sentences:
+        return Reply(silence(story))
+    if not sentences:
+        return Reply("Nothing is said then.")
+    lines = [f"[{span(item.start, item.end)}] {item.text}" for item in sentences]
+    return Reply("\n".join(lines), tuple(sentence_evidence(item) for item in sentences))
+
+
+def tell(moments: Sequence[SceneMoment], sentences: Sequence[Sentence], story: SceneStory) -> Reply:
+    """Tell what is seen and said, in the order of time."""
+    if len(moments) == len(story.moments):
+        return Reply(story.text(), story.evidence())
+    evidence = [*map(moment_evidence, moments), *map(sentence_evidence, sentences)]
+    evidence.sort(key=lambda item: item.start or 0.0)
+    lines = [f"[{span(item.start, item.end)}] {item.text}" for item in evidence]
+    return Reply("\n".join(lines), tuple(evidence))
+
+
+def from_moments(moments: Sequence[SceneMoment], question: Question) -> Reply | None:
+    """Answer a question about a picture from the moments that can tell, naming their times; None if none can."""
+    if question.about_people and question.asks is Asks.COUNT:
+        return _most_people(moments, question)
+    if question.about_people and question.asks is Asks.PRESENCE:
+        return people_times(moments, question, "Yes, somebody")
+    thing = question.thing
+    if thing is not None and question.asks in _OF_A_THING:
+        found = [moment for moment in moments if moment.scene.shows(thing)]
+        if not found:
+            return not_seen(thing, moments)
+        if question.asks is Asks.PRESENCE:
+            return times(f"Yes, {with_article(thing.name)}", found)
+        return _each([(moment, answer_directly(moment.scene, question)) for moment in found])
+    if not question.subject and question.asks in _OF_THE_WHOLE:
+        return _each([(moment, answer_directly(moment.scene, question)) for moment in moments])
+    return None
+
+
+def people_times(moments: Sequence[SceneMoment], question: Question, words: str) -> Reply:
+    """Say when somebody is seen."""
+    found = [moment for moment in moments if moment.scene.people]
+    if not found:
+        text = "I can find nobody in this film; people who are small or hidden can be missed."
+        return Reply(text, (_nobody(moments),))
+    reply = times(words, found)
+    if not question.about_particular_people:
+        return reply
+    text = f"{reply.text} I can't tell whether it is {with_article(question.subject)}."
+    return Reply(text, reply.evidence, reply.confidence)
+
+
+def times(what: str, found: Sequence[SceneMoment]) -> Reply:
+    """Say when something is seen."""
+    evidence = tuple(moment_evidence(moment) for moment in found)
+    confidences = [item.confidence for item in evidence if item.confidence is not None]
+    return Reply(f"{what} is seen {_spans(found)}.", evidence, max(confidences, default=None))
+
+
+def not_seen(thing: Thing, moments: Sequence[SceneMoment]) -> Reply:
+    """Say that something is not seen, or not surely."""
+    best = max(moments, key=lambda moment: moment.scene.slightest_sign_of(thing))
+    sign = best.scene.slightest_sign_of(thing)
+    if sign >= _PERHAPS:
+        text = f"I'm not sure: there may be {with_article(thing.name)} at {clock(best.start)}."
+        return Reply(text, (moment_evidence(best),), round(sign, 2))
+    if thing.partial:
+        return Reply(f"I can see no {thing.name} in this film, but I know only some kinds of that by sight.")
+    return Reply(f"I can see no {thing.name} in this film.", confidence=round(1 - sign, 2))
+
+
+def quoted(sentences: Sequence[Sentence]) -> str:
+    """Return sentences with their times: ``at 00:04: "…" and at 00:12: "…"``."""
+    return listed([f'at {clock(item.start)}: "{item.text}"' for item in sentences[:_MOST_QUOTES]])
+
+
+def what_is_seen(story: SceneStory) -> str:
+    """Return in one sentence what the film shows, each thing once, with the time of its first sight."""
+    first: dict[str, float] = {}
+    for moment in story.moments:
+        for name in seen_in(moment.scene):
+            first.setdefault(name, moment.start)
+    shown = [f"{name} ({clock(start)})" for name, start in list(first.items())[:6]]
+    return f"I can see {listed(shown)}." if shown else ""
+
+
+def silence(story: SceneStory) -> str:
+    """Say why there are no words."""
+    return "Nothing is said in this film." if story.has_audio else "The film has no sound track."
+
+
+def _time_asked_for(story: SceneStory, question: FilmQuestion) -> float | None:
+    if question.time is not None:
+        return question.time
+    return None if question.share is None else question.share * story.duration
+
+
+def _most_people(moments: Sequence[SceneMoment], question: Question) -> Reply:
+    most = max(moments, key=lambda moment: len(moment.scene.people))
+    reply = answer_directly(most.scene, question)
+    assert reply is not None, "people can always be counted"
+    if not most.scene.people:
+        return Reply(reply.text, (_nobody(moments),))
+    text = f"{reply.text.rstrip('.')}, at {clock(most.start)}; that is the most at one time."
+    return Reply(text, (moment_evidence(most),), reply.confidence)
+
+
+def _nobody(moments: Sequence[SceneMoment]) -> Evidence:
+    return Evidence("people", "Nobody was found", None, moments[0].start, moments[-1].end)
+
+
+def _each(replies: Sequence[tuple[SceneMoment, Reply | None]]) -> Reply | None:
+    """Join the answers of several moments, the same ones once."""
+    by_text: OrderedDict[str, list[SceneMoment]] = OrderedDict()
+    for moment, reply in replies:
+        if reply is not None:
+            by_text.setdefault(reply.text.rstrip("."), []).append(moment)
+    if not by_text:
+        return None
+    confidences = [reply.confidence for _, reply in replies if reply is not None and reply.confidence is not None]
+    text = "; ".join(f"{words} ({_spans(moments)})" for words, moments in by_text.items())
+    evidence = tuple(moment_evidence(moment) for moments in by_text.values() for moment in moments)
+    return Reply(f"{text}.", evidence, max(confidences, default=None))
+
+
+def _spans(moments: Sequence[SceneMoment]) -> str:
+    spans: list[list[float]] = []
+    for moment in moments:
+        if spans and abs(spans[-1][1] - moment.start) < 0.05:
+            spans[-1][1] = moment.end
+        else:
+            spans.append([moment.start, moment.end])
+    return listed([f"from {clock(start)} to {clock(end)}" for start, end in spans])

@@ -1,0 +1,213 @@
+"""Questions about films without a video-language model: key moments and the transcript first, then words.
+
+Source: Zeng et al. 2023, Socratic Models: Composing Zero-Shot Multimodal Reasoning with Language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.answer import Answer
+from sensorium.language.grounding import content_words, first_sentence, is_grounded
+from sensorium.language.language_model import LanguageModel
+from sensorium.models.catalog import Checkpoint
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+from sensorium.speech.speech_to_text import SpeechToText
+from sensorium.video.film import FilmMemory
+from sensorium.video.parts import Parts
+from sensorium.video.starter.film_answering import (
+    all_words,
+    from_moments,
+    moments_asked_for,
+    not_seen,
+    people_times,
+    quoted,
+    sentences_asked_for,
+    silence,
+    tell,
+    times,
+    what_is_seen,
+)
+from sensorium.video.starter.film_questions import AsksOfFilm, FilmQuestion, parse_film_question
+from sensorium.video.starter.scene_story import SceneMoment, SceneStory, read_story
+from sensorium.video.video_story import Sentence, clock, sentence_evidence
+from sensorium.vision_language.starter.answering import Reply, capitalised
+from sensorium.vision_language.starter.questions import Asks, Question
+from sensorium.vision_language.starter.scene import SceneReader
+from sensorium.vision_language.starter.vocabulary import with_article
+
+if TYPE_CHECKING:
+    from sensorium.video.film import Film
+
+_LONGEST_ANSWER = 40
+_MOST_QUOTES = 3
+_CLOSE, _VERY_CLOSE, _NEARLY_AS_CLOSE = 0.35, 0.6, 0.8
+# Text encoders read few words at a time, CLIP's as few as fifty.
+_WORDS_COMPARED = 45
+_ASKS_FOR_A_FACT = re.compile(r"(?:what|which|who|whose|whom|where|when|why|how|name)\b")
+
+
+class SocraticVideoQA:
+    """Answers questions about films.
+
+    Args:
+        folder: Not used: the parts have folders of their own.
+        checkpoint: The catalog entry.
+        device: Where the parts run.
+        dtype: The precision of the language model.
+        parts: Which models listen and write, and how many frames are looked at.
+    """
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
+        self._checkpoint = checkpoint
+        self._scenes = SceneReader(device=device)
+        self._scenes.load()
+        # A silent film needs no recogniser, and most questions no language model: the first use loads them.
+        self._speech = SpeechToText(parts.speech, device=device)
+        self._language_model = LanguageModel(parts.language_model, device=device, dtype=dtype)
+        self._num_frames = parts.num_frames
+        self._stories: FilmMemory[SceneStory] = FilmMemory()
+
+    def answer(
+        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Answer:
+        """Answer one question about a film, naming the times that the answer rests on."""
+        story = self._story(film, progress, cancel)
+        check_cancelled(cancel)
+        reply = self._reply(story, parse_film_question(question), cancel)
+        return Answer(reply.text, model=self._model(story), evidence=reply.evidence, confidence=reply.confidence)
+
+    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+        """Tell what is seen and said in a film, one line a moment or sentence; no language model takes part."""
+        story = self._story(film, progress, cancel)
+        return Answer(story.text(), model=self._model(story, words=False), evidence=story.evidence())
+
+    def moments(
+        self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> list[SceneMoment]:
+        """Return a film's key moments, in the order of time."""
+        return list(self._story(film, progress, cancel).moments)
+
+    def _model(self, story: SceneStory, *, words: bool = True) -> str:
+        parts = [self._scenes.model]
+        parts += [self._speech.model] if story.has_audio else []
+        parts += [self._language_model.model] if words else []
+        return f"{self._checkpoint.name} ({' + '.join(parts)})"
+
+    def _story(self, film: Film, progress: ProgressCallback | None, cancel: Cancellation | None) -> SceneStory:
+        """Look and listen, or remember."""
+        return self._stories.get(
+            film,
+            lambda: read_story(
+                film,
+                scenes=self._scenes,
+                speech=self._speech,
+                num_frames=self._num_frames,
+                progress=progress,
+                cancel=cancel,
+            ),
+        )
+
+    def _reply(self, story: SceneStory, question: FilmQuestion, cancel: Cancellation | None) -> Reply:
+        moments = moments_asked_for(story, question)
+        sentences = sentences_asked_for(story, question)
+        if question.asks is AsksOfFilm.LENGTH:
+            return Reply(f"The film is {clock(story.duration)} long.", confidence=1.0)
+        if question.asks is AsksOfFilm.WORDS:
+            return all_words(story, sentences)
+        if question.asks is AsksOfFilm.WHEN_SAID:
+            return self._mentioned(story, question.subject)
+        if question.asks is AsksOfFilm.ABOUT:
+            return self._about(story, question.subject)
+        if question.asks is AsksOfFilm.WHEN_SEEN:
+            return self._seen(story, moments, question)
+        if question.asks is AsksOfFilm.STORY or question.picture.asks in {Asks.CONTENT, Asks.DETAIL, Asks.ACTION}:
+            return tell(moments, sentences, story)
+        direct = from_moments(moments, question.picture)
+        return direct if direct is not None else self._from_transcript(story, sentences, question, cancel)
+
+    def _seen(self, story: SceneStory, moments: Sequence[SceneMoment], question: FilmQuestion) -> Reply:
+        """Say when something is seen."""
+        subject = Question(question.text, Asks.PRESENCE, question.subject)
+        if not subject.subject:
+            return Reply("I can't tell what to look for; ask like this: When does the cat appear?")
+        if subject.about_people:
+            return people_times(moments, subject, "Somebody")
+        thing = subject.thing
+        if thing is None:
+            text = f"I can't tell: {subject.subject!r} is not among the things that I know by sight."
+            said = self._mentioned(story, subject.subject)
+            return Reply(f"{text} {said.text}", said.evidence) if said.evidence else Reply(text)
+        found = [moment for moment in moments if moment.scene.shows(thing)]
+        return times(capitalised(with_article(thing.name)), found) if found else not_seen(thing, moments)
+
+    def _mentioned(self, story: SceneStory, subject: str) -> Reply:
+        """Say when a word is said."""
+        if not story.sentences:
+            return Reply(silence(story))
+        wanted = set(content_words(subject))
+        found = [item for item in story.sentences if wanted and wanted <= set(content_words(item.text))]
+        if not found:
+            return Reply(f"As far as I can hear, {subject or 'that'} is not mentioned.")
+        evidence = tuple(sentence_evidence(item) for item in found)
+        return Reply(f"{capitalised(subject)} is mentioned {quoted(found)}", evidence)
+
+    def _about(self, story: SceneStory, subject: str) -> Reply:
+        """Repeat what is said about something: the sentences that name it, else the closest ones."""
+        if not story.sentences:
+            return Reply(silence(story))
+        wanted = set(content_words(subject))
+        found = [item for item in story.sentences if wanted & set(content_words(item.text))]
+        if not found and story.language == "en":
+            found = self._closest(story.sentences, subject, _CLOSE)
+        if not found:
+            return Reply(f"As far as I can hear, nothing is said about {subject}.")
+        return Reply(capitalised(quoted(found)), tuple(sentence_evidence(item) for item in found))
+
+    def _from_transcript(
+        self, story: SceneStory, sentences: Sequence[Sentence], question: FilmQuestion, cancel: Cancellation | None
+    ) -> Reply:
+        """Answer from the sentences that come closest to the question, in the model's words or in their own."""
+        asks_for_a_fact = _ASKS_FOR_A_FACT.match(question.text.lower()) is not None
+        if sentences and story.language != "en":
+            text = f"I can't tell that from what is seen, and what is said is not in English ({story.language!r})."
+            return Reply(f"{text} {what_is_seen(story)}".strip(), story.evidence())
+        found = self._closest(sentences, question.text, _CLOSE if asks_for_a_fact else _VERY_CLOSE)
+        if not found:
+            heard = [] if story.sentences else [silence(story)]
+            parts = ["I can't tell that from this film.", *heard, what_is_seen(story)]
+            return Reply(" ".join(part for part in parts if part), story.evidence())
+        evidence = tuple(sentence_evidence(item) for item in found)
+        said = self._in_other_words(found, question.text, cancel) if asks_for_a_fact else ""
+        if said:
+            return Reply(f"{said.rstrip('.')} (said at {clock(found[0].start)}).", evidence)
+        return Reply(f"I can't tell for sure; what comes closest is said {quoted(found)}", evidence)
+
+    def _in_other_words(self, found: Sequence[Sentence], question: str, cancel: Cancellation | None) -> str:
+        """Let the language model answer from sentences; "" if it says anything that they don't."""
+        texts = [item.text for item in found]
+        written = self._language_model.generate(
+            f"Question: {question}",
+            [f"Text: {' '.join(texts)}"],
+            system="Answer the question from the text in one short sentence.",
+            max_new_tokens=_LONGEST_ANSWER,
+            stop="\n",
+            cancel=cancel,
+        )
+        said = first_sentence(written)
+        return said if is_grounded(said, texts, question) else ""
+
+    def _closest(self, sentences: Sequence[Sentence], text: str, enough: float) -> list[Sentence]:
+        """Return the sentences whose meaning is nearest to a text, if they are near enough, in the order of time."""
+        if not sentences or not content_words(text):
+            return []
+        texts = [" ".join(words.split()[:_WORDS_COMPARED]) for words in (text, *(item.text for item in sentences))]
+        rows = self._scenes.clip.encode_text(texts)
+        nearness = (rows[1:] @ rows[0]).tolist()
+        least = max(enough, _NEARLY_AS_CLOSE * max(nearness))
+        near = [(value, item) for value, item in zip(nearness, sentences, strict=True) if value >= least]
+        near.sort(key=lambda pair: -pair[0])
+        return sorted((item for _, item in near[:_MOST_QUOTES]), key=lambda item: item.start)

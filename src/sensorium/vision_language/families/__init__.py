@@ -1,0 +1,1 @@
+"""The hub's families of checkpoints, one file each, and OpenAI-compatible servers."""

@@ -1,0 +1,280 @@
+"""How a conversation about pictures becomes the inputs of an image-text-to-text model of transformers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.language.messages import Message
+from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.pretrained import open_part, quiet_transformers
+from sensorium.text.english_numbers import spell_english_numbers
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+IMAGE_TOKEN = "<image>"
+"""What stands for a picture where a processor doesn't say."""
+_PROBE = "What colour is it?"
+
+
+def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
+    """Open a checkpoint's processor: its tokenizer, its image processor in Pillow's form, its settings.
+
+    The part for films needs torchvision, so it is left out: a film's frames go through the image processor.
+
+    Raises:
+        ModelUnavailableError: Files are missing or damaged.
+        UnsupportedError: transformers has no processor for this checkpoint, or none that runs without torchvision.
+    """
+    from transformers import AutoConfig, AutoFeatureExtractor, AutoTokenizer
+
+    config = open_part(AutoConfig, folder, checkpoint=checkpoint)
+    processor_class = _processor_class(folder, checkpoint, config)
+    parts = []
+    for name in processor_class.get_attributes():
+        if name == "image_processor":
+            parts.append(_image_processor(folder, checkpoint))
+        elif name == "tokenizer":
+            parts.append(open_part(AutoTokenizer, folder, checkpoint=checkpoint))
+        elif name == "feature_extractor":
+            parts.append(open_part(AutoFeatureExtractor, folder, checkpoint=checkpoint))
+        elif name == "video_processor":
+            parts.append(None)
+        else:
+            raise _no_processor(checkpoint)
+    processor = open_part(_Assembly(processor_class, parts), folder, checkpoint=checkpoint)
+    if getattr(processor, "patch_size", 0) is None:
+        # LLaVA checkpoints from before the processor counted the image tokens itself; CLIP has one beside the patches.
+        processor.patch_size = config.vision_config.patch_size
+        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+        processor.num_additional_image_tokens = int(config.vision_config.model_type == "clip_vision_model")
+    return processor
+
+
+class _Assembly:
+    """A processor class that is opened with parts that are open already."""
+
+    def __init__(self, processor_class: Any, parts: list[Any]) -> None:
+        self.__name__ = processor_class.__name__
+        self._processor_class, self._parts = _without_video(processor_class), parts
+
+    def from_pretrained(self, folder: Path, **options: Any) -> Any:
+        settings, _ = self._processor_class.get_processor_dict(folder, local_files_only=True)
+        return self._processor_class.from_args_and_dict(self._parts, settings)
+
+
+def _image_processor(folder: Path, checkpoint: Checkpoint) -> Any:
+    from transformers import AutoImageProcessor
+
+    try:
+        return open_part(AutoImageProcessor, folder, checkpoint=checkpoint, backend="pil")
+    except ModelUnavailableError as error:
+        if "torchvision" in str(error.__cause__).lower():
+            raise _no_processor(checkpoint) from error
+        current = _current_image_processor(folder)
+        if current is None:
+            raise
+        return open_part(current, folder, checkpoint=checkpoint)
+
+
+def _current_image_processor(folder: Path) -> Any:
+    """Return the class for a checkpoint that names one which transformers has given up, or None.
+
+    Qwen2.5-VL's first repositories and those made from them name ``Qwen2_5_VLImageProcessor``, LLaVA-NeXT-Video's
+    ``LlavaNextVideoImageProcessor``.
+    """
+    from transformers.models.auto import image_processing_auto
+
+    known: Any = image_processing_auto
+    named = _settings(folder / "preprocessor_config.json").get("image_processor_type")
+    with quiet_transformers():
+        if not named or known.get_image_processor_class_from_name(str(named).removesuffix("Fast")) is not None:
+            return None
+        names = known.IMAGE_PROCESSOR_MAPPING_NAMES.get(family_of(folder)) or {}
+        return known.get_image_processor_class_from_name(names.get("pil") or "")
+
+
+def _processor_class(folder: Path, checkpoint: Checkpoint, config: Any) -> Any:
+    import transformers
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+
+    name = _named_class(folder)
+    try:
+        found = getattr(transformers, name, None) if name else None
+        if found is None and type(config) in PROCESSOR_MAPPING:
+            found = PROCESSOR_MAPPING[type(config)]
+        if found is not None and hasattr(found, "get_attributes"):
+            return found
+    except ImportError as error:
+        raise _no_processor(checkpoint) from error
+    raise _no_processor(checkpoint)
+
+
+def _named_class(folder: Path) -> str:
+    """Return the processor class that the checkpoint's own files name, as transformers looks it up; "" if none does."""
+    files = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+    named = (_settings(folder / file).get("processor_class") for file in files)
+    return str(next(filter(None, named), ""))
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def _without_video(processor_class: Any) -> Any:
+    """Return the class without its insistence on a part for films, which needs torchvision."""
+
+    def check(self: Any, name: str, part: Any) -> Any:
+        return None if name == "video_processor" else processor_class.check_argument_for_proper_class(self, name, part)
+
+    module: Any = sys.modules[processor_class.__module__]
+    if getattr(module, "num2words", module) is None:
+        # SmolVLM insists on num2words, which it needs only to tell how many frames a film has.
+        module.num2words = lambda number: spell_english_numbers(str(number))
+    return type(processor_class.__name__, (processor_class,), {"check_argument_for_proper_class": check})
+
+
+def _no_processor(checkpoint: Checkpoint) -> UnsupportedError:
+    return UnsupportedError(
+        f"The checkpoint {checkpoint.name!r} needs a processor that doesn't run here (it requires torchvision)",
+        "Choose another checkpoint, such as llava-hf/llava-1.5-7b-hf or HuggingFaceTB/SmolVLM-Instruct",
+    )
+
+
+class ChatFormat:
+    """A checkpoint's way of writing a conversation about pictures.
+
+    Args:
+        processor: From `open_processor`.
+        checkpoint: For the words of an error.
+
+    Raises:
+        UnsupportedError: The checkpoint has no chat template.
+    """
+
+    def __init__(self, processor: Any, *, checkpoint: Checkpoint) -> None:
+        self._name = checkpoint.name
+        self._processor = processor
+        if not processor.chat_template:
+            # Many checkpoints keep the template with the tokenizer only.
+            processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
+        if not processor.chat_template:
+            raise UnsupportedError(
+                f"The checkpoint {self._name!r} has no chat template: it was not made for conversations",
+                "Choose one that was, such as llava-hf/llava-1.5-7b-hf or HuggingFaceTB/SmolVLM-Instruct",
+            )
+        self.image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
+        self._reserved = reserved_words(processor)
+        self._takes_parts = self._shows_parts()
+
+    def render(self, images: int, messages: Sequence[Message]) -> str:
+        """Return a conversation as the text that the processor takes, up to where the answer begins.
+
+        Args:
+            images: How many pictures there are; they belong to the first turn of the user.
+            messages: A checked conversation of plain strings.
+
+        Raises:
+            InputError: A turn contains one of the words that the checkpoint reserves for itself.
+            UnsupportedError: Its template can't write this conversation, such as one with a system prompt.
+        """
+        first = next(index for index, message in enumerate(messages) if message["role"] == "user")
+        turns = [
+            {"role": message["role"], "content": self._content(message, images if index == first else 0)}
+            for index, message in enumerate(messages)
+        ]
+        text = self._apply(turns)
+        if text is None or text.count(self.image_token) != images:
+            system = any(message["role"] == "system" for message in messages)
+            raise UnsupportedError(
+                f"The chat template of {self._name!r} can't write this conversation"
+                + (" with a system prompt" if system else f" with {images} pictures"),
+                "Leave out the system prompt" if system else "Give fewer pictures, or choose another checkpoint",
+            )
+        return text
+
+    def _content(self, message: Message, images: int) -> Any:
+        text = message["content"]
+        for word in self._reserved:
+            if word not in text:
+                continue
+            if message["role"] != "assistant":
+                raise InputError(
+                    f"A turn contains {word!r}, which {self._name!r} reserves for itself", "Leave it out of the text"
+                )
+            text = text.replace(word, "")
+        if self._takes_parts:
+            return [*({"type": "image"} for _ in range(images)), {"type": "text", "text": text}]
+        return f"{self.image_token}\n" * images + text
+
+    def _shows_parts(self) -> bool:
+        """Tell whether the template writes content that is a list of parts; older ones want a string."""
+        parts = [{"type": "image"}, {"type": "text", "text": _PROBE}]
+        text = self._apply([{"role": "user", "content": parts}])
+        return text is not None and self.image_token in text and text.count(_PROBE) == 1 and "'type'" not in text
+
+    def _apply(self, turns: list[dict[str, Any]]) -> str | None:
+        from jinja2 import TemplateError
+        from transformers import ProcessorMixin
+
+        render = ProcessorMixin.apply_chat_template
+        try:
+            # The base class's way: some processors' own one reaches into the part for films, which isn't there.
+            return str(render(self._processor, turns, add_generation_prompt=True, tokenize=False))
+        except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
+            return None
+
+
+def prepare_inputs(processor: Any, images: Sequence[Sequence[PIL.Image.Image]], texts: Sequence[str]) -> Any:
+    """Return a model's inputs for one or several conversations, padded on the left.
+
+    Args:
+        processor: From `open_processor`.
+        images: The pictures of each conversation, upright and RGB.
+        texts: Each conversation as `ChatFormat.render` wrote it.
+
+    Raises:
+        InputError: The image processor refuses a picture; Qwen-VL's does if it is 200 times as long as wide.
+    """
+    start = processor.tokenizer.bos_token
+    try:
+        with quiet_transformers():
+            return processor(
+                text=list(texts),
+                images=[list(pictures) for pictures in images] if any(images) else None,
+                padding=len(texts) > 1,
+                return_tensors="pt",
+                # A template that writes the start token itself must not get a second one.
+                add_special_tokens=not (start and texts[0].startswith(start)),
+            )
+    except (ValueError, ZeroDivisionError, IndexError) as error:
+        narrowest = min((picture.size for pictures in images for picture in pictures), key=_narrowness, default=(0, 0))
+        raise InputError(
+            f"This model can't take one of the pictures; the narrowest is {narrowest[0]} × {narrowest[1]} pixels",
+            "Crop it, or choose another checkpoint",
+        ) from error
+
+
+def _narrowness(size: tuple[int, int]) -> float:
+    return min(size) / max(size)
+
+
+def reserved_words(processor: Any) -> list[str]:
+    """Return the words that stand for a picture, the end of a turn and the like, and so for nothing a user writes."""
+    tokenizer = processor.tokenizer
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
+    return sorted({token for token in [image_token, *added, *tokenizer.all_special_tokens] if token.strip()})
+
+
+def _text(token: Any) -> str:
+    return "" if token is None else str(getattr(token, "content", token))

@@ -1,0 +1,1 @@
+"""What works offline right after installation: pictures recognised, questions answered from what was measured."""

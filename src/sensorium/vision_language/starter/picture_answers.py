@@ -1,0 +1,327 @@
+"""Questions and conversations about pictures without a vision-language model: facts first, then words.
+
+What can be measured is answered from the measurement. A small language model is asked only about what the facts may
+tell in other words, and its answer is kept only if it says nothing beyond them; else the answer is "I can't tell".
+
+Source: Zeng et al. 2023, Socratic Models: Composing Zero-Shot Multimodal Reasoning with Language.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.answer import Answer, Evidence
+from sensorium.language.grounding import first_sentence, is_grounded
+from sensorium.language.language_model import LanguageModel
+from sensorium.language.messages import Message
+from sensorium.models.catalog import Checkpoint
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+from sensorium.vision_language.starter.answering import Reply, answer_directly, cannot_tell, caption
+from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, parse_question
+from sensorium.vision_language.starter.scene import Scene, SceneReader
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+_SCENES_KEPT = 16
+_LONGEST_ANSWER = 32
+_LONGEST_REPLY = 128
+_LITTLE_REPETITION = 1.2
+_ONLY_FACTS = (
+    "You answer a question about a picture in one short sentence, using only the facts given. "
+    "If the facts do not say it, answer: I can't tell."
+)
+_INVENT = "You are a friendly assistant. You do what the user asks, briefly, about a picture that is told to you."
+_CREATIVE = re.compile(
+    r"\b(?:write|compose|invent|imagine|make up|create|draft|rewrite|rephrase|translate|summari[sz]e)\b|"
+    r"\b(?:story|poem|haiku|limerick|song|joke|slogan|headline|hashtags?|tweet)\b",
+    re.IGNORECASE,
+)
+_GREETING = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|evening|day))\b[\w\s]{0,8}\W*$", re.IGNORECASE)
+_THANKS = re.compile(r"^\W*(?:thanks?|thank you|ok|okay|great|fine|bye)\b[\w\s]{0,12}\W*$", re.IGNORECASE)
+_WHICH_PICTURE = re.compile(
+    r"which (?:one|picture|image|photo|of (?:them|these|the (?:pictures|images|photos|two)))s? "
+    r"(?:is|shows?|has|contains?|depicts?) (?P<subject>[\w\s-]+)\W*$",
+    re.IGNORECASE,
+)
+_PRONOUN = re.compile(r"\b(?:it|this|that|they|them|these|those)\b(?! (?:picture|image|photo))", re.IGNORECASE)
+_ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
+
+
+class SocraticImageQA:
+    """Answers single questions about single pictures.
+
+    Attributes:
+        batch_size: How many pictures go through at once.
+
+    Args:
+        folder: Not used: the parts have folders of their own.
+        checkpoint: The catalog entry.
+        device: Where the parts run.
+        dtype: The precision of the language model.
+    """
+
+    batch_size = 1
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+        self.checkpoint = checkpoint
+        self.reader = SceneReader(device=device)
+        self.reader.load()
+        # Most questions need no language model: it is loaded by the first one that does.
+        self.language_model = LanguageModel(device=device, dtype=dtype)
+        self._scenes: OrderedDict[bytes, Scene] = OrderedDict()
+        self._guard = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """The name that answers carry: this system, and the checkpoints that it is made of."""
+        return f"{self.checkpoint.name} ({self.reader.model} + {self.language_model.model})"
+
+    def answer(
+        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+    ) -> list[Answer]:
+        """Answer a question about each of several upright RGB pictures."""
+        return [
+            self._as_answer(self.reply(self.scene(image, cancel=cancel), parse_question(question), cancel=cancel))
+            for image, question in zip(images, questions, strict=True)
+        ]
+
+    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+        """Describe upright RGB pictures in a sentence or two each; no language model takes part."""
+        return [self._caption(image, cancel) for image in images]
+
+    def _caption(self, image: PIL.Image.Image, cancel: Cancellation | None) -> Answer:
+        reply = caption(self.scene(image, cancel=cancel))
+        return Answer(
+            reply.text,
+            model=f"{self.checkpoint.name} ({self.reader.model})",
+            evidence=reply.evidence,
+            confidence=reply.confidence,
+        )
+
+    def scene(self, image: PIL.Image.Image, *, cancel: Cancellation | None = None) -> Scene:
+        """Measure a picture, or remember what was measured: questions about one picture come in rows."""
+        key = hashlib.blake2b(image.tobytes(), digest_size=16, key=str(image.size).encode()[:64]).digest()
+        with self._guard:
+            known = self._scenes.get(key)
+        if known is None:
+            known = self.reader.read(image, cancel=cancel)
+            with self._guard:
+                self._scenes[key] = known
+                while len(self._scenes) > _SCENES_KEPT:
+                    self._scenes.popitem(last=False)
+        return known
+
+    def reply(self, scene: Scene, question: Question, *, cancel: Cancellation | None = None) -> Reply:
+        """Answer from what was measured, else from the facts in other words, else say that it can't be told."""
+        check_cancelled(cancel)
+        direct = answer_directly(scene, question)
+        if direct is not None:
+            return direct
+        if question.asks is Asks.PRESENCE:
+            known = "is not among the things that I know by sight"
+            return cannot_tell(scene, f"I can't tell: {question.subject!r} {known}")
+        return self._ask_language_model(scene, question, cancel)
+
+    def _ask_language_model(self, scene: Scene, question: Question, cancel: Cancellation | None) -> Reply:
+        facts = [*scene.tag_facts(), scene.people_fact()]
+        refusal = cannot_tell(scene, "I can't tell that from this picture")
+        if not re.match(r"(?:what|which|who|where|when|how|name)\b", question.text.strip().lower()):
+            # A yes or a no can't be checked against the facts, and a small model's is a coin's.
+            return refusal
+        written = self.language_model.generate(
+            question.text,
+            ["Facts about the picture:", *(f"- {fact.text}." for fact in facts)],
+            system=_ONLY_FACTS,
+            max_new_tokens=_LONGEST_ANSWER,
+            stop="\n",
+            cancel=cancel,
+        )
+        said = first_sentence(written)
+        texts = [fact.text for fact in facts]
+        if not said or not is_grounded(said, texts, question.text):
+            return refusal
+        used = tuple(fact for fact in facts if is_grounded(said, [fact.text], question.text))
+        return Reply(said, used or tuple(facts))
+
+    def _as_answer(self, reply: Reply) -> Answer:
+        return Answer(reply.text, model=self.model, evidence=reply.evidence, confidence=reply.confidence)
+
+
+class SocraticChat:
+    """Talks about pictures over several turns.
+
+    Attributes:
+        longest_reply: Longest reply in tokens where the caller doesn't say.
+
+    Args:
+        folder: Not used: the parts have folders of their own.
+        checkpoint: The catalog entry.
+        device: Where the parts run.
+        dtype: The precision of the language model.
+    """
+
+    longest_reply = _LONGEST_REPLY
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+        self._qa = SocraticImageQA(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+
+    def chat(
+        self,
+        images: Sequence[PIL.Image.Image],
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Answer:
+        """Answer the last turn of a checked conversation about upright RGB pictures."""
+        scenes = [self._qa.scene(image, cancel=cancel) for image in images]
+        reply = self._reply(scenes, messages, cancel)
+        if reply is not None:
+            return Answer(reply.text, model=self._qa.model, evidence=reply.evidence, confidence=reply.confidence)
+        pieces = self._invent(scenes, messages, max_new_tokens, temperature, top_p, seed, progress, cancel)
+        return Answer("".join(pieces).strip(), model=self._qa.model, evidence=_facts(scenes))
+
+    def stream(
+        self,
+        images: Sequence[PIL.Image.Image],
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Iterator[str]:
+        """Like `chat`, piece by piece; an answer from facts comes whole, for it is checked before it is said."""
+        scenes = [self._qa.scene(image, cancel=cancel) for image in images]
+        reply = self._reply(scenes, messages, cancel)
+        if reply is not None:
+            yield reply.text
+        else:
+            yield from self._invent(scenes, messages, max_new_tokens, temperature, top_p, seed, progress, cancel)
+
+    def _reply(self, scenes: Sequence[Scene], messages: Sequence[Message], cancel: Cancellation | None) -> Reply | None:
+        """Answer from facts, or return None where the user asks for something invented."""
+        last = messages[-1]["content"]
+        if _THANKS.match(last):
+            return Reply("You're welcome. What else would you like to know?")
+        if _GREETING.match(last):
+            return Reply(f"Hello! {caption(scenes[0]).text} What would you like to know?", scenes[0].facts())
+        if _CREATIVE.search(last):
+            return None
+        which = _WHICH_PICTURE.match(last.strip())
+        if which and len(scenes) > 1:
+            return self._which(scenes, which["subject"], cancel)
+        chosen = _chosen(last, len(scenes))
+        asked = _resolved(_without_ordinals(last) if len(scenes) > 1 else last, messages[:-1], scenes)
+        question = parse_question(asked)
+        replies = [(index, self._qa.reply(scenes[index], question, cancel=cancel)) for index in chosen]
+        if len(replies) == 1:
+            return replies[0][1]
+        text = "\n".join(f"Picture {index + 1}: {reply.text}" for index, reply in replies)
+        return Reply(text, tuple(fact for _, reply in replies for fact in reply.evidence))
+
+    def _which(self, scenes: Sequence[Scene], subject: str, cancel: Cancellation | None) -> Reply:
+        """Tell which of several pictures shows something."""
+        question = parse_question(f"is there {subject}?")
+        replies = [self._qa.reply(scene, question, cancel=cancel) for scene in scenes]
+        found = [f"picture {index}" for index, reply in enumerate(replies, 1) if reply.text.startswith("Yes")]
+        evidence = tuple(fact for reply in replies for fact in reply.evidence)
+        if found:
+            return Reply(f"{' and '.join(found).capitalize()}.", evidence)
+        return Reply(
+            f"None of them, as far as I can tell: {replies[0].text[:1].lower()}{replies[0].text[1:]}", evidence
+        )
+
+    def _invent(
+        self,
+        scenes: Sequence[Scene],
+        messages: Sequence[Message],
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Iterator[str]:
+        """Write what the user asks for, told what the pictures show; earlier turns only as far as they fit."""
+        told = " ".join(caption(scene).text for scene in scenes)
+        given = messages[0]["content"] if messages[0]["role"] == "system" else _INVENT
+        return self._qa.language_model.stream(
+            [
+                {"role": "system", "content": given},
+                {"role": "user", "content": f"{told}\n\n{messages[-1]['content']}"},
+            ],
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            repetition_penalty=_LITTLE_REPETITION,
+            progress=progress,
+            cancel=cancel,
+        )
+
+
+def _resolved(question: str, earlier: Sequence[Message], scenes: Sequence[Scene]) -> str:
+    """Put the thing that was talked about last in the place of "it"."""
+    if not _PRONOUN.search(question) or find_in_phrase(parse_question(question).subject) is not None:
+        return question
+    for message in reversed(earlier):
+        if message["role"] == "system":
+            continue
+        name = _mentioned(message["content"], scenes)
+        if name:
+            return _PRONOUN.sub(f"the {name}", question, count=1)
+    return question
+
+
+def _mentioned(text: str, scenes: Sequence[Scene]) -> str:
+    """Return the first thing that a turn speaks of: what the pictures show comes before other words."""
+    words = text.lower()
+    tags = [tag for scene in scenes for tag in scene.tags if tag.sure]
+    found = [(words.find(tag.name.lower()), tag.name) for tag in tags if tag.name.lower() in words]
+    if found:
+        return min(found)[1]
+    asked = parse_question(text)
+    if asked.asks is not Asks.OTHER and asked.subject and asked.thing is not None:
+        return asked.noun
+    for word in re.findall(r"[a-z]+", words):
+        thing = find_in_phrase(word)
+        if thing is not None and any(scene.shows(thing) for scene in scenes):
+            return str(word)
+    return ""
+
+
+def _chosen(question: str, count: int) -> list[int]:
+    """Return which pictures a question is about: the one it names, else all."""
+    words = question.lower()
+    for ordinal, index in _ORDINALS.items():
+        if re.search(rf"\b{ordinal}\b", words) and -count <= index < count:
+            return [index % count]
+    number = re.search(r"\b(?:picture|image|photo) (?:number )?(\d+)\b", words)
+    if number and 1 <= int(number[1]) <= count:
+        return [int(number[1]) - 1]
+    return list(range(count))
+
+
+def _without_ordinals(question: str) -> str:
+    """Take out what only tells which picture is meant."""
+    ordinals = "|".join(_ORDINALS)
+    named = rf"\b(?:the )?(?:{ordinals})(?: (?:one|picture|image|photo))?\b|\b(?:picture|image|photo) (?:number )?\d+\b"
+    return re.sub(named, "the picture", question, flags=re.IGNORECASE)
+
+
+def _facts(scenes: Sequence[Scene]) -> tuple[Evidence, ...]:
+    return tuple(fact for scene in scenes for fact in scene.facts())

@@ -1,0 +1,255 @@
+"""What a picture shows, by everyday names, and where in the picture that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensorium.record import Record
+from sensorium.vision_language.starter.vocabulary import (
+    Thing,
+    class_names,
+    find_thing,
+    is_everyday,
+    things,
+    with_article,
+)
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    from sensorium.vision_language.clip import CLIP
+
+_SURE = 0.5
+# A broad name adds up the doubts about many classes, so it has to gather more.
+_MORE_FOR_A_CLASS = 0.002
+_MOST_FOR_CLASSES = 0.2
+_SURE_OF_RARE_NAME = 0.75
+_SURE_IN_A_CROP = 0.75
+_SURE_OF_RARE_NAME_IN_A_CROP = 0.9
+_PERHAPS = 0.3
+_NO_SIGN = 0.06
+_BROAD = 100
+_EXACT = 30
+_EXACT_GUESS = 14
+_NARROW = 6
+_MOST_PERHAPS = 3
+_CROP = 0.6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tag(Record):
+    """Something that the picture shows, or may show.
+
+    Attributes:
+        name: Its everyday name, such as "Pekingese".
+        kind: A broader name that is at least as sure, such as "dog"; or "".
+        confidence: From 0 to 1.
+        sure: False for what the picture only may show.
+    """
+
+    name: str
+    kind: str
+    confidence: float
+    sure: bool
+
+
+class Recogniser:
+    """Names what pictures show.
+
+    With the starter encoder the names come from its classifier; with any other CLIP-like checkpoint from zero-shot
+    classification over the same 1000 class names.
+
+    Args:
+        clip: The image encoder.
+    """
+
+    def __init__(self, clip: CLIP) -> None:
+        self._clip = clip
+
+    def look(self, image: PIL.Image.Image) -> np.ndarray:
+        """Return how likely each class is in the whole picture (first row) and in parts of it.
+
+        Args:
+            image: RGB.
+
+        Returns:
+            float32 ``[views, 1000]``.
+        """
+        from sensorium.vision_language.starter.conse import ConSE
+
+        views = [image, *(image.crop(box) for box in _crops(*image.size))]
+        backend: Any = self._clip.backend
+        if isinstance(backend, ConSE):
+            return np.asarray(backend.class_probabilities(np.stack([backend.preprocess(view) for view in views])))
+        prompts = [f"a photo of {with_article(name)}" for name in class_names()]
+        return self._clip.compute_similarity(views, prompts).numpy()
+
+    def locate(self, image: PIL.Image.Image, thing: Thing) -> np.ndarray | None:
+        """Return how much each part of the picture speaks for a thing, from 0 to 1, or None if that can't be told.
+
+        Returns:
+            float32 ``[7, 7]`` over the whole picture.
+        """
+        from sensorium.vision_language.starter.conse import ConSE
+
+        backend: Any = self._clip.backend
+        if not isinstance(backend, ConSE):
+            return None
+        side = backend.image_side
+        pixels = np.asarray(image.resize((side, side))).transpose(2, 0, 1)
+        activation = backend.class_activation(np.ascontiguousarray(pixels), sorted(thing.classes))
+        most = float(activation.max())
+        return np.clip(activation / most, 0, 1) if most > 0 else None
+
+
+def confidence_in(thing: Thing, probabilities: np.ndarray) -> float:
+    """Return how likely it is, from 0 to 1, that a picture shows a thing.
+
+    Args:
+        thing: Of the vocabulary.
+        probabilities: What `Recogniser.look` returned.
+    """
+    masses = probabilities[:, sorted(thing.classes)].sum(1)
+    needed = _SURE_IN_A_CROP if is_everyday(thing) else _SURE_OF_RARE_NAME_IN_A_CROP
+    return float(min(1.0, max([masses[0], *(mass for mass in masses[1:] if mass >= needed)])))
+
+
+def speaks_for(thing: Thing, tag: Thing, probabilities: np.ndarray) -> bool:
+    """Return whether what speaks for a tag speaks mostly for a thing as well, as an espresso does for a cup."""
+    both = float(probabilities[0, sorted(thing.classes & tag.classes)].sum())
+    return 2 * both >= float(probabilities[0, sorted(tag.classes)].sum())
+
+
+def slightest_sign_of(thing: Thing, probabilities: np.ndarray) -> float:
+    """Return the highest probability of a thing in any part of the picture."""
+    return float(probabilities[:, sorted(thing.classes)].sum(1).max())
+
+
+def choose_tags(probabilities: np.ndarray) -> tuple[Tag, ...]:
+    """Return what a picture shows by the most exact names that are sure, then what it may show.
+
+    Args:
+        probabilities: What `Recogniser.look` returned.
+    """
+    whole, *parts = np.minimum(probabilities @ _membership(), 1.0)
+    chosen = _most_exact(np.flatnonzero(whole >= _thresholds()))
+    tags: list[Tag] = []
+    covered: set[int] = set()
+    for index in sorted(chosen, key=lambda index: len(things()[index].classes)):
+        # "Coffee", "cup" and "drink" are all true of an espresso; the narrowest says enough.
+        thing = things()[index]
+        if not thing.classes & covered:
+            tags.append(Tag(thing.name, _broader(thing, whole), round(float(whole[index]), 2), True))
+        covered |= thing.classes
+    tags.sort(key=lambda tag: -tag.confidence)
+    for part in parts:
+        for index in _most_exact(np.flatnonzero(part >= _thresholds_in_a_crop())):
+            thing = things()[index]
+            if not thing.classes & covered and len(thing.classes) <= _EXACT:
+                tags.append(Tag(thing.name, "", round(float(part[index]), 2), True))
+                covered |= thing.classes
+                chosen.append(index)
+    sure = [things()[index] for index in chosen]
+    possible = [index for index in np.flatnonzero(whole >= _PERHAPS).tolist() if index not in chosen]
+    guesses = [
+        (float(whole[index]), things()[index])
+        for index in _most_exact(possible)
+        if len(things()[index].classes) <= _EXACT_GUESS
+        and not any(_adds_nothing(things()[index], other) for other in sure)
+    ]
+    guesses.sort(key=lambda guess: -guess[0])
+    return (*tags, *(Tag(thing.name, "", round(mass, 2), False) for mass, thing in guesses[:_MOST_PERHAPS]))
+
+
+def thing_of(tag: Tag) -> Thing:
+    """Return what a tag stands for."""
+    thing = find_thing(tag.name)
+    assert thing is not None, f"the tag {tag.name!r} is not in the vocabulary"
+    return thing
+
+
+@cache
+def _membership() -> np.ndarray:
+    """Return which class shows which thing, 0 or 1, float32 ``[1000, things]``."""
+    members = np.zeros((len(class_names()), len(things())), dtype=np.float32)
+    for column, thing in enumerate(things()):
+        members[sorted(thing.classes), column] = 1
+    return members
+
+
+def is_sure(thing: Thing, probabilities: np.ndarray) -> bool:
+    """Return whether a picture surely shows a thing, by whatever name.
+
+    Args:
+        thing: Of the vocabulary.
+        probabilities: What `Recogniser.look` returned.
+    """
+    return confidence_in(thing, probabilities) >= _needed(thing)
+
+
+def is_absent(thing: Thing, probabilities: np.ndarray) -> bool:
+    """Return whether a picture shows no sign of a thing, in any part of it; never of one that is known in part only.
+
+    Args:
+        thing: Of the vocabulary.
+        probabilities: What `Recogniser.look` returned.
+    """
+    return not thing.partial and slightest_sign_of(thing, probabilities) < _NO_SIGN + _extra(thing) / 2
+
+
+@cache
+def _thresholds() -> np.ndarray:
+    """Return how much probability each thing needs in the whole picture to be sure."""
+    return np.array([_needed(thing) for thing in things()])
+
+
+@cache
+def _thresholds_in_a_crop() -> np.ndarray:
+    return np.array([_SURE_IN_A_CROP if is_everyday(thing) else _SURE_OF_RARE_NAME_IN_A_CROP for thing in things()])
+
+
+def _needed(thing: Thing) -> float:
+    return _SURE + _extra(thing) if is_everyday(thing) else _SURE_OF_RARE_NAME
+
+
+def _extra(thing: Thing) -> float:
+    return min(_MOST_FOR_CLASSES, _MORE_FOR_A_CLASS * len(thing.classes))
+
+
+def _most_exact(found: Iterable[int]) -> list[int]:
+    """Return the things among those found that no other of them is a kind of."""
+    every = [int(index) for index in found]
+    classes = [things()[index].classes for index in every]
+    return [index for index, mine in zip(every, classes, strict=True) if not any(others < mine for others in classes)]
+
+
+def _adds_nothing(guess: Thing, sure: Thing) -> bool:
+    """Return whether a guess is less exact than what is sure, or splits hairs over it."""
+    return sure.classes < guess.classes or (guess.classes < sure.classes and len(sure.classes) <= _NARROW)
+
+
+def _broader(thing: Thing, whole: np.ndarray) -> str:
+    """Return the narrowest name of a kind that the thing belongs to and that is sure; "" if there is none."""
+    wider = [
+        other
+        for index in np.flatnonzero(whole >= _thresholds()).tolist()
+        if (other := things()[index]) is not thing and thing.kinds <= other.kinds and len(other.classes) <= 2 * _BROAD
+    ]
+    return min(wider, key=lambda other: len(other.classes)).name if wider else ""
+
+
+def _crops(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """Return the two end squares of a long picture, and a square in each of its corners."""
+    short = min(width, height)
+    corners = round(_CROP * short)
+    boxes = []
+    if max(width, height) > 1.15 * short:
+        boxes += [(0, 0, short, short), (width - short, height - short, width, height)]
+    for left in (0, width - corners):
+        boxes += [(left, top, left + corners, top + corners) for top in (0, height - corners)]
+    return boxes
