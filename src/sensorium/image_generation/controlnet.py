@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_for, profile_base
 from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
 from sensorium.image_generation.control_request import Control, read_controls, require_sources
 from sensorium.image_generation.diffusion.control_network import ControlNetwork
@@ -22,7 +23,6 @@ from sensorium.image_generation.painting import FinishedCallback, PaintingReques
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
-from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
     from sensorium.media.image import ImageSource
 
-_BASE = "stable-diffusion-v1-5"
-"""The base checkpoint for which most ControlNets were made."""
 _STEPS = 20
 _CLASS_COLOURS = "seg"
 
@@ -91,9 +89,9 @@ class ControlNetGenerator:
         device: str = "auto",
         dtype: str = "auto",
     ) -> None:
-        wanted = _profile_base() if model is None else os.fspath(model)
+        wanted = profile_base() if model is None else os.fspath(model)
         self._base = TextToImage(wanted, device=device, dtype=dtype)
-        self._chosen = {**_networks_for(wanted), **(controlnets or {})}
+        self._chosen = {**networks_for(wanted), **(controlnets or {})}
         self._networks: dict[str, ControlNetwork] = {}
         self._maps = ControlMaps(models=annotators, device=device)
 
@@ -335,8 +333,9 @@ class ControlNetGenerator:
             if kind in CONTROL_KINDS and kind not in self._chosen:
                 raise ModelUnavailableError(
                     f"There is no ControlNet for {kind!r} that was made for {self.model!r}",
-                    f"Choose {', '.join(self._chosen)}, or pull larger checkpoints: 'sensorium models pull {_BASE}' "
-                    f"and 'sensorium models pull sd-controlnet-{kind}', then use --profile standard, or "
+                    f"Choose {', '.join(self._chosen)}, or pull larger checkpoints: "
+                    f"'sensorium models pull {USUAL_BASE}' and 'sensorium models pull sd-controlnet-{kind}', "
+                    "then use --profile standard, or "
                     "SENSORIUM_PROFILE=standard",
                 )
 
@@ -405,33 +404,10 @@ class ControlNetGenerator:
         self.close()
 
 
-def _profile_base() -> str:
-    """Return the base that the profile's ControlNets were made for."""
-    profile = catalog.current_profile()
-    bases = {entry.base for entry in catalog.entries(ControlNetwork.task, profile)}
-    if not bases:
-        raise ModelUnavailableError(
-            f"The profile {profile!r} has no checkpoint for {ControlNetwork.task}",
-            f"Pull those of the profile 'standard' where there is network: 'sensorium models pull {_BASE}' and "
-            "'sensorium models pull sd-controlnet-openpose'; then use that profile",
-        )
-    return min(bases)
-
-
-def _networks_for(base: str) -> dict[str, str | os.PathLike[str]]:
-    """Return the ControlNets that were made for a base, by kind of control."""
-    painters = catalog.entries(TextToImage.task)
-    known = {entry.name for entry in painters if base in (entry.name, entry.repository, *entry.aliases)}
-    networks = catalog.entries(ControlNetwork.task)
-    own = [entry for entry in networks if entry.base in known] or [entry for entry in networks if entry.base == _BASE]
-    of_kind = {entry.control: entry.name for entry in own}
-    return {kind: of_kind[kind] for kind in (*CONTROL_KINDS, *of_kind) if kind in of_kind}
-
-
 def _uncontrollable(name: str) -> UnsupportedError:
     return UnsupportedError(
         f"The checkpoint {name!r} can't be controlled: it is no Stable Diffusion 1, 2 or XL",
-        f"Choose one of those as the base, such as {_BASE!r}",
+        f"Choose one of those as the base, such as {USUAL_BASE!r}",
     )
 
 
