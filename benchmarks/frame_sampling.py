@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.__main__ import table as as_table
 from benchmarks.measure import cache_folder, row
 from sensorium.media.video import sample_frames
-from sensorium.models.device import thread_count
+from sensorium.threads import thread_count
 from tests import real_media
 from tests.films import repeated
 

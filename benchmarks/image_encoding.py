@@ -118,7 +118,7 @@ def onnx_runtime(checkpoint: Path) -> Encode:
     import torch
     from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-    from sensorium.models.device import thread_count
+    from sensorium.threads import thread_count
 
     class Vision(torch.nn.Module):
         def __init__(self) -> None:

@@ -104,7 +104,7 @@ def matrix_rate(size: int = 2048, tries: int = 5) -> float:
 
 def machine() -> str:
     """Describe the machine in a line: cores, threads in use, matrix rate, and how busy it is."""
-    from sensorium.models.device import thread_count
+    from sensorium.threads import thread_count
 
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     return (

@@ -26,7 +26,7 @@ from benchmarks.measure import cache_folder, row
 from benchmarks.whisper_weights import write_for_openai, write_for_transformers
 from sensorium.media.audio import read_audio
 from sensorium.models import catalog, store
-from sensorium.models.device import thread_count
+from sensorium.threads import thread_count
 
 _ROOT = Path(__file__).parents[1]
 _SAMPLE_RATE = 16_000

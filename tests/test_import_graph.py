@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ import sensorium
 from tests.checkpoints.diffusion import tiny_stable_diffusion
 
 SOURCE = Path(sensorium.__file__).parent
-TASKS = {"vision_language", "image_generation", "language", "speech", "video", "retrieval"}
 HEAVY = {
     *("torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "gguf"),
     *("numpy", "scipy", "PIL", "av", "soundfile", "cv2"),
@@ -56,32 +56,78 @@ def test_every_public_name_can_be_imported() -> None:
     assert dir(sensorium) == sensorium.__all__
 
 
-def layers() -> list[tuple[str, str]]:
-    """Return every file of the package with each of our modules that it imports, wherever in the file."""
-    found = []
-    for path in sorted(SOURCE.rglob("*.py")):
+ORDER = (
+    {"errors", "version"},
+    {"settings", "record", "progress", "quiet_warnings"},
+    {"answer", "arguments", "threads", "text"},
+    {"media", "models"},
+    {"suitability", "task"},
+    {"language"},
+    {"vision_language", "image_generation", "speech"},
+    {"video", "retrieval"},
+    {"operations"},
+    {"engine"},
+    {"tour", "cli", "server", "studio", "mcp", "cluster", "__main__", "__init__"},
+)
+"""The rooms and single files of the house, from the bottom to the top: each imports what is below it or beside it."""
+
+
+def modules() -> dict[str, Path]:
+    """Return the files of the package by the name under which they are imported."""
+    named = {".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path for path in SOURCE.rglob("*.py")}
+    return {name.removesuffix(".__init__"): path for name, path in named.items()}
+
+
+def imports() -> dict[str, set[str]]:
+    """Return which of our modules each one imports, wherever in the file."""
+    known = modules()
+    found: dict[str, set[str]] = {}
+    for module, path in known.items():
+        names: set[str] = set()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if isinstance(node, ast.ImportFrom) and node.module == "sensorium":
-                names = [f"sensorium.{alias.name}" for alias in node.names]
             if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            found += [(str(path.relative_to(SOURCE)), name) for name in names if name.startswith("sensorium.")]
+                names.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                names.update(name if name in known else node.module for name in inside)
+        found[module] = names & known.keys() - {module}
     return found
 
 
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
 def test_data_flows_one_way() -> None:
-    front_ends = {"cli", "tour"}
-    forbidden = {"media": TASKS | front_ends | {"task"}, "models": TASKS | front_ends | {"task", "media"}}
-    forbidden.update(dict.fromkeys(TASKS, front_ends))
-    imports = layers()
-    assert len(imports) > 100
-    broken = [
-        f"{file} imports {name}"
-        for file, name in imports
-        if name.split(".")[1] in forbidden.get(file.split("/")[0], set())
+    height = {name: level for level, names in enumerate(ORDER) for name in names}
+    graph = imports()
+    assert sum(map(len, graph.values())) > 500
+    unknown = {room(module) for module in graph} - height.keys()
+    assert unknown == set(), "say in ORDER where they belong"
+    upwards = [
+        f"{module} imports {other}"
+        for module, others in graph.items()
+        for other in others
+        if height[room(other)] > height[room(module)]
     ]
-    assert broken == []
+    assert upwards == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    try:
+        TopologicalSorter(imports()).prepare()
+    except CycleError as error:
+        pytest.fail(f"in a circle: {' -> '.join(error.args[1])}")
+
+
+def test_only_one_file_reads_the_environment() -> None:
+    reading = []
+    for module, path in modules().items():
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if {"environ", "getenv", "putenv"} & {node.attr for node in nodes if isinstance(node, ast.Attribute)}:
+            reading.append(module)
+    assert reading == ["sensorium.settings"]
 
 
 def test_opening_a_painter_writes_nothing_to_the_terminal(tmp_path: Path) -> None:

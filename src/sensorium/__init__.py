@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sensorium.version import VERSION
+
 if TYPE_CHECKING:
     from sensorium.errors import SensoriumError as SensoriumError
     from sensorium.image_generation.controlnet import ControlNetGenerator as ControlNetGenerator
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from sensorium.vision_language.image_qa import ImageQA as ImageQA
     from sensorium.vision_language.llava import LLaVA as LLaVA
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "CLIP": "sensorium.vision_language.clip",

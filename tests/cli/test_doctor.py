@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sensorium import threads
 from sensorium.cli import checkup
 from sensorium.models import catalog, device
 from tests.cli.conftest import Run, documents
@@ -99,7 +100,7 @@ def test_the_network_is_asked_only_if_it_may_be(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_setting_that_means_nothing_does_not_end_the_report(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENSORIUM_THREADS", "many")
-    device.thread_count.cache_clear()
+    threads.thread_count.cache_clear()
     result = run("doctor")
     assert result.exit_code == 3
     assert "SENSORIUM_THREADS='many' is not a number of threads" in result.stdout

@@ -13,7 +13,7 @@ from tests.cli.conftest import Run, documents
 def test_options_are_handed_on(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[tuple[Path, bool]] = []
 
-    def tour(output: Path, *, open_browser: bool, write: Any, progress: Any) -> Path:
+    def tour(output: Path, *, run: Any, open_browser: bool, write: Any, progress: Any) -> Path:
         calls.append((output, open_browser))
         write("$ sensorium classify")
         return output / "index.html"

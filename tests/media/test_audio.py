@@ -17,7 +17,7 @@ from scipy.signal import resample_poly
 
 from sensorium.errors import CancelledError, InputError
 from sensorium.media.audio import probe_audio, read_audio, stream_audio, write_audio
-from sensorium.media.source import Limits
+from sensorium.media.limits import Limits
 from sensorium.progress import Progress
 from tests import real_media
 from tests.films import film, truncated

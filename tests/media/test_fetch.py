@@ -17,7 +17,8 @@ from sensorium.errors import CancelledError, InputError
 from sensorium.media import fetch as fetching
 from sensorium.media.fetch import is_public
 from sensorium.media.image import read_image
-from sensorium.media.source import Limits, resolve
+from sensorium.media.limits import Limits
+from sensorium.media.source import resolve
 from tests import real_media
 
 _CERTIFICATE = Path(__file__).with_name("pictures.example.pem")

@@ -23,7 +23,8 @@ from PIL import Image
 from sensorium.errors import InputError, SensoriumError
 from sensorium.media.audio import probe_audio, read_audio, stream_audio, write_audio
 from sensorium.media.container import open_media
-from sensorium.media.source import Limits, MediaSource
+from sensorium.media.limits import Limits
+from sensorium.media.source import MediaSource
 from sensorium.media.video import probe_video, sample_frames
 from tests.films import film, numbered
 from tests.memory import PEAK_MEMORY
@@ -419,7 +420,7 @@ import logging, sys
 import numpy as np
 from sensorium.errors import SensoriumError
 from sensorium.media.audio import probe_audio, read_audio
-from sensorium.media.source import Limits
+from sensorium.media.limits import Limits
 from sensorium.media.video import probe_video, sample_frames
 logging.disable()
 good = open(sys.argv[1], "rb").read()

@@ -18,7 +18,7 @@ from PIL import Image
 
 from sensorium.errors import InputError
 from sensorium.media.image import read_image
-from sensorium.media.source import Limits
+from sensorium.media.limits import Limits
 from tests import real_media
 from tests.memory import PEAK_MEMORY
 

@@ -15,7 +15,8 @@ from urllib.parse import quote
 import pytest
 
 from sensorium.errors import CancelledError, InputError
-from sensorium.media.source import Limits, ResolvedMedia, display_name, resolve
+from sensorium.media.limits import Limits
+from sensorium.media.source import ResolvedMedia, display_name, resolve
 from sensorium.progress import Progress
 from tests import real_media
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from sensorium.errors import CancelledError, InputError
 from sensorium.media.frame_reader import FrameReader
-from sensorium.media.source import Limits
+from sensorium.media.limits import Limits
 from sensorium.media.video import VideoFrame, probe_video, sample_frames
 from sensorium.progress import Progress
 from tests import real_media

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from sensorium import settings, threads
 from sensorium.errors import InputError
 from sensorium.models import device
 
 
 @pytest.fixture(autouse=True)
 def counted_anew() -> Iterator[None]:
-    device.thread_count.cache_clear()
+    threads.thread_count.cache_clear()
     yield
-    device.thread_count.cache_clear()
+    threads.thread_count.cache_clear()
 
 
 def test_the_best_device_is_chosen() -> None:
@@ -30,7 +31,7 @@ def test_the_best_device_is_chosen() -> None:
 
 @pytest.mark.parametrize(
     ("user", "found"),
-    [({}, device._SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+    [({}, settings._SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
 )
 def test_threads_soon_sleep_unless_the_user_says_otherwise(
     user: dict[str, str], found: str | None, monkeypatch: pytest.MonkeyPatch
@@ -81,14 +82,14 @@ def test_unknown_precision_is_refused(dtype: str) -> None:
 
 def test_threads_are_set_by_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENSORIUM_THREADS", "3")
-    assert device.thread_count() == 3
+    assert threads.thread_count() == 3
 
 
 @pytest.mark.parametrize("setting", ["0", "-1", "two", "1.5"])
 def test_a_setting_that_is_no_number_of_threads_is_refused(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENSORIUM_THREADS", setting)
     with pytest.raises(InputError, match="is not a number of threads"):
-        device.thread_count()
+        threads.thread_count()
 
 
 @pytest.mark.parametrize(("quota", "most"), [("100000 100000", 1), ("150000 100000", 2), ("5000 100000", 1)])
@@ -97,20 +98,20 @@ def test_a_containers_share_is_not_exceeded(
 ) -> None:
     monkeypatch.delenv("SENSORIUM_THREADS", raising=False)
     (tmp_path / "cpu.max").write_text(quota + "\n")
-    monkeypatch.setattr(device, "_CPU_QUOTA", tmp_path / "cpu.max")
-    assert 1 <= device.thread_count() <= most
+    monkeypatch.setattr(threads, "_CPU_QUOTA", tmp_path / "cpu.max")
+    assert 1 <= threads.thread_count() <= most
 
 
 @pytest.mark.parametrize("quota", ["max 100000\n", "", None])
 def test_without_a_limit_the_cores_count(quota: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SENSORIUM_THREADS", raising=False)
-    monkeypatch.setattr(device, "_CPU_QUOTA", tmp_path / "absent")
-    cores = device.thread_count()
-    device.thread_count.cache_clear()
+    monkeypatch.setattr(threads, "_CPU_QUOTA", tmp_path / "absent")
+    cores = threads.thread_count()
+    threads.thread_count.cache_clear()
     if quota is not None:
         (tmp_path / "cpu.max").write_text(quota)
-        monkeypatch.setattr(device, "_CPU_QUOTA", tmp_path / "cpu.max")
-    assert device.thread_count() == cores >= 1
+        monkeypatch.setattr(threads, "_CPU_QUOTA", tmp_path / "cpu.max")
+    assert threads.thread_count() == cores >= 1
 
 
 _FIRST_CALLS = """

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from sensorium.cli.app import app
+from sensorium.cli.tour import command_runner
 from sensorium.errors import InputError
 from sensorium.image_generation.text_to_image import read_settings
 from sensorium.media.audio import read_audio
@@ -24,7 +27,8 @@ from tests.real_browser import chromium
 def tour(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a finished tour, and what it printed."""
     printed: list[str] = []
-    page = run_tour(tmp_path_factory.mktemp("tour") / "it", write=printed.append)
+    run = command_runner(get_command(app))
+    page = run_tour(tmp_path_factory.mktemp("tour") / "it", run=run, write=printed.append)
     return page.parent, "\n".join(printed)
 
 
@@ -108,7 +112,7 @@ def test_the_film_shows_the_photographs_while_their_sentences_are_spoken(tour: t
 def test_a_second_tour_replaces_the_first_but_never_a_folder_of_yours(tour: tuple[Path, str], tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(InputError, match="is not empty"):
-        run_tour(tmp_path)
+        run_tour(tmp_path, run=command_runner(get_command(app)))
     assert (tmp_path / "letter.txt").read_text() == "mine"
 
 

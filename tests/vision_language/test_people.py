@@ -11,7 +11,8 @@ import pytest
 
 from sensorium.errors import InputError
 from sensorium.media.image import read_image
-from sensorium.vision_language.people import PeopleDetector, Person
+from sensorium.vision_language.people import PeopleDetector
+from sensorium.vision_language.person import Person
 from tests import real_media
 
 # Where a body is, by eye: left, top, right, bottom.

@@ -16,13 +16,14 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from sensorium import __version__
+from sensorium import settings
 from sensorium.cli import control, doctor, models, painting, pictures, prompt, search, speech, tour, video, voices
 from sensorium.cli.exit_codes import ALL_GOOD, BAD_INPUT, CANCELLED, OUTPUT_CLOSED, exit_code, explain
 from sensorium.cli.interrupt import end_program
 from sensorium.cli.options import examples
 from sensorium.cli.terminal import Terminal, clear_screen_of_bars
 from sensorium.errors import InputError
+from sensorium.version import VERSION
 
 
 class SensoriumGroup(TyperGroup):
@@ -99,7 +100,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"sensorium {__version__}")
+        print(f"sensorium {VERSION}")
         raise typer.Exit
 
 
@@ -119,7 +120,7 @@ for group in (pictures, search, speech, voices, video, painting, control, prompt
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, by default the program's own, and end with `SystemExit`."""
     _prepare_streams()
-    if not os.environ.get("SENSORIUM_DEBUG"):
+    if not settings.debugging():
         _silence_libraries()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -137,13 +138,7 @@ def _silence_libraries() -> None:
     """Libraries talk to developers on stderr; what users need to know, commands say themselves."""
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
-    for name, value in {
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "TRANSFORMERS_VERBOSITY": "error",
-        "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }.items():
-        os.environ.setdefault(name, value)
+    settings.quiet_libraries()
 
 
 def _explain_usage(error: TyperException, terminal: Terminal) -> int:

@@ -13,10 +13,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sensorium import __version__
+from sensorium import settings
 from sensorium.errors import InputError
 from sensorium.models import catalog, device, memory, store
 from sensorium.record import Record
+from sensorium.threads import thread_count
+from sensorium.version import VERSION
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,17 +62,6 @@ _CODECS = {
     "reads": (("h264", "hevc", "vp9", "av1", "mpeg4", "aac", "mp3", "opus", "vorbis", "flac"), "r"),
     "writes": (("libx264", "aac", "libmp3lame", "libopus", "flac"), "w"),
 }
-_SETTINGS = (
-    "SENSORIUM_PROFILE",
-    "SENSORIUM_HARDWARE",
-    "SENSORIUM_HOME",
-    "SENSORIUM_MIRROR",
-    "SENSORIUM_OFFLINE",
-    "HF_HUB_OFFLINE",
-    "SENSORIUM_SUBSTITUTE",
-    "SENSORIUM_THREADS",
-    "SENSORIUM_COMPILE",
-)
 _WAIT_SECONDS = 20
 
 
@@ -86,14 +77,14 @@ def checks() -> Iterator[Check]:
 def _machine() -> Iterator[Check]:
     group = "Machine"
     version = platform.python_version()
-    yield Check(group, "Sensorium", True, True, f"{__version__}, profile {catalog.current_profile()}")
+    yield Check(group, "Sensorium", True, True, f"{VERSION}, profile {catalog.current_profile()}")
     yield Check(
         group,
         "Python",
-        sys.version_info >= (3, 10),
+        sys.version_info >= (3, 11),
         True,
         f"{version} on {platform.system()} {platform.machine()}",
-        "" if sys.version_info >= (3, 10) else "Install Python 3.10 or newer",
+        "" if sys.version_info >= (3, 11) else "Install Python 3.11 or newer",
     )
     yield _processor()
     total = memory.total_memory()
@@ -108,7 +99,7 @@ def _machine() -> Iterator[Check]:
 
 def _processor() -> Check:
     try:
-        threads = device.thread_count()
+        threads = thread_count()
     except InputError as error:  # a setting that means nothing
         return Check("Machine", "Processor", False, True, error.message, error.remedy)
     found = f"{os.cpu_count()} cores seen, {threads} thread{'s' if threads > 1 else ''} used"
@@ -142,7 +133,7 @@ def _placement() -> Check:
 
 
 def _disk() -> Check:
-    folder = store.home()
+    folder = settings.home()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     missing = sum(entry.size_bytes for entry in _starter() if not store.is_present(entry))
@@ -226,9 +217,8 @@ def _further_checkpoints(profile: str, listed: list[catalog.Checkpoint]) -> Chec
 
 def _network() -> Iterator[Check]:
     group = "Network"
-    settings = [f"{name}={os.environ[name]}" for name in _SETTINGS if os.environ.get(name)]
-    yield Check(group, "Settings", True, False, ", ".join(settings) or "none set")
-    if store.offline():
+    yield Check(group, "Settings", True, False, ", ".join(settings.shown()) or "none set")
+    if settings.offline():
         yield Check(group, "Offline", True, False, "set: no request is made")
         return
     needed = not all(store.is_present(entry) for entry in _starter())

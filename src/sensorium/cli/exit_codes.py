@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from typing import Any
 
+from sensorium import settings
 from sensorium.errors import CancelledError, InputError, MissingDependencyError, ModelUnavailableError, SensoriumError
 
 ALL_GOOD = 0
@@ -44,7 +44,7 @@ def explain(error: Exception) -> SensoriumError:
     """Return an error as a sentence for the user; with ``SENSORIUM_DEBUG`` set, print its traceback too."""
     if isinstance(error, SensoriumError):
         return type(error)(as_options(error.message), as_options(error.remedy))
-    if os.environ.get("SENSORIUM_DEBUG"):
+    if settings.debugging():
         import traceback
 
         traceback.print_exception(error)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from sensorium import settings
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_models, complete_profiles, complete_pullable, complete_tasks
 from sensorium.cli.inputs import Input
@@ -166,7 +167,7 @@ def path(
         from sensorium.models import store
 
         if name is None:
-            folder = store.home()
+            folder = settings.home()
         else:
             entry = _find(name)
             if not store.is_present(entry):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from sensorium import settings
 from sensorium.cli.call import Call
 from sensorium.cli.exit_codes import BAD_INPUT, SOME_FAILED
 from sensorium.cli.inputs import Input
@@ -36,9 +37,8 @@ def register(app: typer.Typer) -> None:
 
 def default_index() -> Path:
     """Return where the index lies that is meant when none is named."""
-    from sensorium.models import store
 
-    return store.home() / "index"
+    return settings.home() / "index"
 
 
 @command

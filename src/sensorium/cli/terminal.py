@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sensorium import settings
 from sensorium.cli.exit_codes import as_document
 from sensorium.errors import SensoriumError
 from sensorium.progress import Progress
@@ -165,8 +165,7 @@ def one_line(text: str) -> str:
 
 def style(text: str, code: str, stream: TextIO) -> str:
     """Colour a text where ``stream`` is a terminal that shows colours (https://no-color.org)."""
-    plain_terminal = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or os.name == "nt"
-    return text if plain_terminal or not stream.isatty() else f"{_ESCAPE}[{code}m{text}{_ESCAPE}[0m"
+    return f"{_ESCAPE}[{code}m{text}{_ESCAPE}[0m" if settings.colours() and stream.isatty() else text
 
 
 def aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

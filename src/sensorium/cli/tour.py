@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sensorium.cli.call import Call
+from sensorium.cli.exit_codes import ALL_GOOD, CANCELLED
 from sensorium.cli.interrupt import command
 from sensorium.cli.options import AsJson, Quiet, examples
+from sensorium.errors import CancelledError
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
 @command
 def tour(
+    context: typer.Context,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the media and the page go.")
     ] = Path("tour"),
@@ -35,6 +39,22 @@ def tour(
         from sensorium.tour.tour import run_tour
 
         write = call.note if as_json else call.line
-        page = run_tour(output, open_browser=open_browser, write=write, progress=call.progress)
+        run = command_runner(context.find_root().command)
+        page = run_tour(output, run=run, open_browser=open_browser, write=write, progress=call.progress)
         if as_json:
             call.document({"page": str(page)})
+
+
+def command_runner(program: Any) -> Callable[[Sequence[str]], bool]:
+    """Return what runs a command line of a program and tells whether it did what it was asked."""
+
+    def run(arguments: Sequence[str]) -> bool:
+        try:
+            program.main(list(arguments), prog_name="sensorium")
+        except SystemExit as end:
+            if end.code == CANCELLED:
+                raise CancelledError("The tour was cancelled") from None
+            return end.code == ALL_GOOD
+        return True
+
+    return run

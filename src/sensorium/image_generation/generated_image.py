@@ -13,12 +13,12 @@ from typing import Any
 import PIL.Image
 from typing_extensions import Self
 
-import sensorium
 from sensorium.errors import InputError
 from sensorium.media.image import write_image
 from sensorium.media.metadata import read_metadata
 from sensorium.media.source import MediaSource
 from sensorium.record import Record
+from sensorium.version import VERSION
 
 _SETTINGS = "sensorium"
 _TYPES: Mapping[str, Any] = {
@@ -31,7 +31,7 @@ _TYPES: Mapping[str, Any] = {
 }
 """What JSON gives for the types of `PictureSettings`."""
 _MARKS = {
-    "Software": f"Sensorium {sensorium.__version__}",
+    "Software": f"Sensorium {VERSION}",
     # The term of the press and of C2PA for "made by a generative model".
     "DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
 }

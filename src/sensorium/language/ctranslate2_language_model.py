@@ -13,11 +13,11 @@ from typing import Any
 from sensorium.language.chat_tokenizer import ChatTokenizer
 from sensorium.language.sampling import Sampling
 from sensorium.language.text_writer import TokenWriter
-from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import quiet_transformers
 from sensorium.models.thread_safe import loading_weights
 from sensorium.progress import Cancellation
+from sensorium.threads import thread_count
 
 _WEIGHTS = "ctranslate2"
 _SEEDS = (1 << 32) - 1
@@ -72,7 +72,7 @@ class CTranslate2LanguageModel(TokenWriter):
         import ctranslate2
 
         return ctranslate2.Generator(
-            str(self._weights), device="cpu", compute_type="int8", intra_threads=devices.thread_count()
+            str(self._weights), device="cpu", compute_type="int8", intra_threads=thread_count()
         )
 
 

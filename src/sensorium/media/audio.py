@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from sensorium.errors import InputError
 from sensorium.media.audio_writer import AudioWriter, write_audio
 from sensorium.media.container import OpenMedia, WarningCallback, decode, open_media, packets
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.sound_track import decode_mono, resample, too_long, trusted_end
-from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource
+from sensorium.media.source import MediaSource
 from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.record import Record
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from sensorium.errors import InputError
 from sensorium.media.content import HEAD_BYTES, UNKNOWN, describe_content, sniff_kind
-from sensorium.media.source import Limits, MediaSource, display_name, resolve
+from sensorium.media.limits import Limits
+from sensorium.media.source import MediaSource, display_name, resolve
 from sensorium.progress import Cancellation, check_cancelled
 
 if TYPE_CHECKING:

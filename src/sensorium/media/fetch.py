@@ -21,12 +21,12 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from typing_extensions import Self
 
+from sensorium import settings
 from sensorium.errors import InputError
 from sensorium.media.naming import display_name, size_in_words
-from sensorium.models.store import offline
 
 if TYPE_CHECKING:
-    from sensorium.media.source import Limits
+    from sensorium.media.limits import Limits
 
 _CHUNK = 1 << 16
 _MOST_REDIRECTS = 5
@@ -96,7 +96,7 @@ def fetch(address: str, *, limits: Limits) -> Generator[bytes, None, None]:
         InputError: The address isn't allowed, can't be reached, refuses, is too slow, too large or ends early.
     """
     first = display_name(address)
-    if offline():
+    if settings.offline():
         raise InputError(
             f"{first} is not fetched: Sensorium is set to work offline",
             "Give a file, or unset SENSORIUM_OFFLINE and HF_HUB_OFFLINE",

@@ -20,8 +20,8 @@ from sensorium.media.container import (
     seek,
     warn,
 )
-from sensorium.models.device import thread_count
 from sensorium.progress import ProgressCallback, report
+from sensorium.threads import thread_count
 
 _ROUNDING = 0.0005
 """Seconds: some containers round timestamps to a millisecond, so a frame due within half of one counts as shown."""

@@ -29,8 +29,9 @@ from PIL.WebPImagePlugin import WebPImageFile
 from sensorium.errors import InputError
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.content import image_format
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.naming import display_name, size_in_words
-from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource, ResolvedMedia, resolve
+from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.quiet_warnings import without_warnings
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,9 @@ from sensorium.errors import InputError
 from sensorium.media.container import WarningCallback, open_media
 from sensorium.media.frame_picture import PictureMaker, shown_size, turn_of
 from sensorium.media.frame_reader import FrameReader, TimedFrame
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.scenes import find_scenes
-from sensorium.media.source import DEFAULT_LIMITS, Limits, MediaSource
+from sensorium.media.source import MediaSource
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.record import Record
 

@@ -14,6 +14,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.device import hardware_class
 
@@ -151,7 +152,7 @@ def current_profile() -> str:
     Raises:
         InputError: ``SENSORIUM_PROFILE`` names no profile.
     """
-    return _known_profile(os.environ.get("SENSORIUM_PROFILE", "") or "starter")
+    return _known_profile(settings.profile())
 
 
 def named(name: str) -> Checkpoint:
@@ -175,7 +176,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
         ModelUnavailableError: Nothing of that name can do the task.
         InputError: There is no such profile.
     """
-    substitutes = _substitutes()
+    substitutes = settings.substitutes()
     if model is None:
         default = _profile_default(task, _known_profile(profile) if profile else current_profile())
         wanted = _substitute(default, substitutes)
@@ -290,7 +291,7 @@ def _from_folder(folder: Path, task: str) -> Checkpoint:
 
 def _from_endpoint(wanted: str, task: str) -> Checkpoint:
     name, _, address = wanted.removeprefix(ENDPOINT).partition("@")
-    endpoint = address or os.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS
+    endpoint = address or settings.openai_address() or OPENAI_ADDRESS
     if not name or not endpoint.startswith(("http://", "https://")):
         raise InputError(
             f"The model {wanted!r} can't be read",
@@ -308,18 +309,6 @@ def _named(name: str) -> list[Checkpoint]:
 def _substitute(entry: Checkpoint, substitutes: Mapping[str, str]) -> str:
     """Return what stands in for an entry, by whichever of its names that was said; "" for nothing."""
     return next((substitutes[n] for n in (entry.name, entry.repository, *entry.aliases) if n in substitutes), "")
-
-
-def _substitutes() -> dict[str, str]:
-    text = os.environ.get("SENSORIUM_SUBSTITUTE", "")
-    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
-    for asked, sign, used in pairs:
-        if not (asked.strip() and sign and used.strip()):
-            raise InputError(
-                f"SENSORIUM_SUBSTITUTE={text!r} can't be read",
-                "Write it like SENSORIUM_SUBSTITUTE='medium=base'",
-            )
-    return {asked.strip(): used.strip() for asked, _, used in pairs}
 
 
 @cache

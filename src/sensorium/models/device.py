@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorium import settings
 from sensorium.errors import InputError, InsufficientMemoryError
 from sensorium.models.memory import available_memory, total_memory
+from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _DTYPES = ("float32", "float16", "bfloat16")
 _GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")
 """NVIDIA cards, NVIDIA Jetson, Windows' Linux subsystem, AMD."""
-_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 HARDWARE = {"cpu": -1, "gpu-8gb": 0, "gpu-24gb": 20_000_000_000, "gpu-80gb": 70_000_000_000}
 """Classes of machines that the profile ``best`` tells apart, each with the GPU memory in bytes that it begins with."""
@@ -32,8 +31,6 @@ _LARGEST_PART = 0.8
 """The share of its largest part in a pipeline whose parts are not known; in Stable Diffusion 1.5 it is that."""
 _BFLOAT16_CAPABILITY = (8, 0)
 """NVIDIA cards compute bfloat16 from the Ampere generation on; earlier ones only imitate it, slowly."""
-_SPINS = "10000"
-"""Fewer slow small networks down on a quiet machine: none at all doubles the time of a step of a small U-Net."""
 _EXHAUSTED = (
     "defaultcpuallocator: can't allocate memory",
     "defaultcpuallocator: not enough memory",
@@ -89,7 +86,7 @@ def place(
     offload = _offload(where, needed, int(largest_part_bytes * share) or int(needed * _LARGEST_PART))
     if offload:
         _require_main_memory(needed)
-    return Placement(where, precision, offload, compiled=os.environ.get("SENSORIUM_COMPILE", "") == "1")
+    return Placement(where, precision, offload, compiled=settings.compiles())
 
 
 def _offload(device: str, needed: int, largest_part: int) -> str:
@@ -200,7 +197,7 @@ def hardware_class() -> str:
     Raises:
         InputError: ``SENSORIUM_HARDWARE`` names no class.
     """
-    chosen = os.environ.get("SENSORIUM_HARDWARE", "")
+    chosen = settings.hardware()
     if chosen:
         if chosen not in HARDWARE:
             raise InputError(
@@ -248,46 +245,13 @@ def _computes(half: str, device: str) -> bool:
 
 
 @cache
-def thread_count() -> int:
-    """Return how many compute threads to use: the physical cores this process may run on, or a container's share.
-
-    More threads than cores cost a factor of three in generation; ``SENSORIUM_THREADS`` overrides.
-
-    Raises:
-        InputError: ``SENSORIUM_THREADS`` is not a number of threads.
-    """
-    chosen = os.environ.get("SENSORIUM_THREADS", "")
-    if chosen:
-        if not chosen.isdigit() or int(chosen) < 1:
-            raise InputError(f"SENSORIUM_THREADS={chosen!r} is not a number of threads", "Set it to 1 or more")
-        return int(chosen)
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    cores = set()
-    for cpu in allowed:
-        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        cores.add(siblings.read_text() if siblings.is_file() else str(cpu))
-    return max(1, min(len(cores), _container_share()))
-
-
-def _container_share() -> int:
-    """Return how many cores' time the control group grants: what ``docker run --cpus`` sets."""
-    try:
-        quota, period = _CPU_QUOTA.read_text().split()
-        return math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return sys.maxsize
-
-
-@cache
 def prepare_torch() -> None:
     """Set torch's threads once, before the first model of the process runs.
 
     On Linux they soon sleep while they wait for each other, unless ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT`` says
-    otherwise. By default they'd spin thirty times as long: where another program keeps a core busy, that holds up the
-    very thread that the others wait for. It is read when torch is imported, so it does nothing for who did that before.
+    otherwise.
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    settings.let_torch_threads_sleep()
     import torch
 
     torch.set_num_threads(thread_count())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import queue
 import socket
 import threading
@@ -14,9 +13,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
+from sensorium import settings
 from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import ENDPOINT, OPENAI_ADDRESS, Checkpoint
-from sensorium.models.store import offline
 from sensorium.progress import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
@@ -61,8 +60,8 @@ def open_client(checkpoint: Checkpoint) -> openai.OpenAI:
             "Install it: pip install 'sensorium[remote]'",
         ) from None
     host = urlparse(checkpoint.endpoint).hostname or ""
-    key = os.environ.get("OPENAI_API_KEY", "")
-    if offline() and not _on_this_machine(host):
+    key = settings.openai_key()
+    if settings.offline() and not _on_this_machine(host):
         raise ModelUnavailableError(
             f"The model {checkpoint.name!r} runs at {host}, and offline mode is set, so nothing was requested",
             "Unset SENSORIUM_OFFLINE and HF_HUB_OFFLINE, or choose a local checkpoint",

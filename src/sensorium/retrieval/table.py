@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sensorium import settings
 from sensorium.errors import InputError, MissingDependencyError
 from sensorium.media.source import display_name
 from sensorium.retrieval.rows import Encoder, FileRows, FileState, Hit
@@ -284,7 +285,7 @@ def require_lancedb() -> Any:
     Raises:
         MissingDependencyError: It isn't installed.
     """
-    os.environ.setdefault("LANCE_LOG", "error")
+    settings.quiet_lance()
     try:
         import lancedb
     except ImportError:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from sensorium.errors import InputError
-from sensorium.media.source import Limits, MediaSource
+from sensorium.media.limits import Limits
+from sensorium.media.source import MediaSource
 from sensorium.media.subtitles import Word
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.transcription import Segment, phrases

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.atomic_file import atomic_file
-from sensorium.media.source import Limits
+from sensorium.media.limits import Limits
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.recognition import RecognitionRun

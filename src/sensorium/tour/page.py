@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from sensorium import __version__
-from sensorium.models import catalog, device
+from sensorium.models import catalog
+from sensorium.threads import thread_count
 from sensorium.tour.material import Photo
 from sensorium.tour.steps import WITHOUT_STARTER, Step
+from sensorium.version import VERSION
 
 _THUMBNAIL_HEIGHT = 340
 _TINY, _MAGNIFIED = 100, 2
@@ -71,9 +72,9 @@ def write_page(outcomes: Sequence[Outcome], photos: Sequence[Photo], folder: Pat
         without_starter=WITHOUT_STARTER,
         profile=catalog.current_profile(),
         seconds=sum(outcome.seconds for outcome in outcomes),
-        version=__version__,
+        version=VERSION,
         python=platform.python_version(),
-        machine=f"{platform.system()} {platform.machine()}, {device.thread_count()} cores",
+        machine=f"{platform.system()} {platform.machine()}, {thread_count()} cores",
         date=datetime.date.today().isoformat(),
     )
     path = folder / "index.html"

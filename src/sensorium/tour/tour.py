@@ -12,9 +12,9 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-from sensorium.cli.exit_codes import CANCELLED
-from sensorium.errors import CancelledError, InputError, SensoriumError
+from sensorium.errors import InputError, SensoriumError
 from sensorium.image_generation.generated_image import read_settings
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.models import catalog
@@ -28,10 +28,14 @@ from sensorium.vision_language.image_qa import ImageQA
 
 _MARK = ".sensorium-tour"
 
+RunCommand: TypeAlias = Callable[[Sequence[str]], bool]
+"""Runs a command line of sensorium, and returns whether it did what it was asked; raises `CancelledError`."""
+
 
 def run_tour(
     output: Path,
     *,
+    run: RunCommand,
     open_browser: bool = False,
     write: Callable[[str], None] = print,
     progress: ProgressCallback | None = None,
@@ -40,6 +44,7 @@ def run_tour(
 
     Args:
         output: Folder for the media and the page; made if need be, emptied if an earlier tour made it.
+        run: Runs a command line of sensorium.
         open_browser: Whether to show the page at the end.
         write: Takes what a reader should see, line by line.
         progress: Told about fetching and film making.
@@ -58,7 +63,7 @@ def run_tour(
     make_film(photos, output / "film.mp4", progress)
     # Held for the whole tour: as in any long-running process, weights load once and a film is looked at once.
     with CLIP(), ImageQA(), VideoQA(), TextToImage(), _working_in(output):
-        outcomes = [_run_step(step, write) for step in STEPS]
+        outcomes = [_run_step(step, run, write) for step in STEPS]
     page = write_page(outcomes, photos, output)
     failed = [outcome.command for outcome in outcomes if not outcome.succeeded]
     if failed:
@@ -80,21 +85,22 @@ def _prepare(output: Path) -> None:
     (output / _MARK).touch()
 
 
-def _run_step(step: Step, write: Callable[[str], None]) -> Outcome:
+def _run_step(step: Step, run: RunCommand, write: Callable[[str], None]) -> Outcome:
     command = "sensorium " + shlex.join(step.arguments)
     if step.typed:
         command = f"printf '%s\\n' {shlex.join(step.typed)} | {command}"
     write(f"\n# {step.title}\n$ {command}")
     begun = time.perf_counter()
-    code, text = _run_command(step.arguments, step.typed)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), _typing(step.typed):
+        succeeded = run(step.arguments)
+    text = printed.getvalue()
     seconds = time.perf_counter() - begun
-    if code == CANCELLED:
-        raise CancelledError("The tour was cancelled")
     write(text.rstrip())
     models = [catalog.resolve(None, task=task).name for task in step.tasks]
     for picture in step.painted:
         models += _painters(Path(picture))
-    return Outcome(step, command, text.strip(), seconds, code == 0, tuple(dict.fromkeys(models)))
+    return Outcome(step, command, text.strip(), seconds, succeeded, tuple(dict.fromkeys(models)))
 
 
 def _painters(picture: Path) -> list[str]:
@@ -105,19 +111,6 @@ def _painters(picture: Path) -> list[str]:
         return []
     controls = (settings.options or {}).get("controls", ())
     return [settings.model, *(str(control["model"]) for control in controls)]
-
-
-def _run_command(arguments: Sequence[str], typed: Sequence[str]) -> tuple[int, str]:
-    from sensorium.cli.app import run
-
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), _typing(typed):
-        try:
-            run(list(arguments))
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(bool(end.code))
-    return code, printed.getvalue()
 
 
 @contextlib.contextmanager

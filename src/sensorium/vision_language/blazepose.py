@@ -20,7 +20,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from sensorium.models.catalog import Checkpoint
-from sensorium.vision_language.people import Landmark, Person
+from sensorium.vision_language.person import Landmark, Person
 
 DETECTION_THRESHOLD = 0.5
 PRESENCE_THRESHOLD = 0.5

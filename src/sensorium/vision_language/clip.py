@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, SensoriumError
-from sensorium.models import device as devices
 from sensorium.models.catalog import current_profile
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.record import Record
 from sensorium.task import Task
+from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -357,7 +357,7 @@ def _overlapped(
     cancel: Cancellation | None,
 ) -> Iterator[tuple[int, Any]]:
     """Read sources in threads, at most ``ahead`` of the one that is being used."""
-    pool = ThreadPoolExecutor(devices.thread_count(), thread_name_prefix="sensorium-read")
+    pool = ThreadPoolExecutor(thread_count(), thread_name_prefix="sensorium-read")
     waiting: deque[tuple[int, Future[Any]]] = deque()
     numbered = enumerate(sources)
     try:

@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.errors import InputError
-from sensorium.record import Record
 from sensorium.task import Task
+from sensorium.vision_language.person import Person
 
 if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.blazepose import BlazePose  # noqa: F401 - named in the class below
 
 _MINIMUM_SIDE = 512
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Landmark(Record):
-    """A point of a body.
-
-    Attributes:
-        name: Such as ``"left elbow"``; left and right are the person's own.
-        x: From the left edge, in pixels; may lie outside of the image.
-        y: From the top edge, in pixels; may lie outside of the image.
-        depth: Distance from the camera relative to the hips, on the scale of ``x``; smaller is nearer.
-        visibility: From 0 to 1: how likely it is in the image and not hidden.
-    """
-
-    name: str
-    x: float
-    y: float
-    depth: float
-    visibility: float
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Person(Record):
-    """Somebody in a picture.
-
-    Attributes:
-        box: Left, top, right, bottom in pixels, within the image.
-        score: The detector's confidence, from 0 to 1.
-        landmarks: The 33 points of BlazePose; empty if they weren't asked for.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    landmarks: tuple[Landmark, ...] = ()
 
 
 class PeopleDetector(Task["BlazePose"]):

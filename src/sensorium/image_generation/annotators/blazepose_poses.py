@@ -9,7 +9,8 @@ import PIL.Image
 
 from sensorium.image_generation.annotators.openpose_drawing import JOINT_NAMES, Joint, Pose, with_neck
 from sensorium.models.catalog import Checkpoint
-from sensorium.vision_language.people import PeopleDetector, Person
+from sensorium.vision_language.people import PeopleDetector
+from sensorium.vision_language.person import Person
 
 
 class BlazePosePoses:

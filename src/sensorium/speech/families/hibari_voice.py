@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium.errors import UnsupportedError
-from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation
+from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class HibariVoice:
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         from hibari import Hibari
 
-        self._voice: Any = Hibari(threads=devices.thread_count())
+        self._voice: Any = Hibari(threads=thread_count())
         self.sample_rate: int = self._voice.sample_rate
         self.languages = checkpoint.languages
         self.longest_sentence = 400

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium.errors import InputError, ModelUnavailableError
-from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
+from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class CTranslate2Whisper:
                 device=kind,
                 device_index=int(index or 0),
                 compute_type=_compute_type(dtype, kind),
-                cpu_threads=devices.thread_count(),
+                cpu_threads=thread_count(),
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, OSError):

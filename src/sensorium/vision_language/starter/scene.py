@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sensorium.answer import Evidence
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.record import Record
-from sensorium.vision_language.people import PeopleDetector, Person
+from sensorium.vision_language.people import PeopleDetector
+from sensorium.vision_language.person import Person
 from sensorium.vision_language.starter.colours import (
     ColourShare,
     by_region,

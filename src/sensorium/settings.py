@@ -1,0 +1,149 @@
+"""Every environment variable that Sensorium reads or sets; they supply defaults for what callers leave out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sensorium.errors import InputError
+
+NAMES = (
+    "SENSORIUM_PROFILE",
+    "SENSORIUM_HARDWARE",
+    "SENSORIUM_HOME",
+    "SENSORIUM_MIRROR",
+    "SENSORIUM_OFFLINE",
+    "HF_HUB_OFFLINE",
+    "SENSORIUM_SUBSTITUTE",
+    "SENSORIUM_THREADS",
+    "SENSORIUM_COMPILE",
+)
+"""What a user may set; ``sensorium doctor`` shows those that are."""
+
+_YES = {"1", "true", "yes", "on"}
+_LIBRARIES_ARE_QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+_SPINS = "10000"
+"""How often a waiting thread of torch looks before it sleeps. Fewer slow small networks down on a quiet machine: none
+at all doubles the time of a step of a small U-Net."""
+
+
+def profile() -> str:
+    """Return the profile that a task uses if its caller names none: ``SENSORIUM_PROFILE``, or ``starter``."""
+    return os.environ.get("SENSORIUM_PROFILE", "") or "starter"
+
+
+def hardware() -> str:
+    """Return the class of machines that ``SENSORIUM_HARDWARE`` names, or "" where this machine shall be looked at."""
+    return os.environ.get("SENSORIUM_HARDWARE", "")
+
+
+def home() -> Path:
+    """Return the folder that holds fetched checkpoints: ``SENSORIUM_HOME``, or ``sensorium`` in the user's cache."""
+    chosen = os.environ.get("SENSORIUM_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sensorium"
+
+
+def mirror() -> Path | None:
+    """Return the folder that checkpoints are copied from (``SENSORIUM_MIRROR``), or None."""
+    chosen = os.environ.get("SENSORIUM_MIRROR")
+    return Path(chosen).expanduser() if chosen else None
+
+
+def offline() -> bool:
+    """Return whether no request may be made at all (``SENSORIUM_OFFLINE`` or ``HF_HUB_OFFLINE``)."""
+    return any(os.environ.get(name, "").lower() in _YES for name in ("SENSORIUM_OFFLINE", "HF_HUB_OFFLINE"))
+
+
+def substitutes() -> dict[str, str]:
+    """Return which checkpoint stands in for which: ``SENSORIUM_SUBSTITUTE="medium=base,…"``.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    text = os.environ.get("SENSORIUM_SUBSTITUTE", "")
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    for asked, sign, used in pairs:
+        if not (asked.strip() and sign and used.strip()):
+            raise InputError(
+                f"SENSORIUM_SUBSTITUTE={text!r} can't be read",
+                "Write it like SENSORIUM_SUBSTITUTE='medium=base'",
+            )
+    return {asked.strip(): used.strip() for asked, _, used in pairs}
+
+
+def threads() -> int | None:
+    """Return the number of threads that ``SENSORIUM_THREADS`` asks for, or None.
+
+    Raises:
+        InputError: It is not a number of threads.
+    """
+    chosen = os.environ.get("SENSORIUM_THREADS", "")
+    if not chosen:
+        return None
+    if not chosen.isdigit() or int(chosen) < 1:
+        raise InputError(f"SENSORIUM_THREADS={chosen!r} is not a number of threads", "Set it to 1 or more")
+    return int(chosen)
+
+
+def compiles() -> bool:
+    """Return whether networks on a GPU are compiled (``SENSORIUM_COMPILE=1``)."""
+    return os.environ.get("SENSORIUM_COMPILE", "") == "1"
+
+
+def debugging() -> bool:
+    """Return whether errors show where they came from (``SENSORIUM_DEBUG``)."""
+    return bool(os.environ.get("SENSORIUM_DEBUG"))
+
+
+def openai_key() -> str:
+    """Return the key for OpenAI-compatible servers (``OPENAI_API_KEY``), or ""."""
+    return os.environ.get("OPENAI_API_KEY", "")
+
+
+def openai_address() -> str:
+    """Return where OpenAI's API is (``OPENAI_BASE_URL``), or ""."""
+    return os.environ.get("OPENAI_BASE_URL", "")
+
+
+def colours() -> bool:
+    """Return whether the terminal may be coloured (https://no-color.org)."""
+    return not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or os.name == "nt")
+
+
+def shown() -> list[str]:
+    """Return what is set, as ``NAME=value``."""
+    return [f"{name}={os.environ[name]}" for name in NAMES if os.environ.get(name)]
+
+
+def for_child(more: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a child process: this one's, and more."""
+    return {**os.environ, **more}
+
+
+def quiet_libraries() -> None:
+    """Let libraries keep to themselves what they tell developers, unless the user said otherwise."""
+    for name, value in _LIBRARIES_ARE_QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def quiet_lance() -> None:
+    """Let Lance report errors only, unless the user said otherwise; read when it is imported."""
+    os.environ.setdefault("LANCE_LOG", "error")
+
+
+def let_torch_threads_sleep() -> None:
+    """Let torch's threads soon sleep while they wait for each other, unless the user said otherwise.
+
+    By default they spin thirty times as long: where another program keeps a core busy, that holds up the very thread
+    that the others wait for. Read when torch is imported, so later it does nothing.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
