@@ -58,7 +58,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 ORDER = (
     {"errors", "version"},
-    {"settings", "record", "progress", "quiet_warnings"},
+    {"settings", "record", "progress", "quiet_warnings", "streaming"},
     {"answer", "arguments", "threads", "text"},
     {"media", "models"},
     {"suitability", "task"},
