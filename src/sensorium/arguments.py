@@ -233,7 +233,10 @@ _KINDS = {
     "ProgressCallback": _FUNCTION,
     "PreviewCallback": _FUNCTION,
     "FinishedCallback": _FUNCTION,
-    "Cancellation": _Kind(lambda value: callable(getattr(value, "is_set", None)), "a threading.Event"),
+    "EventCallback": _FUNCTION,
+    "Cancellation": _Kind(
+        lambda value: callable(getattr(value, "is_set", None)), "an object with is_set(), such as a threading.Event"
+    ),
     "MediaSource": _Kind(_is_media, f"a {_MEDIA}", "files"),
     "Samples": _Kind(_is_array, "an array of samples"),
     "Message": _Kind(_is_message, "a dict with role and content", "dicts such as {'role': 'user', 'content': '…'}"),

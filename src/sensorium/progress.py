@@ -1,13 +1,15 @@
-"""How long calls report and how they are cancelled."""
+"""What long calls tell while they run, and how they are cancelled."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from sensorium.errors import CancelledError
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,90 @@ class Progress:
     unit: str = "steps"
 
 
+@dataclass(frozen=True)
+class Preview:
+    """How far a painting is.
+
+    Attributes:
+        image: A small, rough picture.
+        step: The number of the step after which it was made, counted over all pictures of the call.
+    """
+
+    image: PIL.Image.Image
+    step: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A part of the result that is complete, given out at once so that it isn't lost if a later part fails.
+
+    Attributes:
+        result: One of those that the call will return in the end, such as a `GeneratedImage`.
+    """
+
+    result: Any
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the caller should know, while there is still time to stop.
+
+    Attributes:
+        text: One sentence.
+    """
+
+    text: str
+
+
+Event: TypeAlias = Progress | Preview | Finished | Note
+"""What a running call tells; tell them apart with ``match`` or ``isinstance``."""
+
+EventCallback: TypeAlias = Callable[[Event], None]
+"""Called with each `Event` as it happens, in the thread that works; must return quickly.
+
+It is a `ProgressCallback` too: calls that have nothing but progress to tell take it as their ``progress=``, and those
+that have more take it as ``report=``. So whoever runs calls has one stream of events::
+
+    def report(event: Event) -> None:
+        match event:
+            case Progress():
+                bar.update(event.done, event.total)
+            case Finished(result=picture):
+                picture.save(...)
+
+    SpeechToText().transcribe("talk.wav", progress=report)
+    TextToImage().generate("a red house", report=report)
+"""
+
 ProgressCallback: TypeAlias = Callable[[Progress], None]
 """Called from time to time with a `Progress`; must return quickly."""
 
-Cancellation: TypeAlias = threading.Event
-"""Set it from any thread, and the call that was given it stops with `CancelledError`."""
+
+class Cancellation(Protocol):
+    """What stops a call: once it is set, the call that was given it ends with `CancelledError`.
+
+    A ``threading.Event`` is one, to be set from any thread. So is any other object with this method.
+    """
+
+    def is_set(self) -> bool:
+        """Return whether the call is to stop. Asked often, from any thread; must return quickly."""
+
+
+def all_events(progress: ProgressCallback | None, report: EventCallback | None) -> EventCallback | None:
+    """Return one callback for the two that a caller may give: ``report`` gets all events, ``progress`` its own kind."""
+    if progress is None or report is None:
+        return report if progress is None else lambda event: _tell(progress, event)
+
+    def both(event: Event) -> None:
+        report(event)
+        _tell(progress, event)
+
+    return both
+
+
+def _tell(progress: ProgressCallback, event: Event) -> None:
+    if isinstance(event, Progress):
+        progress(event)
 
 
 def report(callback: ProgressCallback | None, stage: str, done: float, total: float | None, unit: str) -> None:
