@@ -43,11 +43,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed-all
 
 # An active virtual environment is not touched; the first Python that can make one of its own is used.
 $(RUN):
-	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10 python; do \
-	    if "$$python" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))" 2>/dev/null; then \
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	    if "$$python" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then \
 	        echo "Making $(VENV) with $$python"; \
 	        exec "$$python" -m venv --clear $(VENV); \
 	    fi; \
 	done; \
-	echo "Sensorium needs Python 3.10 or newer with venv (Debian and Ubuntu: apt install python3-venv)" >&2; \
+	echo "Sensorium needs Python 3.11 or newer with venv (Debian and Ubuntu: apt install python3-venv)" >&2; \
 	exit 1

@@ -7,7 +7,7 @@ without root and never installed. All is kept in ``SENSORIUM_TEST_MEDIA``, or in
 from __future__ import annotations
 
 import hashlib
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,11 +16,6 @@ from typing import Any
 
 from sensorium.models import catalog, parcels
 from tests.debian_packages import cache_folder, fetching, open_package
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)

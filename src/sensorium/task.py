@@ -9,9 +9,7 @@ import weakref
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, ClassVar, Generic
-
-from typing_extensions import Self
+from typing import Any, ClassVar, Generic, Self
 
 from sensorium.arguments import checked
 from sensorium.errors import UnsupportedError

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import typer
-from typing_extensions import Self
 
 from sensorium.cli.exit_codes import SOME_FAILED, exit_code, explain
 from sensorium.cli.inputs import Input

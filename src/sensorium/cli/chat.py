@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,15 +23,15 @@ _ANSWERS = "Answers"
 
 def chat(
     images: Annotated[
-        Optional[list[str]],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+        list[str] | None,
         typer.Argument(metavar="IMAGE", help="Pictures, folders, globs or addresses.", show_default=False),
     ] = None,
     history: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--history", metavar="FILE", help="Keep the conversation in this file, and go on with it."),
     ] = None,
     system: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--system", metavar="TEXT", help="How to behave.", rich_help_panel=_ANSWERS),
     ] = None,
     temperature: Annotated[
@@ -45,11 +45,11 @@ def chat(
         ),
     ] = 1.0,
     seed: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--seed", metavar="NUMBER", help="Makes sampling repeatable.", rich_help_panel=_ANSWERS),
     ] = None,
     max_tokens: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--max-tokens", metavar="NUMBER", help="Longest answer, in tokens.", rich_help_panel=_ANSWERS),
     ] = None,
     model: Model = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -51,8 +51,8 @@ _FOR_PAINTING_AGAIN = (
     "dtype",
 )
 
-Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
-Texts = Optional[list[str]]  # noqa: UP045
+Text: TypeAlias = str | None
+Texts: TypeAlias = list[str] | None
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ import logging
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -58,11 +58,11 @@ def register(app: typer.Typer) -> None:
 @command
 def list_models(
     task: Annotated[
-        Optional[str],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+        str | None,
         typer.Option("--task", metavar="NAME", help="Only those for one task.", autocompletion=complete_tasks),
     ] = None,
     profile: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--profile", metavar="NAME", help="Only those of one profile.", autocompletion=complete_profiles),
     ] = None,
     as_json: AsJson = False,
@@ -155,7 +155,7 @@ def remove(names: Names, as_json: AsJson = False) -> None:
 @command
 def path(
     name: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(
             metavar="NAME", help="A checkpoint; without one, the folder of all.", autocompletion=complete_models
         ),

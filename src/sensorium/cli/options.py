@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -11,7 +11,7 @@ from sensorium.cli.completion import complete_devices, complete_dtypes, complete
 _SHARED = "Common options"
 
 Model: TypeAlias = Annotated[
-    Optional[str],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+    str | None,
     typer.Option(
         "--model",
         "-m",
@@ -22,7 +22,7 @@ Model: TypeAlias = Annotated[
     ),
 ]
 Profile: TypeAlias = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--profile",
         metavar="NAME",

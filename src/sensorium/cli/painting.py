@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -27,10 +27,10 @@ _FOR_VARIATIONS = (
 )
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
-Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
-Whole = Optional[int]  # noqa: UP045
-Number = Optional[float]  # noqa: UP045
-Texts = Optional[list[str]]  # noqa: UP045
+Text: TypeAlias = str | None
+Whole: TypeAlias = int | None
+Number: TypeAlias = float | None
+Texts: TypeAlias = list[str] | None
 
 Output = Annotated[
     str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sensorium.image_generation.prompt_engineer import PromptEngineer
     from sensorium.image_generation.prompts.tokens import PromptLength
 
-Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
-Number = Optional[int]  # noqa: UP045
+Text: TypeAlias = str | None
+Number: TypeAlias = int | None
 
 
 def register(app: typer.Typer) -> None:
@@ -42,13 +42,13 @@ def prompt(
         str, typer.Option("--style", "-s", metavar="NAME", help="A style.", autocompletion=complete_styles)
     ] = "realistic",
     details: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--detail", "-d", metavar="TEXT", help="A detail of the subject; give it as often as you like."),
     ] = None,
     lighting: Annotated[Text, typer.Option("--lighting", metavar="TEXT", help="The light.")] = None,
     camera: Annotated[Text, typer.Option("--camera", metavar="TEXT", help="The camera or the view.")] = None,
     negatives: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--negative", "-n", metavar="TEXT", help="What the picture should not have; repeat as you like."),
     ] = None,
     styles: Annotated[

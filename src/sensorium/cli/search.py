@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -16,7 +16,7 @@ from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, example
 from sensorium.cli.terminal import clock, one_line, print_error
 from sensorium.errors import InputError
 
-Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+Text: TypeAlias = str | None
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sensorium.media.subtitles import Cue
     from sensorium.speech.speech_to_text import Segment, Transcription
 
-Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+Text: TypeAlias = str | None
 
 Recordings = Annotated[
     list[str],

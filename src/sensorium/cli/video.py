@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -50,35 +50,35 @@ def register(app: typer.Typer) -> None:
 def watch(
     film: Annotated[str, typer.Argument(metavar="VIDEO", help="A film; - is standard input.")],
     question: Annotated[
-        Optional[str],  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+        str | None,
         typer.Argument(metavar="QUESTION", help="What to find out; without one, the film is described."),
     ] = None,
     find: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--find", "-f", metavar="TEXT", help="Find the moments that show this, instead."),
     ] = None,
     actions: Annotated[
         bool, typer.Option("--actions", metavar="", help="Name what is done, stretch by stretch, instead.")
     ] = False,
     labels: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--labels", "-l", metavar="LABEL,LABEL", help="Say which of these each stretch shows, instead."),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, metavar="NUMBER", help="How many moments or labels to show.")] = 3,
     frames: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--frames", min=1, metavar="NUMBER", help="Answer from so many frames."),
     ] = None,
     captioner: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--captioner", metavar="NAME", help="Describes frames in a pipeline.", rich_help_panel=_PARTS),
     ] = None,
     writer: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--writer", metavar="NAME", help="The language model of a pipeline.", rich_help_panel=_PARTS),
     ] = None,
     listener: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--listener",
             metavar="NAME",
@@ -87,7 +87,7 @@ def watch(
         ),
     ] = None,
     encoder: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--encoder",
             metavar="NAME",
@@ -148,15 +148,15 @@ def _answer(call: Call, item: Input, video_qa: VideoQA, question: str | None, ev
 @command
 def moderate(
     files: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(metavar="FILE", help="Films, pictures, folders, globs or addresses; - is standard input."),
     ] = None,
     policy: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--policy", "-p", metavar="FILE", help="A policy of your own; by default the shipped one."),
     ] = None,
     labels: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--labels", "-l", metavar="LABEL,LABEL", help="Look for these labels of the policy only."),
     ] = None,
     show_policy: Annotated[

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -20,7 +20,7 @@ from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, example
 from sensorium.cli.terminal import clock
 from sensorium.errors import InputError
 
-Text = Optional[str]  # noqa: UP045 - Typer evaluates it at run time, on Python 3.10 too
+Text: TypeAlias = str | None
 
 SpokenText = Annotated[Text, typer.Argument(metavar="TEXT", help="What to say; - is standard input.")]
 TextFile = Annotated[Text, typer.Option("--file", metavar="FILE", help="A text file to read aloud.")]
@@ -35,7 +35,7 @@ Sound = Annotated[
 ]
 Speed = Annotated[float, typer.Option("--speed", metavar="FACTOR", help="1 is natural, 2 twice as fast.")]
 Seed = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option("--seed", metavar="NUMBER", help="Makes the voice say it the same way again."),
 ]
 TextLanguage = Annotated[

@@ -8,10 +8,9 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import PIL.Image
-from typing_extensions import Self
 
 from sensorium.errors import InputError
 from sensorium.media.image import write_image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
+import tomllib
 from collections.abc import Iterable
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -13,11 +13,6 @@ from typing import TYPE_CHECKING, Any
 from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.image_generation.prompts.variations import PromptVariations, draw_variations, list_variations
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from sensorium.image_generation.prompts.tokens import PromptLength

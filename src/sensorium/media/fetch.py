@@ -16,10 +16,8 @@ import ssl
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from urllib.parse import quote, urljoin, urlsplit
-
-from typing_extensions import Self
 
 from sensorium import settings
 from sensorium.errors import InputError

@@ -6,7 +6,7 @@ import difflib
 import json
 import os
 import re
-import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,11 +17,6 @@ from typing import Any
 from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.device import hardware_class
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PROFILES = ("starter", "standard", "best")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -16,10 +15,7 @@ from sensorium.progress import ProgressCallback
 if TYPE_CHECKING:
     from PIL import Image
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+import tomllib
 
 NARRATION = (
     ("cat", "A cat looks straight into the camera."),

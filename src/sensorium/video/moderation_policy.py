@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files as package_files
@@ -11,11 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _REMEDY = "Copy the shipped policy and change it: 'sensorium moderate --show-policy > my-policy.toml' writes it"
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from typing_extensions import TypeIs
-
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
@@ -30,6 +28,7 @@ from sensorium.vision_language.families.image_text_family import IMAGE_TEXT_TO_T
 if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
+    from typing_extensions import TypeIs  # for the type checker alone; Python has it from 3.13
 
     from sensorium.media.image import ImageSource
     from sensorium.media.source import MediaSource

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.annotators.object_detection import ObjectDetector

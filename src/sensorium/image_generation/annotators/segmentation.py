@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,11 +13,6 @@ from sensorium.errors import UnsupportedError
 from sensorium.progress import Cancellation, check_cancelled
 from sensorium.record import Record
 from sensorium.task import Task
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
-from typing_extensions import Self
 
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
+import tomllib
 import unicodedata
 from functools import cache
 from importlib.resources import files as package_files
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -12,11 +12,6 @@ from importlib.resources import files as package_files
 
 from sensorium.vision_language.starter.english_text import about_people
 from sensorium.vision_language.starter.vocabulary import Thing, find_thing, singular
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _ANYBODY = {"person", "human", "someone", "somebody", "anyone", "anybody", "face", "crowd", "pedestrian"}
 _COLOURS = (

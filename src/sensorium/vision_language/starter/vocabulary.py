@@ -10,17 +10,12 @@ Recognition.
 from __future__ import annotations
 
 import json
-import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from typing import Any
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
 
