@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_models, complete_styles
 from sensorium.cli.interrupt import command
+from sensorium.cli.option_groups import grouped
 from sensorium.cli.options import AsJson, Profile, examples
 from sensorium.errors import InputError
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from sensorium.image_generation.prompts.tokens import PromptLength
 
 Text: TypeAlias = str | None
+Texts: TypeAlias = list[str] | None
 Number: TypeAlias = int | None
 
 
@@ -35,40 +38,77 @@ def register(app: typer.Typer) -> None:
     )(prompt)
 
 
-@command
-def prompt(
-    subject: Annotated[Text, typer.Argument(metavar="SUBJECT", help="What the picture shows.")] = None,
+@dataclass(frozen=True)
+class _Wording:
+    """What a prompt is made of."""
+
+    subject: Annotated[Text, typer.Argument(metavar="SUBJECT", help="What the picture shows.")] = None
     style: Annotated[
         str, typer.Option("--style", "-s", metavar="NAME", help="A style.", autocompletion=complete_styles)
-    ] = "realistic",
+    ] = "realistic"
     details: Annotated[
-        list[str] | None,
+        Texts,
         typer.Option("--detail", "-d", metavar="TEXT", help="A detail of the subject; give it as often as you like."),
-    ] = None,
-    lighting: Annotated[Text, typer.Option("--lighting", metavar="TEXT", help="The light.")] = None,
-    camera: Annotated[Text, typer.Option("--camera", metavar="TEXT", help="The camera or the view.")] = None,
+    ] = None
+    lighting: Annotated[Text, typer.Option("--lighting", metavar="TEXT", help="The light.")] = None
+    camera: Annotated[Text, typer.Option("--camera", metavar="TEXT", help="The camera or the view.")] = None
     negatives: Annotated[
-        list[str] | None,
+        Texts,
         typer.Option("--negative", "-n", metavar="TEXT", help="What the picture should not have; repeat as you like."),
-    ] = None,
+    ] = None
+
+    def prompt(self, engineer: PromptEngineer) -> str:
+        """Return the prompt.
+
+        Raises:
+            InputError: There is no subject, or no such style.
+        """
+        if self.subject is None:
+            raise InputError("The prompt has no subject", "Say what the picture shows, such as 'a cat on a sofa'")
+        return engineer.build_prompt(
+            self.subject, style=self.style, details=self.details, lighting=self.lighting, camera=self.camera
+        )
+
+
+@dataclass(frozen=True)
+class _Variations:
+    """How many prompts come of one."""
+
+    count: Annotated[
+        Number,
+        typer.Option("--variations", metavar="NUMBER", help="Draw so many prompts from {red|green} and __wildcards__."),
+    ] = None
+    seed: Annotated[Number, typer.Option("--seed", metavar="NUMBER", help="Draws the same ones again.")] = None
+    everything: Annotated[
+        bool, typer.Option("--all-variations", metavar="", help="Write out every variation, 1,000 at most.")
+    ] = False
+    wildcards: Annotated[
+        Text,
+        typer.Option("--wildcards", metavar="FOLDER", help="Text files: __colour__ is a line of colour.txt."),
+    ] = None
+
+    def of(self, prompt: str, engineer: PromptEngineer) -> tuple[list[str], int | None]:
+        """Return the prompts, and the seed if they were drawn."""
+        if self.everything:
+            return list(engineer.all_variations(prompt)), None
+        if self.count is None and self.seed is None:
+            return [prompt], None
+        drawn = engineer.variations(prompt, 1 if self.count is None else self.count, self.seed)
+        return list(drawn), drawn.seed
+
+
+@command
+@grouped
+def prompt(
+    *,
+    wording: _Wording,
     styles: Annotated[
         Text, typer.Option("--styles", metavar="FILE", help="A TOML file with styles of your own.")
     ] = None,
     list_styles: Annotated[
         bool, typer.Option("--list-styles", metavar="", help="Show all styles with their words, and do nothing else.")
     ] = False,
-    count: Annotated[
-        Number,
-        typer.Option("--variations", metavar="NUMBER", help="Draw so many prompts from {red|green} and __wildcards__."),
-    ] = None,
-    seed: Annotated[Number, typer.Option("--seed", metavar="NUMBER", help="Draws the same ones again.")] = None,
-    everything: Annotated[
-        bool, typer.Option("--all-variations", metavar="", help="Write out every variation, 1,000 at most.")
-    ] = False,
-    wildcards: Annotated[
-        Text,
-        typer.Option("--wildcards", metavar="FOLDER", help="Text files: __colour__ is a line of colour.txt."),
-    ] = None,
+    variations: _Variations,
     tokens: Annotated[
         bool, typer.Option("--tokens", metavar="", help="Count tokens, and show the words that would not be read.")
     ] = False,
@@ -89,23 +129,16 @@ def prompt(
     with Call(profile=profile, as_json=as_json) as call:
         from sensorium.image_generation.prompt_engineer import PromptEngineer
 
-        engineer = PromptEngineer(styles, wildcards=wildcards)
+        engineer = PromptEngineer(styles, wildcards=variations.wildcards)
         if list_styles:
             _show_styles(call, engineer)
             return
-        if subject is None:
-            raise InputError("The prompt has no subject", "Say what the picture shows, such as 'a cat on a sofa'")
-        if everything and count is not None:
+        if variations.everything and variations.count is not None:
             raise InputError("--variations and --all-variations exclude each other", "Leave one of them out")
-        built = engineer.build_prompt(subject, style=style, details=details, lighting=lighting, camera=camera)
-        negative = engineer.get_negative_prompt(negatives, style=style)
-        drawn_with: dict[str, Any] = {}
-        prompts = [built]
-        if everything:
-            prompts = list(engineer.all_variations(built))
-        elif count is not None or seed is not None:
-            drawn = engineer.variations(built, 1 if count is None else count, seed)
-            prompts, drawn_with = list(drawn), {"seed": drawn.seed}
+        built = wording.prompt(engineer)
+        negative = engineer.get_negative_prompt(wording.negatives, style=wording.style)
+        prompts, seed = variations.of(built, engineer)
+        drawn_with = {} if seed is None else {"seed": seed}
         for positive in prompts:
             length = engineer.count_tokens(positive, model) if tokens or model else None
             counted = {} if length is None else {"tokens": length.to_dict()}
@@ -116,8 +149,8 @@ def prompt(
             )
         if not as_json:
             call.line(f"Negative: {negative}")
-            if drawn_with:
-                call.line(f"Seed: {drawn_with['seed']}")
+            if seed is not None:
+                call.line(f"Seed: {seed}")
 
 
 def _show_styles(call: Call, engineer: PromptEngineer) -> None:

@@ -1,0 +1,102 @@
+"""The options of commands that paint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from sensorium.cli.completion import complete_schedulers, complete_styles
+
+Text: TypeAlias = str | None
+Whole: TypeAlias = int | None
+Number: TypeAlias = float | None
+Texts: TypeAlias = list[str] | None
+
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Where to: .png, .jpg or .webp; several pictures are numbered."
+    ),
+]
+Safety = Annotated[str, typer.Option("--safety", metavar="NAME", help="flag, block or off.")]
+
+
+@dataclass(frozen=True)
+class Painting:
+    """How pictures are painted."""
+
+    negative_prompt: Annotated[
+        str, typer.Option("--negative-prompt", "-n", metavar="TEXT", help="What not to paint.")
+    ] = ""
+    num_images: Annotated[int, typer.Option("--num-images", metavar="NUMBER", help="How many pictures.")] = 1
+    steps: Annotated[
+        Whole, typer.Option("--steps", metavar="NUMBER", help="Denoising steps; by default what suits.")
+    ] = None
+    guidance_scale: Annotated[
+        Number, typer.Option("--guidance-scale", metavar="NUMBER", help="How closely to follow the prompt.")
+    ] = None
+    width: Annotated[
+        Whole, typer.Option("--width", metavar="PIXELS", help="By default what the checkpoint was made for.")
+    ] = None
+    height: Annotated[Whole, typer.Option("--height", metavar="PIXELS", help="Likewise.")] = None
+    seed: Annotated[
+        Whole, typer.Option("--seed", metavar="NUMBER", help="Of the first picture; random by default.")
+    ] = None
+    scheduler: Annotated[
+        Text,
+        typer.Option("--scheduler", metavar="NAME", help="Name of the sampler.", autocompletion=complete_schedulers),
+    ] = None
+    lora: Annotated[
+        Texts, typer.Option("--lora", metavar="FILE[:WEIGHT]", help="A LoRA file; give it as often as you like.")
+    ] = None
+
+    def keywords(self) -> dict[str, Any]:
+        """Return what a painting task takes."""
+        taken = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "style"}
+        return {**taken, "lora": self.loras()}
+
+    def loras(self) -> list[tuple[str, float]]:
+        """Return files and weights from FILE:WEIGHT or FILE."""
+        pairs = []
+        for argument in self.lora or ():
+            file, colon, weight = argument.rpartition(":")
+            try:
+                pairs.append((file, float(weight)) if colon and file else (argument, 1.0))
+            except ValueError:  # a colon in the file's name
+                pairs.append((argument, 1.0))
+        return pairs
+
+
+@dataclass(frozen=True)
+class StyledPainting(Painting):
+    """How pictures are painted, in a style of the prompt engineer's."""
+
+    style: Annotated[
+        Text,
+        typer.Option(
+            "--style", "-s", metavar="NAME", help="Adds the words of a style.", autocompletion=complete_styles
+        ),
+    ] = None
+    safety: Safety = "flag"
+
+    def words(self, prompt: str) -> str:
+        """Return a prompt with the words of the style.
+
+        Raises:
+            InputError: There is no such style.
+        """
+        if self.style is None:
+            return prompt
+        from sensorium.image_generation.prompt_engineer import PromptEngineer
+
+        return PromptEngineer().build_prompt(prompt, style=self.style)
+
+
+@dataclass(frozen=True)
+class ControlledPainting(Painting):
+    """How pictures are painted under control."""
+
+    steps: Annotated[int, typer.Option("--steps", metavar="NUMBER", help="Denoising steps.")] = 20
+    safety: Safety = "flag"
