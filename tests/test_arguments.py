@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import ast
 import inspect
 import io
+import re
 import threading
 import tracemalloc
 from collections import deque
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, Literal, Optional, Protocol, TypedDict, Unpack
 from unittest.mock import Mock
 
 import numpy as np
@@ -15,7 +19,7 @@ import PIL.Image
 import pytest
 
 import sensorium
-from sensorium.arguments import checked
+from sensorium.arguments import annotations_of, checked
 from sensorium.errors import InputError
 from sensorium.models import store
 
@@ -37,10 +41,10 @@ def public_callables() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 ARGUMENTS = [
-    pytest.param(name, parameter, id=f"{name}({parameter.name})")
+    pytest.param(name, argument, annotation, id=f"{name}({argument})")
     for name, function in public_callables()
-    for parameter in inspect.signature(function).parameters.values()
-    if parameter.name not in ("self", "cls")
+    for argument, annotation in annotations_of(function).items()
+    if annotation
 ]
 
 WRONG = {
@@ -94,25 +98,56 @@ def bound(name: str, folder: Path) -> Callable[..., Any]:
     return getattr(item(*model), method)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("name", "parameter"), ARGUMENTS)
+@pytest.mark.parametrize(("name", "argument", "annotation"), ARGUMENTS)
 def test_arguments_of_a_wrong_type_are_named_before_anything_is_loaded(
-    name: str, parameter: inspect.Parameter, tmp_path: Path
+    name: str, argument: str, annotation: str, tmp_path: Path
 ) -> None:
-    annotation = parameter.annotation.removesuffix(" | None")
-    wrong = [object(), *WRONG.get(annotation, ())]
-    if annotation == parameter.annotation:
+    allowed = annotation.removesuffix(" | None")
+    wrong = [object(), *WRONG.get(allowed, ())]
+    if allowed == annotation:
         wrong.append(None)
     call = bound(name, tmp_path)
     for value in wrong:
-        with pytest.raises(InputError, match=rf"The argument {parameter.name} can't be .* Give ") as refusal:
-            call(**{parameter.name: value})
+        with pytest.raises(InputError, match=rf"The argument {argument} can't be .* Give ") as refusal:
+            call(**{argument: value})
         assert f"of type {type(value).__name__}" in refusal.value.message
 
 
+def test_all_public_arguments_have_annotations() -> None:
+    for name, function in public_callables():
+        assert {argument for argument, text in annotations_of(function).items() if text is None} <= {"self", "cls"}, (
+            name
+        )
+
+
 def test_nearly_all_annotations_have_wrong_values_of_their_own() -> None:
-    known = [parameter.values[1].annotation.removesuffix(" | None") in WRONG for parameter in ARGUMENTS]
+    known = [parameters.values[2].removesuffix(" | None") in WRONG for parameters in ARGUMENTS]
     assert len(known) > 200
     assert sum(known) > 0.9 * len(known)
+
+
+def resolve(name: str, module: str) -> Any:
+    """Return what a name means in a module, also one that it imports or makes for the type checker alone."""
+    for node in ast.parse(inspect.getsource(import_module(module))).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for each in node.body:
+                if isinstance(each, ast.ImportFrom) and name in {alias.name for alias in each.names}:
+                    return resolve(name, str(each.module))
+    return getattr(import_module(module), name, None)
+
+
+def test_what_is_taken_for_a_class_is_one() -> None:
+    looked_at = set()
+    for _, function in public_callables():
+        names = {name for text in annotations_of(function).values() for name in re.findall(r"[A-Z]\w+", text or "")}
+        known = {name: item for name in names if (item := resolve(name, function.__module__)) is not None}
+        looked_at |= known.keys()
+        namespace = {**function.__globals__, **known}
+        resolved = FunctionType(function.__code__, namespace, function.__name__, None, function.__closure__)
+        resolved.__annotations__ = function.__annotations__
+        resolved.__kwdefaults__ = function.__kwdefaults__
+        checked(resolved)  # would refuse an alias or a protocol that it doesn't know
+    assert looked_at > {"ImageSource", "LoraFiles", "Limits", "LLaVA"}
 
 
 @checked
@@ -302,3 +337,98 @@ def test_numbers_of_numpy_come_as_python_s() -> None:
 def test_what_goes_by_name_only_is_not_taken_for_what_came_without() -> None:
     with pytest.raises(TypeError, match="positional argument"):
         sensorium.CLIP().encode_text("a cat", "a dog")  # type: ignore[misc]
+
+
+class Options(TypedDict, total=False):
+    steps: int
+    strength: float | None
+    labels: str | Sequence[str]  # noqa: F821
+
+
+class MoreOptions(Options, total=False):
+    safety: Literal["flag", "off"]
+    counts: dict[str, int]
+
+
+@checked
+def with_options(prompt: str, **options: Unpack[MoreOptions]) -> dict[str, Any]:
+    """Return what came."""
+    return dict(options)
+
+
+def test_options_are_looked_at_like_arguments() -> None:
+    given = {"steps": np.int64(3), "strength": None, "labels": ("cat",), "safety": "off", "counts": {"cat": 1}}
+    assert with_options("a cat", **given) == {**given, "labels": ("cat",)}  # type: ignore[arg-type]
+    assert type(with_options("a cat", steps=np.int64(3))["steps"]) is int  # type: ignore[typeddict-item]
+    assert with_options("a cat", labels=map(str, [1]))["labels"] == ["1"]  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("steps", 2.0, "a whole number, such as 2"),
+        ("strength", "half", "a number or None"),
+        ("labels", ["cat", 5], "text or a list of texts"),
+        ("safety", "of", "'flag' or 'off'"),
+        ("counts", {"cat": "one"}, "a dict of whole numbers by name"),
+        ("counts", {1: 1}, "a dict of whole numbers by name"),
+    ],
+)
+def test_a_wrong_option_is_named_like_an_argument(option: str, value: Any, expected: str) -> None:
+    with pytest.raises(InputError, match=f"The argument {option} can't be") as refusal:
+        with_options("a cat", **{option: value})
+    assert refusal.value.remedy == f"Give {expected}"
+
+
+def test_an_option_that_there_is_not_is_refused_as_python_does() -> None:
+    with pytest.raises(TypeError, match=r"with_options\(\) got an unexpected keyword argument 'steeps'"):
+        with_options("a cat", steeps=5)  # type: ignore[call-arg]
+
+
+class Reader(Protocol):
+    """No class that a value is an object of."""
+
+
+Alias = str | None
+
+
+def takes_a_set(labels: set[str]) -> None: ...
+def takes_an_optional(labels: Optional[str]) -> None: ...  # noqa: UP045
+def takes_a_protocol(reader: Reader) -> None: ...
+def takes_an_alias(name: Alias) -> None: ...
+def takes_any_options(**options: int) -> None: ...
+def takes_unknown_options(**options: Unpack[Elsewhere]) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+def takes_any_number(*labels: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        takes_a_set,
+        takes_an_optional,
+        takes_a_protocol,
+        takes_an_alias,
+        takes_any_options,
+        takes_unknown_options,
+        takes_any_number,
+    ],
+    ids=lambda function: function.__name__,
+)
+def test_an_annotation_that_nobody_knows_fails_when_the_function_is_decorated(function: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match="@checked"):
+        checked(function)
+
+
+def test_objects_are_known_by_the_last_part_of_a_dotted_name() -> None:
+    def show(picture: PIL.Image.Image, samples: np.ndarray) -> None: ...
+
+    checked(show)(PIL.Image.new("L", (8, 8)), np.zeros(1))
+    with pytest.raises(InputError, match="an object of ndarray"):
+        checked(show)(PIL.Image.new("L", (8, 8)), [0.0])  # type: ignore[arg-type]
+
+
+def test_whole_numbers_of_numpy_in_a_list_come_as_python_s() -> None:
+    def types(sizes: Sequence[int]) -> list[type]:  # noqa: F821
+        return [type(size) for size in sizes]
+
+    assert checked(types)(np.array([1, 2])) == [int, int]  # type: ignore[arg-type]

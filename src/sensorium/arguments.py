@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import inspect
 import math
 import os
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
 from reprlib import Repr
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, is_typeddict
 
 from sensorium.errors import InputError
 
@@ -40,32 +43,74 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 
     numpy's numbers pass for numbers, and come as Python's; True is no number. For a sequence any collection or
     iterator will do, and the function gets a list of it. What a list holds is looked at too; what an iterable yields
-    is left to whoever reads it.
+    is left to whoever reads it. For ``**options: Unpack[SomeTypedDict]`` each key is looked at like an argument.
 
     Raises:
         InputError: By the function, with the argument's name, its value, and what is expected.
+        TypeError: At once, if the function has an annotation that nobody here can hold a value against.
     """
+    names = ChainMap(getattr(function, "__globals__", {}), vars(builtins))
+    kinds = {name: _kind(text, names) for name, text in annotations_of(function).items() if text}
+    parameters = signature(function).parameters.values()
+    in_order = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    takes_options = any(each.kind is each.VAR_KEYWORD for each in parameters)
 
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        annotations = _annotations(function)
-        read = [_read(name, annotations[name], value) for name, value in zip(_in_order(function), args, strict=False)]
-        named = {name: _read(name, annotations.get(name), value) for name, value in kwargs.items()}
-        # What no parameter takes goes along, for Python to tell.
+        for name in kwargs if takes_options else ():
+            if name not in kinds:
+                # The function would find out somewhere inside, or never.
+                raise TypeError(f"{function.__qualname__}() got an unexpected keyword argument {name!r}")
+        read = [_read(name, kinds.get(name), value) for name, value in zip(in_order, args, strict=False)]
+        named = {name: _read(name, kinds.get(name), value) for name, value in kwargs.items()}
+        # Arguments too many go along, for Python to refuse.
         return function(*read, *args[len(read) :], **named)  # type: ignore[arg-type]
 
     return call
 
 
-def _read(name: str, annotation: str | None, value: Any) -> Any:
-    if annotation is None:
+def annotations_of(function: Callable[..., Any]) -> dict[str, str | None]:
+    """Return the annotation of each argument that a function can be given; None for one without, such as ``self``.
+
+    The keys of ``**options: Unpack[SomeTypedDict]`` are arguments like the others.
+
+    Raises:
+        TypeError: It has parameters or annotations that `checked` can't do anything with.
+    """
+    found: dict[str, str | None] = {}
+    for each in signature(function).parameters.values():
+        if each.annotation is each.empty:
+            found[each.name] = None
+        elif not isinstance(each.annotation, str):
+            raise TypeError(f"The module of {function.__qualname__} lacks 'from __future__ import annotations'")
+        elif each.kind is each.VAR_KEYWORD:
+            found.update(_options(function, each.annotation))
+        elif each.kind is each.VAR_POSITIONAL:
+            raise TypeError(f"@checked can't look at *{each.name} of {function.__qualname__}")
+        else:
+            found[each.name] = each.annotation
+    return found
+
+
+def _options(function: Callable[..., Any], annotation: str) -> dict[str, str]:
+    """Return the annotations in a TypedDict, of which the annotation is ``Unpack[…]``."""
+    options = getattr(function, "__globals__", {}).get(annotation.removeprefix("Unpack[").removesuffix("]"))
+    if not annotation.startswith("Unpack[") or not is_typeddict(options):
+        raise TypeError(
+            f"@checked can't look at the options of {function.__qualname__}: {annotation} is no Unpack[…] of a "
+            "TypedDict that its module imports, also when it runs"
+        )
+    return {name: each.__forward_arg__ for name, each in options.__annotations__.items()}
+
+
+def _read(name: str, kind: _Kind | None, value: Any) -> Any:
+    if kind is None:
         return value
-    kind = _kind(annotation)
     given = value
     if kind.single is not None and _is_several(value) and not kind.single(value):
         value = list(value)
     if kind.fits(value):
-        if kind.item is not None and isinstance(value, (list, tuple)) and kind.item(0.5):
+        if kind.item is not None and isinstance(value, (list, tuple)) and kind.item(1):
             return [_plain(each) for each in value]
         return _plain(value)
     held = ""
@@ -80,45 +125,38 @@ def _read(name: str, annotation: str | None, value: Any) -> Any:
     )
 
 
-@cache
-def _in_order(function: Callable[..., Any]) -> list[str]:
-    """Return the parameters that may be given without their names."""
-    return [each.name for each in signature(function).parameters.values() if each.kind is not each.KEYWORD_ONLY]
+def _kind(annotation: str, names: Mapping[str, Any]) -> _Kind:
+    return _kind_of(ast.parse(annotation, mode="eval").body, names)
 
 
-@cache
-def _annotations(function: Callable[..., Any]) -> dict[str, str | None]:
-    """Return the annotation of each parameter; None for those without, such as ``self``."""
-    parameters = signature(function).parameters.values()
-    return {each.name: None if each.annotation is each.empty else each.annotation for each in parameters}
-
-
-@cache
-def _kind(annotation: str) -> _Kind:
-    return _kind_of(ast.parse(annotation, mode="eval").body)
-
-
-def _kind_of(node: ast.expr) -> _Kind:
+def _kind_of(node: ast.expr, names: Mapping[str, Any]) -> _Kind:
     if isinstance(node, ast.BinOp):
-        return _either(_members(node))
+        return _either(_members(node, names))
     text = ast.unparse(node)
     if text in _KINDS:
         return _KINDS[text]
     if text in _ALIASES:
-        return _kind(_ALIASES[text])
+        return _kind(_ALIASES[text], names)
     if isinstance(node, ast.Subscript):
-        return _container(ast.unparse(node.value), node.slice)
+        inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return _subscript(ast.unparse(node.value), inside, names)
+    # What a module imports for the type checker alone isn't there to look at; a test does.
+    item = names.get(text)
+    if item is not None and (not inspect.isclass(item) or getattr(item, "_is_protocol", False)):
+        raise TypeError(f"@checked doesn't know what {text} allows")
+    name = text.rpartition(".")[2]
     # An object that stands in for another, such as a test's, says so by its __class__.
     return _Kind(
-        lambda value: any(text == each.__name__ for kind in (type(value), value.__class__) for each in kind.__mro__),
-        f"an object of {text}",
+        lambda value: any(name == each.__name__ for kind in (type(value), value.__class__) for each in kind.__mro__),
+        f"an object of {name}",
+        f"objects of {name}",
     )
 
 
-def _members(node: ast.expr) -> list[_Kind]:
+def _members(node: ast.expr, names: Mapping[str, Any]) -> list[_Kind]:
     if isinstance(node, ast.BinOp):
-        return [*_members(node.left), *_members(node.right)]
-    return [_kind_of(node)]
+        return [*_members(node.left, names), *_members(node.right, names)]
+    return [_kind_of(node, names)]
 
 
 def _either(kinds: list[_Kind]) -> _Kind:
@@ -134,38 +172,53 @@ def _either(kinds: list[_Kind]) -> _Kind:
     )
 
 
-def _container(name: str, inside: ast.expr) -> _Kind:
+def _subscript(name: str, inside: list[ast.expr], names: Mapping[str, Any]) -> _Kind:
     if name == "Callable":
         return _KINDS["Callable"]
+    if name == "Literal":
+        return _literal([ast.literal_eval(each) for each in inside])
+    parts = [_kind_of(each, names) for each in inside]
+    several = parts[-1].plural or "them"
     if name == "Iterable":
-        words = f"a list of {_kind_of(inside).plural or 'them'}"
-        return _Kind(lambda value: isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)), words)
-    if name == "Mapping" and isinstance(inside, ast.Tuple):
-        key, item = (_kind_of(part) for part in inside.elts)
+        return _Kind(
+            lambda value: isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)),
+            f"a list of {several}",
+        )
+    if name in ("Mapping", "dict"):
+        key, item = parts
         return _Kind(
             lambda value: (
                 isinstance(value, Mapping) and all(key.fits(name) and item.fits(held) for name, held in value.items())
             ),
-            f"a dict of {item.plural or 'them'} by name",
+            f"a dict of {several} by {'name' if key is _KINDS['str'] else key.words}",
             "dicts",
         )
-    if name == "tuple" and isinstance(inside, ast.Tuple):
-        parts = [_kind_of(part) for part in inside.elts]
+    if name == "tuple":
         return _Kind(
             lambda value: (
                 isinstance(value, (tuple, list))
                 and len(value) == len(parts)
                 and all(part.fits(held) for part, held in zip(parts, value, strict=True))
             ),
-            "a pair",
+            f"a list of {' and '.join(part.words for part in parts)}",
             f"pairs of {' and '.join(part.words for part in parts)}",
         )
-    item = _kind_of(inside)
+    if name not in ("Sequence", "list"):
+        raise TypeError(f"@checked doesn't know what {name}[…] allows")
+    fits = parts[0].fits
     return _Kind(
-        lambda value: isinstance(value, (list, tuple)) and all(map(item.fits, value)),
-        f"a list of {item.plural}",
-        item=item.fits,
+        lambda value: isinstance(value, (list, tuple)) and all(map(fits, value)),
+        f"a list of {several}",
+        item=fits,
         single=lambda value: False,
+    )
+
+
+def _literal(values: list[Any]) -> _Kind:
+    words = [repr(value) for value in values]
+    return _Kind(
+        lambda value: any(type(value) is type(each) and value == each for each in values),
+        " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0],
     )
 
 
@@ -223,7 +276,9 @@ _FUNCTION = _Kind(callable, "a function")
 _KINDS = {
     "None": _Kind(lambda value: value is None, "None"),
     "str": _Kind(lambda value: isinstance(value, str), "text", "texts"),
-    "int": _Kind(lambda value: isinstance(value, Integral) and not isinstance(value, bool), "a whole number"),
+    "int": _Kind(
+        lambda value: isinstance(value, Integral) and not isinstance(value, bool), "a whole number", "whole numbers"
+    ),
     "float": _Kind(_is_number, "a number", "numbers"),
     # numpy's own truth values are called bool_ or bool, and are no bool.
     "bool": _Kind(_is_truth, "True or False"),

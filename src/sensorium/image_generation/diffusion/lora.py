@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.checkpoint import quiet_diffusers
@@ -17,11 +17,9 @@ from sensorium.models.pretrained import quiet_transformers
 from sensorium.models.thread_safe import loading_weights
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from sensorium.image_generation.generated_image import PictureSettings
 
-    LoraFiles: TypeAlias = str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], float]]
+LoraFiles: TypeAlias = str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], float]]
 
 _LONGEST_HEADER = 100_000_000
 
