@@ -153,6 +153,23 @@ def test_stream_gives_the_same_segments_early_and_reports(recogniser: SpeechToTe
     assert [report.done for report in reports] == sorted(report.done for report in reports)
     assert reports[-1].done == reports[-1].total == pytest.approx(len(samples) / SAMPLE_RATE, abs=0.1)
     assert reports[-1].unit == "seconds"
+    result = stream.result
+    assert (result.language, result.language_probability, result.task) == ("en", 1.0, "transcribe")
+    assert result.duration == pytest.approx(len(samples) / SAMPLE_RATE, abs=0.1)
+    assert list(result.segments) == segments
+
+
+def test_a_stream_ends_with_what_the_whole_call_returns(recogniser: SpeechToText) -> None:
+    samples, _ = joined_clips("es")
+    samples = samples[: 40 * SAMPLE_RATE]
+    stream = recogniser.stream(samples, word_timestamps=True)
+    pieces = list(stream)
+    whole = recogniser.transcribe(samples, word_timestamps=True)
+    assert stream.result == whole
+    assert list(whole.segments) == pieces
+    assert (whole.language, whole.duration) == ("es", 40.0)
+    assert 0.5 < whole.language_probability <= 1.0
+    assert recogniser.stream(silence(1)).finish() == recogniser.transcribe(silence(1))
 
 
 def test_cancel_stops_promptly_and_leaves_no_file(recogniser: SpeechToText, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass, replace
@@ -16,7 +16,8 @@ from sensorium.media.limits import Limits
 from sensorium.media.source import MediaSource
 from sensorium.media.subtitles import Word
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-from sensorium.speech.transcription import Segment, phrases
+from sensorium.speech.transcription import Segment, Transcription, phrases
+from sensorium.text.phrase_breaks import join_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,39 +43,62 @@ _EDGE = 0.05
 """How far a word may reach into such a silence: its first and last sounds are quiet."""
 
 
-@dataclass
-class RecognitionRun:
-    """One recording on its way through the recogniser: read, cut at silences, recognised batch by batch.
+@dataclass(frozen=True)
+class RecognitionOptions:
+    """What is asked of the recogniser.
 
-    An eager run gives its first segments after one window, where the language is known, rather than after a batch.
+    Attributes:
+        language: Code of the language that is spoken; None to detect it.
+        task: ``"transcribe"`` or ``"translate"``.
+        word_timestamps: Whether segments list their words with times.
+        initial_prompt: Text in whose style and spelling to go on.
+        hotwords: Words to expect.
     """
 
-    backend: CTranslate2Whisper
-    source: AudioSource
-    asked_language: str | None
+    language: str | None
     task: str
-    initial_prompt: str | None
-    hotwords: str | None
+    word_timestamps: bool = False
+    initial_prompt: str | None = None
+    hotwords: str | None = None
+
+
+@dataclass
+class RecognitionRun:
+    """One recording on its way through the recogniser: read, cut at silences, recognised batch by batch."""
+
+    backend: CTranslate2Whisper
+    model: str
+    source: AudioSource
+    options: RecognitionOptions
     limits: Limits
     progress: ProgressCallback | None
     cancel: Cancellation | None
-    eager: bool = False
     language: str = ""
     language_probability: float = 0.0
     duration: float = 0.0
 
-    def segments(self) -> Iterator[Segment]:
-        """Yield the segments; afterwards the other attributes are known."""
+    def segments(self) -> Generator[Segment, None, Transcription]:
+        """Yield the segments one by one; return the whole transcription."""
         total = self._total()
         report(self.progress, "transcribing", 0.0, total, "seconds")
-        number = 0
+        found: list[Segment] = []
         for windows, recognitions in self._recognised():
             for window, recognition in zip(windows, recognitions, strict=True):
                 for segment in _segments(window, recognition):
-                    yield replace(segment, id=number)
-                    number += 1
+                    words = segment.words if self.options.word_timestamps else ()
+                    found.append(replace(segment, id=len(found), words=words))
+                    yield found[-1]
             report(self.progress, "transcribing", windows[-1].end, total, "seconds")
         report(self.progress, "transcribing", self.duration, self.duration, "seconds")
+        return Transcription(
+            text=join_texts([segment.text for segment in found]),
+            language=self.language,
+            language_probability=self.language_probability,
+            duration=self.duration,
+            segments=tuple(found),
+            task=self.options.task,
+            model=self.model,
+        )
 
     def _recognised(self) -> Iterator[tuple[list[Window], list[Recognition]]]:
         """Recognise one batch in the background while the next is read and searched for speech."""
@@ -94,18 +118,18 @@ class RecognitionRun:
     def _recognise(self, windows: list[Window]) -> list[Recognition]:
         encoded = self.backend.encode([window.samples for window in windows])
         check_cancelled(self.cancel)
-        if not self.language:
-            self.language, self.language_probability = self.asked_language or "", 1.0
-        if not self.language:
+        if not self.language and self.options.language:
+            self.language, self.language_probability = self.options.language, 1.0
+        elif not self.language:
             probabilities = self.backend.language_probabilities(encoded)
             self.language = max(probabilities, key=probabilities.__getitem__)
             self.language_probability = probabilities[self.language]
         return self.backend.recognise(
             encoded,
             language=self.language,
-            task=self.task,
-            initial_prompt=self.initial_prompt,
-            hotwords=self.hotwords,
+            task=self.options.task,
+            initial_prompt=self.options.initial_prompt,
+            hotwords=self.options.hotwords,
         )
 
     def _wait(self, future: Future[list[Recognition]]) -> list[Recognition]:
@@ -120,7 +144,8 @@ class RecognitionRun:
         from sensorium.speech.voice_activity import speech_windows
 
         windows = speech_windows(self._blocks(), longest=_WINDOW_SECONDS)
-        batch = list(islice(windows, 1 if self.eager and self.asked_language else _LANGUAGE_WINDOWS))
+        # Who names the language gets the first segments after one window already.
+        batch = list(islice(windows, 1 if self.options.language else _LANGUAGE_WINDOWS))
         while batch:
             yield batch
             batch = list(islice(windows, self.backend.batch_size))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -14,12 +13,12 @@ from sensorium.media.atomic_file import atomic_file
 from sensorium.media.limits import Limits
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.speech.recognition import RecognitionRun
+from sensorium.speech.recognition import RecognitionOptions, RecognitionRun
 from sensorium.speech.transcription import Segment as Segment
 from sensorium.speech.transcription import Transcription as Transcription
+from sensorium.streaming import ResultStream
 from sensorium.task import Task
 from sensorium.text.languages import language_code
-from sensorium.text.phrase_breaks import join_texts
 
 if TYPE_CHECKING:
     from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper  # noqa: F401 - named in quotes below
@@ -92,17 +91,17 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             ModelUnavailableError: The checkpoint isn't here and can't be fetched.
             CancelledError: ``cancel`` was set.
         """
-        run = self._run(audio_path, language, task, initial_prompt, hotwords, limits, progress, cancel)
-        segments = [_without_words(segment, word_timestamps) for segment in run.segments()]
-        return Transcription(
-            text=join_texts([segment.text for segment in segments]),
-            language=run.language,
-            language_probability=run.language_probability,
-            duration=run.duration,
-            segments=tuple(segments),
-            task=task,
-            model=self.model,
-        )
+        return self.stream(
+            audio_path,
+            language,
+            task,
+            word_timestamps=word_timestamps,
+            initial_prompt=initial_prompt,
+            hotwords=hotwords,
+            limits=limits,
+            progress=progress,
+            cancel=cancel,
+        ).finish()
 
     @checked
     def stream(
@@ -117,14 +116,19 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Iterator[Segment]:
-        """Yield segments as they are recognised; memory stays flat however long the recording is.
+    ) -> ResultStream[Segment, Transcription]:
+        """Give segments as they are recognised, and at the end as ``result`` what `transcribe` returns.
 
-        Arguments and errors are those of `transcribe`.
+        The recording is never in memory as a whole. Arguments and errors are those of `transcribe`.
         """
-        run = self._run(audio_path, language, task, initial_prompt, hotwords, limits, progress, cancel)
-        run.eager = True
-        return (_without_words(segment, word_timestamps) for segment in run.segments())
+        options = RecognitionOptions(
+            language=None if language is None else language_code(language),
+            task=task,
+            word_timestamps=word_timestamps,
+            initial_prompt=initial_prompt,
+            hotwords=hotwords,
+        )
+        return ResultStream(self._run(audio_path, options, limits, progress, cancel).segments())
 
     @checked
     def transcribe_with_timestamps(
@@ -134,13 +138,15 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         word_timestamps: bool = False,
+        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> list[Segment]:
         """Return the segments of a recording with their times; arguments and errors are those of `transcribe`."""
-        return list(
-            self.stream(audio_path, language, task, word_timestamps=word_timestamps, progress=progress, cancel=cancel)
+        result = self.transcribe(
+            audio_path, language, task, word_timestamps=word_timestamps, limits=limits, progress=progress, cancel=cancel
         )
+        return list(result.segments)
 
     @checked
     def generate_srt(
@@ -150,12 +156,13 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         language: str | None = None,
         task: str = "transcribe",
         *,
+        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Path:
         """Write an SRT subtitle file, laid out for reading; return its path."""
         return self.generate_subtitles(
-            audio_path, output_path, language, task, format="srt", progress=progress, cancel=cancel
+            audio_path, output_path, language, task, format="srt", limits=limits, progress=progress, cancel=cancel
         )
 
     @checked
@@ -167,6 +174,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         format: str | None = None,
+        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Path:
@@ -179,6 +187,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             task: As for `transcribe`.
             format: ``"srt"`` and ``"vtt"`` are laid out for reading on a screen; ``"txt"``, ``"tsv"`` and
                 ``"json"`` hold whole sentences; None for the one that the file's suffix names.
+            limits: As for `transcribe`.
             progress: Told the seconds of sound done.
             cancel: Stops the work.
 
@@ -190,38 +199,34 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         """
         wanted = format or subtitle_format(output_path)
         with atomic_file(output_path) as temporary:
-            result = self.transcribe(audio_path, language, task, word_timestamps=True, progress=progress, cancel=cancel)
+            result = self.transcribe(
+                audio_path, language, task, word_timestamps=True, limits=limits, progress=progress, cancel=cancel
+            )
             write_subtitles(subtitle_cues(result, wanted), temporary, wanted)
         return Path(output_path)
 
     def _run(
         self,
         source: AudioSource,
-        language: str | None,
-        task: str,
-        initial_prompt: str | None,
-        hotwords: str | None,
+        options: RecognitionOptions,
         limits: Limits | None,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> RecognitionRun:
-        if task not in TASKS:
-            raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
-        code = None if language is None else language_code(language)
+        if options.task not in TASKS:
+            raise InputError(f"There is no task {options.task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
         backend = self.load(progress=progress, cancel=cancel).backend
-        if code not in (None, "en") and not backend.multilingual:
+        if options.language not in (None, "en") and not backend.multilingual:
             raise UnsupportedError(
                 f"The checkpoint {self.model!r} understands English only", "Choose one without '.en' in its name"
             )
-        if task == "translate" and not backend.translates:
+        if options.task == "translate" and not backend.translates:
             raise UnsupportedError(
                 f"The checkpoint {self.model!r} was not trained to translate", "Use 'medium' or 'large' for that"
             )
         if not backend.multilingual:
-            code = "en"
-        return RecognitionRun(
-            backend, source, code, task, initial_prompt, hotwords, limits or Limits(), progress, cancel
-        )
+            options = replace(options, language="en")
+        return RecognitionRun(backend, self.model, source, options, limits or Limits(), progress, cancel)
 
     def _family(self, folder: Path) -> str:
         # CTranslate2's config.json doesn't say what the model is.
@@ -253,7 +258,3 @@ def subtitle_cues(result: Transcription, format: str) -> list[Cue]:
         language = "en" if result.task == "translate" else result.language
         return layout_cues(result.segments, language=language)
     return [Cue(segment.start, segment.end, segment.text) for segment in result.segments]
-
-
-def _without_words(segment: Segment, word_timestamps: bool) -> Segment:
-    return segment if word_timestamps else replace(segment, words=())
