@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 import numpy as np
@@ -77,8 +77,8 @@ def components(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SENSORIUM_SUBSTITUTE", used)
 
 
-def comment_of(path: str | Path) -> str:
+def comment_of(file: str | Path | BinaryIO) -> str:
     """Return what the metadata of a sound file says about its origin."""
-    with av.open(str(path)) as container:
+    with av.open(str(file) if isinstance(file, Path) else file) as container:
         tags = {**container.metadata, **container.streams.audio[0].metadata}
     return {key.lower(): value for key, value in tags.items()}["comment"]

@@ -9,7 +9,9 @@ import pytest
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.media.audio import probe_audio
+from sensorium.media.limits import Limits
 from sensorium.models import catalog
+from sensorium.speech.speech_to_text import SpeechToText, Transcription
 from sensorium.speech.text_to_speech import TextToSpeech
 from tests import real_media
 from tests.speech.conftest import comment_of
@@ -74,6 +76,42 @@ def test_what_is_said_in_the_reference_is_transcribed(
     assert "Dashwood" in heard[0]
 
 
+def test_a_recogniser_that_is_handed_in_is_used_and_stays_open(
+    csm: TextToSpeech,
+    recogniser: SpeechToText,
+    clip: real_media.SpeechClip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[object] = []
+    transcribe = SpeechToText.transcribe
+
+    def listen(self: SpeechToText, *arguments: object, **options: object) -> Transcription:
+        heard.append(self)
+        return transcribe(self, *arguments, **options)
+
+    monkeypatch.setattr(SpeechToText, "transcribe", listen)
+    backend = recogniser.backend
+    csm.clone(TEXT, clip.path, tmp_path / "a.wav", consent=CONSENT, recogniser=recogniser)
+    assert heard == [recogniser]
+    assert recogniser.backend is backend
+
+
+def test_cloning_leaves_nothing_behind_on_the_object(
+    csm: TextToSpeech, clip: real_media.SpeechClip, tmp_path: Path
+) -> None:
+    csm.load()
+    before = dict(vars(csm))
+    csm.clone(TEXT, clip.path, tmp_path / "a.wav", consent=CONSENT, reference_text=clip.text)
+    assert dict(vars(csm)) == before
+
+
+def test_limits_hold_for_the_recording(csm: TextToSpeech, clip: real_media.SpeechClip, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        csm.clone(TEXT, str(clip.path), tmp_path / "a.wav", consent=CONSENT, limits=Limits(allow_files=False))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_text_and_reference_are_checked_before_anything_is_written(
     csm: TextToSpeech, clip: real_media.SpeechClip, tmp_path: Path
 ) -> None:
@@ -123,9 +161,9 @@ def test_an_error_about_cloning_does_not_advise_the_starter(
         with pytest.raises(ModelUnavailableError) as caught:
             voice.clone("Hello.", clip.path, tmp_path / "out.wav", consent="I am the speaker")
         assert "starter" not in caught.value.remedy
-    with pytest.raises(ModelUnavailableError) as caught:
-        TextToSpeech("csm-1b").synthesize("Hello.", tmp_path / "out.wav")
-    assert "starter" in caught.value.remedy
+        with pytest.raises(ModelUnavailableError) as caught:
+            voice.synthesize("Hello.", tmp_path / "out.wav")
+        assert "starter" in caught.value.remedy
 
 
 def test_what_can_be_refused_is_refused_before_gigabytes_are_fetched(

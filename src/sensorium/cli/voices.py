@@ -129,7 +129,8 @@ def clone(
 ) -> None:
     """Read a text aloud in the voice of a recording, with its owner's consent."""
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.speech.text_to_speech import TextToSpeech, consent_statement
+        from sensorium.speech.consent import consent_statement
+        from sensorium.speech.text_to_speech import TextToSpeech
 
         statement = consent_statement(consent)
         if not reference:

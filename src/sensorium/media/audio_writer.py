@@ -1,66 +1,39 @@
-"""Samples become sound files: WAV, FLAC, MP3, Opus, AAC."""
+"""Samples become sound files, each of which appears when it is complete."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from fractions import Fraction
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from sensorium.errors import InputError
 from sensorium.media.atomic_file import atomic_file, require_place
+from sensorium.media.audio_encoder import SOUND_FORMATS, SoundEncoder, SoundFormat, check_sample_rate
 from sensorium.media.naming import display_name
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+_FORMATS = {suffix: form for form in SOUND_FORMATS.values() for suffix in form.suffixes}
 
 
-@dataclass(frozen=True)
-class _Format:
-    """How a kind of file is written.
-
-    Attributes:
-        container: FFmpeg's name of it.
-        codec: FFmpeg's name of the encoder.
-        samples: The sample format that the encoder is given.
-        rates: The sample rates that the codec knows, highest first; empty for any.
-        bit_rate: Bits a second for one channel, chosen to be beyond reproach for speech; 0 where nothing is lost.
-    """
-
-    container: str
-    codec: str
-    samples: str
-    rates: tuple[int, ...] = ()
-    bit_rate: int = 0
-
-
-_MP3_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
-_OPUS = _Format("ogg", "libopus", "flt", (48_000, 24_000, 16_000, 12_000, 8_000), 48_000)
-_FORMATS = {
-    ".wav": _Format("wav", "pcm_s16le", "s16"),
-    ".flac": _Format("flac", "flac", "s16"),
-    ".mp3": _Format("mp3", "libmp3lame", "fltp", _MP3_RATES, 96_000),
-    ".opus": _OPUS,
-    ".ogg": _OPUS,
-    ".m4a": _Format("ipod", "aac", "fltp", (96_000, 88_200, 64_000, *_MP3_RATES), 96_000),
-    ".aac": _Format("adts", "aac", "fltp", (96_000, 88_200, 64_000, *_MP3_RATES), 96_000),
-}
-
-
-def require_sound_path(path: str | os.PathLike[str]) -> None:
+def require_sound_path(path: str | os.PathLike[str]) -> SoundFormat:
     """See that sound could be written to a file, before anything costly is done for it.
+
+    Returns:
+        The format that the suffix names.
 
     Raises:
         InputError: The suffix is of no format that can be written, or there is no such folder.
     """
-    if Path(path).suffix.lower() not in _FORMATS:
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
         raise InputError(f"Sound can't be written to {display_name(path)}", f"End the name in {', '.join(_FORMATS)}")
     require_place(path)
+    return _FORMATS[suffix]
 
 
 class AudioWriter:
@@ -83,33 +56,15 @@ class AudioWriter:
     ) -> None:
         self.path = Path(path)
         self.sample_rate = sample_rate
-        self._name = display_name(path)
-        self._metadata = dict(metadata or {})
-        self._written = 0
-        require_sound_path(path)
-        if not 1000 <= sample_rate <= 384_000:
-            raise InputError(f"A sample rate of {sample_rate} makes no sense", "Use 16000 for speech, 44100 for music")
-        self._format = _FORMATS[self.path.suffix.lower()]
+        self._metadata = metadata
+        self._format = require_sound_path(path)
+        check_sample_rate(sample_rate)
 
     def __enter__(self) -> Self:
-        import av
-
-        form = self._format
-        rate = min((r for r in form.rates if r >= self.sample_rate), default=max(form.rates, default=self.sample_rate))
         with ExitStack() as stack:
             partial = stack.enter_context(atomic_file(self.path))
-            # Beyond 4 GB a WAV needs the larger header of RF64.
-            options = {"rf64": "auto"} if form.container == "wav" else {}
-            container = av.open(str(partial.absolute()), "w", format=form.container, options=options)
-            self._container = stack.enter_context(container)
-            self._container.metadata.update(self._metadata)
-            self._stream: Any = self._container.add_stream(
-                form.codec, rate=rate if form.rates else self.sample_rate, layout="mono"
-            )
-            context: Any = self._stream.codec_context
-            context.format = form.samples
-            if form.bit_rate:
-                context.bit_rate = form.bit_rate
+            encoder = SoundEncoder(self._format, self.sample_rate, path=partial, metadata=self._metadata)
+            self._encoder = stack.enter_context(closing(encoder))
             self._open = stack.pop_all()
         return self
 
@@ -122,18 +77,7 @@ class AudioWriter:
         Raises:
             InputError: The array has another shape or holds values that are not numbers.
         """
-        import av
-        import numpy as np
-
-        sound = check_samples(samples)
-        for begin in range(0, len(sound), self.sample_rate):
-            piece = np.ascontiguousarray(sound[None, begin : begin + self.sample_rate])
-            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout="mono")
-            frame.sample_rate = self.sample_rate
-            frame.time_base = Fraction(1, self.sample_rate)
-            frame.pts = self._written
-            self._container.mux(self._stream.encode(frame))
-            self._written += piece.shape[1]
+        self._encoder.write(samples)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,9 +86,9 @@ class AudioWriter:
             self._open.__exit__(kind, error, trace)
             return
         with self._open:
-            if not self._written:
-                raise InputError(f"There is no sound to write to {self._name}", "Give at least one sample")
-            self._container.mux(self._stream.encode(None))
+            if not self._encoder.written:
+                raise InputError(f"There is no sound to write to {display_name(self.path)}", "Give at least one sample")
+            self._encoder.finish()
 
 
 def write_audio(
@@ -171,23 +115,3 @@ def write_audio(
     with AudioWriter(path, sample_rate, metadata=metadata) as writer:
         writer.write(samples)
     return writer.path
-
-
-def check_samples(samples: ArrayLike) -> NDArray[np.float32]:
-    """Return mono sound as float32 in [-1, 1].
-
-    Raises:
-        InputError: It has more than one dimension, is not of floats, or holds values that are not numbers.
-    """
-    import numpy as np
-
-    sound = np.asarray(samples)
-    if sound.ndim != 1 or sound.dtype.kind != "f":
-        raise InputError(
-            f"Sound must be a one-dimensional array of floats, not {sound.dtype} of shape {list(sound.shape)}",
-            "Average the channels, and divide whole numbers by their largest value",
-        )
-    if not np.isfinite(sound).all():
-        raise InputError("The sound holds values that are not numbers", "Check the model that made it")
-    clipped: NDArray[np.float32] = np.clip(sound, -1.0, 1.0).astype(np.float32)
-    return clipped

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, MissingDependencyError
 from sensorium.media.atomic_file import atomic_file
-from sensorium.media.audio_writer import check_samples
+from sensorium.media.audio_encoder import check_samples
 from sensorium.media.naming import display_name
 
 if TYPE_CHECKING:

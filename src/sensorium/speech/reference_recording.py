@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensorium.errors import InputError
 from sensorium.media.audio import read_audio
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.naming import display_name
 from sensorium.progress import Cancellation
 from sensorium.speech.voice_activity import SAMPLE_RATE, Span, speech_windows
@@ -34,11 +35,13 @@ class ReferenceRecording:
         source: The recording.
         speech: float32 mono at 16 kHz: its first 3 to 30 seconds of speech, without long silences.
         spans: Where that lies in the recording, counted at 16 kHz.
+        limits: What the recording may cost.
     """
 
     source: MediaSource
     speech: Samples
     spans: tuple[Span, ...]
+    limits: Limits = DEFAULT_LIMITS
 
     def samples(self, sample_rate: int) -> Samples:
         """Return the speech as float32 mono at another sample rate."""
@@ -46,26 +49,29 @@ class ReferenceRecording:
 
         if sample_rate == SAMPLE_RATE:
             return self.speech
-        heard = read_audio(self.source, sample_rate=sample_rate, end=_READ)
+        heard = read_audio(self.source, sample_rate=sample_rate, end=_READ, limits=self.limits)
         edges = [
             (span.start * sample_rate // SAMPLE_RATE, span.stop * sample_rate // SAMPLE_RATE) for span in self.spans
         ]
         return np.concatenate([heard[start:stop] for start, stop in edges])
 
 
-def find_reference(source: MediaSource, *, whole: bool, cancel: Cancellation | None = None) -> ReferenceRecording:
+def find_reference(
+    source: MediaSource, *, whole: bool, limits: Limits = DEFAULT_LIMITS, cancel: Cancellation | None = None
+) -> ReferenceRecording:
     """Find the speech in a recording of a voice.
 
     Args:
         source: Path, address, data URI, bytes or open file; sound or film.
         whole: Whether all that is said is needed, because a text of it is known.
+        limits: What the recording may cost, and where it may come from.
         cancel: Stops the reading.
 
     Raises:
         InputError: It can't be read, nobody speaks in it, or it holds less than 3 seconds of speech; or, where all of
             it is needed, more than 30.
     """
-    heard = read_audio(source, end=_READ, cancel=cancel)
+    heard = read_audio(source, end=_READ, limits=limits, cancel=cancel)
     windows = speech_windows([heard], longest=LONGEST)
     window = next(windows, None)
     name = display_name(source)
@@ -80,4 +86,4 @@ def find_reference(source: MediaSource, *, whole: bool, cancel: Cancellation | N
             f"The reference recording {name} holds more than {LONGEST:g} seconds of speech",
             f"Cut recording and text down to {LONGEST:g} seconds, or leave out the text: then the beginning is used",
         )
-    return ReferenceRecording(source, window.samples, window.spans)
+    return ReferenceRecording(source, window.samples, window.spans, limits)

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.media.audio_writer import require_sound_path
+from sensorium.media.audio_encoder import streamed_format
+from sensorium.media.audio_writer import AudioWriter, require_sound_path
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models import catalog, store
+from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-from sensorium.record import Record
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.speech.consent import consent_statement
 from sensorium.speech.families import components
-from sensorium.speech.speakable_text import check_language, clean_text, cut_long_sentence
+from sensorium.speech.speakable_text import check_language, clean_text
+from sensorium.speech.spoken import EncodedSpeech, Speech, SpeechChunk, spoken_sentences
 from sensorium.speech.voice import CloningVoice, Reference, Voice
 from sensorium.task import Task
 from sensorium.text.languages import language_code
@@ -27,28 +31,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium.media.source import MediaSource
+    from sensorium.speech.speech_to_text import SpeechToText
 
 MIN_SPEED = 0.5
 MAX_SPEED = 2.0
 _MOST_SEED = 2**62
-_LONGEST_STATEMENT = 500
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class SpeechChunk(Record):
-    """A spoken sentence.
+@dataclass(frozen=True)
+class _Wish:
+    """How a text shall be spoken."""
 
-    Attributes:
-        samples: float32 mono in [-1, 1].
-        sample_rate: Samples a second.
-        text: What is said.
-        start: Where it begins in the whole, in seconds.
-    """
-
-    samples: NDArray[np.float32]
-    sample_rate: int
     text: str
-    start: float
+    speed: float
+    seed: int
+    language: str | None
+    progress: ProgressCallback | None
+    cancel: Cancellation | None
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """The recording whose voice is taken on, with what is said in it or who finds that out."""
+
+    source: MediaSource
+    text: str
+    recogniser: SpeechToText | None
+    limits: Limits
 
 
 class TextToSpeech(Task[Voice]):
@@ -73,16 +82,13 @@ class TextToSpeech(Task[Voice]):
         "csm": "sensorium.speech.families.csm_voice:CsmVoice",
         "dia": "sensorium.speech.families.dia_voice:DiaVoice",
     }
-    _cloning = False
     uses_torch = False  # The starter's voice does without; the others prepare it themselves.
 
     @classmethod
     @checked
     def for_cloning(cls, model: str | os.PathLike[str] | None = None, *, device: str = "auto") -> Self:
         """Return a voice that can `clone`: the one that is named, else the catalog's choice for the profile."""
-        speaker = cls(model or _cloning_checkpoint(), device=device)
-        speaker._cloning = True
-        return speaker
+        return cls(model or _cloning_checkpoint(), device=device)
 
     @checked
     def synthesize(
@@ -121,12 +127,8 @@ class TextToSpeech(Task[Voice]):
             CancelledError: ``cancel`` was set.
         """
         require_sound_path(output_path)
-        seed = secrets.randbelow(2**32) if seed is None else seed
-        chunks = self.stream(
-            text, voice=voice, speed=speed, seed=seed, language=language, progress=progress, cancel=cancel
-        )
-        origin = f"voice {self.model}{f' ({Path(voice).name})' if voice else ''}, speed {speed:g}, seed {seed}"
-        return self._write(chunks, output_path, origin)
+        speech = self._speech(self._wish(text, speed, seed, language, progress, cancel), voice)
+        return _write(speech, output_path)
 
     @checked
     def stream(
@@ -144,10 +146,43 @@ class TextToSpeech(Task[Voice]):
 
         Arguments and errors are those of `synthesize`.
         """
-        readable = self._readable(text, speed, seed, language)
-        backend = self.load(progress=progress, cancel=cancel).backend
-        speaker = backend.speaker(voice)
-        return self._speak(backend, speaker, readable, speed, seed, language, progress, cancel)
+        return self._speech(self._wish(text, speed, seed, language, progress, cancel), voice).chunks
+
+    @checked
+    def stream_encoded(
+        self,
+        text: str,
+        format: str = "mp3",
+        *,
+        voice: str | None = None,
+        speed: float = 1.0,
+        seed: int | None = None,
+        language: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> EncodedSpeech:
+        """Give encoded sound piece by piece, as sentences are spoken; joined, the pieces are a sound file.
+
+        Args:
+            text: As for `synthesize`.
+            format: ``"mp3"``, ``"opus"``, ``"aac"``, ``"flac"``, ``"wav"``, or ``"pcm"``: 16-bit little-endian samples
+                without a header.
+            voice: As for `synthesize`.
+            speed: As for `synthesize`.
+            seed: As for `synthesize`.
+            language: As for `synthesize`.
+            progress: As for `synthesize`.
+            cancel: As for `synthesize`.
+
+        Returns:
+            The pieces; before the first one it tells ``media_type`` and ``sample_rate``. Closing it stops the voice.
+
+        Raises:
+            InputError: As for `synthesize`; or the format is unknown.
+            UnsupportedError: As for `synthesize`.
+        """
+        form = streamed_format(format)
+        return EncodedSpeech(self._speech(self._wish(text, speed, seed, language, progress, cancel), voice), form)
 
     @checked
     def clone(
@@ -158,6 +193,8 @@ class TextToSpeech(Task[Voice]):
         *,
         consent: str = "",
         reference_text: str | None = None,
+        recogniser: SpeechToText | None = None,
+        limits: Limits | None = None,
         speed: float = 1.0,
         seed: int | None = None,
         language: str | None = None,
@@ -174,6 +211,8 @@ class TextToSpeech(Task[Voice]):
             consent: A statement in words that the person agrees, such as "I am the speaker" or "Maria Rossi agreed in
                 writing on 3 May 2026". It is kept in the file's metadata, beside the mark that the speech is generated.
             reference_text: What is said in the recording; None to have it transcribed where the voice needs it.
+            recogniser: Who transcribes it; None for one of the profile's own, which is closed afterwards.
+            limits: What the recording may cost, and where it may come from.
             speed: As for `synthesize`.
             seed: As for `synthesize`.
             language: As for `synthesize`.
@@ -188,30 +227,49 @@ class TextToSpeech(Task[Voice]):
                 little of it or, with a text, too much.
             UnsupportedError: The checkpoint can't take on a voice.
         """
-        from sensorium.speech.reference_recording import find_reference
-
         statement = consent_statement(consent)
         require_sound_path(output_path)
-        self._cloning = True
-        seed = secrets.randbelow(2**32) if seed is None else seed
-        readable = self._readable(text, speed, seed, language)
-        recording = find_reference(reference_audio, whole=bool(reference_text), cancel=cancel)
-        backend = self.load(progress=progress, cancel=cancel).backend
-        if not isinstance(backend, CloningVoice):
-            raise UnsupportedError(
-                f"The checkpoint {self.model!r} can't take on the voice of a recording",
-                f"Choose one that can, such as {_cloning_checkpoint()!r}",
-            )
-        self._fetch_components(components.FOR_CLONING, progress, cancel)
-        said = reference_text or ""
-        if backend.needs_transcript and not said:
-            said = _transcript(recording.speech, progress, cancel)
-        speaker = backend.imitate(Reference(recording.samples(backend.reference_rate), said))
-        chunks = self._speak(backend, speaker, readable, speed, seed, language, progress, cancel)
-        origin = f"voice of a recording imitated by {self.model}, speed {speed:g}, seed {seed}"
-        return self._write(chunks, output_path, f"{origin}; consent stated: {statement}")
+        wish = self._wish(text, speed, seed, language, progress, cancel)
+        recording = _Recording(reference_audio, reference_text or "", recogniser, limits or DEFAULT_LIMITS)
+        return _write(self._cloned(wish, recording, statement), output_path)
 
-    def _readable(self, text: str, speed: float, seed: int | None, language: str | None) -> str:
+    @checked
+    def clone_encoded(
+        self,
+        text: str,
+        reference_audio: MediaSource,
+        format: str = "mp3",
+        *,
+        consent: str = "",
+        reference_text: str | None = None,
+        recogniser: SpeechToText | None = None,
+        limits: Limits | None = None,
+        speed: float = 1.0,
+        seed: int | None = None,
+        language: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> EncodedSpeech:
+        """Give speech in the voice of a recording as encoded sound, piece by piece.
+
+        ``format`` and what is returned are those of `stream_encoded`; the rest is as for `clone`.
+        """
+        statement = consent_statement(consent)
+        form = streamed_format(format)
+        wish = self._wish(text, speed, seed, language, progress, cancel)
+        recording = _Recording(reference_audio, reference_text or "", recogniser, limits or DEFAULT_LIMITS)
+        return EncodedSpeech(self._cloned(wish, recording, statement), form)
+
+    def _wish(
+        self,
+        text: str,
+        speed: float,
+        seed: int | None,
+        language: str | None,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> _Wish:
+        """Refuse what can be refused before anything is fetched or loaded."""
         if not MIN_SPEED <= speed <= MAX_SPEED:
             raise InputError(f"The speed {speed} is out of range", f"Choose from {MIN_SPEED:g} to {MAX_SPEED:g}")
         if seed is not None and not 0 <= seed < _MOST_SEED:
@@ -220,43 +278,65 @@ class TextToSpeech(Task[Voice]):
             )
         readable = clean_text(text)
         check_language(readable, languages=_known(self.checkpoint.languages), language=language, voice=self.model)
-        return readable
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        return _Wish(readable, speed, seed, language, progress, cancel)
 
-    def _speak(
-        self,
-        backend: Voice,
-        speaker: Any,
-        readable: str,
-        speed: float,
-        seed: int | None,
-        language: str | None,
-        progress: ProgressCallback | None,
-        cancel: Cancellation | None,
-    ) -> Iterator[SpeechChunk]:
+    def _speech(self, wish: _Wish, voice: str | None) -> Speech:
+        """Speak in one of the checkpoint's own voices."""
+        backend = self.load(progress=wish.progress, cancel=wish.cancel).backend
+        name = f" ({Path(voice).name})" if voice else ""
+        return self._spoken(backend, backend.speaker(voice), wish, f"voice {self.model}{name}")
+
+    def _cloned(self, wish: _Wish, recording: _Recording, consent: str) -> Speech:
+        """Speak in the voice of a recording."""
+        from sensorium.speech.reference_recording import find_reference
+
+        whole = bool(recording.text)
+        found = find_reference(recording.source, whole=whole, limits=recording.limits, cancel=wish.cancel)
+        # If something can't be fetched, the error must not advise the starter, whose voice can't clone.
+        wanted = replace(self.checkpoint, task="voice-cloning")
+        self._fetch(wanted, components.FOR_CLONING, wish.progress, wish.cancel)
+        backend = self.load(progress=wish.progress, cancel=wish.cancel).backend
+        if not isinstance(backend, CloningVoice):
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} can't take on the voice of a recording",
+                f"Choose one that can, such as {_cloning_checkpoint()!r}",
+            )
+        said = recording.text
+        if backend.needs_transcript and not said:
+            said = _transcript(found.speech, recording.recogniser, wish)
+        speaker = backend.imitate(Reference(found.samples(backend.reference_rate), said))
+        speech = self._spoken(backend, speaker, wish, f"voice of a recording imitated by {self.model}")
+        return replace(speech, origin=f"{speech.origin}; consent stated: {consent}")
+
+    def _spoken(self, backend: Voice, speaker: Any, wish: _Wish, whose: str) -> Speech:
         languages = _known(self.checkpoint.languages) or backend.languages
-        check_language(readable, languages=languages, language=language, voice=self.model)
-        text = backend.written_out(readable, None if language is None else _code(language, languages))
-        first_seed = secrets.randbelow(2**32) if seed is None else seed
-        return _spoken(backend, speaker, text, speed, first_seed, progress, cancel)
-
-    def _write(self, chunks: Iterator[SpeechChunk], output_path: str | os.PathLike[str], origin: str) -> str:
-        from sensorium.media.audio import AudioWriter
-
-        metadata = {"comment": f"Generated speech, spoken by no human: {origin}"}
-        with AudioWriter(output_path, self.backend.sample_rate, metadata=metadata) as writer:
-            for chunk in chunks:
-                writer.write(chunk.samples)
-        return os.fspath(output_path)
+        check_language(wish.text, languages=languages, language=wish.language, voice=self.model)
+        text = backend.written_out(wish.text, None if wish.language is None else _code(wish.language, languages))
+        chunks = spoken_sentences(
+            backend,
+            speaker,
+            text,
+            speed=wish.speed,
+            seed=wish.seed,
+            progress=wish.progress,
+            cancel=wish.cancel,
+        )
+        origin = f"{whose}, speed {wish.speed:g}, seed {wish.seed}"
+        return Speech(chunks, backend.sample_rate, self.model, wish.seed, origin)
 
     def _open(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Voice]:
-        self._fetch_components(components.FOR_SPEAKING, progress, cancel)
+        self._fetch(self.checkpoint, components.FOR_SPEAKING, progress, cancel)
         return super()._open(progress, cancel)
 
-    def _fetch_components(
-        self, needed: Mapping[str, tuple[str, ...]], progress: ProgressCallback | None, cancel: Cancellation | None
+    def _fetch(
+        self,
+        checkpoint: Checkpoint,
+        needed: Mapping[str, tuple[str, ...]],
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
     ) -> None:
-        # Where it shall clone, an error must not advise the starter, whose voice can't.
-        checkpoint = replace(self.checkpoint, task="voice-cloning") if self._cloning else self.checkpoint
+        """Fetch the checkpoint, and what its family needs beside it."""
         folder = store.locate(checkpoint, progress=progress, cancel=cancel)
         for name in needed.get(self._family(folder), ()):
             components.component(name, progress=progress, cancel=cancel)
@@ -271,23 +351,11 @@ class TextToSpeech(Task[Voice]):
         return "cpu"
 
 
-def consent_statement(consent: str) -> str:
-    """Return a statement of consent on one line.
-
-    Raises:
-        InputError: It states nothing, or it is longer than 500 characters.
-    """
-    statement = " ".join(consent.split())
-    remedy = "Say who agreed to it, such as consent='I am the speaker' or consent='Maria Rossi agreed on 3 May 2026'"
-    if sum(character.isalpha() for character in statement) < 2:
-        raise InputError(
-            "A voice is cloned only with a statement that the person whose voice it is agrees, and there is none: "
-            "without it the result could deceive others or harm that person",
-            remedy,
-        )
-    if len(statement) > _LONGEST_STATEMENT:
-        raise InputError(f"The statement of consent has more than {_LONGEST_STATEMENT} characters", remedy)
-    return statement
+def _write(speech: Speech, output_path: str | os.PathLike[str]) -> str:
+    with AudioWriter(output_path, speech.sample_rate, metadata=speech.metadata) as writer:
+        for chunk in speech.chunks:
+            writer.write(chunk.samples)
+    return os.fspath(output_path)
 
 
 def _code(language: str, languages: tuple[str, ...]) -> str:
@@ -307,30 +375,10 @@ def _cloning_checkpoint() -> str:
     return cloning[0].name if cloning else "sesame/csm-1b"
 
 
-def _transcript(speech: NDArray[np.float32], progress: ProgressCallback | None, cancel: Cancellation | None) -> str:
+def _transcript(speech: NDArray[np.float32], recogniser: SpeechToText | None, wish: _Wish) -> str:
     from sensorium.speech.speech_to_text import SpeechToText
 
-    with SpeechToText() as recogniser:
-        return recogniser.transcribe(speech, progress=progress, cancel=cancel).text
-
-
-def _spoken(
-    voice: Voice,
-    speaker: Any,
-    text: str,
-    speed: float,
-    seed: int,
-    progress: ProgressCallback | None,
-    cancel: Cancellation | None,
-) -> Iterator[SpeechChunk]:
-    done = start = 0.0
-    parts = (part for sentence in voice.sentences(text) for part in cut_long_sentence(sentence, voice.longest_sentence))
-    for number, part in enumerate(parts):
-        check_cancelled(cancel)
-        report(progress, "speaking", done, len(text), "characters")
-        samples = voice.speak(part, speaker=speaker, speed=speed, seed=seed + number, cancel=cancel)
-        done += len(part)
-        if len(samples):
-            yield SpeechChunk(samples, voice.sample_rate, part, start)
-            start += len(samples) / voice.sample_rate
-    report(progress, "speaking", len(text), len(text), "characters")
+    if recogniser is not None:
+        return recogniser.transcribe(speech, progress=wish.progress, cancel=wish.cancel).text
+    with SpeechToText() as own:
+        return own.transcribe(speech, progress=wish.progress, cancel=wish.cancel).text
