@@ -6,24 +6,29 @@ import gc
 import json
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
-from sensorium.errors import CancelledError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import CancelledError, ClosedError, InputError, ModelUnavailableError, UnsupportedError
+from sensorium.media.limits import Limits
 from sensorium.models.catalog import Checkpoint
 from sensorium.task import Task
+from sensorium.vision_language.clip import CLIP
 
 
 class Backend:
     """Remembers how it was opened."""
 
     opened: ClassVar[list[tuple[Path, str, str, str]]] = []
+    alive: ClassVar[list[weakref.ref[Any]]] = []
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         self.opened.append((folder, checkpoint.name, device, dtype))
+        self.alive.append(weakref.ref(self))
+        self.kilograms = 7
 
 
 class Weighing(Task[Backend]):
@@ -31,10 +36,21 @@ class Weighing(Task[Backend]):
     families: ClassVar = {"scales": f"{__name__}:Backend", "gguf": f"{__name__}:Backend"}
     uses_torch = False
 
+    def weigh(self, began: threading.Event | None = None, go_on: threading.Event | None = None) -> int:
+        with self.lease() as backend:
+            if began is not None and go_on is not None:
+                began.set()
+                assert go_on.wait(10)
+            return backend.kilograms
+
+    def weights(self) -> Generator[int, None, None]:
+        return self.leased(lambda backend: (backend.kilograms for _ in range(3)))
+
 
 @pytest.fixture(autouse=True)
 def opened() -> Iterator[list[tuple[Path, str, str, str]]]:
     Backend.opened.clear()
+    Backend.alive.clear()
     yield Backend.opened
     gc.collect()
 
@@ -68,14 +84,146 @@ def test_two_files_of_one_folder_are_two_checkpoints(tmp_path: Path) -> None:
     assert small.backend is not large.backend
 
 
-def test_closing_frees_and_using_loads_again(folder: Path, opened: list[tuple[Path, str, str, str]]) -> None:
+def test_closing_frees_and_only_loading_opens_again(folder: Path, opened: list[tuple[Path, str, str, str]]) -> None:
     with Weighing(folder) as task:
         alive = weakref.ref(task.backend)
     gc.collect()
     assert alive() is None
     task.close()
-    assert isinstance(task.backend, Backend)
+    with pytest.raises(ClosedError) as refusal:
+        task.weigh()
+    assert folder.name in refusal.value.message
+    assert refusal.value.remedy
+    assert len(opened) == 1
+    assert task.load().weigh() == 7
     assert len(opened) == 2
+
+
+def test_closing_takes_effect_when_the_calls_in_progress_have_ended(
+    folder: Path, opened: list[tuple[Path, str, str, str]]
+) -> None:
+    task = Weighing(folder)
+    began, go_on = threading.Event(), threading.Event()
+    weighed: list[int] = []
+
+    def call() -> None:
+        weighed.append(task.weigh(began, go_on))
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    assert began.wait(10)
+    task.close()  # the call goes on with what it holds, and nothing is loaded a second time
+    alive = next(ref for ref in Backend.alive if ref() is not None)
+    go_on.set()
+    caller.join(10)
+    assert weighed == [7]
+    assert len(opened) == 1
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_straggler_does_not_load_an_evicted_model_again(
+    folder: Path, opened: list[tuple[Path, str, str, str]]
+) -> None:
+    task = Weighing(folder)
+    weights = task.weights()
+    assert next(weights) == 7
+    task.close()
+    assert list(weights) == [7, 7]  # it holds what it began with until it is read out
+    with pytest.raises(ClosedError):
+        task.weights()
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize("end", ["read out", "closed", "thrown away"])
+def test_a_stream_lets_go_when_nobody_reads_it_any_more(folder: Path, end: str) -> None:
+    task = Weighing(folder)
+    weights = task.weights()
+    alive = weakref.ref(task.backend)
+    task.close()
+    gc.collect()
+    assert alive() is not None
+    if end == "read out":
+        assert list(weights) == [7, 7, 7]
+    if end == "closed":
+        weights.close()
+    del weights
+    gc.collect()
+    assert alive() is None
+
+
+def test_closing_and_calling_from_many_threads_never_breaks_a_call(folder: Path) -> None:
+    task = Weighing(folder)
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def call() -> None:
+        while not stop.is_set():
+            try:
+                assert task.weigh() == 7
+            except ClosedError:
+                pass
+            except BaseException as error:
+                failures.append(error)
+                return
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for _ in range(300):
+        task.close()
+        task.load()
+    stop.set()
+    for caller in callers:
+        caller.join(10)
+    assert failures == []
+
+
+def test_a_gpus_memory_is_given_back_after_the_last_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    given_back: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append("all"))
+    one, two = Weighing(folder).load(), Weighing(folder).load()
+    one.close()
+    assert given_back == []
+    two.close()
+    assert given_back == ["all"]
+
+
+def test_the_profile_is_an_argument_and_the_environment_only_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CLIP(profile="standard").model == "clip-vit-base-patch32"
+    assert CLIP().model == "conse-starter"
+    monkeypatch.setenv("SENSORIUM_PROFILE", "standard")
+    assert CLIP().model == "clip-vit-base-patch32"
+    assert CLIP(profile="starter").model == "conse-starter"
+    with pytest.raises(InputError) as refusal:
+        CLIP(profile="nonsense")
+    assert "nonsense" in refusal.value.message
+    assert "starter" in refusal.value.remedy
+
+
+def test_parts_are_opened_with_the_profile_device_and_limits_of_the_whole(folder: Path) -> None:
+    limits = Limits(allow_files=False)
+    whole = Weighing(folder, profile="standard", device="cpu", limits=limits)
+    part = whole.opening.part(CLIP)
+    assert (part.profile, part.model, part.limits) == ("standard", "clip-vit-base-patch32", limits)
+
+
+def test_parts_are_taken_from_whoever_runs_the_whole(folder: Path) -> None:
+    shared = CLIP()
+    asked: list[tuple[type[Task[Any]], str | None]] = []
+
+    def provide(system: type[Task[Any]], model: str | None) -> Task[Any] | None:
+        asked.append((system, model))
+        return shared if system is CLIP else None
+
+    whole = Weighing(folder, provide=provide)
+    assert whole.opening.part(CLIP, "conse-starter") is shared
+    other = whole.opening.part(Weighing, str(folder))
+    assert other.opening.part(CLIP) is shared  # a part's parts come from there, too
+    assert asked == [(CLIP, "conse-starter"), (Weighing, str(folder)), (CLIP, None)]
 
 
 def test_an_object_that_is_thrown_away_frees_too(folder: Path) -> None:

@@ -42,5 +42,9 @@ class InsufficientMemoryError(SensoriumError):
     """A checkpoint or a request needs more memory than the device has left."""
 
 
+class ClosedError(SensoriumError):
+    """A task was used after it had been closed; nothing is loaded again behind its owner's back."""
+
+
 class CancelledError(SensoriumError):
     """The caller cancelled a running job; nothing half-written is left behind."""

@@ -6,32 +6,100 @@ import importlib
 import os
 import threading
 import weakref
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, ClassVar, Generic, Self
+from typing import Any, ClassVar, Generic, Self, TypedDict, TypeVar
 
 from sensorium.arguments import checked
-from sensorium.errors import UnsupportedError
+from sensorium.errors import ClosedError, UnsupportedError
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models import catalog, device, pretrained, store
-from sensorium.models.loaded import Backend, Shared
+from sensorium.models.loaded import Backend, Shared, held_until_read
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.suitability import tasks_for
+
+System = TypeVar("System", bound="Task[Any]")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class TaskOptions(TypedDict, total=False):
+    """What every task takes beside its model: see `Task`."""
+
+    profile: str | None
+    device: str
+    dtype: str
+    limits: Limits | None
+    provide: Callable[[type[Task[Any]], str | None], Task[Any] | None] | None
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a system opens the systems that it is made of.
+
+    Attributes:
+        profile: Whose defaults are meant.
+        device: Where they run.
+        limits: What a picture or film may cost them.
+        provide: Hands out a system that its caller has already, given class and model; returns None where it has none.
+    """
+
+    profile: str
+    device: str
+    limits: Limits = DEFAULT_LIMITS
+    provide: Callable[[type[Task[Any]], str | None], Task[Any] | None] | None = None
+
+    def part(
+        self, system: type[System], model: str | None = None, *, device: str | None = None, dtype: str = "auto"
+    ) -> System:
+        """Return a system: the one that is handed out, or else a new one that shares what the process has loaded.
+
+        Args:
+            system: Its class.
+            model: Catalog name, hub id or folder; None for the profile's default.
+            device: Where it runs, if not where the others do.
+            dtype: Its precision.
+        """
+        found = None if self.provide is None else self.provide(system, model)
+        if found is not None:
+            assert isinstance(found, system)
+            return found
+        return system(
+            model,
+            profile=self.profile,
+            device=device or self.device,
+            dtype=dtype,
+            limits=self.limits,
+            provide=self.provide,
+        )
 
 
 class Task(Generic[Backend]):
     """A system of the chapter. Children name their task and their families; the rest is here.
 
     A family is opened by a backend class with the signature
-    ``Backend(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str)``.
+    ``Backend(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str)``. One that is made of other systems
+    says so by ``made_of_parts = True``, and is given ``opening: Opening`` too.
 
     Args:
         model: Catalog name, hub id, local folder, or None for the profile's default.
+        profile: Whose default None means: ``"starter"``, ``"standard"``, ``"best"``; by default ``SENSORIUM_PROFILE``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        limits: What inputs may cost and where they may come from; by default what suits a person's own files.
+        provide: Hands out systems that this one is made of: see `Opening`.
+
+    Attributes:
+        checkpoint: What is opened.
+        profile: The profile in force for this object and its parts.
+        limits: The limits in force.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known for this task.
+        InputError: There is no such profile.
     """
 
     task: ClassVar[str]
@@ -42,13 +110,24 @@ class Task(Generic[Backend]):
 
     @checked
     def __init__(
-        self, model: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        profile: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        limits: Limits | None = None,
+        provide: Callable[[type[Task[Any]], str | None], Task[Any] | None] | None = None,
     ) -> None:
-        self.checkpoint = catalog.resolve(model, task=self.task)
+        self.profile = catalog.current_profile() if profile is None else catalog.known_profile(profile)
+        self.checkpoint = catalog.resolve(model, task=self.task, profile=self.profile)
+        self.limits = limits or DEFAULT_LIMITS
         self._device = device
         self._dtype = dtype
+        self._provide = provide
         self._shared: Shared[Backend] | None = None
-        self._opening = threading.Lock()
+        self._closed = False
+        self._guard = threading.Lock()
 
     @property
     def model(self) -> str:
@@ -57,29 +136,96 @@ class Task(Generic[Backend]):
 
     @checked
     def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
-        """Fetch and load the checkpoint now, rather than at first use; return self."""
-        with self._opening:
-            if self._shared is None:
-                self._shared = self._open(progress, cancel)
-                self._release = weakref.finalize(self, self._shared.release)
+        """Fetch and load the checkpoint now, rather than at first use; return self. Opens a closed object again."""
+        with self._guard:
+            self._closed = False
+            self._loaded(progress, cancel)
         return self
 
     def close(self) -> None:
-        """Let go of the checkpoint; its memory is freed with its last user. The object loads again if used.
+        """Let go of the checkpoint, once the calls in progress have ended; its memory is freed with its last user.
 
-        An object that is thrown away without `close` lets go too.
+        Only `load` opens the object again: a call raises `ClosedError`. An object that is thrown away without `close`
+        lets go too.
         """
-        with self._opening:
+        with self._guard:
+            self._closed = True
             if self._shared is not None:
-                self._release()
+                self._finalizer()
                 self._shared = None
+
+    @checked
+    @contextmanager
+    def lease(
+        self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None
+    ) -> Iterator[Backend]:
+        """Hold the loaded checkpoint for the length of a call; loads it at the first one.
+
+        Raises:
+            ClosedError: The object was closed.
+        """
+        held = self._held(progress, cancel)
+        try:
+            yield held.backend
+        finally:
+            held.release()
+
+    @checked
+    def leased(
+        self,
+        start: Callable[[Backend], Generator[Item, None, Result]],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Generator[Item, None, Result]:
+        """Hold the loaded checkpoint for as long as somebody reads a generator.
+
+        Args:
+            start: Called at once; returns the generator.
+            progress: Told what is being loaded.
+            cancel: Stops loading.
+
+        Raises:
+            ClosedError: The object was closed.
+        """
+        held = self._held(progress, cancel)
+        try:
+            pieces = start(held.backend)
+        except BaseException:
+            held.release()
+            raise
+        return held_until_read(held, pieces)
+
+    @property
+    def opening(self) -> Opening:
+        """How the systems that this one is made of are opened."""
+        return Opening(self.profile, self._device, self.limits, self._provide)
 
     @property
     def backend(self) -> Backend:
-        """The loaded checkpoint; loads it if need be."""
-        self.load()
-        assert self._shared is not None
-        return self._shared.backend
+        """The loaded checkpoint; loads it if need be. A call holds it by `lease` instead."""
+        with self.lease() as backend:
+            return backend
+
+    def require_open(self) -> None:
+        """Refuse a call on an object that was closed.
+
+        Raises:
+            ClosedError: It was.
+        """
+        if self._closed:
+            raise ClosedError(f"This {type(self).__name__} of {self.model!r} was closed", "Call load() to use it again")
+
+    def _held(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
+        with self._guard:
+            self.require_open()
+            return self._loaded(progress, cancel).again()
+
+    def _loaded(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
+        if self._shared is None:
+            self._shared = self._open(progress, cancel)
+            self._finalizer = weakref.finalize(self, self._shared.release)
+        return self._shared
 
     def _open(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
         where = self._resolve_device()
@@ -88,11 +234,13 @@ class Task(Generic[Backend]):
         if family not in self.families:
             raise self._unsuitable(family, folder)
         module, _, name = self.families[family].partition(":")
-        options = self._options()
+        loader: Any = getattr(self._import(module), name)
+        options = dict(self._options())
+        if getattr(loader, "made_of_parts", False):
+            options["opening"] = replace(self.opening, device=where)
         key = (module, name, self.checkpoint, folder, where, self._dtype, *sorted(options.items()))
 
         def open_checkpoint() -> Backend:
-            loader: Any = getattr(self._import(module), name)
             backend: Backend = loader(folder, checkpoint=self.checkpoint, device=where, dtype=self._dtype, **options)
             return backend
 

@@ -65,12 +65,31 @@ def test_threads_that_come_at_once_wait_for_the_first() -> None:
 
 
 def test_other_checkpoints_load_meanwhile() -> None:
+    inside: list[Weights] = []
+
     def load() -> Weights:
         inner = Shared("inner", Weights)
+        inside.append(inner.backend)
         inner.release()
         return Weights()
 
-    Shared("outer", load).release()
+    outer = Shared("outer", load)
+    assert [type(weights) for weights in inside] == [Weights]
+    assert outer.backend is not inside[0]
+    outer.release()
+
+
+def test_a_second_reference_keeps_what_the_first_one_let_go() -> None:
+    first = Shared("twice", Weights)
+    alive = weakref.ref(first.backend)
+    second = first.again()
+    first.release()
+    first.release()  # a second time does nothing
+    gc.collect()
+    assert second.backend is alive()
+    second.release()
+    gc.collect()
+    assert alive() is None
 
 
 def test_a_load_that_failed_can_be_tried_again() -> None:

@@ -92,7 +92,8 @@ def test_a_recogniser_that_is_handed_in_is_used_and_stays_open(
 
     monkeypatch.setattr(SpeechToText, "transcribe", listen)
     backend = recogniser.backend
-    csm.clone(TEXT, clip.path, tmp_path / "a.wav", consent=CONSENT, recogniser=recogniser)
+    voice = TextToSpeech(csm.checkpoint.folder, provide=lambda system, model: recogniser)
+    voice.clone(TEXT, clip.path, tmp_path / "a.wav", consent=CONSENT)
     assert heard == [recogniser]
     assert recogniser.backend is backend
 
@@ -108,7 +109,8 @@ def test_cloning_leaves_nothing_behind_on_the_object(
 
 def test_limits_hold_for_the_recording(csm: TextToSpeech, clip: real_media.SpeechClip, tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        csm.clone(TEXT, str(clip.path), tmp_path / "a.wav", consent=CONSENT, limits=Limits(allow_files=False))
+        voice = TextToSpeech(csm.checkpoint.folder, limits=Limits(allow_files=False))
+        voice.clone(TEXT, str(clip.path), tmp_path / "a.wav", consent=CONSENT)
     assert list(tmp_path.iterdir()) == []
 
 

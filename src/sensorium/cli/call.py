@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -17,8 +16,6 @@ from sensorium.cli.terminal import Terminal
 from sensorium.errors import CancelledError, MissingDependencyError, ModelUnavailableError, SensoriumError
 from sensorium.progress import check_cancelled, report
 
-_PROFILE = "SENSORIUM_PROFILE"
-
 Loadable = TypeVar("Loadable", bound=Any)
 
 
@@ -26,32 +23,24 @@ class Call(Terminal):
     """Use it as a context manager: it ends the command with the right exit code.
 
     Args:
-        profile: The profile for this call, or None for the one in force.
+        profile: The profile for this call, or None for the one in force: what a command opens is given it.
         as_json: Print one JSON document on one line for each result, rather than text.
         quiet: Print no progress and no notes.
     """
 
     def __init__(self, *, profile: str | None = None, as_json: bool = False, quiet: bool = False) -> None:
         super().__init__(as_json=as_json, quiet=quiet)
-        self._profile = profile
-        self._profile_before: str | None = None
+        self.profile = profile
         self._succeeded = 0
         self._failures: list[SensoriumError] = []
 
     def __enter__(self) -> Self:
-        self._profile_before = os.environ.get(_PROFILE)
-        if self._profile is not None:
-            os.environ[_PROFILE] = self._profile
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear_progress()
-        if self._profile is not None:
-            os.environ.pop(_PROFILE, None)
-            if self._profile_before is not None:
-                os.environ[_PROFILE] = self._profile_before
         if error is None and self._failures:
             raise typer.Exit(SOME_FAILED if self._succeeded else exit_code(self._failures[0]))
 

@@ -74,7 +74,7 @@ def chat(
         options = {"temperature": temperature, "top_p": top_p, "seed": seed, "max_new_tokens": max_tokens}
 
         def open_conversation() -> Conversation:
-            opened = _opened(sources, history, system, model, device)
+            opened = _opened(sources, history, system, model, profile, device)
             call.open(opened.llava)
             return opened
 
@@ -90,7 +90,12 @@ def chat(
 
 
 def _opened(
-    sources: list[str | bytes], history: Path | None, system: str | None, model: str | None, device: str
+    sources: list[str | bytes],
+    history: Path | None,
+    system: str | None,
+    model: str | None,
+    profile: str | None,
+    device: str,
 ) -> Conversation:
     """Return the conversation to hold: the one in the file, if there is one, or a new one."""
     from sensorium.media.image import read_image
@@ -98,7 +103,7 @@ def _opened(
     from sensorium.vision_language.llava import LLaVA
 
     if history is not None and history.exists():
-        saved = Conversation.load(history, model=model, device=device)
+        saved = Conversation.load(history, model=model, profile=profile, device=device)
         if sources and Conversation(sources, model=saved.llava).images != saved.images:
             raise InputError(
                 f"The conversation in {history} is about other pictures", "Leave them out, or name another file"
@@ -107,7 +112,7 @@ def _opened(
             raise InputError(f"The conversation in {history} has a system prompt of its own", "Leave out --system")
         conversation = saved
     elif sources:
-        conversation = Conversation(sources, model=LLaVA(model, device=device), system=system)
+        conversation = Conversation(sources, model=LLaVA(model, profile=profile, device=device), system=system)
     else:
         raise InputError("There is no picture to talk about", "Name one: sensorium chat scene.jpg")
     for image in conversation.images:

@@ -6,10 +6,13 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import Any, TypedDict, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from sensorium.cli.call import Call
 from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Quiet
+
+if TYPE_CHECKING:
+    from sensorium.task import TaskOptions
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,13 +42,6 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-class Opening(TypedDict):
-    """What a task's constructor takes beside its model."""
-
-    device: str
-    dtype: str
-
-
 @dataclass(frozen=True)
 class CommonOptions:
     """The options of every command that opens one checkpoint."""
@@ -62,9 +58,9 @@ class CommonOptions:
         return Call(profile=self.profile, as_json=self.as_json, quiet=self.quiet)
 
     @property
-    def opening(self) -> Opening:
+    def opening(self) -> TaskOptions:
         """What a task's constructor takes beside its model."""
-        return {"device": self.device, "dtype": self.dtype}
+        return {"profile": self.profile, "device": self.device, "dtype": self.dtype}
 
 
 def _parameters_of(group: Any) -> list[inspect.Parameter]:

@@ -84,7 +84,7 @@ def classify(
         items = gather(images, ("image",))
         widths = column_widths([("FILE", "BEST"), *((one_line(item.name), "") for item in items)])
         widths[1] = column_widths([("BEST",), ("not sure",), *((label,) for label in candidates)])[0]
-        clip = call.open(CLIP(model, device=device))
+        clip = call.open(CLIP(model, profile=call.profile, device=device))
         header_printed = as_json
         for item in call.inputs(items):
             with call.attempt(item):
@@ -116,7 +116,7 @@ def caption(
         from sensorium.vision_language.image_qa import ImageQA
 
         items = gather(images, ("image",))
-        image_qa = call.open(ImageQA(model, device=device))
+        image_qa = call.open(ImageQA(model, profile=call.profile, device=device))
         ready: dict[str, Answer] = {}
         for number, item in enumerate(call.inputs(items)):
             if number % image_qa.batch_size == 0:
@@ -163,12 +163,12 @@ def ask(
         if media.kind == "video":
             from sensorium.video.video_qa import VideoQA
 
-            video_qa = call.open(VideoQA(model, device=device))
+            video_qa = call.open(VideoQA(model, profile=call.profile, device=device))
             answer = video_qa.answer_video_question(where, question, progress=call.progress, cancel=cancel)
         else:
             from sensorium.vision_language.image_qa import ImageQA
 
-            image_qa = call.open(ImageQA(model, device=device))
+            image_qa = call.open(ImageQA(model, profile=call.profile, device=device))
             answer = image_qa.answer_question(where, question, progress=call.progress, cancel=cancel)
         call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
 

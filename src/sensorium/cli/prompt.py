@@ -140,7 +140,7 @@ def prompt(
         prompts, seed = variations.of(built, engineer)
         drawn_with = {} if seed is None else {"seed": seed}
         for positive in prompts:
-            length = engineer.count_tokens(positive, model) if tokens or model else None
+            length = engineer.count_tokens(positive, model, profile=profile) if tokens or model else None
             counted = {} if length is None else {"tokens": length.to_dict()}
             call.show(
                 None,

@@ -64,7 +64,7 @@ def index(
         from sensorium.retrieval.index import SearchIndex
 
         where = to or str(default_index())
-        search_index = SearchIndex(where, model=model, device=device)
+        search_index = SearchIndex(where, model=model, profile=call.profile, device=device)
         report = search_index.add(paths, every=every, progress=call.progress, cancel=cancel)
         counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "removed")}
         counts["skipped"] = len(report.skipped)
@@ -101,7 +101,7 @@ def search(
         if text is None and image is None:
             raise InputError("There is nothing to look for", "Give words, or --image with a picture, or both")
         folder = where or str(default_index())
-        search_index = SearchIndex(folder, model=model, device=device)
+        search_index = SearchIndex(folder, model=model, profile=call.profile, device=device)
         picture = None if image is None else Input(image).source
         matches = search_index.search(text, picture, limit, under=under, all_moments=all_moments)
         if as_json:

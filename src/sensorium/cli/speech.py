@@ -168,7 +168,7 @@ def _write_down(
 
     items = gather(target.files, ("audio", "video"))
     form, paths = target.form, target.paths(items)
-    speech_to_text = call.open(SpeechToText(model, device=device))
+    speech_to_text = call.open(SpeechToText(model, profile=call.profile, device=device))
     options: dict[str, Any] = {**hints, "task": task, "progress": call.progress, "cancel": cancel}
     for item, path in zip(call.inputs(items), paths, strict=True):
         with call.attempt(item):

@@ -121,6 +121,7 @@ def watch(
             speech=listener,
             encoder=encoder,
             num_frames=frames,
+            profile=call.profile,
             device=device,
         )
         if find is not None:
@@ -182,7 +183,7 @@ def moderate(
             raise InputError("There is no file to look at", "Name a film, a picture or a folder")
         from sensorium.video.video_qa import VideoQA
 
-        video_qa = VideoQA(encoder=model, device=device)
+        video_qa = VideoQA(encoder=model, profile=call.profile, device=device)
         wanted = None if labels is None else [label.strip() for label in labels.split(",") if label.strip()]
         for item in call.inputs(gather(files, ("image", "video"))):
             with call.attempt(item):

@@ -92,7 +92,7 @@ def speak(
         words = _text_to_speak(call, text, file)
         options = _Delivery(output, speed, seed, language)
         options.check(call)
-        speaker = TextToSpeech(model, device=device)
+        speaker = TextToSpeech(model, profile=call.profile, device=device)
         options.deliver(
             call,
             speaker.model,
@@ -138,7 +138,7 @@ def clone(
         words = _text_to_speak(call, text, file)
         options = _Delivery(output, speed, seed, language)
         options.check(call)
-        speaker = TextToSpeech.for_cloning(model, device=device)
+        speaker = TextToSpeech.for_cloning(model, profile=call.profile, device=device)
         options.deliver(
             call,
             speaker.model,

@@ -14,13 +14,12 @@ USUAL_BASE = "stable-diffusion-v1-5"
 """The base checkpoint for which most ControlNets were made."""
 
 
-def profile_base() -> str:
-    """Return the base that the profile's ControlNets were made for.
+def profile_base(profile: str) -> str:
+    """Return the base that a profile's ControlNets were made for.
 
     Raises:
         ModelUnavailableError: The profile has none.
     """
-    profile = catalog.current_profile()
     bases = {entry.base for entry in catalog.entries(ControlNetwork.task, profile)}
     if not bases:
         raise ModelUnavailableError(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from sensorium.errors import InputError
 from sensorium.image_generation.annotators.canny import canny_map
@@ -21,8 +21,9 @@ from sensorium.image_generation.annotators.depth_estimation import DepthEstimato
 from sensorium.image_generation.annotators.normals import normal_map
 from sensorium.image_generation.annotators.pose_estimation import PoseEstimator, openpose_map
 from sensorium.image_generation.annotators.segmentation import Segmenter, segmentation_map
+from sensorium.media.limits import DEFAULT_LIMITS
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-from sensorium.task import Task
+from sensorium.task import Task, TaskOptions
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -36,8 +37,7 @@ class ControlMaps:
     Args:
         models: From kinds to checkpoints, for those that shall differ from the profile's default: catalog name, hub
             id or local folder. Depth and normals share one.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        options: How checkpoints are opened: see `sensorium.task.Task`.
 
     Raises:
         InputError: There is no such kind, or it needs no checkpoint.
@@ -47,15 +47,13 @@ class ControlMaps:
         self,
         *,
         models: Mapping[str, str | os.PathLike[str]] | None = None,
-        device: str = "auto",
-        dtype: str = "auto",
+        **options: Unpack[TaskOptions],
     ) -> None:
         self._models = dict(models or {})
         for kind in self._models:
             if _recipe(kind).annotator is None:
                 raise InputError(f"A {kind} map needs no checkpoint", "Leave out the model")
-        self._device = device
-        self._dtype = dtype
+        self._options = options
         self._annotators: dict[str, Task[Any]] = {}
 
     def make(
@@ -72,7 +70,7 @@ class ControlMaps:
         _check_options(kind, options)
         from sensorium.media.image import read_image
 
-        upright = read_image(image)
+        upright = read_image(image, limits=self._options.get("limits") or DEFAULT_LIMITS)
         annotator = self._annotator(kind, recipe, progress, cancel)
         check_cancelled(cancel)
         stage = f"making the {kind} map"
@@ -94,7 +92,7 @@ class ControlMaps:
         if recipe.annotator is None:
             return None
         if kind not in self._annotators:
-            annotator = recipe.annotator(self._models.get(kind), device=self._device, dtype=self._dtype)
+            annotator = recipe.annotator(self._models.get(kind), **self._options)
             annotator.load(progress=progress, cancel=cancel)
             self._annotators[kind] = annotator
         return self._annotators[kind]

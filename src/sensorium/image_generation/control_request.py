@@ -11,6 +11,7 @@ from sensorium.errors import InputError
 from sensorium.image_generation.control_maps import CONTROL_KINDS
 from sensorium.image_generation.painting import check_number
 from sensorium.media.image import read_image
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -46,6 +47,8 @@ def read_controls(
     weights: float | Sequence[float],
     start: float | Sequence[float],
     end: float | Sequence[float],
+    *,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> list[Control]:
     """Read and check the arguments of `ControlNetGenerator.generate` that are about controls.
 
@@ -54,6 +57,7 @@ def read_controls(
         control: One kind or several.
         control_image: A ready-made map, or a list with one per control.
         weights: One number for all, or one per control; likewise ``start`` and ``end``.
+        limits: What a ready-made map may cost, and where it may come from.
 
     Raises:
         InputError: A kind is unknown, a number can't be, there are too many or too few, or a map can't be read.
@@ -89,7 +93,7 @@ def read_controls(
             raise InputError(
                 f"The control {kind} starts at {first} of the steps and ends at {last}", "Let it end after its start"
             )
-        given = None if image is None else read_image(image)
+        given = None if image is None else read_image(image, limits=limits)
         controls.append(Control(kind, given, float(weight), float(first), float(last)))
     return controls
 

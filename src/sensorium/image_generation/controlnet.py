@@ -21,6 +21,8 @@ from sensorium.image_generation.painting import FinishedCallback, PaintingReques
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
+from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 
 if TYPE_CHECKING:
@@ -69,8 +71,10 @@ class ControlNetGenerator:
             catalog has none for, those for Stable Diffusion 1.5. A kind of your own is possible; its maps must be
             given ready-made.
         annotators: From kind of control to the checkpoint that makes its map; see `ControlMaps`.
+        profile: ``"starter"``, ``"standard"``, ``"best"``; by default ``SENSORIUM_PROFILE``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        limits: What pictures may cost and where they may come from; by default what suits a person's own files.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known, or the profile has none for this task.
@@ -84,14 +88,18 @@ class ControlNetGenerator:
         *,
         controlnets: Mapping[str, str | os.PathLike[str]] | None = None,
         annotators: Mapping[str, str | os.PathLike[str]] | None = None,
+        profile: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        limits: Limits | None = None,
     ) -> None:
-        wanted = profile_base() if model is None else os.fspath(model)
-        self._base = TextToImage(wanted, device=device, dtype=dtype)
+        chosen = catalog.current_profile() if profile is None else catalog.known_profile(profile)
+        wanted = profile_base(chosen) if model is None else os.fspath(model)
+        self._limits = limits or DEFAULT_LIMITS
+        self._base = TextToImage(wanted, profile=chosen, device=device, dtype=dtype, limits=limits)
         self._chosen = {**networks_for(wanted), **(controlnets or {})}
         self._networks: dict[str, ControlNetwork] = {}
-        self._maps = ControlMaps(models=annotators, device=device)
+        self._maps = ControlMaps(models=annotators, profile=chosen, device=device, limits=limits)
 
     @property
     def model(self) -> str:
@@ -196,15 +204,23 @@ class ControlNetGenerator:
             height=height,
             seed=seed,
             scheduler=scheduler,
-            image=None if init_image is None else read_image(init_image),
+            image=None if init_image is None else read_image(init_image, limits=self._limits),
             strength=strength,
             loras=read_loras(lora),
             safety=safety,
             finished=finished,
         )
         self._require_networks([control] if isinstance(control, str) else control)
-        controls = read_controls(self._chosen, control, control_image, control_weights, control_start, control_end)
-        reference = None if reference_image is None else read_image(reference_image)
+        controls = read_controls(
+            self._chosen,
+            control,
+            control_image,
+            control_weights,
+            control_start,
+            control_end,
+            limits=self._limits,
+        )
+        reference = None if reference_image is None else read_image(reference_image, limits=self._limits)
         return self._paint(request, controls, reference, None, progress, cancel, preview)
 
     @checked
@@ -260,7 +276,7 @@ class ControlNetGenerator:
             height=settings.height,
             seed=settings.seed,
             scheduler=settings.scheduler or None,
-            image=None if init_image is None else read_image(init_image),
+            image=None if init_image is None else read_image(init_image, limits=self._limits),
             strength=0.75 if settings.strength is None else settings.strength,
             loras=same_loras(settings, read_loras(lora)),
             safety="off" if settings.safety == "not checked" else "flag",
@@ -272,8 +288,9 @@ class ControlNetGenerator:
             [table["weight"] for table in recorded],
             [table["start"] for table in recorded],
             [table["end"] for table in recorded],
+            limits=self._limits,
         )
-        reference = None if reference_image is None else read_image(reference_image)
+        reference = None if reference_image is None else read_image(reference_image, limits=self._limits)
         return self._paint(request, controls, reference, settings, progress, cancel, preview)[0]
 
     def _paint(

@@ -131,13 +131,16 @@ class PromptEngineer:
         return list_variations(prompt, limit=limit, wildcards=self._wildcards)
 
     @checked
-    def count_tokens(self, prompt: str, model: str | os.PathLike[str] | None = None) -> PromptLength:
+    def count_tokens(
+        self, prompt: str, model: str | os.PathLike[str] | None = None, *, profile: str | None = None
+    ) -> PromptLength:
         """Count a prompt's tokens as a checkpoint's own tokenizers do, and tell which words would not be read.
 
         Args:
             prompt: With or without attention weights.
             model: Catalog name, hub id or local folder of a text-to-image checkpoint that is on this machine; None
                 for the profile's default.
+            profile: Whose; by default the one in force.
 
         Raises:
             ModelUnavailableError: The checkpoint is unknown or not on this machine.
@@ -145,7 +148,7 @@ class PromptEngineer:
         """
         from sensorium.image_generation.prompts.tokens import count_tokens
 
-        return count_tokens(prompt, model)
+        return count_tokens(prompt, model, profile=profile)
 
     def _style(self, style: str) -> str:
         """Return the name of a style, whatever its spelling."""

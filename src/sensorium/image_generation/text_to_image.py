@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
@@ -20,7 +20,7 @@ from sensorium.image_generation.variation import VARIATION, VariationRequest, Va
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.task import Task
+from sensorium.task import Task, TaskOptions
 
 if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.lora import LoraFiles
@@ -51,10 +51,8 @@ class TextToImage(Task[Painter]):
     ``model_index.json``, or by the catalog's family."""
 
     @checked
-    def __init__(
-        self, model_id: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
-    ) -> None:
-        super().__init__(model_id, device=device, dtype=dtype)
+    def __init__(self, model_id: str | os.PathLike[str] | None = None, **options: Unpack[TaskOptions]) -> None:
+        super().__init__(model_id, **options)
 
     @checked
     def generate(
@@ -157,7 +155,7 @@ class TextToImage(Task[Painter]):
         """
         request = PaintingRequest(
             prompt,
-            image=read_image(init_image),
+            image=read_image(init_image, limits=self.limits),
             strength=strength,
             negative_prompt=negative_prompt,
             num_images=num_images,
@@ -206,8 +204,8 @@ class TextToImage(Task[Painter]):
         """
         request = PaintingRequest(
             prompt,
-            image=read_image(init_image),
-            mask=read_image(mask_image).convert("L"),
+            image=read_image(init_image, limits=self.limits),
+            mask=read_image(mask_image, limits=self.limits).convert("L"),
             strength=strength,
             negative_prompt=negative_prompt,
             num_images=num_images,
@@ -253,7 +251,7 @@ class TextToImage(Task[Painter]):
             UnsupportedError: The checkpoint makes no variations.
         """
         request = VariationRequest(
-            read_image(image),
+            read_image(image, limits=self.limits),
             prompt,
             prompt_weight,
             num_images,
@@ -306,8 +304,8 @@ class TextToImage(Task[Painter]):
                 f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
                 f"Use model={settings.model!r}",
             )
-        image = None if init_image is None else read_image(init_image)
-        mask = None if mask_image is None else read_image(mask_image).convert("L")
+        image = None if init_image is None else read_image(init_image, limits=self.limits)
+        mask = None if mask_image is None else read_image(mask_image, limits=self.limits).convert("L")
         _check_same("picture", settings.image_sha256, pixel_sum(image))
         _check_same("mask", settings.mask_sha256, pixel_sum(mask))
         if settings.kind == VARIATION and image is not None:
@@ -348,20 +346,19 @@ class TextToImage(Task[Painter]):
     ) -> GeneratedImages:
         check_scheduler(request.scheduler)
         check_loras(request.loras)
-        self.load(progress=progress, cancel=cancel)
-        return self.backend.paint(request, progress=progress, cancel=cancel, preview=preview)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            return backend.paint(request, progress=progress, cancel=cancel, preview=preview)
 
     def _vary(
         self, request: VariationRequest, progress: ProgressCallback | None, cancel: Cancellation | None
     ) -> GeneratedImages:
-        self.load(progress=progress, cancel=cancel)
-        backend = self.backend
-        if not isinstance(backend, Varier):
-            raise UnsupportedError(
-                f"The checkpoint {self.model!r} makes no variations",
-                "Use img2img, or an unCLIP checkpoint such as 'kandinsky-2-2'",
-            )
-        return backend.vary(request, progress=progress, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            if not isinstance(backend, Varier):
+                raise UnsupportedError(
+                    f"The checkpoint {self.model!r} makes no variations",
+                    "Use img2img, or an unCLIP checkpoint such as 'kandinsky-2-2'",
+                )
+            return backend.vary(request, progress=progress, cancel=cancel)
 
     def _family(self, folder: Path) -> str:
         family = self.checkpoint.family or catalog.family_of(folder)

@@ -62,7 +62,8 @@ class LanguageModel(Task[TextWriter]):
             InputError: The turns are out of order or empty.
             UnsupportedError: The model runs behind a server, which alone has the tokenizer.
         """
-        return self.backend.count_tokens(check_conversation(messages))
+        with self.lease() as backend:
+            return backend.count_tokens(check_conversation(messages))
 
     @checked
     def generate(
@@ -217,13 +218,6 @@ class LanguageModel(Task[TextWriter]):
     ) -> Iterator[str]:
         _check_sampling(max_new_tokens, temperature, top_p, repetition_penalty, seed)
         require_language(messages[-1]["content"], self.checkpoint, what="prompt")
-        self.load(progress=progress, cancel=cancel)
-        backend = self.backend
-        if not backend.holds_conversations and not continue_text:
-            raise UnsupportedError(
-                f"The checkpoint {self.model!r} has no chat template: it continues text and holds no conversation",
-                "Use generate(), or choose a checkpoint whose name says 'instruct' or 'chat'",
-            )
         sampling = Sampling(
             max_new_tokens,
             temperature,
@@ -231,8 +225,17 @@ class LanguageModel(Task[TextWriter]):
             random.SystemRandom().randrange(1 << 31) if seed is None else seed,
             repetition_penalty,
         )
-        written = backend.write(messages, sampling, cancel=cancel)
-        return _until(written, (stop,) if isinstance(stop, str) else tuple(stop), max_new_tokens, progress, cancel)
+
+        def start(backend: TextWriter) -> Generator[str, None, None]:
+            if not backend.holds_conversations and not continue_text:
+                raise UnsupportedError(
+                    f"The checkpoint {self.model!r} has no chat template: it continues text and holds no conversation",
+                    "Use generate(), or choose a checkpoint whose name says 'instruct' or 'chat'",
+                )
+            written = backend.write(messages, sampling, cancel=cancel)
+            return _until(written, (stop,) if isinstance(stop, str) else tuple(stop), max_new_tokens, progress, cancel)
+
+        return self.leased(start, progress=progress, cancel=cancel)
 
 
 def _check_sampling(
@@ -256,7 +259,7 @@ def _until(
     most: int,
     progress: ProgressCallback | None,
     cancel: Cancellation | None,
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """Pass on what is written, up to the first of ``stops``; hold back what may be the beginning of one."""
     held = ""
     try:

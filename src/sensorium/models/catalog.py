@@ -147,12 +147,18 @@ def current_profile() -> str:
     Raises:
         InputError: ``SENSORIUM_PROFILE`` names no profile.
     """
-    return _known_profile(settings.profile())
+    return known_profile(settings.profile())
 
 
 def named(name: str) -> Checkpoint:
     """Return the catalog entry called exactly ``name``."""
     return _read_catalog()[name]
+
+
+def component(checkpoint: Checkpoint, task: str) -> str | None:
+    """Return the name of the component that does a task, or None where the entry names none."""
+    parts = map(named, checkpoint.components)
+    return next((part.name for part in parts if part.task == task), None)
 
 
 def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | None = None) -> Checkpoint:
@@ -173,7 +179,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     """
     substitutes = settings.substitutes()
     if model is None:
-        default = _profile_default(task, _known_profile(profile) if profile else current_profile())
+        default = _profile_default(task, known_profile(profile) if profile else current_profile())
         wanted = _substitute(default, substitutes)
         if not wanted:
             return default
@@ -250,7 +256,12 @@ def family_of(folder: Path) -> str:
     )
 
 
-def _known_profile(profile: str) -> str:
+def known_profile(profile: str) -> str:
+    """Return the name of a profile.
+
+    Raises:
+        InputError: There is none of that name.
+    """
     if profile not in PROFILES:
         raise InputError(f"There is no profile {profile!r}", f"Choose {', '.join(PROFILES)}")
     return profile

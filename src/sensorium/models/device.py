@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,6 +93,7 @@ def place(
 def _offload(device: str, needed: int, largest_part: int) -> str:
     import torch
 
+    give_back_memory()
     free, _ = torch.cuda.mem_get_info(torch.device(device))
     room = free - _WORKING_MEMORY
     if needed <= room:
@@ -116,6 +118,7 @@ def require_memory(device: str, dtype: torch.dtype, memory_bytes: int) -> None:
     if not device.startswith("cuda"):
         _require_main_memory(needed)
         return
+    give_back_memory()
     free, _ = torch.cuda.mem_get_info(torch.device(device))
     if needed > free:
         raise InsufficientMemoryError(
@@ -242,6 +245,19 @@ def _computes(half: str, device: str) -> bool:
     if half == "float16":
         return True
     return device.startswith("cuda") and torch.cuda.get_device_capability(torch.device(device)) >= _BFLOAT16_CAPABILITY
+
+
+def give_back_memory() -> None:
+    """Return a GPU's memory that nobody uses any more to the system, so that the next model sees it free."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        gc.collect()
+        torch.mps.empty_cache()
 
 
 @cache

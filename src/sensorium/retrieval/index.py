@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError
+from sensorium.media.limits import Limits
 from sensorium.media.source import display_name
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
@@ -28,6 +29,7 @@ from sensorium.retrieval.table import (
     open_table,
     require_lancedb,
 )
+from sensorium.task import TaskOptions
 from sensorium.vision_language.clip import CLIP
 
 if TYPE_CHECKING:
@@ -61,12 +63,18 @@ class SearchIndex:
 
     @checked
     def __init__(
-        self, path: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None, device: str = "auto"
+        self,
+        path: str | os.PathLike[str],
+        *,
+        model: str | os.PathLike[str] | None = None,
+        profile: str | None = None,
+        device: str = "auto",
+        limits: Limits | None = None,
     ) -> None:
         self._location = check_location(path)
         self._name = display_name(os.fspath(path))
         self._asked = None if model is None else catalog.resolve(model, task=CLIP.task)
-        self._device = device
+        self._options: TaskOptions = {"profile": profile, "device": device, "limits": limits}
         self._guard = threading.Lock()
         self._table: MediaTable | None = None
         self._clip: CLIP | None = None
@@ -266,14 +274,14 @@ class SearchIndex:
             return self._table
 
     def _chosen(self) -> catalog.Checkpoint:
-        return self._asked or catalog.resolve(None, task=CLIP.task)
+        return self._asked or catalog.resolve(None, task=CLIP.task, profile=self._options["profile"])
 
     def _encoder(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
         """Return the loaded checkpoint, once it has shown that it makes the same vectors as the index's."""
         if self._clip is None:
             table = self._open()
             chosen = self._chosen() if table is None else catalog.resolve(table.encoder.model, task=CLIP.task)
-            clip = CLIP(chosen.folder or chosen.name, device=self._device).load(progress=progress, cancel=cancel)
+            clip = CLIP(chosen.folder or chosen.name, **self._options).load(progress=progress, cancel=cancel)
             if table is not None:
                 _check_probe(table.encoder, clip, self._name)
             self._clip = clip

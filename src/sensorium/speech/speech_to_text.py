@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.atomic_file import atomic_file
-from sensorium.media.limits import Limits
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.recognition import RecognitionOptions, RecognitionRun
 from sensorium.speech.transcription import Segment as Segment
 from sensorium.speech.transcription import Transcription as Transcription
 from sensorium.streaming import ResultStream
-from sensorium.task import Task
+from sensorium.task import Task, TaskOptions
 from sensorium.text.languages import language_code
 
 if TYPE_CHECKING:
-    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper  # noqa: F401 - named in quotes below
+    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper
     from sensorium.speech.recognition import AudioSource
 
 TASKS = ("transcribe", "translate")
@@ -49,10 +48,8 @@ class SpeechToText(Task["CTranslate2Whisper"]):
     uses_torch = False
 
     @checked
-    def __init__(
-        self, model_size: str | os.PathLike[str] | None = None, *, device: str = "auto", dtype: str = "auto"
-    ) -> None:
-        super().__init__(model_size, device=device, dtype=dtype)
+    def __init__(self, model_size: str | os.PathLike[str] | None = None, **options: Unpack[TaskOptions]) -> None:
+        super().__init__(model_size, **options)
 
     @checked
     def transcribe(
@@ -64,7 +61,6 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         word_timestamps: bool = False,
         initial_prompt: str | None = None,
         hotwords: str | None = None,
-        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Transcription:
@@ -78,7 +74,6 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             word_timestamps: Whether segments list their words with times.
             initial_prompt: Text in whose style and spelling the transcription goes on.
             hotwords: Names and terms to expect.
-            limits: What the file may cost.
             progress: Told the seconds of sound done.
             cancel: Stops the work.
 
@@ -98,7 +93,6 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             word_timestamps=word_timestamps,
             initial_prompt=initial_prompt,
             hotwords=hotwords,
-            limits=limits,
             progress=progress,
             cancel=cancel,
         ).finish()
@@ -113,7 +107,6 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         word_timestamps: bool = False,
         initial_prompt: str | None = None,
         hotwords: str | None = None,
-        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> ResultStream[Segment, Transcription]:
@@ -121,6 +114,8 @@ class SpeechToText(Task["CTranslate2Whisper"]):
 
         The recording is never in memory as a whole. Arguments and errors are those of `transcribe`.
         """
+        if task not in TASKS:
+            raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
         options = RecognitionOptions(
             language=None if language is None else language_code(language),
             task=task,
@@ -128,7 +123,13 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             initial_prompt=initial_prompt,
             hotwords=hotwords,
         )
-        return ResultStream(self._run(audio_path, options, limits, progress, cancel).segments())
+        return ResultStream(
+            self.leased(
+                lambda backend: self._run(backend, audio_path, options, progress, cancel).segments(),
+                progress=progress,
+                cancel=cancel,
+            )
+        )
 
     @checked
     def transcribe_with_timestamps(
@@ -138,13 +139,12 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         word_timestamps: bool = False,
-        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> list[Segment]:
         """Return the segments of a recording with their times; arguments and errors are those of `transcribe`."""
         result = self.transcribe(
-            audio_path, language, task, word_timestamps=word_timestamps, limits=limits, progress=progress, cancel=cancel
+            audio_path, language, task, word_timestamps=word_timestamps, progress=progress, cancel=cancel
         )
         return list(result.segments)
 
@@ -156,13 +156,12 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         language: str | None = None,
         task: str = "transcribe",
         *,
-        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Path:
         """Write an SRT subtitle file, laid out for reading; return its path."""
         return self.generate_subtitles(
-            audio_path, output_path, language, task, format="srt", limits=limits, progress=progress, cancel=cancel
+            audio_path, output_path, language, task, format="srt", progress=progress, cancel=cancel
         )
 
     @checked
@@ -174,7 +173,6 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         format: str | None = None,
-        limits: Limits | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Path:
@@ -187,7 +185,6 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             task: As for `transcribe`.
             format: ``"srt"`` and ``"vtt"`` are laid out for reading on a screen; ``"txt"``, ``"tsv"`` and
                 ``"json"`` hold whole sentences; None for the one that the file's suffix names.
-            limits: As for `transcribe`.
             progress: Told the seconds of sound done.
             cancel: Stops the work.
 
@@ -199,23 +196,18 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         """
         wanted = format or subtitle_format(output_path)
         with atomic_file(output_path) as temporary:
-            result = self.transcribe(
-                audio_path, language, task, word_timestamps=True, limits=limits, progress=progress, cancel=cancel
-            )
+            result = self.transcribe(audio_path, language, task, word_timestamps=True, progress=progress, cancel=cancel)
             write_subtitles(subtitle_cues(result, wanted), temporary, wanted)
         return Path(output_path)
 
     def _run(
         self,
+        backend: CTranslate2Whisper,
         source: AudioSource,
         options: RecognitionOptions,
-        limits: Limits | None,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> RecognitionRun:
-        if options.task not in TASKS:
-            raise InputError(f"There is no task {options.task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
-        backend = self.load(progress=progress, cancel=cancel).backend
         if options.language not in (None, "en") and not backend.multilingual:
             raise UnsupportedError(
                 f"The checkpoint {self.model!r} understands English only", "Choose one without '.en' in its name"
@@ -226,7 +218,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             )
         if not backend.multilingual:
             options = replace(options, language="en")
-        return RecognitionRun(backend, self.model, source, options, limits or Limits(), progress, cancel)
+        return RecognitionRun(backend, self.model, source, options, self.limits, progress, cancel)
 
     def _family(self, folder: Path) -> str:
         # CTranslate2's config.json doesn't say what the model is.

@@ -13,7 +13,6 @@ from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.audio_encoder import streamed_format
 from sensorium.media.audio_writer import AudioWriter, require_sound_path
-from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium.media.source import MediaSource
-    from sensorium.speech.speech_to_text import SpeechToText
 
 MIN_SPEED = 0.5
 MAX_SPEED = 2.0
@@ -52,12 +50,10 @@ class _Wish:
 
 @dataclass(frozen=True)
 class _Recording:
-    """The recording whose voice is taken on, with what is said in it or who finds that out."""
+    """The recording whose voice is taken on, with what is said in it; "" to find that out."""
 
     source: MediaSource
     text: str
-    recogniser: SpeechToText | None
-    limits: Limits
 
 
 class TextToSpeech(Task[Voice]):
@@ -86,9 +82,12 @@ class TextToSpeech(Task[Voice]):
 
     @classmethod
     @checked
-    def for_cloning(cls, model: str | os.PathLike[str] | None = None, *, device: str = "auto") -> Self:
+    def for_cloning(
+        cls, model: str | os.PathLike[str] | None = None, *, profile: str | None = None, device: str = "auto"
+    ) -> Self:
         """Return a voice that can `clone`: the one that is named, else the catalog's choice for the profile."""
-        return cls(model or _cloning_checkpoint(), device=device)
+        chosen = model or _cloning_checkpoint(profile or catalog.current_profile())
+        return cls(chosen, profile=profile, device=device)
 
     @checked
     def synthesize(
@@ -193,8 +192,6 @@ class TextToSpeech(Task[Voice]):
         *,
         consent: str = "",
         reference_text: str | None = None,
-        recogniser: SpeechToText | None = None,
-        limits: Limits | None = None,
         speed: float = 1.0,
         seed: int | None = None,
         language: str | None = None,
@@ -211,8 +208,6 @@ class TextToSpeech(Task[Voice]):
             consent: A statement in words that the person agrees, such as "I am the speaker" or "Maria Rossi agreed in
                 writing on 3 May 2026". It is kept in the file's metadata, beside the mark that the speech is generated.
             reference_text: What is said in the recording; None to have it transcribed where the voice needs it.
-            recogniser: Who transcribes it; None for one of the profile's own, which is closed afterwards.
-            limits: What the recording may cost, and where it may come from.
             speed: As for `synthesize`.
             seed: As for `synthesize`.
             language: As for `synthesize`.
@@ -230,7 +225,7 @@ class TextToSpeech(Task[Voice]):
         statement = consent_statement(consent)
         require_sound_path(output_path)
         wish = self._wish(text, speed, seed, language, progress, cancel)
-        recording = _Recording(reference_audio, reference_text or "", recogniser, limits or DEFAULT_LIMITS)
+        recording = _Recording(reference_audio, reference_text or "")
         return _write(self._cloned(wish, recording, statement), output_path)
 
     @checked
@@ -242,8 +237,6 @@ class TextToSpeech(Task[Voice]):
         *,
         consent: str = "",
         reference_text: str | None = None,
-        recogniser: SpeechToText | None = None,
-        limits: Limits | None = None,
         speed: float = 1.0,
         seed: int | None = None,
         language: str | None = None,
@@ -257,7 +250,7 @@ class TextToSpeech(Task[Voice]):
         statement = consent_statement(consent)
         form = streamed_format(format)
         wish = self._wish(text, speed, seed, language, progress, cancel)
-        recording = _Recording(reference_audio, reference_text or "", recogniser, limits or DEFAULT_LIMITS)
+        recording = _Recording(reference_audio, reference_text or "")
         return EncodedSpeech(self._cloned(wish, recording, statement), form)
 
     def _wish(
@@ -283,44 +276,52 @@ class TextToSpeech(Task[Voice]):
 
     def _speech(self, wish: _Wish, voice: str | None) -> Speech:
         """Speak in one of the checkpoint's own voices."""
-        backend = self.load(progress=wish.progress, cancel=wish.cancel).backend
         name = f" ({Path(voice).name})" if voice else ""
-        return self._spoken(backend, backend.speaker(voice), wish, f"voice {self.model}{name}")
+        with self.lease(progress=wish.progress, cancel=wish.cancel) as backend:
+            return self._spoken(backend, backend.speaker(voice), wish, f"voice {self.model}{name}")
 
     def _cloned(self, wish: _Wish, recording: _Recording, consent: str) -> Speech:
         """Speak in the voice of a recording."""
         from sensorium.speech.reference_recording import find_reference
 
         whole = bool(recording.text)
-        found = find_reference(recording.source, whole=whole, limits=recording.limits, cancel=wish.cancel)
+        found = find_reference(recording.source, whole=whole, limits=self.limits, cancel=wish.cancel)
         # If something can't be fetched, the error must not advise the starter, whose voice can't clone.
         wanted = replace(self.checkpoint, task="voice-cloning")
         self._fetch(wanted, components.FOR_CLONING, wish.progress, wish.cancel)
-        backend = self.load(progress=wish.progress, cancel=wish.cancel).backend
-        if not isinstance(backend, CloningVoice):
-            raise UnsupportedError(
-                f"The checkpoint {self.model!r} can't take on the voice of a recording",
-                f"Choose one that can, such as {_cloning_checkpoint()!r}",
-            )
-        said = recording.text
-        if backend.needs_transcript and not said:
-            said = _transcript(found.speech, recording.recogniser, wish)
-        speaker = backend.imitate(Reference(found.samples(backend.reference_rate), said))
-        speech = self._spoken(backend, speaker, wish, f"voice of a recording imitated by {self.model}")
+        with self.lease(progress=wish.progress, cancel=wish.cancel) as backend:
+            if not isinstance(backend, CloningVoice):
+                raise UnsupportedError(
+                    f"The checkpoint {self.model!r} can't take on the voice of a recording",
+                    f"Choose one that can, such as {_cloning_checkpoint(self.profile)!r}",
+                )
+            said = recording.text
+            if backend.needs_transcript and not said:
+                said = self._transcript(found.speech, wish)
+            speaker = backend.imitate(Reference(found.samples(backend.reference_rate), said))
+            speech = self._spoken(backend, speaker, wish, f"voice of a recording imitated by {self.model}")
         return replace(speech, origin=f"{speech.origin}; consent stated: {consent}")
+
+    def _transcript(self, speech: NDArray[np.float32], wish: _Wish) -> str:
+        from sensorium.speech.speech_to_text import SpeechToText
+
+        recogniser = self.opening.part(SpeechToText)
+        return recogniser.transcribe(speech, progress=wish.progress, cancel=wish.cancel).text
 
     def _spoken(self, backend: Voice, speaker: Any, wish: _Wish, whose: str) -> Speech:
         languages = _known(self.checkpoint.languages) or backend.languages
         check_language(wish.text, languages=languages, language=wish.language, voice=self.model)
         text = backend.written_out(wish.text, None if wish.language is None else _code(wish.language, languages))
-        chunks = spoken_sentences(
-            backend,
-            speaker,
-            text,
-            speed=wish.speed,
-            seed=wish.seed,
-            progress=wish.progress,
-            cancel=wish.cancel,
+        chunks = self.leased(
+            lambda voice: spoken_sentences(
+                voice,
+                speaker,
+                text,
+                speed=wish.speed,
+                seed=wish.seed,
+                progress=wish.progress,
+                cancel=wish.cancel,
+            )
         )
         origin = f"{whose}, speed {wish.speed:g}, seed {wish.seed}"
         return Speech(chunks, backend.sample_rate, self.model, wish.seed, origin)
@@ -368,17 +369,8 @@ def _known(languages: tuple[str, ...]) -> tuple[str, ...]:
     return () if languages == ("multilingual",) else languages
 
 
-def _cloning_checkpoint() -> str:
-    """Return the name of a checkpoint that clones: of the profile in force, else of the catalog, else of the hub."""
+def _cloning_checkpoint(profile: str) -> str:
+    """Return the name of a checkpoint that clones: of the profile, else of the catalog, else of the hub."""
     cloning = [entry for entry in catalog.entries(TextToSpeech.task) if entry.family in ("csm", "dia")]
-    cloning.sort(key=lambda entry: catalog.current_profile() not in entry.profiles)
+    cloning.sort(key=lambda entry: profile not in entry.profiles)
     return cloning[0].name if cloning else "sesame/csm-1b"
-
-
-def _transcript(speech: NDArray[np.float32], recogniser: SpeechToText | None, wish: _Wish) -> str:
-    from sensorium.speech.speech_to_text import SpeechToText
-
-    if recogniser is not None:
-        return recogniser.transcribe(speech, progress=wish.progress, cancel=wish.cancel).text
-    with SpeechToText() as own:
-        return own.transcribe(speech, progress=wish.progress, cancel=wish.cancel).text

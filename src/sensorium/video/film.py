@@ -7,11 +7,14 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensorium.media.content import image_format
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, resolve
+from sensorium.media.video import probe_video, sample_frames
 from sensorium.progress import Cancellation, ProgressCallback
 
 if TYPE_CHECKING:
@@ -27,33 +30,44 @@ class Film:
 
     Args:
         source: Path, address, data URI, bytes or open file.
+        limits: What it may cost, and where it may come from.
         progress: Told the bytes that were fetched.
         cancel: Stops the fetch.
 
     Attributes:
         source: What to read it from.
         identity: Tells it from other films, and from itself after a change.
+        probe: `sensorium.media.video.probe_video` of it.
+        frames: `sensorium.media.video.sample_frames` of it.
 
     Raises:
         InputError: There is nothing to read.
     """
 
     def __init__(
-        self, source: MediaSource, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None
+        self,
+        source: MediaSource,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
     ) -> None:
+        self._limits = limits
         self._fetched: ResolvedMedia | None = None
         self.source: str | os.PathLike[str] | bytes
-        if (isinstance(source, (str, os.PathLike)) and not _is_address(source)) or isinstance(source, bytes):
+        if isinstance(source, (os.PathLike, bytes)) or (isinstance(source, str) and _names_a_file(source, limits)):
             self.source = source
         else:
-            self._fetched = resolve(source, progress=progress, cancel=cancel)
+            self._fetched = resolve(source, limits=limits, progress=progress, cancel=cancel)
             self.source = self._fetched.path or self._fetched.read()
         self.identity = _identity(self.source)
+        self.probe = partial(probe_video, self.source, limits=limits)
+        self.frames = partial(sample_frames, self.source, limits=limits)
 
     @property
     def is_picture(self) -> bool:
         """Whether it is a still picture; a GIF may move, so that it counts as a film."""
-        head = (self._fetched or resolve(self.source)).head
+        head = (self._fetched or resolve(self.source, limits=self._limits)).head
         return image_format(head) not in {"", "GIF"}
 
 
@@ -79,8 +93,9 @@ class FilmMemory(Generic[Known]):
         return known
 
 
-def _is_address(source: str | os.PathLike[str]) -> bool:
-    return isinstance(source, str) and source[:8].lower().startswith(("http://", "https://", "data:"))
+def _names_a_file(source: str, limits: Limits) -> bool:
+    # What may not be read isn't even looked for on the disk: `resolve` refuses it.
+    return limits.allow_files and not source[:8].lower().startswith(("http://", "https://", "data:"))
 
 
 def _identity(source: str | os.PathLike[str] | bytes) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensorium.media.video import probe_video, sample_frames
 from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.video.film import Film
 
@@ -60,13 +59,13 @@ def embed_frames(
     import numpy as np
     import torch
 
-    duration = probe_video(film.source).duration
+    duration = film.probe().duration
     step = max(1.0, duration / _MOST_FRAMES)
     side = 2 * clip.backend.image_side
     times: list[float] = []
 
     def pictures() -> Iterator[PIL.Image.Image]:
-        for frame in sample_frames(film.source, every=step, minimum_side=side, cancel=cancel):
+        for frame in film.frames(every=step, minimum_side=side, cancel=cancel):
             times.append(frame.time)
             yield frame.image
 

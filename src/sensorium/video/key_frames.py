@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sensorium.media.video import VideoFrame, VideoInfo, sample_frames
+from sensorium.media.video import VideoFrame, VideoInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,12 +34,12 @@ def key_frames(film: Film, info: VideoInfo, num_frames: int | None = None) -> li
         InputError: The file is no film or has no frames.
     """
     if num_frames is not None:
-        frames = {frame.time: frame for frame in sample_frames(film.source, num_frames, minimum_side=_FRAME_SIDE)}
+        frames = {frame.time: frame for frame in film.frames(num_frames, minimum_side=_FRAME_SIDE)}
         return [frames[time] for time in sorted(frames)]
     count = min(_MOST_FRAMES, max(_FEWEST_FRAMES, round(info.duration / _SECONDS_A_FRAME)))
-    frames = {frame.time: frame for frame in sample_frames(film.source, count, minimum_side=_FRAME_SIDE)}
+    frames = {frame.time: frame for frame in film.frames(count, minimum_side=_FRAME_SIDE)}
     if info.duration <= _LONGEST_FOR_SCENES:
-        for frame in sample_frames(film.source, _MOST_SCENES, scenes=True, minimum_side=_FRAME_SIDE):
+        for frame in film.frames(_MOST_SCENES, scenes=True, minimum_side=_FRAME_SIDE):
             frames.setdefault(frame.time, frame)
     return [frames[time] for time in sorted(frames)]
 

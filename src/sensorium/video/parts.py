@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sensorium.models.catalog import Checkpoint, named
+from sensorium.models.catalog import Checkpoint, component
 
 
 @dataclass(frozen=True)
@@ -17,14 +16,12 @@ class Parts:
         language_model: For `LanguageModel`: answers.
         speech: For `SpeechToText`: listens.
         num_frames: How many frames are looked at, or None for what suits the film.
-        profile: Whose defaults are meant.
     """
 
     captioner: str | None
     language_model: str | None
     speech: str | None
     num_frames: int | None
-    profile: str
 
     def completed(self, checkpoint: Checkpoint) -> Parts:
         """Fill in what the components of a catalog entry say."""
@@ -34,9 +31,3 @@ class Parts:
             language_model=self.language_model or component(checkpoint, "text-generation"),
             speech=self.speech or component(checkpoint, "speech-to-text"),
         )
-
-
-def component(checkpoint: Checkpoint, task: str) -> str | None:
-    """Return the name of the component that does a task, or None where the entry names none."""
-    entries: Sequence[Checkpoint] = [named(name) for name in checkpoint.components]
-    return next((entry.name for entry in entries if entry.task == task), None)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.errors import InputError
-from sensorium.media.video import probe_video, sample_frames
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task
 from sensorium.video.film import Film
@@ -50,9 +49,9 @@ class VideoClassifier(Task["VideoMAE"]):
     ) -> VideoClassification:
         """Name what is done in a film; see `VideoQA.classify`."""
         require_top_k(top_k)
-        film = Film(video_path, progress=progress, cancel=cancel)
-        self.load(progress=progress, cancel=cancel)
-        return classify_actions(film, self.backend, top_k=top_k, progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            return classify_actions(film, backend, top_k=top_k, progress=progress, cancel=cancel)
 
 
 def classify_actions(
@@ -82,12 +81,12 @@ def classify_actions(
     """
     import torch
 
-    windows = film_windows(probe_video(film.source).duration)
+    windows = film_windows(film.probe().duration)
     likely = []
     for done, (start, end) in enumerate(windows):
         check_cancelled(cancel)
         report(progress, "classifying", done, len(windows), "stretches")
-        sampled = sample_frames(film.source, classifier.num_frames, start=start, end=end, minimum_side=_FRAME_SIDE)
+        sampled = film.frames(classifier.num_frames, start=start, end=end, minimum_side=_FRAME_SIDE)
         likely.append(classifier.probabilities([frame.image for frame in sampled]))
     report(progress, "classifying", len(windows), len(windows), "stretches")
     return _classification(windows, torch.stack(likely), classifier.labels, top_k, classifier.name)

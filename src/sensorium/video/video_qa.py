@@ -6,19 +6,19 @@ import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.written_language import require_language
 from sensorium.models import catalog
-from sensorium.models.catalog import current_profile
+from sensorium.models.catalog import component
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.speech_to_text import SpeechToText
-from sensorium.task import Task
+from sensorium.task import Task, TaskOptions
 from sensorium.video.film import Film, FilmMemory
-from sensorium.video.parts import Parts, component
+from sensorium.video.parts import Parts
 from sensorium.video.results import Moderation, Subtitles, VideoClassification, VideoSearch
 from sensorium.video.video_answerer import ActionNamer, MomentLister, VideoAnswerer
 from sensorium.video.video_classification import VideoClassifier, classify_by_labels, require_top_k
@@ -88,10 +88,9 @@ class VideoQA(Task[VideoAnswerer]):
         speech: str | os.PathLike[str] | None = None,
         encoder: str | os.PathLike[str] | None = None,
         num_frames: int | None = None,
-        device: str = "auto",
-        dtype: str = "auto",
+        **options: Unpack[TaskOptions],
     ) -> None:
-        super().__init__(model, device=device, dtype=dtype)
+        super().__init__(model, **options)
         if num_frames is not None and not 1 <= num_frames <= _MOST_FRAMES:
             raise InputError(f"num_frames is {num_frames}", f"Look at 1 to {_MOST_FRAMES} frames")
         self._parts = Parts(
@@ -99,7 +98,6 @@ class VideoQA(Task[VideoAnswerer]):
             language_model=_name(language_model),
             speech=_name(speech),
             num_frames=num_frames,
-            profile=current_profile(),
         ).completed(self.checkpoint)
         actions = component(self.checkpoint, VideoClassifier.task)
         if actions is not None:
@@ -144,9 +142,9 @@ class VideoQA(Task[VideoAnswerer]):
         if not isinstance(question, str) or not question.strip():
             raise InputError("The question is empty", "Write what you want to know about the film")
         require_language(question, self.checkpoint, what="question")
-        film = Film(video_path, progress=progress, cancel=cancel)
-        self.load(progress=progress, cancel=cancel)
-        return self.backend.answer(film, question.strip(), progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            return backend.answer(film, question.strip(), progress=progress, cancel=cancel)
 
     @checked
     def describe(
@@ -173,9 +171,9 @@ class VideoQA(Task[VideoAnswerer]):
             InputError: The file is no film or has no frames.
             CancelledError: ``cancel`` was set.
         """
-        film = Film(video_path, progress=progress, cancel=cancel)
-        self.load(progress=progress, cancel=cancel)
-        return self.backend.describe(film, progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            return backend.describe(film, progress=progress, cancel=cancel)
 
     @checked
     def moments(
@@ -192,14 +190,14 @@ class VideoQA(Task[VideoAnswerer]):
             UnsupportedError: The checkpoint is a video model, which sees the film as a whole.
             CancelledError: ``cancel`` was set.
         """
-        film = Film(video_path, progress=progress, cancel=cancel)
-        backend = self.load(progress=progress, cancel=cancel).backend
-        if not isinstance(backend, MomentLister):
-            raise UnsupportedError(
-                f"The checkpoint {self.model!r} sees a film as a whole and lists no moments",
-                "Use describe(), or a pipeline such as 'MCG-NJU/videomae-base-finetuned-kinetics'",
-            )
-        return backend.moments(film, progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            if not isinstance(backend, MomentLister):
+                raise UnsupportedError(
+                    f"The checkpoint {self.model!r} sees a film as a whole and lists no moments",
+                    "Use describe(), or a pipeline such as 'MCG-NJU/videomae-base-finetuned-kinetics'",
+                )
+            return backend.moments(film, progress=progress, cancel=cancel)
 
     @checked
     def classify(
@@ -227,20 +225,20 @@ class VideoQA(Task[VideoAnswerer]):
             CancelledError: ``cancel`` was set.
         """
         require_top_k(top_k)
-        film = Film(video_path, progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         if labels is not None:
             chosen = [labels] if isinstance(labels, str) else list(labels)
             clip = self._loaded_clip(progress, cancel)
             return classify_by_labels(
                 self._embedded(film, clip, progress, cancel), clip, chosen, top_k=top_k, cancel=cancel
             )
-        backend = self.load(progress=progress, cancel=cancel).backend
-        if not isinstance(backend, ActionNamer):
-            raise UnsupportedError(
-                f"The checkpoint {self.model!r} names no actions by itself",
-                "Say which labels to choose from, or choose 'MCG-NJU/videomae-base-finetuned-kinetics'",
-            )
-        return backend.actions(film, top_k=top_k, progress=progress, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            if not isinstance(backend, ActionNamer):
+                raise UnsupportedError(
+                    f"The checkpoint {self.model!r} names no actions by itself",
+                    "Say which labels to choose from, or choose 'MCG-NJU/videomae-base-finetuned-kinetics'",
+                )
+            return backend.actions(film, top_k=top_k, progress=progress, cancel=cancel)
 
     @checked
     def search(
@@ -270,7 +268,7 @@ class VideoQA(Task[VideoAnswerer]):
         from sensorium.video.film_search import find_moments, require_search
 
         require_search(text, limit)
-        film = Film(video_path, progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         clip = self._loaded_clip(progress, cancel)
         return find_moments(
             self._embedded(film, clip, progress, cancel), clip, text.strip(), limit=limit, cancel=cancel
@@ -315,7 +313,7 @@ class VideoQA(Task[VideoAnswerer]):
         clip = self._loaded_clip(progress, cancel)
         if _is_decoded(source):
             return moderate_frames(embed_picture(source, clip), clip, wanted, picture=True, cancel=cancel)
-        film = Film(source, progress=progress, cancel=cancel)
+        film = Film(source, limits=self.limits, progress=progress, cancel=cancel)
         if film.is_picture:
             return moderate_frames(embed_picture(film.source, clip), clip, wanted, picture=True, cancel=cancel)
         embeddings = self._embedded(film, clip, progress, cancel)
@@ -352,12 +350,10 @@ class VideoQA(Task[VideoAnswerer]):
         return Subtitles(Path(path), speech.model)
 
     def close(self) -> None:
-        """Let go of the checkpoint, the parts and what is known of films; the object loads again if used."""
+        """Let go of the checkpoint, the parts and what is known of films, once the calls in progress have ended."""
         super().close()
         self._embeddings = FilmMemory()
-        for part in (self._clip, self._listener):
-            if part is not None:
-                part.close()
+        self._clip = self._listener = None
 
     def _options(self) -> Mapping[str, Hashable]:
         return {"parts": self._parts}
@@ -366,14 +362,14 @@ class VideoQA(Task[VideoAnswerer]):
         return image_text_family(super()._family(folder), self.families)
 
     def _loaded_clip(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
-        if self._clip is None:
-            self._clip = CLIP(self._encoder, device=self._device, dtype=self._dtype)
-        return self._clip.load(progress=progress, cancel=cancel)
+        self.require_open()
+        clip = self._clip = self._clip or self.opening.part(CLIP, self._encoder, dtype=self._dtype)
+        return clip.load(progress=progress, cancel=cancel)
 
     def _loaded_speech(self) -> SpeechToText:
-        if self._listener is None:
-            self._listener = SpeechToText(self._parts.speech, device=self._device)
-        return self._listener
+        self.require_open()
+        listener = self._listener = self._listener or self.opening.part(SpeechToText, self._parts.speech)
+        return listener
 
     def _embedded(
         self, film: Film, clip: CLIP, progress: ProgressCallback | None, cancel: Cancellation | None

@@ -119,13 +119,13 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: An image can't be read.
         """
-        self.load(progress=progress, cancel=cancel)
-        import torch  # only now: loading sets its threads before
-
         images = as_list(image)
-        rows = torch.empty(len(images), self.embedding_size)
-        for index, row in self.encode_images(images, progress=progress, cancel=cancel):
-            rows[index] = torch.from_numpy(row)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            import torch  # only now: loading sets its threads before
+
+            rows = torch.empty(len(images), backend.embedding_size)
+            for index, row in self.encode_images(images, progress=progress, cancel=cancel):
+                rows[index] = torch.from_numpy(row)
         return rows
 
     @checked
@@ -149,7 +149,8 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: A text is empty, too long, or in a language that the checkpoint doesn't know.
         """
-        return self.backend.encode_texts(_texts(text), progress=progress, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            return backend.encode_texts(_texts(text), progress=progress, cancel=cancel)
 
     @checked
     def encode_images(
@@ -181,15 +182,27 @@ class CLIP(Task["DualEncoder"]):
 
         if batch_size is not None and batch_size < 1:
             raise InputError(f"A batch of {batch_size} images can't be", "Use 1 or more, or leave it out")
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            yield from self._encode_images(
+                backend, sources, batch_size or backend.batch_size, on_error, progress, cancel
+            )
+
+    def _encode_images(
+        self,
+        backend: DualEncoder,
+        sources: Iterable[ImageSource],
+        size: int,
+        on_error: Callable[[int, SensoriumError], None] | None,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Iterator[tuple[int, np.ndarray]]:
         from sensorium.media.image import read_image
 
-        backend = self.backend
-        size = batch_size or backend.batch_size
         total = len(sources) if isinstance(sources, Sequence) else None
 
         def read(source: ImageSource) -> Any:
             # Twice the side that the encoder sees: JPEG's own halving is coarser than a good resize.
-            return backend.prepare(read_image(source, minimum_side=2 * backend.image_side))
+            return backend.prepare(read_image(source, minimum_side=2 * backend.image_side, limits=self.limits))
 
         done = 0
         batch: list[tuple[int, Any]] = []
@@ -228,7 +241,8 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: An image can't be read, or a text can't be used.
         """
-        return self._compare(as_list(image), _texts(texts), progress, cancel)[1]
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            return self._compare(backend, as_list(image), _texts(texts), progress, cancel)[1]
 
     @overload
     def zero_shot_classification(
@@ -275,27 +289,28 @@ class CLIP(Task["DualEncoder"]):
             InputError: An image can't be read, or a label can't be used.
         """
         labels = list(dict.fromkeys(label.strip() for label in _texts(candidate_labels)))
-        backend = self.backend
-        texts = [backend.label_text(label) for label in labels]
-        cosines, probabilities = self._compare(as_list(image), texts, progress, cancel)
         results = []
-        for near, likely in zip(cosines, probabilities, strict=True):
-            scores = [LabelScore(label, score) for label, score in zip(labels, likely.tolist(), strict=True)]
-            scores.sort(key=lambda item: item.score, reverse=True)
-            sure = backend.is_sure(near, likely)
-            results.append(Classification(scores, model=self.model, sure=sure, scoring=backend.scoring))
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            texts = [backend.label_text(label) for label in labels]
+            cosines, probabilities = self._compare(backend, as_list(image), texts, progress, cancel)
+            for near, likely in zip(cosines, probabilities, strict=True):
+                scores = [LabelScore(label, score) for label, score in zip(labels, likely.tolist(), strict=True)]
+                scores.sort(key=lambda item: item.score, reverse=True)
+                sure = backend.is_sure(near, likely)
+                results.append(Classification(scores, model=self.model, sure=sure, scoring=backend.scoring))
         return results if isinstance(image, (list, tuple)) else results[0]
 
     def _compare(
         self,
+        backend: DualEncoder,
         images: list[ImageSource],
         texts: list[str],
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        text_rows = self.backend.encode_texts(texts, progress=progress, cancel=cancel)
+        text_rows = backend.encode_texts(texts, progress=progress, cancel=cancel)
         cosines = self.encode_image(images, progress=progress, cancel=cancel) @ text_rows.T
-        return cosines, self.backend.probabilities(cosines)
+        return cosines, backend.probabilities(cosines)
 
 
 @checked
@@ -324,7 +339,7 @@ def zero_shot_classification(
 
 @lru_cache(maxsize=2)
 def _shared_clip(model: str | None, profile: str) -> CLIP:
-    return CLIP(model)
+    return CLIP(model, profile=profile)
 
 
 def as_list(image: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:

@@ -166,6 +166,7 @@ class Conversation:
         path: str | os.PathLike[str],
         *,
         model: LLaVA | str | os.PathLike[str] | None = None,
+        profile: str | None = None,
         device: str = "auto",
     ) -> Conversation:
         """Read a conversation that `save` wrote, to go on with it.
@@ -173,6 +174,7 @@ class Conversation:
         Args:
             path: The file.
             model: Who goes on; by default the model that it was held with.
+            profile: Whose defaults the parts of a model are, if they are left open.
             device: Where a model named here, or in the file, runs.
 
         Raises:
@@ -191,7 +193,7 @@ class Conversation:
             check_conversation([*turns, {"role": "user", "content": "…"}])
         except (KeyError, TypeError, ValueError, InputError):
             raise _not_a_conversation(path) from None
-        chosen = model if isinstance(model, LLaVA) else LLaVA(model or saved_model, device=device)
+        chosen = model if isinstance(model, LLaVA) else LLaVA(model or saved_model, profile=profile, device=device)
         conversation = cls(images, model=chosen, system=system)
         conversation._turns = list(turns)
         return conversation

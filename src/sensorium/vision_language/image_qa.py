@@ -140,7 +140,7 @@ class ImageQA(Task["ImageAnswerer"]):
             require_language(text, self.checkpoint, what="question")
         if images is None:
             # One picture is read once, and seen once, however many questions there are.
-            pictures = [read_image(image)] * len(questions)  # type: ignore[arg-type]
+            pictures = [read_image(image, limits=self.limits)] * len(questions)  # type: ignore[arg-type]
         elif len(questions) == 1:
             pictures = images
             questions *= len(images)
@@ -151,13 +151,14 @@ class ImageQA(Task["ImageAnswerer"]):
                 f"There are {len(images)} pictures and {len(questions)} questions",
                 "Give as many questions as pictures, or a single one of either",
             )
-        self.load(progress=progress, cancel=cancel)
         answers: list[Answer] = []
-        for start, group in self._groups(pictures):
-            check_cancelled(cancel)
-            report(progress, "answering", start, len(questions), "questions")
-            asked = questions[start : start + len(group)]
-            answers += self.backend.answer([read_image(picture) for picture in group], asked, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            for start, group in _groups(pictures, backend.batch_size):
+                check_cancelled(cancel)
+                report(progress, "answering", start, len(questions), "questions")
+                asked = questions[start : start + len(group)]
+                read = [read_image(picture, limits=self.limits) for picture in group]
+                answers += backend.answer(read, asked, cancel=cancel)
         report(progress, "answering", len(questions), len(questions), "questions")
         return answers[0] if images is None and isinstance(question, str) else answers
 
@@ -206,19 +207,21 @@ class ImageQA(Task["ImageAnswerer"]):
 
         several = isinstance(image, (list, tuple))
         images: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
-        self.load(progress=progress, cancel=cancel)
         captions: list[Answer] = []
-        for start, group in self._groups(images):
-            check_cancelled(cancel)
-            report(progress, "captioning", start, len(images), "pictures")
-            captions += self.backend.caption([read_image(picture) for picture in group], cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            for start, group in _groups(images, backend.batch_size):
+                check_cancelled(cancel)
+                report(progress, "captioning", start, len(images), "pictures")
+                read = [read_image(picture, limits=self.limits) for picture in group]
+                captions += backend.caption(read, cancel=cancel)
         report(progress, "captioning", len(images), len(images), "pictures")
         return captions if several else captions[0]
 
-    def _groups(self, images: Sequence[ImageSource]) -> Iterator[tuple[int, Sequence[ImageSource]]]:
-        """Yield as many pictures as go through at once, with the number of those before; only these are in memory."""
-        for start in range(0, len(images), self.batch_size):
-            yield start, images[start : start + self.batch_size]
+
+def _groups(images: Sequence[ImageSource], size: int) -> Iterator[tuple[int, Sequence[ImageSource]]]:
+    """Yield as many pictures as go through at once, with the number of those before; only these are in memory."""
+    for start in range(0, len(images), size):
+        yield start, images[start : start + size]
 
 
 def _check_question(question: str) -> None:

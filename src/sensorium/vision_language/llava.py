@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -59,7 +59,7 @@ class ImageChatter(Protocol):
         seed: int,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         """Like `chat`, piece by piece."""
 
 
@@ -127,18 +127,18 @@ class LLaVA(Task["ImageChatter"]):
         """
         check_sampling(max_new_tokens, temperature, top_p, seed)
         images, messages = self._checked(image, conversation_history, system)
-        self.load(progress=progress, cancel=cancel)
         chosen = _fresh_seed() if seed is None else seed
-        answer = self.backend.chat(
-            images,
-            messages,
-            max_new_tokens=self.backend.longest_reply if max_new_tokens is None else max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=chosen,
-            progress=progress,
-            cancel=cancel,
-        )
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            answer = backend.chat(
+                images,
+                messages,
+                max_new_tokens=backend.longest_reply if max_new_tokens is None else max_new_tokens,
+                temperature=temperature,
+                top_p=top_p,
+                seed=chosen,
+                progress=progress,
+                cancel=cancel,
+            )
         return Answer(
             answer,
             model=answer.model,
@@ -167,14 +167,18 @@ class LLaVA(Task["ImageChatter"]):
         """
         check_sampling(max_new_tokens, temperature, top_p, seed)
         images, messages = self._checked(image, conversation_history, system)
-        self.load(progress=progress, cancel=cancel)
-        return self.backend.stream(
-            images,
-            messages,
-            max_new_tokens=self.backend.longest_reply if max_new_tokens is None else max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=_fresh_seed() if seed is None else seed,
+        chosen = _fresh_seed() if seed is None else seed
+        return self.leased(
+            lambda backend: backend.stream(
+                images,
+                messages,
+                max_new_tokens=backend.longest_reply if max_new_tokens is None else max_new_tokens,
+                temperature=temperature,
+                top_p=top_p,
+                seed=chosen,
+                progress=progress,
+                cancel=cancel,
+            ),
             progress=progress,
             cancel=cancel,
         )
@@ -193,7 +197,7 @@ class LLaVA(Task["ImageChatter"]):
         sources: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
         if not sources:
             raise InputError("There is no picture to talk about", "Give at least one")
-        return [read_image(source) for source in sources], messages
+        return [read_image(source, limits=self.limits) for source in sources], messages
 
 
 def _fresh_seed() -> int:

@@ -50,7 +50,9 @@ class PeopleDetector(Task["BlazePose"]):
         """
         from sensorium.media.image import read_image
 
-        return self.backend.detect(read_image(image, minimum_side=_MINIMUM_SIDE), landmarks=landmarks)
+        picture = read_image(image, minimum_side=_MINIMUM_SIDE, limits=self.limits)
+        with self.lease() as backend:
+            return backend.detect(picture, landmarks=landmarks)
 
     def confidence(self, image: ImageSource) -> float:
         """Return the confidence, from 0 to 1, that there is anybody in the picture.
@@ -60,4 +62,6 @@ class PeopleDetector(Task["BlazePose"]):
         """
         from sensorium.media.image import read_image
 
-        return self.backend.confidence(read_image(image, minimum_side=_MINIMUM_SIDE))
+        picture = read_image(image, minimum_side=_MINIMUM_SIDE, limits=self.limits)
+        with self.lease() as backend:
+            return backend.confidence(picture)

@@ -119,7 +119,7 @@ def test_the_example_runs_under_the_chapters_profile(
     )
     (tmp_path / "video.mp4").write_bytes(silent.read_bytes())
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(Path(__file__).parents[2] / "examples" / "video_qa.py"))
+    runpy.run_path(str(Path(__file__).parents[3] / "examples" / "video_qa.py"))
     assert capsys.readouterr().out.strip()
 
 

@@ -26,7 +26,7 @@ from sensorium.errors import (
 from tests.real_media import photo
 from tests.vision_language.conftest import TinyCheckpoint
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 QUESTIONS = ["What is in this picture?", "How many people are there in the grass?", "What colour?"]
 
 Picture = PIL.Image.Image

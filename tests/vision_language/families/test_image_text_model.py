@@ -29,7 +29,7 @@ from sensorium.progress import Progress
 from tests.language.tiny_language_models import tiny_causal_language_model
 from tests.vision_language.conftest import TinyCheckpoint
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 FAMILIES = (
     *("llava", "llava_next", "llava_onevision", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"),
     *("idefics3", "smolvlm", "internvl"),

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from sensorium.errors import CancelledError
+from sensorium.vision_language.clip import CLIP
+from sensorium.vision_language.people import PeopleDetector
 from sensorium.vision_language.starter.colours import (
     by_region,
     colour_names,
@@ -26,7 +28,7 @@ from tests.real_media import photo
 
 @pytest.fixture(scope="module")
 def reader() -> SceneReader:
-    return SceneReader()
+    return SceneReader(CLIP(), PeopleDetector())
 
 
 @pytest.mark.parametrize(

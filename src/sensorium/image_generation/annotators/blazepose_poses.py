@@ -9,6 +9,7 @@ import PIL.Image
 
 from sensorium.image_generation.annotators.openpose_drawing import JOINT_NAMES, Joint, Pose, with_neck
 from sensorium.models.catalog import Checkpoint
+from sensorium.task import Opening
 from sensorium.vision_language.people import PeopleDetector
 from sensorium.vision_language.person import Person
 
@@ -21,13 +22,16 @@ class BlazePosePoses:
         checkpoint: The catalog entry; its component is BlazePose.
         device: The CPU.
         dtype: BlazePose has one precision of its own.
+        opening: How the component is opened.
     """
 
     needs_boxes = False
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+    made_of_parts = True
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, opening: Opening) -> None:
         (component,) = checkpoint.components
-        self._people = PeopleDetector(component, device=device).load()
+        self._people = opening.part(PeopleDetector, component).load()
 
     def estimate(
         self,

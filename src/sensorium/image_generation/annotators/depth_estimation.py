@@ -76,7 +76,7 @@ class DepthEstimator(Task["DepthNetwork"]):
         """
         from sensorium.media.image import read_image
 
-        upright = read_image(image)
+        upright = read_image(image, limits=self.limits)
         network = self.backend
         check_cancelled(cancel)
         return DepthMap(network.estimate(upright), network.metric, self.model)

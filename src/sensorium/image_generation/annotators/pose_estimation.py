@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, Unpack
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.annotators.object_detection import ObjectDetector
 from sensorium.image_generation.annotators.openpose_drawing import Pose, draw_poses
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
-from sensorium.task import Task
+from sensorium.task import Task, TaskOptions
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -68,10 +68,9 @@ class PoseEstimator(Task[PoseNetwork]):
         model: str | os.PathLike[str] | None = None,
         *,
         detector: str | os.PathLike[str] | None = None,
-        device: str = "auto",
-        dtype: str = "auto",
+        **options: Unpack[TaskOptions],
     ) -> None:
-        super().__init__(model, device=device, dtype=dtype)
+        super().__init__(model, **options)
         self._detector_name = detector
         self._detector: ObjectDetector | None = None
 
@@ -80,8 +79,8 @@ class PoseEstimator(Task[PoseNetwork]):
         super().load(progress=progress, cancel=cancel)
         assert self._shared is not None
         if self._shared.backend.needs_boxes and self._detector is None:
-            name = self._detector_name or _default_detector()
-            detector = ObjectDetector(name, device=self._device)
+            name = os.fspath(self._detector_name or _default_detector(self.profile))
+            detector = self.opening.part(ObjectDetector, name)
             detector.load(progress=progress, cancel=cancel)
             if _PERSON not in detector.classes:
                 raise UnsupportedError(
@@ -123,7 +122,7 @@ class PoseEstimator(Task[PoseNetwork]):
 
         if not 0 <= threshold <= 1:
             raise InputError(f"The threshold {threshold} is not between 0 and 1", "Use 0.3")
-        upright = read_image(image)
+        upright = read_image(image, limits=self.limits)
         network = self.backend
         people: list[tuple[Box, float]] = []
         if self._detector is not None:
@@ -176,8 +175,7 @@ def openpose_map(
     return draw_poses(image.size, poses)
 
 
-def _default_detector() -> str:
-    profile = catalog.current_profile()
+def _default_detector(profile: str) -> str:
     known = catalog.entries("object-detection", profile)
     # The starter has no such detector; a ViTPose checkpoint in it was chosen by hand.
     return catalog.resolve(None, task="object-detection", profile=profile if known else "standard").name

@@ -54,7 +54,9 @@ class PromptLength(Record):
     lost: str
 
 
-def count_tokens(prompt: str, model: str | os.PathLike[str] | None = None) -> PromptLength:
+def count_tokens(
+    prompt: str, model: str | os.PathLike[str] | None = None, *, profile: str | None = None
+) -> PromptLength:
     """Count the tokens of a prompt.
 
     Stable Diffusion 1, 2 and XL read a long prompt in chunks, and their attention syntax is no text. Checkpoints with
@@ -64,12 +66,13 @@ def count_tokens(prompt: str, model: str | os.PathLike[str] | None = None) -> Pr
         prompt: With or without attention weights.
         model: Catalog name, hub id or local folder of a text-to-image checkpoint; None for the profile's default. It
             must be on this machine.
+        profile: Whose default None means; by default the one in force.
 
     Raises:
         ModelUnavailableError: The checkpoint is unknown or not on this machine.
         UnsupportedError: It has no tokenizer.
     """
-    checkpoint = catalog.resolve(model, task=_TASK)
+    checkpoint = catalog.resolve(model, task=_TASK, profile=profile)
     if checkpoint.endpoint:
         raise UnsupportedError(
             f"The tokens of {checkpoint.name!r} can't be counted: its tokenizer is behind a server",

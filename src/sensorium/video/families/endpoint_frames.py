@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.task import Opening
 from sensorium.video.families.frame_answering import LONGEST_ANSWER, MOST_PICTURES, FrameAnswerer
 from sensorium.video.parts import Parts
 from sensorium.vision_language.families.endpoint_chat import EndpointChat
@@ -26,6 +27,7 @@ class EndpointFrames(FrameAnswerer):
         device: Where the recogniser runs, if one was chosen.
         dtype: Not used.
         parts: How many frames are looked at; which model listens, if any.
+        opening: How that one is opened.
 
     Raises:
         MissingDependencyError: The ``openai`` package isn't installed.
@@ -35,8 +37,10 @@ class EndpointFrames(FrameAnswerer):
     frames_are = "pictures"
     tells_times = False
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
-        super().__init__(checkpoint.name, device=device, parts=parts)
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts, opening: Opening
+    ) -> None:
+        super().__init__(checkpoint.name, parts=parts, opening=opening)
         self._server = EndpointChat(folder, checkpoint=checkpoint, device=device, dtype=dtype)
 
     def frame_count(self, film: Film, info: VideoInfo) -> int:

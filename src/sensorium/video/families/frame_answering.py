@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sensorium.answer import Answer
-from sensorium.media.video import VideoFrame, VideoInfo, probe_video, sample_frames
+from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.speech_to_text import SpeechToText
+from sensorium.task import Opening
 from sensorium.video.parts import Parts
 from sensorium.video.video_prompt import DESCRIBE, moments_named, times_told, words_told
 from sensorium.video.video_story import listen
@@ -29,25 +30,26 @@ class FrameAnswerer(ABC):
 
     Args:
         name: Of the checkpoint.
-        device: Where the recogniser runs.
         parts: How many frames are looked at; which model listens, if any.
+        opening: How that one is opened.
     """
 
+    made_of_parts = True
     frames_are: str = "frames"
     """What the model takes the frames for."""
     tells_times: bool
     """Whether the model is told the frames' times without being told in words."""
 
-    def __init__(self, name: str, *, device: str, parts: Parts) -> None:
+    def __init__(self, name: str, *, parts: Parts, opening: Opening) -> None:
         self._name = name
         self._num_frames = parts.num_frames
-        self._speech = SpeechToText(parts.speech, device=device) if parts.speech else None
+        self._speech = opening.part(SpeechToText, parts.speech) if parts.speech else None
 
     def answer(
         self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
     ) -> Answer:
         """Answer one question about a film."""
-        info = probe_video(film.source)
+        info = film.probe()
         frames = self._frames(film, info, progress, cancel)
         facts = [] if self.tells_times else [times_told(frames, info.duration, self.frames_are)]
         if self._speech is not None:
@@ -82,7 +84,7 @@ class FrameAnswerer(ABC):
     ) -> list[VideoFrame]:
         count = self._num_frames or self.frame_count(film, info)
         frames = []
-        for frame in sample_frames(film.source, count, minimum_side=FRAME_SIDE, cancel=cancel):
+        for frame in film.frames(count, minimum_side=FRAME_SIDE, cancel=cancel):
             check_cancelled(cancel)
             frames.append(frame)
             report(progress, "looking", len(frames), count, "frames")

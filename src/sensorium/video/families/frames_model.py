@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensorium.media.video import VideoFrame, VideoInfo, sample_frames
+from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.task import Opening
 from sensorium.video.families.frame_answering import FRAME_SIDE, LONGEST_ANSWER, MOST_PICTURES, FrameAnswerer
 from sensorium.video.parts import Parts
 from sensorium.vision_language.families.image_text_model import shared_image_text_model
@@ -27,6 +28,7 @@ class FramesModel(FrameAnswerer):
         device: Where to run.
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
         parts: How many frames are looked at; which model listens, if any.
+        opening: How that one is opened.
 
     Raises:
         UnsupportedError: The checkpoint has no chat template, or no processor that runs here.
@@ -37,8 +39,10 @@ class FramesModel(FrameAnswerer):
     frames_are = "pictures"
     tells_times = False
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
-        super().__init__(checkpoint.name, device=device, parts=parts)
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts, opening: Opening
+    ) -> None:
+        super().__init__(checkpoint.name, parts=parts, opening=opening)
         shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
         self._model = shared.backend
         weakref.finalize(self, shared.release)
@@ -48,7 +52,7 @@ class FramesModel(FrameAnswerer):
         window = self._model.context_window
         if not window:
             return MOST_PICTURES
-        (frame,) = sample_frames(film.source, 1, minimum_side=FRAME_SIDE)
+        (frame,) = film.frames(1, minimum_side=FRAME_SIDE)
         question = [{"role": "user", "content": "?"}]
         two, three = (self._model.count_tokens([frame.image] * count, question) for count in (2, 3))
         # Some families look closer at a single picture than at one of several, so that two are the least to count.

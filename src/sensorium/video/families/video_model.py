@@ -16,6 +16,7 @@ from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.task import Opening
 from sensorium.video.families.frame_answering import LONGEST_ANSWER, FrameAnswerer
 from sensorium.video.families.video_processor import VIDEO_PROCESSORS, metadata_of
 from sensorium.video.parts import Parts
@@ -39,6 +40,7 @@ class VideoModel(FrameAnswerer):
         device: Where to run.
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
         parts: How many frames are looked at; which model listens, if any.
+        opening: How that one is opened.
 
     Raises:
         UnsupportedError: Its chat template takes no films.
@@ -46,8 +48,10 @@ class VideoModel(FrameAnswerer):
         InsufficientMemoryError: The weights don't fit.
     """
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
-        super().__init__(checkpoint.name, device=device, parts=parts)
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts, opening: Opening
+    ) -> None:
+        super().__init__(checkpoint.name, parts=parts, opening=opening)
         shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
         self._model = shared.backend
         weakref.finalize(self, shared.release)

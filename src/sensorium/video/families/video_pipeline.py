@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from sensorium.answer import Answer
 from sensorium.language.language_model import LanguageModel
-from sensorium.media.video import probe_video
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.speech.speech_to_text import SpeechToText
+from sensorium.task import Opening
 from sensorium.video.families.timeline_answering import answer_from_story
 from sensorium.video.families.videomae import VideoMAE
 from sensorium.video.film import FilmMemory
@@ -43,18 +43,23 @@ class VideoPipeline:
         device: Where the parts run.
         dtype: Their precision.
         parts: The models that describe frames, listen and write.
+        opening: How they are opened.
 
     Raises:
         UnsupportedError: The VideoMAE checkpoint names no actions.
         ModelUnavailableError: Its files are missing or damaged.
     """
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
+    made_of_parts = True
+
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts, opening: Opening
+    ) -> None:
         self._name = checkpoint.name
         self._classifier = VideoMAE(folder, checkpoint=checkpoint, device=device, dtype=dtype)
-        self._captioner = ImageQA(parts.captioner, device=device, dtype=dtype)
-        self._speech = SpeechToText(parts.speech, device=device)
-        self._language_model = LanguageModel(parts.language_model, device=device, dtype=dtype)
+        self._captioner = opening.part(ImageQA, parts.captioner, dtype=dtype)
+        self._speech = opening.part(SpeechToText, parts.speech)
+        self._language_model = opening.part(LanguageModel, parts.language_model, dtype=dtype)
         self._num_frames = parts.num_frames
         self._stories: FilmMemory[VideoStory[Moment]] = FilmMemory()
 
@@ -86,7 +91,7 @@ class VideoPipeline:
         return self._stories.get(film, lambda: self._read(film, progress, cancel))
 
     def _read(self, film: Film, progress: ProgressCallback | None, cancel: Cancellation | None) -> VideoStory[Moment]:
-        info = probe_video(film.source)
+        info = film.probe()
         frames = key_frames(film, info, self._num_frames)
         self._captioner.load(progress=progress, cancel=cancel)
         new = new_looking(frames)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from sensorium.media.video import probe_video
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.video.key_frames import key_frames, new_looking
 from sensorium.video.video_story import Moment, VideoStory, listen
@@ -56,7 +55,7 @@ def read_story(
         InputError: The file is no film or has no frames.
         CancelledError: ``cancel`` was set.
     """
-    info = probe_video(film.source)
+    info = film.probe()
     frames = key_frames(film, info, num_frames)
     seen: list[tuple[float, Scene]] = []
     for done, (frame, is_new) in enumerate(zip(frames, new_looking(frames), strict=True)):

@@ -16,6 +16,7 @@ from sensorium.language.language_model import LanguageModel
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.speech.speech_to_text import SpeechToText
+from sensorium.task import Opening
 from sensorium.video.film import FilmMemory
 from sensorium.video.parts import Parts
 from sensorium.video.starter.film_answering import (
@@ -36,7 +37,7 @@ from sensorium.video.starter.scene_story import SceneMoment, SceneStory, read_st
 from sensorium.video.video_story import Sentence, clock, sentence_evidence
 from sensorium.vision_language.starter.answering import Reply, capitalised
 from sensorium.vision_language.starter.questions import Asks, Question
-from sensorium.vision_language.starter.scene import SceneReader
+from sensorium.vision_language.starter.scene import open_scene_reader
 from sensorium.vision_language.starter.vocabulary import with_article
 
 if TYPE_CHECKING:
@@ -59,15 +60,20 @@ class SocraticVideoQA:
         device: Where the parts run.
         dtype: The precision of the language model.
         parts: Which models listen and write, and how many frames are looked at.
+        opening: How they are opened.
     """
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts) -> None:
+    made_of_parts = True
+
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts, opening: Opening
+    ) -> None:
         self._checkpoint = checkpoint
-        self._scenes = SceneReader(device=device)
+        self._scenes = open_scene_reader(checkpoint, opening)
         self._scenes.load()
         # A silent film needs no recogniser, and most questions no language model: the first use loads them.
-        self._speech = SpeechToText(parts.speech, device=device)
-        self._language_model = LanguageModel(parts.language_model, device=device, dtype=dtype)
+        self._speech = opening.part(SpeechToText, parts.speech)
+        self._language_model = opening.part(LanguageModel, parts.language_model, dtype=dtype)
         self._num_frames = parts.num_frames
         self._stories: FilmMemory[SceneStory] = FilmMemory()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ class ImageTextChat(_ImageTextTask):
         seed: int,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         """Like `chat`, piece by piece."""
         return self._model.stream(
             images,

@@ -12,7 +12,7 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,12 @@ from sensorium.answer import Answer, Evidence
 from sensorium.language.grounding import first_sentence, is_grounded
 from sensorium.language.language_model import LanguageModel
 from sensorium.language.messages import Message
-from sensorium.models.catalog import Checkpoint
+from sensorium.models.catalog import Checkpoint, component
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+from sensorium.task import Opening
 from sensorium.vision_language.starter.answering import Reply, answer_directly, cannot_tell, caption
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, parse_question
-from sensorium.vision_language.starter.scene import Scene, SceneReader
+from sensorium.vision_language.starter.scene import Scene, open_scene_reader
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -65,16 +66,18 @@ class SocraticImageQA:
         checkpoint: The catalog entry.
         device: Where the parts run.
         dtype: The precision of the language model.
+        opening: How the parts are opened.
     """
 
+    made_of_parts = True
     batch_size = 1
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, opening: Opening) -> None:
         self.checkpoint = checkpoint
-        self.reader = SceneReader(device=device)
+        self.reader = open_scene_reader(checkpoint, opening)
         self.reader.load()
         # Most questions need no language model: it is loaded by the first one that does.
-        self.language_model = LanguageModel(device=device, dtype=dtype)
+        self.language_model = opening.part(LanguageModel, component(checkpoint, LanguageModel.task), dtype=dtype)
         self._scenes: OrderedDict[bytes, Scene] = OrderedDict()
         self._guard = threading.Lock()
 
@@ -165,12 +168,14 @@ class SocraticChat:
         checkpoint: The catalog entry.
         device: Where the parts run.
         dtype: The precision of the language model.
+        opening: How the parts are opened.
     """
 
+    made_of_parts = True
     longest_reply = _LONGEST_REPLY
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        self._qa = SocraticImageQA(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, opening: Opening) -> None:
+        self._qa = SocraticImageQA(folder, checkpoint=checkpoint, device=device, dtype=dtype, opening=opening)
 
     def chat(
         self,
@@ -203,7 +208,7 @@ class SocraticChat:
         seed: int,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         """Like `chat`, piece by piece; an answer from facts comes whole, for it is checked before it is said."""
         scenes = [self._qa.scene(image, cancel=cancel) for image in images]
         reply = self._reply(scenes, messages, cancel)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sensorium.answer import Evidence
+from sensorium.models.catalog import Checkpoint, component
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.record import Record
+from sensorium.task import Opening
 from sensorium.vision_language.people import PeopleDetector
 from sensorium.vision_language.person import Person
 from sensorium.vision_language.starter.colours import (
@@ -175,20 +177,28 @@ class Scene(Record):
         return facts
 
 
+def open_scene_reader(checkpoint: Checkpoint, opening: Opening) -> SceneReader:
+    """Return what measures pictures for a system: with the parts that its catalog entry names."""
+    from sensorium.vision_language.clip import CLIP
+
+    return SceneReader(
+        opening.part(CLIP, component(checkpoint, CLIP.task)),
+        # The networks that find people run on the CPU, wherever the others run.
+        opening.part(PeopleDetector, component(checkpoint, PeopleDetector.task), device="cpu"),
+    )
+
+
 class SceneReader:
     """Measures pictures.
 
     Args:
-        clip: The image encoder; by default the profile's.
-        people: The people detector; by default the profile's.
-        device: Where both run, if they are not given.
+        clip: The image encoder.
+        people: The people detector.
     """
 
-    def __init__(self, clip: CLIP | None = None, people: PeopleDetector | None = None, *, device: str = "auto") -> None:
-        from sensorium.vision_language.clip import CLIP
-
-        self._clip = clip or CLIP(device=device)
-        self._people = people or PeopleDetector(device=device)
+    def __init__(self, clip: CLIP, people: PeopleDetector) -> None:
+        self._clip = clip
+        self._people = people
         self._recogniser = Recogniser(self._clip)
 
     @property
