@@ -108,8 +108,8 @@ def test_cloning_leaves_nothing_behind_on_the_object(
 
 
 def test_limits_hold_for_the_recording(csm: TextToSpeech, clip: real_media.SpeechClip, tmp_path: Path) -> None:
+    voice = TextToSpeech(csm.checkpoint.folder, limits=Limits(allow_files=False))
     with pytest.raises(InputError):
-        voice = TextToSpeech(csm.checkpoint.folder, limits=Limits(allow_files=False))
         voice.clone(TEXT, str(clip.path), tmp_path / "a.wav", consent=CONSENT)
     assert list(tmp_path.iterdir()) == []
 
