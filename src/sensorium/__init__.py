@@ -1,5 +1,7 @@
 """Sensorium: pictures, speech and video behind one consistent API.
 
+Classes and methods are called as in a textbook chapter on multimodal models, whose examples run as written.
+
 Everything here loads at first use, so that ``import sensorium`` costs next to nothing.
 """
 

@@ -78,7 +78,7 @@ class Opening:
 
 
 class Task(Generic[Backend]):
-    """A system of the chapter. Children name their task and their families; the rest is here.
+    """A system that a checkpoint makes work. Children name their task and their families; the rest is here.
 
     A family is opened by a backend class with the signature
     ``Backend(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str)``. One that is made of other systems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from sensorium.cli.call import Call
 from sensorium.cli.inputs import Input, gather
 from sensorium.cli.interrupt import cancel, command
+from sensorium.cli.option_groups import grouped
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
 from sensorium.cli.pictures import ShowEvidence, answer_text
 from sensorium.cli.terminal import clock, one_line
@@ -46,37 +48,40 @@ def register(app: typer.Typer) -> None:
     )(moderate)
 
 
-@command
-def watch(
-    film: Annotated[str, typer.Argument(metavar="VIDEO", help="A film; - is standard input.")],
-    question: Annotated[
-        str | None,
-        typer.Argument(metavar="QUESTION", help="What to find out; without one, the film is described."),
-    ] = None,
+@dataclass(frozen=True)
+class _Instead:
+    """What is found out about a film rather than an answer or a description."""
+
     find: Annotated[
         str | None,
         typer.Option("--find", "-f", metavar="TEXT", help="Find the moments that show this, instead."),
-    ] = None,
+    ] = None
     actions: Annotated[
         bool, typer.Option("--actions", metavar="", help="Name what is done, stretch by stretch, instead.")
-    ] = False,
+    ] = False
     labels: Annotated[
         str | None,
         typer.Option("--labels", "-l", metavar="LABEL,LABEL", help="Say which of these each stretch shows, instead."),
-    ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, metavar="NUMBER", help="How many moments or labels to show.")] = 3,
+    ] = None
+    top: Annotated[int, typer.Option("--top", min=1, metavar="NUMBER", help="How many moments or labels to show.")] = 3
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a film is looked at and listened to with."""
+
     frames: Annotated[
         int | None,
         typer.Option("--frames", min=1, metavar="NUMBER", help="Answer from so many frames."),
-    ] = None,
+    ] = None
     captioner: Annotated[
         str | None,
         typer.Option("--captioner", metavar="NAME", help="Describes frames in a pipeline.", rich_help_panel=_PARTS),
-    ] = None,
+    ] = None
     writer: Annotated[
         str | None,
         typer.Option("--writer", metavar="NAME", help="The language model of a pipeline.", rich_help_panel=_PARTS),
-    ] = None,
+    ] = None
     listener: Annotated[
         str | None,
         typer.Option(
@@ -85,7 +90,7 @@ def watch(
             help="The speech recogniser; a video model hears the sound track only with one.",
             rich_help_panel=_PARTS,
         ),
-    ] = None,
+    ] = None
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -94,7 +99,20 @@ def watch(
             help="Compares frames with texts for --find and --labels.",
             rich_help_panel=_PARTS,
         ),
+    ] = None
+
+
+@command
+@grouped
+def watch(
+    film: Annotated[str, typer.Argument(metavar="VIDEO", help="A film; - is standard input.")],
+    question: Annotated[
+        str | None,
+        typer.Argument(metavar="QUESTION", help="What to find out; without one, the film is described."),
     ] = None,
+    *,
+    instead: _Instead,
+    parts: _Parts,
     evidence: ShowEvidence = False,
     model: Model = None,
     profile: Profile = None,
@@ -106,33 +124,41 @@ def watch(
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
         from sensorium.video.video_qa import VideoQA
 
-        if question is not None and not question.strip():
-            raise InputError("The question is empty", "Write what you want to know about the film, or leave it out")
-        wishes = {"a question": question is not None, "--find": find is not None, "--actions": actions}
-        wishes["--labels"] = labels is not None
-        chosen = [name for name, wished in wishes.items() if wished]
-        if len(chosen) > 1:
-            raise InputError(f"{' and '.join(chosen)} can't be answered in one call", "Make a call for each")
+        _refuse_several_wishes(question, instead)
         item = Input(film)
         video_qa = VideoQA(
             model,
-            captioner=captioner,
-            language_model=writer,
-            speech=listener,
-            encoder=encoder,
-            num_frames=frames,
+            captioner=parts.captioner,
+            language_model=parts.writer,
+            speech=parts.listener,
+            encoder=parts.encoder,
+            num_frames=parts.frames,
             profile=call.profile,
             device=device,
         )
-        if find is not None:
-            found = video_qa.search(item.source, find, limit=top, progress=call.progress, cancel=cancel)
+        if instead.find is not None:
+            found = video_qa.search(item.source, instead.find, limit=instead.top, progress=call.progress, cancel=cancel)
             call.show(item, found, _found_text(found))
-        elif actions or labels is not None:
-            wanted = None if labels is None else labels.split(",")
-            seen = video_qa.classify(item.source, wanted, top_k=top, progress=call.progress, cancel=cancel)
+        elif instead.actions or instead.labels is not None:
+            wanted = None if instead.labels is None else instead.labels.split(",")
+            seen = video_qa.classify(item.source, wanted, top_k=instead.top, progress=call.progress, cancel=cancel)
             call.show(item, seen, _classified_text(seen))
         else:
             _answer(call, item, video_qa, question, evidence)
+
+
+def _refuse_several_wishes(question: str | None, instead: _Instead) -> None:
+    if question is not None and not question.strip():
+        raise InputError("The question is empty", "Write what you want to know about the film, or leave it out")
+    wishes = {
+        "a question": question is not None,
+        "--find": instead.find is not None,
+        "--actions": instead.actions,
+        "--labels": instead.labels is not None,
+    }
+    chosen = [name for name, wished in wishes.items() if wished]
+    if len(chosen) > 1:
+        raise InputError(f"{' and '.join(chosen)} can't be answered in one call", "Make a call for each")
 
 
 def _answer(call: Call, item: Input, video_qa: VideoQA, question: str | None, evidence: bool) -> None:

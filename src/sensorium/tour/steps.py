@@ -208,4 +208,4 @@ WITHOUT_STARTER = (
     ("DALL·E", "text-to-image by the unCLIP design"),
     ("VALL·E", "voice cloning from a recording"),
 )
-"""What of the chapter has no starter, so that the tour can't show it; the page says so."""
+"""What has no starter, so that the tour can't show it; the page says so."""
