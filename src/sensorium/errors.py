@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 
 class SensoriumError(Exception):
     """Any error that Sensorium raises on purpose.
@@ -20,6 +22,22 @@ class SensoriumError(Exception):
 
     def __reduce__(self) -> tuple[type[SensoriumError], tuple[str, str]]:
         return type(self), (self.message, self.remedy)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return type, message and remedy, ready for ``json.dumps``."""
+        return {"type": type(self).__name__, "message": self.message, "remedy": self.remedy}
+
+    @staticmethod
+    def from_dict(document: Mapping[str, str]) -> SensoriumError:
+        """Return the error that `to_dict` made a document of; a `SensoriumError` if its type isn't known here."""
+        kinds = {kind.__name__: kind for kind in _kinds(SensoriumError)}
+        return kinds.get(document["type"], SensoriumError)(document["message"], document["remedy"])
+
+
+def _kinds(error: type[SensoriumError]) -> Iterator[type[SensoriumError]]:
+    yield error
+    for each in error.__subclasses__():
+        yield from _kinds(each)
 
 
 class InputError(SensoriumError):
@@ -48,3 +66,7 @@ class ClosedError(SensoriumError):
 
 class CancelledError(SensoriumError):
     """The caller cancelled a running job; nothing half-written is left behind."""
+
+
+class InternalError(SensoriumError):
+    """A mistake in Sensorium or in a library, not in the input."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorium.cli import checkup
+from sensorium import settings
 from sensorium.cli.terminal import size
 from sensorium.models import catalog
 from sensorium.models.device import HARDWARE
@@ -56,6 +56,6 @@ def test_what_may_not_be_used_commercially() -> None:
         assert "Not for commercial use" in catalog.named(name).limits
 
 
-@pytest.mark.parametrize("setting", [*checkup._SETTINGS, "OPENAI_BASE_URL", "OPENAI_API_KEY", "HF_HOME", "HF_TOKEN"])
+@pytest.mark.parametrize("setting", [*settings.NAMES, "OPENAI_BASE_URL", "OPENAI_API_KEY", "HF_HOME", "HF_TOKEN"])
 def test_every_setting_is_explained(setting: str) -> None:
     assert any(setting in row[0] for row in rows("Environment variables"))

@@ -7,7 +7,14 @@ import shlex
 from typing import Any
 
 from sensorium import settings
-from sensorium.errors import CancelledError, InputError, MissingDependencyError, ModelUnavailableError, SensoriumError
+from sensorium.errors import (
+    CancelledError,
+    InputError,
+    InternalError,
+    MissingDependencyError,
+    ModelUnavailableError,
+    SensoriumError,
+)
 
 ALL_GOOD = 0
 SOME_FAILED = 1
@@ -25,10 +32,6 @@ _OPTIONS = {
     "init_image": "init",
 }
 """Python arguments that are options too, and what the command line calls them."""
-
-
-class InternalError(SensoriumError):
-    """A mistake in Sensorium or in a library, not in the input."""
 
 
 def as_options(sentence: str) -> str:
@@ -76,5 +79,5 @@ def as_document(error: SensoriumError, name: str | None = None) -> dict[str, Any
         name: The input that it is about; None if it is about the whole call.
     """
     document: dict[str, Any] = {} if name is None else {"input": name}
-    document["error"] = {"type": type(error).__name__, "message": error.message, "remedy": error.remedy}
+    document["error"] = error.to_dict()
     return document

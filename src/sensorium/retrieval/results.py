@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from sensorium.record import Record
 
@@ -36,6 +37,15 @@ class Matches(list[Match]):
     def __init__(self, matches: Iterable[Match], *, model: str) -> None:
         super().__init__(matches)
         self.model = model
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return matches and model, ready for ``json.dumps``."""
+        return {"matches": [match.to_dict() for match in self], "model": self.model}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` made a document of."""
+        return cls(map(Match.from_dict, document["matches"]), model=document["model"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

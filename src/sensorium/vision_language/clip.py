@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, SensoriumError
@@ -60,6 +60,12 @@ class Classification(list[LabelScore]):
         """Return labels with scores, model, sure and scoring, ready for ``json.dumps``."""
         labels = [item.to_dict() for item in self]
         return {"labels": labels, "model": self.model, "sure": self.sure, "scoring": self.scoring}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` made a document of."""
+        labels = map(LabelScore.from_dict, document["labels"])
+        return cls(labels, model=document["model"], sure=document["sure"], scoring=document["scoring"])
 
 
 class CLIP(Task["DualEncoder"]):

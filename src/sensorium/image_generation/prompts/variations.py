@@ -16,10 +16,10 @@ import itertools
 import os
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from sensorium.errors import InputError
 
@@ -55,6 +55,11 @@ class PromptVariations(list[str]):
     def to_dict(self) -> dict[str, Any]:
         """Return prompts and seed, ready for ``json.dumps``."""
         return {"prompts": list(self), "seed": self.seed}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` made a document of."""
+        return cls(document["prompts"], seed=document["seed"])
 
 
 @dataclass(frozen=True, eq=False)
