@@ -14,7 +14,7 @@ from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Generic, Self, TypedDict, TypeVar
 
 from sensorium.arguments import checked
-from sensorium.errors import ClosedError, UnsupportedError
+from sensorium.errors import ClosedError, InputError, UnsupportedError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models import catalog, device, pretrained, store
 from sensorium.models.loaded import Backend, Shared, held_until_read
@@ -107,6 +107,8 @@ class Task(Generic[Backend]):
     """From family to ``"module:Class"`` of its backend."""
     uses_torch: ClassVar[bool] = True
     """Whether the backends run on torch; the import alone takes seconds."""
+    cpu_families: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that run without torch whatever the others do, and on the CPU only."""
 
     @checked
     def __init__(
@@ -247,7 +249,7 @@ class Task(Generic[Backend]):
         return Shared(key, open_checkpoint)
 
     def _import(self, module: str) -> ModuleType:
-        if not self.uses_torch or self.checkpoint.endpoint:
+        if not self.uses_torch or self.checkpoint.endpoint or self.checkpoint.family in self.cpu_families:
             return importlib.import_module(module)
         device.prepare_torch()
         with pretrained.quiet_transformers():  # at their import, image processors tell everybody to install torchvision
@@ -258,6 +260,13 @@ class Task(Generic[Backend]):
         return {}
 
     def _resolve_device(self) -> str:
+        if self.checkpoint.family in self.cpu_families:
+            if self._device not in ("auto", "cpu"):
+                raise InputError(
+                    f"{self.checkpoint.name!r} doesn't run on {self._device!r}: it is made for the CPU",
+                    "Use device='cpu', or choose another checkpoint",
+                )
+            return "cpu"
         return device.resolve_device(self._device)
 
     def _family(self, folder: Path) -> str:

@@ -159,7 +159,7 @@ def test_texts_are_encoded_once(checkpoint: Path, monkeypatch: pytest.MonkeyPatc
         asked: list[str] = []
         encode = clip.backend.encode_checked
 
-        def counting(texts: list[str]) -> torch.Tensor:
+        def counting(texts: list[str]) -> np.ndarray:
             asked.extend(texts)
             return encode(texts)
 
@@ -205,7 +205,7 @@ def test_reading_goes_on_while_the_network_computes(
             read_meanwhile.set()
         return prepare(image)
 
-    def watched_encode(prepared: list[object]) -> torch.Tensor:
+    def watched_encode(prepared: list[object]) -> np.ndarray:
         computing.set()
         read_meanwhile.wait(5)
         computing.clear()

@@ -135,5 +135,5 @@ def test_results_are_plain(detector: PeopleDetector, astronaut: PIL.Image.Image)
 
 
 def test_only_the_cpu() -> None:
-    with pytest.raises(InputError, match="BlazePose runs on the CPU"):
+    with pytest.raises(InputError, match="made for the CPU"):
         PeopleDetector(device="cuda").load()

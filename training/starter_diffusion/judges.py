@@ -152,21 +152,19 @@ def starter_shapes() -> Encoder:
     import numpy as np
 
     from sensorium.models import catalog, store
-    from sensorium.vision_language.starter import efficientnet_lite
+    from sensorium.vision_language.starter.efficientnet_lite import EfficientNetLite0, as_pixels
 
-    folder = store.locate(catalog.named("conse-starter"))
-    network = efficientnet_lite.load(folder / "image" / "efficientnet-lite0.pth")
+    checkpoint = catalog.named("conse-starter")
+    network = EfficientNetLite0(store.locate(checkpoint), checkpoint)
 
     def pixels(image: PIL.Image.Image) -> np.ndarray:
-        grey = image.convert("L").convert("RGB").resize((_SIDE, _SIDE), PIL.Image.Resampling.BICUBIC)
-        return np.asarray(grey).transpose(2, 0, 1)
+        return as_pixels(image.convert("L").convert("RGB").resize((_SIDE, _SIDE), PIL.Image.Resampling.BICUBIC))
 
     def encode(pictures: Sequence[PIL.Image.Image]) -> torch.Tensor:
         rows = []
         for start in range(0, len(pictures), _BATCH):
-            batch = torch.from_numpy(np.stack([pixels(image) for image in pictures[start : start + _BATCH]]))
-            with torch.inference_mode():
-                rows.append(network.features(efficientnet_lite.scale_pixels(batch)).mean((2, 3)))
-        return torch.cat(rows).clone()
+            batch = np.stack([pixels(image) for image in pictures[start : start + _BATCH]])
+            rows.append(network.see(batch).features.mean((2, 3)))
+        return torch.from_numpy(np.concatenate(rows))
 
     return encode

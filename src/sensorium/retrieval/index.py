@@ -292,9 +292,9 @@ class SearchIndex:
 
         vector = np.zeros(clip.embedding_size, np.float32)
         if text is not None:
-            vector += clip.encode_text(text)[0].numpy() * (1 if image is None else 1 - image_weight)
+            vector += clip.text_rows(text)[0] * (1 if image is None else 1 - image_weight)
         if image is not None:
-            vector += clip.encode_image([image])[0].numpy() * (1 if text is None else image_weight)
+            vector += clip.image_rows([image])[0] * (1 if text is None else image_weight)
         return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
     @contextmanager
@@ -366,4 +366,4 @@ def _probe(clip: CLIP) -> np.ndarray:
 
     rows, columns = np.mgrid[0:224, 0:224].astype(np.uint8)
     picture = np.stack([rows, columns, 255 - rows], axis=-1)
-    return np.concatenate([clip.encode_text("a photo of a cat")[0].numpy(), clip.encode_image(picture)[0].numpy()])
+    return np.concatenate([clip.text_rows("a photo of a cat")[0], clip.image_rows(picture)[0]])

@@ -11,10 +11,10 @@ from sensorium.video.film import Film
 
 if TYPE_CHECKING:
     import PIL.Image
-    import torch
 
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.clip import CLIP
+    from sensorium.vision_language.dual_encoder import Rows
 
 _MOST_FRAMES = 1800
 
@@ -31,7 +31,7 @@ class FrameEmbeddings:
     """
 
     times: tuple[float, ...]
-    rows: torch.Tensor
+    rows: Rows
     step: float
     duration: float
 
@@ -57,7 +57,6 @@ def embed_frames(
         CancelledError: ``cancel`` was set.
     """
     import numpy as np
-    import torch
 
     duration = film.probe().duration
     step = max(1.0, duration / _MOST_FRAMES)
@@ -74,7 +73,7 @@ def embed_frames(
     for index, row in clip.encode_images(pictures(), cancel=cancel):
         rows.append(row)
         report(progress, "looking", min(index + 1, total), total, "frames")
-    return FrameEmbeddings(tuple(times), torch.from_numpy(np.stack(rows)), step, duration)
+    return FrameEmbeddings(tuple(times), np.stack(rows), step, duration)
 
 
 def embed_picture(source: ImageSource, clip: CLIP) -> FrameEmbeddings:
@@ -83,4 +82,4 @@ def embed_picture(source: ImageSource, clip: CLIP) -> FrameEmbeddings:
     Raises:
         InputError: It can't be read.
     """
-    return FrameEmbeddings((0.0,), clip.encode_image([source]), 0.0, 0.0)
+    return FrameEmbeddings((0.0,), clip.image_rows([source]), 0.0, 0.0)

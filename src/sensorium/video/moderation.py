@@ -13,9 +13,8 @@ from sensorium.video.results import ModeratedMoment, Moderation
 from sensorium.vision_language.starter.vocabulary import find_thing
 
 if TYPE_CHECKING:
-    import torch
-
     from sensorium.vision_language.clip import CLIP
+    from sensorium.vision_language.dual_encoder import Rows
 
 
 def moderate_frames(
@@ -39,7 +38,7 @@ def moderate_frames(
     """
     judged, not_judged = _judged(policy, clip)
     texts = [*policy.ordinary, *(text for label in judged for text in label.shows)]
-    rows = clip.encode_text([_sentence(text, clip) for text in texts], cancel=cancel)
+    rows = clip.text_rows([_sentence(text, clip) for text in texts], cancel=cancel)
     likely = clip.backend.probabilities(embeddings.rows @ rows.T)
     flagged: list[ModeratedMoment] = []
     closest: list[ModeratedMoment] = []
@@ -104,9 +103,9 @@ def _bare(text: str) -> str:
     return rest if article.lower() in {"a", "an"} and rest else text
 
 
-def _scores(columns: torch.Tensor, scoring: str) -> list[float]:
-    scores = columns.sum(-1) if scoring == "softmax" else columns.amax(-1)
-    return [round(float(score), 4) for score in scores.clamp(0, 1)]
+def _scores(columns: Rows, scoring: str) -> list[float]:
+    scores = columns.sum(-1) if scoring == "softmax" else columns.max(-1)
+    return [round(float(score), 4) for score in scores.clip(0, 1)]
 
 
 def _stretches(reached: Sequence[bool]) -> list[tuple[int, int]]:

@@ -14,12 +14,11 @@ from sensorium.video.results import LabelledWindow, VideoClassification
 from sensorium.vision_language.clip import LabelScore
 
 if TYPE_CHECKING:
-    import torch
-
     from sensorium.media.source import MediaSource
     from sensorium.video.families.videomae import VideoMAE
     from sensorium.video.frame_embeddings import FrameEmbeddings
     from sensorium.vision_language.clip import CLIP
+    from sensorium.vision_language.dual_encoder import Rows
 
 _WINDOW_SECONDS = 10.0
 """The length of the clips that action classifiers are trained on (Kinetics)."""
@@ -79,7 +78,7 @@ def classify_actions(
         InputError: The file is no film or has no frames.
         CancelledError: ``cancel`` was set.
     """
-    import torch
+    import numpy as np
 
     windows = film_windows(film.probe().duration)
     likely = []
@@ -87,9 +86,9 @@ def classify_actions(
         check_cancelled(cancel)
         report(progress, "classifying", done, len(windows), "stretches")
         sampled = film.frames(classifier.num_frames, start=start, end=end, minimum_side=_FRAME_SIDE)
-        likely.append(classifier.probabilities([frame.image for frame in sampled]))
+        likely.append(classifier.probabilities([frame.image for frame in sampled]).numpy())
     report(progress, "classifying", len(windows), len(windows), "stretches")
-    return _classification(windows, torch.stack(likely), classifier.labels, top_k, classifier.name)
+    return _classification(windows, np.stack(likely), classifier.labels, top_k, classifier.name)
 
 
 def classify_by_labels(
@@ -107,10 +106,12 @@ def classify_by_labels(
     Raises:
         InputError: There is no label, or one can't be used.
     """
+    import numpy as np
+
     wanted = list(dict.fromkeys(label.strip() for label in labels if isinstance(label, str) and label.strip()))
     if not wanted:
         raise InputError("There is no label to choose from", "Give at least one label")
-    rows = clip.encode_text([clip.backend.label_text(label) for label in wanted], cancel=cancel)
+    rows = clip.text_rows([clip.backend.label_text(label) for label in wanted], cancel=cancel)
     likely = clip.backend.probabilities(embeddings.rows @ rows.T)
     windows = film_windows(embeddings.duration)
     means = []
@@ -118,9 +119,7 @@ def classify_by_labels(
         inside = [index for index, time in enumerate(embeddings.times) if start <= time < end]
         nearest = min(range(len(embeddings.times)), key=lambda index: abs(embeddings.times[index] - start))
         means.append(likely[inside or [nearest]].mean(0))
-    import torch
-
-    return _classification(windows, torch.stack(means), wanted, top_k, clip.model)
+    return _classification(windows, np.stack(means), wanted, top_k, clip.model)
 
 
 def film_windows(duration: float) -> list[tuple[float, float]]:
@@ -140,7 +139,7 @@ def require_top_k(top_k: int) -> None:
 
 
 def _classification(
-    windows: Sequence[tuple[float, float]], likely: torch.Tensor, labels: Sequence[str], top_k: int, model: str
+    windows: Sequence[tuple[float, float]], likely: Rows, labels: Sequence[str], top_k: int, model: str
 ) -> VideoClassification:
     return VideoClassification(
         labels=_best(likely.mean(0), labels, top_k),
@@ -152,9 +151,6 @@ def _classification(
     )
 
 
-def _best(likely: torch.Tensor, labels: Sequence[str], top_k: int) -> tuple[LabelScore, ...]:
-    found = likely.topk(min(top_k, len(labels)))
-    return tuple(
-        LabelScore(labels[index], score)
-        for index, score in zip(found.indices.tolist(), found.values.tolist(), strict=True)
-    )
+def _best(likely: Rows, labels: Sequence[str], top_k: int) -> tuple[LabelScore, ...]:
+    best = (-likely).argsort(kind="stable")[:top_k].tolist()
+    return tuple(LabelScore(labels[index], float(likely[index])) for index in best)

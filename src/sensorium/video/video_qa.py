@@ -77,6 +77,7 @@ class VideoQA(Task[VideoAnswerer]):
         IMAGE_TEXT_TO_TEXT: "sensorium.video.families.frames_model:FramesModel",
         "openai": "sensorium.video.families.endpoint_frames:EndpointFrames",
     }
+    cpu_families = frozenset({"socratic"})
 
     @checked
     def __init__(

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
 from sensorium.arguments import checked
-from sensorium.errors import InputError, SensoriumError
+from sensorium.errors import InputError, MissingDependencyError, SensoriumError
+from sensorium.models import device
 from sensorium.models.catalog import current_profile
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.record import Record
@@ -20,11 +21,10 @@ from sensorium.task import Task
 from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from sensorium.media.image import ImageSource
-    from sensorium.vision_language.dual_encoder import DualEncoder
+    from sensorium.vision_language.dual_encoder import DualEncoder, Rows
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,6 +89,7 @@ class CLIP(Task["DualEncoder"]):
         "siglip": "sensorium.vision_language.families.siglip_families:SigLIP",
         "siglip2": "sensorium.vision_language.families.siglip_families:SigLIP2",
     }
+    cpu_families = frozenset({"conse"})
 
     @property
     def scoring(self) -> str:
@@ -125,14 +126,10 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: An image can't be read.
         """
-        images = as_list(image)
-        with self.lease(progress=progress, cancel=cancel) as backend:
-            import torch  # only now: loading sets its threads before
+        _require_torch("encode_image", "image_rows")
+        import torch
 
-            rows = torch.empty(len(images), backend.embedding_size)
-            for index, row in self.encode_images(images, progress=progress, cancel=cancel):
-                rows[index] = torch.from_numpy(row)
-        return rows
+        return torch.from_numpy(self.image_rows(image, progress=progress, cancel=cancel))
 
     @checked
     def encode_text(
@@ -155,6 +152,38 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: A text is empty, too long, or in a language that the checkpoint doesn't know.
         """
+        _require_torch("encode_text", "text_rows")
+        import torch
+
+        return torch.from_numpy(self.text_rows(text, progress=progress, cancel=cancel))
+
+    @checked
+    def image_rows(
+        self,
+        image: ImageSource | Sequence[ImageSource],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Rows:
+        """Encode images as `encode_image` does, and return a numpy array; the starter needs no torch for it."""
+        import numpy as np
+
+        images = as_list(image)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            rows = np.empty((len(images), backend.embedding_size), np.float32)
+            for index, row in self.encode_images(images, progress=progress, cancel=cancel):
+                rows[index] = row
+        return rows
+
+    @checked
+    def text_rows(
+        self,
+        text: str | Sequence[str],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Rows:
+        """Encode texts as `encode_text` does, and return a numpy array; the starter needs no torch for it."""
         with self.lease(progress=progress, cancel=cancel) as backend:
             return backend.encode_texts(_texts(text), progress=progress, cancel=cancel)
 
@@ -167,7 +196,7 @@ class CLIP(Task["DualEncoder"]):
         on_error: Callable[[int, SensoriumError], None] | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    ) -> Iterator[tuple[int, Rows]]:
         """Encode any number of images in constant memory; reading overlaps with computing.
 
         Args:
@@ -201,7 +230,7 @@ class CLIP(Task["DualEncoder"]):
         on_error: Callable[[int, SensoriumError], None] | None,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    ) -> Iterator[tuple[int, Rows]]:
         from sensorium.media.image import read_image
 
         total = len(sources) if isinstance(sources, Sequence) else None
@@ -247,6 +276,21 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: An image can't be read, or a text can't be used.
         """
+        _require_torch("compute_similarity", "similarity_rows")
+        import torch
+
+        return torch.from_numpy(self.similarity_rows(image, texts, progress=progress, cancel=cancel))
+
+    @checked
+    def similarity_rows(
+        self,
+        image: ImageSource | Sequence[ImageSource],
+        texts: str | Sequence[str],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Rows:
+        """Compare as `compute_similarity` does, and return a numpy array; the starter needs no torch for it."""
         with self.lease(progress=progress, cancel=cancel) as backend:
             return self._compare(backend, as_list(image), _texts(texts), progress, cancel)[1]
 
@@ -313,9 +357,9 @@ class CLIP(Task["DualEncoder"]):
         texts: list[str],
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[Rows, Rows]:
         text_rows = backend.encode_texts(texts, progress=progress, cancel=cancel)
-        cosines = self.encode_image(images, progress=progress, cancel=cancel) @ text_rows.T
+        cosines = self.image_rows(images, progress=progress, cancel=cancel) @ text_rows.T
         return cosines, backend.probabilities(cosines)
 
 
@@ -363,8 +407,23 @@ def _texts(texts: str | Sequence[str]) -> list[str]:
     return found
 
 
-def _encode_batch(backend: DualEncoder, batch: list[tuple[int, Any]]) -> Iterator[tuple[int, np.ndarray]]:
-    rows = backend.encode_prepared([prepared for _, prepared in batch]).numpy()
+def _require_torch(method: str, instead: str) -> None:
+    """Make torch ready, for results that are tensors.
+
+    Raises:
+        MissingDependencyError: It isn't installed.
+    """
+    try:
+        device.prepare_torch()
+    except ImportError:
+        raise MissingDependencyError(
+            f"CLIP.{method} returns a torch tensor, and torch is not installed",
+            f"Install it with: pip install 'sensorium[torch]', or call {instead}, which returns a numpy array",
+        ) from None
+
+
+def _encode_batch(backend: DualEncoder, batch: list[tuple[int, Any]]) -> Iterator[tuple[int, Rows]]:
+    rows = backend.encode_prepared([prepared for _, prepared in batch])
     for (index, _), row in zip(batch, rows, strict=True):
         yield index, row
 

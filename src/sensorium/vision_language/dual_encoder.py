@@ -8,13 +8,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import PIL.Image
-import torch
 
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 
 _CACHED_TEXTS = 20_000
 _TEXTS_AT_ONCE = 256
+
+Rows = npt.NDArray[np.float32]
 
 
 class DualEncoder(ABC):
@@ -36,7 +39,7 @@ class DualEncoder(ABC):
     label_template: str = "a photo of a {label}"
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._texts: OrderedDict[str, Rows] = OrderedDict()
         self._encoding = threading.Lock()
 
     @abstractmethod
@@ -44,23 +47,23 @@ class DualEncoder(ABC):
         """Return what the image encoder needs of an RGB image; called from several threads."""
 
     @abstractmethod
-    def encode_prepared(self, prepared: Sequence[Any]) -> torch.Tensor:
-        """Turn what `prepare` gave into float32 rows ``[n, d]`` of length 1, on the CPU."""
+    def encode_prepared(self, prepared: Sequence[Any]) -> Rows:
+        """Turn what `prepare` gave into float32 rows ``[n, d]`` of length 1."""
 
     @abstractmethod
     def check_text(self, text: str) -> None:
         """Raise `InputError` if the text encoder can't take the text."""
 
     @abstractmethod
-    def encode_checked(self, texts: Sequence[str]) -> torch.Tensor:
-        """Turn texts that `check_text` let pass into float32 rows ``[n, d]`` of length 1, on the CPU."""
+    def encode_checked(self, texts: Sequence[str]) -> Rows:
+        """Turn texts that `check_text` let pass into float32 rows ``[n, d]`` of length 1."""
 
     @abstractmethod
-    def probabilities(self, cosines: torch.Tensor) -> torch.Tensor:
+    def probabilities(self, cosines: Rows) -> Rows:
         """Turn cosines ``[images, texts]`` into how likely each text goes with the image, in the sense of `scoring`."""
 
     @abstractmethod
-    def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
+    def is_sure(self, cosines: Rows, probabilities: Rows) -> bool:
         """Return whether the best text is more than the least bad one.
 
         Args:
@@ -78,7 +81,7 @@ class DualEncoder(ABC):
         *,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> torch.Tensor:
+    ) -> Rows:
         """Return one row per text; rows met before come from memory.
 
         Raises:
@@ -96,14 +99,27 @@ class DualEncoder(ABC):
                 check_cancelled(cancel)
                 chosen = new[start : start + _TEXTS_AT_ONCE]
                 # Rows of their own: a view would keep its whole batch in memory.
-                rows.update((text, row.clone()) for text, row in zip(chosen, self.encode_checked(chosen), strict=True))
+                rows.update((text, row.copy()) for text, row in zip(chosen, self.encode_checked(chosen), strict=True))
                 report(progress, "encoding texts", start + len(chosen), len(new), "texts")
             for text in wanted:
                 self._texts[text] = rows[text]
                 self._texts.move_to_end(text)
             while len(self._texts) > _CACHED_TEXTS:
                 self._texts.popitem(last=False)
-        return torch.stack([rows[text] for text in texts])
+        return np.stack([rows[text] for text in texts])
+
+
+def softmax(values: Rows) -> Rows:
+    """Turn each row of float32 ``[..., n]`` into numbers from 0 to 1 that add up to 1."""
+    powers = np.exp(values - values.max(-1, keepdims=True))
+    shares: Rows = powers / powers.sum(-1, keepdims=True)
+    return shares
+
+
+def unit_length(rows: Rows) -> Rows:
+    """Scale rows ``[n, d]`` to length 1; a row of zeros stays as it is."""
+    scaled: Rows = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    return scaled
 
 
 def quoted(text: str) -> str:

@@ -66,6 +66,7 @@ class ImageQA(Task["ImageAnswerer"]):
         IMAGE_TEXT_TO_TEXT: "sensorium.vision_language.families.image_text_tasks:ImageTextQA",
         "openai": "sensorium.vision_language.families.endpoint_chat:EndpointQA",
     }
+    cpu_families = frozenset({"socratic"})
 
     def _family(self, folder: Path) -> str:
         return image_text_family(super()._family(folder), self.families)

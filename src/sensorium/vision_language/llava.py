@@ -83,6 +83,7 @@ class LLaVA(Task["ImageChatter"]):
         IMAGE_TEXT_TO_TEXT: "sensorium.vision_language.families.image_text_tasks:ImageTextChat",
         "openai": "sensorium.vision_language.families.endpoint_chat:EndpointChat",
     }
+    cpu_families = frozenset({"socratic"})
 
     def _family(self, folder: Path) -> str:
         return image_text_family(super()._family(folder), self.families)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sensorium.errors import InputError
 from sensorium.task import Task
 from sensorium.vision_language.person import Person
 
@@ -28,12 +27,7 @@ class PeopleDetector(Task["BlazePose"]):
 
     task = "people-detection"
     families: ClassVar[dict[str, str]] = {"blazepose-tflite": "sensorium.vision_language.blazepose:BlazePose"}
-    uses_torch = False
-
-    def _resolve_device(self) -> str:
-        if self._device not in ("auto", "cpu"):
-            raise InputError(f"People are not found on {self._device!r}: BlazePose runs on the CPU", "Use device='cpu'")
-        return "cpu"
+    cpu_families = frozenset(families)
 
     def detect(self, image: ImageSource, *, landmarks: bool = True) -> list[Person]:
         """Find people.

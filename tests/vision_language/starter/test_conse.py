@@ -86,7 +86,7 @@ def test_scores_mean_what_they_say(clip: CLIP, cosines: torch.Tensor) -> None:
         for _ in range(40):
             others = torch.randperm(cosines.shape[1], generator=generator)
             chosen = torch.cat([torch.tensor([index]), others[others != index][:3]])
-            probabilities = clip.backend.probabilities(cosines[index, chosen])
+            probabilities = clip.backend.probabilities(cosines[index, chosen].numpy())
             scores.append(probabilities.max().item())
             right.append(float(probabilities.argmax() == 0))
     said, were = sum(scores) / len(scores), sum(right) / len(right)
@@ -97,7 +97,7 @@ def test_scores_mean_what_they_say(clip: CLIP, cosines: torch.Tensor) -> None:
 
 def test_not_sure_is_mostly_wrong(clip: CLIP, cosines: torch.Tensor) -> None:
     right = cosines.argmax(-1) == torch.arange(len(SHOWN))
-    sure = torch.tensor([clip.backend.is_sure(row, clip.backend.probabilities(row)) for row in cosines])
+    sure = torch.tensor([clip.backend.is_sure(row, clip.backend.probabilities(row)) for row in cosines.numpy()])
     print(f"sure of {int(sure.sum())}, {int((right & sure).sum())} of them right; "
           f"not sure of {int((~sure).sum())}, {int((right & ~sure).sum())} of them right")  # fmt: skip
     assert (right & sure).sum() >= 0.7 * sure.sum()

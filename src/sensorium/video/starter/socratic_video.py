@@ -211,7 +211,7 @@ class SocraticVideoQA:
         if not sentences or not content_words(text):
             return []
         texts = [" ".join(words.split()[:_WORDS_COMPARED]) for words in (text, *(item.text for item in sentences))]
-        rows = self._scenes.clip.encode_text(texts)
+        rows = self._scenes.clip.text_rows(texts)
         nearness = (rows[1:] @ rows[0]).tolist()
         least = max(enough, _NEARLY_AS_CLOSE * max(nearness))
         near = [(value, item) for value, item in zip(nearness, sentences, strict=True) if value >= least]

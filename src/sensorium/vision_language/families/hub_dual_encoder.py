@@ -16,7 +16,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model, open_part
-from sensorium.vision_language.dual_encoder import DualEncoder, quoted
+from sensorium.vision_language.dual_encoder import DualEncoder, Rows, quoted, softmax
 
 _QUICK_GELU = 1.702
 _SURE_PROBABILITY = 0.5
@@ -65,7 +65,7 @@ class HubDualEncoder(DualEncoder):
         pixels = self._processor(images=image, do_rescale=False, do_normalize=False, return_tensors="np").pixel_values
         return np.asarray(pixels[0], np.uint8)
 
-    def encode_prepared(self, prepared: Sequence[Any]) -> torch.Tensor:
+    def encode_prepared(self, prepared: Sequence[Any]) -> Rows:
         with torch.inference_mode(), self._explaining_memory(f"A batch of {len(prepared)} images"):
             return unit_rows(self._model.get_image_features(**self._image_inputs(prepared)).pooler_output)
 
@@ -84,14 +84,14 @@ class HubDualEncoder(DualEncoder):
                 "Shorten it, or compare the image with each of its sentences",
             )
 
-    def encode_checked(self, texts: Sequence[str]) -> torch.Tensor:
+    def encode_checked(self, texts: Sequence[str]) -> Rows:
         with torch.inference_mode(), self._explaining_memory(f"A batch of {len(texts)} texts"):
             return unit_rows(self._model.get_text_features(**self._text_inputs(texts)).pooler_output)
 
-    def probabilities(self, cosines: torch.Tensor) -> torch.Tensor:
-        return (self._logit_scale * cosines).softmax(-1)
+    def probabilities(self, cosines: Rows) -> Rows:
+        return softmax(np.float32(self._logit_scale) * cosines)
 
-    def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
+    def is_sure(self, cosines: Rows, probabilities: Rows) -> bool:
         return bool(probabilities.max() >= _SURE_PROBABILITY)
 
     def _open_processor(self, folder: Path, checkpoint: Checkpoint) -> Any:
@@ -133,9 +133,9 @@ class HubDualEncoder(DualEncoder):
         return explain_out_of_memory(f"{what} for {self._name}", "Use device='cpu', or fewer at once")
 
 
-def unit_rows(features: torch.Tensor) -> torch.Tensor:
-    """Return features as float32 rows of length 1, on the CPU."""
-    return torch.nn.functional.normalize(features.float(), dim=-1).cpu()
+def unit_rows(features: torch.Tensor) -> Rows:
+    """Return features as float32 rows of length 1."""
+    return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
 def _unknown_token(tokenizer: Any) -> int | None:

@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import torch
 
+from sensorium.vision_language.dual_encoder import Rows
 from sensorium.vision_language.families.hub_dual_encoder import HubDualEncoder
 
 _SURE_SCORE = 0.1
@@ -30,11 +31,13 @@ class SigLIP(HubDualEncoder):
     scoring = "sigmoid"
     label_template = "This is a photo of {label}."
 
-    def probabilities(self, cosines: torch.Tensor) -> torch.Tensor:
+    def probabilities(self, cosines: Rows) -> Rows:
         bias = float(self._model.logit_bias.detach().float())
-        return (self._logit_scale * cosines + bias).sigmoid()
+        logits = np.float32(self._logit_scale) * cosines + np.float32(bias)
+        likely: Rows = np.exp(-np.logaddexp(np.float32(0), -logits))  # the sigmoid, without overflow
+        return likely
 
-    def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
+    def is_sure(self, cosines: Rows, probabilities: Rows) -> bool:
         return bool(probabilities.max() >= _SURE_SCORE)
 
     def _read_embedding_size(self) -> int:

@@ -15,15 +15,16 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
-import torch
-from safetensors.torch import load
+from safetensors.numpy import load
 
 from sensorium.errors import InputError
 from sensorium.models.catalog import Checkpoint
 from sensorium.vision_language.blazepose import BodyDetector
-from sensorium.vision_language.dual_encoder import DualEncoder, quoted
+from sensorium.vision_language.dual_encoder import DualEncoder, Rows, quoted, softmax, unit_length
 from sensorium.vision_language.starter import efficientnet_lite, sentence_encoder
+from sensorium.vision_language.starter.efficientnet_lite import EfficientNetLite0
 from sensorium.vision_language.starter.english_text import about_people, is_latin, without_template
 from sensorium.vision_language.starter.sentence_encoder import SentenceEncoder
 
@@ -41,7 +42,11 @@ _PEOPLE_ANGLES_OF_TEXT = {0.0: 0.0, 0.5: math.radians(45), 1.0: math.radians(78)
 
 
 class ConSE(DualEncoder):
-    """EfficientNet-Lite0 and all-MiniLM-L6-v2, joined by a table of class embeddings; BlazePose's detector."""
+    """EfficientNet-Lite0 and all-MiniLM-L6-v2, joined by a table of class embeddings; BlazePose's detector.
+
+    Attributes:
+        classifier: Names what an image shows, and tells where that is.
+    """
 
     embedding_size = sentence_encoder.EMBEDDING_SIZE + _PEOPLE_COMPONENTS
     image_side = efficientnet_lite.IMAGE_SIZE
@@ -49,57 +54,26 @@ class ConSE(DualEncoder):
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         super().__init__()
-        self.device = device
-        self._network = efficientnet_lite.load(folder / "image" / "efficientnet-lite0.pth").to(device)
+        self.classifier = EfficientNetLite0(folder, checkpoint)
         self._bodies = BodyDetector(folder / "people" / "pose_detection.tflite")
-        self._sentences = SentenceEncoder(folder / "text", device)
+        self._sentences = SentenceEncoder(folder, checkpoint)
         table = load(_DATA.joinpath("conse_starter.safetensors").read_bytes())
-        self._mean = table["mean"].float()
-        self._classes = table["class_embeddings"].float() - self._mean
+        self._mean = table["mean"].astype(np.float32)
+        self._classes = table["class_embeddings"].astype(np.float32) - self._mean
 
-    def prepare(self, image: PIL.Image.Image) -> tuple[np.ndarray, float]:
+    def prepare(self, image: PIL.Image.Image) -> tuple[npt.NDArray[np.uint8], float]:
         """Return the pixels that the classifier sees, and how surely there is a body in the image, from 0 to 1."""
         score = self._bodies.confidence(image)
         share = (score - _BODY_SCORE_NONE) / (_BODY_SCORE_SURE - _BODY_SCORE_NONE)
-        return self.preprocess(image), min(1.0, max(0.0, share))
+        return efficientnet_lite.preprocess(image), min(1.0, max(0.0, share))
 
-    def encode_prepared(self, prepared: Sequence[tuple[np.ndarray, float]]) -> torch.Tensor:
-        likely, chosen = self.class_probabilities(np.stack([pixels for pixels, _ in prepared])).topk(_CLASSES_USED)
-        meanings = (likely.unsqueeze(-1) * self._classes[chosen]).sum(1)
-        people = torch.tensor([share for _, share in prepared])
-        return _join(meanings, people * _PEOPLE_ANGLE_OF_IMAGE)
-
-    def preprocess(self, image: PIL.Image.Image) -> np.ndarray:
-        """Return the uint8 pixels ``[3, side, side]`` that the classifier sees."""
-        return efficientnet_lite.preprocess(image)
-
-    def class_probabilities(self, pixels: np.ndarray) -> torch.Tensor:
-        """Turn uint8 ``[n, 3, side, side]`` into the probability of each ImageNet class, float32 ``[n, 1000]``."""
-        with torch.inference_mode():
-            batch = efficientnet_lite.scale_pixels(torch.from_numpy(pixels).to(self.device))
-            likely: torch.Tensor = self._network(batch).softmax(-1)
-            return likely.float().cpu()
-
-    def class_activation(self, pixels: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-        """Return where an image speaks for some classes.
-
-        Args:
-            pixels: uint8 ``[3, side, side]``.
-            classes: Indices of ImageNet classes, weighted by how likely each is.
-
-        Returns:
-            float32 ``[7, 7]``; higher speaks for the classes.
-
-        Source: Zhou et al. 2016, Learning Deep Features for Discriminative Localization.
-        """
-        with torch.inference_mode():
-            batch = efficientnet_lite.scale_pixels(torch.from_numpy(pixels[None]).to(self.device))
-            features = self._network.features(batch)[0]
-            head = self._network.classifier
-            chosen = torch.tensor(list(classes), device=features.device)
-            likely = head(features.mean((1, 2))).softmax(-1)[chosen]
-            directions = (likely / likely.sum()).unsqueeze(-1) * (head.weight[chosen] - head.weight.mean(0))
-            return torch.einsum("kc,chw->hw", directions, features).float().cpu().numpy()
+    def encode_prepared(self, prepared: Sequence[tuple[npt.NDArray[np.uint8], float]]) -> Rows:
+        likely = self.classifier.see(np.stack([pixels for pixels, _ in prepared])).probabilities
+        chosen = np.argpartition(likely, -_CLASSES_USED, axis=-1)[:, -_CLASSES_USED:]
+        weights = np.take_along_axis(likely, chosen, axis=-1)
+        meanings = (weights[..., None] * self._classes[chosen]).sum(1)
+        people = np.array([share for _, share in prepared], np.float32)
+        return _join(meanings, people * np.float32(_PEOPLE_ANGLE_OF_IMAGE))
 
     def check_text(self, text: str) -> None:
         subject = without_template(text)
@@ -116,20 +90,20 @@ class ConSE(DualEncoder):
                 "Shorten it, or compare the image with each of its sentences",
             )
 
-    def encode_checked(self, texts: Sequence[str]) -> torch.Tensor:
+    def encode_checked(self, texts: Sequence[str]) -> Rows:
         subjects = [without_template(text) for text in texts]
-        people = torch.tensor([_PEOPLE_ANGLES_OF_TEXT[about_people(subject)] for subject in subjects])
+        people = np.array([_PEOPLE_ANGLES_OF_TEXT[about_people(subject)] for subject in subjects], np.float32)
         return _join(self._sentences.encode(subjects) - self._mean, people)
 
-    def probabilities(self, cosines: torch.Tensor) -> torch.Tensor:
-        return (_LOGIT_SCALE * cosines).softmax(-1)
+    def probabilities(self, cosines: Rows) -> Rows:
+        return softmax(np.float32(_LOGIT_SCALE) * cosines)
 
-    def is_sure(self, cosines: torch.Tensor, probabilities: torch.Tensor) -> bool:
+    def is_sure(self, cosines: Rows, probabilities: Rows) -> bool:
         return bool(cosines.max() >= _SURE_COSINE)
 
 
-def _join(meanings: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+def _join(meanings: Rows, angles: Rows) -> Rows:
     """Turn each meaning ``[n, 384]`` by an angle towards "there are people"; rows of length 1."""
-    turned = torch.nn.functional.normalize(meanings, dim=-1) * angles.cos().unsqueeze(-1)
-    people = (angles.sin() / math.sqrt(_PEOPLE_COMPONENTS)).unsqueeze(-1).expand(-1, _PEOPLE_COMPONENTS)
-    return torch.cat([turned, people], dim=-1)
+    turned = unit_length(meanings) * np.cos(angles)[:, None]
+    people = np.repeat(np.sin(angles)[:, None] / np.float32(math.sqrt(_PEOPLE_COMPONENTS)), _PEOPLE_COMPONENTS, axis=1)
+    return np.concatenate([turned, people], axis=1)

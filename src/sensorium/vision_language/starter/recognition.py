@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from sensorium.vision_language.clip import CLIP
+    from sensorium.vision_language.starter.efficientnet_lite import EfficientNetLite0, Seen
 
 _SURE = 0.5
 # A broad name adds up the doubts about many classes, so it has to gather more.
@@ -71,40 +72,54 @@ class Recogniser:
     def __init__(self, clip: CLIP) -> None:
         self._clip = clip
 
-    def look(self, image: PIL.Image.Image) -> np.ndarray:
-        """Return how likely each class is in the whole picture (first row) and in parts of it.
-
-        Args:
-            image: RGB.
-
-        Returns:
-            float32 ``[views, 1000]``.
-        """
+    def look(self, image: PIL.Image.Image) -> Look:
+        """Look at the whole of an RGB picture and at parts of it."""
+        from sensorium.vision_language.starter import efficientnet_lite
         from sensorium.vision_language.starter.conse import ConSE
 
         views = [image, *(image.crop(box) for box in _crops(*image.size))]
-        backend: Any = self._clip.backend
+        backend = self._clip.backend
         if isinstance(backend, ConSE):
-            return np.asarray(backend.class_probabilities(np.stack([backend.preprocess(view) for view in views])))
+            seen = backend.classifier.see(np.stack([efficientnet_lite.preprocess(view) for view in views]))
+            return Look(seen.probabilities, image, backend.classifier)
         prompts = [f"a photo of {with_article(name)}" for name in class_names()]
-        return self._clip.compute_similarity(views, prompts).numpy()
+        return Look(self._clip.similarity_rows(views, prompts), image)
 
-    def locate(self, image: PIL.Image.Image, thing: Thing) -> np.ndarray | None:
+
+class Look:
+    """What a picture shows.
+
+    Attributes:
+        probabilities: How likely each class is in the whole picture (first row) and in parts of it, float32
+            ``[views, 1000]``.
+    """
+
+    def __init__(
+        self, probabilities: np.ndarray, image: PIL.Image.Image, classifier: EfficientNetLite0 | None = None
+    ) -> None:
+        self.probabilities = probabilities
+        self._image = image
+        self._classifier = classifier
+
+    def locate(self, thing: Thing) -> np.ndarray | None:
         """Return how much each part of the picture speaks for a thing, from 0 to 1, or None if that can't be told.
 
         Returns:
             float32 ``[7, 7]`` over the whole picture.
         """
-        from sensorium.vision_language.starter.conse import ConSE
-
-        backend: Any = self._clip.backend
-        if not isinstance(backend, ConSE):
+        if self._classifier is None:
             return None
-        side = backend.image_side
-        pixels = np.asarray(image.resize((side, side))).transpose(2, 0, 1)
-        activation = backend.class_activation(np.ascontiguousarray(pixels), sorted(thing.classes))
+        activation = self._classifier.class_activation(self._whole, 0, sorted(thing.classes))
         most = float(activation.max())
         return np.clip(activation / most, 0, 1) if most > 0 else None
+
+    @cached_property
+    def _whole(self) -> Seen:
+        """What the classifier makes of the picture without cropping, seen once for all things."""
+        from sensorium.vision_language.starter import efficientnet_lite
+
+        assert self._classifier is not None
+        return self._classifier.see(efficientnet_lite.squeeze(self._image)[None])
 
 
 def confidence_in(thing: Thing, probabilities: np.ndarray) -> float:
@@ -112,7 +127,7 @@ def confidence_in(thing: Thing, probabilities: np.ndarray) -> float:
 
     Args:
         thing: Of the vocabulary.
-        probabilities: What `Recogniser.look` returned.
+        probabilities: `Look.probabilities`.
     """
     masses = probabilities[:, sorted(thing.classes)].sum(1)
     needed = _SURE_IN_A_CROP if is_everyday(thing) else _SURE_OF_RARE_NAME_IN_A_CROP
@@ -134,7 +149,7 @@ def choose_tags(probabilities: np.ndarray) -> tuple[Tag, ...]:
     """Return what a picture shows by the most exact names that are sure, then what it may show.
 
     Args:
-        probabilities: What `Recogniser.look` returned.
+        probabilities: `Look.probabilities`.
     """
     whole, *parts = np.minimum(probabilities @ _membership(), 1.0)
     chosen = _most_exact(np.flatnonzero(whole >= _thresholds()))
@@ -187,7 +202,7 @@ def is_sure(thing: Thing, probabilities: np.ndarray) -> bool:
 
     Args:
         thing: Of the vocabulary.
-        probabilities: What `Recogniser.look` returned.
+        probabilities: `Look.probabilities`.
     """
     return confidence_in(thing, probabilities) >= _needed(thing)
 
@@ -197,7 +212,7 @@ def is_absent(thing: Thing, probabilities: np.ndarray) -> bool:
 
     Args:
         thing: Of the vocabulary.
-        probabilities: What `Recogniser.look` returned.
+        probabilities: `Look.probabilities`.
     """
     return not thing.partial and slightest_sign_of(thing, probabilities) < _NO_SIGN + _extra(thing) / 2
 

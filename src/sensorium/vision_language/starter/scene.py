@@ -230,7 +230,8 @@ class SceneReader:
         from sensorium.media.image import read_image
 
         picture = read_image(image)
-        probabilities = self._recogniser.look(picture)
+        look = self._recogniser.look(picture)
+        probabilities = look.probabilities
         check_cancelled(cancel)
         tags = choose_tags(probabilities)
         people = self._find_people(picture, shows_animal=is_sure(_animal(), probabilities))
@@ -239,7 +240,7 @@ class SceneReader:
         colours = list(by_region(named))
         places = []
         for tag in tags:
-            where = self._recogniser.locate(picture, thing_of(tag)) if tag.sure else None
+            where = look.locate(thing_of(tag)) if tag.sure else None
             if where is not None:
                 mask = _spread(where, named.shape)
                 colours += _colours_of_thing(named, mask, tag.name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from sensorium.models.thread_safe import loading_weights
+from sensorium.models.catalog import Checkpoint
+from sensorium.vision_language.starter.onnx_graph import OnnxGraph
 
 EMBEDDING_SIZE = 384
 MAXIMUM_TOKENS = 254  # it was trained on 256, with the first and the last token
@@ -20,27 +21,20 @@ class SentenceEncoder:
     """The sentence encoder of Reimers and Gurevych 2019 (MiniLM of Wang et al. 2020), mean pooling.
 
     Args:
-        folder: Holds ``config.json``, ``model.safetensors`` and ``tokenizer.json``.
-        device: Where it runs.
+        folder: The folder of the starter's image-text encoder.
+        checkpoint: Its catalog entry.
     """
 
-    def __init__(self, folder: Path, device: str) -> None:
-        from transformers import BertConfig, BertModel
-
-        with loading_weights:
-            model = BertModel(BertConfig.from_json_file(folder / "config.json"))
-        model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-        self._model: torch.nn.Module = model
-        self._model.train(False).to(device)
-        self._device = device
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
+        self._network = OnnxGraph("all_minilm_l6_v2.onnx", folder, checkpoint)
+        self.tokenizer = Tokenizer.from_file(str(folder / "text" / "tokenizer.json"))
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
 
-    def encode(self, texts: Sequence[str]) -> torch.Tensor:
-        """Return ``[n, 384]`` float32 rows of length 1, on the CPU."""
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return ``[n, 384]`` float32 rows of length 1."""
         encodings = self.tokenizer.encode_batch(list(texts))
-        rows = torch.empty(len(texts), EMBEDDING_SIZE)
+        rows = np.empty((len(texts), EMBEDDING_SIZE), np.float32)
         # Texts of like length share a batch, so that little is spent on padding.
         order = sorted(range(len(texts)), key=lambda index: len(encodings[index].ids))
         for start in range(0, len(order), _BATCH_SIZE):
@@ -48,16 +42,12 @@ class SentenceEncoder:
             rows[chosen] = self._encode_batch([encodings[index].ids for index in chosen])
         return rows
 
-    def _encode_batch(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
+    def _encode_batch(self, batch: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         longest = max(len(ids) for ids in batch)
-        ids = torch.zeros(len(batch), longest, dtype=torch.long)
-        mask = torch.zeros(len(batch), longest, dtype=torch.long)
+        ids = np.zeros((len(batch), longest), np.int64)
+        mask = np.zeros((len(batch), longest), np.int64)
         for row, tokens in enumerate(batch):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
+            ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = 1
-        with torch.inference_mode():
-            mask = mask.to(self._device)
-            states = self._model(input_ids=ids.to(self._device), attention_mask=mask).last_hidden_state
-            weights = mask.unsqueeze(-1).to(states.dtype)
-            pooled = (states * weights).sum(1) / weights.sum(1)
-            return torch.nn.functional.normalize(pooled, dim=-1).float().cpu()
+        (rows,) = self._network.run(["rows"], ids=ids, mask=mask)
+        return rows
