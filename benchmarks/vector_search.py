@@ -1,4 +1,4 @@
-"""How quick and how right is search in a million vectors, beside exact search with numpy?
+"""How quick and how right is search in thousands and in a million vectors, beside exact search with numpy?
 
 The vectors are synthetic: a mixture of clusters with uneven sizes in a space whose directions matter unequally, as
 in real embeddings. Queries are fresh draws from the same mixture ("like pictures") and draws that are moved away
@@ -14,19 +14,21 @@ import argparse
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import lancedb
+import lance
 import numpy as np
 
 from benchmarks.__main__ import table as as_table
 from benchmarks.measure import cache_folder, quantile, row, seconds
-from sensorium.models.device import prepare_torch
+from sensorium.retrieval import snapshot
 from sensorium.retrieval.rows import Encoder, FileRows, FileState
-from sensorium.retrieval.table import INDEX_FROM, MediaTable, create_table, open_table
+from sensorium.retrieval.table import MediaTable, create_table, open_table
 
 DIMENSION = 384
+SMALL = 20_000
 CHUNK = 20_000
 QUERIES = 200
 LIMIT = 10
@@ -116,37 +118,59 @@ def times(values: list[float]) -> str:
     return f"{quantile(values, 0.5) * 1e3:.1f} ms (p95 {quantile(values, 0.95) * 1e3:.1f} ms)"
 
 
-def rebuild_index(table: MediaTable, location: Path) -> float:
+def build_index(table: MediaTable, location: Path) -> float:
     """Drop the vector index, if there is one, and return the seconds that it takes to build."""
-    stored = lancedb.connect(location).open_table("media")
-    for index in stored.list_indices():
-        if index.columns == ["vector"]:
+    stored = lance.dataset(str(location / "media.lance"))
+    for index in stored.describe_indices():
+        if index.field_names == ["vector"]:
             stored.drop_index(index.name)
     return seconds(table.maintain)
 
 
-def run(count: int = 1_000_000) -> list[dict[str, Any]]:
-    """Measure."""
-    prepare_torch()
-    mixture = Mixture()
-    rows = []
-    small = INDEX_FROM - 1
-    table, vectors = build(cache_folder(f"vector-search-{small}"), small)
-    ours, peers, recall = compare(table, vectors, mixture.draw(QUERIES // 4, 10**9))
-    rows.append(
-        row(
-            f"exact search in {small:,} vectors, the most that have no index",
-            times(ours),
-            f"numpy, all in memory: {times(peers)}",
-            quantile(peers, 0.5) / quantile(ours, 0.5),
-            f"recall@10 {recall:.3f}; ours reads from disk",
-        )
+@contextmanager
+def at_most_in_memory(vectors: int) -> Iterator[None]:
+    """Change how many vectors are searched in memory."""
+    stated = snapshot.SNAPSHOT_BYTES
+    snapshot.SNAPSHOT_BYTES = 4 * DIMENSION * vectors
+    try:
+        yield
+    finally:
+        snapshot.SNAPSHOT_BYTES = stated
+
+
+def search_row(question: str, table: MediaTable, vectors: np.ndarray, queries: np.ndarray) -> dict[str, Any]:
+    """Search, and return what it took beside numpy."""
+    ours, peers, recall = compare(table, vectors, queries)
+    ratio = quantile(peers, 0.5) / quantile(ours, 0.5)
+    return row(question, times(ours), f"numpy, all in memory: {times(peers)}", ratio, f"recall@10 {recall:.3f}")
+
+
+def in_memory(queries: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Measure search in indexes that fit into memory, beside what Lance does with the same ones."""
+    table, vectors = build(cache_folder(f"vector-search-{SMALL}"), SMALL)
+    nearest(table, queries[0])
+    yield search_row(f"search in {SMALL:,} vectors, in memory", table, vectors, queries)
+    with at_most_in_memory(0):
+        yield search_row(f"search in {SMALL:,} vectors, read from the disk by Lance", table, vectors, queries)
+
+    largest = snapshot.most_rows(DIMENSION)
+    table, vectors = build(cache_folder(f"vector-search-{largest}"), largest)
+    reading = seconds(lambda: nearest(table, queries[0]))
+    yield row(
+        f"first search in {largest:,} vectors", f"{reading * 1e3:.0f} ms", note="reads all of them; warm disk cache"
     )
+    yield search_row(f"search in {largest:,} vectors, the most that are kept in memory", table, vectors, queries)
+    with at_most_in_memory(0):
+        build_index(table, cache_folder(f"vector-search-{largest}") / "index")
+        yield search_row(f"search in {largest:,} vectors with Lance's vector index", table, vectors, queries)
+
+
+def with_vector_index(count: int, mixture: Mixture, queries: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Measure search in an index that is too large for memory."""
     table, vectors = build(cache_folder(f"vector-search-{count}"), count)
     location = cache_folder(f"vector-search-{count}") / "index"
-    built = rebuild_index(table, location)
-    rows.append(row(f"building the vector index of {count:,} vectors", f"{built:.0f} s", note="IVF_SQ, once"))
-    queries = mixture.draw(QUERIES, 10**9)
+    built = build_index(table, location)
+    yield row(f"building the vector index of {count:,} vectors", f"{built:.0f} s", note="IVF_SQ, once")
 
     def first_query() -> None:
         opened = open_table(str(location))
@@ -154,22 +178,19 @@ def run(count: int = 1_000_000) -> list[dict[str, Any]]:
         nearest(opened, queries[0])
 
     first = seconds(first_query)
-    rows.append(row(f"opening {count:,} vectors and the first query", f"{first * 1e3:.0f} ms", note="warm disk cache"))
+    yield row(f"opening {count:,} vectors and the first query", f"{first * 1e3:.0f} ms", note="warm disk cache")
     for name, asked in (("pictures", queries), ("texts", mixture.draw(QUERIES, 10**9 + 1, like_texts=True))):
-        ours, peers, recall = compare(table, vectors, asked)
-        rows.append(
-            row(
-                f"search in {count:,} vectors, queries like {name}",
-                times(ours),
-                f"numpy, exact, all in memory: {times(peers)}",
-                quantile(peers, 0.5) / quantile(ours, 0.5),
-                f"recall@10 against exact search: {recall:.3f}",
-            )
-        )
-    return rows
+        yield search_row(f"search in {count:,} vectors, queries like {name}", table, vectors, asked)
+
+
+def run(count: int = 1_000_000) -> list[dict[str, Any]]:
+    """Measure."""
+    mixture = Mixture()
+    queries = mixture.draw(QUERIES, 10**9)
+    return [*in_memory(queries), *(with_vector_index(count, mixture, queries) if count else ())]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.vector_search")
-    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--count", type=int, default=1_000_000, help="vectors of the large index; 0 for none")
     print(as_table(run(parser.parse_args().count)))

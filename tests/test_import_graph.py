@@ -20,7 +20,7 @@ HEAVY = {
     *("numpy", "scipy", "PIL", "av", "soundfile", "cv2"),
     *("faster_whisper", "ctranslate2", "onnxruntime", "hibari", "ai_edge_litert"),
     *("diffusers", "peft", "accelerate", "openai"),
-    *("lancedb", "pyarrow", "requests", "httpx"),
+    *("lance", "pyarrow", "requests", "httpx"),
 }
 
 

@@ -35,7 +35,7 @@ COMMANDS = {
     "translate",
     "watch",
 }
-HEAVY = {"torch", "numpy", "PIL", "av", "transformers", "faster_whisper", "lancedb", "scipy", "onnxruntime", "hibari"}
+HEAVY = {"torch", "numpy", "PIL", "av", "transformers", "faster_whisper", "lance", "scipy", "onnxruntime", "hibari"}
 
 
 def test_version(run: Run) -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, documents
+from tests.test_import_graph import imported_by
+
+NOT_NEEDED = {"lancedb", "lance_namespace", "lance_namespace_urllib3_client", "pandas", "polars", "diffusers", "ray"}
+"""Lance and LanceDB bring clients of catalog servers, and take in data frames if they are installed."""
 
 pytestmark = pytest.mark.usefixtures("loaded_clip")
 
@@ -64,3 +68,12 @@ def test_nothing_to_look_for_and_nowhere_to_look(run: Run, desk: Path) -> None:
     missing = run("index", "nowhere", "--to", "pictures")
     assert missing.exit_code == 2
     assert "nowhere" in missing.stderr
+
+
+def test_only_what_they_need_is_imported(run: Run, desk: Path) -> None:
+    program = "import sys; sys.argv = {!r}\nfrom sensorium.cli import main; main()"
+    indexing = imported_by(program.format(["sensorium", "index", "photos", "--to", "pictures", "--quiet"]))
+    searching = imported_by(program.format(["sensorium", "search", "a cup of coffee", "--index", "pictures"]))
+    for imported in (indexing, searching):
+        assert "lance" in imported
+        assert imported & NOT_NEEDED == set()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sensorium.errors import CancelledError, InputError, MissingDependencyError
+from sensorium.errors import CancelledError, InputError
 from sensorium.media.video_writer import write_video
 from sensorium.progress import Progress
 from sensorium.retrieval import ingest
@@ -408,13 +408,3 @@ def test_a_damaged_index_is_one_sentence(album: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't be read") as raised:
         SearchIndex(tmp_path / "index").search("a cat")
     assert "\n" not in str(raised.value)
-
-
-def test_without_lancedb_the_error_names_the_extra(
-    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "lancedb", None)
-    index = SearchIndex(tmp_path / "index")
-    for use in (lambda: index.add(album), lambda: index.search("a cat")):
-        with pytest.raises(MissingDependencyError, match=r"pip install 'sensorium\[search\]'"):
-            use()

@@ -1,4 +1,4 @@
-"""The LanceDB table: vector index, maintenance and versions, on vectors of the tests' own making."""
+"""The Lance table: vector index, maintenance and versions, on vectors of the tests' own making."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sensorium.errors import InputError
+from sensorium.retrieval import snapshot
 from sensorium.retrieval import table as tables
 from sensorium.retrieval.rows import Encoder, FileRows, FileState
 from sensorium.retrieval.table import MediaTable, create_table, open_table
@@ -40,7 +41,7 @@ def table(tmp_path: Path) -> MediaTable:
 
 
 def vector_indexes(table: MediaTable) -> list[str]:
-    return [index.name for index in table._table.list_indices() if index.columns == ["vector"]]
+    return [index.name for index in table._newest().describe_indices() if index.field_names == ["vector"]]
 
 
 def recall(table: MediaTable, vectors: np.ndarray, queries: np.ndarray) -> float:
@@ -52,7 +53,8 @@ def recall(table: MediaTable, vectors: np.ndarray, queries: np.ndarray) -> float
 
 
 def test_the_vector_index_comes_by_itself_and_keeps_up(table: MediaTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "INDEX_FROM", 5000)
+    monkeypatch.setattr(snapshot, "SNAPSHOT_BYTES", 5000 * 4 * DIMENSION)
+    monkeypatch.setattr(tables, "_MAX_UNINDEXED", 5000)
     monkeypatch.setattr(tables, "_ROWS_PER_PARTITION", 100)
     vectors, queries = clustered(24_000, 1), clustered(50, 2)
     fill(table, vectors[:4000])
@@ -70,7 +72,7 @@ def test_the_vector_index_comes_by_itself_and_keeps_up(table: MediaTable, monkey
     fill(table, vectors[8000:12000], 8000)
     table.maintain()
     assert vector_indexes(table) == ["vector_6000"]
-    assert table._table.index_stats("vector_6000").num_unindexed_rows == 0
+    assert table._newest().stats.index_stats("vector_6000")["num_unindexed_rows"] == 0
     assert recall(table, vectors[:12000], queries) > 0.97
 
     fill(table, vectors[12000:], 12000)
@@ -80,7 +82,8 @@ def test_the_vector_index_comes_by_itself_and_keeps_up(table: MediaTable, monkey
 
 
 def test_a_narrow_folder_is_searched_exactly_enough(table: MediaTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "INDEX_FROM", 5000)
+    monkeypatch.setattr(snapshot, "SNAPSHOT_BYTES", 5000 * 4 * DIMENSION)
+    monkeypatch.setattr(tables, "_MAX_UNINDEXED", 5000)
     monkeypatch.setattr(tables, "_ROWS_PER_PARTITION", 20)
     vectors, queries = clustered(7000, 1), clustered(20, 2)
     fill(table, vectors)
@@ -98,9 +101,9 @@ def test_many_small_writes_are_compacted(table: MediaTable, monkeypatch: pytest.
     monkeypatch.setattr(tables, "_MAX_FRAGMENTS", 5)
     for number, row in enumerate(clustered(8, 1)):
         fill(table, row[None], number)
-    assert table._table.stats()["fragment_stats"]["num_fragments"] == 8
+    assert len(table._newest().get_fragments()) == 8
     table.maintain()
-    assert table._table.stats()["fragment_stats"]["num_fragments"] == 1
+    assert len(table._newest().get_fragments()) == 1
     assert table.count() == 8
 
 

@@ -53,9 +53,9 @@ _PACKAGES = {
     "hibari": ("hibari-tts", "text to speech"),
     "av": ("av", "sound and film files"),
     "PIL.Image": ("pillow", "picture files"),
+    "lance": ("pylance", "the search index"),
 }
 _EXTRAS = {
-    "lancedb": ("lancedb", "search", "the search index"),
     "openai": ("openai", "remote", "models behind OpenAI-compatible servers"),
 }
 _CODECS = {

@@ -18,17 +18,11 @@ from sensorium.media.source import display_name
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.retrieval.ingest import Ingest, IngestCounts
+from sensorium.retrieval.location import check_location, is_remote
 from sensorium.retrieval.results import IndexedFile, IndexReport, Match, Matches, SkippedFile
 from sensorium.retrieval.rows import Encoder
 from sensorium.retrieval.scan import absolute, find_changes
-from sensorium.retrieval.table import (
-    MediaTable,
-    check_location,
-    create_table,
-    is_remote,
-    open_table,
-    require_lancedb,
-)
+from sensorium.retrieval.table import MediaTable, create_table, open_table
 from sensorium.task import TaskOptions
 from sensorium.vision_language.clip import CLIP
 
@@ -117,7 +111,6 @@ class SearchIndex:
         Raises:
             InputError: A path doesn't exist; a folder has lost all its indexed files at once (its drive may not be
                 mounted); the index was made with another checkpoint; another process is writing.
-            MissingDependencyError: LanceDB isn't installed.
             CancelledError: ``cancel`` was set.
         """
         wanted = _absolute(paths)
@@ -172,7 +165,6 @@ class SearchIndex:
 
         Raises:
             InputError: There is no index, it is empty, or the query can't be used.
-            MissingDependencyError: LanceDB isn't installed.
         """
         if text is None and image is None:
             raise InputError("There is nothing to search for", "Give a text, a picture, or both")
@@ -211,7 +203,6 @@ class SearchIndex:
 
         Raises:
             InputError: There is no index, or a path isn't in it; another process is writing.
-            MissingDependencyError: LanceDB isn't installed.
         """
         wanted = _absolute(paths)
         self._existing()
@@ -232,7 +223,6 @@ class SearchIndex:
 
         Raises:
             InputError: There is no index.
-            MissingDependencyError: LanceDB isn't installed.
         """
         moments: dict[str, tuple[str, int, int]] = {}
         for path, kind, size in self._existing().moments():
@@ -260,7 +250,6 @@ class SearchIndex:
     def _existing(self) -> MediaTable:
         table = self._open()
         if table is None:
-            require_lancedb()
             raise InputError(f"There is no index at {self._name}", "Make one with add, or 'sensorium index'")
         return table
 
@@ -303,7 +292,6 @@ class SearchIndex:
         if is_remote(self._location):
             yield
             return
-        require_lancedb()
         from filelock import FileLock, Timeout
 
         folder = Path(self._location)

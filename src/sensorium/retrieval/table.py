@@ -1,4 +1,4 @@
-"""The LanceDB table behind a search index: one row per picture, per moment of a film, and per unreadable file.
+"""The Lance table behind a search index: one row per picture, per moment of a film, and per unreadable file.
 
 All that is known of a file lies in one table, so that a write is one atomic commit: readers see files as they were
 or as they are, and a crash leaves nothing half-written.
@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import re
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium import settings
-from sensorium.errors import InputError, MissingDependencyError
+from sensorium.errors import InputError
 from sensorium.media.source import display_name
+from sensorium.retrieval import conditions
 from sensorium.retrieval.rows import Encoder, FileRows, FileState, Hit
+from sensorium.retrieval.snapshot import Snapshot, most_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,78 +28,57 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sensorium.retrieval")
 
-_NAME = "media"
+_FOLDER = "media.lance"
 _LAYOUT = "1"
-_OBJECT_STORES = ("s3://", "s3+ddb://", "gs://", "az://", "abfss://")
 
-# Below this many vectors exact search is quick enough; benchmarks/vector_search.py prints how quick.
-INDEX_FROM = 20_000
 # IVF_SQ, because its ranking is nearly right before the full vectors are looked at (IVF_RQ has to fetch hundreds of
 # them, dear in an object store), and because it trains no codebook (IVF_PQ does, for minutes).
+_VECTOR_INDEX = "IVF_SQ"
 _ROWS_PER_PARTITION = 4096
 _PROBES = 40
 _REFINE = 4
 _RETRAIN_GROWTH = 4
+_MAX_UNINDEXED = 20_000
 _MAX_FRAGMENTS = 100
 # Readers hold a version only while they answer one query; an hour is far more than they need.
 _KEEP_VERSIONS = timedelta(hours=1)
 
-
-def is_remote(location: str) -> bool:
-    """Return whether an index lies in an object store."""
-    return location.startswith(_OBJECT_STORES)
-
-
-def check_location(location: str | os.PathLike[str]) -> str:
-    """Return where an index lies: an absolute folder or an object store address.
-
-    Raises:
-        InputError: It is empty, a file, or an address of another kind.
-    """
-    text = os.fspath(location)
-    if is_remote(text):
-        return text.rstrip("/")
-    if re.match(r"[\w+]+://", text):
-        raise InputError(
-            f"An index can't lie at {display_name(text)}",
-            f"Name a folder, or an address with {', '.join(_OBJECT_STORES)}",
-        )
-    if not text:
-        raise InputError("The index has no name", "Name the folder that shall hold it")
-    path = Path(text).expanduser().absolute()
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{display_name(text)} is a file, not an index", "Name the folder that shall hold the index")
-    return str(path)
+_FINDABLE = "reason = '' AND vector IS NOT NULL"
 
 
 class MediaTable:
-    """The table of an index, open. Use `open_table` and `create_table`.
+    """The table of an index. Use `open_table` and `create_table`.
+
+    Each call sees the newest version, whoever wrote it. Threads may share the object.
 
     Attributes:
         encoder: What made its vectors.
     """
 
-    def __init__(self, table: Any, location: str) -> None:
-        self._table = table
+    def __init__(self, location: str) -> None:
         self._location = location
-        metadata = table.schema.metadata or {}
-        if metadata.get(b"layout") != _LAYOUT.encode():
+        self._session = _lance().Session()
+        self._guard = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        with _plain_errors("read", location):
+            self._metadata = self._open().schema.metadata or {}
+        if self._metadata.get(b"layout") != _LAYOUT.encode():
             raise InputError(
                 f"The index {display_name(location)} was made by another version of Sensorium",
                 "Build it again in an empty folder",
             )
-        values = json.loads(metadata[b"encoder"])
+        values = json.loads(self._metadata[b"encoder"])
         self.encoder = Encoder(**{**values, "probe": tuple(values["probe"])})
 
     def count(self) -> int:
         """Return how many files can be found."""
         with _plain_errors("read", self._location):
-            return int(self._table.count_rows("number = 0 AND reason = ''"))
+            return int(self._newest().count_rows("number = 0 AND reason = ''"))
 
     def states(self, roots: Sequence[str]) -> dict[str, FileState]:
         """Return the files at or under ``roots``, by path."""
         found: dict[str, FileState] = {}
-        where = _all("number = 0", _any([_at_or_under(root) for root in roots]))
+        where = conditions.every("number = 0", conditions.some([conditions.at_or_under(root) for root in roots]))
         columns = ["path", "size", "modified_ns", "content", "every", "reason"]
         for batch in self._scan(where, columns):
             for path, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -124,7 +103,7 @@ class MediaTable:
 
         columns = ["path", "number", "time", "size", "modified_ns", "content", "every", "reason", "vector"]
         rows: dict[tuple[str, float | None], dict[str, list[tuple[Any, ...]]]] = {}
-        for batch in self._scan(f"reason = '' AND content IN ({_list(contents)})", columns):
+        for batch in self._scan(f"reason = '' AND content IN ({conditions.listed(contents)})", columns):
             vectors = list(_to_array(batch.column("vector"), self.encoder.dimension))
             values = [column.to_pylist() for column in batch.columns[:-1]]
             for path, number, time, *state, vector in zip(*values, vectors, strict=True):
@@ -145,74 +124,131 @@ class MediaTable:
         if not files:
             return
         with _plain_errors("written", self._location):
+            table = self._newest()
             # A film may have fewer moments than before. Its last ones go first: after a crash between the two steps,
             # the film still counts as changed and is read again.
             shrunk = [file for file in files if file.replaced is not None and file.replaced.every is not None]
             if shrunk:
-                ends = [f"path = {_quote(file.path)} AND number >= {max(1, len(file.times))}" for file in shrunk]
-                self._table.delete(_any(ends))
-            merge = self._table.merge_insert(["path", "number"]).when_matched_update_all()
-            merge.when_not_matched_insert_all().execute(self._to_arrow(files), on_bad_vectors="null")
+                ends = [
+                    conditions.every(f"path = {conditions.quoted(file.path)}", f"number >= {max(1, len(file.times))}")
+                    for file in shrunk
+                ]
+                table.delete(conditions.some(ends))
+            merge = table.merge_insert(["path", "number"]).when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(self._to_arrow(files, table.schema))
 
     def remove(self, paths: Sequence[str]) -> None:
         """Drop files."""
         with _plain_errors("written", self._location):
             for start in range(0, len(paths), 1000):
-                self._table.delete(f"path IN ({_list(paths[start : start + 1000])})")
+                self._newest().delete(f"path IN ({conditions.listed(paths[start : start + 1000])})")
 
     def nearest(
         self, vector: np.ndarray, limit: int, *, kind: str | None = None, under: str | None = None
     ) -> list[Hit]:
-        """Return the rows nearest to a vector of length 1, best first."""
+        """Return the rows nearest to a vector of length 1, best first.
+
+        Args:
+            vector: float32 ``[d]``.
+            limit: How many at most.
+            kind: ``"image"`` or ``"moment"`` for pictures or moments of films only.
+            under: Only what lies below this folder.
+        """
         with _plain_errors("read", self._location):
-            query = self._table.search(vector, vector_column_name="vector").distance_type("cosine").limit(limit)
-            where = _all(f"kind = {_quote(kind)}" if kind else None, _under(under))
-            if where:
-                query = query.where(where, prefilter=True)
-            # The nearest partitions may not hold enough rows that pass a filter. More are looked at then, which has its
-            # price (more than twice the time) even where it turns out not to be needed.
-            query = query.nprobes(_PROBES)
-            if where or limit > _ROWS_PER_PARTITION:
-                query = query.maximum_nprobes(0)
-            found = query.refine_factor(_REFINE).select(["path", "time", "_distance"]).to_arrow()
-        return [
-            Hit(path, time, 1.0 - distance)
-            for path, time, distance in zip(*(found.column(i).to_pylist() for i in range(3)), strict=True)
-        ]
+            snapshot = self._in_memory()
+            if snapshot is None:
+                return self._ask_lance(vector, limit, kind, under)
+        return snapshot.nearest(vector, limit, kind=kind, under=under)
 
     def maintain(self) -> None:
         """Compact, and build or extend the indexes, where that pays."""
-        from lancedb.index import BTree, IvfSq
-
         with _plain_errors("written", self._location):
-            rows = int(self._table.count_rows("reason = ''"))
-            indexes = self._table.list_indices()
+            table = self._newest()
+            indexes = [index for index in table.describe_indices() if index.field_names == ["vector"]]
+            indexed = min((index.num_rows_indexed for index in indexes), default=None)
+            unindexed = 0 if indexed is None else table.count_rows() - indexed
+            if table.stats.dataset_stats()["num_fragments"] > _MAX_FRAGMENTS or unindexed > _MAX_UNINDEXED:
+                table.optimize.compact_files()
+                table.optimize.optimize_indices()
+                table.cleanup_old_versions(_KEEP_VERSIONS)
             # A vector index is called after the number of rows that it was trained on.
-            old = [index.name for index in indexes if index.columns == ["vector"]]
+            old = [index.name for index in indexes]
             trained = max((int(name.rpartition("_")[2]) for name in old), default=0)
-            unindexed = [self._table.index_stats(name).num_unindexed_rows for name in old]
-            fragments = self._table.stats()["fragment_stats"]["num_fragments"]
-            if fragments > _MAX_FRAGMENTS or max(unindexed, default=0) > INDEX_FROM:
-                self._table.optimize(cleanup_older_than=_KEEP_VERSIONS)
-            if rows >= max(INDEX_FROM, _RETRAIN_GROWTH * trained):
-                if not trained:
-                    self._table.create_index("path", config=BTree())
-                config = IvfSq(distance_type="cosine", num_partitions=rows // _ROWS_PER_PARTITION)
-                self._table.create_index("vector", config=config, name=f"vector_{rows}")
-                for name in old:
-                    self._table.drop_index(name)
+            rows = table.count_rows("reason = ''")
+            if rows > most_rows(self.encoder.dimension) and rows >= _RETRAIN_GROWTH * trained:
+                self._index(table, rows, old)
 
-    def _scan(self, where: str | None, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def _index(self, table: Any, rows: int, old: Sequence[str]) -> None:
+        """Build the vector index, in place of older ones."""
+        if not old:
+            table.create_scalar_index("path", "BTREE")
+        partitions = max(1, rows // _ROWS_PER_PARTITION)
+        table.create_index("vector", _VECTOR_INDEX, name=f"vector_{rows}", metric="cosine", num_partitions=partitions)
+        for name in old:
+            table.drop_index(name)
+
+    def _open(self) -> Any:
+        return _lance().dataset(_address(self._location), session=self._session)
+
+    def _newest(self) -> Any:
+        """Return the table as it is now; the session keeps what opening it again has to read."""
+        table = self._open()
+        if table.schema.metadata != self._metadata:
+            raise InputError(
+                f"The index {display_name(self._location)} was replaced by another one while it was open",
+                "Open it again",
+            )
+        return table
+
+    def _in_memory(self) -> Snapshot | None:
+        """Return the newest version of the table in memory; None if it is too large."""
+        with self._guard:
+            table = self._newest()
+            if table.count_rows() > most_rows(self.encoder.dimension):
+                self._snapshot = None
+                return None
+            written = table.get_version()
+            version = (written["version"], written["timestamp"])
+            if self._snapshot is None or self._snapshot.version != version:
+                self._snapshot = None
+                self._snapshot = self._load(table, version)
+            return self._snapshot
+
+    def _load(self, table: Any, version: tuple[object, ...]) -> Snapshot:
+        import numpy as np
+
+        rows = table.scanner(columns=["path", "time", "vector"], filter=_FINDABLE).to_table()
+        vectors = np.empty((rows.num_rows, self.encoder.dimension), np.float32)
+        start = 0
+        for chunk in rows.column("vector").chunks:
+            vectors[start : start + len(chunk)] = _to_array(chunk, self.encoder.dimension)
+            start += len(chunk)
+        times = np.array(rows.column("time").to_pylist(), np.float64)  # None becomes NaN
+        return Snapshot.sort(version, rows.column("path").to_pylist(), times, vectors)
+
+    def _ask_lance(self, vector: np.ndarray, limit: int, kind: str | None, under: str | None) -> list[Hit]:
+        where = conditions.every(f"kind = {conditions.quoted(kind)}" if kind else None, conditions.under(under))
+        query = {"column": "vector", "q": vector, "k": limit, "metric": "cosine", "refine_factor": _REFINE}
+        # The nearest partitions may not hold enough rows that pass a filter. More are looked at then, which has its
+        # price (more than twice the time) even where it turns out not to be needed.
+        query["minimum_nprobes" if where or limit > _ROWS_PER_PARTITION else "nprobes"] = _PROBES
+        columns = ["path", "time", "_distance"]
+        found = self._newest().to_table(columns=columns, filter=where or None, prefilter=True, nearest=query)
+        return [
+            Hit(path, time, 1.0 - distance)
+            for path, time, distance in zip(*(found.column(name).to_pylist() for name in columns), strict=True)
+        ]
+
+    def _scan(self, where: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
         with _plain_errors("read", self._location):
-            query = self._table.search().select(columns)
-            yield from (query.where(where) if where else query).to_batches()
+            yield from self._newest().scanner(columns=columns, filter=where).to_batches()
 
-    def _to_arrow(self, files: Sequence[FileRows]) -> pa.Table:
+    def _to_arrow(self, files: Sequence[FileRows], schema: pa.Schema) -> pa.Table:
         import numpy as np
         import pyarrow as pa
 
         dimension = self.encoder.dimension
-        columns: dict[str, list[Any]] = {name: [] for name in self._table.schema.names if name != "vector"}
+        columns: dict[str, list[Any]] = {name: [] for name in schema.names if name != "vector"}
         vectors: list[np.ndarray] = []
         for file in files:
             state = file.state
@@ -223,10 +259,11 @@ class MediaTable:
                 for column, value in zip(columns.values(), values, strict=True):
                     column.append(value)
             vectors.append(file.vectors if file.times else unreadable)
-        flat = pa.array(np.concatenate(vectors).astype(np.float32, copy=False).ravel())
-        mask = pa.array([bool(reason) for reason in columns["reason"]])
-        rows = pa.FixedSizeListArray.from_arrays(flat, dimension, mask=mask)
-        return pa.table([*columns.values(), rows], schema=self._table.schema)
+        matrix = np.concatenate(vectors).astype(np.float32, copy=False)
+        # A vector that isn't finite is near to nothing and is left out, as that of a file that can't be read.
+        missing = np.array([bool(reason) for reason in columns["reason"]]) | ~np.isfinite(matrix).all(axis=1)
+        rows = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), dimension, mask=pa.array(missing))
+        return pa.table([*columns.values(), rows], schema=schema)
 
 
 def open_table(location: str) -> MediaTable | None:
@@ -236,28 +273,26 @@ def open_table(location: str) -> MediaTable | None:
         location: From `check_location`.
 
     Raises:
-        MissingDependencyError: LanceDB isn't installed.
         InputError: It can't be read, or was made by another version.
     """
-    # Without a manifest there was a crash before the table was complete; creating it again succeeds.
-    if not is_remote(location) and not any((Path(location) / f"{_NAME}.lance" / "_versions").glob("*.manifest")):
-        return None
-    database = _connect(location)
+    _lance()
+    from lance.file import LanceFileSession
+
     with _plain_errors("read", location):
-        if _NAME not in database.list_tables().tables:
+        files = LanceFileSession(location).list(f"{_FOLDER}/_versions")
+        # Without a manifest there was a crash before the table was complete; creating it again succeeds.
+        if not any(name.endswith(".manifest") for name in files):
             return None
-        table = database.open_table(_NAME)
-    return MediaTable(table, location)
+    return MediaTable(location)
 
 
 def create_table(location: str, encoder: Encoder) -> MediaTable:
     """Create the table of an index that has none.
 
     Raises:
-        MissingDependencyError: LanceDB isn't installed.
         InputError: It can't be written there.
     """
-    database = _connect(location)
+    lance = _lance()
     import pyarrow as pa
 
     schema = pa.schema(
@@ -276,38 +311,28 @@ def create_table(location: str, encoder: Encoder) -> MediaTable:
         metadata={"layout": _LAYOUT, "encoder": json.dumps(asdict(encoder))},
     )
     with _plain_errors("written", location):
-        return MediaTable(database.create_table(_NAME, schema=schema), location)
+        lance.write_dataset(schema.empty_table(), _address(location))
+    return MediaTable(location)
 
 
-def require_lancedb() -> Any:
-    """Import LanceDB.
-
-    Raises:
-        MissingDependencyError: It isn't installed.
-    """
+def _lance() -> Any:
     settings.quiet_lance()
-    try:
-        import lancedb
-    except ImportError:
-        raise MissingDependencyError(
-            "Search needs the package lancedb, which is not installed", "Run: pip install 'sensorium[search]'"
-        ) from None
-    return lancedb
+    import lance
+
+    return lance
 
 
-def _connect(location: str) -> Any:
-    lancedb = require_lancedb()
-    with _plain_errors("opened", location):
-        return lancedb.connect(location, read_consistency_interval=timedelta(0))
+def _address(location: str) -> str:
+    return f"{location}/{_FOLDER}"
 
 
 @contextmanager
 def _plain_errors(done: str, location: str) -> Iterator[None]:
-    """LanceDB's messages are long and speak of its inside; they go to the log."""
+    """Lance's messages are long and speak of its inside; they go to the log."""
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        logger.info("LanceDB at %s: %s", location, error)
+        logger.info("Lance at %s: %s", location, error)
         raise InputError(
             f"The index {display_name(location)} can't be {done}",
             "Check that it is there, free space and permissions; the log (sensorium.retrieval, level INFO) has details",
@@ -324,32 +349,3 @@ def _to_array(column: pa.Array, dimension: int) -> np.ndarray:
     # A null row keeps its place in the values below it, whatever they are.
     values: np.ndarray = column.values.to_numpy(zero_copy_only=False)
     return values[column.offset * dimension :][: len(column) * dimension].reshape(-1, dimension).astype(np.float32)
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _list(texts: Iterable[str]) -> str:
-    return ", ".join(map(_quote, texts))
-
-
-def _all(*conditions: str | None) -> str | None:
-    return " AND ".join(f"({condition})" for condition in conditions if condition) or None
-
-
-def _any(conditions: Sequence[str]) -> str:
-    return " OR ".join(f"({condition})" for condition in conditions)
-
-
-def _at_or_under(root: str) -> str:
-    return f"path = {_quote(root)} OR ({_under(root)})"
-
-
-def _under(folder: str | None) -> str | None:
-    if folder is None:
-        return None
-    # All paths in a folder lie between "folder/" and the same with the character that comes after the slash.
-    first = folder.rstrip(os.sep) + os.sep
-    after = first[:-1] + chr(ord(os.sep) + 1)
-    return f"path >= {_quote(first)} AND path < {_quote(after)}"
