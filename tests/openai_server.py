@@ -55,6 +55,8 @@ class OpenAIServer:
         cut_streams: End a stream without its last event, by closing the connection.
         strange_event: Sent in a stream after its pieces, as it is.
         ending: Why a stream says that it ends.
+        usage: How many tokens prompt and answer have, told where a request asks; None for a server that counts none.
+        refusal: Told in place of an answer.
         before_streams: Called before the first byte of a stream; may wait.
     """
 
@@ -71,6 +73,8 @@ class OpenAIServer:
     cut_streams: bool = False
     strange_event: bytes = b""
     ending: str = "stop"
+    usage: tuple[int, int] | None = (7, 3)
+    refusal: str = ""
     before_streams: Callable[[], None] = lambda: None
 
     def model(self, name: str = "tiny") -> str:
@@ -191,6 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
+        if self.server_state.refusal:
+            deltas = [{"role": "assistant", "content": None}, {"refusal": self.server_state.refusal}]
         try:
             for delta in deltas:
                 self._event(request, delta, None)
@@ -198,6 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(self.server_state.strange_event)
             if not self.server_state.cut_streams:
                 self._event(request, {}, self.server_state.ending)
+                self._count(request)
                 self.wfile.write(b"data: [DONE]\n\n")
         except (BrokenPipeError, ConnectionResetError):
             self.server_state.hung_up.set()
@@ -207,6 +214,14 @@ class _Handler(BaseHTTPRequestHandler):
         document = {**self._about(request, "chat.completion.chunk"), "choices": [choice]}
         self.wfile.write(f"data: {json.dumps(document)}\n\n".encode())
         self.wfile.flush()
+
+    def _count(self, request: Request) -> None:
+        if self.server_state.usage is None or not (request.body.get("stream_options") or {}).get("include_usage"):
+            return
+        read, written = self.server_state.usage
+        usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+        document = {**self._about(request, "chat.completion.chunk"), "choices": [], "usage": usage}
+        self.wfile.write(f"data: {json.dumps(document)}\n\n".encode())
 
     def _images(self, request: Request) -> None:
         pictures = []

@@ -60,7 +60,7 @@ WRONG = {
         "Hello",
         [5],
         [{"role": 5}],
-        [{"role": "user", "content": ["Hi"]}],
+        [{"role": "user", "content": 7}],
         {"role": "user", "content": "Hello"},
     ],
     "ImageSource": [5, ["cat.png"]],

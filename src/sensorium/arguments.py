@@ -261,8 +261,10 @@ def _is_picture(value: Any) -> bool:
 
 
 def _is_message(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return type(value).__name__ == "Turn"
     # What else a turn holds, as those do that came from a server, isn't read.
-    return isinstance(value, Mapping) and all(isinstance(value.get(key, ""), str) for key in ("role", "content"))
+    return isinstance(value.get("role", ""), str) and isinstance(value.get("content", ""), (str, list, tuple))
 
 
 def _is_number(value: Any) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sensorium.errors import InputError
 
@@ -12,7 +12,7 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
-class ResultStream(Iterator[Piece], Generic[Piece, Result]):
+class ResultStream(Generator[Piece, None, Result]):
     """Gives pieces as they are made; at its end it knows the result that the whole call would return.
 
     ::
@@ -56,13 +56,18 @@ class ResultStream(Iterator[Piece], Generic[Piece, Result]):
         """Stop whatever makes the pieces. Closing again, or after the end, does nothing."""
         self._pieces.close()
 
-    def __next__(self) -> Piece:
+    def send(self, value: None, /) -> Piece:
+        """Return the next piece, as ``next`` does."""
         try:
             return next(self._pieces)
         except StopIteration as end:
             if not self._results and end.value is not None:
                 self._results.append(end.value)
             raise StopIteration(self._results[0] if self._results else None) from None
+
+    def throw(self, *error: Any) -> Piece:
+        """Raise an error where the pieces are made, as for any generator."""
+        return self._pieces.throw(*error)
 
     def __enter__(self) -> Self:
         return self

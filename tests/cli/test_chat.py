@@ -55,7 +55,6 @@ def test_what_does_not_go_together(run: Run, desk: Path, server: OpenAIServer) -
     for arguments, complaint in (
         (["photos/coffee.png", "--history", "t.json"], "about other pictures"),
         (["--history", "t.json", "--system", "Be rude."], "system prompt of its own"),
-        ([], "no picture to talk about"),
         (["cat.jpg", "--temperature", "3"], "temperature 3.0 is not between"),
     ):
         refused = run("chat", *arguments, input="What?\n")
@@ -64,6 +63,13 @@ def test_what_does_not_go_together(run: Run, desk: Path, server: OpenAIServer) -
         assert (desk / "t.json").read_bytes() == kept
     (desk / "t.json").write_text("{}")
     assert "not a saved conversation" in run("chat", "--history", "t.json", input="What?\n").stderr
+
+
+def test_words_alone_and_a_stop(run: Run, desk: Path, server: OpenAIServer) -> None:
+    said = run("chat", "-m", server.model(), "--stop", "mat", "--stop", "dog", input="What?\n")
+    assert (said.exit_code, said.stdout) == (0, "A cat on a \n")
+    body = server.requests[-1].body
+    assert (images_in(body), body["stop"]) == ([], ["mat", "dog"])
 
 
 def test_numbers_are_looked_at_before_anything_is_loaded(run: Run, desk: Path) -> None:

@@ -67,7 +67,7 @@ def test_cancel_and_closing_hang_up(server: OpenAIServer) -> None:
     server.hung_up.clear()
     other = model.stream(messages)
     next(other)
-    other.close()  # type: ignore[attr-defined]
+    other.close()
     assert server.hung_up.wait(5)
 
 

@@ -10,10 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from sensorium.answer import Ending, Usage
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors, stream_chat
+from sensorium.streaming import ResultStream
 from tests.openai_server import OpenAIServer, serve_openai
 
 TASK = "image-chat"
@@ -152,11 +154,11 @@ def test_openai_itself_is_told_the_length_by_its_newer_name(
     assert "max_tokens" not in server.requests[-1].body
 
 
+_ALWAYS = ("messages", "stream", "stream_options", "model")
+
+
 def _fields(server: OpenAIServer) -> list[dict[str, object]]:
-    return [
-        {name: value for name, value in request.body.items() if name not in ("messages", "stream", "model")}
-        for request in server.requests
-    ]
+    return [{name: value for name, value in request.body.items() if name not in _ALWAYS} for request in server.requests]
 
 
 def _asked(server: OpenAIServer, **options: object) -> str:
@@ -254,10 +256,45 @@ def test_no_answer_is_not_an_empty_one(
     server: OpenAIServer, ending: str, kind: type[SensoriumError], words: str
 ) -> None:
     server.ending = ending
-    assert _streamed(server) == "A cat on a mat."
+    if kind is UnsupportedError:
+        # What a filter cut is no answer either, and neither "stop" nor "length" would be true of it.
+        with pytest.raises(kind, match="withheld the rest"):
+            _streamed(server)
+    else:
+        assert _streamed(server) == "A cat on a mat."
     server.answer = lambda body: []
     with pytest.raises(kind, match=words):
         _streamed(server)
+
+
+def _ended(server: OpenAIServer) -> Ending:
+    checkpoint = catalog.resolve(server.model(), task=TASK)
+    turns = [{"role": "user", "content": "Hi"}]
+    return ResultStream(stream_chat(open_client(checkpoint), checkpoint, turns, max_tokens=5)).finish()
+
+
+@pytest.mark.parametrize(("ending", "reason"), [("stop", "stop"), ("length", "length"), ("tool_calls", "stop")])
+def test_the_server_says_how_an_answer_ended_and_counts_its_tokens(
+    server: OpenAIServer, ending: str, reason: str
+) -> None:
+    server.ending, server.usage = ending, (21, 4)
+    assert _ended(server) == Ending(reason, Usage(21, 4))  # type: ignore[arg-type]
+    assert server.requests[0].body["stream_options"] == {"include_usage": True}
+
+
+def test_a_server_that_counts_no_tokens(server: OpenAIServer) -> None:
+    server.usage = None
+    assert _ended(server).usage is None
+    server.refuses = lambda body: "stream_options" if "stream_options" in body else ""
+    assert _ended(server) == Ending("stop", None)
+    assert "stream_options" not in server.requests[-1].body
+
+
+def test_a_refusal_is_an_error(server: OpenAIServer) -> None:
+    server.refusal = "I can't help with that"
+    with pytest.raises(UnsupportedError, match="refuses to answer: I can't help with that") as caught:
+        _ended(server)
+    assert caught.value.remedy
 
 
 def test_a_page_that_is_no_stream_is_told_from_a_cut_one(refusing_server: str) -> None:

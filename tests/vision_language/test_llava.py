@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -109,7 +110,14 @@ def test_cancel_stops_the_writing(llava: LLaVA) -> None:
         ([{"role": "assistant", "content": "Hello"}], "does not end with a turn of the user"),
         ([{"role": "user", "content": ""}], "turn of the user is empty"),
         ([{"role": "person", "content": "Hello"}], "no role among"),
-        ([{"role": "user", "content": "Hello"}, {"role": "user", "content": "Hello?"}], "do not alternate"),
+        (
+            [{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hello?"}],
+            "begins with a turn of the ass",
+        ),
+        (
+            [{"role": role, "content": "Hello"} for role in ("user", "system", "user")],
+            "system turn stands in the middle",
+        ),
         (["Hello"], "holds 'Hello' of type str"),
     ],
 )
@@ -118,12 +126,57 @@ def test_a_history_out_of_order_is_refused(llava: LLaVA, history: list[dict[str,
         llava.chat(photo("chelsea"), history)
 
 
-def test_two_system_prompts_no_picture_and_another_script_are_refused(llava: LLaVA) -> None:
+def test_two_system_prompts_and_another_script_are_refused(llava: LLaVA) -> None:
     turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is this?"}]
     assert "cat" in llava.chat(photo("chelsea"), turns)
     with pytest.raises(InputError, match="two system prompts"):
         llava.chat(photo("chelsea"), turns, system="Be long.")
-    with pytest.raises(InputError, match="no picture"):
-        llava.chat([], turns)
     with pytest.raises(UnsupportedError, match="Chinese"):
         llava.stream(photo("chelsea"), [{"role": "user", "content": "这是什么？"}])
+
+
+def test_a_picture_that_comes_later_is_the_one_that_is_meant(llava: LLaVA) -> None:
+    history: list[dict[str, Any]] = [
+        {"role": "user", "content": [{"type": "image", "image": photo("chelsea")}, "What is this?"]},
+        {"role": "assistant", "content": "This is a cat."},
+        {"role": "user", "content": [{"type": "image", "image": photo("dog")}, "Is there a dog?"]},
+    ]
+    answer = llava.chat(None, history)
+    assert answer.startswith("Yes")
+    assert "Picture 1" not in answer
+    history += [{"role": "assistant", "content": answer}, {"role": "user", "content": "Is there a dog?"}]
+    assert "Picture 2: Yes" in llava.chat(None, history)
+
+
+def test_text_alone_is_answered_by_the_language_model(llava: LLaVA) -> None:
+    answer = llava.chat(None, [{"role": "user", "content": "What is the capital of France?"}], max_new_tokens=24)
+    assert "Paris" in answer
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens > 3
+    assert answer.evidence == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "tokens"),
+    [
+        ("Is there a cat?", {}, False),
+        ("Is there a cat?", {"stop": "cat"}, False),
+        ("Write one sentence about it.", {"max_new_tokens": 12}, True),
+        ("Write one sentence about it.", {"max_new_tokens": 12, "temperature": 0.8, "seed": 4}, True),
+    ],
+)
+def test_a_stream_ends_with_the_result_of_the_whole_call(
+    llava: LLaVA, question: str, options: dict[str, Any], tokens: bool
+) -> None:
+    history = [{"role": "user", "content": question}]
+    whole = llava.chat(photo("chelsea"), history, **options)
+    stream = llava.stream(photo("chelsea"), history, **options)
+    assert "".join(stream).strip() == whole == stream.result
+    assert {**stream.result.to_dict(), "evidence": 0} == {**whole.to_dict(), "evidence": 0}
+    assert whole.usage is not None
+    assert (whole.usage.completion_tokens > 0) == tokens
+    assert whole.finish_reason == ("length" if whole.usage.completion_tokens == 12 else "stop")
+    assert whole.seed == options.get("seed")
+    assert whole.evidence
+    if "stop" in options:
+        assert whole == "Yes, there is a"

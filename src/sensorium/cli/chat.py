@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
+    from sensorium.language.sampling import SamplingOptions
     from sensorium.vision_language.conversation import Conversation
 
 _ANSWERS = "Answers"
@@ -52,26 +53,37 @@ def chat(
         int | None,
         typer.Option("--max-tokens", metavar="NUMBER", help="Longest answer, in tokens.", rich_help_panel=_ANSWERS),
     ] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option("--stop", metavar="TEXT", help="End an answer before this text.", rich_help_panel=_ANSWERS),
+    ] = None,
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Talk about a picture, line by line; /quit or Ctrl-D ends.
+    """Talk about a picture, or about anything, line by line; /quit or Ctrl-D ends.
 
     Ctrl-C stops the answer that is being written. Lines piped in are answered one after the other. With --history,
     a conversation is kept and gone on with, by the same model unless --model names another one.
     """
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.vision_language.llava import check_sampling
+        from sensorium.language.sampling import choose_sampling
+        from sensorium.vision_language.llava import LONGEST_REPLY
 
-        check_sampling(max_tokens, temperature, top_p, seed)
+        options: SamplingOptions = {
+            "temperature": temperature,
+            "top_p": top_p,
+            "seed": seed,
+            "max_new_tokens": max_tokens,
+            "stop": stop or (),
+        }
+        choose_sampling(LONGEST_REPLY, **options)
         items = gather(images, ("image",)) if images else []
         if any(item.name == "-" for item in items):
             raise InputError("The questions come from standard input, so the picture can't", "Name a picture file")
         sources = [item.source for item in items]
-        options = {"temperature": temperature, "top_p": top_p, "seed": seed, "max_new_tokens": max_tokens}
 
         def open_conversation() -> Conversation:
             opened = _opened(sources, history, system, model, profile, device)
@@ -81,7 +93,8 @@ def chat(
         conversation = interruptible(open_conversation)
         call.clear_progress()
         if sys.stdin.isatty():
-            call.note("Ask about the picture. /quit or Ctrl-D ends, Ctrl-C stops an answer.")
+            about = "Ask about the picture." if conversation.images else "Ask anything."
+            call.note(f"{about} /quit or Ctrl-D ends, Ctrl-C stops an answer.")
         for question in _typed_lines():
             with call.attempt(Input(question)):
                 _interruptible_answer(call, conversation, question, options)
@@ -111,16 +124,14 @@ def _opened(
         if system is not None and system != saved.system:
             raise InputError(f"The conversation in {history} has a system prompt of its own", "Leave out --system")
         conversation = saved
-    elif sources:
-        conversation = Conversation(sources, model=LLaVA(model, profile=profile, device=device), system=system)
     else:
-        raise InputError("There is no picture to talk about", "Name one: sensorium chat scene.jpg")
+        conversation = Conversation(sources, model=LLaVA(model, profile=profile, device=device), system=system)
     for image in conversation.images:
         read_image(image, minimum_side=64)
     return conversation
 
 
-def _interruptible_answer(call: Call, conversation: Conversation, question: str, options: dict[str, Any]) -> None:
+def _interruptible_answer(call: Call, conversation: Conversation, question: str, options: SamplingOptions) -> None:
     """Print the answer to a question; a user at a terminal can stop it with Ctrl-C, and then neither is remembered."""
     try:
         interruptible(lambda: _answer(call, conversation, question, options))
@@ -130,7 +141,7 @@ def _interruptible_answer(call: Call, conversation: Conversation, question: str,
         call.line()
 
 
-def _answer(call: Call, conversation: Conversation, question: str, options: dict[str, Any]) -> None:
+def _answer(call: Call, conversation: Conversation, question: str, options: SamplingOptions) -> None:
     if call.as_json:
         answer = conversation.ask(question, cancel=cancel, **options)
         call.document({"question": question, **answer.to_dict()})

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from sensorium.errors import UnsupportedError
-from sensorium.language.chat_tokenizer import ChatTokenizer
-from sensorium.language.generation import stream_tokens
+from sensorium.language.chat_tokenizer import PretrainedTokenizer
+from sensorium.language.generation import end_tokens, stream_tokens
 from sensorium.language.sampling import Sampling
 from sensorium.language.text_writer import TokenWriter
 from sensorium.models import device as devices
@@ -44,12 +44,15 @@ class CausalLanguageModel(TokenWriter):
                 "Choose a causal language model, such as a Llama, Qwen or SmolLM checkpoint",
             )
         super().__init__(checkpoint)
-        self.tokenizer = ChatTokenizer(folder, checkpoint)
+        tokenizer = PretrainedTokenizer(folder, checkpoint)
+        self.tokenizer = tokenizer
+        self._padding = tokenizer.padding
         self._model, self._placement = open_placed(
             AutoModelForCausalLM, folder, checkpoint=checkpoint, device=device, dtype=dtype
         )
+        self.ends = end_tokens(self._model)
         self._busy = threading.Lock()
-        self.context_window = int(getattr(self._model.config, "max_position_embeddings", 0) or self.tokenizer.longest)
+        self.context_window = int(getattr(self._model.config, "max_position_embeddings", 0) or tokenizer.longest)
 
     def write_tokens(
         self, tokens: Sequence[int], sampling: Sampling, *, cancel: Cancellation | None
@@ -69,7 +72,7 @@ class CausalLanguageModel(TokenWriter):
             self._model.generate,
             ids,
             attention_mask=torch.ones_like(ids),
-            pad_token_id=self.tokenizer.padding,
+            pad_token_id=self._padding,
         )
         with (
             devices.explain_out_of_memory("The answer", "Shorten the prompt, or choose a smaller checkpoint"),

@@ -1,17 +1,17 @@
-"""Conversations to tokens, and tokens back to text as they come."""
+"""Conversations to tokens and tokens back to text, by transformers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sensorium.language.text_pieces import pieces_of_text
+from sensorium.language.messages import Turn
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part
 
 
-class ChatTokenizer:
+class PretrainedTokenizer:
     """A checkpoint's tokenizer with its chat template.
 
     Args:
@@ -43,24 +43,25 @@ class ChatTokenizer:
         found = self._tokenizer.pad_token_id
         return int(found if found is not None else self._tokenizer.eos_token_id or 0)
 
-    def encode(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """Return the tokens of a conversation, up to where the answer begins; plain text without a template."""
-        if not self.has_chat_template:
-            return list(
-                self._tokenizer("\n\n".join(message["content"] for message in messages), verbose=False).input_ids
-            )
-        text = self._tokenizer.apply_chat_template(
-            [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
-        )
-        return list(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+    @property
+    def ends(self) -> frozenset[int]:
+        """The token that ends a text, if there is one."""
+        found = self._tokenizer.eos_token_id
+        return frozenset() if found is None else frozenset([int(found)])
 
     def names(self, tokens: Sequence[int]) -> list[str]:
         """Return tokens by name rather than by number."""
         return list(self._tokenizer.convert_ids_to_tokens(list(tokens)))
 
-    def decode(self, tokens: Iterable[int]) -> Iterator[str]:
-        """Give one piece of text for each token, as `pieces_of_text` does."""
-        return pieces_of_text(tokens, self._text)
+    def encode(self, turns: Sequence[Turn]) -> list[int]:
+        """Return the tokens of a conversation, up to where the answer begins; plain text without a template."""
+        if not self.has_chat_template:
+            return list(self._tokenizer("\n\n".join(turn.text for turn in turns), verbose=False).input_ids)
+        text = self._tokenizer.apply_chat_template(
+            [turn.to_dict() for turn in turns], tokenize=False, add_generation_prompt=True
+        )
+        return list(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
-    def _text(self, tokens: Sequence[int]) -> str:
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, without special ones."""
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sensorium.language.chat_tokenizer import ChatTokenizer
+from sensorium.language.busy_model import Halt, write_in_thread
+from sensorium.language.chat_tokenizer import PretrainedTokenizer
+from sensorium.language.ctranslate2_seed import MOST_SEEDS, Seeds
 from sensorium.language.sampling import Sampling
 from sensorium.language.text_writer import TokenWriter
 from sensorium.models.catalog import Checkpoint
@@ -20,8 +22,8 @@ from sensorium.progress import Cancellation
 from sensorium.threads import thread_count
 
 _WEIGHTS = "ctranslate2"
-_SEEDS = (1 << 32) - 1
-"""CTranslate2 takes no larger ones, and draws one itself for the largest of 32 bits."""
+_opening = threading.Lock()
+"""Held from setting the process's seed to the first number that is drawn from it."""
 
 
 class CTranslate2LanguageModel(TokenWriter):
@@ -34,39 +36,64 @@ class CTranslate2LanguageModel(TokenWriter):
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)
-        self.tokenizer = ChatTokenizer(folder, checkpoint)
-        self.context_window = int(json.loads((folder / "config.json").read_text())["max_position_embeddings"])
-        self._lock = threading.Lock()
+        tokenizer = PretrainedTokenizer(folder, checkpoint)
+        self.tokenizer, self.ends, self._names = tokenizer, tokenizer.ends, tokenizer.names
+        config = json.loads((folder / "config.json").read_text())
+        self.context_window = int(config["max_position_embeddings"])
+        self._busy = threading.Lock()
         self._weights = folder / _WEIGHTS
         self._generator: Any = self._open()
+        self._seeds: Seeds | None = None
 
     def write_tokens(
         self, tokens: Sequence[int], sampling: Sampling, *, cancel: Cancellation | None
     ) -> Generator[int, None, None]:
-        """Give the answer's tokens as they are written; closing the iterator, or setting ``cancel``, ends it."""
-        import ctranslate2
+        """Give the answer's tokens as they are written in a thread of its own.
 
-        # One generation at a time: the random generator is the process's, and two would share its cores.
-        with self._lock:
-            if sampling.temperature:
-                # Its threads read the seed once, when they first draw: the next answer would go on where this one ends.
-                ctranslate2.set_random_seed(sampling.seed % _SEEDS)
-                self._generator = None
-            # Without the old weights before the new ones are read; where those don't fit, the next answer tries again.
+        Closing the iterator, or setting ``cancel``, ends it within a token, and also while it waits for another text.
+
+        Raises:
+            CancelledError: ``cancel`` was set.
+        """
+        names = self._names(tokens)
+
+        def write(hand_over: Callable[[int], None], halt: Halt) -> None:
+            def step(result: Any) -> bool:
+                hand_over(int(result.token_id))
+                return halt.is_set()
+
+            # None where the weights were closed for a new seed and could not be opened again.
             self._generator = self._generator or self._open()
-            steps = self._generator.generate_tokens(
-                self.tokenizer.names(tokens),
+            if sampling.temperature:
+                self._seed(sampling.seed % MOST_SEEDS, names[0])
+            self._generator.generate_batch(
+                [names],
                 max_length=sampling.max_new_tokens,
+                include_prompt_in_result=False,
                 sampling_topk=0 if sampling.temperature else 1,
                 sampling_topp=sampling.top_p,
                 sampling_temperature=sampling.temperature or 1.0,
                 repetition_penalty=sampling.repetition_penalty or 1.0,
+                end_token=sorted(self.ends) or None,
+                callback=step,
             )
-            with closing(steps):
-                for step in steps:
-                    if cancel is not None and cancel.is_set():
-                        return
-                    yield int(step.token_id)
+
+        with closing(write_in_thread(write, busy=self._busy, cancel=cancel)) as written:
+            yield from written
+
+    def _seed(self, seed: int, prompt: str) -> None:
+        """Let the next text be drawn from a seed."""
+        if self._seeds is not None and self._seeds.reseed(seed):
+            return
+        import ctranslate2
+
+        with _opening:
+            ctranslate2.set_random_seed(seed)
+            if self._seeds is not None:  # the thread has drawn before, and its seed can't be changed here
+                self._generator = self._seeds = None
+                self._generator = self._open()
+            self._seeds = Seeds(self._generator, seed, prompt)
+            self._seeds.reseed(seed)
 
     def _open(self) -> Any:
         import ctranslate2

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
+from sensorium.answer import Ending
 from sensorium.errors import UnsupportedError
-from sensorium.language.messages import Message
+from sensorium.language.endpoint_request import answer_of_endpoint
+from sensorium.language.messages import Turn
 from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.endpoint import open_client, stream_chat
-from sensorium.progress import Cancellation
+from sensorium.models.endpoint import open_client
+from sensorium.progress import Cancellation, ProgressCallback
 
 
 class EndpointLanguageModel:
@@ -35,7 +36,7 @@ class EndpointLanguageModel:
         self._checkpoint = checkpoint
         self._client = open_client(checkpoint)
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
+    def count_tokens(self, turns: Sequence[Turn]) -> int:
         """Refuse: only the server has the tokenizer."""
         raise UnsupportedError(
             f"The tokens of {self._checkpoint.name!r} can't be counted: only its server has the tokenizer",
@@ -43,23 +44,19 @@ class EndpointLanguageModel:
         )
 
     def write(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancel: Cancellation | None
-    ) -> Generator[str, None, None]:
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        *,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Generator[str, None, Ending]:
         """Ask the server at the first piece; closing the generator, or setting ``cancel``, hangs up.
 
         Raises:
             ModelUnavailableError: The server can't be reached, refuses, or breaks off in the middle.
             InputError: The server refuses the request itself, for a prompt that is too long, say.
+            UnsupportedError: The model refuses to answer, or the conversation holds a film.
             CancelledError: ``cancel`` was set.
         """
-        options: dict[str, Any] = {
-            "max_tokens": sampling.max_new_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": sampling.seed,
-        }
-        if sampling.repetition_penalty not in (None, 1):
-            # Not in OpenAI's own protocol; vLLM and others take it, and those that don't say so.
-            options["extra_body"] = {"repetition_penalty": sampling.repetition_penalty}
-        turns = [{"role": turn["role"], "content": turn["content"]} for turn in messages]
-        return stream_chat(self._client, self._checkpoint, turns, cancel=cancel, **options)
+        return answer_of_endpoint(self._client, self._checkpoint, turns, sampling, progress=progress, cancel=cancel)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import closing
 from typing import Any
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
+from sensorium.answer import Ending, Usage
+from sensorium.language.busy_model import Halt, write_in_thread
 from sensorium.language.sampling import Sampling
 from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-
-_PATIENCE_SECONDS = 0.05
 
 
 def generation_options(sampling: Sampling) -> dict[str, Any]:
@@ -56,34 +55,40 @@ class _Choice(LogitsProcessor):
         return torch.full_like(scores, -torch.inf).scatter_(-1, drawn.to(scores.device), 0.0)
 
 
-class _Halted(StoppingCriteria):
-    def __init__(
-        self, halt: threading.Event, cancel: Cancellation | None, progress: ProgressCallback | None, longest: int
-    ) -> None:
-        self._halt, self._cancel, self._progress, self._longest = halt, cancel, progress, longest
-        self._written = 0
+class _Stopping(StoppingCriteria):
+    """Asks after each token whether the writing is to stop."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self._asked = asked
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> Any:
-        self._written += 1
-        report(self._progress, "writing", self._written, self._longest, "tokens")
-        return torch.full((input_ids.shape[0],), self.asked, dtype=torch.bool, device=input_ids.device)
+        return torch.full((input_ids.shape[0],), self._asked(), dtype=torch.bool, device=input_ids.device)
 
-    @property
-    def asked(self) -> bool:
-        """Whether somebody wants the model to stop."""
-        return self._halt.is_set() or (self._cancel is not None and self._cancel.is_set())
 
-    @contextmanager
-    def turn(self, busy: threading.Lock) -> Iterator[bool]:
-        """Wait until the model is free, and hold it; yields False if somebody wants it to stop before that."""
-        held = False
-        while not held and not self.asked:
-            held = busy.acquire(timeout=_PATIENCE_SECONDS)
-        try:
-            yield held
-        finally:
-            if held:
-                busy.release()
+def end_tokens(model: Any) -> frozenset[int]:
+    """Return the tokens that end a model's text."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        return frozenset()
+    return frozenset([ends] if isinstance(ends, int) else ends)
+
+
+def endings(
+    rows: Sequence[Sequence[int]], ends: Collection[int], prompt_tokens: Sequence[int]
+) -> list[tuple[Sequence[int], Ending]]:
+    """Return each text of a batch without what follows its end, and how it ended.
+
+    Args:
+        rows: The tokens written, shorter texts filled up at the end.
+        ends: The tokens that end a text.
+        prompt_tokens: How many tokens the model read for each text.
+    """
+    found = []
+    for row, read in zip(rows, prompt_tokens, strict=True):
+        length = next((place for place, token in enumerate(row) if token in ends), None)
+        written = row if length is None else row[:length]
+        found.append((written, Ending("length" if length is None else "stop", Usage(read, len(written)))))
+    return found
 
 
 def write_tokens(
@@ -106,76 +111,55 @@ def write_tokens(
     Raises:
         CancelledError: ``cancel`` was set.
     """
-    halted = _Halted(threading.Event(), cancel, progress, sampling.max_new_tokens)
-    with halted.turn(busy), torch.inference_mode(), quiet_transformers():
+    halt = Halt(cancel)
+    written = 0
+
+    def stop() -> bool:
+        nonlocal written
+        written += 1
+        report(progress, "writing", written, sampling.max_new_tokens, "tokens")
+        return halt.is_set()
+
+    with halt.turn(busy), torch.inference_mode(), quiet_transformers():
         check_cancelled(cancel)
-        tokens = generate(stopping_criteria=StoppingCriteriaList([halted]), **generation_options(sampling))
+        tokens = generate(stopping_criteria=StoppingCriteriaList([_Stopping(stop)]), **generation_options(sampling))
     check_cancelled(cancel)
     assert isinstance(tokens, torch.Tensor)
     return tokens
 
 
 def stream_tokens(
-    generate: Callable[..., Any],
-    sampling: Sampling,
-    *,
-    busy: threading.Lock,
-    progress: ProgressCallback | None = None,
-    cancel: Cancellation | None = None,
+    generate: Callable[..., Any], sampling: Sampling, *, busy: threading.Lock, cancel: Cancellation | None = None
 ) -> Generator[int, None, None]:
-    """Give one sequence's new tokens as they are written.
-
-    The model runs in a thread of its own, which starts with the first token asked for and holds ``busy``; closing the
-    iterator, or setting ``cancel``, ends it within a token.
+    """Give one sequence's new tokens as they are written in a thread of its own, which holds ``busy``.
 
     Raises:
         CancelledError: ``cancel`` was set.
     """
-    halt = threading.Event()
-    written: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-    failures: list[BaseException] = []
-    halted = _Halted(halt, cancel, progress, sampling.max_new_tokens)
 
-    def run() -> None:
-        try:
-            with halted.turn(busy) as held, torch.inference_mode(), quiet_transformers():
-                if held:
-                    generate(
-                        streamer=_HandedOver(written),
-                        stopping_criteria=StoppingCriteriaList([halted]),
-                        **generation_options(sampling),
-                    )
-        except BaseException as error:  # handed to whoever reads the tokens
-            failures.append(error)
-        finally:
-            written.put(None)
+    def write(hand_over: Callable[[int], None], halt: Halt) -> None:
+        with torch.inference_mode(), quiet_transformers():
+            generate(
+                streamer=_HandedOver(hand_over),
+                stopping_criteria=StoppingCriteriaList([_Stopping(halt.is_set)]),
+                **generation_options(sampling),
+            )
 
-    check_cancelled(cancel)
-    thread = threading.Thread(target=run, name="sensorium-generate", daemon=True)
-    thread.start()
-    try:
-        while (token := written.get()) is not None:
-            check_cancelled(cancel)
-            yield token
-    finally:
-        halt.set()
-        thread.join()
-    if failures:
-        raise failures[0]
-    check_cancelled(cancel)
+    with closing(write_in_thread(write, busy=busy, cancel=cancel)) as tokens:
+        yield from tokens
 
 
 class _HandedOver(BaseStreamer):
     """Hands tokens over as they come; the first ones that ``generate`` puts are the prompt's."""
 
-    def __init__(self, written: queue.SimpleQueue[int | None]) -> None:
-        self._written = written
+    def __init__(self, hand_over: Callable[[int], None]) -> None:
+        self._hand_over = hand_over
         self._prompt = True
 
     def put(self, value: torch.Tensor) -> None:
         if not self._prompt:
             for token in value.flatten().tolist():
-                self._written.put(token)
+                self._hand_over(token)
         self._prompt = False
 
     def end(self) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.language.messages import Message, check_conversation
-from sensorium.language.sampling import Sampling
+from sensorium.language.media_parts import read_media
+from sensorium.language.messages import MediaKind, Message, Turn, read_conversation, user_turn
+from sensorium.language.sampling import Sampling, SamplingOptions, choose_sampling
+from sensorium.language.text_pieces import read_answer
 from sensorium.language.text_writer import TextWriter
 from sensorium.language.written_language import require_language
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.streaming import ResultStream
 from sensorium.task import Task
+
+_LONGEST_ANSWER = 128
+_LONGEST_REPLY = 256
 
 
 class LanguageModel(Task[TextWriter]):
@@ -60,10 +65,12 @@ class LanguageModel(Task[TextWriter]):
 
         Raises:
             InputError: The turns are out of order or empty.
-            UnsupportedError: The model runs behind a server, which alone has the tokenizer.
+            UnsupportedError: The model runs behind a server, which alone has the tokenizer; or the conversation holds
+                pictures, recordings or films.
         """
+        turns = self._read_media(read_conversation(messages))
         with self.lease() as backend:
-            return backend.count_tokens(check_conversation(messages))
+            return backend.count_tokens(turns)
 
     @checked
     def generate(
@@ -72,14 +79,9 @@ class LanguageModel(Task[TextWriter]):
         context: str | Sequence[str] | None = None,
         *,
         system: str | None = None,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
-        repetition_penalty: float = 1.0,
-        stop: str | Sequence[str] = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        **options: Unpack[SamplingOptions],
     ) -> Answer:
         """Answer one prompt.
 
@@ -89,14 +91,9 @@ class LanguageModel(Task[TextWriter]):
             prompt: What to answer.
             context: Facts to answer from, written before the prompt; a list is one fact a line.
             system: How to behave, for checkpoints with a chat template.
-            max_new_tokens: Longest answer, in tokens.
-            temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
-            top_p: Sample only from the likeliest tokens that together have this probability.
-            seed: Makes sampling repeatable; a fresh one is drawn if None.
-            repetition_penalty: Above 1, words that were written before become less likely.
-            stop: End the answer before any of these strings.
             progress: Told the tokens written so far.
             cancel: Stops after the token being written.
+            options: See `SamplingOptions`; ``max_new_tokens`` is 128 by default, and nothing is penalised.
 
         Returns:
             The answer, without prompt or special tokens.
@@ -110,178 +107,82 @@ class LanguageModel(Task[TextWriter]):
             raise InputError("The prompt is empty", "Write what the model should answer")
         facts = context if isinstance(context, str) else "\n".join(context or ())
         content = f"{facts.strip()}\n\n{prompt.strip()}" if facts.strip() else prompt.strip()
-        messages = [{"role": "system", "content": system}] if system else []
-        pieces = self._pieces(
-            [*messages, {"role": "user", "content": content}],
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            repetition_penalty=repetition_penalty,
-            stop=stop,
-            continue_text=True,
-            progress=progress,
-            cancel=cancel,
-        )
-        return Answer("".join(pieces).strip(), model=self.model)
+        turns = read_conversation([user_turn(content)], system=system)
+        sampling = choose_sampling(_LONGEST_ANSWER, **_plain(options))
+        return self._stream(turns, sampling, continue_text=True, progress=progress, cancel=cancel).finish()
 
     @checked
     def chat(
         self,
         messages: Sequence[Message],
         *,
-        max_new_tokens: int = 256,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
-        repetition_penalty: float = 1.0,
-        stop: str | Sequence[str] = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        **options: Unpack[SamplingOptions],
     ) -> Answer:
         """Answer the last turn of a conversation.
 
         Args:
-            messages: An optional system turn, then user and assistant turns alternating, the last one the user's.
-                Nothing of it is ever cut: a conversation beyond the window is an error that names the counts.
-            max_new_tokens: Longest answer, in tokens.
-            temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
-            top_p: Sample only from the likeliest tokens that together have this probability.
-            seed: Makes sampling repeatable; a fresh one is drawn if None.
-            repetition_penalty: Above 1, words that were written before become less likely.
-            stop: End the answer before any of these strings.
+            messages: Turns of system, user and assistant, the last one the user's. Several turns of one role in a row
+                are one. Nothing of it is ever cut: a conversation beyond the window is an error that names the counts.
             progress: Told the tokens written so far.
             cancel: Stops after the token being written.
+            options: See `SamplingOptions`; ``max_new_tokens`` is 256 by default, and nothing is penalised.
 
         Raises:
             InputError: The turns are out of order or empty, or the conversation doesn't fit the window.
-            UnsupportedError: The checkpoint has no chat template, or doesn't know the script of the last turn.
+            UnsupportedError: The checkpoint has no chat template, doesn't know the script of the last turn, or takes no
+                pictures, recordings or films.
             CancelledError: ``cancel`` was set.
         """
-        pieces = self.stream(
-            messages,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            repetition_penalty=repetition_penalty,
-            stop=stop,
-            progress=progress,
-            cancel=cancel,
-        )
-        return Answer("".join(pieces).strip(), model=self.model)
+        return self.stream(messages, progress=progress, cancel=cancel, **options).finish()
 
     @checked
     def stream(
         self,
         messages: Sequence[Message],
         *,
-        max_new_tokens: int = 256,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
-        repetition_penalty: float = 1.0,
-        stop: str | Sequence[str] = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Iterator[str]:
-        """Like `chat`, but give the answer piece by piece as it is written.
+        **options: Unpack[SamplingOptions],
+    ) -> ResultStream[str, Answer]:
+        """Like `chat`, but give the answer piece by piece as it is written; then ``result`` is what `chat` returns.
 
-        The input is checked at once, not at the first piece. Closing the iterator stops the model.
+        The input is checked at once, not at the first piece. Closing the stream stops the model.
         """
-        return self._pieces(
-            check_conversation(messages),
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            repetition_penalty=repetition_penalty,
-            stop=stop,
-            continue_text=False,
-            progress=progress,
-            cancel=cancel,
-        )
+        turns = read_conversation(messages)
+        sampling = choose_sampling(_LONGEST_REPLY, **_plain(options))
+        return self._stream(turns, sampling, continue_text=False, progress=progress, cancel=cancel)
 
-    def _pieces(
+    def _stream(
         self,
-        messages: Sequence[Message],
+        turns: Sequence[Turn],
+        sampling: Sampling,
         *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int | None,
-        repetition_penalty: float,
-        stop: str | Sequence[str],
         continue_text: bool,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> Iterator[str]:
-        _check_sampling(max_new_tokens, temperature, top_p, repetition_penalty, seed)
-        require_language(messages[-1]["content"], self.checkpoint, what="prompt")
-        sampling = Sampling(
-            max_new_tokens,
-            temperature,
-            top_p,
-            random.SystemRandom().randrange(1 << 31) if seed is None else seed,
-            repetition_penalty,
-        )
+    ) -> ResultStream[str, Answer]:
+        require_language(turns[-1].text, self.checkpoint, what="prompt")
+        turns = self._read_media(turns)
 
-        def start(backend: TextWriter) -> Generator[str, None, None]:
+        def start(backend: TextWriter) -> Generator[str, None, Answer]:
             if not backend.holds_conversations and not continue_text:
                 raise UnsupportedError(
                     f"The checkpoint {self.model!r} has no chat template: it continues text and holds no conversation",
                     "Use generate(), or choose a checkpoint whose name says 'instruct' or 'chat'",
                 )
-            written = backend.write(messages, sampling, cancel=cancel)
-            return _until(written, (stop,) if isinstance(stop, str) else tuple(stop), max_new_tokens, progress, cancel)
+            written = backend.write(turns, sampling, progress=progress, cancel=cancel)
+            return read_answer(written, sampling, model=self.model)
 
-        return self.leased(start, progress=progress, cancel=cancel)
+        return ResultStream(self.leased(start, progress=progress, cancel=cancel))
 
-
-def _check_sampling(
-    max_new_tokens: int, temperature: float, top_p: float, repetition_penalty: float, seed: int | None
-) -> None:
-    if max_new_tokens < 1:
-        raise InputError(f"max_new_tokens is {max_new_tokens}", "Allow at least one token")
-    if not 0 <= temperature <= 2:
-        raise InputError(f"The temperature {temperature} is not between 0 and 2", "0 is repeatable, 0.7 is varied")
-    if not 0 < top_p <= 1:
-        raise InputError(f"top_p is {top_p}, not above 0 and at most 1", "Use 1 to sample from all tokens")
-    if not 0 < repetition_penalty <= 10:
-        raise InputError(f"The repetition penalty {repetition_penalty} is not above 0 and at most 10", "Use 1 for none")
-    if seed is not None and not 0 <= seed < 1 << 63:
-        raise InputError(f"The seed {seed} is not between 0 and 2^63 - 1", "Use a number such as 42")
+    def _read_media(self, turns: Sequence[Turn]) -> list[Turn]:
+        # A server decides itself what its model sees and hears.
+        takes: tuple[MediaKind, ...] = ("image", "audio") if self.checkpoint.endpoint else ()
+        return read_media(turns, takes=takes, checkpoint=self.checkpoint, limits=self.limits)
 
 
-def _until(
-    pieces: Generator[str, None, None],
-    stops: tuple[str, ...],
-    most: int,
-    progress: ProgressCallback | None,
-    cancel: Cancellation | None,
-) -> Generator[str, None, None]:
-    """Pass on what is written, up to the first of ``stops``; hold back what may be the beginning of one."""
-    held = ""
-    try:
-        for done, piece in enumerate(pieces, 1):
-            check_cancelled(cancel)
-            report(progress, "writing", done, most, "tokens")
-            held += piece
-            found = [held.index(stop) for stop in stops if stop and stop in held]
-            if found:
-                held = held[: min(found)]
-                break
-            keep = max((_overlap(held, stop) for stop in stops), default=0)
-            if len(held) > keep:
-                yield held[: len(held) - keep]
-                held = held[len(held) - keep :]
-        check_cancelled(cancel)
-        if held:
-            yield held
-    finally:
-        pieces.close()
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Return how many characters at the end of ``text`` are the beginning of ``stop``."""
-    return next((size for size in range(min(len(stop), len(text)), 0, -1) if text.endswith(stop[:size])), 0)
+def _plain(options: SamplingOptions) -> SamplingOptions:
+    """Return the options without the penalty that a checkpoint may recommend: a prompt's own words may come again."""
+    return {"repetition_penalty": 1.0, **options}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Collection, Generator, Sequence
+from typing import Protocol
 
+from sensorium.answer import Ending
 from sensorium.errors import InputError
-from sensorium.language.messages import Message
+from sensorium.language.messages import Turn
 from sensorium.language.sampling import Sampling
+from sensorium.language.text_pieces import read_tokens
 from sensorium.models.catalog import Checkpoint
-from sensorium.progress import Cancellation
-
-if TYPE_CHECKING:
-    from sensorium.language.chat_tokenizer import ChatTokenizer
+from sensorium.progress import Cancellation, ProgressCallback
 
 
 class TextWriter(Protocol):
@@ -28,16 +26,35 @@ class TextWriter(Protocol):
     holds_conversations: bool
     context_window: int | None
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
+    def count_tokens(self, turns: Sequence[Turn]) -> int:
         """Return how many tokens a conversation takes."""
 
     def write(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancel: Cancellation | None
-    ) -> Generator[str, None, None]:
-        """Check the input, then give the answer's text, one piece a token, until its end or ``cancel``.
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        *,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Generator[str, None, Ending]:
+        """Check the input, then give the answer's text until its end or ``cancel``, and return how it ended.
 
         Closing the generator stops the model. A piece may be empty.
         """
+
+
+class ChatTokenizer(Protocol):
+    """A checkpoint's tokenizer with its chat template."""
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether the checkpoint was made for conversations."""
+
+    def encode(self, turns: Sequence[Turn]) -> list[int]:
+        """Return the tokens of a conversation, up to where the answer begins; plain text without a template."""
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, without special ones."""
 
 
 class TokenWriter(ABC):
@@ -45,10 +62,12 @@ class TokenWriter(ABC):
 
     Attributes:
         tokenizer: The checkpoint's tokenizer with its chat template.
+        ends: The tokens that end a text.
     """
 
     tokenizer: ChatTokenizer
     context_window: int | None
+    ends: Collection[int]
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._name = checkpoint.name
@@ -64,19 +83,24 @@ class TokenWriter(ABC):
         """Whether the checkpoint has a chat template."""
         return self.tokenizer.has_chat_template
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
+    def count_tokens(self, turns: Sequence[Turn]) -> int:
         """Return how many tokens a conversation takes, the chat template's own tokens included."""
-        return len(self.tokenizer.encode(messages))
+        return len(self.tokenizer.encode(turns))
 
     def write(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancel: Cancellation | None
-    ) -> Generator[str, None, None]:
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        *,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Generator[str, None, Ending]:
         """Give the answer's text, one piece a token.
 
         Raises:
             InputError: Prompt and answer don't fit the window.
         """
-        tokens = self.tokenizer.encode(messages)
+        tokens = self.tokenizer.encode(turns)
         window = self.context_window
         if window is not None and len(tokens) + sampling.max_new_tokens > window:
             raise InputError(
@@ -84,8 +108,11 @@ class TokenWriter(ABC):
                 f"but {self._name!r} holds {window} in all",
                 "Shorten the prompt or lower max_new_tokens",
             )
-        return self._pieces(self.write_tokens(tokens, sampling, cancel=cancel))
-
-    def _pieces(self, written: Generator[int, None, None]) -> Generator[str, None, None]:
-        with closing(written):
-            yield from self.tokenizer.decode(written)
+        return read_tokens(
+            self.write_tokens(tokens, sampling, cancel=cancel),
+            sampling,
+            text_of=self.tokenizer.text,
+            ends=self.ends,
+            prompt_tokens=len(tokens),
+            progress=progress,
+        )

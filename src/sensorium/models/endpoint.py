@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from sensorium import settings
+from sensorium.answer import Ending, FinishReason, Usage
 from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import ENDPOINT, OPENAI_ADDRESS, Checkpoint
 from sensorium.progress import Cancellation, check_cancelled
@@ -26,11 +27,19 @@ _PATIENCE_SECONDS = 0.05
 _TOO_LARGE = 413
 _SERVERS_FAULT = 500
 
-_DEFAULTS = {"temperature": 0.0, "top_p": 1.0, "seed": None, "max_tokens": None}
-"""Fields that some models refuse, and the values that stand for no wish of the caller; None for any value.
+_DEFAULTS = {
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "seed": None,
+    "max_tokens": None,
+    "stop": None,
+    "stream_options": None,
+}
+"""Fields that some models or servers refuse, and the values that stand for no wish of the caller; None for any value.
 
 OpenAI's newest models take only their own temperature, and newer servers know ``max_tokens`` as
-``max_completion_tokens`` only."""
+``max_completion_tokens`` only. Whoever reads an answer ends it before a stop sequence in any case; without
+``stream_options`` only the count of tokens is missing."""
 
 _refused: dict[Checkpoint, frozenset[str]] = {}
 """What each model refused before, so that it isn't asked twice each time."""
@@ -80,8 +89,8 @@ def stream_chat(
     *,
     cancel: Cancellation | None = None,
     **options: Any,
-) -> Generator[str, None, None]:
-    """Give a chat answer's text as it comes; a piece may be empty.
+) -> Generator[str, None, Ending]:
+    """Give a chat answer's text as it comes, and return how it ended; a piece may be empty.
 
     The request is made at the first piece. Closing the generator, or setting ``cancel``, hangs up at once, also while
     the server is silent.
@@ -96,18 +105,19 @@ def stream_chat(
     Raises:
         ModelUnavailableError: The server can't be reached, refuses, or breaks off in the middle.
         InputError: The server refuses the request itself, or the answer's length was used up before its first word.
-        UnsupportedError: The server withheld the answer.
+        UnsupportedError: The model refuses to answer, or the server withheld the answer or its end.
         CancelledError: ``cancel`` was set.
     """
     halt = threading.Event()
     written: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     failures: list[BaseException] = []
     opened: list[Any] = []
+    answer = _Answering(checkpoint)
 
     def read() -> None:
         try:
             with plain_endpoint_errors(checkpoint):
-                for piece in _pieces(client, checkpoint, turns, opened, options):
+                for piece in answer.pieces(client, turns, opened, options):
                     if halt.is_set():
                         return
                     written.put(piece)
@@ -134,48 +144,73 @@ def stream_chat(
             _hang_up(chunks)
     if failures:
         raise failures[0]
+    return answer.ending()
 
 
-def _pieces(
-    client: openai.OpenAI,
-    checkpoint: Checkpoint,
-    turns: Sequence[dict[str, Any]],
-    opened: list[Any],
-    options: dict[str, Any],
-) -> Iterator[str]:
-    import openai
+class _Answering:
+    """Reads an answer's events, and notes what they tell about its end."""
 
-    came, said, ending = False, False, None
-    with _request(client, checkpoint, {"messages": list(turns), "stream": True, **options}) as chunks:
-        opened.append(chunks)
-        try:
-            for chunk in chunks:
-                came = True
-                if not chunk.choices:
-                    continue
-                (choice, *_) = chunk.choices
-                ending = choice.finish_reason or ending
-                piece = getattr(choice.delta, "content", None) or getattr(choice.delta, "refusal", None) or ""
-                said = said or bool(piece.strip())
-                yield piece
-        except openai.APIConnectionError as error:
-            raise _broke_off(checkpoint) from error
-    if not came:
-        raise ModelUnavailableError(
-            f"The server at {checkpoint.endpoint} does not answer as an OpenAI-compatible server does",
-            "Check the address; it often ends with /v1",
-        )
-    if ending is None:
-        raise _broke_off(checkpoint)
-    if not said and ending == "length":
-        raise InputError(
-            f"{checkpoint.name!r} used up the answer's length before it wrote a word",
-            "Allow more tokens for the answer",
-        )
-    if not said and ending == "content_filter":
-        raise UnsupportedError(
-            f"The server at {checkpoint.endpoint} withheld the answer: its content filter objects", "Ask differently"
-        )
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._came, self._said, self._reason, self._refusal = False, False, "", ""
+        self._usage: Usage | None = None
+
+    def pieces(
+        self, client: openai.OpenAI, turns: Sequence[dict[str, Any]], opened: list[Any], options: dict[str, Any]
+    ) -> Iterator[str]:
+        """Make the request and give the text; ``opened`` gets the connection."""
+        import openai
+
+        fields = {"messages": list(turns), "stream": True, "stream_options": {"include_usage": True}, **options}
+        with _request(client, self._checkpoint, fields) as chunks:
+            opened.append(chunks)
+            try:
+                for chunk in chunks:
+                    yield self._read(chunk)
+            except openai.APIConnectionError as error:
+                raise _broke_off(self._checkpoint) from error
+
+    def ending(self) -> Ending:
+        """Return how the answer ended."""
+        address = self._checkpoint.endpoint
+        if not self._came:
+            raise ModelUnavailableError(
+                f"The server at {address} does not answer as an OpenAI-compatible server does",
+                "Check the address; it often ends with /v1",
+            )
+        if not self._reason:
+            raise _broke_off(self._checkpoint)
+        if self._refusal:
+            raise UnsupportedError(
+                f"{self._checkpoint.name!r} refuses to answer: {' '.join(self._refusal.split())[:200]}",
+                "Ask differently",
+            )
+        if self._reason == "content_filter":
+            part = "the rest of the answer" if self._said else "the answer"
+            raise UnsupportedError(
+                f"The server at {address} withheld {part}: its content filter objects", "Ask differently"
+            )
+        if not self._said and self._reason == "length":
+            raise InputError(
+                f"{self._checkpoint.name!r} used up the answer's length before it wrote a word",
+                "Allow more tokens for the answer",
+            )
+        reason: FinishReason = "length" if self._reason == "length" else "stop"
+        return Ending(reason, self._usage)
+
+    def _read(self, chunk: Any) -> str:
+        self._came = True
+        usage = getattr(chunk, "usage", None)
+        if usage is not None:
+            self._usage = Usage(int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0))
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        self._reason = choice.finish_reason or self._reason
+        self._refusal += getattr(choice.delta, "refusal", None) or ""
+        piece = getattr(choice.delta, "content", None) or ""
+        self._said = self._said or bool(piece.strip())
+        return piece
 
 
 def _request(client: openai.OpenAI, checkpoint: Checkpoint, fields: dict[str, Any]) -> Any:

@@ -1,20 +1,20 @@
-"""A conversation about pictures that remembers its turns and can be saved: ``Conversation``."""
+"""A conversation, about pictures or about none, that remembers its turns and can be saved: ``Conversation``."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError
-from sensorium.language.messages import Message, check_conversation
+from sensorium.language.messages import Turn, read_conversation, source_as_text
+from sensorium.language.sampling import SamplingOptions
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.streaming import ResultStream
 from sensorium.vision_language.llava import LLaVA
 
 if TYPE_CHECKING:
@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 
 _FORMAT = "sensorium-conversation"
 _VERSION = 1
-_ADDRESSES = ("http://", "https://", "data:")
 
 
 class Conversation:
     """Talks about pictures and keeps the history.
 
     Args:
-        image: A picture, or a list of them.
+        image: A picture, or a list of them, to talk about from the beginning; None where there are none.
         model: A `LLaVA`, or whatever it takes as ``model``.
         system: How to behave.
 
@@ -40,97 +39,80 @@ class Conversation:
         system: How to behave, or None.
 
     Raises:
-        InputError: There is no picture.
         ModelUnavailableError: No checkpoint of that name is known.
     """
 
     @checked
     def __init__(
         self,
-        image: ImageSource | Sequence[ImageSource],
+        image: ImageSource | Sequence[ImageSource] | None = None,
         *,
         model: LLaVA | str | os.PathLike[str] | None = None,
         system: str | None = None,
     ) -> None:
         self.llava = model if isinstance(model, LLaVA) else LLaVA(model)
-        sources: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
-        if not sources:
-            raise InputError("There is no picture to talk about", "Give at least one")
-        self.images = tuple(_as_text(source) for source in sources)
+        sources = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
+        self.images = tuple(source_as_text("image", source) for source in sources)
         self.system = system or None
-        self._turns: list[Message] = []
+        self._turns: list[dict[str, Any]] = []
 
     @property
-    def history(self) -> list[Message]:
-        """The turns so far, the user's and the assistant's alternating; a copy."""
-        return [dict(turn) for turn in self._turns]
+    def history(self) -> list[dict[str, Any]]:
+        """The turns so far as messages, the user's and the assistant's alternating; a copy.
+
+        Pictures in them are addresses, absolute paths, or embedded in data: URIs, like `images`.
+        """
+        return json.loads(json.dumps(self._turns))  # type: ignore[no-any-return]
 
     @checked
     def ask(
         self,
-        text: str,
+        text: str | Sequence[Any],
         *,
-        max_new_tokens: int | None = None,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        **options: Unpack[SamplingOptions],
     ) -> Answer:
         """Say something and return the answer; both are remembered. After an error nothing is.
 
         Args:
-            text: What to say.
-            max_new_tokens: As for `LLaVA.chat`, like the rest.
-            temperature: 0 takes the likeliest token each time.
-            top_p: Sample only from the likeliest tokens that together have this probability.
-            seed: Makes sampling repeatable.
+            text: What to say: text, or a list of parts, such as ``[{"type": "image", "image": "cat.jpg"}, "And
+                this?"]``: see `sensorium.language.messages.Message`.
             progress: Told the tokens written so far.
             cancel: Stops within one token.
+            options: See `SamplingOptions`; defaults as for `LLaVA.chat`.
 
         Raises:
-            InputError: The text is empty, or the conversation has grown beyond the model's context window.
+            InputError: The text is empty, a picture can't be read, or the conversation has grown beyond the model's
+                context window.
+            UnsupportedError: The model takes no such part.
             CancelledError: ``cancel`` was set.
         """
-        answer = self.llava.chat(
-            self.images,
-            [*self._turns, {"role": "user", "content": text}],
-            system=self.system,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            progress=progress,
-            cancel=cancel,
-        )
-        self._remember(text, answer)
-        return answer
+        return self.stream(text, progress=progress, cancel=cancel, **options).finish()
 
     @checked
     def stream(
         self,
-        text: str,
+        text: str | Sequence[Any],
         *,
-        max_new_tokens: int | None = None,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Iterator[str]:
-        """Like `ask`, piece by piece. The turns are remembered once the answer is complete."""
-        pieces = self.llava.stream(
+        **options: Unpack[SamplingOptions],
+    ) -> ResultStream[str, Answer]:
+        """Like `ask`, piece by piece; then ``result`` is what `ask` returns.
+
+        The turns are remembered once the answer is complete.
+        """
+        said = Turn.from_dict({"role": "user", "content": text}).to_dict()
+        answer = self.llava.stream(
             self.images,
-            [*self._turns, {"role": "user", "content": text}],
+            [*self._turns, said],
             system=self.system,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
             progress=progress,
             cancel=cancel,
+            **options,
         )
-        return self._remembering(text, pieces)
+        return ResultStream(self._remembering(said, answer))
 
     @checked
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -184,36 +166,28 @@ class Conversation:
         document = _read(path)
         try:
             images, system, saved_model = document["images"], document["system"], document["model"]
-            turns = [{"role": turn["role"], "content": turn["content"]} for turn in document["turns"]]
             texts = [*images, saved_model, *([] if system is None else [system])]
             if not isinstance(images, list) or not all(isinstance(text, str) for text in texts):
                 raise ValueError
+            turns = [Turn.from_dict(message).to_dict() for message in document["turns"]]
             if turns and (turns[0]["role"], turns[-1]["role"]) != ("user", "assistant"):
                 raise ValueError
-            check_conversation([*turns, {"role": "user", "content": "…"}])
-        except (KeyError, TypeError, ValueError, InputError):
+            if len(read_conversation([*turns, {"role": "user", "content": "…"}])) != len(turns) + 1:
+                raise ValueError
+        except (KeyError, TypeError, ValueError, AttributeError, InputError):
             raise _not_a_conversation(path) from None
         chosen = model if isinstance(model, LLaVA) else LLaVA(model or saved_model, profile=profile, device=device)
         conversation = cls(images, model=chosen, system=system)
-        conversation._turns = list(turns)
+        conversation._turns = turns
         return conversation
 
-    def _remember(self, text: str, answer: str) -> None:
+    def _remembering(self, said: dict[str, Any], pieces: ResultStream[str, Answer]) -> Generator[str, None, Answer]:
+        with pieces:
+            answer = yield from pieces
         # An empty answer would make a turn that no model takes; then neither turn counts.
         if answer.strip():
-            self._turns += [{"role": "user", "content": text}, {"role": "assistant", "content": str(answer)}]
-
-    def _remembering(self, text: str, pieces: Iterator[str]) -> Iterator[str]:
-        said = []
-        try:
-            for piece in pieces:
-                said.append(piece)
-                yield piece
-        finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
-        self._remember(text, "".join(said).strip())
+            self._turns += [said, {"role": "assistant", "content": str(answer)}]
+        return answer
 
 
 def _reopening(checkpoint: Checkpoint) -> str:
@@ -221,19 +195,6 @@ def _reopening(checkpoint: Checkpoint) -> str:
     if checkpoint.endpoint:
         return f"{checkpoint.name}@{checkpoint.endpoint}"
     return checkpoint.folder or checkpoint.name
-
-
-def _as_text(source: ImageSource) -> str:
-    """Return a picture as an address or an absolute path, or else the picture itself as a data: URI."""
-    if isinstance(source, str) and source.startswith(_ADDRESSES):
-        return source
-    if isinstance(source, (str, os.PathLike)):
-        return str(Path(source).absolute())
-    from sensorium.media.image import read_image
-
-    file = io.BytesIO()
-    read_image(source).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:

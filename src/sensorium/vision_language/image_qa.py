@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 CAPTION_REQUEST = "Describe this picture in one sentence."
 """How a model that does whatever it is asked is asked for a caption."""
 LONGEST_CAPTION = 64
-"""Of such a model, in tokens."""
+"""In tokens, of a model that is asked for a caption by `CAPTION_REQUEST`."""
 LONGEST_ANSWER = 128
-"""Likewise."""
+"""In tokens, of a model that answers in its own words; BLIP and BLIP-2 have limits of their own."""
 
 
 class ImageAnswerer(Protocol):

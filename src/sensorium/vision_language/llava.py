@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, Unpack
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
-from sensorium.errors import InputError
-from sensorium.language.messages import Message, check_conversation
+from sensorium.language.media_parts import read_media
+from sensorium.language.messages import MediaKind, MediaPart, Message, Turn, read_conversation
+from sensorium.language.sampling import Sampling, SamplingOptions, choose_sampling
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.streaming import ResultStream
 from sensorium.task import Task
 from sensorium.vision_language.families.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
 
 if TYPE_CHECKING:
-    import PIL.Image
-
     from sensorium.media.image import ImageSource
 
 LONGEST_REPLY = 512
@@ -34,33 +34,18 @@ class ImageChatter(Protocol):
 
     longest_reply: int
 
-    def chat(
-        self,
-        images: Sequence[PIL.Image.Image],
-        messages: Sequence[Message],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-    ) -> Answer:
-        """Answer the last turn of a checked conversation about upright RGB pictures."""
-
     def stream(
         self,
-        images: Sequence[PIL.Image.Image],
-        messages: Sequence[Message],
+        turns: Sequence[Turn],
+        sampling: Sampling,
         *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Generator[str, None, None]:
-        """Like `chat`, piece by piece."""
+    ) -> Generator[str, None, Answer]:
+        """Answer the last turn of a conversation piece by piece, and return the whole answer.
+
+        Its pictures are upright and RGB. Closing the generator stops the model.
+        """
 
 
 class LLaVA(Task["ImageChatter"]):
@@ -91,30 +76,28 @@ class LLaVA(Task["ImageChatter"]):
     @checked
     def chat(
         self,
-        image: ImageSource | Sequence[ImageSource],
+        image: ImageSource | Sequence[ImageSource] | None,
         conversation_history: Sequence[Message],
         *,
         system: str | None = None,
-        max_new_tokens: int | None = None,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        **options: Unpack[SamplingOptions],
     ) -> Answer:
-        """Answer the last turn of a conversation about one or several pictures.
+        """Answer the last turn of a conversation about one or several pictures, or about none.
 
         Args:
-            image: A picture, or a list of them; questions may say "the second picture".
-            conversation_history: Turns ``{"role": "user" | "assistant", "content": text}``, alternating, the last
-                one the user's. The first may be a system turn.
+            image: A picture, or a list of them, which belong to the first turn of the user; questions may say "the
+                second picture". None where the turns hold the pictures themselves, or where there are none.
+            conversation_history: Turns ``{"role": "user" | "assistant", "content": text}``, the last one the user's.
+                Several turns of one role in a row are one; the first may be a system turn. A turn of the user may hold
+                parts instead of text, such as ``[{"type": "image", "image": "cat.jpg"}, {"type": "text", "text":
+                "And this?"}]``: see `sensorium.language.messages.Message`.
             system: How to behave; the same as a system turn.
-            max_new_tokens: Longest answer, in tokens; by default 512 as in the chapter, and 128 for the starter.
-            temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
-            top_p: Sample only from the likeliest tokens that together have this probability.
-            seed: Makes sampling repeatable; a fresh one is drawn if None.
             progress: Told what is being loaded, then the tokens written so far.
             cancel: Stops within one token.
+            options: See `SamplingOptions`; ``max_new_tokens`` is 512 by default as in the chapter, and 128 for the
+                starter.
 
         Returns:
             The answer, without the prompt and without special tokens; with the starter, also the facts that it
@@ -123,94 +106,45 @@ class LLaVA(Task["ImageChatter"]):
         Raises:
             InputError: The turns are out of order or empty, a number is out of range, a picture can't be read, or
                 the conversation doesn't fit the model's context window; nothing of it is ever cut.
-            UnsupportedError: The checkpoint doesn't know the language of the last turn, or takes no system prompt.
+            UnsupportedError: The checkpoint doesn't know the language of the last turn, takes no system prompt, or
+                takes no recordings or films.
             CancelledError: ``cancel`` was set.
         """
-        check_sampling(max_new_tokens, temperature, top_p, seed)
-        images, messages = self._checked(image, conversation_history, system)
-        chosen = _fresh_seed() if seed is None else seed
-        with self.lease(progress=progress, cancel=cancel) as backend:
-            answer = backend.chat(
-                images,
-                messages,
-                max_new_tokens=backend.longest_reply if max_new_tokens is None else max_new_tokens,
-                temperature=temperature,
-                top_p=top_p,
-                seed=chosen,
-                progress=progress,
-                cancel=cancel,
-            )
-        return Answer(
-            answer,
-            model=answer.model,
-            evidence=answer.evidence,
-            confidence=answer.confidence,
-            seed=chosen if temperature else None,
-        )
+        stream = self.stream(image, conversation_history, system=system, progress=progress, cancel=cancel, **options)
+        return stream.finish()
 
     @checked
     def stream(
         self,
-        image: ImageSource | Sequence[ImageSource],
+        image: ImageSource | Sequence[ImageSource] | None,
         conversation_history: Sequence[Message],
         *,
         system: str | None = None,
-        max_new_tokens: int | None = None,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Iterator[str]:
-        """Like `chat`, but give the answer piece by piece as it is written.
+        **options: Unpack[SamplingOptions],
+    ) -> ResultStream[str, Answer]:
+        """Like `chat`, but give the answer piece by piece as it is written; then ``result`` is what `chat` returns.
 
-        The input is checked at once, not at the first piece. Closing the iterator stops the model.
+        The input is checked at once, not at the first piece. Closing the stream stops the model.
         """
-        check_sampling(max_new_tokens, temperature, top_p, seed)
-        images, messages = self._checked(image, conversation_history, system)
-        chosen = _fresh_seed() if seed is None else seed
-        return self.leased(
-            lambda backend: backend.stream(
-                images,
-                messages,
-                max_new_tokens=backend.longest_reply if max_new_tokens is None else max_new_tokens,
-                temperature=temperature,
-                top_p=top_p,
-                seed=chosen,
-                progress=progress,
-                cancel=cancel,
-            ),
-            progress=progress,
-            cancel=cancel,
-        )
+        sampling = choose_sampling(LONGEST_REPLY, **options)
+        turns = self._turns(image, conversation_history, system)
 
-    def _checked(
-        self, image: ImageSource | Sequence[ImageSource], history: Sequence[Message], system: str | None
-    ) -> tuple[list[PIL.Image.Image], Sequence[Message]]:
-        from sensorium.media.image import read_image
+        def start(backend: ImageChatter) -> Generator[str, None, Answer]:
+            longest = options.get("max_new_tokens") or backend.longest_reply
+            chosen = replace(sampling, max_new_tokens=longest)
+            return backend.stream(turns, chosen, progress=progress, cancel=cancel)
 
-        messages = check_conversation(history)
-        if system:
-            if messages[0]["role"] == "system":
-                raise InputError("There are two system prompts", "Give system=… or a system turn, not both")
-            messages = [{"role": "system", "content": system}, *messages]
-        require_language(messages[-1]["content"], self.checkpoint, what="question")
-        sources: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
-        if not sources:
-            raise InputError("There is no picture to talk about", "Give at least one")
-        return [read_image(source, limits=self.limits) for source in sources], messages
+        return ResultStream(self.leased(start, progress=progress, cancel=cancel))
 
-
-def _fresh_seed() -> int:
-    return random.SystemRandom().randrange(1 << 31)
-
-
-def check_sampling(max_new_tokens: int | None, temperature: float, top_p: float, seed: int | None) -> None:
-    if max_new_tokens is not None and max_new_tokens < 1:
-        raise InputError(f"max_new_tokens is {max_new_tokens}", "Allow at least one token")
-    if not 0 <= temperature <= 2:
-        raise InputError(f"The temperature {temperature} is not between 0 and 2", "0 is repeatable, 0.7 is varied")
-    if not 0 < top_p <= 1:
-        raise InputError(f"top_p is {top_p}, not above 0 and at most 1", "Use 1 to sample from all tokens")
-    if seed is not None and not 0 <= seed < 1 << 63:
-        raise InputError(f"The seed {seed} is not between 0 and 2^63 - 1", "Use a number such as 42")
+    def _turns(
+        self, image: ImageSource | Sequence[ImageSource] | None, history: Sequence[Message], system: str | None
+    ) -> list[Turn]:
+        sources = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
+        media = [MediaPart("image", source) for source in sources]
+        turns = read_conversation(history, system=system, media=media)
+        require_language(turns[-1].text, self.checkpoint, what="question")
+        # A server decides itself what its model hears.
+        takes: tuple[MediaKind, ...] = ("image", "audio") if self.checkpoint.endpoint else ("image",)
+        return read_media(turns, takes=takes, checkpoint=self.checkpoint, limits=self.limits)

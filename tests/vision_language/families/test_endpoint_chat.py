@@ -87,7 +87,7 @@ def test_closing_a_stream_hangs_up(server: OpenAIServer, pictures: list[Picture]
     server.answer = lambda body: ["word "] * 200_000
     pieces = LLaVA(server.model()).stream(pictures[0], TALK)
     next(pieces)
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     assert server.hung_up.wait(10)
 
 

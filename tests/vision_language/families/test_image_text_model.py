@@ -46,17 +46,26 @@ Picture = PIL.Image.Image
 Turn = dict[str, Any]
 
 
-def as_parts(turns: list[dict[str, str]], pictures: list[Picture]) -> list[Turn]:
-    """Return a conversation in the form that transformers documents."""
+def as_parts(turns: list[Turn], pictures: list[Picture]) -> list[Turn]:
+    """Return a conversation in the form that transformers documents; the pictures join the first turn of the user."""
     parts: list[Turn] = [
-        {"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]} for turn in turns
+        {"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]}
+        if isinstance(turn["content"], str)
+        else dict(turn)
+        for turn in turns
     ]
     first = next(turn for turn in parts if turn["role"] == "user")
     first["content"] = [*({"type": "image", "image": picture} for picture in pictures), *first["content"]]
     return parts
 
 
-def by_the_processor(folder: Path, pictures: list[Picture], turns: list[dict[str, str]]) -> Any:
+def pictures_in(turns: list[Turn]) -> list[Picture]:
+    """Return the pictures that stand in turns themselves."""
+    parts = [part for turn in turns if not isinstance(turn["content"], str) for part in turn["content"]]
+    return [part["image"] for part in parts if part["type"] == "image"]
+
+
+def by_the_processor(folder: Path, pictures: list[Picture], turns: list[Turn]) -> Any:
     """Return inputs as transformers' documentation makes them."""
     from transformers import AutoProcessor
 
@@ -65,7 +74,7 @@ def by_the_processor(folder: Path, pictures: list[Picture], turns: list[dict[str
     )
 
 
-def by_hand(folder: Path, pictures: list[Picture], turns: list[dict[str, str]]) -> Any:
+def by_hand(folder: Path, pictures: list[Picture], turns: list[Turn]) -> Any:
     """Return inputs for processors that don't open without torchvision: their parts, put together as they do it."""
     from transformers import AutoImageProcessor, AutoTokenizer
 
@@ -80,6 +89,7 @@ def by_hand(folder: Path, pictures: list[Picture], turns: list[dict[str, str]]) 
         as_parts(turns, pictures), chat_template=text, add_generation_prompt=True, tokenize=False
     )
     family = json.loads((folder / "config.json").read_text())["model_type"]
+    pictures = [*pictures, *pictures_in(turns)]
     processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
     options, placeholder, runs = EXPANSIONS[family]
     nested = family in ("smolvlm", "llava_onevision")
@@ -164,6 +174,90 @@ def test_equals_transformers(
     assert answers[0] != answers[1]
     called = "AutoProcessor + generate" if prepare is by_the_processor else "image processor, tokenizer + generate"
     parity(f"LLaVA: {family}", f"{type(model).__name__}: {called}", "token-identical")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pictures_in_later_turns_equal_transformers(
+    family: str, tiny: TinyCheckpoint, pictures: list[Picture], generated: list[list[list[int]]]
+) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    talk: list[Turn] = [
+        {"role": "user", "content": "I have two pictures."},
+        {"role": "assistant", "content": "Show me."},
+        {"role": "user", "content": [{"type": "image", "image": pictures[0]}, {"type": "text", "text": "One."}]},
+        {"role": "assistant", "content": "And the other?"},
+        {"role": "user", "content": [{"type": "image", "image": pictures[1]}, {"type": "text", "text": "Compare."}]},
+    ]
+    prepare = by_hand if family in EXPANSIONS else by_the_processor
+    inputs = prepare(tiny(family), [], talk)
+    theirs = AutoModelForImageTextToText.from_pretrained(tiny(family)).generate(
+        **inputs, max_new_tokens=8, do_sample=False
+    )
+    with LLaVA(tiny(family)) as llava:
+        answer = llava.chat(None, talk, max_new_tokens=8)
+        assert generated[-1] == theirs.tolist()
+        assert answer.usage is not None
+        assert answer.usage.prompt_tokens == inputs["input_ids"].shape[1]
+        # The same pictures elsewhere are another conversation.
+        turned = [*talk[:2], talk[4], talk[3], talk[2]]
+        llava.chat([], turned, max_new_tokens=8)
+        assert generated[-1] != theirs.tolist()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_text_alone_is_a_conversation_too(family: str, tiny: TinyCheckpoint, generated: list[list[list[int]]]) -> None:
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    folder = tiny(family)
+    kept = folder / "chat_template.json"
+    template = (
+        json.loads(kept.read_text())["chat_template"]
+        if kept.is_file()
+        else (folder / "chat_template.jinja").read_text()
+    )
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prompt = tokenizer.apply_chat_template(
+        as_parts(TALK, []), chat_template=template, add_generation_prompt=True, tokenize=False
+    )
+    start = tokenizer.bos_token
+    inputs = tokenizer(prompt, add_special_tokens=not (start and prompt.startswith(start)), return_tensors="pt")
+    inputs.pop("token_type_ids", None)
+    theirs = AutoModelForImageTextToText.from_pretrained(folder).generate(**inputs, max_new_tokens=8, do_sample=False)
+    with LLaVA(folder) as llava:
+        answer = llava.chat(None, TALK, max_new_tokens=8)
+        assert generated[-1] == theirs.tolist()
+        assert answer.finish_reason == ("stop" if answer.usage.completion_tokens < 8 else "length")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 1.0, "seed": 5}, {"stop": ["e", "a"]}])
+def test_a_stream_ends_with_the_result_of_the_whole_call(
+    options: dict[str, Any], tiny: TinyCheckpoint, pictures: list[Picture]
+) -> None:
+    with LLaVA(tiny("llava")) as llava:
+        whole = llava.chat(pictures[0], TALK, max_new_tokens=LENGTH, **options)
+        stream = llava.stream(pictures[0], TALK, max_new_tokens=LENGTH, **options)
+        assert "".join(stream).strip() == whole == stream.result
+        assert stream.result.origin() == whole.origin()
+        assert whole.seed == options.get("seed")
+        if "stop" in options:
+            assert whole.finish_reason == "stop"
+            assert not {"e", "a"} & set(whole)
+
+
+def test_several_turns_of_one_role_are_one(tiny: TinyCheckpoint, pictures: list[Picture]) -> None:
+    apart = [{"role": "user", "content": "What is this?"}, {"role": "user", "content": "Be exact."}]
+    together = [{"role": "user", "content": "What is this?\n\nBe exact."}]
+    with LLaVA(tiny("llava")) as llava:
+        expected = llava.chat(pictures[0], together, max_new_tokens=8)
+        assert llava.chat(pictures[0], apart, max_new_tokens=8) == expected
+
+
+def test_recordings_and_films_are_refused(tiny: TinyCheckpoint) -> None:
+    with LLaVA(tiny("llava")) as llava:
+        for kind, remedy in (("audio", "SpeechToText"), ("video", "VideoQA")):
+            with pytest.raises(UnsupportedError, match=f"'llava' takes none.*{remedy}"):
+                llava.chat(None, [{"role": "user", "content": [{"type": kind, kind: "file"}, "What is it?"]}])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -322,7 +416,7 @@ class TestStopping:
             pieces = llava.stream(pictures[0], ASKED, max_new_tokens=900, temperature=1.0, seed=1, progress=told.append)
             next(pieces)
             next(pieces)
-            pieces.close()  # type: ignore[attr-defined]
+            pieces.close()
             assert self._threads() == []
             written = [report.done for report in told if report.stage == "writing"]
             assert 2 <= len(written) < 500

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorium.answer import Answer
+from sensorium.language.messages import user_turn
+from sensorium.language.sampling import Sampling
 from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.streaming import ResultStream
 from sensorium.task import Opening
 from sensorium.video.families.frame_answering import LONGEST_ANSWER, MOST_PICTURES, FrameAnswerer
 from sensorium.video.parts import Parts
@@ -55,17 +59,8 @@ class EndpointFrames(FrameAnswerer):
         *,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> str:
+    ) -> Answer:
         """Return what the server's model writes about frames."""
-        return str(
-            self._server.chat(
-                [frame.image for frame in frames],
-                [{"role": "user", "content": text}],
-                max_new_tokens=LONGEST_ANSWER,
-                temperature=0.0,
-                top_p=1.0,
-                seed=0,
-                progress=progress,
-                cancel=cancel,
-            )
-        )
+        turn = user_turn(text, [frame.image for frame in frames])
+        pieces = self._server.stream([turn], Sampling(LONGEST_ANSWER), progress=progress, cancel=cancel)
+        return ResultStream(pieces).finish()

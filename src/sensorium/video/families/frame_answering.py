@@ -57,7 +57,7 @@ class FrameAnswerer(ABC):
         text = "\n".join([*filter(None, facts), question])
         written = self.write(frames, info.duration, text, progress=progress, cancel=cancel)
         heard = f" ({self._speech.model})" if self._speech is not None and info.has_audio else ""
-        return Answer(written, model=f"{self._name}{heard}", evidence=moments_named(written, info.duration))
+        return written.changed(model=f"{self._name}{heard}", evidence=moments_named(written, info.duration))
 
     def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
         """Tell what happens in a film."""
@@ -76,7 +76,7 @@ class FrameAnswerer(ABC):
         *,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> str:
+    ) -> Answer:
         """Return what the model writes about frames."""
 
     def _frames(

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorium.answer import Answer
+from sensorium.language.messages import user_turn
+from sensorium.language.sampling import Sampling
+from sensorium.language.text_pieces import read_answer
 from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.streaming import ResultStream
 from sensorium.task import Opening
 from sensorium.video.families.frame_answering import FRAME_SIDE, LONGEST_ANSWER, MOST_PICTURES, FrameAnswerer
 from sensorium.video.parts import Parts
@@ -53,8 +58,7 @@ class FramesModel(FrameAnswerer):
         if not window:
             return MOST_PICTURES
         (frame,) = film.frames(1, minimum_side=FRAME_SIDE)
-        question = [{"role": "user", "content": "?"}]
-        two, three = (self._model.count_tokens([frame.image] * count, question) for count in (2, 3))
+        two, three = (self._model.count_tokens([user_turn("?", [frame.image] * count)]) for count in (2, 3))
         # Some families look closer at a single picture than at one of several, so that two are the least to count.
         each = max(1, three - two)
         return max(1, min(MOST_PICTURES, (window // 2 - (two - 2 * each)) // each))
@@ -67,13 +71,10 @@ class FramesModel(FrameAnswerer):
         *,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> str:
+    ) -> Answer:
         """Return the answer to a question about frames, with the likeliest tokens."""
         window = self._model.context_window
-        return self._model.generate(
-            [frame.image for frame in frames],
-            [{"role": "user", "content": text}],
-            max_new_tokens=min(LONGEST_ANSWER, window // 8) if window else LONGEST_ANSWER,
-            progress=progress,
-            cancel=cancel,
-        )
+        sampling = Sampling(min(LONGEST_ANSWER, window // 8) if window else LONGEST_ANSWER)
+        turn = user_turn(text, [frame.image for frame in frames])
+        pieces = self._model.stream([turn], sampling, progress=progress, cancel=cancel)
+        return ResultStream(read_answer(pieces, sampling, model=self._name)).finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sensorium.answer import Evidence
+from sensorium.answer import Answer, Evidence
 from sensorium.language.grounding import content_words
 from sensorium.language.language_model import LanguageModel
 from sensorium.progress import Cancellation, ProgressCallback
@@ -27,7 +27,7 @@ def answer_from_story(
     *,
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
-) -> tuple[str, tuple[Evidence, ...]]:
+) -> Answer:
     """Let a language model answer from a time line.
 
     A time line that is too long for the model's window is thinned out: what shares a word with the question stays
@@ -41,7 +41,7 @@ def answer_from_story(
         cancel: Stops within a token.
 
     Returns:
-        The answer, and what it rests on: the lines whose times it names; where it names none, all that it was given.
+        The answer. It rests on the lines whose times it names; where it names none, on all that the model was given.
 
     Raises:
         CancelledError: ``cancel`` was set.
@@ -71,7 +71,7 @@ def answer_from_story(
     written = language_model.generate(
         prompt, context(given), system=_SYSTEM, max_new_tokens=longest, progress=progress, cancel=cancel
     )
-    return str(written), cited(written, given)
+    return written.changed(evidence=cited(written, given))
 
 
 def thinned(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint, family_of
@@ -131,7 +132,7 @@ class VideoModel(FrameAnswerer):
         *,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> str:
+    ) -> Answer:
         """Return the answer to a question about frames, with the likeliest tokens.
 
         Raises:

@@ -69,13 +69,14 @@ class VideoPipeline:
         """Answer one question about a film, naming the times that the answer rests on."""
         story = self._story(film, progress, cancel)
         check_cancelled(cancel)
-        text, evidence = answer_from_story(story, question, self._language_model, progress=progress, cancel=cancel)
-        return Answer(text, model=self._model(story, words=True), evidence=evidence)
+        answer = answer_from_story(story, question, self._language_model, progress=progress, cancel=cancel)
+        return answer.changed(model=self._model(story, words=True))
 
     def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
         """Tell what is seen, done and said, one line each, with times; no language model takes part."""
         story = self._story(film, progress, cancel)
-        return Answer(story.text(), model=self._model(story, words=False), evidence=story.evidence())
+        # The captions were written by a model, and nobody counted.
+        return Answer(story.text(), model=self._model(story, words=False), evidence=story.evidence(), usage=None)
 
     def moments(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> list[Moment]:
         """Return a film's key moments, in the order of time."""

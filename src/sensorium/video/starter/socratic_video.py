@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensorium.answer import Answer
+from sensorium.answer import Answer, Ending
 from sensorium.language.grounding import content_words, first_sentence, is_grounded
 from sensorium.language.language_model import LanguageModel
 from sensorium.models.catalog import Checkpoint
@@ -84,7 +84,7 @@ class SocraticVideoQA:
         story = self._story(film, progress, cancel)
         check_cancelled(cancel)
         reply = self._reply(story, parse_film_question(question), cancel)
-        return Answer(reply.text, model=self._model(story), evidence=reply.evidence, confidence=reply.confidence)
+        return reply.as_answer(self._model(story))
 
     def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
         """Tell what is seen and said in a film, one line a moment or sentence; no language model takes part."""
@@ -187,13 +187,18 @@ class SocraticVideoQA:
             parts = ["I can't tell that from this film.", *heard, what_is_seen(story)]
             return Reply(" ".join(part for part in parts if part), story.evidence())
         evidence = tuple(sentence_evidence(item) for item in found)
-        said = self._in_other_words(found, question.text, cancel) if asks_for_a_fact else ""
+        said, ending = self._in_other_words(found, question.text, cancel) if asks_for_a_fact else ("", Ending())
         if said:
-            return Reply(f"{said.rstrip('.')} (said at {clock(found[0].start)}).", evidence)
-        return Reply(f"I can't tell for sure; what comes closest is said {quoted(found)}", evidence)
+            return Reply(f"{said.rstrip('.')} (said at {clock(found[0].start)}).", evidence, ending=ending)
+        return Reply(f"I can't tell for sure; what comes closest is said {quoted(found)}", evidence, ending=ending)
 
-    def _in_other_words(self, found: Sequence[Sentence], question: str, cancel: Cancellation | None) -> str:
-        """Let the language model answer from sentences; "" if it says anything that they don't."""
+    def _in_other_words(
+        self, found: Sequence[Sentence], question: str, cancel: Cancellation | None
+    ) -> tuple[str, Ending]:
+        """Let the language model answer from sentences; "" if it says anything that they don't.
+
+        Also returns what that took.
+        """
         texts = [item.text for item in found]
         written = self._language_model.generate(
             f"Question: {question}",
@@ -204,7 +209,10 @@ class SocraticVideoQA:
             cancel=cancel,
         )
         said = first_sentence(written)
-        return said if is_grounded(said, texts, question) else ""
+        grounded = is_grounded(said, texts, question)
+        # A model that had more to say after the first sentence was not cut.
+        cut = grounded and said == str(written) and written.finish_reason == "length"
+        return said if grounded else "", Ending("length" if cut else "stop", written.usage)
 
     def _closest(self, sentences: Sequence[Sentence], text: str, enough: float) -> list[Sentence]:
         """Return the sentences whose meaning is nearest to a text, if they are near enough, in the order of time."""

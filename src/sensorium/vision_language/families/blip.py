@@ -17,8 +17,9 @@ import torch
 
 from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.language.generation import write_tokens
+from sensorium.language.generation import endings, write_tokens
 from sensorium.language.sampling import Sampling
+from sensorium.language.text_pieces import answer_from
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory
 from sensorium.models.placed_model import open_placed
@@ -47,6 +48,10 @@ class _Blip:
             model_class, folder, checkpoint=checkpoint, device=device, dtype=dtype
         )
         self.batch_size = 8 if self._placement.device == "cpu" else 64
+        self._ends = frozenset([int(self._model.config.text_config.sep_token_id)])
+        vision = self._model.config.vision_config
+        # What the writing half reads of a picture: its squares, and one token for the whole.
+        self._picture_tokens = (vision.image_size // vision.patch_size) ** 2 + 1
         self._busy = threading.Lock()
 
     def _write(
@@ -60,12 +65,17 @@ class _Blip:
         pixels = self._image_processor(images=list(images), return_tensors="pt").pixel_values
         pixels = pixels.to(self._placement.device, self._placement.dtype)
         run = partial(self._model.generate, pixel_values=pixels, **texts)
+        sampling = Sampling(longest)
         with explain_out_of_memory("The answer", "Give fewer pictures at once"):
-            tokens = write_tokens(run, Sampling(longest), busy=self._busy, cancel=cancel)
+            tokens = write_tokens(run, sampling, busy=self._busy, cancel=cancel)
+        asked = texts["input_ids"].shape[1] if texts else 0
         # The first token only starts the text.
+        written = endings(tokens[:, 1:].tolist(), self._ends, [self._picture_tokens + asked] * len(images))
         return [
-            Answer(self._tokenizer.decode(row[1:], skip_special_tokens=True).strip(), model=self._name)
-            for row in tokens.tolist()
+            answer_from(
+                self._tokenizer.decode(row, skip_special_tokens=True).strip(), ending, sampling, model=self._name
+            )
+            for row, ending in written
         ]
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from sensorium.answer import Answer
 from sensorium.errors import InputError, ModelUnavailableError
-from sensorium.language.generation import write_tokens
+from sensorium.language.generation import end_tokens, endings, write_tokens
 from sensorium.language.sampling import Sampling
+from sensorium.language.text_pieces import answer_from
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory
 from sensorium.models.placed_model import open_placed
@@ -63,6 +64,7 @@ class Blip2:
         self._processor.tokenizer.padding_side = "left" if self._repeats_prompt else "right"
         self._window = int(getattr(config.text_config, "max_position_embeddings", 0) or 0)
         self.batch_size = 8 if self._placement.device == "cpu" else 32
+        self._ends = end_tokens(self._model) | end_tokens(self._model.language_model)
         self._busy = threading.Lock()
 
     def answer(
@@ -103,10 +105,15 @@ class Blip2:
                 f"{self._name!r} holds {self._window} in all",
                 "Ask a shorter question",
             )
+        lengths = inputs["attention_mask"].sum(-1).tolist()
         run = partial(self._model.generate, **inputs.to(self._placement.device, self._placement.dtype))
+        sampling = Sampling(longest)
         with explain_out_of_memory("The answer", "Give fewer pictures at once, or choose a smaller checkpoint"):
-            tokens = write_tokens(run, Sampling(longest), busy=self._busy, cancel=cancel)
-        if self._repeats_prompt:
-            tokens = tokens[:, length:]
+            tokens = write_tokens(run, sampling, busy=self._busy, cancel=cancel)
+        # An encoder-decoder's first token only starts the text.
+        tokens = tokens[:, length if self._repeats_prompt else 1 :]
         decode = self._processor.tokenizer.decode
-        return [Answer(decode(row, skip_special_tokens=True).strip(), model=self._name) for row in tokens.tolist()]
+        return [
+            answer_from(decode(row, skip_special_tokens=True).strip(), ending, sampling, model=self._name)
+            for row, ending in endings(tokens.tolist(), self._ends, lengths)
+        ]

@@ -11,22 +11,27 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+from sensorium.answer import Answer, Ending
 from sensorium.errors import InputError
-from sensorium.language.generation import stream_tokens, write_tokens
-from sensorium.language.messages import Message
+from sensorium.language.generation import end_tokens, endings, stream_tokens, write_tokens
+from sensorium.language.messages import Turn
 from sensorium.language.sampling import Sampling
-from sensorium.language.text_pieces import complete_text, pieces_of_text
+from sensorium.language.text_pieces import answer_from, complete_text, read_tokens
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
 from sensorium.models.placed_model import open_placed
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.vision_language.families.image_text_processor import ChatFormat, open_processor, prepare_inputs
-
-if TYPE_CHECKING:
-    import PIL.Image
+from sensorium.vision_language.families.image_text_processor import (
+    ChatFormat,
+    open_processor,
+    pictures_of,
+    prepare_inputs,
+)
 
 
 class ImageTextModel:
@@ -66,34 +71,28 @@ class ImageTextModel:
         self.batch_size = 4 if self._placement.device == "cpu" else 16
         text_config = self._model.config.get_text_config(decoder=True)
         self.context_window = int(getattr(text_config, "max_position_embeddings", 0) or 0)
+        self._ends = end_tokens(self._model)
         self._busy = threading.Lock()
 
-    def generate(
+    def stream(
         self,
-        images: Sequence[PIL.Image.Image],
-        messages: Sequence[Message],
+        turns: Sequence[Turn],
+        sampling: Sampling,
         *,
-        max_new_tokens: int,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> str:
-        """Answer the last turn of a conversation about pictures.
+    ) -> Generator[str, None, Ending]:
+        """Answer the last turn of a conversation, piece by piece. The input is checked at once.
 
         Args:
-            images: Upright RGB pictures, or frames of a film; they belong to the first turn of the user.
-            messages: A checked conversation (`sensorium.language.messages.check_conversation`).
-            max_new_tokens: Longest answer, in tokens.
-            temperature: 0 takes the likeliest token each time.
-            top_p: Sample only from the likeliest tokens that together have this probability.
-            seed: Makes sampling repeatable, whatever else the process does.
+            turns: The conversation, its pictures (or frames of a film) upright and RGB.
+            sampling: How the answer is chosen.
             progress: Told the tokens written so far.
             cancel: Stops within one token.
 
         Returns:
-            The answer, without the prompt and without special tokens.
+            A generator of the answer's text without the prompt and without special tokens, which returns how the
+            answer ended. Closing it stops the model.
 
         Raises:
             InputError: Conversation, pictures and answer don't fit the context window, or a turn contains a word
@@ -101,49 +100,33 @@ class ImageTextModel:
             UnsupportedError: The chat template can't write the conversation.
             CancelledError: ``cancel`` was set.
         """
-        sampling = Sampling(max_new_tokens, temperature, top_p, seed)
-        (text,) = self._generate([images], [messages], sampling, progress, cancel)
-        return text
+        inputs = self._inputs([turns], sampling)
+        (length,) = inputs["attention_mask"].sum(-1).tolist()
+        return read_tokens(
+            self._tokens(inputs, sampling, cancel),
+            sampling,
+            text_of=self._text,
+            ends=self._ends,
+            prompt_tokens=length,
+            progress=progress,
+        )
 
-    def generate_batch(
-        self,
-        images: Sequence[Sequence[PIL.Image.Image]],
-        conversations: Sequence[Sequence[Message]],
-        *,
-        max_new_tokens: int,
-        cancel: Cancellation | None = None,
-    ) -> list[str]:
-        """Answer several conversations in one pass, each with the likeliest tokens.
+    def answer_batch(
+        self, conversations: Sequence[Sequence[Turn]], sampling: Sampling, *, cancel: Cancellation | None = None
+    ) -> list[Answer]:
+        """Answer several conversations in one pass.
 
         Args:
-            images: The pictures of each conversation.
-            conversations: As many conversations.
-            max_new_tokens: Longest answer, in tokens.
+            conversations: Their pictures are upright and RGB.
+            sampling: How the answers are chosen; they have no stop sequences.
             cancel: Stops within one token.
         """
-        return self._generate(images, conversations, Sampling(max_new_tokens), None, cancel)
+        return self._run(self._inputs(conversations, sampling), sampling, None, cancel)
 
-    def stream(
-        self,
-        images: Sequence[PIL.Image.Image],
-        messages: Sequence[Message],
-        *,
-        max_new_tokens: int,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-    ) -> Generator[str, None, None]:
-        """Like `generate`, piece by piece. The input is checked at once; closing the iterator stops the model."""
-        sampling = Sampling(max_new_tokens, temperature, top_p, seed)
-        inputs = self._inputs([images], [messages], sampling)
-        return self._stream(inputs, sampling, progress, cancel)
-
-    def count_tokens(self, images: Sequence[PIL.Image.Image], messages: Sequence[Message]) -> int:
+    def count_tokens(self, turns: Sequence[Turn]) -> int:
         """Return how many tokens a conversation takes, its pictures included."""
-        text = self._format.render(len(images), messages)
-        return int(prepare_inputs(self._processor, [images], [text])["input_ids"].shape[1])
+        text = self._format.render(turns)
+        return int(prepare_inputs(self._processor, [pictures_of(turns)], [text])["input_ids"].shape[1])
 
     @property
     def config(self) -> Any:
@@ -157,7 +140,7 @@ class ImageTextModel:
         max_new_tokens: int,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> str:
+    ) -> Answer:
         """Answer inputs that were prepared elsewhere, such as those of a film, with the likeliest tokens.
 
         Args:
@@ -173,18 +156,8 @@ class ImageTextModel:
         for name in placed:
             if name.startswith("pixel_values"):
                 placed[name] = placed[name].to(self._placement.dtype)
-        (text,) = self._run(placed, Sampling(max_new_tokens), progress, cancel)
-        return text
-
-    def _generate(
-        self,
-        images: Sequence[Sequence[PIL.Image.Image]],
-        conversations: Sequence[Sequence[Message]],
-        sampling: Sampling,
-        progress: ProgressCallback | None,
-        cancel: Cancellation | None,
-    ) -> list[str]:
-        return self._run(self._inputs(images, conversations, sampling), sampling, progress, cancel)
+        (answer,) = self._run(placed, Sampling(max_new_tokens), progress, cancel)
+        return answer
 
     def _run(
         self,
@@ -192,39 +165,32 @@ class ImageTextModel:
         sampling: Sampling,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> list[str]:
+    ) -> list[Answer]:
         run = partial(self._model.generate, **inputs)
         with self._explained():
             tokens = write_tokens(run, sampling, busy=self._busy, progress=progress, cancel=cancel)
         if not self._model.config.is_encoder_decoder:
             tokens = tokens[:, inputs["input_ids"].shape[1] :]
-        return [complete_text(self._text(row)).strip() for row in tokens.tolist()]
+        mask = inputs.get("attention_mask")
+        lengths = (torch.ones_like(inputs["input_ids"]) if mask is None else mask).sum(-1).tolist()
+        return [
+            answer_from(complete_text(self._text(row)).strip(), ending, sampling, model=self.name)
+            for row, ending in endings(tokens.tolist(), self._ends, lengths)
+        ]
 
-    def _stream(
-        self,
-        inputs: Any,
-        sampling: Sampling,
-        progress: ProgressCallback | None,
-        cancel: Cancellation | None,
-    ) -> Generator[str, None, None]:
+    def _tokens(
+        self, inputs: Mapping[str, Any], sampling: Sampling, cancel: Cancellation | None
+    ) -> Generator[int, None, None]:
         run = partial(self._model.generate, **inputs)
         with (
             self._explained(),
-            closing(stream_tokens(run, sampling, busy=self._busy, progress=progress, cancel=cancel)) as tokens,
+            closing(stream_tokens(run, sampling, busy=self._busy, cancel=cancel)) as tokens,
         ):
-            yield from filter(None, pieces_of_text(tokens, self._text))
+            yield from tokens
 
-    def _inputs(
-        self,
-        images: Sequence[Sequence[PIL.Image.Image]],
-        conversations: Sequence[Sequence[Message]],
-        sampling: Sampling,
-    ) -> Any:
-        texts = [
-            self._format.render(len(pictures), messages)
-            for pictures, messages in zip(images, conversations, strict=True)
-        ]
-        inputs = prepare_inputs(self._processor, images, texts)
+    def _inputs(self, conversations: Sequence[Sequence[Turn]], sampling: Sampling) -> Any:
+        images = [pictures_of(turns) for turns in conversations]
+        inputs = prepare_inputs(self._processor, images, [self._format.render(turns) for turns in conversations])
         length = int(inputs["attention_mask"].sum(-1).max())
         if self.context_window and length + sampling.max_new_tokens > self.context_window:
             pictures = sum(len(some) for some in images) // len(images)
@@ -240,8 +206,8 @@ class ImageTextModel:
             "The answer", "Give fewer or smaller pictures, shorten the conversation, or choose a smaller checkpoint"
         )
 
-    def _text(self, tokens: list[int]) -> str:
-        return str(self._processor.tokenizer.decode(tokens, skip_special_tokens=True))
+    def _text(self, tokens: Sequence[int]) -> str:
+        return str(self._processor.tokenizer.decode(list(tokens), skip_special_tokens=True))
 
 
 def shared_image_text_model(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> Shared[ImageTextModel]:

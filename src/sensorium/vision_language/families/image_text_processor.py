@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
-from sensorium.language.messages import Message
+from sensorium.language.messages import TextPart, Turn
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.pretrained import open_part, quiet_transformers
 from sensorium.text.english_numbers import spell_english_numbers
@@ -176,25 +176,20 @@ class ChatFormat:
         self._reserved = reserved_words(processor)
         self._takes_parts = self._shows_parts()
 
-    def render(self, images: int, messages: Sequence[Message]) -> str:
+    def render(self, turns: Sequence[Turn]) -> str:
         """Return a conversation as the text that the processor takes, up to where the answer begins.
 
         Args:
-            images: How many pictures there are; they belong to the first turn of the user.
-            messages: A checked conversation of plain strings.
+            turns: Words and pictures; each picture is told where it stands.
 
         Raises:
             InputError: A turn contains one of the words that the checkpoint reserves for itself.
             UnsupportedError: Its template can't write this conversation, such as one with a system prompt.
         """
-        first = next(index for index, message in enumerate(messages) if message["role"] == "user")
-        turns = [
-            {"role": message["role"], "content": self._content(message, images if index == first else 0)}
-            for index, message in enumerate(messages)
-        ]
-        text = self._apply(turns)
+        images = len(pictures_of(turns))
+        text = self._apply([{"role": turn.role, "content": self._content(turn)} for turn in turns])
         if text is None or text.count(self.image_token) != images:
-            system = any(message["role"] == "system" for message in messages)
+            system = any(turn.role == "system" for turn in turns)
             raise UnsupportedError(
                 f"The chat template of {self._name!r} can't write this conversation"
                 + (" with a system prompt" if system else f" with {images} pictures"),
@@ -202,19 +197,23 @@ class ChatFormat:
             )
         return text
 
-    def _content(self, message: Message, images: int) -> Any:
-        text = message["content"]
+    def _content(self, turn: Turn) -> Any:
+        parts = [self._plain(part.text, turn.role) if isinstance(part, TextPart) else None for part in turn.parts]
+        if self._takes_parts:
+            return [{"type": "image"} if text is None else {"type": "text", "text": text} for text in parts]
+        return "\n".join(self.image_token if text is None else text for text in parts)
+
+    def _plain(self, text: str, role: str) -> str:
+        """Return words of a turn, of which none is one that the checkpoint reserves for itself."""
         for word in self._reserved:
             if word not in text:
                 continue
-            if message["role"] != "assistant":
+            if role != "assistant":
                 raise InputError(
                     f"A turn contains {word!r}, which {self._name!r} reserves for itself", "Leave it out of the text"
                 )
             text = text.replace(word, "")
-        if self._takes_parts:
-            return [*({"type": "image"} for _ in range(images)), {"type": "text", "text": text}]
-        return f"{self.image_token}\n" * images + text
+        return text
 
     def _shows_parts(self) -> bool:
         """Tell whether the template writes content that is a list of parts; older ones want a string."""
@@ -232,6 +231,11 @@ class ChatFormat:
             return str(render(self._processor, turns, add_generation_prompt=True, tokenize=False))
         except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
             return None
+
+
+def pictures_of(turns: Sequence[Turn]) -> list[PIL.Image.Image]:
+    """Return the pictures of a conversation in their order."""
+    return [part.source for turn in turns for part in turn.media]
 
 
 def prepare_inputs(processor: Any, images: Sequence[Sequence[PIL.Image.Image]], texts: Sequence[str]) -> Any:

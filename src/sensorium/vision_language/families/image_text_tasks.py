@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium.answer import Answer
-from sensorium.language.messages import Message
+from sensorium.language.messages import Turn, user_turn
+from sensorium.language.sampling import Sampling
+from sensorium.language.text_pieces import read_answer
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.vision_language.families.image_text_model import shared_image_text_model
@@ -50,11 +52,9 @@ class ImageTextQA(_ImageTextTask):
     def _write(
         self, images: Sequence[PIL.Image.Image], requests: Sequence[str], longest: int, cancel: Cancellation | None
     ) -> list[Answer]:
-        conversations = [[{"role": "user", "content": request}] for request in requests]
-        texts = self._model.generate_batch(
-            [[image] for image in images], conversations, max_new_tokens=longest, cancel=cancel
-        )
-        return [Answer(text, model=self._name) for text in texts]
+        conversations = [[user_turn(request, [image])] for image, request in zip(images, requests, strict=True)]
+        answers = self._model.answer_batch(conversations, Sampling(longest), cancel=cancel)
+        return [answer.changed(model=self._name) for answer in answers]
 
 
 class ImageTextChat(_ImageTextTask):
@@ -62,51 +62,14 @@ class ImageTextChat(_ImageTextTask):
 
     longest_reply = LONGEST_REPLY
 
-    def chat(
-        self,
-        images: Sequence[PIL.Image.Image],
-        messages: Sequence[Message],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-    ) -> Answer:
-        """Answer the last turn of a checked conversation about upright RGB pictures."""
-        text = self._model.generate(
-            images,
-            messages,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            progress=progress,
-            cancel=cancel,
-        )
-        return Answer(text, model=self._name)
-
     def stream(
         self,
-        images: Sequence[PIL.Image.Image],
-        messages: Sequence[Message],
+        turns: Sequence[Turn],
+        sampling: Sampling,
         *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Generator[str, None, None]:
-        """Like `chat`, piece by piece."""
-        return self._model.stream(
-            images,
-            messages,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            progress=progress,
-            cancel=cancel,
-        )
+    ) -> Generator[str, None, Answer]:
+        """Answer the last turn of a conversation, piece by piece. The input is checked at once."""
+        pieces = self._model.stream(turns, sampling, progress=progress, cancel=cancel)
+        return read_answer(pieces, sampling, model=self._name)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from sensorium.answer import Evidence
+from sensorium.answer import Answer, Ending, Evidence
 from sensorium.vision_language.starter.colours import ColourShare, describe_colours
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, without_article
 from sensorium.vision_language.starter.recognition import Tag, thing_of
@@ -33,11 +33,24 @@ class Reply:
         text: Whole sentences.
         evidence: The facts used.
         confidence: From 0 to 1, or None where nothing measures it.
+        ending: How it ended; of a reply from measurements alone, that no language model took part.
     """
 
     text: str
     evidence: tuple[Evidence, ...] = ()
     confidence: float | None = None
+    ending: Ending = field(default_factory=Ending)
+
+    def as_answer(self, model: str) -> Answer:
+        """Return it as a result that names who answered."""
+        return Answer(
+            self.text,
+            model=model,
+            evidence=self.evidence,
+            confidence=self.confidence,
+            finish_reason=self.ending.finish_reason,
+            usage=self.ending.usage,
+        )
 
 
 def answer_directly(scene: Scene, question: Question) -> Reply | None:

@@ -12,14 +12,17 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensorium.answer import Answer, Evidence
+from sensorium.answer import Answer, Ending, Evidence, Usage
 from sensorium.language.grounding import first_sentence, is_grounded
 from sensorium.language.language_model import LanguageModel
-from sensorium.language.messages import Message
+from sensorium.language.messages import TextPart, Turn, user_turn
+from sensorium.language.sampling import Sampling
+from sensorium.language.stop_sequences import StopSequences
 from sensorium.models.catalog import Checkpoint, component
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.task import Opening
@@ -39,6 +42,8 @@ _ONLY_FACTS = (
     "If the facts do not say it, answer: I can't tell."
 )
 _INVENT = "You are a friendly assistant. You do what the user asks, briefly, about a picture that is told to you."
+_TALK = "You are a friendly assistant. You answer briefly, and say so if you don't know something."
+_WHAT_IS_IT = "What is this?"
 _CREATIVE = re.compile(
     r"\b(?:write|compose|invent|imagine|make up|create|draft|rewrite|rephrase|translate|summari[sz]e)\b|"
     r"\b(?:story|poem|haiku|limerick|song|joke|slogan|headline|hashtags?|tweet)\b",
@@ -91,7 +96,7 @@ class SocraticImageQA:
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures."""
         return [
-            self._as_answer(self.reply(self.scene(image, cancel=cancel), parse_question(question), cancel=cancel))
+            self.reply(self.scene(image, cancel=cancel), parse_question(question), cancel=cancel).as_answer(self.model)
             for image, question in zip(images, questions, strict=True)
         ]
 
@@ -101,12 +106,7 @@ class SocraticImageQA:
 
     def _caption(self, image: PIL.Image.Image, cancel: Cancellation | None) -> Answer:
         reply = caption(self.scene(image, cancel=cancel))
-        return Answer(
-            reply.text,
-            model=f"{self.checkpoint.name} ({self.reader.model})",
-            evidence=reply.evidence,
-            confidence=reply.confidence,
-        )
+        return reply.as_answer(f"{self.checkpoint.name} ({self.reader.model})")
 
     def scene(self, image: PIL.Image.Image, *, cancel: Cancellation | None = None) -> Scene:
         """Measure a picture, or remember what was measured: questions about one picture come in rows."""
@@ -149,12 +149,12 @@ class SocraticImageQA:
         said = first_sentence(written)
         texts = [fact.text for fact in facts]
         if not said or not is_grounded(said, texts, question.text):
-            return refusal
+            # The model has worked, though its words aren't used.
+            return replace(refusal, ending=Ending("stop", written.usage))
         used = tuple(fact for fact in facts if is_grounded(said, [fact.text], question.text))
-        return Reply(said, used or tuple(facts))
-
-    def _as_answer(self, reply: Reply) -> Answer:
-        return Answer(reply.text, model=self.model, evidence=reply.evidence, confidence=reply.confidence)
+        # A model that had more to say after the first sentence was not cut.
+        reason = written.finish_reason if said == str(written) else "stop"
+        return Reply(said, used or tuple(facts), ending=Ending(reason, written.usage))
 
 
 class SocraticChat:
@@ -177,49 +177,33 @@ class SocraticChat:
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, opening: Opening) -> None:
         self._qa = SocraticImageQA(folder, checkpoint=checkpoint, device=device, dtype=dtype, opening=opening)
 
-    def chat(
-        self,
-        images: Sequence[PIL.Image.Image],
-        messages: Sequence[Message],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-    ) -> Answer:
-        """Answer the last turn of a checked conversation about upright RGB pictures."""
-        scenes = [self._qa.scene(image, cancel=cancel) for image in images]
-        reply = self._reply(scenes, messages, cancel)
-        if reply is not None:
-            return Answer(reply.text, model=self._qa.model, evidence=reply.evidence, confidence=reply.confidence)
-        pieces = self._invent(scenes, messages, max_new_tokens, temperature, top_p, seed, progress, cancel)
-        return Answer("".join(pieces).strip(), model=self._qa.model, evidence=_facts(scenes))
-
     def stream(
         self,
-        images: Sequence[PIL.Image.Image],
-        messages: Sequence[Message],
+        turns: Sequence[Turn],
+        sampling: Sampling,
         *,
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
-    ) -> Generator[str, None, None]:
-        """Like `chat`, piece by piece; an answer from facts comes whole, for it is checked before it is said."""
-        scenes = [self._qa.scene(image, cancel=cancel) for image in images]
-        reply = self._reply(scenes, messages, cancel)
-        if reply is not None:
-            yield reply.text
-        else:
-            yield from self._invent(scenes, messages, max_new_tokens, temperature, top_p, seed, progress, cancel)
+    ) -> Generator[str, None, Answer]:
+        """Answer the last turn of a conversation, piece by piece.
 
-    def _reply(self, scenes: Sequence[Scene], messages: Sequence[Message], cancel: Cancellation | None) -> Reply | None:
+        An answer from facts comes whole, for it is checked before it is said.
+        """
+        scenes = [self._qa.scene(part.source, cancel=cancel) for turn in turns for part in turn.media]
+        reply = self._reply(scenes, turns, cancel) if scenes else None
+        if reply is None:
+            return (yield from self._invent(scenes, turns, sampling, progress, cancel))
+        answer = reply.as_answer(self._qa.model)
+        stops = StopSequences(sampling.stop)
+        said = stops.let_through(answer)
+        said += "" if stops.found else stops.rest()
+        if said:
+            yield said
+        return Answer(said.strip(), **answer.origin())
+
+    def _reply(self, scenes: Sequence[Scene], turns: Sequence[Turn], cancel: Cancellation | None) -> Reply | None:
         """Answer from facts, or return None where the user asks for something invented."""
-        last = messages[-1]["content"]
+        last = turns[-1].text or _WHAT_IS_IT
         if _THANKS.match(last):
             return Reply("You're welcome. What else would you like to know?")
         if _GREETING.match(last):
@@ -229,14 +213,15 @@ class SocraticChat:
         which = _WHICH_PICTURE.match(last.strip())
         if which and len(scenes) > 1:
             return self._which(scenes, which["subject"], cancel)
-        chosen = _chosen(last, len(scenes))
-        asked = _resolved(_without_ordinals(last) if len(scenes) > 1 else last, messages[:-1], scenes)
+        chosen = _chosen(last, len(scenes), new=len(turns[-1].media) if len(turns) > 1 else 0)
+        asked = _resolved(_without_ordinals(last) if len(scenes) > 1 else last, turns[:-1], scenes)
         question = parse_question(asked)
         replies = [(index, self._qa.reply(scenes[index], question, cancel=cancel)) for index in chosen]
         if len(replies) == 1:
             return replies[0][1]
         text = "\n".join(f"Picture {index + 1}: {reply.text}" for index, reply in replies)
-        return Reply(text, tuple(fact for _, reply in replies for fact in reply.evidence))
+        evidence = tuple(fact for _, reply in replies for fact in reply.evidence)
+        return Reply(text, evidence, ending=_together([reply for _, reply in replies]))
 
     def _which(self, scenes: Sequence[Scene], subject: str, cancel: Cancellation | None) -> Reply:
         """Tell which of several pictures shows something."""
@@ -253,40 +238,50 @@ class SocraticChat:
     def _invent(
         self,
         scenes: Sequence[Scene],
-        messages: Sequence[Message],
-        max_new_tokens: int,
-        temperature: float,
-        top_p: float,
-        seed: int,
+        turns: Sequence[Turn],
+        sampling: Sampling,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> Iterator[str]:
-        """Write what the user asks for, told what the pictures show; earlier turns only as far as they fit."""
-        told = " ".join(caption(scene).text for scene in scenes)
-        given = messages[0]["content"] if messages[0]["role"] == "system" else _INVENT
-        return self._qa.language_model.stream(
-            [
-                {"role": "system", "content": given},
-                {"role": "user", "content": f"{told}\n\n{messages[-1]['content']}"},
-            ],
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            repetition_penalty=_LITTLE_REPETITION,
+    ) -> Generator[str, None, Answer]:
+        """Write what the user asks for, told what the pictures show; without pictures, go on with the conversation."""
+        given = turns[0].text if turns[0].role == "system" else _INVENT if scenes else _TALK
+        asked = [turn for turn in turns if turn.role != "system"]
+        if scenes:
+            # A small model loses its way in earlier turns.
+            told = " ".join(caption(scene).text for scene in scenes)
+            asked = [user_turn(f"{told}\n\n{turns[-1].text or _WHAT_IS_IT}")]
+        stream = self._qa.language_model.stream(
+            [Turn("system", (TextPart(given),)), *asked],
+            max_new_tokens=sampling.max_new_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=sampling.seed,
+            repetition_penalty=_LITTLE_REPETITION
+            if sampling.repetition_penalty is None
+            else sampling.repetition_penalty,
+            stop=sampling.stop,
             progress=progress,
             cancel=cancel,
         )
+        written = yield from stream
+        return written.changed(model=self._qa.model, evidence=_facts(scenes))
 
 
-def _resolved(question: str, earlier: Sequence[Message], scenes: Sequence[Scene]) -> str:
+def _together(replies: Sequence[Reply]) -> Ending:
+    """Return how an answer ended that is made of several, of which any may have been cut."""
+    usages = [reply.ending.usage for reply in replies if reply.ending.usage is not None]
+    cut = any(reply.ending.finish_reason == "length" for reply in replies)
+    return Ending("length" if cut else "stop", sum(usages, Usage(0, 0)))
+
+
+def _resolved(question: str, earlier: Sequence[Turn], scenes: Sequence[Scene]) -> str:
     """Put the thing that was talked about last in the place of "it"."""
     if not _PRONOUN.search(question) or find_in_phrase(parse_question(question).subject) is not None:
         return question
-    for message in reversed(earlier):
-        if message["role"] == "system":
+    for turn in reversed(earlier):
+        if turn.role == "system":
             continue
-        name = _mentioned(message["content"], scenes)
+        name = _mentioned(turn.text, scenes)
         if name:
             return _PRONOUN.sub(f"the {name}", question, count=1)
     return question
@@ -309,8 +304,8 @@ def _mentioned(text: str, scenes: Sequence[Scene]) -> str:
     return ""
 
 
-def _chosen(question: str, count: int) -> list[int]:
-    """Return which pictures a question is about: the one it names, else all."""
+def _chosen(question: str, count: int, *, new: int) -> list[int]:
+    """Return which pictures a question is about: the one it names, else those that came with it, else all."""
     words = question.lower()
     for ordinal, index in _ORDINALS.items():
         if re.search(rf"\b{ordinal}\b", words) and -count <= index < count:
@@ -318,7 +313,7 @@ def _chosen(question: str, count: int) -> list[int]:
     number = re.search(r"\b(?:picture|image|photo) (?:number )?(\d+)\b", words)
     if number and 1 <= int(number[1]) <= count:
         return [int(number[1]) - 1]
-    return list(range(count))
+    return list(range(count - new if new else 0, count))
 
 
 def _without_ordinals(question: str) -> str:
