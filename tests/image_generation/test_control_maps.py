@@ -12,7 +12,7 @@ import pytest
 
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.annotators.depth_estimation import DepthEstimator
-from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps, control_options, make_control_map
+from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps, control_options
 from sensorium.progress import Progress
 from tests import real_media
 from tests.checkpoints.annotators import tiny_depth_anything
@@ -37,8 +37,8 @@ def test_kinds_and_their_options() -> None:
 def test_maps_that_the_starter_makes_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
     photo = real_media.photo("messi")
-    edges = make_control_map("canny", photo, low_threshold=50)
-    pose = make_control_map("openpose", photo)
+    edges = ControlMaps().make("canny", photo, low_threshold=50)
+    pose = ControlMaps().make("openpose", photo)
     for drawn, model in ((edges, "opencv"), (pose, "blazepose-poses")):
         assert (drawn.mode, drawn.size) == ("RGB", (548, 342))
         assert drawn.info["model"] == model
@@ -50,7 +50,7 @@ def test_a_map_needs_a_checkpoint_that_is_not_there(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
     for kind in ("depth", "normal", "seg"):
         with pytest.raises(ModelUnavailableError):
-            make_control_map(kind, real_media.photo("messi"))
+            ControlMaps().make(kind, real_media.photo("messi"))
 
 
 def test_orientation_is_applied_first(tmp_path: Path) -> None:
@@ -60,9 +60,9 @@ def test_orientation_is_applied_first(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turn clockwise to see it
     path = tmp_path / "phone.png"
     turned.save(path, exif=exif)
-    drawn = make_control_map("canny", path)
+    drawn = ControlMaps().make("canny", path)
     assert drawn.size == upright.size
-    assert np.array_equal(np.asarray(drawn), np.asarray(make_control_map("canny", upright)))
+    assert np.array_equal(np.asarray(drawn), np.asarray(ControlMaps().make("canny", upright)))
 
 
 def test_checkpoints_are_kept_and_let_go(depth_checkpoint: Path) -> None:
@@ -74,7 +74,9 @@ def test_checkpoints_are_kept_and_let_go(depth_checkpoint: Path) -> None:
         assert np.array_equal(np.asarray(maps.make("depth", photo)), np.asarray(depth))
     assert (depth.info["model"], normal.info["control"]) == ("tiny-depth", "normal")
     assert maps._annotators == {}
-    assert np.array_equal(np.asarray(make_control_map("depth", photo, model=depth_checkpoint)), np.asarray(depth))
+    assert np.array_equal(
+        np.asarray(ControlMaps(models={"depth": depth_checkpoint}).make("depth", photo)), np.asarray(depth)
+    )
 
 
 def test_a_hub_id_in_the_hubs_cache(depth_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,15 +90,15 @@ def test_a_hub_id_in_the_hubs_cache(depth_checkpoint: Path, tmp_path: Path, monk
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
     photo = real_media.photo("messi")
-    by_id = make_control_map("depth", photo, model="someone/tiny-depth")
-    by_folder = make_control_map("depth", photo, model=depth_checkpoint)
+    by_id = ControlMaps(models={"depth": "someone/tiny-depth"}).make("depth", photo)
+    by_folder = ControlMaps(models={"depth": depth_checkpoint}).make("depth", photo)
     assert by_id.info["model"] == "someone/tiny-depth"
     assert np.array_equal(np.asarray(by_id), np.asarray(by_folder))
 
 
 def test_progress_and_cancel() -> None:
     reports: list[Progress] = []
-    make_control_map("canny", real_media.photo("messi"), progress=reports.append)
+    ControlMaps().make("canny", real_media.photo("messi"), progress=reports.append)
     assert [(item.stage, item.done, item.total) for item in reports] == [
         ("making the canny map", 0, 1),
         ("making the canny map", 1, 1),
@@ -104,24 +106,24 @@ def test_progress_and_cancel() -> None:
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(CancelledError):
-        make_control_map("canny", real_media.photo("messi"), cancel=cancel)
+        ControlMaps().make("canny", real_media.photo("messi"), cancel=cancel)
 
 
 def test_unknown_kinds_and_options(depth_checkpoint: Path) -> None:
     photo = real_media.photo("messi")
     for wrong, meant in {"cany": "canny", "pose": "openpose", "segmentation": "seg", "normals": "normal"}.items():
         with pytest.raises(InputError, match=f"There is no control map '{wrong}'") as caught:
-            make_control_map(wrong, photo)
+            ControlMaps().make(wrong, photo)
         assert f"Did you mean '{meant}'?" in caught.value.remedy
         assert "openpose, canny, depth, normal, seg" in caught.value.remedy
     with pytest.raises(InputError, match="A canny map has no option 'treshold'"):
-        make_control_map("canny", photo, treshold=7)
+        ControlMaps().make("canny", photo, treshold=7)
     with pytest.raises(InputError, match="The low_threshold 'fifty' is not a number"):
-        make_control_map("canny", photo, low_threshold="fifty")
+        ControlMaps().make("canny", photo, low_threshold="fifty")
     with pytest.raises(InputError, match="A depth map has no option 'low_threshold'"):
-        make_control_map("depth", photo, low_threshold=7)
+        ControlMaps().make("depth", photo, low_threshold=7)
     with pytest.raises(InputError, match="A canny map needs no checkpoint"):
-        make_control_map("canny", photo, model=depth_checkpoint)
+        ControlMaps(models={"canny": depth_checkpoint}).make("canny", photo)
 
 
 def test_what_is_no_picture(tmp_path: Path) -> None:
@@ -129,14 +131,14 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     text.write_text("not a picture at all")
     for kind in CONTROL_KINDS:
         with pytest.raises(InputError, match=r"notes\.jpg is not a picture that can be read"):
-            make_control_map(kind, text)
+            ControlMaps().make(kind, text)
     cut = tmp_path / "cut.png"
     cut.write_bytes(real_media.photo("chelsea").read_bytes()[:3000])
     with pytest.raises(InputError, match="damaged"):
-        make_control_map("canny", cut)
+        ControlMaps().make("canny", cut)
 
 
 def test_a_checkpoint_of_another_family(depth_checkpoint: Path) -> None:
     for kind in ("seg", "openpose"):
         with pytest.raises(UnsupportedError, match="can't use 'tiny-depth': its family is 'depth_anything'"):
-            make_control_map(kind, real_media.photo("messi"), model=depth_checkpoint)
+            ControlMaps(models={kind: depth_checkpoint}).make(kind, real_media.photo("messi"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
 import runpy
 import shutil
 import threading
@@ -20,12 +21,14 @@ import torch
 from sensorium import ControlNetGenerator, TextToImage
 from sensorium.errors import (
     CancelledError,
+    ClosedError,
     InputError,
     InsufficientMemoryError,
     ModelUnavailableError,
     UnsupportedError,
 )
-from sensorium.image_generation.control_maps import make_control_map
+from sensorium.image_generation.control_maps import ControlMaps
+from sensorium.image_generation.controlnet import ControlledImages
 from sensorium.image_generation.generated_image import pixel_sum, read_settings
 from tests import real_media
 from tests.checkpoints.controlnet import tiny_controlnet
@@ -61,7 +64,7 @@ def woman() -> PIL.Image.Image:
 
 @pytest.fixture(scope="module")
 def edges(woman: PIL.Image.Image) -> PIL.Image.Image:
-    return make_control_map("canny", woman.resize(SIZE))
+    return ControlMaps().make("canny", woman.resize(SIZE))
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +238,9 @@ def test_the_control_decides(generator: ControlNetGenerator, hub: Path, edges: P
 
 def request(**settings: Any) -> Any:
     from sensorium.image_generation.painting import PaintingRequest
+    from sensorium.image_generation.painting_options import PaintingOptions
 
-    return PaintingRequest(PROMPT, **settings)
+    return PaintingRequest(PROMPT, PaintingOptions(**settings))
 
 
 def test_seeds_and_metadata(generator: ControlNetGenerator, edges: PIL.Image.Image, tmp_path: Path) -> None:
@@ -259,7 +263,14 @@ def test_seeds_and_metadata(generator: ControlNetGenerator, edges: PIL.Image.Ima
             "image_sha256": pixel_sum(images.control_images[0]),
         }
     ]
-    json.dumps(images.to_dict())
+    for twin in (
+        pickle.loads(pickle.dumps(images)),
+        ControlledImages.from_dict(json.loads(json.dumps(images.to_dict()))),
+    ):
+        assert twin.settings == images.settings
+        assert [picture.tobytes() for picture in twin] == [picture.tobytes() for picture in images]
+        assert twin.control_images[0].tobytes() == images.control_images[0].tobytes()
+    assert set(images.to_dict(pixels=False)) == {"pictures", "withheld", "notes"}
 
 
 def test_painted_again_from_its_file(
@@ -331,7 +342,9 @@ def test_close_frees(hub: Path, edges: PIL.Image.Image, tmp_path: Path) -> None:
     generator.close()
     gc.collect()
     assert network() is None
-    assert len(generator.generate(None, PROMPT, "canny", control_image=edges, steps=1)) == 1
+    with pytest.raises(ClosedError):
+        generator.generate(None, PROMPT, "canny", control_image=edges, steps=1)
+    assert len(generator.load().generate(None, PROMPT, "canny", control_image=edges, steps=1)) == 1
     generator.close()
 
 
@@ -342,7 +355,7 @@ def test_size_follows_the_reference(generator: ControlNetGenerator, woman: PIL.I
     assert generator.generate(tall, PROMPT, "canny", steps=1, width=64)[0].size == (64, 128)
     square = generator.generate(tall, PROMPT, "canny", steps=1, width=64, height=64)
     middle = tall.resize((64, 64), PIL.Image.Resampling.LANCZOS, box=(0, 128, 256, 384))
-    assert difference(square.control_images[0], make_control_map("canny", middle)) == 0
+    assert difference(square.control_images[0], ControlMaps().make("canny", middle)) == 0
 
 
 def test_ready_made_maps(generator: ControlNetGenerator, edges: PIL.Image.Image, ramp: PIL.Image.Image) -> None:

@@ -18,6 +18,7 @@ from sensorium.image_generation.generated_image import (
     pixel_sum,
     read_settings,
 )
+from sensorium.media.image import read_image
 
 SETTINGS = PictureSettings(
     kind="text-to-image",
@@ -44,8 +45,6 @@ def test_it_is_a_pil_image(picture: GeneratedImage) -> None:
     assert isinstance(picture, PIL.Image.Image)
     assert picture.resize((6, 4)).size == (6, 4)
     assert picture.settings == SETTINGS
-    assert pickle.loads(pickle.dumps(picture)).settings == SETTINGS
-    assert pickle.loads(pickle.dumps(picture)).tobytes() == picture.tobytes()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
@@ -138,6 +137,43 @@ def test_a_list_tells_what_was_flagged(picture: GeneratedImage) -> None:
     pictures = GeneratedImages([picture], notes=("A note",))
     assert pictures.flagged == [False]
     assert json.loads(json.dumps(pictures.to_dict()))["notes"] == ["A note"]
+
+
+def same(ours: GeneratedImages, other: GeneratedImages) -> bool:
+    """Return whether two lists of pictures are the same in every respect."""
+    parts = [
+        (type(images), images.settings, [picture.tobytes() for picture in images], images.withheld, images.notes)
+        for images in (ours, other)
+    ]
+    return parts[0] == parts[1] and all(type(picture) is GeneratedImage for picture in other)
+
+
+def test_pictures_go_to_another_process_by_pickle_and_as_json(picture: GeneratedImage) -> None:
+    pictures = GeneratedImages([picture, picture], withheld=1, notes=("A note",))
+    assert same(pictures, pickle.loads(pickle.dumps(pictures)))
+    document = json.loads(json.dumps(pictures.to_dict()))
+    assert same(pictures, GeneratedImages.from_dict(document))
+    assert GeneratedImage.from_dict(document["pictures"][0]).settings == SETTINGS
+
+
+def test_the_picture_in_a_document_is_a_file_that_says_how_it_was_made(picture: GeneratedImage) -> None:
+    uri = picture.to_dict()["picture"]
+    assert read_settings(uri) == SETTINGS
+    assert read_image(uri).tobytes() == picture.tobytes()
+
+
+def test_a_document_without_pixels_has_the_settings_and_is_no_picture(picture: GeneratedImage) -> None:
+    document = GeneratedImages([picture]).to_dict(pixels=False)
+    assert document["pictures"] == [{"settings": SETTINGS.to_dict()}]
+    for wrong in (document, {}, [], {"pictures": 5}, {"pictures": [{}], "withheld": 0, "notes": []}):
+        with pytest.raises(InputError):
+            GeneratedImages.from_dict(wrong)  # type: ignore[arg-type]
+
+
+def test_a_document_from_anybody_opens_no_file(picture: GeneratedImage, tmp_path: Path) -> None:
+    picture.save(tmp_path / "picture.png")
+    with pytest.raises(InputError):
+        GeneratedImage.from_dict({**picture.to_dict(), "picture": str(tmp_path / "picture.png")})
 
 
 def test_the_sum_of_pixels_is_of_pixels() -> None:

@@ -21,6 +21,7 @@ from sensorium.image_generation.prompts.tokens import count_tokens
 from sensorium.image_generation.prompts.vocabulary import Vocabulary, read_vocabulary
 from sensorium.image_generation.text_to_image import read_settings
 from sensorium.models import catalog, store
+from sensorium.progress import Event, Preview
 
 PAINTER, NETWORK = "painter-starter", "painter-starter-canny"
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -178,8 +179,9 @@ def test_every_scheduler_that_it_offers_paints(painter: TextToImage) -> None:
 
 
 def test_previews_are_pictures(painter: TextToImage) -> None:
-    shown: list[PIL.Image.Image] = []
-    painter.generate("a cat", seed=SEED, preview=lambda image, step: shown.append(image))
+    heard: list[Event] = []
+    painter.generate("a cat", seed=SEED, report=heard.append, previews=True)
+    shown = [event.image for event in heard if isinstance(event, Preview)]
     assert len(shown) >= 10
     assert len(shown[-1].getcolors(64 * 64) or ()) > 10
 

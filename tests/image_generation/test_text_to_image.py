@@ -28,7 +28,7 @@ from sensorium.errors import (
 from sensorium.image_generation.diffusion import pipeline as diffusion_pipeline
 from sensorium.image_generation.text_to_image import GeneratedImage, read_settings
 from sensorium.models.catalog import family_of
-from sensorium.progress import Progress
+from sensorium.progress import Event, Finished, Preview, Progress
 from tests.checkpoints import diffusion as tiny
 from tests.checkpoints.controlnet import tiny_controlnet
 
@@ -49,7 +49,7 @@ def test_pictures_are_a_list_of_pil_images_with_settings(painter: TextToImage) -
         "tiny-stable-diffusion",
         "PNDMScheduler",
     )
-    assert json.loads(json.dumps(pictures.to_dict()))["pictures"][1]["seed"] == 12
+    assert json.loads(json.dumps(pictures.to_dict(pixels=False)))["pictures"][1]["settings"]["seed"] == 12
 
 
 def test_the_same_seed_is_the_same_picture_and_no_seed_a_new_one(painter: TextToImage) -> None:
@@ -218,7 +218,7 @@ def test_closing_frees_the_weights_at_once(stable_diffusion: Path, cat: PIL.Imag
     gc.disable()
     try:
         text_to_image = TextToImage(folder)
-        text_to_image.generate("a cat", steps=1, preview=lambda picture, step: None)
+        text_to_image.generate("a cat", steps=1, report=lambda event: None, previews=True)
         text_to_image.img2img(cat, "a cat", steps=2)
         backend: Any = text_to_image.backend
         unet = weakref.ref(backend.components["unet"])
@@ -244,7 +244,7 @@ def test_offloading_gives_the_same_pixels_and_leaves_no_hooks(
     backend: Any = painter.backend
     before = painter.generate("a cat", steps=2, seed=1)[0]
     monkeypatch.setattr(backend, "_placement", replace(backend._placement, offload="model"))
-    offloaded = painter.generate("a cat", steps=2, seed=1, preview=lambda picture, step: None)[0]
+    offloaded = painter.generate("a cat", steps=2, seed=1, report=lambda event: None, previews=True)[0]
     assert offloaded.tobytes() == before.tobytes()
     assert not hasattr(backend.components["unet"], "_hf_hook")
 
@@ -278,24 +278,26 @@ def test_cancelling_stops_between_steps_and_leaves_nothing_behind(painter: TextT
 
 
 def test_pictures_that_are_finished_are_not_lost_when_a_later_one_is_cancelled(painter: TextToImage) -> None:
-    cancel, finished = threading.Event(), []
+    cancel = threading.Event()
+    finished: list[GeneratedImage] = []
 
-    def keep(picture: GeneratedImage) -> None:
-        finished.append(picture)
-        if len(finished) == 2:
-            cancel.set()
+    def keep(event: Event) -> None:
+        if isinstance(event, Finished):
+            finished.append(event.result)
+            if len(finished) == 2:
+                cancel.set()
 
     with pytest.raises(CancelledError):
-        painter.generate("a cat", steps=2, seed=5, num_images=3, finished=keep, cancel=cancel)
+        painter.generate("a cat", steps=2, seed=5, num_images=3, report=keep, cancel=cancel)
     assert [picture.settings.seed for picture in finished] == [5, 6]
-    whole = painter.generate("a cat", steps=2, seed=5, num_images=2, finished=finished.append)
+    whole = painter.generate("a cat", steps=2, seed=5, num_images=2, report=keep)
     assert [picture.tobytes() for picture in whole] == [picture.tobytes() for picture in finished[:2]]
     assert finished[2:] == list(whole)
 
 
 def test_progress_and_previews(painter: TextToImage) -> None:
     reports: list[Progress] = []
-    previews: list[tuple[tuple[int, int], int]] = []
+    events: list[Event] = []
     painter.generate(
         "a cat",
         steps=3,
@@ -303,10 +305,15 @@ def test_progress_and_previews(painter: TextToImage) -> None:
         width=96,
         scheduler="euler",
         progress=reports.append,
-        preview=lambda picture, step: previews.append((picture.size, step)),
+        report=events.append,
+        previews=True,
     )
     assert [(report.done, report.total) for report in reports] == [(step, 6) for step in range(1, 7)]
-    assert previews == [((12, 8), step) for step in range(1, 7)]
+    assert [event for event in events if isinstance(event, Progress)] == reports
+    previews = [event for event in events if isinstance(event, Preview)]
+    assert [(preview.image.size, preview.step) for preview in previews] == [((12, 8), step) for step in range(1, 7)]
+    kinds = [type(event).__name__ for event in events]
+    assert kinds == [*["Progress", "Preview"] * 3, "Finished"] * 2
 
 
 def test_calls_from_several_threads_wait_for_each_other(painter: TextToImage) -> None:

@@ -191,9 +191,8 @@ def _paint(
             init_image=originals.init,
             strength=originals.strength,
             **painting.keywords(),
-            progress=call.progress,
+            report=saving_pictures(call, files),
             cancel=cancel,
-            finished=saving_pictures(call, files),
         )
     for file, drawn in zip(map_files, pictures.control_images, strict=False):
         write_image(drawn, file)

@@ -11,10 +11,10 @@ import typer
 
 from sensorium.cli.call import Call
 from sensorium.errors import InputError
+from sensorium.progress import Event, EventCallback, Finished, Progress
 
 if TYPE_CHECKING:
     from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings
-    from sensorium.image_generation.painting import FinishedCallback
     from sensorium.media.image import ImageSource
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -40,9 +40,15 @@ def picture_files(output: str, count: int) -> list[Path]:
     return [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
 
 
-def saving_pictures(call: Call, files: list[Path]) -> FinishedCallback:
-    """Return what saves each picture as soon as it is painted, and prints what it is: none is lost to a later one."""
+def saving_pictures(call: Call, files: list[Path]) -> EventCallback:
+    """Return what shows progress, and saves each picture as soon as it is painted: none is lost to a later one."""
     names = iter(files)
+
+    def report(event: Event) -> None:
+        if isinstance(event, Progress):
+            call.progress(event)
+        elif isinstance(event, Finished):
+            save(event.result)
 
     def save(picture: GeneratedImage) -> None:
         file = next(names)
@@ -53,7 +59,7 @@ def saving_pictures(call: Call, files: list[Path]) -> FinishedCallback:
         text = f"{file}: {settings.width}×{settings.height}{seed}{flagged}"
         call.show(None, {"file": str(file), **settings.to_dict()}, text)
 
-    return save
+    return report
 
 
 def show_notes(call: Call, pictures: GeneratedImages) -> None:

@@ -124,9 +124,8 @@ def edit(
         source, words = Input(picture).source, painting.words(prompt)
         options: dict[str, Any] = {
             **painting.keywords(),
-            "progress": call.progress,
+            "report": saving_pictures(call, files),
             "cancel": cancel,
-            "finished": saving_pictures(call, files),
         }
         if strength is not None:
             options["strength"] = strength
@@ -158,9 +157,8 @@ def _paint(
     pictures = TextToImage(common.model, **common.opening).generate(
         painting.words(prompt),
         **painting.keywords(),
-        progress=call.progress,
+        report=saving_pictures(call, files),
         cancel=cancel,
-        finished=saving_pictures(call, files),
     )
     show_notes(call, pictures)
 
@@ -182,7 +180,7 @@ def _vary(
     words = "" if prompt is None else painting.words(prompt)
     if common.model is None:
         raise InputError("--like needs a checkpoint that makes variations", "Name one: --model kandinsky-2-2")
-    save = saving_pictures(call, picture_files(output, painting.num_images))
+    files = picture_files(output, painting.num_images)
     pictures = TextToImage(common.model, **common.opening).variations(
         Input(like).source,
         painting.num_images,
@@ -193,11 +191,9 @@ def _vary(
         width=painting.width,
         height=painting.height,
         seed=painting.seed,
-        progress=call.progress,
+        report=saving_pictures(call, files),
         cancel=cancel,
     )
-    for picture in pictures:
-        save(picture)
     show_notes(call, pictures)
 
 

@@ -22,8 +22,9 @@ from sensorium.image_generation.annotators.normals import normal_map
 from sensorium.image_generation.annotators.pose_estimation import PoseEstimator, openpose_map
 from sensorium.image_generation.annotators.segmentation import Segmenter, segmentation_map
 from sensorium.media.limits import DEFAULT_LIMITS
+from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-from sensorium.task import Task, TaskOptions
+from sensorium.task import Opening, Task, TaskOptions
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -37,7 +38,8 @@ class ControlMaps:
     Args:
         models: From kinds to checkpoints, for those that shall differ from the profile's default: catalog name, hub
             id or local folder. Depth and normals share one.
-        options: How checkpoints are opened: see `sensorium.task.Task`.
+        options: How checkpoints are opened: see `sensorium.task.Task`. ``provide`` is asked for what makes the maps:
+            `PoseEstimator`, `DepthEstimator`, `Segmenter`.
 
     Raises:
         InputError: There is no such kind, or it needs no checkpoint.
@@ -53,7 +55,7 @@ class ControlMaps:
         for kind in self._models:
             if _recipe(kind).annotator is None:
                 raise InputError(f"A {kind} map needs no checkpoint", "Leave out the model")
-        self._options = options
+        self._opening, self._dtype = opening_of(options), options.get("dtype", "auto")
         self._annotators: dict[str, Task[Any]] = {}
 
     def make(
@@ -65,12 +67,31 @@ class ControlMaps:
         cancel: Cancellation | None = None,
         **options: Any,
     ) -> PIL.Image.Image:
-        """Make a control map; arguments and errors are those of `make_control_map`."""
+        """Make a control map.
+
+        Args:
+            kind: ``"openpose"``, ``"canny"``, ``"depth"``, ``"normal"`` or ``"seg"``.
+            image: The reference picture.
+            progress: Told about the fetch of the checkpoint, and the map.
+            cancel: Stops before the map is made.
+            options: ``low_threshold`` and ``high_threshold`` of canny; ``threshold`` and ``detection_threshold`` of
+                openpose; ``background``, ``relief`` and ``axes`` of normal. They are explained at `canny_map`,
+                `openpose_map` and `normal_map`.
+
+        Returns:
+            An RGB picture of the size of the reference. Its ``info`` names the ``control`` and the ``model``.
+
+        Raises:
+            InputError: The kind or an option is unknown, a number makes no sense, the image can't be read, or there
+                is nobody in it whose pose could be drawn.
+            ModelUnavailableError: The checkpoint isn't there, or is damaged.
+            UnsupportedError: The checkpoint is of another family, or segments into other classes than ADE20K's.
+        """
         recipe = _recipe(kind)
         _check_options(kind, options)
         from sensorium.media.image import read_image
 
-        upright = read_image(image, limits=self._options.get("limits") or DEFAULT_LIMITS)
+        upright = read_image(image, limits=self._opening.limits)
         annotator = self._annotator(kind, recipe, progress, cancel)
         check_cancelled(cancel)
         stage = f"making the {kind} map"
@@ -82,8 +103,7 @@ class ControlMaps:
 
     def close(self) -> None:
         """Let go of the checkpoints; the object loads them again if used."""
-        for annotator in self._annotators.values():
-            annotator.close()
+        # Not closed: those that were handed in belong to somebody else.
         self._annotators = {}
 
     def _annotator(
@@ -92,7 +112,9 @@ class ControlMaps:
         if recipe.annotator is None:
             return None
         if kind not in self._annotators:
-            annotator = recipe.annotator(self._models.get(kind), **self._options)
+            chosen = self._models.get(kind)
+            model = None if chosen is None else os.fspath(chosen)
+            annotator = self._opening.part(recipe.annotator, model, dtype=self._dtype)
             annotator.load(progress=progress, cancel=cancel)
             self._annotators[kind] = annotator
         return self._annotators[kind]
@@ -106,43 +128,19 @@ class ControlMaps:
         self.close()
 
 
-def make_control_map(
-    kind: str,
-    image: ImageSource,
-    *,
-    model: str | os.PathLike[str] | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    progress: ProgressCallback | None = None,
-    cancel: Cancellation | None = None,
-    **options: Any,
-) -> PIL.Image.Image:
-    """Make one control map. For many, `ControlMaps` keeps the checkpoint loaded.
-
-    Args:
-        kind: ``"openpose"``, ``"canny"``, ``"depth"``, ``"normal"`` or ``"seg"``.
-        image: The reference picture.
-        model: Catalog name, hub id or local folder of the checkpoint; by default the profile's.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
-        progress: Told about the fetch of the checkpoint, and the map.
-        cancel: Stops before the map is made.
-        options: ``low_threshold`` and ``high_threshold`` of canny; ``threshold`` and ``detection_threshold`` of
-            openpose; ``background``, ``relief`` and ``axes`` of normal. They are explained at `canny_map`,
-            `openpose_map` and `normal_map`.
-
-    Returns:
-        An RGB picture of the size of the reference. Its ``info`` names the ``control`` and the ``model``.
+def opening_of(options: TaskOptions) -> Opening:
+    """Return how the parts of a system are opened.
 
     Raises:
-        InputError: The kind or an option is unknown, a number makes no sense, the image can't be read, or there is
-            nobody in it whose pose could be drawn.
-        ModelUnavailableError: The checkpoint isn't there, or is damaged.
-        UnsupportedError: The checkpoint is of another family, or segments into other classes than ADE20K's.
+        InputError: There is no such profile.
     """
-    models = {} if model is None else {kind: model}
-    with ControlMaps(models=models, device=device, dtype=dtype) as maps:
-        return maps.make(kind, image, progress=progress, cancel=cancel, **options)
+    profile = options.get("profile")
+    return Opening(
+        profile=catalog.current_profile() if profile is None else catalog.known_profile(profile),
+        device=options.get("device", "auto"),
+        limits=options.get("limits") or DEFAULT_LIMITS,
+        provide=options.get("provide"),
+    )
 
 
 def control_options(kind: str) -> dict[str, Any]:

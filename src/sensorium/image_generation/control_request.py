@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError
 from sensorium.image_generation.control_maps import CONTROL_KINDS
-from sensorium.image_generation.painting import check_number
+from sensorium.image_generation.painting_options import check_number
 from sensorium.media.image import read_image
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 

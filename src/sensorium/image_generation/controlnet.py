@@ -5,31 +5,39 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from sensorium.arguments import checked
-from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import ClosedError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_for, profile_base
-from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
+from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps, opening_of
 from sensorium.image_generation.control_request import Control, read_controls, require_sources
 from sensorium.image_generation.diffusion.control_network import ControlNetwork
-from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
-from sensorium.image_generation.diffusion.schedulers import check_scheduler
-from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
-from sensorium.image_generation.painting import FinishedCallback, PaintingRequest, PreviewCallback
+from sensorium.image_generation.generated_image import (
+    GeneratedImage,
+    GeneratedImages,
+    PictureSettings,
+    as_data_uri,
+    from_data_uri,
+    part_of,
+    pixel_sum,
+)
+from sensorium.image_generation.painting import PaintingRequest
+from sensorium.image_generation.painting_options import CallKeywords, PaintingKeywords, options_of, painting_options
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
-from sensorium.media.limits import DEFAULT_LIMITS, Limits
-from sensorium.models import catalog
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+from sensorium.progress import Cancellation, EventCallback, ProgressCallback, all_events, check_cancelled
+from sensorium.task import TaskOptions
 
 if TYPE_CHECKING:
     import PIL.Image
 
+    from sensorium.image_generation.diffusion.control_network import ControlNetBackend
     from sensorium.image_generation.diffusion.lora import LoraFiles
-    from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
+    from sensorium.image_generation.diffusion.pipeline import DiffusionBackend, PipelineControl
     from sensorium.media.image import ImageSource
 
 _STEPS = 20
@@ -56,6 +64,26 @@ class ControlledImages(GeneratedImages):
         super().__init__(pictures, withheld=withheld, notes=notes)
         self.control_images = control_images
 
+    def to_dict(self, *, pixels: bool = True) -> dict[str, Any]:
+        """Return all pictures, ready for ``json.dumps``.
+
+        Args:
+            pixels: Whether pictures and maps go along, as data: URIs; else only the settings do.
+        """
+        document = super().to_dict(pixels=pixels)
+        return {**document, "control_images": list(map(as_data_uri, self.control_images))} if pixels else document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the pictures that `to_dict` made a document of.
+
+        Raises:
+            InputError: It is no such document, or was made without the pixels.
+        """
+        images = super().from_dict(document)
+        images.control_images = tuple(map(from_data_uri, part_of(document, "control_images", list)))
+        return images
+
 
 class ControlNetGenerator:
     """Paints pictures whose layout follows a reference picture.
@@ -71,10 +99,8 @@ class ControlNetGenerator:
             catalog has none for, those for Stable Diffusion 1.5. A kind of your own is possible; its maps must be
             given ready-made.
         annotators: From kind of control to the checkpoint that makes its map; see `ControlMaps`.
-        profile: ``"starter"``, ``"standard"``, ``"best"``; by default ``SENSORIUM_PROFILE``.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
-        limits: What pictures may cost and where they may come from; by default what suits a person's own files.
+        options: How checkpoints are opened: see `sensorium.task.Task`. ``provide`` is asked for the base
+            (`TextToImage`), the ControlNets (`ControlNetwork`) and what makes the maps.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known, or the profile has none for this task.
@@ -88,18 +114,16 @@ class ControlNetGenerator:
         *,
         controlnets: Mapping[str, str | os.PathLike[str]] | None = None,
         annotators: Mapping[str, str | os.PathLike[str]] | None = None,
-        profile: str | None = None,
-        device: str = "auto",
-        dtype: str = "auto",
-        limits: Limits | None = None,
+        **options: Unpack[TaskOptions],
     ) -> None:
-        chosen = catalog.current_profile() if profile is None else catalog.known_profile(profile)
-        wanted = profile_base(chosen) if model is None else os.fspath(model)
-        self._limits = limits or DEFAULT_LIMITS
-        self._base = TextToImage(wanted, profile=chosen, device=device, dtype=dtype, limits=limits)
-        self._chosen = {**networks_for(wanted), **(controlnets or {})}
+        self._opening, self._dtype = opening_of(options), options.get("dtype", "auto")
+        self._wanted = profile_base(self._opening.profile) if model is None else os.fspath(model)
+        self._chosen = {**networks_for(self._wanted), **(controlnets or {})}
+        for_maps: TaskOptions = {**options, "dtype": "auto"}
+        self._maps = ControlMaps(models=annotators, **for_maps)
         self._networks: dict[str, ControlNetwork] = {}
-        self._maps = ControlMaps(models=annotators, profile=chosen, device=device, limits=limits)
+        self._base = self._new_base()
+        self._closed = False
 
     @property
     def model(self) -> str:
@@ -107,21 +131,36 @@ class ControlNetGenerator:
         return self._base.model
 
     @checked
+    def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
+        """Fetch and load the base checkpoint now, rather than at first use; return self.
+
+        Opens a closed object again.
+        """
+        self._base.load(progress=progress, cancel=cancel)
+        self._closed = False
+        return self
+
+    def close(self) -> None:
+        """Let go of all checkpoints, once the calls in progress have ended. Only `load` opens the object again."""
+        self._closed = True
+        # Parts are let go of, not closed: those that were handed in belong to somebody else.
+        self._networks = {}
+        self._maps.close()
+        self._base = self._new_base()
+
+    @checked
     def generate_with_pose(
         self,
         reference_image: ImageSource,
         prompt: str,
-        *,
-        seed: int | None = None,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
+        **options: Unpack[PaintingKeywords],
     ) -> tuple[GeneratedImage, PIL.Image.Image]:
         """Paint a picture in which people stand as in the reference. Arguments and errors are those of `generate`.
 
         Returns:
             The picture, and the pose map that it follows.
         """
-        images = self.generate(reference_image, prompt, "openpose", seed=seed, progress=progress, cancel=cancel)
+        images = self.generate(reference_image, prompt, "openpose", **options)
         return images[0], images.control_images[0]
 
     @checked
@@ -137,20 +176,7 @@ class ControlNetGenerator:
         control_end: float | Sequence[float] = 1.0,
         init_image: ImageSource | None = None,
         strength: float = 0.75,
-        negative_prompt: str = "",
-        num_images: int = 1,
-        steps: int = _STEPS,
-        guidance_scale: float | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        seed: int | None = None,
-        scheduler: str | None = None,
-        lora: LoraFiles = (),
-        safety: str = "flag",
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
-        finished: FinishedCallback | None = None,
+        **options: Unpack[PaintingKeywords],
     ) -> ControlledImages:
         """Paint pictures whose layout follows a reference picture.
 
@@ -166,21 +192,8 @@ class ControlNetGenerator:
             control_end: Up to which part of the steps, 0 to 1.
             init_image: A picture to repaint (image-to-image); the control decides what stays where it is.
             strength: How much of ``init_image`` is repainted, over 0 up to 1.
-            negative_prompt: What not to paint.
-            num_images: How many. Picture number i has the seed ``seed + i``, and comes out the same alone.
-            steps: Denoising steps.
-            guidance_scale: How closely to follow the prompt; by default what the checkpoint was made for.
-            width: In pixels, a multiple of 8. By default the picture has the aspect ratio of the reference (or else
-                of the first control map) and as many pixels as the checkpoint was trained on.
-            height: Likewise.
-            seed: Decides the noise; a random one by default. The settings of each picture tell it.
-            scheduler: Name of the sampler, as in `TextToImage.generate`; the checkpoint's own by default.
-            lora: A LoRA file (safetensors) for the base checkpoint, or pairs of file and weight.
-            safety: ``"flag"``, ``"block"`` or ``"off"``, as in `TextToImage.generate`.
-            progress: Told the steps done.
-            cancel: Stops between two steps.
-            preview: Shown rough pictures on the way, with the number of the step.
-            finished: Given each picture as soon as it is painted.
+            options: See `PaintingKeywords`. There are 20 steps by default, and the picture has the aspect ratio of
+                the reference, or else of the first control map.
 
         Returns:
             The pictures, and in ``control_images`` the maps that they follow.
@@ -194,34 +207,13 @@ class ControlNetGenerator:
             InsufficientMemoryError: Memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
-        request = PaintingRequest(
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            num_images=num_images,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            seed=seed,
-            scheduler=scheduler,
-            image=None if init_image is None else read_image(init_image, limits=self._limits),
-            strength=strength,
-            loras=read_loras(lora),
-            safety=safety,
-            finished=finished,
-        )
+        if options.get("steps") is None:
+            options["steps"] = _STEPS
+        request = PaintingRequest(prompt, painting_options(options), self._read(init_image), strength=strength)
         self._require_networks([control] if isinstance(control, str) else control)
-        controls = read_controls(
-            self._chosen,
-            control,
-            control_image,
-            control_weights,
-            control_start,
-            control_end,
-            limits=self._limits,
-        )
-        reference = None if reference_image is None else read_image(reference_image, limits=self._limits)
-        return self._paint(request, controls, reference, None, progress, cancel, preview)
+        timing = (control_weights, control_start, control_end)
+        controls = read_controls(self._chosen, control, control_image, *timing, limits=self._opening.limits)
+        return self._paint(request, controls, self._read(reference_image), None, options)
 
     @checked
     def paint_again(
@@ -232,9 +224,7 @@ class ControlNetGenerator:
         control_image: ImageSource | Sequence[ImageSource | None] | None = None,
         init_image: ImageSource | None = None,
         lora: LoraFiles = (),
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
+        **call: Unpack[CallKeywords],
     ) -> GeneratedImage:
         """Paint a picture again: the same one, bit for bit, on the same device with the same library versions.
 
@@ -244,14 +234,21 @@ class ControlNetGenerator:
             control_image: its control maps, as they were saved.
             init_image: The picture that it was made from, if it was made from one.
             lora: The LoRA files, if there were any; their weights are in the settings.
-            progress: Told the steps done.
-            cancel: Stops between two steps.
-            preview: Shown rough pictures on the way.
+            call: See `CallKeywords`.
 
         Raises:
             InputError: A picture or a file that it was made from is missing, or another one was given.
             UnsupportedError: It was painted without controls, or by another checkpoint.
         """
+        recorded = self._recorded_controls(settings, init_image is not None)
+        strength = 0.75 if settings.strength is None else settings.strength
+        options = options_of(settings, lora)
+        request = PaintingRequest(settings.prompt, options, self._read(init_image), strength=strength)
+        kinds, *timing = ([table[name] for table in recorded] for name in ("control", "weight", "start", "end"))
+        controls = read_controls(self._chosen, kinds, control_image, *timing, limits=self._opening.limits)
+        return self._paint(request, controls, self._read(reference_image), settings, call)[0]
+
+    def _recorded_controls(self, settings: PictureSettings, from_picture: bool) -> list[Mapping[str, Any]]:
         recorded = list((settings.options or {}).get("controls", ()))
         if not recorded:
             raise UnsupportedError("The picture was painted without controls", "Use TextToImage.paint_again")
@@ -260,38 +257,14 @@ class ControlNetGenerator:
                 f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
                 f"Use model={settings.model!r}",
             )
-        if bool(settings.image_sha256) != (init_image is not None):
+        if bool(settings.image_sha256) != from_picture:
             raise InputError(
                 "The picture was made from another one, which its file doesn't hold"
                 if settings.image_sha256
                 else "The picture was not made from another one",
                 "Give that one: init_image=…" if settings.image_sha256 else "Leave out init_image",
             )
-        request = PaintingRequest(
-            settings.prompt,
-            settings.negative_prompt,
-            steps=settings.steps,
-            guidance_scale=settings.guidance_scale,
-            width=settings.width,
-            height=settings.height,
-            seed=settings.seed,
-            scheduler=settings.scheduler or None,
-            image=None if init_image is None else read_image(init_image, limits=self._limits),
-            strength=0.75 if settings.strength is None else settings.strength,
-            loras=same_loras(settings, read_loras(lora)),
-            safety="off" if settings.safety == "not checked" else "flag",
-        )
-        controls = read_controls(
-            self._chosen,
-            [table["control"] for table in recorded],
-            control_image,
-            [table["weight"] for table in recorded],
-            [table["start"] for table in recorded],
-            [table["end"] for table in recorded],
-            limits=self._limits,
-        )
-        reference = None if reference_image is None else read_image(reference_image, limits=self._limits)
-        return self._paint(request, controls, reference, settings, progress, cancel, preview)[0]
+        return recorded
 
     def _paint(
         self,
@@ -299,49 +272,36 @@ class ControlNetGenerator:
         controls: Sequence[Control],
         reference: PIL.Image.Image | None,
         same_as: PictureSettings | None,
-        progress: ProgressCallback | None,
-        cancel: Cancellation | None,
-        preview: PreviewCallback | None,
+        call: CallKeywords,
     ) -> ControlledImages:
-        check_scheduler(request.scheduler)
-        check_loras(request.loras)
         require_sources(controls, reference)
-        backend = self._load_base(progress, cancel)
-        networks = [self._network(control.kind, backend, progress, cancel) for control in controls]
-        shape = next(image for image in (reference, *(control.given for control in controls)) if image is not None)
-        size = size_like(shape, backend.native_side, backend.size_factor, width=request.width, height=request.height)
-        maps = tuple(self._map(control, reference, size, backend.size_factor, progress, cancel) for control in controls)
-        image = None if request.image is None else fit_picture(request.image, size)
-        recorded = [
-            {
-                "control": control.kind,
-                "model": network.checkpoint.name,
-                "revision": network.backend.revision,
-                "weight": control.weight,
-                "start": control.start,
-                "end": control.end,
-                "image_sha256": pixel_sum(drawn),
-            }
-            for control, network, drawn in zip(controls, networks, maps, strict=True)
-        ]
-        if same_as is not None:
-            _check_same(same_as, recorded, pixel_sum(image))
-        check_cancelled(cancel)
-        painted = backend.paint(
-            dataclasses.replace(request, width=size[0], height=size[1], image=image),
-            controlnet=_one_or_list([network.backend.model for network in networks]),
-            inputs={
-                "control_image": _one_or_list(list(maps)),
-                "controlnet_conditioning_scale": _one_or_list([control.weight for control in controls]),
-                "control_guidance_start": _one_or_list([control.start for control in controls]),
-                "control_guidance_end": _one_or_list([control.end for control in controls]),
-            },
-            options={"controls": recorded},
-            progress=progress,
-            cancel=cancel,
-            preview=preview,
-        )
+        tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")
+        with ExitStack() as held:
+            base = self._hold_base(held, tell, cancel)
+            networks = [self._hold_network(held, control.kind, base, tell, cancel) for control in controls]
+            shape = next(image for image in (reference, *(control.given for control in controls)) if image is not None)
+            sides = {"width": request.options.width, "height": request.options.height}
+            size = size_like(shape, base.native_side, base.size_factor, **sides)
+            maps = tuple(self._map(control, reference, size, base.size_factor, tell, cancel) for control in controls)
+            image = None if request.image is None else fit_picture(request.image, size)
+            recorded = _recorded(controls, networks, maps)
+            if same_as is not None:
+                _check_same(same_as, recorded, pixel_sum(image))
+            check_cancelled(cancel)
+            options = dataclasses.replace(request.options, width=size[0], height=size[1])
+            painted = base.paint(
+                dataclasses.replace(request, options=options, image=image),
+                control=_pipeline_control(controls, networks, maps, recorded),
+                tell=tell,
+                cancel=cancel,
+            )
         return ControlledImages(painted, withheld=painted.withheld, notes=painted.notes, control_images=maps)
+
+    def _read(self, image: ImageSource | None) -> PIL.Image.Image | None:
+        return None if image is None else read_image(image, limits=self._opening.limits)
+
+    def _new_base(self) -> TextToImage:
+        return self._opening.part(TextToImage, self._wanted, dtype=self._dtype)
 
     def _require_networks(self, kinds: Sequence[str]) -> None:
         for kind in kinds:
@@ -350,43 +310,50 @@ class ControlNetGenerator:
                     f"There is no ControlNet for {kind!r} that was made for {self.model!r}",
                     f"Choose {', '.join(self._chosen)}, or pull larger checkpoints: "
                     f"'sensorium models pull {USUAL_BASE}' and 'sensorium models pull sd-controlnet-{kind}', "
-                    "then use --profile standard, or "
-                    "SENSORIUM_PROFILE=standard",
+                    "then use --profile standard, or SENSORIUM_PROFILE=standard",
                 )
 
-    def close(self) -> None:
-        """Let go of all checkpoints; their memory is freed with their last users. The object loads again if used."""
-        self._base.close()
-        for network in self._networks.values():
-            network.close()
-        self._networks = {}
-        self._maps.close()
-
-    def _load_base(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> DiffusionBackend:
-        backend = self._base.load(progress=progress, cancel=cancel).backend
+    def _hold_base(self, held: ExitStack, tell: EventCallback | None, cancel: Cancellation | None) -> DiffusionBackend:
+        if self._closed:
+            raise ClosedError(f"This {type(self).__name__} of {self.model!r} was closed", "Call load() to use it again")
+        backend = held.enter_context(self._base.lease(progress=tell, cancel=cancel))
         # Only now: loading sets torch's threads before its import, and keeps back what libraries say at theirs.
         from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
 
-        if not isinstance(backend, DiffusionBackend):
-            raise _uncontrollable(self._base.model)
+        if not isinstance(backend, DiffusionBackend) or "unet" not in backend.components:
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} can't be controlled: it is no Stable Diffusion 1, 2 or XL",
+                f"Choose one of those as the base, such as {USUAL_BASE!r}",
+            )
         return backend
 
-    def _network(
-        self, kind: str, base: DiffusionBackend, progress: ProgressCallback | None, cancel: Cancellation | None
-    ) -> ControlNetwork:
-        network = self._networks.get(kind)
+    def _hold_network(
+        self,
+        held: ExitStack,
+        kind: str,
+        base: DiffusionBackend,
+        tell: EventCallback | None,
+        cancel: Cancellation | None,
+    ) -> ControlNetBackend:
+        network, unet = self._networks.get(kind), base.components["unet"]
         if network is None:
-            unet = base.components.get("unet")
-            if unet is None:
-                raise _uncontrollable(base.checkpoint.name)
-            # Where the base's weights wait: in main memory if they are offloaded.
-            network = ControlNetwork(
-                self._chosen[kind], device=str(unet.device), dtype=str(unet.dtype).removeprefix("torch.")
+            network = self._opening.part(
+                ControlNetwork,
+                os.fspath(self._chosen[kind]),
+                # Where the base's weights wait: in main memory if they are offloaded.
+                device=str(unet.device),
+                dtype=str(unet.dtype).removeprefix("torch."),
             )
-            network.check_fits(base.checkpoint, unet, progress=progress, cancel=cancel)
-            network.load(progress=progress, cancel=cancel)
+            network.check_fits(base.checkpoint, unet, progress=tell, cancel=cancel)
             self._networks[kind] = network
-        return network
+        backend = held.enter_context(network.lease(progress=tell, cancel=cancel))
+        if (backend.model.device, backend.model.dtype) != (unet.device, unet.dtype):
+            raise InputError(
+                f"The ControlNet {network.model!r} was handed in on {backend.model.device} in {backend.model.dtype}, "
+                f"and {self.model!r} is on {unet.device} in {unet.dtype}",
+                "Open both with the same device and dtype",
+            )
+        return backend
 
     def _map(
         self,
@@ -394,12 +361,12 @@ class ControlNetGenerator:
         reference: PIL.Image.Image | None,
         size: tuple[int, int],
         size_factor: int,
-        progress: ProgressCallback | None,
+        tell: EventCallback | None,
         cancel: Cancellation | None,
     ) -> PIL.Image.Image:
         if control.given is None:
             assert reference is not None
-            return self._maps.make(control.kind, fit_picture(reference, size), progress=progress, cancel=cancel)
+            return self._maps.make(control.kind, fit_picture(reference, size), progress=tell, cancel=cancel)
         if not fits_unstretched(control.given.size, size, size_factor):
             given = f"{control.given.width}×{control.given.height}"
             raise InputError(
@@ -419,10 +386,41 @@ class ControlNetGenerator:
         self.close()
 
 
-def _uncontrollable(name: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"The checkpoint {name!r} can't be controlled: it is no Stable Diffusion 1, 2 or XL",
-        f"Choose one of those as the base, such as {USUAL_BASE!r}",
+def _recorded(
+    controls: Sequence[Control], networks: Sequence[ControlNetBackend], maps: Sequence[PIL.Image.Image]
+) -> list[dict[str, Any]]:
+    """Return what the settings of a picture say about its controls."""
+    return [
+        {
+            "control": control.kind,
+            "model": network.checkpoint.name,
+            "revision": network.revision,
+            "weight": control.weight,
+            "start": control.start,
+            "end": control.end,
+            "image_sha256": pixel_sum(drawn),
+        }
+        for control, network, drawn in zip(controls, networks, maps, strict=True)
+    ]
+
+
+def _pipeline_control(
+    controls: Sequence[Control],
+    networks: Sequence[ControlNetBackend],
+    maps: Sequence[PIL.Image.Image],
+    recorded: list[dict[str, Any]],
+) -> PipelineControl:
+    from sensorium.image_generation.diffusion.pipeline import PipelineControl
+
+    return PipelineControl(
+        networks=_one_or_list([network.model for network in networks]),
+        maps=_one_or_list(list(maps)),
+        arguments={
+            "controlnet_conditioning_scale": _one_or_list([control.weight for control in controls]),
+            "control_guidance_start": _one_or_list([control.start for control in controls]),
+            "control_guidance_end": _one_or_list([control.end for control in controls]),
+        },
+        settings={"controls": recorded},
     )
 
 

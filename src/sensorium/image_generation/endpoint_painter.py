@@ -18,12 +18,12 @@ import PIL.ImageOps
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings
-from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, PaintingRequest, PreviewCallback
+from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, PaintingRequest
 from sensorium.image_generation.variation import VARIATION, VariationRequest
 from sensorium.media.image import read_image
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.progress import Cancellation, EventCallback, Finished, check_cancelled, report
 
 _NOT_IN_THE_PROTOCOL = {
     "steps": "a number of steps",
@@ -61,9 +61,8 @@ class EndpointPainter:
         self,
         request: PaintingRequest,
         *,
-        progress: ProgressCallback | None = None,
+        tell: EventCallback | None = None,
         cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
     ) -> GeneratedImages:
         """Ask the server for pictures. It shows no previews.
 
@@ -76,33 +75,26 @@ class EndpointPainter:
         self._refuse_unknown(request)
         if request.strength != _WITHOUT_CHOICE.get(request.kind, request.strength):
             raise self._not_taken("a strength", "strength")
-        options: dict[str, Any] = {"prompt": request.prompt, "n": request.num_images, **self._format()}
-        if request.width is not None and request.height is not None:
-            options["size"] = f"{request.width}x{request.height}"
-        elif (request.width, request.height) != (None, None):
+        width, height = request.options.width, request.options.height
+        asked: dict[str, Any] = {"prompt": request.prompt, "n": request.options.num_images, **self._format()}
+        if width is not None and height is not None:
+            asked["size"] = f"{width}x{height}"
+        elif (width, height) != (None, None):
             raise UnsupportedError(
                 f"The server of {self._checkpoint.name!r} takes a width and a height only together", "Give both"
             )
-        kind = "generate"
         if request.image is not None:
-            kind = "edit"
-            options["image"] = _as_file("image.png", request.image)
-        if request.image is not None and request.mask is not None:
-            options["mask"] = _as_file("mask.png", _transparent_where_white(request.mask, request.image.size))
-        pictures = self._ask(kind, options, progress, cancel)
-        painted = GeneratedImages(
-            GeneratedImage.of(p, self._settings(p, request.kind, request.prompt)) for p in pictures
-        )
-        if request.finished is not None:
-            for picture in painted:
-                request.finished(picture)
-        return painted
+            asked["image"] = _as_file("image.png", request.image)
+            if request.mask is not None:
+                asked["mask"] = _as_file("mask.png", _transparent_where_white(request.mask, request.image.size))
+        pictures = self._ask("generate" if request.image is None else "edit", asked, tell, cancel)
+        return self._finished(pictures, request.kind, request.prompt, tell)
 
     def vary(
         self,
         request: VariationRequest,
         *,
-        progress: ProgressCallback | None = None,
+        tell: EventCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> GeneratedImages:
         """Ask the server for variations of a picture, of which it takes the square middle.
@@ -123,20 +115,29 @@ class EndpointPainter:
             )
         side = min(*request.image.size, _LARGEST_VARIED)
         square = PIL.ImageOps.fit(request.image, (side, side), PIL.Image.Resampling.LANCZOS)
-        options: dict[str, Any] = {
+        width, height = request.options.width, request.options.height
+        asked: dict[str, Any] = {
             "image": _as_file("image.png", square),
-            "n": request.num_images,
+            "n": request.options.num_images,
             "response_format": "b64_json",
         }
-        if request.width is not None or request.height is not None:
-            options["size"] = f"{request.width or request.height}x{request.height or request.width}"
-        pictures = self._ask("create_variation", options, progress, cancel)
-        return GeneratedImages(GeneratedImage.of(p, self._settings(p, VARIATION, "")) for p in pictures)
+        if width is not None or height is not None:
+            asked["size"] = f"{width or height}x{height or width}"
+        return self._finished(self._ask("create_variation", asked, tell, cancel), VARIATION, "", tell)
+
+    def _finished(
+        self, pictures: list[PIL.Image.Image], kind: str, prompt: str, tell: EventCallback | None
+    ) -> GeneratedImages:
+        painted = GeneratedImages(GeneratedImage.of(each, self._settings(each, kind, prompt)) for each in pictures)
+        if tell is not None:
+            for picture in painted:
+                tell(Finished(picture))
+        return painted
 
     def _refuse_unknown(self, request: PaintingRequest | VariationRequest) -> None:
         """Refuse what the server would ignore, rather than ignore it too."""
-        for setting in fields(request):
-            asked = getattr(request, setting.name)
+        for setting in fields(request.options):
+            asked = getattr(request.options, setting.name)
             if setting.name in _NOT_IN_THE_PROTOCOL and asked != setting.default:
                 raise self._not_taken(_NOT_IN_THE_PROTOCOL[setting.name], setting.name)
 
@@ -152,18 +153,18 @@ class EndpointPainter:
         return {} if host.endswith((".openai.com", ".azure.com")) else {"response_format": "b64_json"}
 
     def _ask(
-        self, method: str, options: dict[str, Any], progress: ProgressCallback | None, cancel: Cancellation | None
+        self, method: str, asked: dict[str, Any], tell: EventCallback | None, cancel: Cancellation | None
     ) -> list[PIL.Image.Image]:
-        report(progress, "painting", 0, options["n"], "pictures")
+        report(tell, "painting", 0, asked["n"], "pictures")
         with open_client(self._checkpoint) as client, plain_endpoint_errors(self._checkpoint):
             ask = getattr(client.images, method)
-            answer = _wait(lambda: ask(model=model_name(self._checkpoint), **options), client.close, cancel)
+            answer = _wait(lambda: ask(model=model_name(self._checkpoint), **asked), client.close, cancel)
         pictures = [self._picture(item) for item in answer.data or ()]
         if not pictures:
             raise ModelUnavailableError(
                 f"The server at {self._checkpoint.endpoint} answered without a picture", "Ask again"
             )
-        report(progress, "painting", len(pictures), len(pictures), "pictures")
+        report(tell, "painting", len(pictures), len(pictures), "pictures")
         return pictures
 
     def _picture(self, item: Any) -> PIL.Image.Image:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import PIL.Image
+from PIL.PngImagePlugin import PngInfo
 
 from sensorium.errors import InputError
-from sensorium.media.image import write_image
+from sensorium.media.image import read_image, write_image
+from sensorium.media.limits import Limits
 from sensorium.media.metadata import read_metadata
 from sensorium.media.source import MediaSource
 from sensorium.record import Record
 from sensorium.version import VERSION
+
+NOT_CHECKED = "not checked"
+"""What `PictureSettings.safety` is where no safety checker has looked."""
+
+Part = TypeVar("Part")
 
 _SETTINGS = "sensorium"
 _TYPES: Mapping[str, Any] = {
@@ -77,7 +86,7 @@ class PictureSettings(Record):
     mask_sha256: str = ""
     loras: tuple[Mapping[str, Any], ...] = ()
     device: str = ""
-    safety: str = "not checked"
+    safety: str = NOT_CHECKED
     options: Mapping[str, Any] | None = None
 
 
@@ -117,6 +126,28 @@ class GeneratedImage(PIL.Image.Image):
         else:
             super().save(fp, format, **params)
 
+    def to_dict(self, *, pixels: bool = True) -> dict[str, Any]:
+        """Return the settings, ready for ``json.dumps``, and as a data: URI the PNG file that `save` would write.
+
+        Args:
+            pixels: Whether the picture goes along; else only its settings do.
+        """
+        document: dict[str, Any] = {"settings": self.settings.to_dict()}
+        return {**document, "picture": as_data_uri(self, self.info)} if pixels else document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the picture that `to_dict` made a document of.
+
+        Raises:
+            InputError: It is no such document, or was made without the pixels.
+        """
+        try:
+            settings = _settings_of(part_of(document, "settings", dict))
+        except (ValueError, TypeError):
+            raise _no_document("settings") from None
+        return cls.of(from_data_uri(part_of(document, "picture", str)), settings)
+
 
 class GeneratedImages(list[GeneratedImage]):
     """The pictures of one call, in the order of their seeds: a list of PIL images.
@@ -143,13 +174,27 @@ class GeneratedImages(list[GeneratedImage]):
         """For each picture, whether the checkpoint's safety checker objects to it."""
         return [settings.safety == "flagged" for settings in self.settings]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings of all pictures, ready for ``json.dumps``."""
-        return {
-            "pictures": [settings.to_dict() for settings in self.settings],
-            "withheld": self.withheld,
-            "notes": list(self.notes),
-        }
+    def to_dict(self, *, pixels: bool = True) -> dict[str, Any]:
+        """Return all pictures, ready for ``json.dumps``.
+
+        Args:
+            pixels: Whether the pictures go along, as `GeneratedImage.to_dict` has it; else only their settings do.
+        """
+        pictures = [picture.to_dict(pixels=pixels) for picture in self]
+        return {"pictures": pictures, "withheld": self.withheld, "notes": list(self.notes)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the pictures that `to_dict` made a document of.
+
+        Raises:
+            InputError: It is no such document, or was made without the pixels.
+        """
+        return cls(
+            map(GeneratedImage.from_dict, part_of(document, "pictures", list)),
+            withheld=part_of(document, "withheld", int),
+            notes=tuple(part_of(document, "notes", list)),
+        )
 
 
 def read_settings(source: PIL.Image.Image | MediaSource) -> PictureSettings:
@@ -171,6 +216,48 @@ def pixel_sum(image: PIL.Image.Image | None) -> str:
     return hashlib.sha256(f"{image.mode} {image.width}x{image.height} ".encode() + image.tobytes()).hexdigest()
 
 
+def as_data_uri(image: PIL.Image.Image, metadata: Mapping[Any, Any] | None = None) -> str:
+    """Return a picture as a data: URI of a PNG file.
+
+    Args:
+        image: The picture.
+        metadata: Written into the file.
+    """
+    text = PngInfo()
+    for name, value in (metadata or {}).items():
+        text.add_text(str(name), str(value))
+    file = io.BytesIO()
+    PIL.Image.Image.save(image, file, "PNG", pnginfo=text)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def from_data_uri(uri: str) -> PIL.Image.Image:
+    """Return the picture of a data: URI; paths and addresses are refused, for a document may come from anybody.
+
+    Raises:
+        InputError: It is no picture.
+    """
+    return read_image(uri, limits=Limits(allow_files=False, allow_urls=False))
+
+
+def part_of(document: Mapping[str, Any], name: str, kind: type[Part]) -> Part:
+    """Return a part of a document of generated pictures.
+
+    Raises:
+        InputError: The document has no such part.
+    """
+    part = document.get(name) if isinstance(document, Mapping) else None
+    if not isinstance(part, kind):
+        raise _no_document(name)
+    return part
+
+
+def _no_document(name: str) -> InputError:
+    return InputError(
+        f"This document holds no {name!r} of generated pictures", "Give one that was made by their to_dict, with pixels"
+    )
+
+
 def _as_text(settings: PictureSettings) -> dict[Any, Any]:
     """The settings once as JSON for us, and the most wanted ones as plain text for whoever opens the file."""
     plain = settings.to_dict()
@@ -184,18 +271,26 @@ def _as_text(settings: PictureSettings) -> dict[Any, Any]:
 
 def _settings_in(metadata: Mapping[Any, Any], name: str) -> PictureSettings:
     try:
-        table = json.loads(metadata[_SETTINGS])
-        known = {field.name: table[field.name] for field in fields(PictureSettings) if field.name in table}
-        missing = [f.name for f in fields(PictureSettings) if f.default is MISSING and f.name not in known]
-        if missing or not _well_formed(known):
-            raise ValueError(missing)
-        known["loras"] = tuple(known.get("loras", ()))
-        return PictureSettings(**known)
+        return _settings_of(json.loads(metadata[_SETTINGS]))
     except (KeyError, ValueError, TypeError, RecursionError):
         raise InputError(
             f"The {name} doesn't say how it was made",
             "Give a picture that Sensorium painted, as it was saved: other programs drop what it says",
         ) from None
+
+
+def _settings_of(table: Any) -> PictureSettings:
+    """Return settings that anybody may have written.
+
+    Raises:
+        ValueError, TypeError: They are none.
+    """
+    known = {field.name: table[field.name] for field in fields(PictureSettings) if field.name in table}
+    missing = [f.name for f in fields(PictureSettings) if f.default is MISSING and f.name not in known]
+    if missing or not _well_formed(known):
+        raise ValueError(missing)
+    known["loras"] = tuple(known.get("loras", ()))
+    return PictureSettings(**known)
 
 
 def _well_formed(known: Mapping[str, Any]) -> bool:

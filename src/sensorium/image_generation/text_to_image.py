@@ -8,21 +8,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
-from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.generated_image import GeneratedImage as GeneratedImage
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
 from sensorium.image_generation.generated_image import PictureSettings as PictureSettings
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
-from sensorium.image_generation.painting import FinishedCallback, Painter, PaintingRequest, PreviewCallback
+from sensorium.image_generation.painting import Painter, PaintingRequest
+from sensorium.image_generation.painting_options import (
+    CallKeywords,
+    PaintingKeywords,
+    SamplerKeywords,
+    VariationKeywords,
+    options_of,
+    painting_options,
+)
 from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog
-from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.progress import all_events
 from sensorium.task import Task, TaskOptions
 
 if TYPE_CHECKING:
+    import PIL.Image
+
     from sensorium.image_generation.diffusion.lora import LoraFiles
 
 _DIFFUSERS = "diffusers"
@@ -32,10 +40,9 @@ class TextToImage(Task[Painter]):
     """Paint pictures from words.
 
     Args:
-        model_id: Catalog name, hub id (such as the chapter's ``"stabilityai/stable-diffusion-2-1"``), local folder,
+        model_id: Catalog name, hub id (such as ``"stabilityai/stable-diffusion-2-1"``), local folder,
             ``"openai:NAME"``, or None for the profile's default.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        options: How the checkpoint is opened: see `sensorium.task.Task`.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known, or the profile has none.
@@ -65,36 +72,20 @@ class TextToImage(Task[Painter]):
         width: int | None = None,
         height: int | None = None,
         seed: int | None = None,
-        *,
-        scheduler: str | None = None,
-        lora: LoraFiles = (),
-        safety: str = "flag",
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
-        finished: FinishedCallback | None = None,
+        **more: Unpack[SamplerKeywords],
     ) -> GeneratedImages:
         """Paint pictures.
 
         Args:
             prompt: What to paint.
-            negative_prompt: What not to paint.
-            num_images: How many. Picture number i has the seed ``seed + i``, and comes out the same alone.
-            steps: Denoising steps: more are finer and slower. By default what the checkpoint was made for: 50 for
-                Stable Diffusion, a few for LCM and Turbo checkpoints.
-            guidance_scale: How closely to follow the prompt; by default what the checkpoint was made for: 7.5 for
-                Stable Diffusion, none for Turbo checkpoints.
-            width: In pixels; by default the checkpoint's own.
-            height: Likewise.
-            seed: Decides the noise; a random one by default. The settings of each picture tell it.
-            scheduler: Name of the sampler (``"euler"``, ``"dpm++-2m-karras"``, …); the checkpoint's own by default.
-            lora: A LoRA file (safetensors), or pairs of file and weight.
-            safety: ``"flag"`` says in the result what the checkpoint's safety checker objects to, ``"block"`` keeps
-                such pictures back, ``"off"`` doesn't look.
-            progress: Told the steps done.
-            cancel: Stops between two steps.
-            preview: Shown rough pictures on the way, with the number of the step.
-            finished: Given each picture as soon as it is painted.
+            negative_prompt: What not to paint. This and all further arguments are explained at `PaintingKeywords`.
+            num_images: How many.
+            steps: Denoising steps.
+            guidance_scale: How closely to follow the prompt.
+            width: In pixels.
+            height: In pixels.
+            seed: Decides the noise.
+            more: Scheduler, LoRA files, safety checker, progress, previews, cancelling: see `SamplerKeywords`.
 
         Returns:
             The pictures: a list of PIL images with their settings. Saved, they carry these in the file.
@@ -106,70 +97,32 @@ class TextToImage(Task[Painter]):
             InsufficientMemoryError: Memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
-        request = PaintingRequest(
-            prompt,
-            negative_prompt=negative_prompt,
-            num_images=num_images,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            seed=seed,
-            scheduler=scheduler,
-            loras=read_loras(lora),
-            safety=safety,
-            finished=finished,
-        )
-        return self._paint(request, progress, cancel, preview)
+        options: PaintingKeywords = {
+            "negative_prompt": negative_prompt,
+            "num_images": num_images,
+            "steps": steps,
+            "guidance_scale": guidance_scale,
+            "width": width,
+            "height": height,
+            "seed": seed,
+            **more,
+        }
+        return self._paint(PaintingRequest(prompt, painting_options(options)), more)
 
     @checked
     def img2img(
-        self,
-        init_image: ImageSource,
-        prompt: str,
-        strength: float = 0.75,
-        *,
-        negative_prompt: str = "",
-        num_images: int = 1,
-        steps: int | None = None,
-        guidance_scale: float | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        seed: int | None = None,
-        scheduler: str | None = None,
-        lora: LoraFiles = (),
-        safety: str = "flag",
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
-        finished: FinishedCallback | None = None,
+        self, init_image: ImageSource, prompt: str, strength: float = 0.75, **options: Unpack[PaintingKeywords]
     ) -> GeneratedImages:
-        """Repaint a picture. Arguments that are not named here, result and errors are those of `generate`.
+        """Repaint a picture. Result and errors are those of `generate`.
 
         Args:
             init_image: The picture to start from.
             prompt: What it shall become.
             strength: How much may change: over 0 to 1, where nothing of the picture stays.
-            width: In pixels; by default the picture's own size, made smaller if the checkpoint was trained on smaller
-                ones, in the same aspect ratio.
+            options: See `PaintingKeywords`.
         """
-        request = PaintingRequest(
-            prompt,
-            image=read_image(init_image, limits=self.limits),
-            strength=strength,
-            negative_prompt=negative_prompt,
-            num_images=num_images,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            seed=seed,
-            scheduler=scheduler,
-            loras=read_loras(lora),
-            safety=safety,
-            finished=finished,
-        )
-        return self._paint(request, progress, cancel, preview)
+        how = painting_options(options)
+        return self._paint(PaintingRequest(prompt, how, self._read(init_image), strength=strength), options)
 
     @checked
     def inpaint(
@@ -178,48 +131,20 @@ class TextToImage(Task[Painter]):
         mask_image: ImageSource,
         prompt: str,
         strength: float = 1.0,
-        *,
-        negative_prompt: str = "",
-        num_images: int = 1,
-        steps: int | None = None,
-        guidance_scale: float | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        seed: int | None = None,
-        scheduler: str | None = None,
-        lora: LoraFiles = (),
-        safety: str = "flag",
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
-        finished: FinishedCallback | None = None,
+        **options: Unpack[PaintingKeywords],
     ) -> GeneratedImages:
-        """Repaint part of a picture; all else stays as it is. Arguments, result and errors are those of `img2img`.
+        """Repaint part of a picture; all else stays as it is. Result and errors are those of `generate`.
 
         Args:
             init_image: The picture.
             mask_image: White where it is to be repainted, black where it stays; of any size.
             prompt: What the part shall show.
             strength: How much of the part may change.
+            options: See `PaintingKeywords`.
         """
-        request = PaintingRequest(
-            prompt,
-            image=read_image(init_image, limits=self.limits),
-            mask=read_image(mask_image, limits=self.limits).convert("L"),
-            strength=strength,
-            negative_prompt=negative_prompt,
-            num_images=num_images,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            seed=seed,
-            scheduler=scheduler,
-            loras=read_loras(lora),
-            safety=safety,
-            finished=finished,
-        )
-        return self._paint(request, progress, cancel, preview)
+        how = painting_options(options)
+        image, mask = self._read(init_image), self._read(mask_image).convert("L")
+        return self._paint(PaintingRequest(prompt, how, image, mask, strength), options)
 
     @checked
     def variations(
@@ -229,39 +154,24 @@ class TextToImage(Task[Painter]):
         *,
         prompt: str = "",
         prompt_weight: float = 0.5,
-        steps: int | None = None,
-        guidance_scale: float | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        seed: int | None = None,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
+        **options: Unpack[VariationKeywords],
     ) -> GeneratedImages:
         """Paint what a picture shows once more, otherwise: the speciality of unCLIP checkpoints such as Kandinsky.
 
-        Arguments that are not named here, result and errors are those of `generate`.
+        Result and errors are those of `generate`.
 
         Args:
             image: The picture. Only what it shows is taken from it, not where it shows it.
             num_images: How many variations.
             prompt: Words to mix into what the picture shows.
             prompt_weight: The share of the words in the mixture, 0 to 1.
+            options: See `VariationKeywords`.
 
         Raises:
             UnsupportedError: The checkpoint makes no variations.
         """
-        request = VariationRequest(
-            read_image(image, limits=self.limits),
-            prompt,
-            prompt_weight,
-            num_images,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            seed=seed,
-        )
-        return self._vary(request, progress, cancel)
+        how = painting_options({"num_images": num_images, **options})
+        return self._vary(VariationRequest(self._read(image), prompt, prompt_weight, how), options)
 
     @checked
     def paint_again(
@@ -271,9 +181,7 @@ class TextToImage(Task[Painter]):
         init_image: ImageSource | None = None,
         mask_image: ImageSource | None = None,
         lora: LoraFiles = (),
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
+        **call: Unpack[CallKeywords],
     ) -> GeneratedImage:
         """Paint a picture again: the same one, bit for bit, on the same device with the same library versions.
 
@@ -282,14 +190,25 @@ class TextToImage(Task[Painter]):
             init_image: The picture that it was made from, if it was made from one.
             mask_image: The mask, if there was one.
             lora: The LoRA files, if there were any; their weights are in the settings.
-            progress: Told the steps done.
-            cancel: Stops between two steps.
-            preview: Shown rough pictures on the way.
+            call: See `CallKeywords`.
 
         Raises:
             InputError: A picture or file that it was made from is missing, or another one was given.
             UnsupportedError: It was painted under control maps, or by another checkpoint.
         """
+        self._check_repeatable(settings)
+        image = None if init_image is None else self._read(init_image)
+        mask = None if mask_image is None else self._read(mask_image).convert("L")
+        _check_same("picture", settings.image_sha256, pixel_sum(image))
+        _check_same("mask", settings.mask_sha256, pixel_sum(mask))
+        options = options_of(settings, lora)
+        if settings.kind == VARIATION and image is not None:
+            prompt_weight = (settings.options or {}).get("prompt_weight", 0.5)
+            return self._vary(VariationRequest(image, settings.prompt, prompt_weight, options), call)[0]
+        strength = 0.75 if settings.strength is None else settings.strength
+        return self._paint(PaintingRequest(settings.prompt, options, image, mask, strength), call)[0]
+
+    def _check_repeatable(self, settings: PictureSettings) -> None:
         if "controls" in (settings.options or {}):
             raise UnsupportedError(
                 "The picture was painted under control maps, which its file doesn't hold",
@@ -304,61 +223,24 @@ class TextToImage(Task[Painter]):
                 f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
                 f"Use model={settings.model!r}",
             )
-        image = None if init_image is None else read_image(init_image, limits=self.limits)
-        mask = None if mask_image is None else read_image(mask_image, limits=self.limits).convert("L")
-        _check_same("picture", settings.image_sha256, pixel_sum(image))
-        _check_same("mask", settings.mask_sha256, pixel_sum(mask))
-        if settings.kind == VARIATION and image is not None:
-            varied = VariationRequest(
-                image,
-                settings.prompt,
-                (settings.options or {}).get("prompt_weight", 0.5),
-                steps=settings.steps,
-                guidance_scale=settings.guidance_scale,
-                width=settings.width,
-                height=settings.height,
-                seed=settings.seed,
-            )
-            return self._vary(varied, progress, cancel)[0]
-        request = PaintingRequest(
-            settings.prompt,
-            settings.negative_prompt,
-            steps=settings.steps,
-            guidance_scale=settings.guidance_scale,
-            width=settings.width,
-            height=settings.height,
-            seed=settings.seed,
-            scheduler=settings.scheduler or None,
-            image=image,
-            mask=mask,
-            strength=0.75 if settings.strength is None else settings.strength,
-            loras=same_loras(settings, read_loras(lora)),
-            safety="off" if settings.safety == "not checked" else "flag",
-        )
-        return self._paint(request, progress, cancel, preview)[0]
 
-    def _paint(
-        self,
-        request: PaintingRequest,
-        progress: ProgressCallback | None,
-        cancel: Cancellation | None,
-        preview: PreviewCallback | None,
-    ) -> GeneratedImages:
-        check_scheduler(request.scheduler)
-        check_loras(request.loras)
-        with self.lease(progress=progress, cancel=cancel) as backend:
-            return backend.paint(request, progress=progress, cancel=cancel, preview=preview)
+    def _read(self, image: ImageSource) -> PIL.Image.Image:
+        return read_image(image, limits=self.limits)
 
-    def _vary(
-        self, request: VariationRequest, progress: ProgressCallback | None, cancel: Cancellation | None
-    ) -> GeneratedImages:
-        with self.lease(progress=progress, cancel=cancel) as backend:
+    def _paint(self, request: PaintingRequest, call: CallKeywords) -> GeneratedImages:
+        tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")
+        with self.lease(progress=tell, cancel=cancel) as backend:
+            return backend.paint(request, tell=tell, cancel=cancel)
+
+    def _vary(self, request: VariationRequest, call: CallKeywords) -> GeneratedImages:
+        tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")
+        with self.lease(progress=tell, cancel=cancel) as backend:
             if not isinstance(backend, Varier):
                 raise UnsupportedError(
                     f"The checkpoint {self.model!r} makes no variations",
                     "Use img2img, or an unCLIP checkpoint such as 'kandinsky-2-2'",
                 )
-            return backend.vary(request, progress=progress, cancel=cancel)
+            return backend.vary(request, tell=tell, cancel=cancel)
 
     def _family(self, folder: Path) -> str:
         family = self.checkpoint.family or catalog.family_of(folder)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from sensorium.image_generation.painting import (
-    MAXIMUM_IMAGES,
-    MAXIMUM_SEED,
-    MAXIMUM_STEPS,
-    SIDE_FACTOR,
-    check_number,
-    check_side,
-    check_whole,
-)
-from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.image_generation.painting_options import PaintingOptions, check_number
+from sensorium.progress import Cancellation, EventCallback
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -27,18 +19,13 @@ VARIATION = "variation"
 
 @dataclass(frozen=True)
 class VariationRequest:
-    """One call for variations. Making one checks all that can be known without the checkpoint.
+    """One call for variations, checked before anything is loaded.
 
     Attributes:
         image: The picture to vary, RGB. Only what it shows is taken from it, not where it shows it.
         prompt: Words to mix into what the picture shows; "" for none.
         prompt_weight: The share of the words in the mixture, 0 to 1.
-        num_images: How many pictures; picture number i has the seed ``seed + i``.
-        steps: Denoising steps; None for the checkpoint's right number.
-        guidance_scale: How closely to follow the mixture; None for the checkpoint's right value.
-        width: In pixels; None for the checkpoint's own.
-        height: Likewise.
-        seed: Of the first picture; None for a random one.
+        options: How to paint; only their number, size, steps, guidance and seed count.
 
     Raises:
         InputError: One of them can't be.
@@ -47,21 +34,10 @@ class VariationRequest:
     image: PIL.Image.Image
     prompt: str = ""
     prompt_weight: float = 0.5
-    num_images: int = 1
-    steps: int | None = None
-    guidance_scale: float | None = None
-    width: int | None = None
-    height: int | None = None
-    seed: int | None = None
+    options: PaintingOptions = field(default_factory=PaintingOptions)
 
     def __post_init__(self) -> None:
-        check_whole("The number of images", self.num_images, 1, MAXIMUM_IMAGES)
-        check_whole("The number of steps", self.steps, 1, MAXIMUM_STEPS)
-        check_whole("The seed", self.seed, 0, MAXIMUM_SEED - MAXIMUM_IMAGES)
-        check_number("The guidance scale", self.guidance_scale, 0, 100)
         check_number("The weight of the prompt", self.prompt_weight, 0, 1)
-        check_side("width", self.width, SIDE_FACTOR)
-        check_side("height", self.height, SIDE_FACTOR)
 
 
 @runtime_checkable
@@ -72,10 +48,10 @@ class Varier(Protocol):
         self,
         request: VariationRequest,
         *,
-        progress: ProgressCallback | None = None,
+        tell: EventCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> GeneratedImages:
-        """Paint pictures that show what the picture of the request shows.
+        """Paint pictures that show what the picture of the request shows; the arguments are those of `Painter.paint`.
 
         Raises:
             InputError: A number doesn't suit this checkpoint.

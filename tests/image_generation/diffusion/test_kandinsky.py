@@ -25,6 +25,7 @@ from sensorium.errors import (
 )
 from sensorium.image_generation.generated_image import pixel_sum, read_settings
 from sensorium.models import catalog
+from sensorium.progress import Event, Finished
 from tests.checkpoints.diffusion import tiny_stable_diffusion
 from tests.checkpoints.unclip import tiny_decoder, tiny_kandinsky, tiny_prior
 
@@ -234,11 +235,12 @@ def test_progress_and_cancel(painter: TextToImage) -> None:
 
 
 def test_a_function_that_fails_on_a_finished_picture_leaves_the_painter_free(painter: TextToImage) -> None:
-    def fail(picture: Any) -> None:
-        raise ZeroDivisionError
+    def fail(event: Event) -> None:
+        if isinstance(event, Finished):
+            raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError) as kept:
-        painter.generate(PROMPT, num_images=2, steps=2, finished=fail)
+        painter.generate(PROMPT, num_images=2, steps=2, report=fail)
     assert painter.generate(PROMPT, num_images=1, steps=2), kept
 
 

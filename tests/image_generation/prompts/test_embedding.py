@@ -135,18 +135,17 @@ def test_a_short_plain_prompt_is_what_diffusers_makes_of_it(
 ) -> None:
     pipeline = request.getfixturevalue(name)
     largest = 0.0
-    for prompt, negative, clip_skip in (
-        (PLAIN, NEGATIVE, None),
-        (PLAIN, "", None),
-        ("", "", None),
-        (PLAIN, None, None),
-        ("cat " * 75, "cat " * 75, None),
-        *([(PLAIN, NEGATIVE, 1)] if name == "xl" else []),
+    for prompt, negative in (
+        (PLAIN, NEGATIVE),
+        (PLAIN, ""),
+        ("", ""),
+        (PLAIN, None),
+        ("cat " * 75, "cat " * 75),
     ):
-        options = {"num_images_per_prompt": 1, "do_classifier_free_guidance": True, "clip_skip": clip_skip}
+        options = {"num_images_per_prompt": 1, "do_classifier_free_guidance": True}
         with torch.no_grad():
             theirs = pipeline.encode_prompt(prompt, device="cpu", negative_prompt=negative, **options)
-        ours = embed_prompts(pipeline, prompt, negative, clip_skip=clip_skip)
+        ours = embed_prompts(pipeline, prompt, negative)
         largest = max(largest, difference(ours, theirs))
         assert ours.dropped == ""
     parity(
@@ -155,24 +154,6 @@ def test_a_short_plain_prompt_is_what_diffusers_makes_of_it(
         "identical" if largest == 0 else f"largest difference {largest:.0e}",
     )
     assert largest == 0
-
-
-def test_clip_skip_leaves_out_the_last_layers(stable_diffusion: Any) -> None:
-    # diffusers' own clip_skip doesn't run with this version of transformers, so its rule is written out here.
-    encoder, tokenizer = stable_diffusion.text_encoder, stable_diffusion.tokenizer
-    ids = tokenizer(PLAIN, padding="max_length", return_tensors="pt").input_ids
-    with torch.no_grad():
-        states = encoder(ids, output_hidden_states=True).hidden_states
-        for skipped in (0, 1, 2):
-            found = embed_prompts(stable_diffusion, PLAIN, clip_skip=skipped).prompt_embeds
-            assert torch.equal(found, encoder.final_layer_norm(states[-1 - skipped]))
-
-
-@pytest.mark.parametrize("clip_skip", [-1, 3, 100])
-def test_clip_skip_has_limits(clip_skip: int, stable_diffusion: Any, xl: Any) -> None:
-    for pipeline in (stable_diffusion, xl):
-        with pytest.raises(InputError, match=f"clip_skip can't be {clip_skip}"):
-            embed_prompts(pipeline, PLAIN, clip_skip=clip_skip)
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,9 @@ class DepthEstimator(Task["DepthNetwork"]):
         from sensorium.media.image import read_image
 
         upright = read_image(image, limits=self.limits)
-        network = self.backend
-        check_cancelled(cancel)
-        return DepthMap(network.estimate(upright), network.metric, self.model)
+        with self.lease(cancel=cancel) as network:
+            check_cancelled(cancel)
+            return DepthMap(network.estimate(upright), network.metric, self.model)
 
 
 def depth_map(image: PIL.Image.Image, estimator: DepthEstimator) -> PIL.Image.Image:

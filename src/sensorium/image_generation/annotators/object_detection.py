@@ -73,7 +73,7 @@ class ObjectDetector(Task["DetectionNetwork"]):
         if not 0 <= threshold <= 1:
             raise InputError(f"The threshold {threshold} is not between 0 and 1", "Use 0.5")
         upright = read_image(image, limits=self.limits)
-        network = self.backend
-        check_cancelled(cancel)
-        found = [Detection(*found) for found in network.detect(upright, threshold)]
+        with self.lease(cancel=cancel) as network:
+            check_cancelled(cancel)
+            found = [Detection(*found) for found in network.detect(upright, threshold)]
         return sorted(found, key=lambda detection: -detection.score)

@@ -77,24 +77,15 @@ class PoseEstimator(Task[PoseNetwork]):
     def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
         """Fetch and load the checkpoint, and the detector of people if it needs one; return self."""
         super().load(progress=progress, cancel=cancel)
-        assert self._shared is not None
-        if self._shared.backend.needs_boxes and self._detector is None:
-            name = os.fspath(self._detector_name or _default_detector(self.profile))
-            detector = self.opening.part(ObjectDetector, name)
-            detector.load(progress=progress, cancel=cancel)
-            if _PERSON not in detector.classes:
-                raise UnsupportedError(
-                    f"The detector {detector.model!r} does not know what a person is", "Choose one trained on COCO"
-                )
-            self._detector = detector
+        with self.lease() as network:
+            if network.needs_boxes:
+                self._people_detector(progress, cancel)
         return self
 
     def close(self) -> None:
         """Let go of the checkpoint and of the detector."""
         super().close()
-        if self._detector is not None:
-            self._detector.close()
-            self._detector = None
+        self._detector = None
 
     def estimate(
         self,
@@ -123,16 +114,29 @@ class PoseEstimator(Task[PoseNetwork]):
         if not 0 <= threshold <= 1:
             raise InputError(f"The threshold {threshold} is not between 0 and 1", "Use 0.3")
         upright = read_image(image, limits=self.limits)
-        network = self.backend
-        people: list[tuple[Box, float]] = []
-        if self._detector is not None:
-            found = self._detector.detect(upright, threshold=detection_threshold, cancel=cancel)
-            people = [(person.box, person.score) for person in found if person.label == _PERSON]
-            if not people:
-                return []
-        check_cancelled(cancel)
-        poses = network.estimate(upright, people, threshold=threshold)
+        with self.lease(cancel=cancel) as network:
+            people: list[tuple[Box, float]] = []
+            if network.needs_boxes:
+                detector = self._people_detector(None, cancel)
+                found = detector.detect(upright, threshold=detection_threshold, cancel=cancel)
+                people = [(person.box, person.score) for person in found if person.label == _PERSON]
+                if not people:
+                    return []
+            check_cancelled(cancel)
+            poses = network.estimate(upright, people, threshold=threshold)
         return [pose for pose in poses if pose.joints]
+
+    def _people_detector(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> ObjectDetector:
+        if self._detector is None:
+            name = os.fspath(self._detector_name or _default_detector(self.profile))
+            detector = self.opening.part(ObjectDetector, name)
+            detector.load(progress=progress, cancel=cancel)
+            if _PERSON not in detector.classes:
+                raise UnsupportedError(
+                    f"The detector {detector.model!r} does not know what a person is", "Choose one trained on COCO"
+                )
+            self._detector = detector
+        return self._detector
 
     def _resolve_device(self) -> str:
         if self.checkpoint.family not in _ON_CPU_ONLY:

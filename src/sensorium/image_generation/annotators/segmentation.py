@@ -89,9 +89,9 @@ class Segmenter(Task["SegmentationNetwork"]):
         from sensorium.media.image import read_image
 
         upright = read_image(image, limits=self.limits)
-        network = self.backend
-        check_cancelled(cancel)
-        return Segmentation(network.segment(upright), network.classes, self.model)
+        with self.lease(cancel=cancel) as network:
+            check_cancelled(cancel)
+            return Segmentation(network.segment(upright), network.classes, self.model)
 
 
 @cache

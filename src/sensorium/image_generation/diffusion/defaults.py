@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sensorium.image_generation.painting import SIDE_FACTOR
+from sensorium.image_generation.painting_options import SIDE_FACTOR
 from sensorium.models.catalog import Checkpoint
 
 _FEW_STEPS = 4
@@ -24,7 +24,7 @@ class DiffusionDefaults:
     Attributes:
         steps: Denoising steps.
         guidance_scale: How closely to follow the prompt; None where the family doesn't know it.
-        guidance_argument: How the pipeline's call names it; "" likewise.
+        guidance_argument: How the pipeline's call names it; "" where the family doesn't know it.
         reads_negative_prompts: Whether a negative prompt has any effect once guidance is over 1.
     """
 

@@ -24,11 +24,9 @@ from sensorium.image_generation.diffusion.painting_device import describe_device
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
 from sensorium.image_generation.painting import (
     INPAINTING,
-    SIDE_FACTOR,
     PaintingRequest,
-    PreviewCallback,
-    check_side,
 )
+from sensorium.image_generation.painting_options import SIDE_FACTOR, check_side
 from sensorium.image_generation.picture_size import fit_picture, size_like
 from sensorium.image_generation.prompts.window import check_prompt_window
 from sensorium.image_generation.variation import VARIATION, VariationRequest
@@ -36,7 +34,7 @@ from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
 from sensorium.models.memory import weights_memory
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.progress import Cancellation, EventCallback, Finished, check_cancelled, report
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -111,9 +109,8 @@ class KandinskyPainter:
         self,
         request: PaintingRequest,
         *,
-        progress: ProgressCallback | None = None,
+        tell: EventCallback | None = None,
         cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
     ) -> GeneratedImages:
         """Paint from words, or repaint a picture: see `Painter.paint`. No previews: the decoder is too slow for them.
 
@@ -123,15 +120,16 @@ class KandinskyPainter:
             InsufficientMemoryError: The memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
-        for asked, what in ((request.scheduler, "other schedulers"), (request.loras, "LoRA files")):
+        options = request.options
+        for asked, what in ((options.scheduler, "other schedulers"), (options.loras, "LoRA files")):
             if asked:
                 raise self._unsupported(what, "Leave that out")
-        if request.safety == "block":
+        if options.safety == "block":
             raise self._unsupported("blocking: it has no safety checker", "Use safety='off'")
         if request.kind == INPAINTING:
             raise self._unsupported("inpainting", "Use a Stable Diffusion checkpoint for it")
         plan = self._plan(request)
-        notes = self._read(request.prompt) + self._read(request.negative_prompt)
+        notes = self._read(request.prompt) + self._read(options.negative_prompt)
         inputs: dict[str, Any] = {}
         if request.image is not None:
             inputs = {"image": fit_picture(request.image, plan.size), "strength": request.strength}
@@ -139,31 +137,31 @@ class KandinskyPainter:
         shares = 1.0 if request.image is None else request.strength
 
         def paint_one(generator: torch.Generator, on_step: _StepCallback) -> PIL.Image.Image:
-            embeddings = self._embed(request.prompt, request.negative_prompt, generator, on_step)
+            embeddings = self._embed(request.prompt, options.negative_prompt, generator, on_step)
             return self._decode(decoder, embeddings, plan, generator, on_step, **inputs)
 
         steps = _PRIOR_STEPS + _steps_taken(plan.steps, shares)
         about: dict[str, Any] = {
             "kind": request.kind,
             "prompt": request.prompt,
-            "negative_prompt": request.negative_prompt,
+            "negative_prompt": options.negative_prompt,
         }
         if request.image is not None:
             about.update(strength=request.strength, image_sha256=pixel_sum(request.image))
         pictures: list[GeneratedImage] = []
         # Closed at once if the caller's function fails: the schedulers are free for the next call then.
-        with closing(self._paint_all(plan, paint_one, steps, progress, cancel)) as painted:
+        with closing(self._paint_all(plan, paint_one, steps, tell, cancel)) as painted:
             for picture in painted:
                 pictures.append(self._finished(picture, plan, len(pictures), about))
-                if request.finished is not None:
-                    request.finished(pictures[-1])
+                if tell is not None:
+                    tell(Finished(pictures[-1]))
         return GeneratedImages(pictures, notes=notes)
 
     def vary(
         self,
         request: VariationRequest,
         *,
-        progress: ProgressCallback | None = None,
+        tell: EventCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> GeneratedImages:
         """Paint what a picture shows once more, mixed with words if there are any: see `Varier.vary`.
@@ -192,31 +190,34 @@ class KandinskyPainter:
             "image_sha256": pixel_sum(request.image),
         }
         options = {"prompt_weight": request.prompt_weight} if request.prompt else {}
-        pictures = [
-            self._finished(picture, plan, number, about, **options)
-            for number, picture in enumerate(self._paint_all(plan, paint_one, steps, progress, cancel))
-        ]
+        pictures: list[GeneratedImage] = []
+        with closing(self._paint_all(plan, paint_one, steps, tell, cancel)) as painted:
+            for picture in painted:
+                pictures.append(self._finished(picture, plan, len(pictures), about, **options))
+                if tell is not None:
+                    tell(Finished(pictures[-1]))
         return GeneratedImages(pictures, notes=notes)
 
     def _plan(self, request: PaintingRequest | VariationRequest) -> _Plan:
         """Settle what the request leaves open, and refuse what doesn't suit the checkpoint."""
-        check_side("width", request.width, self.size_factor)
-        check_side("height", request.height, self.size_factor)
+        options = request.options
+        check_side("width", options.width, self.size_factor)
+        check_side("height", options.height, self.size_factor)
         width, height = self.native_side, self.native_side
         if isinstance(request, PaintingRequest) and request.image is not None:
-            given = {"width": request.width, "height": request.height}
+            given = {"width": options.width, "height": options.height}
             width, height = size_like(request.image, self.native_side, self.size_factor, **given)
-            if _steps_taken(request.steps or _STEPS, request.strength) < 1:
+            if _steps_taken(options.steps or _STEPS, request.strength) < 1:
                 raise InputError(
-                    f"With {request.steps or _STEPS} steps and a strength of {request.strength} nothing is painted",
+                    f"With {options.steps or _STEPS} steps and a strength of {request.strength} nothing is painted",
                     "Use more of either",
                 )
         return _Plan(
-            size=(request.width or width, request.height or height),
-            steps=request.steps or _STEPS,
-            guidance=_GUIDANCE if request.guidance_scale is None else request.guidance_scale,
-            first_seed=secrets.randbelow(_RANDOM_SEEDS) if request.seed is None else request.seed,
-            count=request.num_images,
+            size=(options.width or width, options.height or height),
+            steps=options.steps or _STEPS,
+            guidance=_GUIDANCE if options.guidance_scale is None else options.guidance_scale,
+            first_seed=secrets.randbelow(_RANDOM_SEEDS) if options.seed is None else options.seed,
+            count=options.num_images,
         )
 
     def _paint_all(
@@ -224,7 +225,7 @@ class KandinskyPainter:
         plan: _Plan,
         paint_one: Callable[[torch.Generator, _StepCallback], PIL.Image.Image],
         steps: int,
-        progress: ProgressCallback | None,
+        tell: EventCallback | None,
         cancel: Cancellation | None,
     ) -> Generator[PIL.Image.Image, None, None]:
         """Paint one picture after the other: each is the same as it would be alone, and memory stays flat."""
@@ -234,7 +235,7 @@ class KandinskyPainter:
             nonlocal done
             check_cancelled(cancel)
             done += 1
-            report(progress, "painting", done, plan.count * steps, "steps")
+            report(tell, "painting", done, plan.count * steps, "steps")
             return tensors
 
         width, height = plan.size

@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,18 @@ from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
 from sensorium.image_generation.diffusion.schedulers import make_scheduler
 from sensorium.image_generation.diffusion.steps import WatchedSteps
-from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
+from sensorium.image_generation.generated_image import (
+    NOT_CHECKED,
+    GeneratedImage,
+    GeneratedImages,
+    PictureSettings,
+    pixel_sum,
+)
 from sensorium.image_generation.painting import (
     IMAGE_TO_IMAGE,
     INPAINTING,
     TEXT_TO_IMAGE,
     PaintingRequest,
-    PreviewCallback,
 )
 from sensorium.image_generation.prompts.embedding import can_embed, embed_prompts
 from sensorium.image_generation.prompts.vocabulary import read_vocabulary
@@ -53,7 +58,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import quiet_transformers
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+from sensorium.progress import Cancellation, EventCallback, Finished, Preview, check_cancelled
 
 _PIPELINES: Mapping[str, Mapping[str, Any]] = {
     TEXT_TO_IMAGE: auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING,
@@ -63,6 +68,23 @@ _PIPELINES: Mapping[str, Mapping[str, Any]] = {
 _TILED_FROM = 2048 * 2048
 """From so many pixels on the autoencoder works in tiles: at once it would need several times the memory of the rest."""
 _LARGEST_RANDOM_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class PipelineControl:
+    """ControlNets for one call.
+
+    Attributes:
+        networks: A ControlNet model, or a list of several, on the device and in the precision of the base.
+        maps: The control map, or a list with one for each network, in the size of the picture.
+        arguments: Further arguments of the pipeline's call, such as ``controlnet_conditioning_scale``.
+        settings: What the settings of the pictures say about it, ready for JSON.
+    """
+
+    networks: Any
+    maps: Any
+    arguments: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
 class DiffusionBackend:
@@ -170,29 +192,19 @@ class DiffusionBackend:
         self,
         request: PaintingRequest,
         *,
-        controlnet: Any = None,
-        inputs: Mapping[str, Any] | None = None,
-        options: Mapping[str, Any] | None = None,
-        progress: ProgressCallback | None = None,
+        control: PipelineControl | None = None,
+        tell: EventCallback | None = None,
         cancel: Cancellation | None = None,
-        preview: PreviewCallback | None = None,
     ) -> GeneratedImages:
         """Paint what ``request`` asks for: see `Painter.paint`.
 
-        Seeds, size checks, prompt embeddings, scheduler, LoRA files, offloading, progress, cancellation, running out
-        of memory, the safety checker and the settings in the result are all seen to here. Pictures are painted one
-        after the other, so that each comes out the same alone, bit for bit.
+        Pictures are painted one after the other, so that each comes out the same alone, bit for bit.
 
         Args:
             request: Its ``image`` and ``mask`` make it image-to-image or inpainting, with a ControlNet too.
-            controlnet: As for `pipeline`.
-            inputs: Further arguments of the pipeline's call, such as ``controlnet_conditioning_scale`` and the
-                control maps. Control maps always go in as ``control_image`` (one, or a list of several), in the size
-                of the picture; they are handed on under the name that the pipeline's call has for them.
-            options: What to write into the settings of the pictures about ``inputs``; must go into JSON.
-            progress: Told the steps done.
+            control: ControlNets to paint under.
+            tell: Told the steps done, previews if they are asked for, and each picture as soon as it is painted.
             cancel: Stops between two steps.
-            preview: Shown rough pictures on the way.
 
         Raises:
             InputError: A number doesn't suit this checkpoint, or the prompt is too long for it.
@@ -200,24 +212,53 @@ class DiffusionBackend:
             InsufficientMemoryError: The memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
-        if request.safety == "block" and self._safety_checker is None:
+        options = request.options
+        if options.safety == "block" and self._safety_checker is None:
             raise UnsupportedError(
                 f"The checkpoint {self.checkpoint.name!r} has no safety checker, so nothing can be blocked",
                 "Use safety='off', or a checkpoint with a safety checker",
             )
-        scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, request.scheduler)
-        pipeline = self.pipeline(request.kind, controlnet, scheduler=scheduler)
+        scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, options.scheduler)
+        pipeline = self.pipeline(request.kind, control.networks if control else None, scheduler=scheduler)
         defaults = diffusion_defaults(pipeline, self._pipeline, self.checkpoint)
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
-        notes = plan.notes
-        if self._vocabulary is not None:
-            notes += self._vocabulary.notes(request.prompt, self.checkpoint)
-            notes += self._vocabulary.size_notes(plan.size, self.native_side, self.checkpoint)
-        seed = random.randint(0, _LARGEST_RANDOM_SEED) if request.seed is None else request.seed
-        origin = PictureSettings(
+        origin = self._settings(request, plan, scheduler_name, control.settings if control else None)
+        seed = random.randint(0, _LARGEST_RANDOM_SEED) if options.seed is None else options.seed
+        with self._alone(cancel):
+            show = self._preview_to(tell, plan.size) if options.previews and tell is not None else None
+            with (
+                applied_loras(pipeline, options.loras),
+                self._placed(pipeline, plan),
+                WatchedSteps(pipeline, options.num_images, tell, cancel, show) as steps,
+            ):
+                with quiet_transformers():
+                    embedded, further = self._read_prompts(pipeline, request, defaults)
+                call = {**plan.arguments, **embedded, **_control_inputs(pipeline, control)}
+                pictures: list[GeneratedImage] = []
+                for number in range(options.num_images):
+                    check_cancelled(cancel)
+                    image = self._run(pipeline, call, seed + number, steps, plan)
+                    safety = self._look_at(image, options.safety)
+                    if safety == "flagged" and options.safety == "block":
+                        continue
+                    made = replace(origin, seed=seed + number, width=image.width, height=image.height, safety=safety)
+                    pictures.append(GeneratedImage.of(image, made))
+                    if tell is not None:
+                        tell(Finished(pictures[-1]))
+        withheld = options.num_images - len(pictures)
+        notes = self._notes(request, plan)
+        if withheld:
+            notes += (f"The safety checker kept back {withheld} of {options.num_images} pictures",)
+        return GeneratedImages(pictures, withheld=withheld, notes=notes + further)
+
+    def _settings(
+        self, request: PaintingRequest, plan: DiffusionPlan, scheduler: str, options: Mapping[str, Any] | None
+    ) -> PictureSettings:
+        """Return what all pictures of a call have in common."""
+        return PictureSettings(
             kind=request.kind,
             prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
+            negative_prompt=request.options.negative_prompt,
             seed=None,
             width=plan.size[0],
             height=plan.size[1],
@@ -225,49 +266,29 @@ class DiffusionBackend:
             revision=self._revision,
             steps=plan.steps,
             guidance_scale=plan.guidance_scale,
-            scheduler=scheduler_name,
+            scheduler=scheduler,
             strength=plan.strength,
             image_sha256=pixel_sum(request.image),
             mask_sha256=pixel_sum(request.mask),
-            loras=describe_loras(request.loras),
+            loras=describe_loras(request.options.loras),
             device=describe_device(self.device, self.dtype),
             options=options,
         )
-        pictures: list[GeneratedImage] = []
-        withheld = 0
-        with self._alone(cancel):
-            show = self._preview_to(preview, plan.size)
-            with (
-                applied_loras(pipeline, request.loras),
-                self._placed(pipeline, plan),
-                WatchedSteps(pipeline, request.num_images, progress, cancel, show) as steps,
-            ):
-                with quiet_transformers():
-                    embedded, further = self._read_prompts(pipeline, request, defaults)
-                call = {**plan.arguments, **embedded, **_control_inputs(pipeline, inputs)}
-                for number in range(request.num_images):
-                    check_cancelled(cancel)
-                    image = self._run(pipeline, call, seed + number, steps, plan)
-                    safety = self._look_at(image, request.safety)
-                    if safety == "flagged" and request.safety == "block":
-                        withheld += 1
-                        continue
-                    made = replace(origin, seed=seed + number, width=image.width, height=image.height, safety=safety)
-                    pictures.append(GeneratedImage.of(image, made))
-                    if request.finished is not None:
-                        request.finished(pictures[-1])
-        if withheld:
-            notes += (f"The safety checker kept back {withheld} of {request.num_images} pictures",)
-        return GeneratedImages(pictures, withheld=withheld, notes=notes + further)
+
+    def _notes(self, request: PaintingRequest, plan: DiffusionPlan) -> tuple[str, ...]:
+        if self._vocabulary is None:
+            return plan.notes
+        of_prompt = self._vocabulary.notes(request.prompt, self.checkpoint)
+        return plan.notes + of_prompt + self._vocabulary.size_notes(plan.size, self.native_side, self.checkpoint)
 
     def _read_prompts(
         self, pipeline: Any, request: PaintingRequest, defaults: DiffusionDefaults
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return the pipeline's arguments for the prompts, and notes."""
         parameters = call_parameters(pipeline)
-        negative = request.negative_prompt or None  # XL tells an empty negative prompt from none
+        negative = request.options.negative_prompt or None  # XL tells an empty negative prompt from none
         if can_embed(pipeline):
-            embeddings = embed_prompts(pipeline, request.prompt, negative)
+            embeddings = embed_prompts(pipeline, request.prompt, negative, device=self.device)
             if embeddings.dropped:
                 raise InputError(
                     f"The prompt is too long: nothing from {embeddings.dropped[:60]!r} on would be read", "Shorten it"
@@ -302,7 +323,7 @@ class DiffusionBackend:
 
     def _look_at(self, image: PIL.Image.Image, safety: str) -> str:
         if self._safety_checker is None or safety == "off":
-            return "not checked"
+            return NOT_CHECKED
         return "flagged" if self._safety_checker.objects_to(image) else "ok"
 
     @contextmanager
@@ -332,12 +353,8 @@ class DiffusionBackend:
                     pipeline.enable_sequential_cpu_offload(device=self.device)
             yield
 
-    def _preview_to(
-        self, preview: PreviewCallback | None, size: tuple[int, int]
-    ) -> Callable[[torch.Tensor, int], None] | None:
-        """Return what shows latents to ``preview`` as pictures."""
-        if preview is None:
-            return None
+    def _preview_to(self, tell: EventCallback, size: tuple[int, int]) -> Callable[[torch.Tensor, int], None]:
+        """Return what reports latents as small pictures."""
         if self._latent_preview is None:
             factor = int(getattr(self._pipeline, "vae_scale_factor", 0) or 8)
             self._latent_preview = LatentPreview(self.components.get("vae"), factor)
@@ -346,7 +363,7 @@ class DiffusionBackend:
         def show(latents: torch.Tensor, step: int) -> None:
             picture = latent_preview.picture(latents, size)
             if picture is not None:
-                preview(picture, step)
+                tell(Preview(picture, step))
 
         return show
 
@@ -397,11 +414,12 @@ def _kinds_of(class_name: str) -> dict[str, Any]:
     return {}
 
 
-def _control_inputs(pipeline: Any, inputs: Mapping[str, Any] | None) -> dict[str, Any]:
-    given = dict(inputs or {})
-    if "control_image" in given and "control_image" not in call_parameters(pipeline):
-        given["image"] = given.pop("control_image")
-    return given
+def _control_inputs(pipeline: Any, control: PipelineControl | None) -> dict[str, Any]:
+    if control is None:
+        return {}
+    # Where nothing else goes in as a picture, the pipeline's call names the maps "image".
+    name = "control_image" if "control_image" in call_parameters(pipeline) else "image"
+    return {name: control.maps, **control.arguments}
 
 
 def _plain(dtype: torch.dtype) -> str:

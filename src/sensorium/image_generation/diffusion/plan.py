@@ -10,7 +10,8 @@ import PIL.Image
 from sensorium.errors import InputError
 from sensorium.image_generation.diffusion.defaults import DiffusionDefaults, call_parameters
 from sensorium.image_generation.diffusion.schedulers import check_steps
-from sensorium.image_generation.painting import PaintingRequest, check_side
+from sensorium.image_generation.painting import PaintingRequest
+from sensorium.image_generation.painting_options import check_side
 from sensorium.image_generation.picture_size import fit_picture, size_like
 
 
@@ -24,7 +25,7 @@ class DiffusionPlan:
         size: Width and height in pixels.
         strength: How much is repainted, or None.
         image: The first picture in that size, RGB, or None.
-        mask: Likewise, grey.
+        mask: The mask in that size, grey, or None.
         arguments: Of the pipeline's call, for all of that.
         notes: What has no effect although it was asked for, in sentences.
     """
@@ -54,21 +55,21 @@ def make_plan(
     Raises:
         InputError: A number doesn't suit the checkpoint.
     """
-    parameters = call_parameters(pipeline)
-    for name, side in (("width", request.width), ("height", request.height)):
-        check_side(name, side, factor)
-    steps = defaults.steps if request.steps is None else request.steps
+    parameters, options = call_parameters(pipeline), request.options
+    check_side("width", options.width, factor)
+    check_side("height", options.height, factor)
+    steps = defaults.steps if options.steps is None else options.steps
     check_steps(pipeline.scheduler, steps)
     guidance = None
     if defaults.guidance_argument:
-        guidance = defaults.guidance_scale if request.guidance_scale is None else request.guidance_scale
-    size = (request.width or native_side, request.height or native_side)
+        guidance = defaults.guidance_scale if options.guidance_scale is None else options.guidance_scale
+    size = (options.width or native_side, options.height or native_side)
     arguments: dict[str, Any] = {"num_inference_steps": steps}
     if guidance is not None:
         arguments[defaults.guidance_argument] = guidance
     image, mask, strength = None, None, None
     if request.image is not None:
-        size = size_like(request.image, native_side, factor, width=request.width, height=request.height)
+        size = size_like(request.image, native_side, factor, width=options.width, height=options.height)
         image = fit_picture(request.image.convert("RGB"), size)
         arguments["image"] = image
         if "strength" in parameters:
@@ -78,13 +79,13 @@ def make_plan(
     if request.mask is not None:
         mask = fit_picture(request.mask.convert("L"), size)
         arguments["mask_image"] = mask
-    if request.image is not None or request.width or request.height:
+    if request.image is not None or options.width or options.height:
         # Else the pipeline knows better: some paint no square by default.
         arguments.update(
             {name: side for name, side in zip(("width", "height"), size, strict=True) if name in parameters}
         )
     notes = []
-    if request.negative_prompt and not (defaults.reads_negative_prompts and (guidance or 0) > 1):
+    if options.negative_prompt and not (defaults.reads_negative_prompts and (guidance or 0) > 1):
         notes.append("The negative prompt has no effect: this checkpoint, or this guidance scale, doesn't read it")
     if request.image is not None and strength is None:
         notes.append("The strength has no effect: this checkpoint repaints as the prompt says")

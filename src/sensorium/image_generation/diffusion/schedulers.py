@@ -132,10 +132,13 @@ def _suits(own: Any, class_name: str, flow: bool) -> bool:
     if flow:
         return class_name == type(own).__name__ and class_name.startswith("FlowMatch")
     candidate, own_class = getattr(diffusers, class_name), type(own)
+    if candidate is own_class:
+        return True
+    others = [each for each in own.compatibles if each is not own_class]
     # LCM predicts noise as the others do, though diffusers doesn't list it among them.
-    consistency = diffusers.LCMScheduler in (candidate, own_class)
-    predicts_noise = bool(own_class._compatibles) or own_class is diffusers.LCMScheduler
-    return candidate is own_class or (predicts_noise and (consistency or own_class.__name__ in candidate._compatibles))
+    if diffusers.LCMScheduler in (candidate, own_class):
+        return bool(others) or own_class is diffusers.LCMScheduler
+    return candidate in others
 
 
 def _matches_flows(own: Any) -> bool:

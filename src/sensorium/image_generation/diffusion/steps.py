@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.progress import Cancellation, EventCallback, check_cancelled, report
 
 
 class WatchedSteps:
@@ -18,7 +18,7 @@ class WatchedSteps:
     Args:
         pipeline: Its scheduler must be its own.
         num_images: How many pictures are painted, one after the other.
-        progress: Told the steps done, of all pictures.
+        tell: Told the steps done, of all pictures.
         cancel: Ends the pipeline's call between two steps.
         show: Given the latents after each step, with the number of the step.
     """
@@ -27,12 +27,12 @@ class WatchedSteps:
         self,
         pipeline: Any,
         num_images: int,
-        progress: ProgressCallback | None,
+        tell: EventCallback | None,
         cancel: Cancellation | None,
         show: Callable[[torch.Tensor, int], None] | None,
     ) -> None:
         self._pipeline, self._num_images = pipeline, num_images
-        self._progress, self._cancel, self._show = progress, cancel, show
+        self._tell, self._cancel, self._show = tell, cancel, show
         self._image, self._step = -1, 0
 
     def __enter__(self) -> Self:
@@ -65,6 +65,6 @@ class WatchedSteps:
         known = getattr(self._pipeline, "num_timesteps", None)
         of_each = max(known if isinstance(known, int) else len(self._pipeline.scheduler.timesteps), self._step)
         done = self._image * of_each + self._step
-        report(self._progress, "painting", done, self._num_images * of_each, "steps")
+        report(self._tell, "painting", done, self._num_images * of_each, "steps")
         if self._show is not None:
             self._show(latents[:1], done)

@@ -37,7 +37,7 @@ class PromptEmbeddings:
         prompt_embeds: ``[1, tokens, d]`` in the text encoder's precision, on the pipeline's device.
         negative_prompt_embeds: The same shape.
         pooled_prompt_embeds: ``[1, d]`` for Stable Diffusion XL, else None.
-        negative_pooled_prompt_embeds: Likewise.
+        negative_pooled_prompt_embeds: The same shape, or None.
         dropped: The words of the prompt, or of the negative prompt, that lie beyond `MAXIMUM_CHUNKS`, as they were
             written; "" for none.
     """
@@ -97,7 +97,7 @@ def can_embed(pipeline: Any) -> bool:
 
 @torch.no_grad()
 def embed_prompts(
-    pipeline: Any, prompt: str, negative_prompt: str | None = None, *, clip_skip: int | None = None
+    pipeline: Any, prompt: str, negative_prompt: str | None = None, *, device: str | None = None
 ) -> PromptEmbeddings:
     """Turn a prompt with attention weights, of any length, into embeddings.
 
@@ -109,11 +109,11 @@ def embed_prompts(
         prompt: What the picture shows; see `prompt_weights` for the syntax.
         negative_prompt: What it should not show, with the same syntax; None means what the pipeline does without one
             (XL checkpoints may use zeros rather than the empty text).
-        clip_skip: How many of the text encoder's last layers the prompt leaves out, as in the pipeline's own call.
+        device: Where the text encoders run; by default where they are. Those that are offloaded are elsewhere.
 
     Raises:
         UnsupportedError: The pipeline has other text encoders.
-        InputError: ``clip_skip`` leaves out more layers than there are, or a weight is absurd.
+        InputError: A weight is absurd.
     """
     encoders = _encoders(pipeline)
     if not encoders:
@@ -121,22 +121,19 @@ def embed_prompts(
             f"{type(pipeline).__name__} has text encoders that take no attention weights",
             "Write the prompt without brackets, or choose a checkpoint of Stable Diffusion 1, 2 or XL",
         )
-    most = min(encoder.text_encoder.config.num_hidden_layers - 1 - encoder.penultimate for encoder in encoders)
-    if clip_skip is not None and not 0 <= clip_skip <= most:
-        raise InputError(f"clip_skip can't be {clip_skip}", f"Leave out 0 to {most} of the text encoder's layers")
     positive = [encoder.chunks(pipeline, prompt) for encoder in encoders]
     negative = [encoder.chunks(pipeline, negative_prompt or "") for encoder in encoders]
     for chunks in (*positive, *negative):
         _check_weights(chunks)
     dropped = max((_beyond(chunks) for chunks in (*positive, *negative)), key=len)
     length = min(MAXIMUM_CHUNKS, max(len(chunks) for chunks in (*positive, *negative)))
-    states, pooled = _encode(pipeline, encoders, positive, length, clip_skip)
+    where = pipeline.device if device is None else torch.device(device)
+    states, pooled = _encode(encoders, positive, length, where)
     if negative_prompt is None and getattr(pipeline.config, "force_zeros_for_empty_prompt", False):
         negative_states = torch.zeros_like(states)
         negative_pooled = None if pooled is None else torch.zeros_like(pooled)
     else:
-        # Without clip_skip, as in the pipelines themselves.
-        negative_states, negative_pooled = _encode(pipeline, encoders, negative, length, None)
+        negative_states, negative_pooled = _encode(encoders, negative, length, where)
     return PromptEmbeddings(states, negative_states, pooled, negative_pooled, dropped)
 
 
@@ -230,18 +227,16 @@ def _encoders(pipeline: Any) -> list[_Encoder]:
 
 
 def _encode(
-    pipeline: Any,
     encoders: Sequence[_Encoder],
     chunks: Sequence[Sequence[Sequence[PromptToken]]],
     length: int,
-    clip_skip: int | None,
+    device: torch.device,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    device = pipeline._execution_device
     states: list[torch.Tensor] = []
     pooled: torch.Tensor | None = None
     for encoder, of_encoder in zip(encoders, chunks, strict=True):
         filled = [*of_encoder[:length], *[[]] * (length - len(of_encoder))]
-        found, pool = _encode_chunks(encoder, filled, device, clip_skip)
+        found, pool = _encode_chunks(encoder, filled, device)
         # One row for all chunks.
         states.append(found.reshape(1, -1, found.shape[-1]))
         pooled = pool if pool is not None else pooled
@@ -250,7 +245,7 @@ def _encode(
 
 
 def _encode_chunks(
-    encoder: _Encoder, chunks: Sequence[Sequence[PromptToken]], device: torch.device, clip_skip: int | None
+    encoder: _Encoder, chunks: Sequence[Sequence[PromptToken]], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return the states of chunks, ``[chunks, tokens, d]``, and what the first chunk is as a whole, ``[1, d]``."""
     tokenizer, text_encoder = encoder.tokenizer, encoder.text_encoder
@@ -262,18 +257,11 @@ def _encode_chunks(
         ids.append([tokenizer.bos_token_id, *inside, tokenizer.eos_token_id, *[tokenizer.pad_token_id] * padding])
         weights.append([1.0, *(token.weight for token in chunk), *[1.0] * (padding + 1)])
         mask.append([1] * (len(chunk) + 2) + [0] * padding)
-    options: dict[str, Any] = {"output_hidden_states": encoder.penultimate or clip_skip is not None}
+    options: dict[str, Any] = {"output_hidden_states": encoder.penultimate}
     if getattr(text_encoder.config, "use_attention_mask", False):
         options["attention_mask"] = torch.tensor(mask, device=device)
     outputs = text_encoder(torch.tensor(ids, device=device), **options)
-    if encoder.penultimate:
-        states = outputs.hidden_states[-((clip_skip or 0) + 2)]
-    elif clip_skip is None:
-        states = outputs[0]
-    else:
-        # Newer versions of transformers have no text_model inside; diffusers' own clip_skip fails with them.
-        inside = getattr(text_encoder, "text_model", text_encoder)
-        states = inside.final_layer_norm(outputs.hidden_states[-(clip_skip + 1)])
+    states = outputs.hidden_states[-2] if encoder.penultimate else outputs[0]
     pooled = outputs[0][:1] if outputs[0].ndim == 2 else None
     return _weighted(states, torch.tensor(weights, device=states.device), keep_mean=not encoder.penultimate), pooled
 

@@ -80,11 +80,6 @@ def without_weights(prompt: str) -> str:
     return "".join(f" {run.text}" if run.after_break else run.text for run in runs)
 
 
-def has_weights(prompt: str) -> bool:
-    """Return whether some words of a prompt count more or less than others, or ``BREAK`` splits it."""
-    return any(run.weight != 1 or run.after_break for run in parse_weights(prompt))
-
-
 def _joined(runs: list[WeightedText]) -> list[WeightedText]:
     joined: list[WeightedText] = []
     for run in runs:
