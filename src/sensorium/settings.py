@@ -1,4 +1,4 @@
-"""Every environment variable that Sensorium reads or sets; they supply defaults for what callers leave out."""
+"""Every environment variable that Sensorium reads or sets. They are defaults for arguments that callers leave out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = (
     "SENSORIUM_THREADS",
     "SENSORIUM_COMPILE",
 )
-"""What a user may set; ``sensorium doctor`` shows those that are."""
+"""The variables that a user may set; ``sensorium doctor`` shows those that are set."""
 
 _YES = {"1", "true", "yes", "on"}
 _LIBRARIES_ARE_QUIET = {
@@ -29,8 +29,8 @@ _LIBRARIES_ARE_QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 _SPINS = "10000"
-"""How often a waiting thread of torch looks before it sleeps. Fewer slow small networks down on a quiet machine: none
-at all doubles the time of a step of a small U-Net."""
+"""How many times a waiting thread of torch checks before it sleeps. With fewer checks small networks become slower on a
+quiet machine: with none, a step of a small U-Net takes twice as long."""
 
 
 def profile() -> str:
@@ -39,7 +39,7 @@ def profile() -> str:
 
 
 def hardware() -> str:
-    """Return the class of machines that ``SENSORIUM_HARDWARE`` names, or "" where this machine shall be looked at."""
+    """Return the class of machines that ``SENSORIUM_HARDWARE`` names, or "" for this machine's own class."""
     return os.environ.get("SENSORIUM_HARDWARE", "")
 
 
@@ -66,7 +66,7 @@ def substitutes() -> dict[str, str]:
     """Return which checkpoint stands in for which: ``SENSORIUM_SUBSTITUTE="medium=base,…"``.
 
     Raises:
-        InputError: It can't be read.
+        InputError: The variable can't be read.
     """
     text = os.environ.get("SENSORIUM_SUBSTITUTE", "")
     pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
@@ -83,7 +83,7 @@ def threads() -> int | None:
     """Return the number of threads that ``SENSORIUM_THREADS`` asks for, or None.
 
     Raises:
-        InputError: It is not a number of threads.
+        InputError: The variable is not a number of threads.
     """
     chosen = os.environ.get("SENSORIUM_THREADS", "")
     if not chosen:
@@ -99,7 +99,7 @@ def compiles() -> bool:
 
 
 def debugging() -> bool:
-    """Return whether errors show where they came from (``SENSORIUM_DEBUG``)."""
+    """Return whether errors are printed with their tracebacks (``SENSORIUM_DEBUG``)."""
     return bool(os.environ.get("SENSORIUM_DEBUG"))
 
 
@@ -109,7 +109,7 @@ def openai_key() -> str:
 
 
 def openai_address() -> str:
-    """Return where OpenAI's API is (``OPENAI_BASE_URL``), or ""."""
+    """Return the address of OpenAI's API (``OPENAI_BASE_URL``), or ""."""
     return os.environ.get("OPENAI_BASE_URL", "")
 
 
@@ -119,31 +119,31 @@ def colours() -> bool:
 
 
 def shown() -> list[str]:
-    """Return what is set, as ``NAME=value``."""
+    """Return the variables of `NAMES` that are set, as ``NAME=value``."""
     return [f"{name}={os.environ[name]}" for name in NAMES if os.environ.get(name)]
 
 
 def for_child(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a child process: this one's, and more."""
+    """Return the environment for a child process: this process's variables, and ``more``."""
     return {**os.environ, **more}
 
 
 def quiet_libraries() -> None:
-    """Let libraries keep to themselves what they tell developers, unless the user said otherwise."""
+    """Turn off progress bars and advice that libraries print for developers, unless the user has set it otherwise."""
     for name, value in _LIBRARIES_ARE_QUIET.items():
         os.environ.setdefault(name, value)
 
 
 def quiet_lance() -> None:
-    """Let Lance report errors only, unless the user said otherwise; read when it is imported."""
+    """Let Lance report errors only, unless the user has set it otherwise. Lance reads this when it is imported."""
     os.environ.setdefault("LANCE_LOG", "error")
 
 
 def let_torch_threads_sleep() -> None:
-    """Let torch's threads soon sleep while they wait for each other, unless the user said otherwise.
+    """Let torch's threads go to sleep soon when they wait for each other, unless the user has set it otherwise.
 
-    By default they spin thirty times as long: where another program keeps a core busy, that holds up the very thread
-    that the others wait for. Read when torch is imported, so later it does nothing.
+    By default, waiting threads check thirty times as long before they sleep. If another program uses a core, they take
+    time from the thread that they wait for. torch reads this setting when it is imported; a later call does nothing.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)

@@ -1,4 +1,4 @@
-"""What a checkpoint is good for: the tasks whose systems open its family."""
+"""Which tasks a checkpoint can be used for: those that can open its family."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ _SYSTEMS = (
     "sensorium.image_generation.annotators.object_detection:ObjectDetector",
     "sensorium.image_generation.annotators.pose_estimation:PoseEstimator",
 )
-"""Everything that is a `Task`."""
+"""All subclasses of `Task`."""
 
 _WORDS_ALONE = "text-generation"
-"""Of many families, such as Whisper, transformers opens the part that writes alone, too: not what they are made for."""
+"""transformers can open the text decoder of many families, such as Whisper, as a language model. That is not what these
+families are for, so this task is left out if a checkpoint has another one."""
 
 
 def tasks_for(checkpoint: Checkpoint, folder: Path | None) -> tuple[str, ...]:
     """Return the tasks that a checkpoint can be used for; nothing is loaded.
 
     Args:
-        checkpoint: If it names its family, that decides.
-        folder: Else what this folder's ``config.json`` says; None if the checkpoint isn't here.
+        checkpoint: Its ``family`` decides, if it has one.
+        folder: The checkpoint's folder, whose ``config.json`` decides otherwise; None if the checkpoint isn't on this
+            machine.
     """
     found = [system.task for system in map(_system, _SYSTEMS) if _opens(system, checkpoint, folder)]
     if folder is not None and len(found) > 1 and _WORDS_ALONE in found:
@@ -57,5 +59,5 @@ def _opens(system: Any, checkpoint: Checkpoint, folder: Path | None) -> bool:
         return checkpoint.family in system.families
     try:
         return bool(system(folder)._opens(folder))
-    except SensoriumError:  # no config.json, or none that this system reads
+    except SensoriumError:  # no config.json, or one that this task can't read
         return False

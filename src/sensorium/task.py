@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class TaskOptions(TypedDict, total=False):
-    """What every task takes beside its model: see `Task`."""
+    """The keyword arguments that every task takes: see `Task`."""
 
     profile: str | None
     device: str
@@ -38,13 +38,14 @@ class TaskOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Opening:
-    """How a system opens the systems that it is made of.
+    """How a task that is made of other tasks (its parts) opens them.
 
     Attributes:
-        profile: Whose defaults are meant.
-        device: Where they run.
-        limits: What a picture or film may cost them.
-        provide: Hands out a system that its caller has already, given class and model; returns None where it has none.
+        profile: The profile whose default checkpoints the parts use.
+        device: Where the parts run.
+        limits: The limits for the parts' inputs.
+        provide: Called with a task class and a model. Returns a task object that the caller already has, or None if the
+            caller has none.
     """
 
     profile: str
@@ -55,13 +56,13 @@ class Opening:
     def part(
         self, system: type[System], model: str | None = None, *, device: str | None = None, dtype: str = "auto"
     ) -> System:
-        """Return a system: the one that is handed out, or else a new one that shares what the process has loaded.
+        """Return a part: the object that ``provide`` returns, or else a new one, which shares loaded checkpoints.
 
         Args:
-            system: Its class.
+            system: The class of the part.
             model: Catalog name, hub id or folder; None for the profile's default.
-            device: Where it runs, if not where the others do.
-            dtype: Its precision.
+            device: Where the part runs; None for the device of the other parts.
+            dtype: The precision of the part.
         """
         found = None if self.provide is None else self.provide(system, model)
         if found is not None:
@@ -78,24 +79,25 @@ class Opening:
 
 
 class Task(Generic[Backend]):
-    """A system that a checkpoint makes work. Children name their task and their families; the rest is here.
+    """Base class of all tasks: chooses a checkpoint, loads it, shares it and closes it.
 
-    A family is opened by a backend class with the signature
-    ``Backend(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str)``. One that is made of other systems
-    says so by ``made_of_parts = True``, and is given ``opening: Opening`` too.
+    A subclass sets ``task`` and ``families``. Each family has a backend class, which opens a checkpoint. Its signature
+    is ``Backend(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str)``. A backend that is made of other
+    tasks sets ``made_of_parts = True`` and also gets ``opening: Opening``.
 
     Args:
         model: Catalog name, hub id, local folder, or None for the profile's default.
-        profile: Whose default None means: ``"starter"``, ``"standard"``, ``"best"``; by default ``SENSORIUM_PROFILE``.
+        profile: The profile whose default is used if ``model`` is None: ``"starter"``, ``"standard"``, ``"best"``; None
+            for ``SENSORIUM_PROFILE``, or ``"starter"`` if that isn't set.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
-        limits: What inputs may cost and where they may come from; by default what suits a person's own files.
-        provide: Hands out systems that this one is made of: see `Opening`.
+        limits: How large inputs may be and where they may come from; None for limits that suit a person's own files.
+        provide: Returns parts that the caller already has: see `Opening`.
 
     Attributes:
-        checkpoint: What is opened.
-        profile: The profile in force for this object and its parts.
-        limits: The limits in force.
+        checkpoint: The checkpoint that this object opens.
+        profile: The profile of this object and its parts.
+        limits: The limits for this object's inputs.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known for this task.
@@ -104,11 +106,11 @@ class Task(Generic[Backend]):
 
     task: ClassVar[str]
     families: ClassVar[Mapping[str, str]]
-    """From family to ``"module:Class"`` of its backend."""
+    """Maps each family to ``"module:Class"`` of its backend."""
     uses_torch: ClassVar[bool] = True
-    """Whether the backends run on torch; the import alone takes seconds."""
+    """Whether the backends run on torch. If not, torch isn't imported, which saves seconds."""
     cpu_families: ClassVar[frozenset[str]] = frozenset()
-    """Those of them that run without torch whatever the others do, and on the CPU only."""
+    """The families whose backends run without torch, and on the CPU only, even if ``uses_torch`` is True."""
 
     @checked
     def __init__(
@@ -138,17 +140,17 @@ class Task(Generic[Backend]):
 
     @checked
     def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
-        """Fetch and load the checkpoint now, rather than at first use; return self. Opens a closed object again."""
+        """Fetch and load the checkpoint now instead of at the first call; return self. Opens a closed object again."""
         with self._guard:
             self._closed = False
             self._loaded(progress, cancel)
         return self
 
     def close(self) -> None:
-        """Let go of the checkpoint, once the calls in progress have ended; its memory is freed with its last user.
+        """Give up the checkpoint, once the calls in progress have ended.
 
-        Only `load` opens the object again: a call raises `ClosedError`. An object that is thrown away without `close`
-        lets go too.
+        The memory is freed when no other object uses the checkpoint. After `close`, calls raise `ClosedError` until
+        `load` opens the object again. An object that is garbage-collected without `close` gives up the checkpoint too.
         """
         with self._guard:
             self._closed = True
@@ -161,7 +163,7 @@ class Task(Generic[Backend]):
     def lease(
         self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None
     ) -> Iterator[Backend]:
-        """Hold the loaded checkpoint for the length of a call; loads it at the first one.
+        """Keep the checkpoint loaded for the length of a call; the first call loads it.
 
         Raises:
             ClosedError: The object was closed.
@@ -180,10 +182,10 @@ class Task(Generic[Backend]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Generator[Item, None, Result]:
-        """Hold the loaded checkpoint for as long as somebody reads a generator.
+        """Keep the checkpoint loaded until the caller has read a generator to its end, or has dropped it.
 
         Args:
-            start: Called at once; returns the generator.
+            start: Called at once with the loaded checkpoint; returns the generator.
             progress: Told what is being loaded.
             cancel: Stops loading.
 
@@ -200,12 +202,12 @@ class Task(Generic[Backend]):
 
     @property
     def opening(self) -> Opening:
-        """How the systems that this one is made of are opened."""
+        """How this object opens its parts."""
         return Opening(self.profile, self._device, self.limits, self._provide)
 
     @property
     def backend(self) -> Backend:
-        """The loaded checkpoint; loads it if need be. A call holds it by `lease` instead."""
+        """The loaded checkpoint; loads it if necessary. Code that must keep it loaded uses `lease` instead."""
         with self.lease() as backend:
             return backend
 
@@ -213,7 +215,7 @@ class Task(Generic[Backend]):
         """Refuse a call on an object that was closed.
 
         Raises:
-            ClosedError: It was.
+            ClosedError: The object was closed.
         """
         if self._closed:
             raise ClosedError(f"This {type(self).__name__} of {self.model!r} was closed", "Call load() to use it again")
@@ -256,7 +258,7 @@ class Task(Generic[Backend]):
             return importlib.import_module(module)
 
     def _options(self) -> Mapping[str, Hashable]:
-        """Return further keyword arguments of the backend class; backends that differ in them are not shared."""
+        """Return further keyword arguments for the backend class; only backends with equal arguments are shared."""
         return {}
 
     def _resolve_device(self) -> str:
@@ -273,7 +275,7 @@ class Task(Generic[Backend]):
         return self.checkpoint.family or catalog.family_of(folder)
 
     def _opens(self, folder: Path) -> bool:
-        """Return whether a checkpoint folder is of a family of this task; nothing is loaded."""
+        """Return whether this task can open a checkpoint folder, judged by its family; nothing is loaded."""
         return self._family(folder) in self.families
 
     def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:

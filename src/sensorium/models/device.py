@@ -29,7 +29,8 @@ HARDWARE = {"cpu": -1, "gpu-8gb": 0, "gpu-24gb": 20_000_000_000, "gpu-80gb": 70_
 _WORKING_MEMORY = 1_500_000_000
 """What a GPU needs beside the weights: activations, the libraries' own buffers."""
 _LARGEST_PART = 0.8
-"""The share of its largest part in a pipeline whose parts are not known; in Stable Diffusion 1.5 it is that."""
+"""How much of a pipeline's memory its largest part takes, if the sizes of the parts are not known. The value is that of
+Stable Diffusion 1.5."""
 _BFLOAT16_CAPABILITY = (8, 0)
 """NVIDIA cards compute bfloat16 from the Ampere generation on; earlier ones only imitate it, slowly."""
 _EXHAUSTED = (
@@ -48,9 +49,9 @@ class Placement:
     Attributes:
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: The precision of the weights.
-        offload: What of a pipeline waits in main memory while it isn't used: ``""`` for nothing, ``"model"`` for
-            the parts that don't run at the moment, ``"sequential"`` for all but the layer that runs.
-        compiled: Whether the part that runs in a loop goes through ``torch.compile``.
+        offload: Which weights wait in main memory until they are needed: ``""`` for none, ``"model"`` for the parts of
+            a pipeline that don't run at the moment, ``"sequential"`` for all layers except the one that runs.
+        compiled: Whether ``torch.compile`` compiles the part of the network that runs in a loop.
     """
 
     device: str
@@ -62,19 +63,21 @@ class Placement:
 def place(
     device: str, dtype: str, *, memory_bytes: int = 0, largest_part_bytes: int = 0, half: str = "bfloat16"
 ) -> Placement:
-    """Decide where a checkpoint runs. Attention needs no choice: both libraries use torch's own fused kernels.
+    """Decide where a checkpoint runs, and in which precision.
+
+    There is no choice of an attention kernel: transformers and diffusers both use torch's fused kernels by themselves.
 
     Args:
         device: ``"auto"`` or a device, as `resolve_device` takes it.
-        dtype: ``"auto"`` or a precision, which then wins. ``"auto"`` is float32 on a CPU, float16 on Apple's GPUs,
-            and ``half`` on other GPUs, or float16 where the card can't compute in bfloat16.
-        memory_bytes: What the weights take in float32 (`memory.weights_memory` tells); 0 if that isn't known.
-        largest_part_bytes: Likewise the largest part of a pipeline; 0 if that isn't known.
+        dtype: A precision, or ``"auto"``: float32 on a CPU, float16 on Apple's GPUs, and ``half`` on other GPUs (but
+            float16 where the card can't compute in bfloat16).
+        memory_bytes: Memory of all weights in float32, in bytes (see `memory.weights_memory`); 0 if it isn't known.
+        largest_part_bytes: Memory of a pipeline's largest part in float32, in bytes; 0 if it isn't known.
         half: The half precision that the family was made for: ``"float16"`` for Stable Diffusion 1 and 2.
 
     Raises:
         InputError: There is no such device or precision.
-        InsufficientMemoryError: The weights don't fit into main memory. It is found out before anything is loaded.
+        InsufficientMemoryError: The weights don't fit into main memory. Nothing has been loaded then.
     """
     where = resolve_device(device)
     precision = resolve_dtype(dtype, where, half=half)
@@ -102,15 +105,15 @@ def _offload(device: str, needed: int, largest_part: int) -> str:
 
 
 def require_memory(device: str, dtype: torch.dtype, memory_bytes: int) -> None:
-    """Make sure that a model which stays on one device fits there.
+    """Make sure that the memory of one device is large enough for a model.
 
     Args:
         device: A device, as `resolve_device` returns it.
-        dtype: The precision that the weights will have there.
-        memory_bytes: What the weights take in float32.
+        dtype: The precision of the weights on that device.
+        memory_bytes: Memory of the weights in float32, in bytes.
 
     Raises:
-        InsufficientMemoryError: They don't fit.
+        InsufficientMemoryError: The weights don't fit.
     """
     import torch
 
@@ -140,14 +143,14 @@ def _require_main_memory(needed: int) -> None:
 
 @contextmanager
 def explain_out_of_memory(what: str, remedy: str) -> Iterator[None]:
-    """Turn the errors by which torch and the system say that memory has run out into one of ours.
+    """Raise `InsufficientMemoryError` instead of the errors by which torch and the system report exhausted memory.
 
     Args:
-        what: What was being done, as the subject of the sentence: ``"A picture of 2048 × 2048 pixels"``.
+        what: The subject of the error's sentence: ``"A picture of 2048 × 2048 pixels"``.
         remedy: What the user can do: ``"Choose a smaller width and height"``.
 
     Raises:
-        InsufficientMemoryError: Memory has run out inside the ``with`` block. Other errors pass.
+        InsufficientMemoryError: Memory ran out inside the ``with`` block. Other errors are passed on unchanged.
     """
     try:
         yield
@@ -167,10 +170,10 @@ def resolve_device(device: str = "auto") -> str:
     """Return the device to run on: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
 
     Args:
-        device: A device, or ``"auto"`` for the best one that this machine has.
+        device: A device, or ``"auto"`` for the best device of this machine.
 
     Raises:
-        InputError: The device that was asked for isn't there; there is no silent fallback.
+        InputError: This machine doesn't have the device. No other device is used instead.
     """
     if device == "cpu" or (device == "auto" and _has_no_accelerator()):
         return "cpu"
@@ -193,9 +196,9 @@ def resolve_device(device: str = "auto") -> str:
 
 @cache
 def hardware_class() -> str:
-    """Return the class of this machine, for which the profile ``best`` chooses: see `HARDWARE`.
+    """Return this machine's class, one of `HARDWARE`: it decides which checkpoints the profile ``best`` uses.
 
-    ``SENSORIUM_HARDWARE`` overrides it: a checkpoint for another machine can be chosen and pulled here.
+    ``SENSORIUM_HARDWARE`` names another class, so that checkpoints for another machine can be pulled on this machine.
 
     Raises:
         InputError: ``SENSORIUM_HARDWARE`` names no class.
@@ -218,12 +221,17 @@ def hardware_class() -> str:
 
 
 def _has_no_accelerator() -> bool:
-    """Tell without torch, whose import takes seconds: on Linux a GPU that torch could use has a device file."""
+    """Return whether this machine surely has no GPU that torch could use, without importing torch, which takes seconds.
+
+    On Linux each such GPU has a device file. On other systems only torch can tell, so the answer is False.
+    """
     return sys.platform == "linux" and not any(Path(path).exists() for path in _GPU_DEVICE_FILES)
 
 
 def resolve_dtype(dtype: str, device: str, *, half: str = "float16") -> torch.dtype:
-    """Return the torch precision: ``"auto"`` means ``half`` on a GPU that can compute in it, float32 on a CPU.
+    """Return the torch precision.
+
+    ``"auto"`` means float32 on a CPU. On a GPU it means ``half``, or float16 if the GPU can't compute in ``half``.
 
     Raises:
         InputError: There is no such precision.
@@ -248,7 +256,7 @@ def _computes(half: str, device: str) -> bool:
 
 
 def give_back_memory() -> None:
-    """Return a GPU's memory that nobody uses any more to the system, so that the next model sees it free."""
+    """Give unused GPU memory from torch back to the system, so that the next model finds it free."""
     torch = sys.modules.get("torch")
     if torch is None:
         return
@@ -262,10 +270,10 @@ def give_back_memory() -> None:
 
 @cache
 def prepare_torch() -> None:
-    """Set torch's threads once, before the first model of the process runs.
+    """Set up torch's threads once, before the first model of the process runs.
 
-    On Linux they soon sleep while they wait for each other, unless ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT`` says
-    otherwise.
+    On Linux, torch's threads go to sleep soon when they wait for each other, unless the user has set
+    ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT``.
     """
     settings.let_torch_threads_sleep()
     import torch

@@ -18,7 +18,7 @@ logger = logging.getLogger("sensorium.models")
 
 _WEIGHTS = (".safetensors", ".gguf", ".onnx", ".bin")
 _OPTIONAL_COMPONENTS = ("safety_checker", "feature_extractor", "image_encoder")
-"""Parts that diffusers' pipelines do without."""
+"""Components that a diffusers pipeline can do without."""
 
 
 def find_in_hub_cache(checkpoint: Checkpoint) -> Path | None:
@@ -27,7 +27,8 @@ def find_in_hub_cache(checkpoint: Checkpoint) -> Path | None:
         return None
     from huggingface_hub import snapshot_download
 
-    # Which of a repository's weights are wanted depends on all that it offers: `has_all_weights` looks at what is here.
+    # Without patterns, the choice of weights needs the repository's whole list of files, which only the hub has. So
+    # only descriptions are asked for here, and `has_all_weights` looks at which weights are in the folder.
     undescribed = not checkpoint.hub_files
     try:
         folder = Path(
@@ -48,7 +49,8 @@ def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, ca
     """Download a checkpoint into the hub's cache; an interrupted download goes on where it stopped.
 
     Raises:
-        ModelUnavailableError: The hub can't be reached, has no such repository, or it has no weights for us.
+        ModelUnavailableError: The hub can't be reached or has no such repository, or the repository has no weights that
+            Sensorium can use.
         CancelledError: ``cancel`` was set.
     """
     from huggingface_hub import constants
@@ -81,9 +83,9 @@ def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, ca
 
 
 def has_all_weights(folder: Path) -> bool:
-    """Return whether a folder holds weights, every file that an index of sharded weights names, and every component.
+    """Return whether a folder contains weights, with every shard that an index names and every component.
 
-    The components are those that diffusers' ``model_index.json`` lists; a checkpoint without one has none.
+    Components are what diffusers' ``model_index.json`` lists; a folder without that file has no components.
     """
     for index in folder.rglob("*.safetensors.index.json"):
         try:
@@ -108,7 +110,7 @@ def _has_all_components(folder: Path) -> bool:
     except (ValueError, AttributeError):
         return False
     for name, classes in listed:
-        if not (isinstance(classes, list) and all(classes)):  # a setting, or a component that isn't used
+        if not (isinstance(classes, list) and all(classes)):  # a setting, or an unused component
             continue
         part = folder / name
         if not part.is_dir():
@@ -129,7 +131,7 @@ def _check_sums(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def _answers(output: str) -> dict[str, Any]:
-    """Merge the lines of JSON that the child has written so far; the last may be half written."""
+    """Merge the lines of JSON that the child process has written so far; the last line may be incomplete."""
     answers: dict[str, Any] = {}
     for line in output.splitlines():
         try:

@@ -1,8 +1,9 @@
 """The child process that downloads from the hub: ``python -m sensorium.models.hub_download REQUEST``.
 
-The request is a JSON object with ``repository``, ``revision`` and ``patterns``. It answers in lines of JSON on
-stdout: ``{"total_bytes": …}`` as soon as it is known, then ``{"folder": …}``, or ``{"refused": …}`` with half a
-sentence for the user. What was downloaded before it is stopped stays in the hub's cache and is taken up again.
+The request is a JSON object with ``repository``, ``revision`` and ``patterns``. The process answers in lines of JSON on
+stdout: ``{"total_bytes": …}`` as soon as the size is known, then ``{"folder": …}``, or ``{"refused": …}`` with half a
+sentence for the user. If the process is stopped, the downloaded part stays in the hub's cache, and the next download
+continues from there.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ VOICES = ("speaker_embeddings/*.npy",)
 """The voice presets of Bark: arrays of numbers, loaded without pickle."""
 
 PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
-"""Weights that could run code when they are opened; never fetched, only told apart from none at all."""
+"""Weights that could run code when they are opened. They are never fetched; they are listed only so that the error can
+say "only pickled weights" rather than "no weights"."""
 
 _LARGE = 10_000_000
 
@@ -70,12 +72,12 @@ def main(request: dict[str, Any]) -> int:
 
 
 def _require_hub() -> None:
-    """Find out within seconds that there is no network, where the client would go on trying for half a minute.
+    """Find out within seconds that there is no network; the hub's client would try for half a minute.
 
-    A hub that is slow to answer, or answers with an error, is left to the client's own patience.
+    A hub that answers slowly or with an error is not refused here: the client deals with it.
 
     Raises:
-        RefusedError: No connection can be made, twice.
+        RefusedError: Two attempts to connect failed.
     """
     from huggingface_hub import constants, get_session
 
@@ -83,7 +85,7 @@ def _require_hub() -> None:
         try:
             get_session().head(constants.ENDPOINT, timeout=_CONNECT_SECONDS)
             return
-        except Exception as error:  # the client's own library raises it, which one depends on the version
+        except Exception as error:  # the error's class depends on the client's version
             if not any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__):
                 return
         time.sleep(pause)
@@ -91,18 +93,19 @@ def _require_hub() -> None:
 
 
 def choose_files(names: list[str]) -> list[str]:
-    """Choose what to download of a repository that no catalog entry describes.
+    """Choose what to download from a repository that no catalog entry describes.
 
     Args:
-        names: Its descriptions and all its weights, pickled ones too.
+        names: The repository's descriptions and all its weights, including pickled weights.
 
     Returns:
-        The descriptions, with the safetensors weights, else those of CTranslate2 or the only GGUF file; never pickled
-        weights. Weights that are there in several precisions come once. Of a repository in diffusers' layout the
-        components' weights are chosen, and not the single files beside them.
+        The descriptions and the weights. Weights are safetensors files; if there are none, CTranslate2's files; if
+        there are none either, the only GGUF file. Pickled weights are never chosen. If the same weights exist in
+        several precisions, one of them is chosen. In a repository in diffusers' layout the weights in the components'
+        folders are chosen, not the single-file checkpoints beside the folders.
 
     Raises:
-        RefusedError: It has no weights of such a kind.
+        RefusedError: The repository has no weights of these kinds, or several GGUF files.
     """
     safetensors = [name for name in names if name.endswith(".safetensors")]
     gguf = [name for name in names if name.endswith(".gguf")]
@@ -125,13 +128,13 @@ def choose_files(names: list[str]) -> list[str]:
 
 
 def _ctranslate2_weights(names: list[str]) -> list[str]:
-    """Return the weights of a CTranslate2 model: a ``model.bin`` with its vocabulary beside it is no pickle."""
+    """Return the weights of a CTranslate2 model: ``model.bin``, which is no pickle if a vocabulary lies beside it."""
     vocabularies = {f"{kind}vocabulary.{suffix}" for kind in ("", "shared_") for suffix in ("txt", "json")}
     return ["model.bin"] if "model.bin" in names and vocabularies & set(names) else []
 
 
 def _component_weights(names: list[str]) -> list[str]:
-    """Choose a component's weights where they are there in several variants, such as half precision: the plain ones."""
+    """Choose one variant of each component's weights: the plain one, else half precision, else all that there are."""
     chosen = []
     for folder in sorted({PurePosixPath(name).parent for name in names} - {PurePosixPath(".")}):
         inside = [name for name in names if PurePosixPath(name).parent == folder]
@@ -142,7 +145,7 @@ def _component_weights(names: list[str]) -> list[str]:
 
 
 def _is_wanted(name: str, weights: list[str]) -> bool:
-    """Tell whether a description is of use; the index of a variant that isn't fetched would name missing files."""
+    """Return whether a description is needed. An index of weights that aren't fetched would name missing files."""
     stem, index, _ = name.partition(".safetensors.index.")
     return not index or any(weight.startswith(stem) for weight in weights)
 
@@ -152,14 +155,14 @@ def _suffixes(patterns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _chosen(names: list[str], described: bool) -> set[str]:
-    """A catalog entry's patterns say which files; else it is to be found out."""
+    """Return the files to fetch: all of ``names`` if a catalog entry described them, else those that we choose."""
     return set(names if described else choose_files(names))
 
 
 def _download_large(repository: str, commit: str, name: str) -> None:
-    """Put a large file into the hub's cache, going on where an earlier download of it stopped.
+    """Put a large file into the hub's cache, continuing where an earlier download of the file stopped.
 
-    The hub's client goes on within one process only; a file that is already in its cache it takes as it is.
+    The hub's own client continues a download within one process only. It uses a complete file in its cache as it is.
     """
     from huggingface_hub import constants, get_hf_file_metadata, get_token, hf_hub_url
     from huggingface_hub.file_download import http_get, repo_folder_name
@@ -173,7 +176,8 @@ def _download_large(repository: str, commit: str, name: str) -> None:
     partial = folder / f"{metadata.etag}.partial"
     with partial.open("ab") as stream:
         same_host = urlparse(metadata.location).netloc == urlparse(url).netloc
-        token = get_token() if same_host else None  # large files often lie elsewhere, where the token must not go
+        # Large files often come from another server, which must not get the token.
+        token = get_token() if same_host else None
         headers = {"authorization": f"Bearer {token}"} if token else {}
         http_get(
             metadata.location,
@@ -183,7 +187,7 @@ def _download_large(repository: str, commit: str, name: str) -> None:
             headers=headers,
             displayed_filename=name,
         )
-    if len(metadata.etag) == 64 and sum_of(partial) != metadata.etag:  # large files are named by their sha256
+    if len(metadata.etag) == 64 and sum_of(partial) != metadata.etag:  # the etag of a large file is its sha256 sum
         partial.unlink()
         raise RefusedError(f"{name} arrived damaged")
     partial.rename(folder / metadata.etag)
@@ -199,7 +203,7 @@ def sum_of(path: Path) -> str:
 
 
 def _reason(error: BaseException | None) -> str:
-    """Return half a sentence for the user; the client wraps the error that says it best in others."""
+    """Return half a sentence for the user. The client wraps the error that tells most inside other errors."""
     while error is not None:
         if isinstance(error, RefusedError):
             return str(error)

@@ -1,4 +1,4 @@
-"""Sharing inside a process: ten task objects on the same checkpoint are one set of weights."""
+"""Sharing loaded checkpoints inside a process: ten task objects on the same checkpoint use one set of weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class _Entry:
-    """A loaded checkpoint, and how many references there are to it."""
+    """A loaded checkpoint, and the number of references to it."""
 
     def __init__(self, backend: Any) -> None:
         self.backend = backend
@@ -22,15 +22,16 @@ class _Entry:
 
 
 class Shared(Generic[Backend]):
-    """A reference to a loaded checkpoint; the last `release` lets the memory go.
+    """A reference to a loaded checkpoint; releasing the last reference frees the memory.
 
     Args:
-        key: What makes two loaded checkpoints the same: loader, folder, device, dtype.
-        load: Called once, by whoever comes first; others wait for it.
+        key: Loader, folder, device, dtype, …: references with equal keys share one loaded checkpoint.
+        load: Loads the checkpoint. Called only if no checkpoint with that key is loaded; other threads wait meanwhile.
     """
 
     _entries: dict[Hashable, _Entry] = {}  # noqa: RUF012 - one registry for the process, on purpose
-    # A finaliser may release while the same thread is inside the registry: Python collects garbage when it likes.
+    # Reentrant: Python can collect garbage at any time, so a finaliser may call `release` while the same thread already
+    # holds the lock.
     _guard = threading.RLock()
     _loading: dict[Hashable, threading.Lock] = {}  # noqa: RUF012
 
@@ -66,7 +67,7 @@ class Shared(Generic[Backend]):
         return other
 
     def release(self) -> None:
-        """Give the reference back; the object can't be used afterwards. A second time does nothing."""
+        """Give the reference back; the object can't be used afterwards. Calling it again does nothing."""
         with Shared._guard:
             entry, self._entry = self._entry, None
             if entry is None:
@@ -81,20 +82,23 @@ class Shared(Generic[Backend]):
 
 
 def held_until_read(shared: Shared[Any], pieces: Generator[Item, None, Result]) -> Generator[Item, None, Result]:
-    """Pass on what a generator gives, and release a reference when it ends, is closed or is thrown away.
+    """Wrap a generator so that a reference is released when the generator ends, is closed or is garbage-collected.
 
     Args:
-        shared: Held for as long as the iterator may use the checkpoint.
-        pieces: Closed too; what it returns is returned.
+        shared: The reference; the generator uses its checkpoint.
+        pieces: The generator. It is closed together with the returned one.
+
+    Returns:
+        A generator that yields and returns the same as ``pieces``.
     """
     passing = _pass_on(shared, pieces)
-    next(passing)  # a generator that never began would never come to its end
+    next(passing)  # start it: the ``finally`` of a generator that was never started doesn't run
     return passing
 
 
 def _pass_on(shared: Shared[Any], pieces: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
     try:
-        yield None  # taken by `held_until_read`
+        yield None  # consumed by `held_until_read`
         return (yield from pieces)
     finally:
         pieces.close()

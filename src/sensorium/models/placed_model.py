@@ -1,4 +1,4 @@
-"""Opening a generating model of transformers where it belongs."""
+"""Opening a model of transformers on the device, and in the precision, that `place` chooses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sensorium.models.thread_safe import loading_weights
 def open_placed(
     model_class: Any, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str
 ) -> tuple[Any, Placement]:
-    """Open a model where `sensorium.models.device.place` says.
+    """Open a model on the device, and in the precision, that `sensorium.models.device.place` chooses.
 
     Args:
         model_class: The class of transformers.
         folder: Holds ``config.json`` and the weights.
-        checkpoint: For the words of an error.
+        checkpoint: Named in errors.
         device: ``"auto"`` or a device.
         dtype: ``"auto"`` or a precision.
 
@@ -52,12 +52,12 @@ def open_placed(
 
 
 def _run_layer_by_layer(model: Any, device: torch.device) -> None:
-    """Leave the weights in main memory, and let the card hold one layer at a time: slow, but it runs."""
+    """Keep the weights in main memory, and copy one layer at a time to the GPU, which is slow but needs little room."""
     import accelerate
     from accelerate.hooks import remove_hook_from_module
 
-    # What is no layer of its own (a query, the start of a line of patches) is small, and methods use it that
-    # accelerate doesn't know of: it stays on the card.
+    # Parameters of modules that also contain other modules (a query token, the start of a line of patches) stay on the
+    # GPU: they are small, and accelerate doesn't know all the methods that use them.
     loose = [
         (module, {name: value.to(device) for name, value in module.named_parameters(recurse=False)})
         for module in model.modules()

@@ -1,8 +1,8 @@
 """How checkpoints come to this machine, where they are kept, and what is derived from them.
 
-Every source of a checkpoint must yield the same sums. Sources are tried in order and named in the log: a mirror
-folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the model hub (`hub`). A file that is on this machine
-already is not fetched again: `local_files`.
+The sources of a checkpoint are tried in this order, and the log names them: files that are already on this machine
+(`local_files`), a mirror folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the model hub (`hub`). The same
+sums are checked for every source.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, 
 logger = logging.getLogger("sensorium.models")
 
 _SUMS = ".sums"
-"""In the folder of a checkpoint that comes with this package: another version of it may have other weights of the same
-size."""
+"""File with the sums of a checkpoint that comes with this package. Another version of the package may contain other
+weights of the same size; the sums tell them apart."""
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -55,15 +55,16 @@ def locate(
     Args:
         checkpoint: What to fetch.
         progress: Told the bytes fetched so far.
-        cancel: Stops the fetch at once. Nothing half-written is left, but for what the hub's cache keeps to go on with.
+        cancel: Stops the fetch at once. Partial files are removed, except in the hub's cache, where the next fetch
+            continues them.
 
     Returns:
-        The folder with the checkpoint's files, each checked against its sum when it was fetched. For a checkpoint
-        made of components, or one behind an address, a folder that need not exist.
+        The folder with the checkpoint's files; each file was checked against its sum when it was fetched. If the
+        checkpoint is made of components or runs behind an address, the folder need not exist.
 
     Raises:
-        ModelUnavailableError: No source could deliver it; the message names the remedies.
-        MissingDependencyError: The package that carries it isn't installed.
+        ModelUnavailableError: No source could deliver the checkpoint; the message names the remedies.
+        MissingDependencyError: The package that contains the checkpoint isn't installed.
         CancelledError: ``cancel`` was set.
     """
     if checkpoint.components:
@@ -80,12 +81,12 @@ def locate(
 
 
 def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> Path:
-    """Return a folder computed once from a checkpoint (a conversion, say) and kept beside it.
+    """Return a folder with files that are computed from a checkpoint, such as a conversion; they are computed once.
 
     Args:
-        checkpoint: What it is made from.
-        form: Name of the form, such as ``"bf16"``; change it when ``build`` changes.
-        build: Fills the empty folder that it is given.
+        checkpoint: The checkpoint that the files are made from.
+        form: Name of the folder, such as ``"bf16"``; choose another name when ``build`` changes.
+        build: Computes the files; called with an empty folder to write them to.
     """
     target = _derived(checkpoint) / form
     if not target.is_dir():
@@ -99,8 +100,8 @@ def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> 
 def remove(checkpoint: Checkpoint) -> int:
     """Delete a checkpoint's files and everything derived from them; return the bytes freed.
 
-    A file that another checkpoint has too frees nothing yet. What came from the hub stays in the hub's cache, which
-    belongs to other programs too.
+    Deleting a file that another checkpoint shares frees nothing yet. Files from the hub stay in the hub's cache, which
+    other programs use too.
     """
     freed = 0
     for folder in (_unpacked(checkpoint), _derived(checkpoint)):
@@ -197,7 +198,10 @@ def _from_package_index(checkpoint: Checkpoint, progress: ProgressCallback | Non
 
 @contextmanager
 def _filled_folder(checkpoint: Checkpoint, *mirrors: Path) -> Iterator[tuple[Path, tuple[CheckpointFile, ...]]]:
-    """Give a temporary folder that becomes the checkpoint's, with its files that are here, and those that aren't."""
+    """Give a temporary folder that becomes the checkpoint's folder, and the files that are still missing from it.
+
+    Files that are already on this machine are in the folder from the beginning.
+    """
     with _atomic_folder(_unpacked(checkpoint)) as target:
         yield target, bring_local_files(checkpoint, target, settings.home(), [_checkpoints(), *mirrors])
         if _is_carried(checkpoint):
@@ -240,7 +244,7 @@ def _derived(checkpoint: Checkpoint) -> Path:
 
 
 def _find(checkpoint: Checkpoint) -> Path | None:
-    """Return the folder of a fetched checkpoint; sizes are compared, for an older version's files may be there."""
+    """Return the folder of a fetched checkpoint. Sizes are compared: the files may be of an older version."""
     folder = _unpacked(checkpoint)
     try:
         sizes = [(folder / file.path).stat().st_size == file.size_bytes for file in checkpoint.files]
@@ -275,7 +279,7 @@ def _locked(
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> Iterator[None]:
-    """Let one process at a time fetch or derive a thing; the others wait and then find it there."""
+    """Let one process at a time fetch or derive something; other processes wait, and then find the result."""
     locks = settings.home() / "locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)
@@ -298,9 +302,10 @@ def _locked(
 
 @contextmanager
 def _atomic_folder(target: Path) -> Iterator[Path]:
-    """Fill a temporary folder, then put it in the place of ``target``; on any error nothing is left.
+    """Give a temporary folder to fill, and move it to ``target`` at the end; after an error the folder is deleted.
 
-    The caller holds the lock, so whatever lies there is out of date or was left by a process that was killed.
+    The caller holds the lock. So files that already exist at these places are out of date, or a killed process left
+    them.
     """
     work = target.with_name(f".{target.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
