@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,8 +10,10 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 
+from sensorium import CLIP
 from sensorium.errors import InputError
 from sensorium.media.image import read_image
+from sensorium.vision_language.blazepose import BodyDetector
 from sensorium.vision_language.people import PeopleDetector
 from sensorium.vision_language.person import Person
 from tests import real_media
@@ -132,6 +135,20 @@ def test_results_are_plain(detector: PeopleDetector, astronaut: PIL.Image.Image)
     plain = person.to_dict()
     assert set(plain) == {"box", "score", "landmarks"}
     assert set(plain["landmarks"][0]) == {"name", "x", "y", "depth", "visibility"}
+
+
+def test_the_starters_encoder_shares_the_detector() -> None:
+    def detectors() -> int:
+        gc.collect()
+        return sum(isinstance(thing, BodyDetector) for thing in gc.get_objects())
+
+    before = detectors()
+    with PeopleDetector() as people, CLIP("conse-starter") as clip:
+        path = real_media.photo("astronaut")
+        both = people.confidence(path), clip.backend.prepare(read_image(path, minimum_side=512))[1]
+        assert min(both) > 0.6
+        assert detectors() <= max(before, 1)
+    assert detectors() <= before
 
 
 def test_only_the_cpu() -> None:

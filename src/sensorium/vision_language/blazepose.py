@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.loaded import Shared
 from sensorium.vision_language.person import Landmark, Person
 
 DETECTION_THRESHOLD = 0.5
@@ -62,7 +64,7 @@ class BlazePose:
     """The detector and the landmark network, run by LiteRT on the CPU."""
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        self._detector = BodyDetector(folder / "pose_detection.tflite")
+        self._detector = shared_detector(self, folder, "pose_detection.tflite", checkpoint)
         self._landmarks = _Network(folder / "pose_landmark_full.tflite")
 
     def detect(self, image: PIL.Image.Image, *, landmarks: bool) -> list[Person]:
@@ -154,6 +156,21 @@ class BodyDetector:
         square.paste(image.resize((width, height), PIL.Image.Resampling.BILINEAR), corner)
         boxes, logits = self._network.run(np.asarray(square, np.float32) / np.float32(127.5) - 1)[:2]
         return boxes[0], _sigmoid(logits[0, :, 0])
+
+
+def shared_detector(owner: object, folder: Path, path: str, checkpoint: Checkpoint) -> BodyDetector:
+    """Open a detector once for all checkpoints that hold the same file, such as the starter's image encoder.
+
+    Args:
+        owner: Who keeps it: when nobody does any more, its memory is freed.
+        folder: The checkpoint's folder.
+        path: The file inside of it.
+        checkpoint: The catalog entry, which knows the file's sum.
+    """
+    sums = {file.path: file.sha256 for file in checkpoint.files}
+    shared = Shared((BodyDetector, sums.get(path) or folder / path), lambda: BodyDetector(folder / path))
+    weakref.finalize(owner, shared.release)
+    return shared.backend
 
 
 class _Network:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from safetensors.numpy import load
 
 from sensorium.errors import InputError
 from sensorium.models.catalog import Checkpoint
-from sensorium.vision_language.blazepose import BodyDetector
+from sensorium.vision_language.blazepose import shared_detector
 from sensorium.vision_language.dual_encoder import DualEncoder, Rows, quoted, softmax, unit_length
 from sensorium.vision_language.starter import efficientnet_lite, sentence_encoder
 from sensorium.vision_language.starter.efficientnet_lite import EfficientNetLite0
@@ -55,11 +56,16 @@ class ConSE(DualEncoder):
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         super().__init__()
         self.classifier = EfficientNetLite0(folder, checkpoint)
-        self._bodies = BodyDetector(folder / "people" / "pose_detection.tflite")
-        self._sentences = SentenceEncoder(folder, checkpoint)
+        self._bodies = shared_detector(self, folder, "people/pose_detection.tflite", checkpoint)
+        self._folder, self._checkpoint = folder, checkpoint
         table = load(_DATA.joinpath("conse_starter.safetensors").read_bytes())
         self._mean = table["mean"].astype(np.float32)
         self._classes = table["class_embeddings"].astype(np.float32) - self._mean
+
+    @cached_property
+    def _sentences(self) -> SentenceEncoder:
+        """The text encoder, opened by the first text: who describes pictures needs none."""
+        return SentenceEncoder(self._folder, self._checkpoint)
 
     def prepare(self, image: PIL.Image.Image) -> tuple[npt.NDArray[np.uint8], float]:
         """Return the pixels that the classifier sees, and how surely there is a body in the image, from 0 to 1."""
