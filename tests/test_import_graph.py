@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import sensorium
+from tests import real_media
 from tests.checkpoints.diffusion import tiny_stable_diffusion
 
 SOURCE = Path(sensorium.__file__).parent
@@ -22,6 +23,8 @@ HEAVY = {
     *("diffusers", "peft", "accelerate", "openai"),
     *("lance", "pyarrow", "requests", "httpx"),
 }
+
+MAIN = "from sensorium.cli import main; main()"
 
 
 def imported_by(program: str) -> set[str]:
@@ -42,8 +45,51 @@ def test_import_sensorium_imports_next_to_nothing() -> None:
 @pytest.mark.parametrize("command", ["", "transcribe", "imagine", "models"])
 def test_the_command_lines_help_imports_nothing_heavy(command: str) -> None:
     arguments = ["sensorium", *command.split(), "--help"]
-    program = f"import sys; sys.argv = {arguments!r}\nfrom sensorium.cli import main; main()"
+    program = f"import sys; sys.argv = {arguments!r}\n{MAIN}"
     assert imported_by(program) & HEAVY == set()
+
+
+EYES = {"PIL", "ai_edge_litert", "numpy", "onnxruntime", "safetensors", "tokenizers"}
+IMPORTS = {
+    "prompt": set(),
+    "classify": EYES,
+    "caption": EYES,
+    "ask": EYES,
+    "index": EYES | {"lance", "pyarrow"},
+    "search": EYES | {"lance", "pyarrow"},
+    "speak": {"av", "hibari", "numpy", "onnxruntime", "scipy"},
+    "transcribe": {"av", "ctranslate2", "faster_whisper", "huggingface_hub", "numpy", "onnxruntime", "tokenizers"},
+}
+"""Which heavy packages a command imports on the starter profile, from Enter to the result."""
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    folder = tmp_path_factory.mktemp("commands")
+    cat = str(real_media.photo("chelsea"))
+    speech = min((clip.path for clip in real_media.speech_clips("en")), key=lambda path: path.stat().st_size)
+    return {
+        "prompt": ["a cat on a sofa"],
+        "classify": [cat, "--labels", "cat,dog"],
+        "caption": [cat],
+        "ask": [cat, "What is in the picture?"],
+        "index": [cat, "--to", str(folder / "index")],
+        "search": ["a cat", "--index", str(folder / "index")],
+        "speak": ["Good morning.", "-o", str(folder / "good-morning.wav")],
+        "transcribe": [str(speech)],
+    }
+
+
+@pytest.mark.parametrize("command", IMPORTS)
+def test_a_command_imports_what_it_needs(command: str, commands: dict[str, list[str]]) -> None:
+    if command == "search":
+        imported_by(run("index", commands))
+    assert imported_by(run(command, commands)) & HEAVY == IMPORTS[command]
+
+
+def run(command: str, commands: dict[str, list[str]]) -> str:
+    """Return a program that runs a command."""
+    return f"import sys; sys.argv = {['sensorium', command, *commands[command]]!r}\n{MAIN}"
 
 
 def test_listing_the_catalog_imports_nothing_heavy() -> None:

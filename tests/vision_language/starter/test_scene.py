@@ -19,6 +19,7 @@ from sensorium.vision_language.starter.colours import (
     is_monochrome,
     name_pixels,
 )
+from sensorium.vision_language.starter.efficientnet_lite import Seen
 from sensorium.vision_language.starter.questions import Asks, find_in_phrase, parse_question
 from sensorium.vision_language.starter.recognition import thing_of
 from sensorium.vision_language.starter.scene import SceneReader
@@ -72,6 +73,24 @@ def test_layout_light_and_blur_are_measured(reader: SceneReader) -> None:
     assert "The picture is wide, 400 by 300 pixels" in texts
     assert "The picture is blurred" in texts
     assert "The picture is dark" in texts
+
+
+def test_a_picture_is_seen_once_by_its_parts_and_once_as_a_whole(
+    reader: SceneReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = reader.clip.backend.classifier
+    looks: list[int] = []
+    see = classifier.see
+
+    def counting(pixels: np.ndarray) -> Seen:
+        looks.append(len(pixels))
+        return see(pixels)
+
+    monkeypatch.setattr(classifier, "see", counting)
+    scene = reader.read(photo("fruits"))
+    assert sum(tag.sure for tag in scene.tags) >= 2
+    assert len(scene.places) >= 2
+    assert looks[1:] == [1]
 
 
 def test_grey_pictures_have_no_colours(reader: SceneReader) -> None:
