@@ -9,6 +9,7 @@ import textwrap
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,6 +18,7 @@ from sensorium.media.video_writer import write_video
 from sensorium.progress import Progress
 from sensorium.retrieval import ingest
 from sensorium.retrieval.index import IndexReport, SearchIndex
+from sensorium.retrieval.probe import make_probe
 from sensorium.retrieval.rows import Encoder
 from sensorium.retrieval.table import create_table
 from sensorium.vision_language.clip import CLIP
@@ -354,6 +356,21 @@ def test_vectors_of_two_checkpoints_never_mix(album: Path, tmp_path: Path) -> No
     create_table(str(tmp_path / "other weights"), stranger)
     with pytest.raises(InputError, match="was made with other weights"):
         SearchIndex(tmp_path / "other weights").add(album)
+
+
+def test_a_query_is_compared_with_the_index_in_what_it_uses_of_the_encoder(tmp_path: Path) -> None:
+    with CLIP() as clip:
+        words, picture = np.split(np.array(make_probe(clip)), 2)
+        size = clip.embedding_size
+    for name, probe in (("other eyes", [*words, *words]), ("other words", [*picture, *picture])):
+        create_table(str(tmp_path / name), Encoder("conse-starter", "conse-starter", "", size, tuple(probe)))
+        refusals = {}
+        for query in ({"text": "a cat"}, {"image": photo("dog")}, {"text": "a cat", "image": photo("dog")}):
+            with pytest.raises(InputError) as raised:
+                SearchIndex(tmp_path / name).search(**query)
+            refusals[tuple(query)] = "is empty" if "is empty" in str(raised.value) else "other weights"
+        unharmed = ("text",) if name == "other eyes" else ("image",)
+        assert [query for query, refusal in refusals.items() if refusal == "is empty"] == [unharmed]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.retrieval.ingest import Ingest, IngestCounts
 from sensorium.retrieval.location import check_location, is_remote
+from sensorium.retrieval.probe import SENSES, Sense, check_probe, make_probe
 from sensorium.retrieval.results import IndexedFile, IndexReport, Match, Matches, SkippedFile
 from sensorium.retrieval.rows import Encoder
 from sensorium.retrieval.scan import absolute, find_changes
@@ -35,7 +36,6 @@ __all__ = ["IndexReport", "IndexedFile", "Match", "Matches", "SearchIndex", "Ski
 
 _KINDS = ("image", "moment")
 _FETCH_GROWTH = 4
-_SAME_ENCODER = 0.99
 
 
 class SearchIndex:
@@ -72,6 +72,7 @@ class SearchIndex:
         self._guard = threading.Lock()
         self._table: MediaTable | None = None
         self._clip: CLIP | None = None
+        self._checked: set[Sense] = set()
 
     @property
     def model(self) -> str:
@@ -121,7 +122,7 @@ class SearchIndex:
             changes = find_changes(wanted, table, every=every, progress=progress, cancel=cancel)
             counts = IngestCounts()
             if changes.to_read:
-                clip = self._encoder(progress, cancel)
+                clip = self._encoder(SENSES, progress, cancel)
                 table = table or self._create(clip)
                 counts = Ingest(clip, table, every=every, progress=progress, cancel=cancel).run(changes.to_read)
             if table is not None:
@@ -166,33 +167,13 @@ class SearchIndex:
         Raises:
             InputError: There is no index, it is empty, or the query can't be used.
         """
-        if text is None and image is None:
-            raise InputError("There is nothing to search for", "Give a text, a picture, or both")
-        if text is not None and not text.strip():
-            raise InputError("The text to search for is empty", "Write what you are looking for")
-        if limit < 1:
-            raise InputError(f"A search can't return {limit} matches", "Ask for at least 1")
-        if not 0 <= image_weight <= 1:
-            raise InputError(f"image_weight can't be {image_weight}", "Give a number from 0 to 1")
-        if kind is not None and kind not in _KINDS:
-            raise InputError(f"There is no kind {kind!r} of match", f"Choose {' or '.join(map(repr, _KINDS))}")
+        _check_query(text, image, limit, image_weight, kind)
         table = self._existing()
-        folder = None if under is None else absolute(under)
-        vector = self._query(self._encoder(None, None), text, image, image_weight)
-        found: dict[object, Match] = {}
-        # The best moments may all be of one film: more are fetched until there are enough films.
-        fetch = limit
-        while True:
-            hits = table.nearest(vector, fetch, kind=kind, under=folder)
-            for hit in hits:
-                match = Match(Path(hit.path), "image" if hit.time is None else "moment", hit.time, hit.score)
-                found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
-            if len(found) >= limit or len(hits) < fetch:
-                break
-            fetch *= _FETCH_GROWTH
-        if not found and table.count() == 0:
+        vector = self._query(text, image, image_weight)
+        matches = _nearest_files(table, vector, limit, kind, None if under is None else absolute(under), all_moments)
+        if not matches and table.count() == 0:
             raise InputError(f"The index {self._name} is empty", "Add pictures or films first")
-        return Matches(list(found.values())[:limit], model=table.encoder.name)
+        return Matches(matches, model=table.encoder.name)
 
     @checked
     def remove(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> int:
@@ -238,6 +219,7 @@ class SearchIndex:
             if self._clip is not None:
                 self._clip.close()
             self._clip = self._table = None
+            self._checked.clear()
 
     def _open(self) -> MediaTable | None:
         with self._guard:
@@ -255,9 +237,8 @@ class SearchIndex:
 
     def _create(self, clip: CLIP) -> MediaTable:
         checkpoint = clip.checkpoint
-        probe = tuple(float(value) for value in _probe(clip))
         model = checkpoint.folder or checkpoint.name
-        encoder = Encoder(model, checkpoint.name, _revision(checkpoint), clip.embedding_size, probe)
+        encoder = Encoder(model, checkpoint.name, _revision(checkpoint), clip.embedding_size, make_probe(clip))
         with self._guard:
             self._table = create_table(self._location, encoder)
             return self._table
@@ -265,20 +246,26 @@ class SearchIndex:
     def _chosen(self) -> catalog.Checkpoint:
         return self._asked or catalog.resolve(None, task=CLIP.task, profile=self._options["profile"])
 
-    def _encoder(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
+    def _encoder(
+        self, senses: Sequence[Sense], progress: ProgressCallback | None = None, cancel: Cancellation | None = None
+    ) -> CLIP:
         """Return the loaded checkpoint, once it has shown that it makes the same vectors as the index's."""
-        if self._clip is None:
-            table = self._open()
+        table, clip = self._open(), self._clip
+        if clip is None:
             chosen = self._chosen() if table is None else catalog.resolve(table.encoder.model, task=CLIP.task)
             clip = CLIP(chosen.folder or chosen.name, **self._options).load(progress=progress, cancel=cancel)
-            if table is not None:
-                _check_probe(table.encoder, clip, self._name)
-            self._clip = clip
-        return self._clip
+        if table is not None:
+            check_probe(table.encoder, clip, [sense for sense in senses if sense not in self._checked], self._name)
+            self._checked.update(senses)
+        self._clip = clip
+        return clip
 
-    def _query(self, clip: CLIP, text: str | None, image: ImageSource | None, image_weight: float) -> np.ndarray:
+    def _query(self, text: str | None, image: ImageSource | None, image_weight: float) -> np.ndarray:
+        """Return the vector to look for: float32 ``[d]`` of length 1."""
         import numpy as np
 
+        senses: list[Sense] = [sense for sense, asked in zip(SENSES, (text, image), strict=True) if asked is not None]
+        clip = self._encoder(senses)
         vector = np.zeros(clip.embedding_size, np.float32)
         if text is not None:
             vector += clip.text_rows(text)[0] * (1 if image is None else 1 - image_weight)
@@ -311,6 +298,38 @@ class SearchIndex:
             lock.release()
 
 
+def _check_query(
+    text: str | None, image: ImageSource | None, limit: int, image_weight: float, kind: str | None
+) -> None:
+    if text is None and image is None:
+        raise InputError("There is nothing to search for", "Give a text, a picture, or both")
+    if text is not None and not text.strip():
+        raise InputError("The text to search for is empty", "Write what you are looking for")
+    if limit < 1:
+        raise InputError(f"A search can't return {limit} matches", "Ask for at least 1")
+    if not 0 <= image_weight <= 1:
+        raise InputError(f"image_weight can't be {image_weight}", "Give a number from 0 to 1")
+    if kind is not None and kind not in _KINDS:
+        raise InputError(f"There is no kind {kind!r} of match", f"Choose {' or '.join(map(repr, _KINDS))}")
+
+
+def _nearest_files(
+    table: MediaTable, vector: np.ndarray, limit: int, kind: str | None, under: str | None, all_moments: bool
+) -> list[Match]:
+    """Return the nearest pictures and films, each film once unless all its moments are wanted."""
+    found: dict[object, Match] = {}
+    # The nearest rows may all be of one film: more are fetched until there are enough files.
+    fetch = limit
+    while True:
+        hits = table.nearest(vector, fetch, kind=kind, under=under)
+        for hit in hits:
+            match = Match(Path(hit.path), "image" if hit.time is None else "moment", hit.time, hit.score)
+            found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
+        if len(found) >= limit or len(hits) < fetch:
+            return list(found.values())[:limit]
+        fetch *= _FETCH_GROWTH
+
+
 def _absolute(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
     listed: Sequence[str | os.PathLike[str]] = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if not listed:
@@ -334,24 +353,3 @@ def _check_model(encoder: Encoder, asked: catalog.Checkpoint, name: str) -> None
             f"The index {name} was made with {encoder.name!r}, whose vectors don't go with those of {asked.name!r}",
             "Leave out the model, or make another index in an empty folder",
         )
-
-
-def _check_probe(encoder: Encoder, clip: CLIP, name: str) -> None:
-    import numpy as np
-
-    probe, known = _probe(clip), np.array(encoder.probe, np.float32)
-    # Both halves have length 1, so that the product of equal probes is 2.
-    if probe.shape != known.shape or probe @ known < 2 * _SAME_ENCODER:
-        raise InputError(
-            f"The index {name} was made with other weights than {clip.model!r} has now",
-            "Make another index in an empty folder",
-        )
-
-
-def _probe(clip: CLIP) -> np.ndarray:
-    """Return what a checkpoint makes of a fixed text and a fixed picture: float32 ``[2 * d]``."""
-    import numpy as np
-
-    rows, columns = np.mgrid[0:224, 0:224].astype(np.uint8)
-    picture = np.stack([rows, columns, 255 - rows], axis=-1)
-    return np.concatenate([clip.text_rows("a photo of a cat")[0], clip.image_rows(picture)[0]])

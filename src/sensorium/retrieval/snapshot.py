@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SNAPSHOT_BYTES = 64 << 20
-"""How much memory the vectors of an open index may take: 43,690 vectors of 384 numbers.
+"""How much memory the vectors of an open index may take: 41,943 of the starter's, which have 400 numbers.
 
 With more, comparing them all takes longer than asking Lance's vector index; benchmarks/vector_search.py prints both.
 """
