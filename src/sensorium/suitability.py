@@ -6,7 +6,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium.errors import SensoriumError
+from sensorium.errors import MissingDependencyError, SensoriumError
+from sensorium.models.extras import missing_packages_explained
 
 if TYPE_CHECKING:
     from sensorium.models.catalog import Checkpoint
@@ -58,6 +59,9 @@ def _opens(system: Any, checkpoint: Checkpoint, folder: Path | None) -> bool:
     if checkpoint.family or folder is None:
         return checkpoint.family in system.families
     try:
-        return bool(system(folder)._opens(folder))
-    except SensoriumError:  # no config.json, or one that this task can't read
+        with missing_packages_explained(f"Looking at {folder.name!r}"):
+            return bool(system(folder)._opens(folder))
+    except MissingDependencyError:
+        raise
+    except SensoriumError:  # no config.json, or none that this system reads
         return False

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Generic, Self, TypedDict, TypeVar
@@ -17,6 +18,7 @@ from sensorium.arguments import checked
 from sensorium.errors import ClosedError, InputError, UnsupportedError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models import catalog, device, pretrained, store
+from sensorium.models.extras import missing_packages_explained
 from sensorium.models.loaded import Backend, Shared, held_until_read
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.suitability import tasks_for
@@ -232,7 +234,13 @@ class Task(Generic[Backend]):
         return self._shared
 
     def _open(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
+        with missing_packages_explained(f"{type(self).__name__} with {self.model!r}"):
+            return self._open_shared(progress, cancel)
+
+    def _open_shared(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
         where = self._resolve_device()
+        if self._on_torch and find_spec("torch") is None:
+            raise ModuleNotFoundError(name="torch")  # before weights are fetched that nothing here could use
         folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
         family = self._family(folder)
         if family not in self.families:
@@ -250,8 +258,12 @@ class Task(Generic[Backend]):
 
         return Shared(key, open_checkpoint)
 
+    @property
+    def _on_torch(self) -> bool:
+        return self.uses_torch and not self.checkpoint.endpoint and self.checkpoint.family not in self.cpu_families
+
     def _import(self, module: str) -> ModuleType:
-        if not self.uses_torch or self.checkpoint.endpoint or self.checkpoint.family in self.cpu_families:
+        if not self._on_torch:
             return importlib.import_module(module)
         device.prepare_torch()
         with pretrained.quiet_transformers():  # at their import, image processors tell everybody to install torchvision

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from sensorium import settings
 from sensorium.errors import InputError
@@ -43,12 +44,8 @@ class Check(Record):
 
 
 _PACKAGES = {
-    "torch": ("torch", "pictures and language"),
-    "transformers": ("transformers", "pictures and language"),
-    "diffusers": ("diffusers", "painting"),
-    "peft": ("peft", "LoRA files"),
-    "cv2": ("opencv-python-headless", "control maps"),
     "ai_edge_litert.interpreter": ("ai-edge-litert", "finding people"),
+    "onnxruntime": ("onnxruntime", "seeing and comparing pictures"),
     "faster_whisper": ("faster-whisper", "speech to text"),
     "hibari": ("hibari-tts", "text to speech"),
     "av": ("av", "sound and film files"),
@@ -56,6 +53,11 @@ _PACKAGES = {
     "lance": ("pylance", "the search index"),
 }
 _EXTRAS = {
+    "torch": ("torch", "torch", "painting and hub checkpoints"),
+    "transformers": ("transformers", "torch", "hub checkpoints"),
+    "diffusers": ("diffusers", "torch", "painting"),
+    "peft": ("peft", "torch", "LoRA files"),
+    "cv2": ("opencv-python-headless", "torch", "control maps"),
     "openai": ("openai", "remote", "models behind OpenAI-compatible servers"),
 }
 _CODECS = {
@@ -121,6 +123,8 @@ def _graphics() -> Check:
 
 def _placement() -> Check:
     """Tell where checkpoints go here, and for which class of machines the profile ``best`` chooses."""
+    if find_spec("torch") is None:
+        return Check("Machine", "Models run", True, False, "on the processor: torch is not installed")
     try:
         place = device.place("auto", "auto")
         precision = str(place.dtype).removeprefix("torch.") + (", compiled" if place.compiled else "")

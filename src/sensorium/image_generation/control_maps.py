@@ -23,6 +23,7 @@ from sensorium.image_generation.annotators.pose_estimation import PoseEstimator,
 from sensorium.image_generation.annotators.segmentation import Segmenter, segmentation_map
 from sensorium.media.limits import DEFAULT_LIMITS
 from sensorium.models import catalog
+from sensorium.models.extras import missing_packages_explained
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Opening, Task, TaskOptions
 
@@ -96,7 +97,8 @@ class ControlMaps:
         check_cancelled(cancel)
         stage = f"making the {kind} map"
         report(progress, stage, 0, 1, "maps")
-        drawn = recipe.draw(upright, **options) if annotator is None else recipe.draw(upright, annotator, **options)
+        with missing_packages_explained(f"A {kind} map"):
+            drawn = recipe.draw(upright, **options) if annotator is None else recipe.draw(upright, annotator, **options)
         drawn.info = {"control": kind, "model": "opencv" if annotator is None else annotator.model}
         report(progress, stage, 1, 1, "maps")
         return drawn

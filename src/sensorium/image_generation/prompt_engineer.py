@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.image_generation.prompts.variations import PromptVariations, draw_variations, list_variations
+from sensorium.models.extras import missing_packages_explained
 
 if TYPE_CHECKING:
     from sensorium.image_generation.prompts.tokens import PromptLength
@@ -148,7 +149,8 @@ class PromptEngineer:
         """
         from sensorium.image_generation.prompts.tokens import count_tokens
 
-        return count_tokens(prompt, model, profile=profile)
+        with missing_packages_explained("Counting tokens"):
+            return count_tokens(prompt, model, profile=profile)
 
     def _style(self, style: str) -> str:
         """Return the name of a style, whatever its spelling."""

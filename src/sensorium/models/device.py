@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,8 +176,8 @@ def resolve_device(device: str = "auto") -> str:
     Raises:
         InputError: This machine doesn't have the device. No other device is used instead.
     """
-    if device == "cpu" or (device == "auto" and _has_no_accelerator()):
-        return "cpu"
+    if device == "cpu" or (device == "auto" and (_has_no_accelerator() or find_spec("torch") is None)):
+        return "cpu"  # where torch isn't installed, nothing that is could use a GPU
     import torch
 
     if device == "auto":

@@ -15,8 +15,9 @@ from urllib.parse import urlparse
 
 from sensorium import settings
 from sensorium.answer import Ending, FinishReason, Usage
-from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import ENDPOINT, OPENAI_ADDRESS, Checkpoint
+from sensorium.models.extras import missing_packages_explained
 from sensorium.progress import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
@@ -61,13 +62,8 @@ def open_client(checkpoint: Checkpoint) -> openai.OpenAI:
         MissingDependencyError: The ``openai`` package isn't installed.
         ModelUnavailableError: A key is needed and not set, or offline mode is set and the server is elsewhere.
     """
-    try:
+    with missing_packages_explained(f"The model {checkpoint.name!r}, which runs behind a server,"):
         import openai
-    except ImportError:
-        raise MissingDependencyError(
-            f"The model {checkpoint.name!r} runs behind a server, and the package 'openai' that talks to it is missing",
-            "Install it: pip install 'sensorium[remote]'",
-        ) from None
     host = urlparse(checkpoint.endpoint).hostname or ""
     key = settings.openai_key()
     if settings.offline() and not _on_this_machine(host):

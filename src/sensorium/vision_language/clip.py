@@ -15,6 +15,7 @@ from sensorium.arguments import checked
 from sensorium.errors import InputError, MissingDependencyError, SensoriumError
 from sensorium.models import device
 from sensorium.models.catalog import current_profile
+from sensorium.models.extras import missing_packages_explained
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.record import Record
 from sensorium.task import Task
@@ -414,12 +415,10 @@ def _require_torch(method: str, instead: str) -> None:
         MissingDependencyError: It isn't installed.
     """
     try:
-        device.prepare_torch()
-    except ImportError:
-        raise MissingDependencyError(
-            f"CLIP.{method} returns a torch tensor, and torch is not installed",
-            f"Install it with: pip install 'sensorium[torch]', or call {instead}, which returns a numpy array",
-        ) from None
+        with missing_packages_explained(f"CLIP.{method}, which returns a torch tensor,"):
+            device.prepare_torch()
+    except MissingDependencyError as error:
+        raise MissingDependencyError(error.message, f"{error.remedy}, or call {instead}: it returns numpy") from None
 
 
 def _encode_batch(backend: DualEncoder, batch: list[tuple[int, Any]]) -> Iterator[tuple[int, Rows]]:
