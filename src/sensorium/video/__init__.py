@@ -1,1 +1,1 @@
-"""Films: questions about them, and their key moments."""
+"""Films: questions about a film, its key moments, subtitles, and what a policy says about it."""

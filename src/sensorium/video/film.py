@@ -1,4 +1,4 @@
-"""A film that several parts read one after the other, and what is remembered of the films seen last."""
+"""A film that several parts of a program read one after the other, and a memory of the films that were read last."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Known = TypeVar("Known")
 
 
 class Film:
-    """A film that can be read as often as need be: from an address or a pipe it is fetched once.
+    """A film that can be read several times; a film at an address or in a pipe is fetched once.
 
     Args:
         source: Path, address, data URI, bytes or open file.
-        limits: What it may cost, and where it may come from.
+        limits: How large the film may be, and where it may come from.
         progress: Told the bytes that were fetched.
         cancel: Stops the fetch.
 
     Attributes:
-        source: What to read it from.
-        identity: Tells it from other films, and from itself after a change.
-        probe: `sensorium.media.video.probe_video` of it.
-        frames: `sensorium.media.video.sample_frames` of it.
+        source: Where the film can be read: a path, or its bytes.
+        identity: A text that differs for different films, and changes when the film's file changes.
+        probe: `sensorium.media.video.probe_video`, called for this film.
+        frames: `sensorium.media.video.sample_frames`, called for this film.
 
     Raises:
         InputError: There is nothing to read.
@@ -66,20 +66,20 @@ class Film:
 
     @property
     def is_picture(self) -> bool:
-        """Whether it is a still picture; a GIF may move, so that it counts as a film."""
+        """Whether the file is a still picture. A GIF counts as a film, because it may be animated."""
         head = (self._fetched or resolve(self.source, limits=self._limits)).head
         return image_format(head) not in {"", "GIF"}
 
 
 class FilmMemory(Generic[Known]):
-    """What was found out about the films seen last: questions about one film come in rows."""
+    """What was found out about the last few films: users often ask several questions about the same film."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._guard = threading.Lock()
 
     def get(self, film: Film, find_out: Callable[[], Known]) -> Known:
-        """Return what is known of a film, finding it out first where need be."""
+        """Return what is known about a film; if nothing is known, call ``find_out`` and remember its result."""
         with self._guard:
             known = self._known.get(film.identity)
             if known is not None:
@@ -94,7 +94,7 @@ class FilmMemory(Generic[Known]):
 
 
 def _names_a_file(source: str, limits: Limits) -> bool:
-    # What may not be read isn't even looked for on the disk: `resolve` refuses it.
+    # If files aren't allowed, don't even look for one on the disk: `resolve` refuses the name.
     return limits.allow_files and not source[:8].lower().startswith(("http://", "https://", "data:"))
 
 
@@ -105,5 +105,5 @@ def _identity(source: str | os.PathLike[str] | bytes) -> str:
     try:
         state = path.stat()
     except (OSError, ValueError):
-        return str(path)  # whoever reads it says what is wrong
+        return str(path)  # the code that reads the film raises the error
     return f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""The moments of a film that go with a text."""
+"""The moments of a film that match a text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _NEARLY_AS_GOOD = 0.85
 def find_moments(
     embeddings: FrameEmbeddings, clip: CLIP, text: str, *, limit: int, cancel: Cancellation | None = None
 ) -> VideoSearch:
-    """Return the moments that go best with a text: each a best frame with the frames around it that are nearly as good.
+    """Return the moments that match a text best. A moment is a best frame, with neighbours that match nearly as well.
 
     Args:
         embeddings: The film's frames.
         clip: The encoder that made them.
         text: What to look for.
-        limit: How many moments to give.
+        limit: How many moments to return, at most.
         cancel: Stops while the text is encoded.
 
     Raises:
@@ -44,7 +44,7 @@ def find_moments(
             first -= 1
         while last + 1 < len(scores) and not taken[last + 1] and scores[last + 1] >= least:
             last += 1
-        # What borders on a moment is part of it, told less well; it would only repeat it.
+        # The frames next to a moment belong to it, though they match less: found again, they would only repeat it.
         for index in range(max(0, first - 1), min(len(scores), last + 2)):
             taken[index] = True
         start, end = embeddings.stretch(first, last)
@@ -53,8 +53,12 @@ def find_moments(
 
 
 def require_search(text: str, limit: int) -> None:
-    """Refuse an empty text and a limit below 1."""
-    if not isinstance(text, str) or not text.strip():
+    """Refuse an empty text and a limit below 1.
+
+    Raises:
+        InputError: The text is empty, or the limit is below 1.
+    """
+    if not text.strip():
         raise InputError("The text to search for is empty", "Write what to find in the film")
     if limit < 1:
         raise InputError(f"The limit is {limit}", "Ask for at least one moment")

@@ -1,4 +1,4 @@
-"""A film's frames in the space that images and texts share: computed once, then compared with any text."""
+"""A film's frames as vectors of an image-text encoder: computed once, then compared with any text."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MOST_FRAMES = 1800
 
 @dataclass(frozen=True)
 class FrameEmbeddings:
-    """The frames of a film as rows.
+    """The frames of a film as rows of a matrix.
 
     Attributes:
         times: When each frame appears, in seconds.
         rows: float32 ``[frames, d]``, each row of length 1.
         step: Seconds from one frame to the next.
-        duration: Of the film, in seconds.
+        duration: Length of the film, in seconds.
     """
 
     times: tuple[float, ...]
@@ -36,7 +36,7 @@ class FrameEmbeddings:
     duration: float
 
     def stretch(self, first: int, last: int) -> tuple[float, float]:
-        """Return from when to when the frames ``first`` to ``last`` stand for the film, in seconds."""
+        """Return start and end, in seconds, of the part of the film that the frames ``first`` to ``last`` stand for."""
         end = self.times[last + 1] if last + 1 < len(self.times) else self.duration
         return round(self.times[first], 2), round(max(end, self.times[last]), 2)
 
@@ -44,13 +44,15 @@ class FrameEmbeddings:
 def embed_frames(
     film: Film, clip: CLIP, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None
 ) -> FrameEmbeddings:
-    """Encode one frame a second, or 1800 frames of a film of more than half an hour; one batch is held at a time.
+    """Encode one frame per second, or 1800 frames if the film is longer than half an hour.
+
+    One batch of pictures is in memory at a time.
 
     Args:
         film: The film.
         clip: The encoder.
         progress: Told the frames encoded.
-        cancel: Stops after the batch at hand.
+        cancel: Stops after the current batch.
 
     Raises:
         InputError: The file is no film or has no frames.
@@ -80,6 +82,6 @@ def embed_picture(source: ImageSource, clip: CLIP) -> FrameEmbeddings:
     """Encode a picture as if it were a film of one frame.
 
     Raises:
-        InputError: It can't be read.
+        InputError: The picture can't be read.
     """
     return FrameEmbeddings((0.0,), clip.image_rows([source]), 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""The frames that tell a film: spread over its length, and where the scene changes."""
+"""The frames that represent a film: evenly spread over the film, and where the scene changes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 _FEWEST_FRAMES, _MOST_FRAMES = 16, 48
 _SECONDS_A_FRAME = 10.0
 _MOST_SCENES = 16
-# Finding scenes decodes the whole film; for longer ones that costs more than it tells.
 _LONGEST_FOR_SCENES = 900.0
+"""Seconds. Finding scenes decodes the whole film, which takes too long for longer films."""
 _FRAME_SIDE = 512
 _SAME_PICTURE = 0.012
 
 
 def key_frames(film: Film, info: VideoInfo, num_frames: int | None = None) -> list[VideoFrame]:
-    """Return at least 16 frames over the whole film, one each ten seconds up to 48, and where the scene changes.
+    """Return one frame every ten seconds (16 to 48 frames), and the first frames of up to 16 scenes.
+
+    In a film longer than 15 minutes, scenes are not looked for.
 
     Args:
         film: The film.
-        info: What it is.
-        num_frames: So many frames, evenly spread, instead.
+        info: What `Film.probe` returned.
+        num_frames: If given, return this number of evenly spread frames instead.
 
     Raises:
         InputError: The file is no film or has no frames.
@@ -45,7 +47,7 @@ def key_frames(film: Film, info: VideoInfo, num_frames: int | None = None) -> li
 
 
 def new_looking(frames: Sequence[VideoFrame]) -> list[bool]:
-    """Return for each frame whether it looks other than the one before it; a still picture in a film is new once."""
+    """Return for each frame whether it looks different from the frame before; the first frame counts as different."""
     new: list[bool] = []
     before: np.ndarray | None = None
     for frame in frames:

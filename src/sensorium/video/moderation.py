@@ -1,4 +1,4 @@
-"""Where a film or a picture shows what a policy looks for."""
+"""Finds the moments of a film, or the pictures, that show what a policy looks for."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ def moderate_frames(
 ) -> Moderation:
     """Judge frames by a policy.
 
-    The score of a label is the probability of what it shows, among everything that the policy names; for encoders
-    that judge each text by itself (SigLIP), the highest probability of what it shows.
+    A label of the policy has several texts (``shows``), each with a probability. The score of the label is the sum of
+    these probabilities; all texts of the policy together have probability 1. Encoders such as SigLIP judge each text by
+    itself: then the score is the highest probability of the label's texts.
 
     Args:
         embeddings: The frames.
         clip: The encoder that made them.
         policy: What to look for.
-        picture: Whether they are a picture, which has no times.
-        cancel: Stops while texts are encoded.
+        picture: Whether the frames are one picture, which has no times.
+        cancel: Stops the encoding of texts.
 
     Raises:
         InputError: A text of the policy can't be used.
@@ -66,7 +67,7 @@ def moderate_frames(
 
 
 def _judged(policy: Policy, clip: CLIP) -> tuple[list[PolicyLabel], tuple[str, ...]]:
-    """Return the labels with what the checkpoint knows of them, and the names of those of which it knows nothing."""
+    """Return the labels, each with the texts that the checkpoint knows, and the names of labels without such texts."""
     knows = _KNOWN.get(clip.checkpoint.family)
     judged, not_judged = [], []
     for label in policy.labels:
@@ -84,16 +85,17 @@ def _judged(policy: Policy, clip: CLIP) -> tuple[list[PolicyLabel], tuple[str, .
 
 
 def _is_known_thing(text: str) -> bool:
-    """Return whether a text names a thing that the starter was trained to see; it knows no acts, scenes or states."""
+    """Return whether a text names a thing that the starter can recognise; it knows no acts, scenes or states."""
     return find_thing(_bare(text)) is not None
 
 
 _KNOWN: dict[str, Callable[[str], bool]] = {"conse": _is_known_thing}
-"""From family to what it knows; the others were trained on captions of all kinds."""
+"""Maps a family to a function that tells whether the family knows a text. Families that are not listed know all
+texts: they were trained on captions of all kinds."""
 
 
 def _sentence(text: str, clip: CLIP) -> str:
-    """Put a thing into the sentence that the family expects of a label; leave other texts as they are."""
+    """Return a thing with an article ("a gun") in the sentence that the family expects; other texts are unchanged."""
     bare = _bare(text)
     return text if bare == text else clip.backend.label_text(bare)
 
@@ -109,7 +111,7 @@ def _scores(columns: Rows, scoring: str) -> list[float]:
 
 
 def _stretches(reached: Sequence[bool]) -> list[tuple[int, int]]:
-    """Return first and last index of each run of frames that reach the threshold."""
+    """Return the first and last index of each run of frames that reach the threshold."""
     found: list[tuple[int, int]] = []
     for index, is_reached in enumerate(reached):
         if not is_reached:

@@ -1,4 +1,4 @@
-"""What `moderate` looks for: labels, what each of them shows, and from which score on it is flagged."""
+"""What `moderate` looks for: labels, texts that say what each label shows, and the scores that flag a label."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class PolicyLabel:
     """One thing to look for.
 
     Attributes:
-        name: What results call it.
-        threshold: From which score on it is flagged, from 0 to 1.
-        shows: What pictures of it show, as texts for an image-text encoder.
+        name: The label's name in results.
+        threshold: Lowest score that is flagged, above 0 and at most 1.
+        shows: Texts for an image-text encoder: what pictures with this label show.
     """
 
     name: str
@@ -32,12 +32,12 @@ class PolicyLabel:
 
 @dataclass(frozen=True)
 class Policy:
-    """What to look for.
+    """A list of things to look for.
 
     Attributes:
-        name: What results call it.
+        name: The policy's name in results.
         labels: The things to look for.
-        ordinary: What pictures show otherwise.
+        ordinary: Texts for an image-text encoder: what ordinary pictures show.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Policy:
 
 
 def shipped_policy_text() -> str:
-    """Return the policy that applies by default, as it is written in its file."""
+    """Return the text of the default policy's file."""
     return package_files("sensorium.video").joinpath("data/moderation.toml").read_text(encoding="utf-8")
 
 
@@ -68,10 +68,10 @@ def read_policy(source: str | os.PathLike[str] | Mapping[str, Any] | None) -> Po
     """Read a policy.
 
     Args:
-        source: A TOML file, what such a file says as a mapping, or None for the shipped policy.
+        source: A TOML file, a mapping with the content of such a file, or None for the shipped policy.
 
     Raises:
-        InputError: The file can't be read, or says nothing that makes sense.
+        InputError: The file can't be read, or its content is not a policy.
     """
     if source is None:
         return _parse(tomllib.loads(shipped_policy_text()), "general")

@@ -1,4 +1,4 @@
-"""Which models do what in `VideoQA`: those that the caller names, those of the catalog entry, or the defaults."""
+"""Which models `VideoQA` uses: those that the caller names, else those of the catalog entry, else the defaults."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sensorium.models.catalog import Checkpoint, component
 
 @dataclass(frozen=True)
 class Parts:
-    """What `VideoQA` is made of, beside its own checkpoint; None stands for the profile's default.
+    """The models that `VideoQA` uses beside its own checkpoint; None stands for the profile's default.
 
     Attributes:
-        captioner: For `ImageQA`: describes key frames.
-        language_model: For `LanguageModel`: answers.
-        speech: For `SpeechToText`: listens.
-        num_frames: How many frames are looked at, or None for what suits the film.
+        captioner: Checkpoint for `ImageQA`, which describes key frames.
+        language_model: Checkpoint for `LanguageModel`, which writes the answers.
+        speech: Checkpoint for `SpeechToText`, which transcribes the sound track.
+        num_frames: How many frames are looked at; None for a number that suits the film.
     """
 
     captioner: str | None
@@ -24,7 +24,7 @@ class Parts:
     num_frames: int | None
 
     def completed(self, checkpoint: Checkpoint) -> Parts:
-        """Fill in what the components of a catalog entry say."""
+        """Return these parts, with each missing checkpoint taken from the components of a catalog entry."""
         return replace(
             self,
             captioner=self.captioner or component(checkpoint, "image-question-answering"),

@@ -1,4 +1,4 @@
-"""What `VideoQA` finds in films, other than answers."""
+"""What `VideoQA` returns, except answers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class LabelledWindow(Record):
     """A stretch of a film, and what it shows.
 
     Attributes:
-        start: Where it begins, in seconds.
-        end: Where it ends, in seconds.
+        start: Where the stretch begins, in seconds.
+        end: Where the stretch ends, in seconds.
         labels: The likeliest labels, best first; their scores are probabilities.
     """
 
@@ -29,8 +29,8 @@ class VideoClassification(Record):
     """What a film shows, as a whole and stretch by stretch.
 
     Attributes:
-        labels: The likeliest labels of the whole film, best first: the mean over its stretches.
-        windows: Its stretches, in the order of time.
+        labels: The likeliest labels of the whole film, best first; scores are means over the film's stretches.
+        windows: The film's stretches, in the order of time.
         model: Name of the checkpoint that judged.
     """
 
@@ -45,11 +45,11 @@ class ModeratedMoment(Record):
 
     Attributes:
         label: The policy's label.
-        score: Its highest probability in this stretch, from 0 to 1.
-        threshold: From which score on the policy flags it.
+        score: Highest probability of the label in this stretch, from 0 to 1.
+        threshold: Lowest score that the policy flags.
         flagged: Whether the score reaches the threshold.
-        start: Where it begins, in seconds; None for a picture.
-        end: Where it ends, in seconds; None for a picture.
+        start: Where the stretch begins, in seconds; None for a picture.
+        end: Where the stretch ends, in seconds; None for a picture.
     """
 
     label: str
@@ -67,12 +67,12 @@ class Moderation(Record):
     Attributes:
         flagged: Whether any label is flagged anywhere.
         moments: Each flagged stretch, in the order of time; then, for each label that is flagged nowhere, the moment
-            that comes closest to it.
-        not_judged: Labels of the policy that the checkpoint can't judge: about these nothing is known.
+            with the label's highest score.
+        not_judged: Labels of the policy that the checkpoint can't judge. The film or picture may show them or not.
         frames: How many frames were looked at.
         policy: Name of the policy.
         model: Name of the checkpoint that judged.
-        limits: What that checkpoint can't do, from its card; "" where the catalog doesn't know it.
+        limits: What that checkpoint can't do, from its catalog card; "" for a checkpoint without a card.
     """
 
     flagged: bool
@@ -86,11 +86,11 @@ class Moderation(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FoundMoment(Record):
-    """A moment of a film that goes with a text.
+    """A moment of a film that matches a text.
 
     Attributes:
-        start: Where it begins, in seconds.
-        end: Where it ends, in seconds.
+        start: Where the moment begins, in seconds.
+        end: Where the moment ends, in seconds.
         score: Cosine of the text and the moment's best frame; comparable only within one film and checkpoint.
     """
 
@@ -101,11 +101,11 @@ class FoundMoment(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VideoSearch(Record):
-    """The moments of a film that go best with a text.
+    """The moments of a film that match a text best.
 
     Attributes:
         text: What was searched for.
-        moments: Best first; there is always a best one, even where the text is nowhere in the film.
+        moments: Best first. The list is never empty, even if the film doesn't show what the text says.
         model: Name of the checkpoint that compared.
     """
 
@@ -119,8 +119,8 @@ class Subtitles(Record):
     """A subtitle file that was written.
 
     Attributes:
-        path: Where it is.
-        model: Name of the checkpoint that listened.
+        path: Path of the file.
+        model: Name of the checkpoint that recognised the speech.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""What the families of checkpoints offer to `VideoQA`."""
+"""The methods that `VideoQA` calls on the backends of its families."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class VideoAnswerer(Protocol):
-    """What each family of checkpoints offers to `VideoQA`."""
+    """The methods that every backend of `VideoQA` has."""
 
     def answer(
         self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
@@ -27,7 +27,7 @@ class VideoAnswerer(Protocol):
 
 @runtime_checkable
 class MomentLister(Protocol):
-    """What families offer that look at a film moment by moment."""
+    """The method of backends that look at a film moment by moment."""
 
     def moments(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> list[Moment]:
         """Return a film's key moments, in the order of time."""
@@ -35,7 +35,7 @@ class MomentLister(Protocol):
 
 @runtime_checkable
 class ActionNamer(Protocol):
-    """What families offer that were trained to name actions."""
+    """The method of backends that were trained to name actions."""
 
     def actions(
         self, film: Film, *, top_k: int, progress: ProgressCallback | None, cancel: Cancellation | None

@@ -1,4 +1,5 @@
-"""What a film shows, stretch by stretch: actions that a checkpoint was trained on, or labels of the caller's own."""
+"""What a film shows, stretch by stretch: actions that a checkpoint was trained to name, or labels that a caller
+gives."""
 
 from __future__ import annotations
 
@@ -61,17 +62,17 @@ def classify_actions(
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> VideoClassification:
-    """Classify each stretch of a film of at most 10 seconds, one after the other.
+    """Classify a film in stretches of at most 10 seconds, one after the other.
 
-    Each stretch is seen as 16 frames (as many as the classifier takes) from its first to its last one. Where a stretch
-    has fewer, some are seen twice, as in the reference's sampling. A film of more than 10 minutes is seen as 60
-    stretches of 10 seconds, evenly spread.
+    The classifier sees 16 frames of each stretch (or as many as the classifier takes), evenly spread from the first
+    frame to the last. If a stretch has fewer frames, some frames are seen twice, as in the reference's sampling. Of a
+    film longer than 10 minutes, 60 evenly spread stretches of 10 seconds are classified.
 
     Args:
         film: The film.
         classifier: Names actions.
-        top_k: How many labels to give.
-        progress: Told the stretches seen.
+        top_k: How many labels to return, at most.
+        progress: Told the stretches classified so far.
         cancel: Stops before the next stretch.
 
     Raises:
@@ -94,21 +95,21 @@ def classify_actions(
 def classify_by_labels(
     embeddings: FrameEmbeddings, clip: CLIP, labels: Sequence[str], *, top_k: int, cancel: Cancellation | None = None
 ) -> VideoClassification:
-    """Classify each stretch of a film into labels that nobody was trained on: the mean over its frames.
+    """Classify each stretch of a film by labels that the caller chooses; a stretch's score is the mean over its frames.
 
     Args:
         embeddings: The film's frames.
         clip: The encoder that made them.
-        labels: What to choose from.
-        top_k: How many labels to give.
-        cancel: Stops while texts are encoded.
+        labels: The labels to choose from.
+        top_k: How many labels to return, at most.
+        cancel: Stops the encoding of texts.
 
     Raises:
-        InputError: There is no label, or one can't be used.
+        InputError: There is no label, or a label can't be used.
     """
     import numpy as np
 
-    wanted = list(dict.fromkeys(label.strip() for label in labels if isinstance(label, str) and label.strip()))
+    wanted = list(dict.fromkeys(label.strip() for label in labels if label.strip()))
     if not wanted:
         raise InputError("There is no label to choose from", "Give at least one label")
     rows = clip.text_rows([clip.backend.label_text(label) for label in wanted], cancel=cancel)
@@ -123,7 +124,7 @@ def classify_by_labels(
 
 
 def film_windows(duration: float) -> list[tuple[float, float]]:
-    """Return the stretches by which a film is judged: start and end in seconds."""
+    """Return start and end, in seconds, of each stretch in which a film of a given length is classified."""
     count = max(1, math.ceil(round(duration / _WINDOW_SECONDS, 3)))
     if count <= _MOST_WINDOWS:
         length = duration / count
@@ -133,7 +134,11 @@ def film_windows(duration: float) -> list[tuple[float, float]]:
 
 
 def require_top_k(top_k: int) -> None:
-    """Refuse a number of labels below 1."""
+    """Refuse a number of labels below 1.
+
+    Raises:
+        InputError: ``top_k`` is below 1.
+    """
     if top_k < 1:
         raise InputError(f"top_k is {top_k}", "Ask for at least one label")
 

@@ -1,4 +1,4 @@
-"""What a model that sees frames is told about a film, and which moments its answer names."""
+"""The words in which a model that sees frames is told about a film, and the moments that the model's answer names."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _SECONDS = re.compile(r"\b(\d+(?:\.\d+)?)\s*(?:s|sec|seconds?)\b", re.IGNORECASE
 
 
 def times_told(frames: Sequence[VideoFrame], duration: float, what: str) -> str:
-    """Return the times of frames in words.
+    """Return a sentence that tells a model the times of the frames.
 
     Args:
         frames: In the order of time.
-        duration: Of the film, in seconds.
-        what: What they are to the model: "frames", "pictures".
+        duration: Length of the film, in seconds.
+        what: The word for the frames in the text: "frames" or "pictures".
     """
     times = ", ".join(f"{frame.time:.1f}" for frame in frames)
     return f"The film is {duration:.1f} seconds long. Its {len(frames)} {what} are from these seconds: {times}."
 
 
 def words_told(sentences: Sequence[Sentence]) -> str:
-    """Return what is said in a film, with times; "" where nothing is."""
+    """Return what is said in a film, with times; "" if nothing is said."""
     lines = [f"[{span(item.start, item.end)}] {item.text}" for item in sentences]
     return "\n".join(["This is said in the film:", *lines]) if lines else ""
 

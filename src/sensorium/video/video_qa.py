@@ -1,4 +1,4 @@
-"""Films: questions about them, what they show and say, and where: ``VideoQA``."""
+"""Questions about films, and where a film shows or says something: ``VideoQA``."""
 
 from __future__ import annotations
 
@@ -40,24 +40,27 @@ _MOST_FRAMES = 768
 
 
 class VideoQA(Task[VideoAnswerer]):
-    """Answers questions about a film, tells what it shows and says, finds moments in it.
+    """Answers questions about a film, tells what the film shows and says, and finds moments in the film.
 
-    There are two ways, chosen by the checkpoint. A pipeline (VideoMAE, and the starter) tells what is seen, done and
-    said, with times, and a language model answers from that. A video model (VideoLLaMA 3, LLaVA-NeXT-Video, Qwen-VL,
-    SmolVLM, or any model that reads several pictures) sees frames with their times and answers by itself; it hears
-    the sound track only if ``speech`` is given.
+    The checkpoint decides between two ways. A pipeline (VideoMAE, and the starter) writes down what is seen, done and
+    said, with times, and a language model answers from this text. A video model (VideoLLaMA 3, LLaVA-NeXT-Video,
+    Qwen-VL, SmolVLM, or any model that reads several pictures) sees frames with their times and answers by itself. A
+    video model learns what is said only if ``speech`` is given.
 
     Args:
         model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
-        captioner: Describes key frames in a pipeline: a checkpoint for `ImageQA`.
-        language_model: Answers in a pipeline: a checkpoint for `LanguageModel`.
-        speech: Listens: a checkpoint for `SpeechToText`.
-        encoder: Compares frames with texts in `search`, `moderate` and `classify`: a checkpoint for `CLIP`.
-        num_frames: How many frames questions are answered from; None for what suits film and checkpoint.
+        captioner: Checkpoint for `ImageQA`, which describes key frames in a pipeline.
+        language_model: Checkpoint for `LanguageModel`, which answers in a pipeline.
+        speech: Checkpoint for `SpeechToText`, which transcribes the sound track.
+        encoder: Checkpoint for `CLIP`, which compares frames with texts in `search`, `moderate` and `classify`.
+        num_frames: How many frames are looked at to answer; None for a number that suits the film and the checkpoint.
+        profile: The profile whose defaults are used; None for ``SENSORIUM_PROFILE``, or ``"starter"``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        limits: How large films may be and where they may come from; None for limits that suit a person's own files.
+        provide: Returns parts that the caller already has: see `sensorium.task.Opening`.
 
-    The parts left out are the profile's defaults; each is loaded when it is first needed.
+    A checkpoint that is left out is the profile's default. Each one is loaded when it is first needed.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known for this task.
@@ -102,7 +105,8 @@ class VideoQA(Task[VideoAnswerer]):
         ).completed(self.checkpoint)
         actions = component(self.checkpoint, VideoClassifier.task)
         if actions is not None:
-            # A part is fetched when it is needed, and not at all where the caller names another one.
+            # Open the classifier's checkpoint, under the name of the whole entry. The other components are fetched only
+            # when they are needed, and never if the caller named other checkpoints.
             found = catalog.resolve(actions, task=VideoClassifier.task)
             whole = self.checkpoint
             self.checkpoint = replace(
@@ -133,14 +137,14 @@ class VideoQA(Task[VideoAnswerer]):
             cancel: Stops at the next frame, sentence or token.
 
         Returns:
-            The answer; ``evidence`` carries the moments that it rests on, with ``start`` and ``end``.
+            The answer; ``evidence`` contains the moments that support the answer, with ``start`` and ``end``.
 
         Raises:
             InputError: The question is empty, or the file is no film or has no frames.
             UnsupportedError: The checkpoint doesn't know the language of the question.
             CancelledError: ``cancel`` was set.
         """
-        if not isinstance(question, str) or not question.strip():
+        if not question.strip():
             raise InputError("The question is empty", "Write what you want to know about the film")
         require_language(question, self.checkpoint, what="question")
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
@@ -157,8 +161,8 @@ class VideoQA(Task[VideoAnswerer]):
     ) -> Answer:
         """Tell what happens in a film.
 
-        A pipeline gives one line for each thing that is seen, done or said, with its time; a video model tells it in
-        its own words.
+        A pipeline writes one line with a time for each thing that is seen, done or said. A video model describes the
+        film in its own words.
 
         Args:
             video_path: Any film that FFmpeg reads.
@@ -166,7 +170,7 @@ class VideoQA(Task[VideoAnswerer]):
             cancel: Stops at the next frame, sentence or token.
 
         Returns:
-            The description; ``evidence`` carries what it rests on, with ``start`` and ``end``.
+            The description; ``evidence`` contains what supports the description, with ``start`` and ``end``.
 
         Raises:
             InputError: The file is no film or has no frames.
@@ -184,7 +188,7 @@ class VideoQA(Task[VideoAnswerer]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> list[Moment]:
-        """Return a film's key moments: what is seen from when to when.
+        """Return a film's key moments: what is seen, with start and end.
 
         Raises:
             InputError: The file is no film or has no frames.
@@ -214,10 +218,10 @@ class VideoQA(Task[VideoAnswerer]):
 
         Args:
             video_path: Any film that FFmpeg reads.
-            labels: What to choose from, in words; the encoder compares them with frames. None for the actions that
-                the checkpoint was trained to name (VideoMAE).
-            top_k: How many labels to give.
-            progress: Told the frames or stretches seen.
+            labels: The labels to choose from, which the encoder compares with frames. None for the actions that the
+                checkpoint was trained to name (VideoMAE).
+            top_k: How many labels to return, at most.
+            progress: Told the frames or stretches seen so far.
             cancel: Stops at the next frame or stretch.
 
         Raises:
@@ -228,10 +232,9 @@ class VideoQA(Task[VideoAnswerer]):
         require_top_k(top_k)
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         if labels is not None:
-            chosen = [labels] if isinstance(labels, str) else list(labels)
             clip = self._loaded_clip(progress, cancel)
             return classify_by_labels(
-                self._embedded(film, clip, progress, cancel), clip, chosen, top_k=top_k, cancel=cancel
+                self._embedded(film, clip, progress, cancel), clip, labels, top_k=top_k, cancel=cancel
             )
         with self.lease(progress=progress, cancel=cancel) as backend:
             if not isinstance(backend, ActionNamer):
@@ -251,15 +254,15 @@ class VideoQA(Task[VideoAnswerer]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> VideoSearch:
-        """Find the moments of a film that go with a text; further searches in the same film take no time.
+        """Find the moments of a film that match a text; further searches in the same film take almost no time.
 
-        One frame a second is compared with the text, or 1800 frames of a film of more than half an hour.
+        One frame per second is compared with the text, or 1800 frames if the film is longer than half an hour.
 
         Args:
             video_path: Any film that FFmpeg reads.
             text: What to look for, such as "a cat on a sofa".
-            limit: How many moments to give.
-            progress: Told the frames seen.
+            limit: How many moments to return, at most.
+            progress: Told the frames seen so far.
             cancel: Stops at the next frame.
 
         Raises:
@@ -287,15 +290,16 @@ class VideoQA(Task[VideoAnswerer]):
     ) -> Moderation:
         """Say where a film or a picture shows what a policy looks for.
 
-        A help for people who decide, not a decision: the encoder compares one frame a second with texts, and no
-        threshold is right for all pictures. The result says which checkpoint judged and what it could not judge.
+        The result helps people to decide; it is not a decision. The encoder compares one frame per second with texts,
+        and no threshold is right for all pictures. The result says which checkpoint judged, and which labels it could
+        not judge.
 
         Args:
             source: A film or a picture.
-            policy: A TOML file with labels, what they show, and thresholds; or the same as a mapping; None for the
-                shipped one (``sensorium/video/data/moderation.toml``).
-            labels: Look for these labels of the policy only.
-            progress: Told the frames seen.
+            policy: A TOML file with labels, texts that say what the labels show, and thresholds; or a mapping with the
+                same content; None for the shipped policy (``sensorium/video/data/moderation.toml``).
+            labels: If given, only these labels of the policy are looked for.
+            progress: Told the frames seen so far.
             cancel: Stops at the next frame.
 
         Raises:
@@ -310,7 +314,7 @@ class VideoQA(Task[VideoAnswerer]):
 
         wanted = read_policy(policy)
         if labels is not None:
-            wanted = wanted.only([labels] if isinstance(labels, str) else list(labels))
+            wanted = wanted.only(labels)
         clip = self._loaded_clip(progress, cancel)
         if _is_decoded(source):
             return moderate_frames(embed_picture(source, clip), clip, wanted, picture=True, cancel=cancel)
@@ -335,15 +339,15 @@ class VideoQA(Task[VideoAnswerer]):
 
         Args:
             video_path: Any film that FFmpeg reads.
-            output_path: Where to; the suffix chooses the form: .srt, .vtt, .txt, .tsv, .json.
+            output_path: The file to write; its suffix chooses the format: .srt, .vtt, .txt, .tsv, .json.
             language: The language that is spoken; None to detect it.
             task: ``"transcribe"``, or ``"translate"`` into English.
-            progress: Told the seconds heard.
-            cancel: Stops the work; no half-written file is left.
+            progress: Told the seconds transcribed so far.
+            cancel: Stops the work; no incomplete file is left.
 
         Raises:
             InputError: The file has no sound track or can't be read, or the subtitles can't be written.
-            UnsupportedError: The recogniser doesn't do the language or the task.
+            UnsupportedError: The recogniser doesn't support the language or the task.
             CancelledError: ``cancel`` was set.
         """
         speech = self._loaded_speech()
@@ -351,7 +355,7 @@ class VideoQA(Task[VideoAnswerer]):
         return Subtitles(Path(path), speech.model)
 
     def close(self) -> None:
-        """Let go of the checkpoint, the parts and what is known of films, once the calls in progress have ended."""
+        """Give up the checkpoint, the parts and what is remembered of films, once the calls in progress have ended."""
         super().close()
         self._embeddings = FilmMemory()
         self._clip = self._listener = None

@@ -1,4 +1,4 @@
-"""What happens in a film: what is seen, what is done and what is said, on one time line."""
+"""What happens in a film on one time line: what is seen, what is done and what is said."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TIME = re.compile(r"\b(?:(\d+):)?(\d{1,2}):(\d\d)\b")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Moment(Record):
-    """A stretch of a film over which the same is seen.
+    """A stretch of a film in which the picture stays about the same.
 
     Attributes:
-        start: Where it begins, in seconds.
-        end: Where it ends, in seconds.
+        start: Where the moment begins, in seconds.
+        end: Where the moment ends, in seconds.
         caption: What is seen, in a sentence or two.
-        confidence: From 0 to 1, or None where nothing measures it.
+        confidence: How sure the caption is, from 0 to 1; None if the model gives no confidence.
     """
 
     start: float
@@ -43,7 +43,7 @@ class Action(Record):
         start: Where it begins, in seconds.
         end: Where it ends, in seconds.
         label: What is done.
-        score: How likely, from 0 to 1.
+        score: Probability of the action, from 0 to 1.
     """
 
     start: float
@@ -77,10 +77,10 @@ class VideoStory(Record, Generic[AnyMoment]):
     Attributes:
         duration: Seconds.
         moments: What is seen, in the order of time.
-        actions: What is done, in the order of time; empty where nobody looked for it.
+        actions: What is done, in the order of time; empty if no model looked for actions.
         sentences: What is said, in the order of time.
         has_audio: Whether there is a sound track.
-        language: Code of the language that is spoken; "" where nothing is.
+        language: Code of the language that is spoken; "" if nothing is said.
         frames: How many frames were looked at.
     """
 
@@ -104,7 +104,7 @@ class VideoStory(Record, Generic[AnyMoment]):
         return "\n".join([*map(timed, self.evidence()), *self.about_sound()])
 
     def about_sound(self) -> list[str]:
-        """Return why there are no words, as one line; none where there are words."""
+        """Return one line that says why nothing is said; an empty list if something is said."""
         if not self.has_audio:
             return ["The film has no sound track."]
         return [] if self.sentences else ["Nothing is said."]
@@ -118,35 +118,35 @@ def clock(seconds: float | None) -> str:
 
 
 def span(start: float | None, end: float | None) -> str:
-    """Return a stretch of time as ``00:12-00:15``, or as one time if it is shorter than a second shown."""
+    """Return a stretch of time as ``00:12-00:15``, or as one time if both ends round to the same second."""
     first, last = clock(start), clock(end)
     return first if first == last else f"{first}-{last}"
 
 
 def times_in(text: str) -> list[float]:
-    """Return the times that a text names as a player writes them, in seconds."""
+    """Return the times, in seconds, that a text names in a player's form: ``00:12`` or ``1:00:12``."""
     return [
         int(hours or 0) * 3600.0 + int(minutes) * 60.0 + int(seconds) for hours, minutes, seconds in _TIME.findall(text)
     ]
 
 
 def timed(item: Evidence) -> str:
-    """Return something seen, done or said with its time in front."""
+    """Return the text of a piece of evidence with its time in front: ``[00:12-00:15] A cat.``"""
     return f"[{span(item.start, item.end)}] {item.text}"
 
 
 def moment_evidence(moment: Moment) -> Evidence:
-    """Return a moment as something that an answer rests on."""
+    """Return a moment as evidence for an answer."""
     return Evidence("frame", moment.caption, moment.confidence, moment.start, moment.end)
 
 
 def action_evidence(action: Action) -> Evidence:
-    """Return an action as something that an answer rests on."""
+    """Return an action as evidence for an answer."""
     return Evidence("action", f"Action: {action.label}.", round(action.score, 3), action.start, action.end)
 
 
 def sentence_evidence(sentence: Sentence) -> Evidence:
-    """Return a sentence as something that an answer rests on."""
+    """Return a sentence as evidence for an answer."""
     return Evidence("transcript", f'It is said: "{sentence.text}"', None, sentence.start, sentence.end)
 
 
@@ -158,7 +158,7 @@ def listen(
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> tuple[tuple[Sentence, ...], str]:
-    """Return what is said in a film, and the code of the language; nothing and "" where nothing is said.
+    """Return the sentences that are said in a film, and the language's code; no sentences and "" if nothing is said.
 
     Raises:
         CancelledError: ``cancel`` was set.

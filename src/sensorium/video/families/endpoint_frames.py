@@ -1,4 +1,4 @@
-"""Films for models behind an OpenAI-compatible server: frames as pictures, with their times in words."""
+"""Films for models behind an OpenAI-compatible server: frames are sent as pictures, and their times in words."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class EndpointFrames(FrameAnswerer):
     """A model that sees pictures and runs behind a server.
 
     Args:
-        folder: Not used: the weights are elsewhere.
+        folder: Not used: the weights are on the server.
         checkpoint: Names the model and the server.
-        device: Where the recogniser runs, if one was chosen.
+        device: Where the speech recogniser runs, if there is one.
         dtype: Not used.
-        parts: How many frames are looked at; which model listens, if any.
-        opening: How that one is opened.
+        parts: How many frames are looked at, and the speech recogniser, if there is one.
+        opening: How the speech recogniser is opened.
 
     Raises:
         MissingDependencyError: The ``openai`` package isn't installed.
-        ModelUnavailableError: A key is needed and not set, or offline mode is set and the server is elsewhere.
+        ModelUnavailableError: A key is needed but not set, or offline mode is set and the server is another machine.
     """
 
     frames_are = "pictures"

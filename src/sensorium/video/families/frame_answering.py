@@ -1,4 +1,4 @@
-"""What models that see frames have in common: choosing frames, listening, telling times."""
+"""What models that see frames have in common: choosing frames, transcribing the sound, telling the frames' times."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER = 512
 MOST_PICTURES = 16
-"""How many frames are shown to a model that reads pictures, unless the caller says otherwise."""
+"""How many frames a model that reads pictures is shown, if the caller gives no number."""
 FRAME_SIDE = 512
-"""Frames are shrunk so that their shorter side has so many pixels: what these models see of a frame at the most."""
+"""Frames are shrunk to this many pixels on the shorter side: these models see no finer detail."""
 
 
 class FrameAnswerer(ABC):
-    """Answers questions about a film from frames that a model sees, and the transcript if a recogniser was chosen.
+    """Answers questions about a film. The model sees frames, and the transcript if there is a speech recogniser.
 
     Args:
-        name: Of the checkpoint.
-        parts: How many frames are looked at; which model listens, if any.
-        opening: How that one is opened.
+        name: Name of the checkpoint.
+        parts: How many frames are looked at, and the speech recogniser, if there is one.
+        opening: How the speech recogniser is opened.
     """
 
     made_of_parts = True
     frames_are: str = "frames"
-    """What the model takes the frames for."""
+    """What the frames are for the model: "frames" of a film, or "pictures"."""
     tells_times: bool
-    """Whether the model is told the frames' times without being told in words."""
+    """Whether the model learns the frames' times from its own inputs. If not, the question tells the times in words."""
 
     def __init__(self, name: str, *, parts: Parts, opening: Opening) -> None:
         self._name = name
@@ -65,7 +65,7 @@ class FrameAnswerer(ABC):
 
     @abstractmethod
     def frame_count(self, film: Film, info: VideoInfo) -> int:
-        """Return how many frames suit a film and the model."""
+        """Return the number of frames that suits a film and the model."""
 
     @abstractmethod
     def write(

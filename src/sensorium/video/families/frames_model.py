@@ -1,4 +1,4 @@
-"""Films for models that read several pictures, but no films: frames as pictures, with their times in words."""
+"""Films for models that read several pictures but no films: frames are pictures, and their times are told in words."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class FramesModel(FrameAnswerer):
         checkpoint: Its catalog entry.
         device: Where to run.
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
-        parts: How many frames are looked at; which model listens, if any.
-        opening: How that one is opened.
+        parts: How many frames are looked at, and the speech recogniser, if there is one.
+        opening: How the speech recogniser is opened.
 
     Raises:
         UnsupportedError: The checkpoint has no chat template, or no processor that runs here.
@@ -53,13 +53,14 @@ class FramesModel(FrameAnswerer):
         weakref.finalize(self, shared.release)
 
     def frame_count(self, film: Film, info: VideoInfo) -> int:
-        """Return how many frames of the film leave half of the context window free; at most 16."""
+        """Return how many frames, at most 16, fill no more than half of the context window."""
         window = self._model.context_window
         if not window:
             return MOST_PICTURES
         (frame,) = film.frames(1, minimum_side=FRAME_SIDE)
         two, three = (self._model.count_tokens([user_turn("?", [frame.image] * count)]) for count in (2, 3))
-        # Some families look closer at a single picture than at one of several, so that two are the least to count.
+        # Some families spend more tokens on a single picture than on one of several, so compare two pictures with
+        # three.
         each = max(1, three - two)
         return max(1, min(MOST_PICTURES, (window // 2 - (two - 2 * each)) // each))
 
@@ -72,7 +73,7 @@ class FramesModel(FrameAnswerer):
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Answer:
-        """Return the answer to a question about frames, with the likeliest tokens."""
+        """Return the answer to a question about frames; each token is the likeliest one."""
         window = self._model.context_window
         sampling = Sampling(min(LONGEST_ANSWER, window // 8) if window else LONGEST_ANSWER)
         turn = user_turn(text, [frame.image for frame in frames])

@@ -1,4 +1,5 @@
-"""Answers from a film's time line: a language model reads what is seen, done and said, and names the times it used."""
+"""Answers from a film's time line: a language model reads what is seen, done and said, and names times in its
+answer."""
 
 from __future__ import annotations
 
@@ -30,18 +31,19 @@ def answer_from_story(
 ) -> Answer:
     """Let a language model answer from a time line.
 
-    A time line that is too long for the model's window is thinned out: what shares a word with the question stays
-    first, then lines spread over the whole film.
+    If the time line is too long for the model's context window, some lines are left out. Lines that share a word with
+    the question are kept first, then lines that are spread over the whole film.
 
     Args:
-        story: The film.
-        question: What is asked.
-        language_model: Writes.
-        progress: Told the tokens written.
-        cancel: Stops within a token.
+        story: The film's time line.
+        question: The question.
+        language_model: Writes the answer.
+        progress: Told the tokens written so far.
+        cancel: Stops within one token.
 
     Returns:
-        The answer. It rests on the lines whose times it names; where it names none, on all that the model was given.
+        The answer. Its evidence is the lines whose times the answer names; if it names no time, all lines that the
+        model was given.
 
     Raises:
         CancelledError: ``cancel`` was set.
@@ -77,18 +79,20 @@ def answer_from_story(
 def thinned(
     items: Sequence[Evidence], question: str, fits: Callable[[Sequence[Evidence]], bool]
 ) -> tuple[Evidence, ...]:
-    """Return as many items as fit, in the order of time: those that share a word with the question, then a spread.
+    """Return as many items as fit, in the order of time.
+
+    Items that share a word with the question are chosen first, then items that are spread over the whole film.
 
     Args:
         items: In the order of time.
-        question: Whose words count.
-        fits: Tells whether so many are not too many.
+        question: The question.
+        fits: Returns whether a list of items is short enough.
     """
     if fits(items):
         return tuple(items)
     wanted = set(content_words(question))
     shares = [bool(wanted & set(content_words(item.text))) for item in items]
-    # Numbers in the order of their mirrored binary digits are spread evenly, wherever one stops.
+    # Sorted by their mirrored binary digits, the first n indices are evenly spread for every n.
     order = sorted(range(len(items)), key=lambda index: (not shares[index], int(f"{index:032b}"[::-1], 2)))
     low, high = 0, len(items)
     while high - low > 1:
@@ -101,7 +105,7 @@ def thinned(
 
 
 def cited(answer: str, given: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Return the items whose times an answer names, or all of them where it names none."""
+    """Return the items whose times an answer names; all items if the answer names no time."""
     named = times_in(answer)
     found = [
         item

@@ -1,4 +1,4 @@
-"""Video models, which see a film's frames in a row: VideoLLaMA 3, LLaVA-NeXT-Video, Qwen2/2.5/3-VL, SmolVLM 2.
+"""Video models, which see a film as a sequence of frames: VideoLLaMA 3, LLaVA-NeXT-Video, Qwen2/2.5/3-VL, SmolVLM 2.
 
 Source: Zhang et al. 2025, VideoLLaMA 3; Zhang et al. 2024, LLaVA-NeXT: A Strong Zero-shot Video Understanding Model;
 Wang et al. 2024, Qwen2-VL.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sensorium.video.film import Film
 
 _SHARE_FOR_FRAMES = 2
-"""Frames may take a half of the context window; the rest is for question, transcript and answer."""
+"""Frames may take half of the context window; the other half is for the question, the transcript and the answer."""
 _WINDOW_IF_UNKNOWN = 4096
 
 
@@ -40,11 +40,11 @@ class VideoModel(FrameAnswerer):
         checkpoint: Its catalog entry.
         device: Where to run.
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
-        parts: How many frames are looked at; which model listens, if any.
-        opening: How that one is opened.
+        parts: How many frames are looked at, and the speech recogniser, if there is one.
+        opening: How the speech recogniser is opened.
 
     Raises:
-        UnsupportedError: Its chat template takes no films.
+        UnsupportedError: The checkpoint's chat template takes no films.
         ModelUnavailableError: Files are missing or damaged.
         InsufficientMemoryError: The weights don't fit.
     """
@@ -56,7 +56,7 @@ class VideoModel(FrameAnswerer):
         shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
         self._model = shared.backend
         weakref.finalize(self, shared.release)
-        # A processor of its own: the one that prepares pictures knows nothing of films.
+        # A second processor for this object alone: the processor of the shared model prepares pictures, not films.
         self._processor = open_processor(folder, checkpoint=checkpoint)
         if not self._processor.chat_template:
             self._processor.chat_template = self._processor.tokenizer.chat_template
@@ -66,7 +66,7 @@ class VideoModel(FrameAnswerer):
         self.tells_times = self._videos.tells_times
 
     def frame_count(self, film: Film, info: VideoInfo) -> int:
-        """Return how many frames suit a film and the family."""
+        """Return the number of frames that suits a film and the family."""
         return self._videos.frame_count(info.duration)
 
     def prompt(self, text: str) -> str:
@@ -101,7 +101,8 @@ class VideoModel(FrameAnswerer):
         """Return the model's inputs for a question about frames, on the CPU.
 
         Raises:
-            InputError: The family can't take frames of this shape; Qwen-VL's are at most 200 times as long as wide.
+            InputError: The family can't take frames of this shape. For Qwen-VL, one side may be at most 200 times as
+                long as the other.
         """
         prompt = self.prompt(text)
         start = self._processor.tokenizer.bos_token
@@ -113,7 +114,7 @@ class VideoModel(FrameAnswerer):
                         videos=[[frame.image for frame in frames]],
                         video_metadata=metadata_of(frames, duration),
                         return_tensors="pt",
-                        # A template that writes the start token itself must not get a second one.
+                        # If the template writes the start token itself, the tokenizer must not add a second one.
                         add_special_tokens=not (start and prompt.startswith(start)),
                     )
                 )
@@ -133,7 +134,7 @@ class VideoModel(FrameAnswerer):
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Answer:
-        """Return the answer to a question about frames, with the likeliest tokens.
+        """Return the answer to a question about frames; each token is the likeliest one.
 
         Raises:
             InputError: Frames, question and answer don't fit the context window.

@@ -1,7 +1,7 @@
 """The chapter's pipeline: action labels, captions of key moments and the transcript, then a language model.
 
 VideoMAE names what is done, an image model describes key frames, a speech recogniser writes down the sound track.
-Together they are a description with times, from which a language model answers.
+Together these texts are a time line of the film, and a language model answers from the time line.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class VideoPipeline:
         folder: The VideoMAE checkpoint's folder.
         checkpoint: Its catalog entry.
         device: Where the parts run.
-        dtype: Their precision.
-        parts: The models that describe frames, listen and write.
-        opening: How they are opened.
+        dtype: The precision of VideoMAE, the image model and the language model.
+        parts: The models that describe frames, recognise speech and write the answer.
+        opening: How the parts are opened.
 
     Raises:
         UnsupportedError: The VideoMAE checkpoint names no actions.
-        ModelUnavailableError: Its files are missing or damaged.
+        ModelUnavailableError: Files of the checkpoint are missing or damaged.
     """
 
     made_of_parts = True
@@ -73,9 +73,9 @@ class VideoPipeline:
         return answer.changed(model=self._model(story, words=True))
 
     def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
-        """Tell what is seen, done and said, one line each, with times; no language model takes part."""
+        """Tell what is seen, done and said, one line each, with times. The language model is not used."""
         story = self._story(film, progress, cancel)
-        # The captions were written by a model, and nobody counted.
+        # A model wrote the captions, and its tokens were not counted.
         return Answer(story.text(), model=self._model(story, words=False), evidence=story.evidence(), usage=None)
 
     def moments(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> list[Moment]:
@@ -119,7 +119,7 @@ class VideoPipeline:
 
 
 def _moments(seen: Iterable[tuple[float, Answer]], duration: float) -> list[Moment]:
-    """Join frames in a row with the same caption into one moment."""
+    """Join consecutive frames with the same caption into one moment."""
     groups: list[tuple[float, Answer]] = []
     for time, caption in seen:
         if not groups or groups[-1][1] != caption:
@@ -132,7 +132,7 @@ def _moments(seen: Iterable[tuple[float, Answer]], duration: float) -> list[Mome
 
 
 def _joined(windows: Sequence[LabelledWindow]) -> list[Action]:
-    """Return the likeliest action of each stretch, the same ones in a row once; unlikely ones are left out."""
+    """Return the likeliest action of each stretch, without unlikely ones; consecutive equal actions are joined."""
     found: list[Action] = []
     for window in windows:
         best = window.labels[0]

@@ -1,7 +1,8 @@
 """How frames become the inputs of a video model, family by family.
 
-transformers' own video processors need torchvision. These do the same steps with Pillow and the family's image
-processor, and stand in their place inside the family's processor, which writes the video's tokens into the text.
+transformers' own video processors need torchvision. The classes here do the same steps with Pillow and the family's
+image processor. They replace the video processor inside the family's processor, which writes the video's tokens into
+the text.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     from transformers.video_utils import VideoMetadata
 
 _TICKS = 1000
-"""Frames are numbered by milliseconds, so that the library's timestamps are those of the frames."""
+"""Frames are numbered by milliseconds, so that the timestamps that the library computes are the frames' own times."""
 _CLIP_MEAN, _CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
 _HALF = [0.5, 0.5, 0.5]
 
 
 def metadata_of(frames: Sequence[VideoFrame], duration: float) -> VideoMetadata:
-    """Return what transformers' processors want to know of a film: the times of its frames."""
+    """Return the times of a film's frames, in the form that transformers' processors expect."""
     from transformers.video_utils import VideoMetadata
 
     return VideoMetadata(
@@ -41,10 +42,10 @@ def metadata_of(frames: Sequence[VideoFrame], duration: float) -> VideoMetadata:
 
 
 class VideoProcessor(ABC):
-    """Turns the frames of one film into pixel values; stands in for the family's own video processor.
+    """Turns the frames of one film into pixel values, in place of the family's own video processor.
 
     Args:
-        folder: The checkpoint's folder; its files overrule the family's settings.
+        folder: The checkpoint's folder; settings in its files replace the family's settings.
         most_tokens: How many tokens a film may take at most; larger frames are shrunk.
     """
 
@@ -62,7 +63,7 @@ class VideoProcessor(ABC):
         self.temporal_patch_size = int(self._settings.get("temporal_patch_size", 1))
 
     def frame_count(self, duration: float) -> int:
-        """Return how many frames suit a film."""
+        """Return the number of frames that suits a film of a given length in seconds."""
         count = min(self.most_frames, max(self.fewest_frames, round(duration * self.frames_per_second)))
         return math.ceil(count / self.temporal_patch_size) * self.temporal_patch_size
 
@@ -73,19 +74,19 @@ class VideoProcessor(ABC):
 
         Args:
             videos: One list of RGB pictures of equal size.
-            video_metadata: Handed on, for whoever writes the tokens.
-            options: What the family's processor passes beside; nothing of it matters here.
+            video_metadata: Returned as it is, for the processor, which writes the tokens.
+            options: Further arguments of the family's processor; they are ignored.
         """
         (frames,) = videos
         return {**self.prepare(list(frames)), "video_metadata": [video_metadata]}
 
     @abstractmethod
     def prepare(self, frames: list[Image.Image]) -> dict[str, torch.Tensor]:
-        """Return the model's inputs that come from pixels."""
+        """Return those inputs of the model that are computed from pixels."""
 
 
 class LlavaNextVideoProcessor(VideoProcessor):
-    """LLaVA-NeXT-Video: each frame shrunk and cropped to the square that the vision tower sees."""
+    """LLaVA-NeXT-Video: each frame is shrunk and cropped to the square that the vision tower sees."""
 
     settings: ClassVar[dict[str, Any]] = {
         "size": {"shortest_edge": 224},
@@ -104,7 +105,7 @@ class LlavaNextVideoProcessor(VideoProcessor):
 
 
 class QwenVideoProcessor(VideoProcessor):
-    """Qwen2-VL and Qwen2.5-VL: patches that span two frames, and no more pixels a frame than the budget allows."""
+    """Qwen2-VL and Qwen2.5-VL: patches span two frames, and each frame has no more pixels than a budget allows."""
 
     settings: ClassVar[dict[str, Any]] = {
         "size": {"shortest_edge": 128 * 28 * 28, "longest_edge": 28 * 28 * 768},
@@ -115,7 +116,8 @@ class QwenVideoProcessor(VideoProcessor):
         "image_std": _CLIP_STD,
     }
     _most_tokens_a_frame: ClassVar[int] = 768
-    """What Qwen's own code for films (qwen-vl-utils) allows a frame; the checkpoints' files speak of pictures."""
+    """How many tokens a frame may take in Qwen's own code for films (qwen-vl-utils). The checkpoints' files don't say
+    it: their limits are for pictures."""
 
     def __init__(self, folder: Path, most_tokens: int) -> None:
         super().__init__(folder, most_tokens)
@@ -136,7 +138,7 @@ class QwenVideoProcessor(VideoProcessor):
         return {"pixel_values_videos": patches, "video_grid_thw": torch.tensor([grid])}
 
     def _target(self, count: int, height: int, width: int) -> tuple[int, int]:
-        """Return height and width that each frame is brought to."""
+        """Return the height and width, in pixels, to which each frame is resized."""
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
         most = min(self._most_pixels, self._most_tokens_a_frame * self._factor**2)
@@ -149,7 +151,7 @@ class QwenVideoProcessor(VideoProcessor):
         return self._most_tokens * self._factor**2
 
     def _patches(self, frames: Sequence[Image.Image]) -> torch.Tensor:
-        """Return patches as the models want them: ``[steps of time * patches, colours * time * height * width]``."""
+        """Return patches in the models' layout: ``[steps of time * patches, colours * time * height * width]``."""
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
         patch, span = int(self._settings["patch_size"]), self.temporal_patch_size
@@ -167,7 +169,7 @@ class QwenVideoProcessor(VideoProcessor):
 
 
 class Qwen3VideoProcessor(QwenVideoProcessor):
-    """Qwen3-VL: as Qwen2-VL, but the budget of pixels is for all frames together."""
+    """Qwen3-VL: like Qwen2-VL, but one budget of pixels for all frames together."""
 
     settings: ClassVar[dict[str, Any]] = {
         "size": {"shortest_edge": 128 * 32 * 32, "longest_edge": 32 * 32 * 768},
@@ -195,7 +197,7 @@ class Qwen3VideoProcessor(QwenVideoProcessor):
 
 
 class VideoLlama3Processor(QwenVideoProcessor):
-    """VideoLLaMA 3: single frames that share a budget of pixels; patches that hardly change are left out."""
+    """VideoLLaMA 3: single frames, which share a budget of pixels. Patches that hardly change are left out."""
 
     settings: ClassVar[dict[str, Any]] = {
         "size": {"shortest_edge": 128 * 28 * 28, "longest_edge": 28 * 28 * 768},
@@ -227,7 +229,7 @@ class VideoLlama3Processor(QwenVideoProcessor):
         return rows, columns
 
     def _changed(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return which tokens differ from those of the frame before; each frame keeps one at least.
+        """Return which tokens differ from the same token of the frame before; each frame keeps at least one token.
 
         Args:
             tokens: ``[frames, tokens of a frame, values]``.
@@ -239,7 +241,7 @@ class VideoLlama3Processor(QwenVideoProcessor):
 
 
 class SmolVLMVideoProcessor(VideoProcessor):
-    """SmolVLM 2: single frames, each shrunk and squeezed into the square that the vision tower sees."""
+    """SmolVLM 2: single frames, each shrunk and then stretched to the square that the vision tower sees."""
 
     settings: ClassVar[dict[str, Any]] = {
         "size": {"longest_edge": 4 * 364},
@@ -250,7 +252,7 @@ class SmolVLMVideoProcessor(VideoProcessor):
     }
     tells_times = True
     frames_per_second = 1.0
-    # The family's processor looks for both, and then lets the caller's choice of frames stand.
+    # The family's processor reads both; with None it keeps the frames that the caller chose.
     num_frames = None
     fps = None
 
@@ -274,7 +276,7 @@ VIDEO_PROCESSORS: dict[str, type[VideoProcessor]] = {
     "smolvlm": SmolVLMVideoProcessor,
     "video_llama_3": VideoLlama3Processor,
 }
-"""From family to what prepares its films."""
+"""Maps each family to the class that prepares its films."""
 
 
 def _resized(
@@ -284,7 +286,7 @@ def _resized(
 
 
 def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Return width and height with the longer side as given, the shorter one even, as the library computes them."""
+    """Return width and height, computed as in transformers: the longer side is ``longest``, the shorter side even."""
     width, height = size
     if width >= height:
         shorter = int(longest / (width / height))
@@ -294,7 +296,7 @@ def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 
 def _settings_in(folder: Path) -> dict[str, Any]:
-    """Return what a checkpoint's files say about films, in the order in which transformers looks for it."""
+    """Return a checkpoint's settings for films. The files are searched in the same order as in transformers."""
     nested = _read(folder / "processor_config.json").get("video_processor")
     found = nested or _read(folder / "video_preprocessor_config.json") or _read(folder / "preprocessor_config.json")
     known = {name for family in VIDEO_PROCESSORS.values() for name in family.settings} | {"min_pixels", "max_pixels"}

@@ -1,4 +1,4 @@
-"""VideoMAE: which of the actions that a checkpoint was trained on a few seconds of film show.
+"""VideoMAE: names the action in a few seconds of film, out of the actions that the checkpoint was trained to name.
 
 Source: Tong et al. 2022, VideoMAE: Masked Autoencoders are Data-Efficient Learners for Self-Supervised Video
 Pre-Training.
@@ -33,12 +33,12 @@ class VideoMAE:
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
 
     Attributes:
-        name: Of the checkpoint.
-        labels: What it can name.
-        num_frames: How many frames it sees at once.
+        name: Name of the checkpoint.
+        labels: The actions that the checkpoint can name.
+        num_frames: How many frames the checkpoint sees at once.
 
     Raises:
-        UnsupportedError: The checkpoint names nothing: it is VideoMAE before fine-tuning.
+        UnsupportedError: The checkpoint names no actions: it is VideoMAE before fine-tuning.
         ModelUnavailableError: Weights or settings are missing or damaged.
     """
 
@@ -63,13 +63,13 @@ class VideoMAE:
         self._busy = threading.Lock()
 
     def probabilities(self, frames: Sequence[PIL.Image.Image]) -> torch.Tensor:
-        """Return how likely each label is.
+        """Return the probability of each label.
 
         Args:
             frames: As many RGB pictures as ``num_frames``, in the order of time.
 
         Returns:
-            float32 ``[len(labels)]`` on the CPU, adding up to 1.
+            float32 ``[len(labels)]`` on the CPU; the sum is 1.
         """
         return self.logits(frames).softmax(-1)
 

@@ -1,4 +1,4 @@
-"""Answers about a film that need no model, because what is asked was seen or heard."""
+"""Answers about a film that need no language model, because the answer was seen or heard."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_THE_WHOLE = {Asks.COLOUR, Asks.LIGHT, Asks.BLUR, Asks.SIZE}
 
 
 def moments_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[SceneMoment]:
-    """Return the moment at the time that a question names; all moments where it names none."""
+    """Return the moment at the time that a question names; all moments if the question names no time."""
     time = _time_asked_for(story, question)
     if time is None:
         return story.moments
@@ -34,7 +34,7 @@ def moments_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[Sce
 
 
 def sentences_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[Sentence]:
-    """Return what is said around the time that a question names; all sentences where it names none."""
+    """Return what is said around the time that a question names; all sentences if the question names no time."""
     time = _time_asked_for(story, question)
     if time is None:
         return story.sentences
@@ -62,7 +62,7 @@ def tell(moments: Sequence[SceneMoment], sentences: Sequence[Sentence], story: S
 
 
 def from_moments(moments: Sequence[SceneMoment], question: Question) -> Reply | None:
-    """Answer a question about a picture from the moments that can tell, naming their times; None if none can."""
+    """Answer a question about a picture from moments of a film, with their times; None if no moment can answer it."""
     if question.about_people and question.asks is Asks.COUNT:
         return _most_people(moments, question)
     if question.about_people and question.asks is Asks.PRESENCE:
@@ -101,7 +101,7 @@ def times(what: str, found: Sequence[SceneMoment]) -> Reply:
 
 
 def not_seen(thing: Thing, moments: Sequence[SceneMoment]) -> Reply:
-    """Say that something is not seen, or not surely."""
+    """Say that something is not seen, or that it is not sure."""
     best = max(moments, key=lambda moment: moment.scene.slightest_sign_of(thing))
     sign = best.scene.slightest_sign_of(thing)
     if sign >= _PERHAPS:
@@ -118,7 +118,7 @@ def quoted(sentences: Sequence[Sentence]) -> str:
 
 
 def what_is_seen(story: SceneStory) -> str:
-    """Return in one sentence what the film shows, each thing once, with the time of its first sight."""
+    """Return in one sentence what the film shows: each thing once, with the time when it is first seen."""
     first: dict[str, float] = {}
     for moment in story.moments:
         for name in seen_in(moment.scene):
@@ -153,7 +153,7 @@ def _nobody(moments: Sequence[SceneMoment]) -> Evidence:
 
 
 def _each(replies: Sequence[tuple[SceneMoment, Reply | None]]) -> Reply | None:
-    """Join the answers of several moments, the same ones once."""
+    """Join the answers of several moments into one; equal answers are given once, with all their times."""
     by_text: OrderedDict[str, list[SceneMoment]] = OrderedDict()
     for moment, reply in replies:
         if reply is not None:

@@ -1,4 +1,4 @@
-"""What a question about a film asks for beyond what a question about a picture can: times, words, lengths."""
+"""Reads questions about films: they can ask for times, spoken words and lengths, which no picture can answer."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class FilmQuestion:
     """A question, taken apart.
 
     Attributes:
-        text: As it was asked, without the time that it names.
-        asks: What it asks for.
-        picture: The question as one about a picture.
-        subject: The noun phrase that a question about times or words is about; "" where there is none.
-        time: The second that it names, or None.
-        share: The part of the film that it names, from 0 (beginning) to 1 (end), or None.
+        text: The question's words, without the time that the question names.
+        asks: What the question asks for.
+        picture: The same question, read as a question about a picture.
+        subject: The noun phrase that a question about times or words is about; "" if there is none.
+        time: The time that the question names, in seconds, or None.
+        share: The part of the film that the question names, from 0 (beginning) to 1 (end), or None.
     """
 
     text: str
@@ -66,7 +66,7 @@ class FilmQuestion:
 
 
 def parse_film_question(text: str) -> FilmQuestion:
-    """Take a question about a film apart by its wording."""
+    """Find out from its wording what a question about a film asks for."""
     rest, time, share = text, None, None
     found = _TIME.search(rest)
     if found:

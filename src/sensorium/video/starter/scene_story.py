@@ -1,4 +1,4 @@
-"""What a film shows, told by the facts that are seen in its key frames."""
+"""What a film shows, from the facts that are seen in its key frames."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SceneMoment(Moment):
-    """A stretch of a film over which the same is seen, with the facts.
+    """A stretch of a film in which the picture stays about the same, with the facts seen in it.
 
     Attributes:
-        scene: The facts seen in its surest frame.
+        scene: The facts seen in that frame of the stretch where recognition was surest.
     """
 
     scene: Scene
@@ -45,10 +45,10 @@ def read_story(
 
     Args:
         film: The film.
-        scenes: Looks at frames.
-        speech: Listens.
-        num_frames: How many frames to look at, or None for what suits the film.
-        progress: Told the frames seen and the seconds heard.
+        scenes: Recognises what frames show.
+        speech: Transcribes the sound track.
+        num_frames: How many frames to look at; None for a number that suits the film.
+        progress: Told the frames seen and the seconds transcribed so far.
         cancel: Stops at the next frame or sentence.
 
     Raises:
@@ -76,7 +76,7 @@ def read_story(
 
 
 def _merged(seen: Iterable[tuple[float, Scene]], duration: float) -> list[SceneMoment]:
-    """Join frames in a row that show the same into one moment, told by the surest of them."""
+    """Join consecutive frames that show the same things into one moment, described by the surest of these frames."""
     groups: list[tuple[float, list[Scene]]] = []
     for time, scene in seen:
         if groups and _shows(groups[-1][1][-1]) == _shows(scene):
@@ -92,7 +92,7 @@ def _merged(seen: Iterable[tuple[float, Scene]], duration: float) -> list[SceneM
 
 
 def _caption(scene: Scene) -> str:
-    """Say what is seen; its colours only where they are all that can be told."""
+    """Say what is seen; if nothing is recognised, say which colours the picture has."""
     shown = contents(scene)
     if shown:
         return f"{capitalised(shown)}."

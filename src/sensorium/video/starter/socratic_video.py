@@ -1,4 +1,4 @@
-"""Questions about films without a video-language model: key moments and the transcript first, then words.
+"""Questions about films without a video-language model: from key moments and the transcript to an answer in words.
 
 Source: Zeng et al. 2023, Socratic Models: Composing Zero-Shot Multimodal Reasoning with Language.
 """
@@ -55,12 +55,12 @@ class SocraticVideoQA:
     """Answers questions about films.
 
     Args:
-        folder: Not used: the parts have folders of their own.
+        folder: Not used: each part has its own folder.
         checkpoint: The catalog entry.
         device: Where the parts run.
         dtype: The precision of the language model.
-        parts: Which models listen and write, and how many frames are looked at.
-        opening: How they are opened.
+        parts: Which models recognise speech and write, and how many frames are looked at.
+        opening: How the parts are opened.
     """
 
     made_of_parts = True
@@ -71,7 +71,8 @@ class SocraticVideoQA:
         self._checkpoint = checkpoint
         self._scenes = open_scene_reader(checkpoint, opening)
         self._scenes.load()
-        # A silent film needs no recogniser, and most questions no language model: the first use loads them.
+        # Both are loaded when they are first used: a silent film needs no speech recogniser, and most questions need no
+        # language model.
         self._speech = opening.part(SpeechToText, parts.speech)
         self._language_model = opening.part(LanguageModel, parts.language_model, dtype=dtype)
         self._num_frames = parts.num_frames
@@ -87,7 +88,7 @@ class SocraticVideoQA:
         return reply.as_answer(self._model(story))
 
     def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
-        """Tell what is seen and said in a film, one line a moment or sentence; no language model takes part."""
+        """Tell what is seen and said in a film, one line per moment or sentence. The language model is not used."""
         story = self._story(film, progress, cancel)
         return Answer(story.text(), model=self._model(story, words=False), evidence=story.evidence())
 
@@ -104,7 +105,7 @@ class SocraticVideoQA:
         return f"{self._checkpoint.name} ({' + '.join(parts)})"
 
     def _story(self, film: Film, progress: ProgressCallback | None, cancel: Cancellation | None) -> SceneStory:
-        """Look and listen, or remember."""
+        """Return what is seen and said in a film: from memory, or by looking and listening."""
         return self._stories.get(
             film,
             lambda: read_story(
@@ -162,7 +163,7 @@ class SocraticVideoQA:
         return Reply(f"{capitalised(subject)} is mentioned {quoted(found)}", evidence)
 
     def _about(self, story: SceneStory, subject: str) -> Reply:
-        """Repeat what is said about something: the sentences that name it, else the closest ones."""
+        """Quote what is said about a subject: sentences that name the subject, else sentences close in meaning."""
         if not story.sentences:
             return Reply(silence(story))
         wanted = set(content_words(subject))
@@ -176,7 +177,7 @@ class SocraticVideoQA:
     def _from_transcript(
         self, story: SceneStory, sentences: Sequence[Sentence], question: FilmQuestion, cancel: Cancellation | None
     ) -> Reply:
-        """Answer from the sentences that come closest to the question, in the model's words or in their own."""
+        """Answer from the sentences closest to the question: in the language model's words, or by quoting them."""
         asks_for_a_fact = _ASKS_FOR_A_FACT.match(question.text.lower()) is not None
         if sentences and story.language != "en":
             text = f"I can't tell that from what is seen, and what is said is not in English ({story.language!r})."
@@ -195,9 +196,11 @@ class SocraticVideoQA:
     def _in_other_words(
         self, found: Sequence[Sentence], question: str, cancel: Cancellation | None
     ) -> tuple[str, Ending]:
-        """Let the language model answer from sentences; "" if it says anything that they don't.
+        """Let the language model answer from sentences.
 
-        Also returns what that took.
+        Returns:
+            The answer, or "" if the model says anything that the sentences don't say; how the model ended, and the
+            tokens that it used.
         """
         texts = [item.text for item in found]
         written = self._language_model.generate(
@@ -210,12 +213,12 @@ class SocraticVideoQA:
         )
         said = first_sentence(written)
         grounded = is_grounded(said, texts, question)
-        # A model that had more to say after the first sentence was not cut.
+        # If the model wrote more than the first sentence, that sentence is complete.
         cut = grounded and said == str(written) and written.finish_reason == "length"
         return said if grounded else "", Ending("length" if cut else "stop", written.usage)
 
     def _closest(self, sentences: Sequence[Sentence], text: str, enough: float) -> list[Sentence]:
-        """Return the sentences whose meaning is nearest to a text, if they are near enough, in the order of time."""
+        """Return the sentences that are close enough in meaning to a text, at most three, in the order of time."""
         if not sentences or not content_words(text):
             return []
         texts = [" ".join(words.split()[:_WORDS_COMPARED]) for words in (text, *(item.text for item in sentences))]
