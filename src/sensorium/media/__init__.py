@@ -1,1 +1,2 @@
-"""The only door for untrusted bytes: paths, addresses, uploads become pictures and samples, and these become files."""
+"""The only place that reads untrusted bytes: paths, addresses and uploads become pictures and samples, and these
+files."""

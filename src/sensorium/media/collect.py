@@ -1,4 +1,4 @@
-"""Which media files a list of paths, folders and patterns stands for."""
+"""Finds the media files that a list of paths, folders and patterns stands for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sensorium.media.regular_file import open_regular_file, why_unreadable
 logger = logging.getLogger(__name__)
 
 OnFileError: TypeAlias = Callable[[Path, SensoriumError], None]
-"""Told which file or folder could not be used, and why."""
+"""Called with a file or folder that could not be used, and with the error that says why."""
 
 _SUFFIXES: dict[Kind, str] = {
     "image": "jpg jpeg jpe jfif png webp gif bmp tif tiff heic heif avif jxl jp2",
@@ -37,24 +37,26 @@ def collect_files(
 ) -> Iterator[Path]:
     """List the media files that paths, folders and patterns stand for, one by one, without holding the whole list.
 
-    A file that is named itself is always given. Folders (with all that lies below them) and patterns give the files
-    whose content is of the wanted kinds, and those whose content is unknown but whose suffix claims such a kind:
-    whoever reads them says what is wrong. Names that start with a dot are passed over. Links are followed, but
-    never into a folder that is walked anyway or lies above, so loops do no harm. No file is given twice.
+    A file that is named itself is always listed. Folders (with all their sub-folders) and patterns list files by
+    content: files of the wanted kinds, and also files of unknown content whose suffix stands for a wanted kind (the
+        code
+    that reads such a file later says what is wrong with it). Names that start with a dot are skipped. Links are
+    followed, but not into a folder that is walked anyway or that lies above, so loops of links do no harm. No file is
+    listed twice.
 
     Args:
         paths: Files, folders, and patterns in which ``*`` and ``?`` stand for letters, ``[ab]`` for one of several,
             and ``**`` for any depth of folders. A name that exists is never taken for a pattern.
-        kinds: What is wanted.
-        on_error: Told what could not be looked at (a missing file, an unreadable folder, a broken link); the rest
-            goes on. Without it a missing argument raises, and what lies inside folders is logged as a warning.
+        kinds: The kinds of files to list.
+        on_error: Called for each missing file, unreadable folder or broken link; the search then continues. If None, a
+            missing argument raises an error, and problems inside folders are logged as warnings.
 
     Yields:
-        Paths that start the way their argument did: arguments in their order, each folder's files sorted by name,
-        then its folders.
+        Paths that begin like their argument. The order is that of the arguments; inside a folder, its files come first,
+        sorted by name, then its sub-folders.
 
     Raises:
-        InputError: Without ``on_error``: an argument is missing, or a pattern fits nothing.
+        InputError: Only without ``on_error``: an argument is missing, or no file matches a pattern.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
@@ -66,11 +68,11 @@ class _Collector:
         self._kinds = kinds
         self._on_error = on_error
         self._roots: list[str] = []
-        """Real paths, ending in a separator, of the folders that were given or that a link led to."""
+        """Real paths, ending in a separator, of folders that were arguments or that a link led to."""
         self._folders: set[tuple[int, int]] = set()
         """Device and number of each folder that was entered."""
         self._single: set[str] = set()
-        """Real paths of the files that were given otherwise than by walking their folder: few, unlike the rest."""
+        """Real paths of the files that were listed without walking their folder. These are few."""
 
     def collect(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
         for path in map(Path, paths):
@@ -104,7 +106,7 @@ class _Collector:
             self._fail(pattern, error)
 
     def _expand(self, folder: Path, parts: tuple[str, ...], entered: set[tuple[int, int, int]]) -> Iterator[Path]:
-        """Find what fits a pattern; ``entered`` keeps ``**`` from entering a folder twice, as loops of links would."""
+        """Find the paths that match a pattern. ``entered`` keeps ``**`` from entering a folder twice through links."""
         if not parts:
             yield folder
             return
@@ -193,7 +195,7 @@ class _Collector:
         return (kind or _claimed(path)) in self._kinds
 
     def _leads_on(self, link: Path) -> bool:
-        """Return whether a link leads to something that isn't found, or even being walked, without it."""
+        """Return whether a link leads to something that the search doesn't reach without the link."""
         try:
             link.stat()
         except OSError as error:
@@ -204,7 +206,7 @@ class _Collector:
         return not self._is_walked(real) and not any(root.startswith(real + os.sep) for root in self._roots)
 
     def _is_walked(self, real: str) -> bool:
-        """Return whether walking a folder that was given leads to this file or folder without any link."""
+        """Return whether walking a root folder reaches this file or folder without any link."""
         return any(
             real.startswith(root) and not any(part.startswith(".") for part in Path(real[len(root) :]).parts)
             for root in self._roots
@@ -231,10 +233,10 @@ class _Collector:
 
 
 def _real(path: Path) -> str:
-    """Return the real path, which ends in no separator even if it is the root."""
+    """Return the real path without a separator at its end, even for the root folder."""
     try:
         return os.path.realpath(path).rstrip(os.sep)
-    except OSError:  # a link that this user may not even look at
+    except OSError:  # a link that this user has no permission to read
         return str(path.absolute())
 
 

@@ -1,4 +1,4 @@
-"""Opening sound and film files so that nothing but the given bytes is ever read."""
+"""Opening sound and film files in such a way that FFmpeg reads only the given bytes, and no other file or address."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WarningCallback: TypeAlias = Callable[[str], None]
-"""Called with one plain sentence about what is wrong with a file that could be used all the same."""
+"""Called with one plain sentence about a problem in a file that could be used nevertheless."""
 
 CONTAINERS = (
     "3gp", "aac", "ac3", "aiff", "amr", "asf", "au", "avi", "caf", "flac", "flv", "gif", "matroska", "mov",
     "mp3", "mpeg", "mpegts", "ogg", "w64", "wav", "webm", "wv",
 )  # fmt: skip
-"""FFmpeg's names of the containers that are read. Playlists and manifests are not among them: they name other files."""
+"""FFmpeg's names of the containers that are read. Playlists and manifests are excluded, because they name other
+files."""
 
 HIGHEST_SAMPLE_RATE = 768_000
-"""Samples a second: no recorder goes beyond."""
+"""Samples per second; no recorder uses a higher rate."""
 
 MAX_STREAMS = 64
 
 LARGEST_FRAME = 8192 * 4608
-"""Most pixels in a frame of a film, whatever the limit for single pictures: a decoder holds a dozen of them."""
+"""Most pixels in a frame of a film. It applies even if the limit for pictures is higher: a decoder holds a dozen
+frames."""
 
 REMEDY = "Convert it with FFmpeg to MP4, WebM, WAV, FLAC, MP3 or Ogg"
 
@@ -45,10 +47,10 @@ class OpenMedia:
     """A sound or film file that is open for reading.
 
     Attributes:
-        name: How to name the file in a sentence.
+        name: The file's name in messages.
         container: PyAV's container.
-        limits: What the file may cost.
-        cancel: Set by whoever wants the reading to stop.
+        limits: The limits for the file.
+        cancel: If set, reading stops.
     """
 
     name: str
@@ -58,22 +60,22 @@ class OpenMedia:
 
     @property
     def start(self) -> float:
-        """The clock reading, in seconds, at which players begin this file."""
+        """The first timestamp of the file, in seconds. Files don't always start at 0; players show this time as 0."""
         return (self.container.start_time or 0) / 1_000_000
 
     @property
     def stated_duration(self) -> float | None:
-        """How long the header says the file is, in seconds."""
+        """The file's length by its header, in seconds; None if the header doesn't tell. It can be wrong."""
         return None if self.container.duration is None else self.container.duration / 1_000_000
 
     def sound_track(self) -> Any:
-        """Return the stream that a player would play.
+        """Return the sound stream that a player would play.
 
         Raises:
-            InputError: There is none, or it can't be decoded.
+            InputError: There is no sound stream, or it can't be decoded.
         """
         stream = self._choose(list(self.container.streams.audio), "sound track")
-        # A made-up rate of a thousand million samples a second would cost a gigabyte and half a minute to refuse later.
+        # A false rate of a thousand million samples per second would take a gigabyte and half a minute before it fails.
         rate = stream.codec_context.sample_rate
         if rate > HIGHEST_SAMPLE_RATE:
             raise InputError(
@@ -83,10 +85,10 @@ class OpenMedia:
         return stream
 
     def pictures(self) -> Any:
-        """Return the stream that a player would show; a cover picture isn't one.
+        """Return the picture stream that a player would show; a cover picture doesn't count.
 
         Raises:
-            InputError: There is none, or it can't be decoded.
+            InputError: There is no picture stream, or it can't be decoded.
         """
         from av.stream import Disposition
 
@@ -105,7 +107,7 @@ class OpenMedia:
 
 
 class _Bytes:
-    """A file without its name: the format is told from what is in it, and nothing can be derived from its place."""
+    """An open file without its name: FFmpeg judges the format by the content, and can't look for files beside it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read = file.read
@@ -121,15 +123,15 @@ def _refuse_other_files(url: str, flags: int, options: object) -> object:
 def open_media(source: MediaSource, *, limits: Limits, cancel: Cancellation | None = None) -> Iterator[OpenMedia]:
     """Open a sound or film file.
 
-    FFmpeg gets an open file and no protocol at all, so that a file can't make it read another one or an address.
+    FFmpeg gets an open file and may use no protocol, so a file can't make FFmpeg read another file or an address.
 
     Args:
         source: Path, address, data URI, bytes or open file.
-        limits: What the file may cost.
-        cancel: Set it to stop whatever reads the file.
+        limits: The limits for the file.
+        cancel: Set it to stop the code that reads the file.
 
     Raises:
-        InputError: It is empty, damaged, too long, or not a sound or film file.
+        InputError: The file is empty, damaged, too long, or not a sound or film file.
     """
     import av
 
@@ -174,7 +176,7 @@ def _refusal(name: str, head: bytes) -> InputError:
 
 
 def seek(media: OpenMedia, stream: Any, ticks: int) -> bool:
-    """Go to the last point at or before a time from which a stream can be decoded.
+    """Go to the last point, at or before a time, from which a stream can be decoded.
 
     Args:
         media: The open file.
@@ -182,7 +184,7 @@ def seek(media: OpenMedia, stream: Any, ticks: int) -> bool:
         ticks: A timestamp, in units of the stream's time base.
 
     Returns:
-        Whether the file could be searched; where it then stands is told by the timestamps that follow.
+        Whether the file could be searched. The timestamps of the next packets tell which point was reached.
     """
     import av
 
@@ -196,13 +198,13 @@ def seek(media: OpenMedia, stream: Any, ticks: int) -> bool:
 def decode(
     media: OpenMedia, stream: Any, on_damage: Callable[[], None], *, not_before: float | None = None
 ) -> Generator[Any, None, None]:
-    """Decode one stream from where the container stands; damaged packets are left out, as players do.
+    """Decode one stream from the container's current position. Damaged packets are left out, as in players.
 
     Args:
         media: The open file.
         stream: One of its streams.
-        on_damage: Called for each piece that could not be read or decoded.
-        not_before: Packets before this time (seconds on the file's own clock) are passed over undecoded.
+        on_damage: Called for each part that could not be read or decoded.
+        not_before: Packets before this time (in seconds, on the file's own clock) are skipped without decoding.
 
     Yields:
         PyAV frames.
@@ -215,7 +217,7 @@ def decode(
 
 
 def decode_packet(packet: Any, on_damage: Callable[[], None]) -> list[Any]:
-    """Give a packet to its decoder and return the frames that come out, none if it is damaged."""
+    """Decode a packet and return the frames that come out; none if the packet is damaged."""
     import av
 
     try:
@@ -232,23 +234,22 @@ def decode_packet(packet: Any, on_damage: Callable[[], None]) -> list[Any]:
 
 
 def has_unusual_channels(frame: Any) -> bool:
-    """Say whether a frame is of sound whose channels are placed in none of the usual ways.
+    """Return whether a frame contains sound with an unusual layout of channels.
 
-    PyAV 17.1 to 19.0 share the description of such channels between objects that each free it: the process dies.
-    What is made of such a frame must therefore not be another frame, and a codec context must not be asked for its
-    layout at all.
+    In PyAV 17.1 to 19.0 several objects share the description of such a layout, and each of them frees it: the process
+    crashes. Therefore no further frame may be made from such a frame, and a codec context's layout must not be read.
     """
     layout = getattr(frame, "layout", None)
     return layout is not None and ("(" in layout.name.partition(" channels ")[2] or layout.name.startswith("ambisonic"))
 
 
 def _never_free(layout: Any) -> None:
-    """Leave the description to the frame, which frees it, too."""
+    """Keep this object from freeing the description of the layout: the frame frees it."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
 
 
 def packets(media: OpenMedia, streams: list[Any], on_damage: Callable[[], None]) -> Generator[Any, None, None]:
-    """Yield the packets of some streams, and at the end an empty one each, which makes decoders give what they hold.
+    """Yield the packets of some streams, and then one empty packet per stream, so that decoders give their last frames.
 
     Args:
         media: The open file.
@@ -256,7 +257,7 @@ def packets(media: OpenMedia, streams: list[Any], on_damage: Callable[[], None])
         on_damage: Called if the file can't be read to its end.
 
     Raises:
-        CancelledError: Somebody wants the reading to stop.
+        CancelledError: The file's ``cancel`` was set.
     """
     import av
 
@@ -267,7 +268,7 @@ def packets(media: OpenMedia, streams: list[Any], on_damage: Callable[[], None])
                 yield packet
             return
         except IndexError:
-            continue  # PyAV trips over a track that appears on the way, and knows it from then on
+            continue  # PyAV fails once when a new track appears in the middle of the file
         except (av.FFmpegError, OSError):
             break
     on_damage()
@@ -278,7 +279,7 @@ def packets(media: OpenMedia, streams: list[Any], on_damage: Callable[[], None])
 
 
 def warn(on_warning: WarningCallback | None, sentence: str) -> None:
-    """Hand a warning to whoever asked for it, or else to the log."""
+    """Call ``on_warning`` with a sentence; without ``on_warning``, log the sentence."""
     if on_warning is None:
         logger.warning("%s", sentence)
     else:

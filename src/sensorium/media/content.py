@@ -1,4 +1,4 @@
-"""What a file is, judged by its first bytes and never by its name."""
+"""What a file contains, judged by its first bytes and never by its name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 Kind: TypeAlias = Literal["image", "audio", "video", ""]
 
 UNKNOWN = "unknown data"
-"""What `describe_content` says where it can't tell."""
+"""What `describe_content` returns for a content that it doesn't know."""
 
 HEAD_BYTES = 4096
-"""How many of a file's first bytes are enough for `sniff_kind` and `describe_content`."""
+"""How many of a file's first bytes `sniff_kind` and `describe_content` need."""
 
 _IMAGES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -83,14 +83,14 @@ def image_format(head: bytes) -> str:
 
 
 def sniff_kind(head: bytes) -> Kind:
-    """Return what a file holds, judged by its first bytes.
+    """Return what kind of file this is, judged by its first bytes.
 
     Args:
-        head: The first bytes of the file; `HEAD_BYTES` of them are enough, fewer may be.
+        head: The first bytes of the file. `HEAD_BYTES` bytes are enough; fewer are allowed.
 
     Returns:
-        "image" for the picture formats that Sensorium reads, "audio" or "video" for what it hands to FFmpeg
-        (a container that can hold both counts as video), "" for anything else.
+        "image" for the picture formats that Sensorium reads, "audio" or "video" for files that FFmpeg reads (a
+        container that can hold both counts as video), "" for anything else.
     """
     if image_format(head):
         return "image"
@@ -118,14 +118,14 @@ def _is_audio(head: bytes) -> bool:
 
 
 def _is_mpeg_audio(head: bytes) -> bool:
-    """MP3 and raw AAC have no signature, only a frame header: ask for one whose fields all make sense."""
+    """Return whether the file starts with a valid frame header: MP3 and raw AAC have no other signature."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return False
     if head[1] & 0xF6 == 0xF0:
         return (head[2] >> 2) & 0xF < 13
     version, layer = (head[1] >> 3) & 3, (head[1] >> 1) & 3
     bitrate, rate = head[2] >> 4, (head[2] >> 2) & 3
-    # FF FE, the mark of UTF-16 text, is also a header of the long forgotten MPEG-1 layer I.
+    # UTF-16 text starts with FF FE too. As a frame header, FF FE would mean MPEG-1 layer I, which nobody uses any more.
     return head[1] != 0xFE and version != 1 and layer != 0 and 0 < bitrate < 15 and rate != 3
 
 
@@ -183,7 +183,7 @@ _NAMES = {"image": "{} picture", "audio": "a sound recording", "video": "a film"
 
 
 def describe_content(head: bytes) -> str:
-    """Say in a few words what a file is ("a PDF document", "text", UNKNOWN), judged by its first bytes."""
+    """Return a few words for a file's content ("a PDF document", "text", `UNKNOWN`), judged by its first bytes."""
     if not head:
         return "empty"
     for magic, description in _OTHERS:
@@ -203,7 +203,7 @@ def describe_content(head: bytes) -> str:
 def _describe_text(head: bytes) -> str:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") and b"\0" in head[2:4]:
         return "text"
-    # A multi-byte letter may be cut at the end of the head.
+    # The head may end in the middle of a letter of several bytes.
     text = head[:1024].decode("utf-8", errors="ignore")
     if b"\0" in head[:1024] or len(text.encode()) < len(head[:1024]) - 3:
         return UNKNOWN

@@ -1,8 +1,9 @@
-"""Fetching an address that a stranger may have chosen, without being led into the local network.
+"""Fetching an address that a stranger may have chosen, without reaching into the local network.
 
-A host name is resolved once for each request, every address behind it is checked, and the connection goes to
-exactly the address that was checked, so a name that changes its meaning in between (DNS rebinding) gains nothing.
-Redirects go through the same checks. Proxies from the environment are not used: they would resolve the name again.
+For each request, the host name is resolved once, and each IP address that comes back is checked. The connection goes to
+exactly the IP address that was checked. So a name that is resolved differently a moment later (DNS rebinding) does no
+harm. Redirects go through the same checks. Proxies from the environment are not used: they would resolve the name
+again.
 """
 
 from __future__ import annotations
@@ -84,14 +85,15 @@ def fetch(address: str, *, limits: Limits) -> Generator[bytes, None, None]:
     """Fetch a file from an http or https address, piece by piece.
 
     Args:
-        address: What to fetch; without user name and password.
+        address: The address of the file, without user name and password.
         limits: Hosts, ports, size and times that are allowed.
 
     Yields:
         The file's bytes, in pieces of at most 64 KiB.
 
     Raises:
-        InputError: The address isn't allowed, can't be reached, refuses, is too slow, too large or ends early.
+        InputError: The address isn't allowed or can't be reached; or the server refuses, is too slow, or sends a file
+            that is too large or incomplete.
     """
     first = display_name(address)
     if settings.offline():
@@ -154,7 +156,7 @@ def _matches(host: str, allowed: str) -> bool:
 
 
 def _connect(target: _Target, limits: Limits, deadline: float) -> _TimedSocket:
-    """Connect to an address that has been checked, trying one after the other if the host has several."""
+    """Connect to a checked IP address; if the host has several, try one after the other."""
     failure: OSError | None = None
     for family, socket_address in _checked_addresses(target, limits):
         timed = _TimedSocket(socket.socket(family, socket.SOCK_STREAM), limits.connect_timeout, deadline)
@@ -196,7 +198,7 @@ def _request(connected: _TimedSocket, target: _Target) -> http.client.HTTPRespon
 
 
 def _follow(response: http.client.HTTPResponse, target: _Target, limits: Limits) -> _Target:
-    # Servers write letters beyond ASCII as UTF-8, which http.client takes for Latin-1.
+    # Servers send letters outside ASCII as UTF-8, but http.client decodes headers as Latin-1.
     location = response.headers.get("Location", "").encode("latin-1", "replace").decode("utf-8", "replace")
     following = _parse(urljoin(target.address, location.strip().replace(" ", "%20")), limits)
     if target.secure and not following.secure:
@@ -230,7 +232,7 @@ def _body(response: http.client.HTTPResponse, target: _Target, limits: Limits) -
 
 
 class _TimedSocket:
-    """What `http.client` needs of a socket, with a limit on each wait and a deadline for the whole."""
+    """The socket methods that `http.client` calls, with a limit for each wait and a deadline for the whole download."""
 
     def __init__(self, plain: socket.socket, patience: float, deadline: float) -> None:
         self._socket = plain
@@ -256,7 +258,7 @@ class _TimedSocket:
         return io.BufferedReader(_Reader(self))
 
     def close(self) -> None:
-        """Do nothing: `http.client` closes as soon as it has the head of the answer, while the body is to come."""
+        """Do nothing: `http.client` calls this after the head of the answer, when the body is still to be read."""
 
     def hang_up(self) -> None:
         self._socket.close()

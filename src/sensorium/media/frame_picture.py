@@ -1,4 +1,4 @@
-"""Decoded film frames become pictures as a player shows them: upright, with square pixels, in RGB."""
+"""Turns decoded film frames into pictures as a player shows them: upright, with square pixels, in RGB."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _HIGH_DEFINITION = 720
-"""From this height on, colours that aren't labelled are taken for BT.709, as players do; below, for BT.601."""
+"""Pixels. If a film doesn't say which colour standard it uses, frames of at least this height are read as BT.709,
+smaller ones as BT.601, as in players."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """How a stored picture is turned to be shown.
+    """How a stored picture must be turned before it is shown.
 
     Attributes:
-        clockwise: Degrees: 0, 90, 180, 270.
-        mirrored: Whether it is then flipped left to right.
+        clockwise: Degrees by which the picture is turned clockwise: 0, 90, 180, 270.
+        mirrored: Whether the turned picture is then flipped left to right.
     """
 
     clockwise: int = 0
@@ -34,7 +35,8 @@ def turn_of(frame: Any) -> Turn:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return Turn()
-    # Nine 32-bit numbers in rows: (x, y) is shown at (a·x + c·y, b·x + d·y); y points down.
+    # The matrix has nine 32-bit numbers, row by row. The point (x, y) is shown at (a·x + c·y, b·x + d·y); y points
+    # down.
     a, b, _, c, d = struct.unpack("=9i", bytes(data))[:5]
     mirrored = a * d - b * c < 0
     if mirrored:
@@ -45,27 +47,27 @@ def turn_of(frame: Any) -> Turn:
 
 
 def shown_size(width: int, height: int, pixel_shape: Fraction | None, turn: Turn) -> tuple[int, int]:
-    """Return width and height as shown, in square pixels.
+    """Return width and height of the shown picture, in square pixels.
 
     Args:
-        width: Of the stored picture.
-        height: Of the stored picture.
-        pixel_shape: Width of a pixel over its height (sample aspect ratio); None for square ones.
+        width: Width of the stored picture, in pixels.
+        height: Height of the stored picture, in pixels.
+        pixel_shape: Width of a pixel divided by its height (sample aspect ratio); None for square pixels.
         turn: How the picture is turned.
     """
-    # Shapes beyond these come from damaged headers.
+    # Values outside this range come from damaged headers.
     if pixel_shape and Fraction(1, 8) <= pixel_shape <= 8:
         width = max(1, round(width * pixel_shape))
     return (height, width) if turn.clockwise in (90, 270) else (width, height)
 
 
 class PictureMaker:
-    """Turn the decoded frames of one film into pictures.
+    """Turns the decoded frames of one film into pictures.
 
     Args:
         media: The open film.
-        stream: Its moving picture.
-        minimum_side: Shrink so that the shorter side has this many pixels; None for the full size.
+        stream: The film's picture stream.
+        minimum_side: Pictures are shrunk to this many pixels on the shorter side; None for the full size.
     """
 
     def __init__(self, media: OpenMedia, stream: Any, minimum_side: int | None) -> None:
@@ -77,7 +79,7 @@ class PictureMaker:
         self._reformatter = VideoReformatter()
 
     def picture(self, frame: Any) -> Image:
-        """Return a decoded frame as it is shown."""
+        """Return a decoded frame as the picture that a player shows."""
         from av.video.reformatter import ColorRange, Colorspace, Interpolation
         from PIL import Image
 

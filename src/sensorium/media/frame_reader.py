@@ -1,4 +1,4 @@
-"""The exact frame of a film at a given time, with as little decoding as that takes."""
+"""Finds the exact frame of a film at a given time, and decodes no more of the film than necessary."""
 
 from __future__ import annotations
 
@@ -24,22 +24,24 @@ from sensorium.progress import ProgressCallback, report
 from sensorium.threads import thread_count
 
 _ROUNDING = 0.0005
-"""Seconds: some containers round timestamps to a millisecond, so a frame due within half of one counts as shown."""
+"""Seconds. Some containers round timestamps to milliseconds; so a frame that starts up to half a millisecond after the
+wanted time counts as shown."""
 
 _SEEK_COST = 6
-"""A seek costs about as much as decoding this many frames: what the decoder holds back is decoded in vain."""
+"""A seek takes about as long as decoding this many frames, because frames inside the decoder are lost."""
 
 _NEAR = 3
-"""Frames before the wanted one that are decoded in full, as a guard against uneven frame durations."""
+"""How many frames before the wanted one are decoded in full. It is a safety margin for uneven frame durations."""
 
 _INDEXED = frozenset({"mov", "matroska", "avi"})
-"""Containers whose index tells truly where decoding can begin; FFmpeg's index of others is made up on the way."""
+"""Containers with a reliable index of the points where decoding can begin. For other containers FFmpeg builds an index
+only while it reads."""
 
 _FEW = 32
-"""Packets among the first of which the earliest frame is; no codec moves a frame over more of them."""
+"""The frame that is shown first is among this many packets at the beginning; no codec reorders frames further."""
 
 _MOST_DUE = 1024
-"""Frames of which the reader remembers that they went into the decoder; far more than any codec holds back."""
+"""For how many frames inside the decoder the reader remembers timestamps; far more than any codec keeps."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +58,27 @@ class TimedFrame:
 
 
 class FrameReader:
-    """Give the frames that a film shows at increasing times.
+    """Finds the frames that a film shows at increasing times.
 
-    A frame is decoded from the nearest point before it where decoding can begin (a key frame). Where that lies
-    behind frames that were decoded already, decoding goes on instead. Frames on the way that no other frame is
-    predicted from are skipped by the decoder.
+    To decode a frame, the reader goes to the last point before the frame where decoding can begin (a key frame). If the
+    reader has already passed that point, it continues from its current position instead. On the way, the decoder skips
+    frames that no other frame is predicted from.
 
     Args:
         media: The open file.
-        on_warning: Told in one sentence that a part of the film is missing or damaged.
-        progress: Told the second that was reached, about once in a second of the film.
+        on_warning: Called with one sentence if a part of the film is missing or damaged.
+        progress: Told the second of the film that was reached, about once per second of the film.
 
     Attributes:
         stream: PyAV's stream.
-        tick: Seconds of one unit of the stream's timestamps.
+        tick: Length of one unit of the stream's timestamps, in seconds.
         first: Timestamp of the first frame.
         last: Timestamp of the last frame.
         end: Timestamp at which the last frame ends.
-        duration: Of the film, in seconds; of its sound, where that is longer than the picture.
+        duration: Length of the film in seconds: the longer one of picture and sound.
 
     Raises:
-        InputError: There is no moving picture, its pictures are too large, or it is too long.
+        InputError: There is no moving picture, the pictures are too large, or the film is too long.
     """
 
     def __init__(
@@ -101,14 +103,15 @@ class FrameReader:
         rate = float(self.stream.average_rate or self.stream.guessed_rate or 25)
         self._per_frame = max(1, round(1 / rate / self.tick))
         kind = media.container.format.name.partition(",")[0]
-        # AVI has no presentation times: frames leave the decoder in turn, some packets after they went in.
+        # AVI has no presentation times. Frames come out of the decoder in their order, a few packets after they went
+        # in.
         self._in_turn = kind == "avi"
         self._delay = 0
         self._may_skip = not self._in_turn
         entries = self.stream.index_entries
         self._indexed = kind in _INDEXED and len(entries) > 0
-        # In an MPEG program stream most frames carry no time of their own: it is counted from the beginning. In an
-        # AVI that was cut off, the index is missing, and with it the knowledge where decoding can begin.
+        # Two kinds of file can't be searched. In an MPEG program stream most frames have no timestamp, so their times
+        # are counted from the beginning. In an AVI file that was cut off, the index is missing.
         complete = self._indexed and entries[-1].timestamp >= 0.9 * (self.stream.duration or 0)
         self._searchable = complete if kind == "avi" else kind != "mpeg"
         self._longest_group = 0
@@ -123,21 +126,21 @@ class FrameReader:
             )
 
     def ticks_at(self, seconds: float) -> int:
-        """Return the latest timestamp that is shown by a time, given in seconds from the beginning of the film."""
+        """Return the latest timestamp at or before a time in seconds from the beginning of the film."""
         tolerance = min(_ROUNDING, self.tick / 2)
         return int((seconds + self.media.start + tolerance) // self.tick)
 
     def seconds(self, ticks: int) -> float:
-        """Return the time of a timestamp in seconds from the beginning of the film."""
+        """Return a timestamp's time in seconds from the beginning of the film."""
         return max(0.0, ticks * self.tick - self.media.start)
 
     def frame_at(self, ticks: int) -> TimedFrame:
-        """Return the last frame that appears at ``ticks`` or before; the first one if ``ticks`` is before it.
+        """Return the last frame that appears at ``ticks`` or before; the film's first frame if there is none.
 
-        Quick where calls come in the order of time.
+        This is fast if calls come in the order of time.
 
         Returns:
-            The frame; a neighbour where it is damaged.
+            The frame; if it is damaged, a frame beside it.
 
         Raises:
             InputError: Nothing can be decoded.
@@ -147,11 +150,11 @@ class FrameReader:
             self._start_at(ticks)
         found, missed = self._advance(ticks, skip=self._may_skip)
         if missed:
-            self._may_skip = False  # uneven durations: the guard was too short, and may be again
+            self._may_skip = False  # uneven durations: the safety margin was too short, and may be again
             self._start_at(ticks)
             found, _ = self._advance(ticks, skip=False)
         while found is None and self._began > self.first:
-            # Frames that are shown before a key frame but stored after it need the group before, too.
+            # A frame that is stored after a key frame but shown before it needs the previous group of pictures too.
             self._start_at(self._began - 1)
             found, _ = self._advance(ticks, skip=False)
         found = found or self._ahead
@@ -167,7 +170,7 @@ class FrameReader:
                 yield frame
 
     def report_damage(self) -> None:
-        """Tell whoever asked for warnings, once all wanted frames were read."""
+        """Warn if a part of the film is damaged. Called once, after all wanted frames were read."""
         if self._damaged:
             warn(self._on_warning, f"A part of the film {self.media.name} is damaged; frames near it may be wrong")
 
@@ -189,7 +192,7 @@ class FrameReader:
         return first
 
     def _find_delay(self) -> int:
-        """Return by how many ticks the decoder holds the first frame back, as it will hold back all others."""
+        """Return by how many ticks the decoder delays the first frame; it delays all frames by the same time."""
         self._start_at(self.first)
         frame = self._next_frame(self.first, skip=False)
         return 0 if frame is None else frame.ticks - self.first
@@ -197,7 +200,7 @@ class FrameReader:
     def _find_end(self) -> tuple[int, int, float]:
         """Return when the last frame appears, when it ends, and the duration of the film in seconds.
 
-        All is read from the last packets of the file, since headers may be wrong, and a film may be cut off.
+        These values come from the last packets of the file, because headers can be wrong and a film can be cut off.
         """
         stated = self.media.stated_duration
         last = None
@@ -216,7 +219,7 @@ class FrameReader:
         return last, end, duration
 
     def _walk(self) -> tuple[int | None, int, float]:
-        """Return the latest frame of the packets that follow, its end, and the second that any track reaches."""
+        """Read the remaining packets; return the latest frame's time, its end, and the last second of any track."""
         last: int | None = None
         end = self.first
         reached = 0.0
@@ -233,7 +236,7 @@ class FrameReader:
         return [self.stream, *self.media.container.streams.audio]
 
     def _stamp(self, packet: Any) -> int | None:
-        """Return when what is in a packet is shown, as far as the packet tells."""
+        """Return when the frame in a packet is shown; None if the packet doesn't tell."""
         stamp: int | None = packet.dts if self._in_turn or packet.pts is None else packet.pts
         return stamp
 
@@ -242,14 +245,14 @@ class FrameReader:
     def _forget(self) -> None:
         self._source: Iterator[Any] = iter(())
         self._decoded: deque[TimedFrame] = deque()
-        self._due: list[int] = []  # sorted timestamps that went into the decoder and aren't surely out yet
+        self._due: list[int] = []  # sorted timestamps of frames that may still be in the decoder
         self._shown: TimedFrame | None = None
         self._ahead: TimedFrame | None = None
         self._fed: int | None = None
-        self._began = self._group = 0  # where decoding began, and the group of pictures that it is in
+        self._began = self._group = 0  # start of decoding, and start of the current group
 
     def _worth_seeking(self, ticks: int) -> bool:
-        """Say whether decoding can begin at a place between here and there."""
+        """Return whether a seek reaches ``ticks`` faster than decoding from the current position."""
         if self._fed is None or ticks <= self._fed or not self._searchable:
             return False
         if self._indexed:
@@ -264,12 +267,13 @@ class FrameReader:
         self._forget()
         second = round(1 / self.tick)
         target = ticks
-        # A seek may land behind the key frame that is needed: then ask for an earlier place.
+        # A seek may land after the key frame that is needed; then try an earlier place.
         while self._searchable and target > self.first and seek(self.media, self.stream, target):
             key, rest = self._next_key()
             if key is not None and key.ticks <= ticks:
                 if before is not None and key.ticks <= before <= ticks:
-                    self._longest_group = max(self._longest_group, ticks - key.ticks)  # it went back: learn from it
+                    # The seek went back, so groups of pictures can be this long.
+                    self._longest_group = max(self._longest_group, ticks - key.ticks)
                 self._source = chain([key.frame], rest)
                 self._began = self._group = key.ticks
                 return
@@ -287,7 +291,7 @@ class FrameReader:
         return None, source
 
     def _rewind(self) -> None:
-        """Go to the beginning; where only timestamps can be searched, ask for one that lies well before it."""
+        """Go to the beginning. In files that are searched by timestamps, ask for a time well before the beginning."""
         for ticks in (self.first - round(10 / self.tick), self.first, 0):
             if seek(self.media, self.stream, ticks):
                 return
@@ -296,7 +300,7 @@ class FrameReader:
     # Decoding
 
     def _advance(self, ticks: int, *, skip: bool) -> tuple[TimedFrame | None, bool]:
-        """Decode up to ``ticks``; return the frame shown then, and whether a skipped one should have been it."""
+        """Decode up to ``ticks``; return the frame shown then, and whether the right frame was wrongly skipped."""
         while True:
             frame = self._ahead or self._next_frame(ticks, skip=skip)
             self._ahead = None
@@ -308,7 +312,7 @@ class FrameReader:
             self._shown = frame
             del self._due[: bisect_right(self._due, frame.ticks)]
             if self._fed is not None and self._fed > ticks and (not self._due or self._due[0] > ticks):
-                break  # what is due later is shown later
+                break  # all frames still in the decoder are shown later
         return self._shown, skip and bool(self._due) and self._due[0] <= ticks
 
     def _next_frame(self, ticks: int, *, skip: bool) -> TimedFrame | None:
@@ -353,10 +357,10 @@ class FrameReader:
 
 
 def check_size(width: int, height: int, media: OpenMedia) -> None:
-    """Refuse pictures beyond the limit.
+    """Refuse a film whose pictures are too large.
 
     Raises:
-        InputError: They are.
+        InputError: The pictures are larger than the limit.
     """
     limits = media.limits
     if width * height > min(limits.max_pixels, LARGEST_FRAME) or max(width, height) > limits.max_side:

@@ -1,4 +1,4 @@
-"""Pictures in and out: any supported file to an upright RGB picture, and a picture to a file with its metadata."""
+"""Reads any supported file as an upright RGB picture, and writes a picture to a file with its metadata."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ logger = logging.getLogger(__name__)
 ImageSource: TypeAlias = Image.Image | numpy.typing.NDArray[Any] | MediaSource
 """A PIL image, an array (see `read_image`), or anything that `resolve` takes."""
 
-# The readers themselves rather than Image.open: it warns and refuses by Image.MAX_IMAGE_PIXELS, which belongs to the
-# user's program. Exactly one reader sees a file, and a phone's JPEG with a second picture inside is a plain JPEG.
+# These readers are called instead of Image.open, which would apply Image.MAX_IMAGE_PIXELS, a setting of the user's own
+# program. Also, only one reader sees each file, and a phone's JPEG with a second picture inside is read as a plain
+# JPEG.
 _READERS: dict[str, type[ImageFile]] = {
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
@@ -72,19 +73,20 @@ _WRITERS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 def read_image(source: ImageSource, *, minimum_side: int | None = None, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     """Read a picture as upright 8-bit RGB in the sRGB colour space.
 
-    The orientation that a camera noted is applied, a colour profile is converted, transparent parts become white,
-    and of an animation or a file of several pages the first picture is taken. Size limits are checked before any
-    pixel is decoded. A damaged or cut file is refused, never filled up with grey.
+    The picture is turned as the camera noted, its colour profile is converted, and transparent parts become white. If
+    the file is an animation or has several pages, the first picture is read. Size limits are checked before any pixel
+    is decoded. A damaged or incomplete file is refused; missing parts are never filled with grey.
 
     Args:
-        source: JPEG, PNG, WebP, GIF, BMP or TIFF by path, address, data: URI, bytes or open file; or a PIL image; or
-            an array of shape (height, width), (height, width, 3) or (height, width, 4), of uint8 or of floats in 0…1.
-        minimum_side: Allows the picture to come smaller than it is stored, with a short side of at least so many
-            pixels (and never larger than stored): large JPEG files are then decoded several times faster.
-        limits: What the file and the picture may measure.
+        source: A JPEG, PNG, WebP, GIF, BMP or TIFF file as path, address, data: URI, bytes or open file; or a PIL
+            image; or an array of shape (height, width), (height, width, 3) or (height, width, 4), of uint8 or of floats
+            in 0…1.
+        minimum_side: If given, the result may be smaller than the stored picture, but its shorter side has at least
+            this many pixels (if the stored picture has). Large JPEG files are then decoded several times faster.
+        limits: The limits for the sizes of the file and the picture.
 
     Returns:
-        An RGB image. A PIL image that needs no change is returned itself.
+        An RGB image. If ``source`` is a PIL image that needs no change, the same object is returned.
 
     Raises:
         InputError: The source can't be read, is no picture, is damaged, or exceeds the limits.
@@ -108,16 +110,16 @@ def write_image(image: Image.Image, path: str | os.PathLike[str], *, metadata: M
 
     Args:
         image: The picture.
-        path: Where to; the suffix chooses the format: .png, .jpg, .jpeg or .webp. JPEG has no transparency: such
-            parts become white.
-        metadata: Written as PNG text, or as one JSON object in the EXIF image description of JPEG and WebP. PNG wants
-            names of 1 to 79 letters.
+        path: The file to write; its suffix chooses the format: .png, .jpg, .jpeg or .webp. JPEG has no transparency:
+            transparent parts become white.
+        metadata: Texts to write into the file: as PNG text, or as one JSON object in the EXIF image description of JPEG
+            and WebP. For PNG, names must have 1 to 79 letters.
 
     Returns:
         The path.
 
     Raises:
-        InputError: The suffix is none of these, the metadata don't fit, or the file can't be written.
+        InputError: The suffix is none of these, the metadata are too long, or the file can't be written.
     """
     target = Path(path)
     format = _WRITERS.get(target.suffix.lower())
@@ -172,13 +174,13 @@ def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | N
             raise
         except MemoryError:
             raise InputError(f"The picture {media.name} doesn't fit into memory", "Make it smaller") from None
-        except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
+        except Exception as error:  # for damaged files, Pillow's readers raise errors of many kinds
             logger.debug("Pillow on %s: %r", media.name, error)
             raise InputError(f"The picture {media.name} is damaged or cut short", _SAVE_AGAIN) from None
 
 
 def _without_file(image: ImageFile) -> Image.Image:
-    """Part a decoded picture from its file and its notes (place, camera), or they would live as long as the picture."""
+    """Separate a decoded picture from its file and its notes (place, camera), so that these can be freed."""
     image.info = {}
     if isinstance(image, (JpegImageFile, PngImageFile)):
         image.fp = None  # nothing else holds the file, and copying a large photo costs much time and memory
@@ -187,11 +189,11 @@ def _without_file(image: ImageFile) -> Image.Image:
 
 
 def _check_scans(data: bytes, name: str) -> None:
-    """Refuse a JPEG that repeats its whole picture in thousands of scans: a small file that takes hours to decode."""
+    """Refuse a JPEG file with thousands of scans of the whole picture: it is small, but decoding it takes hours."""
     scans, marker = 0, _JPEG_MARKER.search(data, 2)
     while marker is not None and marker[0][1] != _END_OF_IMAGE:
         end = marker.end()
-        if marker[0][1] != _TEMPORARY:  # the only other marker that stands alone
+        if marker[0][1] != _TEMPORARY:  # the only other marker without a length
             end += int.from_bytes(data[end : end + 2], "big")
         scans += marker[0][1] == _START_OF_SCAN
         if scans > _MOST_SCANS:
@@ -223,7 +225,7 @@ def _from_pil(image: Image.Image, limits: Limits) -> Image.Image:
         return _to_upright_rgb(image, name)
     except InputError:
         raise
-    except Exception as error:  # as above: the image may be a damaged file that is only decoded now
+    except Exception as error:  # the image may come from a damaged file, which is decoded only now
         logger.debug("Pillow on %s: %r", name, error)
         raise InputError(f"The picture {name} is damaged or cut short", _SAVE_AGAIN) from None
 
@@ -234,7 +236,7 @@ def _from_array(array: numpy.typing.NDArray[Any], limits: Limits) -> Image.Image
         raise InputError(f"{name} is not a picture", "Give height × width, or height × width × 3 with the colours last")
     _check_dimensions((array.shape[1], array.shape[0]), name, limits)
     if array.dtype.kind == "f":
-        # "not (a and b)" also catches what is no number at all.
+        # "not (a and b)" is also true for NaN.
         if not (array.min() >= 0 and array.max() <= 1):
             raise InputError(f"{name} holds floats outside 0…1", "Divide by the largest value, or convert it to uint8")
         array = (array * 255 + 0.5).astype(numpy.uint8)
@@ -244,7 +246,7 @@ def _from_array(array: numpy.typing.NDArray[Any], limits: Limits) -> Image.Image
 
 
 def _to_upright_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Convert a decoded image. The result has neither orientation nor profile: converting it again changes nothing."""
+    """Convert a decoded image. The result has no orientation and no profile, so a second call changes nothing."""
     orientation = _orientation(image)
     profile = image.info.get("icc_profile")
     if image.mode == "RGB" and orientation not in _UPRIGHT and not profile and not image.has_transparency_data:
@@ -257,11 +259,11 @@ def _to_upright_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return how the camera was held, as EXIF counts it: 1 is upright, and so is a note that can't be read."""
+    """Return the orientation, as a number of EXIF: 1 is upright. A damaged note counts as upright."""
     try:
         with without_warnings():
             return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # EXIF is a file format of its own, and damaged more often than the picture
+    except Exception:  # EXIF data are damaged more often than pictures
         return 1
 
 
@@ -282,7 +284,7 @@ def _to_rgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image
 
 
 def _to_eight_bits(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | None]:
-    """Convert grey values of 16 or 32 bits; return them with their transparency, if one of them stands for that."""
+    """Convert grey values of 16 or 32 bits to 8 bits; return a mask too, if one value stands for transparent."""
     values = numpy.asarray(image)
     lowest, highest = values.min(), values.max()
     if image.mode == "F":
@@ -302,7 +304,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode == "LAB":
         return _convert_colours(image, ImageCms.createProfile("LAB"))
     if profile:
-        # A profile that is damaged or meant for other colours is passed over, as every viewer does.
+        # A profile that is damaged, or made for another kind of colours, is ignored, as in all viewers.
         with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
             described = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             space = described.profile.xcolor_space.strip()
@@ -323,7 +325,10 @@ def _convert_colours(image: Image.Image, profile: Any) -> Image.Image:
 
 @lru_cache(maxsize=32)
 def _changes_colours(profile: bytes) -> bool:
-    """Try an RGB profile on a grid of colours: most only say sRGB, and converting 24 megapixels takes 0.7 s."""
+    """Return whether an RGB profile changes colours, tried on a grid of colours.
+
+    Most profiles are just sRGB, and converting a picture of 24 megapixels takes 0.7 s.
+    """
     levels = numpy.linspace(0, 255, 17).astype(numpy.uint8)
     grid = numpy.stack(numpy.meshgrid(levels, levels, levels), axis=-1).reshape(17, -1, 3)
     converted = _convert_colours(Image.fromarray(grid), ImageCms.ImageCmsProfile(io.BytesIO(profile)))
@@ -332,7 +337,7 @@ def _changes_colours(profile: bytes) -> bool:
 
 @cache
 def _silence_libtiff() -> None:
-    """Keep libtiff from writing to standard error why a file is damaged; Pillow raises an exception as well."""
+    """Keep libtiff from printing on standard error why a file is damaged: Pillow raises an exception anyway."""
     folder = Path(PIL.__file__).parent
     for library in [*folder.parent.glob("pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")]:
         with suppress(OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""What `write_image` wrote into a picture file beside the pixels, read back."""
+"""Reads the texts that `write_image` has written into a picture file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _READERS = {"PNG": PngImageFile, "JPEG": JpegImageFile, "WEBP": WebPImageFile}
 
 
 def read_metadata(source: PIL.Image.Image | MediaSource) -> tuple[dict[str, str], str]:
-    """Return the texts in a picture file, without decoding its pixels, and what to call the picture.
+    """Return the texts in a picture file, and the picture's name for messages; no pixels are decoded.
 
     Args:
-        source: PNG, JPEG or WebP by path, address, data: URI, bytes or open file; or a PIL image that was opened from
-            one.
+        source: A PNG, JPEG or WebP file as path, address, data: URI, bytes or open file; or a PIL image that was opened
+            from such a file.
 
     Returns:
-        From name to text: the texts of a PNG, or the JSON object in the EXIF image description of JPEG and WebP. Empty
-        if there are none.
+        A dict from name to text, and the name. The texts are those of a PNG, or the JSON object in the EXIF image
+        description of JPEG and WebP; the dict is empty if there are none.
 
     Raises:
-        InputError: The source can't be read, or is damaged.
+        InputError: The source can't be read or is damaged.
     """
     if isinstance(source, PIL.Image.Image):
         return _texts(source), f"picture {display_name(source)}"
@@ -42,7 +42,7 @@ def read_metadata(source: PIL.Image.Image | MediaSource) -> tuple[dict[str, str]
     with media.open() as file:
         try:
             return _texts(reader(file)), name
-        except Exception:  # Pillow's readers raise whatever a damaged file leads them to
+        except Exception:  # for damaged files, Pillow's readers raise errors of many kinds
             raise InputError(f"The {name} is damaged or cut short", "Save it again as PNG or JPEG") from None
 
 

@@ -11,16 +11,16 @@ _ALSO_PRINTABLE = frozenset("\u200d\u3000")  # the joiner inside emoji, and the 
 
 
 def display_name(source: Any) -> str:
-    """Name an input in a way that is safe to print inside one sentence.
+    """Return a name for an input that is safe to print inside a sentence.
 
     Newlines, control characters and text-direction marks are escaped, long names are shortened in the middle,
-    an address loses its password and its query (which may hold a key), and bytes are only counted.
+    an address loses its password and its query (which may hold a key), and for bytes only their number is given.
 
     Args:
         source: A path, address, ``data:`` URI, bytes, open file, PIL image or array.
 
     Returns:
-        A single line of at most about 100 printable characters.
+        One line of printable characters, about 100 at most.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return f"<{size_in_words(len(source))} of data>"
@@ -69,7 +69,7 @@ def _shorten(text: str) -> str:
 
 
 def size_in_words(count: int) -> str:
-    """Write a number of bytes the way people read it: ``12.3 MB``."""
+    """Return a number of bytes in words: ``12.3 MB``."""
     for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= scale:
             return f"{count / scale:.3g} {unit}"

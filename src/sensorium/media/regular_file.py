@@ -1,4 +1,4 @@
-"""Opening files that are really files, and saying why one can't be opened."""
+"""Opens regular files only (no pipes, no devices), and says why a file can't be opened."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _REASONS = {
 
 
 def open_regular_file(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading bytes, without ever waiting for the other end of a pipe or for a device.
+    """Open a file for reading bytes; never wait for a device or for the other end of a pipe.
 
     Raises:
-        OSError: It can't be opened, or is no regular file; `why_unreadable` puts that into words.
-        ValueError: The path can't be one (it holds a zero byte).
+        OSError: The file can't be opened, or is no regular file; `why_unreadable` turns this into a sentence.
+        ValueError: The path is no valid path: it contains a zero byte.
     """
-    # A pipe without a writer would make this wait; on a regular file the flag changes nothing.
+    # Without O_NONBLOCK, opening a pipe that has no writer would wait. The flag has no effect on regular files.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
     descriptor = os.open(path, flags)
     mode = os.fstat(descriptor).st_mode
@@ -39,11 +39,11 @@ def open_regular_file(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def why_unreadable(error: OSError | ValueError, name: str) -> InputError:
-    """Put a failure to open or read a file into one plain sentence.
+    """Turn an error at opening or reading a file into one plain sentence.
 
     Args:
-        error: What the system said.
-        name: How to call the file; safe to print.
+        error: The system's error.
+        name: The file's name in the sentence; safe to print.
     """
     if isinstance(error, OSError):
         sentence, remedy = _REASONS.get(

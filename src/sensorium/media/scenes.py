@@ -12,21 +12,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CUT = 0.09
-"""Strength of a change, from 0 to 1, from which two frames in a row belong to different scenes. In real films cuts
-measure 0.13 and more, a walking crowd 0.01, a camera swinging past a tree 0.055."""
+"""Lowest strength of a change, from 0 to 1, at which two consecutive frames belong to different scenes. Measured in
+real films: cuts 0.13 and more, a walking crowd 0.01, a camera that swings past a tree 0.055."""
 
 DRIFT = 0.22
-"""Strength of the difference to a scene's first frame from which, once it lasts, another scene has been reached
-without a cut: a dissolve, a fade, a camera that turned away."""
+"""Lowest difference to a scene's first frame at which, if the difference lasts, a new scene has begun without a cut: by
+a dissolve, a fade, or a camera that turned away."""
 
 _LASTING = 0.5
-"""Seconds for which such a difference must last, and the shortest scene: what is shorter is a flash, and no scene."""
+"""Seconds for which that difference must last. It is also the length of the shortest scene: anything shorter is a
+flash."""
 
 _WIDTH, _HEIGHT = 48, 27
 
 
 class _Sketch:
-    """What little of a frame decides whether it belongs to a scene."""
+    """A frame's small picture and colour histogram, which decide whether the frame belongs to a scene."""
 
     def __init__(self, pixels: NDArray[Any]) -> None:
         import numpy as np
@@ -49,22 +50,22 @@ class _Sketch:
 def find_scenes(reader: FrameReader, first: int, last: int) -> Iterator[tuple[TimedFrame, float]]:
     """Find where scenes begin, from one frame to another.
 
-    Frames are compared as 48x27 pictures. The strength of a change is the geometric mean of two figures, so that
-    neither a moving camera (same colours) nor a lamp (same places) counts as a cut: the change of pixels, less what
-    changed just before, and the change of the colour histogram.
+    Frames are compared as pictures of 48x27 pixels. The strength of a change is the geometric mean of two figures: the
+    change of pixels minus the change just before, and the change of the colour histogram. So neither a moving camera
+    (the colours stay) nor a lamp that is switched on (the places stay) counts as a cut.
 
     Args:
         reader: The film.
         first: Timestamp of the first frame to look at.
-        last: Timestamp of the last one.
+        last: Timestamp of the last frame to look at.
 
     Yields:
-        The first frame of each scene, with the strength of the change that it brings; 1.0 for the very first.
+        The first frame of each scene, with the strength of the change at that frame; 1.0 for the very first frame.
     """
     lasting = round(_LASTING / reader.tick)
     sketch_of = _sketcher()
     scene: _Scene | None = None
-    left: _Scene | None = None  # the scene before, until it is sure that the new one lasts
+    left: _Scene | None = None  # the previous scene, until the new scene has lasted long enough
     for frame in reader.frames(first, last):
         sketch = sketch_of(frame.frame)
         if scene is None:
@@ -93,13 +94,13 @@ def find_scenes(reader: FrameReader, first: int, last: int) -> Iterator[tuple[Ti
 
 
 class _Scene:
-    """A scene that may have begun.
+    """A scene that has begun, unless it turns out to be only a flash.
 
     Args:
-        frame: Its first frame.
-        strength: Of the change that brought it.
-        sketch: Of its first frame.
-        begun: When the flicker began that it may be a part of.
+        frame: First frame of the scene.
+        strength: Strength of the change at the first frame.
+        sketch: Sketch of the first frame.
+        begun: Timestamp where a series of quick cuts began, if the scene is part of one.
     """
 
     def __init__(self, frame: TimedFrame, strength: float, sketch: _Sketch, begun: int | None = None) -> None:
@@ -113,19 +114,19 @@ class _Scene:
         self._alike = frame.ticks
 
     def cut_to(self, sketch: _Sketch) -> float:
-        """Return how strong a cut would be that leads from the latest frame to another one."""
+        """Return the strength of the change from the latest frame to another frame."""
         change = sketch.pixel_change(self._latest)
         return math.sqrt(min(change, abs(change - self._moved)) * sketch.colour_change(self._latest))
 
     def drifted(self, sketch: _Sketch, ticks: int) -> int:
-        """Return for how long, in ticks, frames have been far from the first one."""
+        """Return for how long, in ticks, frames have been very different from the scene's first frame."""
         self.drift = math.sqrt(sketch.pixel_change(self._opening) * sketch.colour_change(self._opening))
         if self.drift < DRIFT:
             self._alike = ticks
         return ticks - self._alike
 
     def follow(self, sketch: _Sketch) -> None:
-        """Go on with the next frame."""
+        """Add the next frame to the scene."""
         self._moved = sketch.pixel_change(self._latest)
         self._latest = sketch
 

@@ -1,6 +1,6 @@
-"""From whatever a caller names (path, address, data URI, bytes, open file) to bytes that may be decoded.
+"""Turns what a caller names (path, address, data URI, bytes, open file) into bytes that may be decoded.
 
-Everything is checked before it is read: where it comes from, whether it is a file at all, how large it is.
+Before an input is read, three things are checked: where it comes from, whether it is a regular file, how large it is.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class ResolvedMedia:
-    """An input whose place and size have been checked. Either ``path`` or ``data`` is set.
+    """An input whose origin and size have been checked. Either ``path`` or ``data`` is set.
 
-    Keep the object as long as ``path`` is in use: a downloaded file is deleted together with it.
+    Keep the object while ``path`` is in use: a downloaded file is deleted together with the object.
 
     Attributes:
-        name: How messages call it; safe to print.
+        name: The input's name in messages; safe to print.
         head: The first bytes, for `sniff_kind`.
         size: Size in bytes.
-        path: An absolute path to a regular file. FFmpeg can't take it for an address of one of its protocols.
-        data: The bytes themselves.
+        path: An absolute path to a regular file. Because it is absolute, FFmpeg doesn't mistake it for an address.
+        data: The bytes of the input.
     """
 
     name: str
@@ -66,19 +66,19 @@ class ResolvedMedia:
 
     @property
     def kind(self) -> Kind:
-        """What it holds: "image", "audio", "video", or "" for anything else."""
+        """The kind of content: "image", "audio", "video", or "" for anything else."""
         return sniff_kind(self.head)
 
     @property
     def description(self) -> str:
-        """What it holds, in words for a message: "a JPEG picture", "text", "a PDF document"."""
+        """The content in words, for messages: "a JPEG picture", "text", "a PDF document"."""
         return describe_content(self.head)
 
     def open(self) -> BinaryIO:
-        """Open it for reading bytes, at the start.
+        """Open the input for reading bytes from its beginning.
 
         Raises:
-            InputError: The file has gone, or is no longer a regular file.
+            InputError: The file no longer exists, or is no longer a regular file.
         """
         if self.data is not None:
             return io.BytesIO(self.data)
@@ -89,7 +89,7 @@ class ResolvedMedia:
             raise why_unreadable(error, self.name) from None
 
     def read(self) -> bytes:
-        """Return all its bytes."""
+        """Return all bytes of the input."""
         if self.data is not None:
             return self.data
         with self.open() as file:
@@ -103,19 +103,19 @@ def resolve(
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> ResolvedMedia:
-    """Find an input, check that it may be read, and fetch it if it is an address.
+    """Find an input, check that it may be read, and fetch it if the input is an address.
 
     Nothing is decoded. A local file is not copied; downloads and open files over 32 MiB go to a temporary file.
 
     Args:
-        source: A path, an http(s) address, a ``data:`` URI, bytes, or a file opened for reading bytes (read from
-            where it stands, and put back there).
+        source: A path, an http(s) address, a ``data:`` URI, bytes, or a file opened for reading bytes. An open file is
+            read from its current position, and set back to that position.
         limits: What is allowed.
-        progress: Told the bytes that were fetched.
-        cancel: Stops the fetch; what has come is removed.
+        progress: Told the bytes fetched so far.
+        cancel: Stops the fetch; the bytes fetched so far are removed.
 
     Raises:
-        InputError: There is nothing to read there, it is empty, too large, no regular file, or not allowed.
+        InputError: The input doesn't exist, is empty, too large, no regular file, or not allowed.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(source), display_name(source), limits.max_bytes)
@@ -139,7 +139,8 @@ def resolve(
 
 
 def _from_path(path: Path, name: str, limits: Limits) -> ResolvedMedia:
-    # An absolute path starts with a slash or a drive, so no later reader takes "concat:a" for a protocol.
+    # An absolute path starts with a slash or a drive. So FFmpeg doesn't mistake a file called "concat:a" for a
+    # protocol.
     path = path.absolute()
     try:
         with open_regular_file(path) as file:
@@ -210,7 +211,7 @@ def _from_file(
 
 
 def _path_of(file: Any) -> Path | None:
-    """Return the path of an open file, if that file is still there."""
+    """Return the path of an open file, if the path still leads to that file; else None."""
     try:
         path = Path(file.name)
         return path if os.path.samestat(os.fstat(file.fileno()), path.stat()) else None
@@ -225,7 +226,7 @@ def _spool(
     progress: ProgressCallback | None,
     cancel: Cancellation | None,
 ) -> ResolvedMedia:
-    """Keep what arrives in memory, or on disk once there is much of it, and never more than ``largest`` bytes."""
+    """Keep arriving bytes in memory, or on disk if they are many; refuse more than ``largest`` bytes."""
     size = 0
     memory = bytearray()
     temporary = None

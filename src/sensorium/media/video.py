@@ -1,4 +1,4 @@
-"""Films: what they are, and the exact frames that are shown at given times."""
+"""Films: their size, length and codec, and the exact frames that are shown at given times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class VideoFrame(Record):
 
     Attributes:
         image: RGB, upright, with square pixels.
-        time: When it appears, in seconds from the beginning of the film.
+        time: When the picture appears, in seconds from the beginning of the film.
     """
 
     image: Image
@@ -38,13 +38,13 @@ class VideoFrame(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VideoInfo(Record):
-    """What a film is.
+    """Facts about a film.
 
     Attributes:
-        duration: Seconds.
-        width: Of the picture as shown (upright, with square pixels), in pixels.
-        height: Of the picture as shown, in pixels.
-        frames_per_second: On average.
+        duration: Length of the film, in seconds.
+        width: Width of the picture as it is shown (upright, with square pixels), in pixels.
+        height: Height of the picture as it is shown, in pixels.
+        frames_per_second: Average number of frames per second.
         rotation: Degrees by which the stored picture is turned clockwise to be shown: 0, 90, 180, 270.
         has_audio: Whether there is a sound track.
         codec: FFmpeg's name of the codec ("h264", "hevc", "vp9").
@@ -60,11 +60,11 @@ class VideoInfo(Record):
 
 
 def probe_video(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
-    """Say what a film is.
+    """Return a film's length, size and codec; only its first frame is decoded.
 
     Args:
         source: Path, address, data URI, bytes or open file.
-        limits: What the file may cost.
+        limits: The limits for the file.
 
     Raises:
         InputError: The file can't be read, or has no moving picture.
@@ -102,33 +102,34 @@ def sample_frames(
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> Iterator[VideoFrame]:
-    """Yield frames of a film in the order of time, holding one at a time.
+    """Yield frames of a film in the order of time; one frame is in memory at a time.
 
-    The frame at a time is the one that a player shows then: the last that appears at that time or before. Say which
-    frames in one way: ``count``, ``every``, ``frames_per_second``, ``times`` or ``scenes``; nothing means 16 frames.
+    The frame at a given time is the frame that a player shows at that time: the last one that appears at that time or
+    before. Choose frames by one of ``count``, ``every``, ``frames_per_second``, ``times`` and ``scenes``. Without any
+    of these, 16 frames are yielded.
 
     Args:
         source: Path, address, data URI, bytes or open file.
-        count: This many, evenly spread from the first frame to the last one; together with ``scenes``, the so many
-            strongest changes.
-        every: One each so many seconds.
-        frames_per_second: So many a second.
-        scenes: The first frame of each scene.
-        times: The frames at these times, in seconds.
-        start: Leave out what is before this time, in seconds.
-        end: Leave out what is after this time, in seconds.
-        minimum_side: Shrink pictures so that the shorter side has this many pixels (never enlarge).
-        limits: What the file may cost.
-        on_warning: Told in one sentence that a part of the film is missing or damaged; None for the log.
-        progress: Told the second that was reached, also while nothing is yielded because scenes are looked for.
+        count: Yield this many frames, evenly spread from the first frame to the last. Together with ``scenes``: yield
+            the first frames of this many scenes, those with the strongest changes.
+        every: Yield one frame every ``every`` seconds.
+        frames_per_second: Yield this many frames per second.
+        scenes: Yield the first frame of each scene.
+        times: Yield the frames at these times, in seconds.
+        start: Leave out everything before this time, in seconds.
+        end: Leave out everything after this time, in seconds.
+        minimum_side: Shrink pictures to this many pixels on the shorter side; smaller pictures stay as they are.
+        limits: The limits for the file.
+        on_warning: Called with one sentence if a part of the film is missing or damaged; None for the log.
+        progress: Told the second of the film that was reached, also during a search for scenes that yields nothing yet.
         cancel: Set it to stop.
 
     Yields:
-        One frame for each time, also where a film has fewer frames than were asked for.
+        One frame for each time. If the film has fewer frames than that, some frames are yielded more than once.
 
     Raises:
         InputError: The choice makes no sense, or the file can't be read, has no moving picture, or is too large.
-        CancelledError: It was stopped.
+        CancelledError: ``cancel`` was set.
     """
     ways = {"count": count, "every": every, "frames_per_second": frames_per_second, "times": times}
     chosen = [name for name, value in ways.items() if value is not None] + ["scenes"] * scenes
@@ -199,7 +200,7 @@ def _chosen(reader: FrameReader, choice: _Choice, limits: Limits) -> Iterator[Ti
 
 
 def _times(reader: FrameReader, choice: _Choice, limits: Limits) -> list[float]:
-    """Return the wanted times in seconds, in their order."""
+    """Return the chosen times in seconds, in ascending order."""
     begin = max(reader.seconds(reader.first), choice.begin)
     if choice.times is not None:
         count, step = len(choice.times), 0.0

@@ -1,4 +1,4 @@
-"""Pictures and sound become a film: MP4 with H.264 and AAC, which every player and browser shows."""
+"""Writes pictures and sound to a film: MP4 with H.264 and AAC, which all players and browsers show."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ def write_video(
     sample_rate: int | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a film that appears when it is complete.
+    """Write a film; the file appears only when it is complete.
 
     Args:
         path: Where to write; the name must end in .mp4.
-        frames: PIL images of one size; one is held at a time. An odd side is made even by repeating its last row.
-        frames_per_second: How fast they are shown.
-        audio: float array of shape [samples] in [-1, 1]; written whole, also where it outlasts the pictures.
-        sample_rate: Samples a second of ``audio``.
+        frames: PIL images of one size; one image is in memory at a time. An odd width or height is made even by
+            repeating the last column or row.
+        frames_per_second: How many pictures are shown per second.
+        audio: float array of shape [samples] in [-1, 1]. All of it is written, even if it is longer than the pictures.
+        sample_rate: Samples per second of ``audio``.
         metadata: Tags such as title, artist, comment.
 
     Returns:
@@ -140,7 +141,7 @@ class _Sound:
         self._stream.codec_context.bit_rate = _SOUND_BIT_RATE
 
     def write_until(self, seconds: Fraction) -> None:
-        """Write as much as belongs to the pictures so far: then the file plays while it is loaded."""
+        """Write the sound of the pictures written so far: players of a partly loaded file need both side by side."""
         self._write(int(seconds * self._rate))
 
     def finish(self) -> None:
