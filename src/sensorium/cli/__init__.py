@@ -1,4 +1,4 @@
-"""The command line: one file per command group; every command calls the same task objects as the library."""
+"""The command line: one file per group of commands. Commands call the same task objects as users of the library."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        # So early that no command has begun.
+        # Ctrl-C came during the imports, before any command began.
         raise SystemExit(130) from None

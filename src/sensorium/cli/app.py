@@ -1,4 +1,4 @@
-"""The ``sensorium`` command: its subcommands, and how every one of them ends."""
+"""The ``sensorium`` command: its subcommands, and how each of them ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sensorium.version import VERSION
 
 
 class SensoriumGroup(TyperGroup):
-    """Turns whatever a command raises into one sentence on stderr and an exit code."""
+    """Turns every error of a command into one sentence on stderr and an exit code."""
 
     def main(
         self,
@@ -54,7 +54,7 @@ class SensoriumGroup(TyperGroup):
         raise SystemExit(code)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that the context names."""
+        """Run the subcommand that the context names."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -128,14 +128,14 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 
 def _prepare_streams() -> None:
-    """Whatever the locale, no character may stop a command: those it can't show are escaped."""
+    """Escape characters that the terminal's encoding can't show, so that no character can stop a command."""
     for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=errors)
 
 
 def _silence_libraries() -> None:
-    """Libraries talk to developers on stderr; what users need to know, commands say themselves."""
+    """Keep warnings and logs of libraries off stderr: they are for developers. Commands tell users what matters."""
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
     settings.quiet_libraries()
@@ -153,5 +153,5 @@ def _explain_usage(error: TyperException, terminal: Terminal) -> int:
 
 
 def _close_output() -> None:
-    """Whoever read the output has gone; keep Python from complaining about it at exit."""
+    """Send stdout to the null device: its reader has gone, and Python would report an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

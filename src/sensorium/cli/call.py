@@ -20,11 +20,11 @@ Loadable = TypeVar("Loadable", bound=Any)
 
 
 class Call(Terminal):
-    """Use it as a context manager: it ends the command with the right exit code.
+    """One call of a command, used as a context manager: at the end it sets the command's exit code.
 
     Args:
-        profile: The profile for this call, or None for the one in force: what a command opens is given it.
-        as_json: Print one JSON document on one line for each result, rather than text.
+        profile: The profile for the tasks that the command opens; None for ``SENSORIUM_PROFILE``, or ``starter``.
+        as_json: Print each result as a JSON document on one line, instead of text.
         quiet: Print no progress and no notes.
     """
 
@@ -45,12 +45,12 @@ class Call(Terminal):
             raise typer.Exit(SOME_FAILED if self._succeeded else exit_code(self._failures[0]))
 
     def open(self, task: Loadable) -> Loadable:
-        """Fetch and load a task's checkpoint, with progress; return the task."""
+        """Fetch and load a task's checkpoint, showing progress; return the task."""
         task.load(progress=self.progress, cancel=cancel)
         return task
 
     def inputs(self, items: Sequence[Input]) -> Iterator[Input]:
-        """Yield the inputs one by one, showing how far the call is; stop between two when cancelled."""
+        """Yield the inputs one by one, showing progress; if cancelled, stop before the next one."""
         for number, item in enumerate(items):
             check_cancelled(cancel)
             if len(items) > 1:
@@ -60,9 +60,10 @@ class Call(Terminal):
 
     @contextmanager
     def attempt(self, item: Input) -> Iterator[None]:
-        """Work on one input: its failure is printed and counted, and the call goes on with the next one.
+        """Work on one input inside a ``with`` block. An error is printed and counted, and the call continues.
 
-        An error that every further input would meet (no checkpoint, no package) or a cancellation ends the call.
+        Three things end the call: a cancellation, a missing checkpoint, and a missing package. The latter two would
+        stop all further inputs too.
         """
         try:
             yield
@@ -76,7 +77,7 @@ class Call(Terminal):
             self._succeeded += 1
 
     def show(self, item: Input | None, result: Mapping[str, Any] | Any, text: str) -> None:
-        """Print a result: its text, or as JSON with the name of its input."""
+        """Print a result: as text, or as JSON together with the name of its input."""
         if not self.as_json:
             self.line(text)
             return

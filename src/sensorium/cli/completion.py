@@ -1,4 +1,4 @@
-"""What the shell offers when a user presses Tab: names from the catalog, styles, languages."""
+"""Suggestions when a user presses Tab in a shell: names from the catalog, styles, languages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from textwrap import shorten
 import typer
 
 _WIDTH = 60
-"""Longest description: shells show one suggestion a line."""
+"""Most letters of a description; shells show one suggestion per line."""
 
 Suggestions = list[tuple[str, str]]
 
@@ -32,7 +32,7 @@ _TASKS = {
 
 
 def complete_models(context: typer.Context, incomplete: str) -> Suggestions:
-    """Suggest the checkpoints that the command at hand can use; all of them for ``models``."""
+    """Suggest the checkpoints that the current command can use; for ``models``, all checkpoints."""
     from sensorium.models import catalog
 
     tasks = _TASKS.get(context.info_name or "")
@@ -86,7 +86,7 @@ def complete_styles(incomplete: str) -> Suggestions:
 
 
 def complete_schedulers(incomplete: str) -> Suggestions:
-    """Suggest the schedulers that a picture can be painted with."""
+    """Suggest the schedulers for painting."""
     from sensorium.image_generation.diffusion.schedulers import SCHEDULERS
 
     return _starting(incomplete, [(name, "") for name in SCHEDULERS])
@@ -100,7 +100,7 @@ def complete_controls(incomplete: str) -> Suggestions:
 
 
 def complete_formats(incomplete: str) -> Suggestions:
-    """Suggest the forms in which a transcription can be written."""
+    """Suggest the file formats for a transcription."""
     from sensorium.media.subtitles import FORMATS
 
     return _starting(incomplete, [(name, "") for name in FORMATS])

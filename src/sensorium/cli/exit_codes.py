@@ -31,11 +31,11 @@ _OPTIONS = {
     "control_image": "map",
     "init_image": "init",
 }
-"""Python arguments that are options too, and what the command line calls them."""
+"""Maps names of Python arguments to the options of the command line with the same meaning."""
 
 
 def as_options(sentence: str) -> str:
-    """Turn Python arguments in a sentence into options: ``device='cpu'`` becomes ``--device cpu``."""
+    """Replace Python arguments in a sentence by options: ``device='cpu'`` becomes ``--device cpu``."""
     return re.sub(
         rf"\b({'|'.join(_OPTIONS)})=(?:'([^']*)'|…)",
         lambda found: f"--{_OPTIONS[found[1]]} {shlex.quote(found[2]) if found[2] else ''}".rstrip(),
@@ -44,7 +44,7 @@ def as_options(sentence: str) -> str:
 
 
 def explain(error: Exception) -> SensoriumError:
-    """Return an error as a sentence for the user; with ``SENSORIUM_DEBUG`` set, print its traceback too."""
+    """Return an error as the user shall see it; with ``SENSORIUM_DEBUG``, print an unexpected error's traceback too."""
     if isinstance(error, SensoriumError):
         return type(error)(as_options(error.message), as_options(error.remedy))
     if settings.debugging():
@@ -76,7 +76,7 @@ def as_document(error: SensoriumError, name: str | None = None) -> dict[str, Any
 
     Args:
         error: What went wrong.
-        name: The input that it is about; None if it is about the whole call.
+        name: The input that caused the error; None if the error concerns the whole call.
     """
     document: dict[str, Any] = {} if name is None else {"input": name}
     document["error"] = error.to_dict()

@@ -1,4 +1,4 @@
-"""What a command works on: files, folders, globs, addresses and standard input, one after the other."""
+"""The inputs of a command: files, folders, globs, addresses and standard input, one after the other."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Input:
     """One picture, recording, film or text that a command was given.
 
     Attributes:
-        name: What to call it: its path, its address, or ``"-"`` for standard input.
-        error: Why it can't be used at all, or None.
+        name: The input's path, its address, or ``"-"`` for standard input.
+        error: Why the input can't be used; None if it can.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Input:
 
     @property
     def source(self) -> str | bytes:
-        """What to hand to a task; standard input is read whole, at the first call.
+        """The argument for a task: the path or address, or all bytes of standard input.
 
         Raises:
             SensoriumError: The input can't be used.
@@ -42,7 +42,7 @@ class Input:
 
     @property
     def stem(self) -> str:
-        """Its name without folder and suffix, to name an output by."""
+        """The input's name without folder and suffix, for the name of an output file."""
         if self.name == STANDARD_INPUT:
             return "standard-input"
         if self.name.lower().startswith("data:"):
@@ -51,7 +51,7 @@ class Input:
 
 
 def stands_for_several(argument: str) -> bool:
-    """Return whether an argument is a folder or a glob, rather than one file or address."""
+    """Return whether an argument is a folder or a glob, and not one file or address."""
     path = Path(argument)
     return not _is_single(argument) and (
         path.is_dir() or (not path.exists() and any(sign in argument for sign in "*?["))
@@ -59,7 +59,7 @@ def stands_for_several(argument: str) -> bool:
 
 
 def gather(arguments: Sequence[str], kinds: Sequence[Kind]) -> list[Input]:
-    """Return the inputs that a caller named, each once, in order.
+    """Return the inputs that the arguments stand for, in order, each once.
 
     Args:
         arguments: Files, folders (searched for media of ``kinds``), globs, http(s) addresses, or ``"-"``.
@@ -94,7 +94,7 @@ def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
         yield Input(argument)
         return
     if not argument.strip():
-        # An unset variable in a script; for a path it would stand for the whole current folder.
+        # This happens with an unset variable in a script. As a path, "" would mean the whole current folder.
         yield Input(argument, InputError("The name of an input is empty", "Name a file, a folder or a glob"))
         return
     count = 0

@@ -1,6 +1,6 @@
-"""Ctrl-C that works at once: commands run in a thread of their own, and the main thread waits for it.
+"""Makes Ctrl-C work at once: commands run in a second thread, and the main thread only waits.
 
-A model that computes in C can't be interrupted by Python's signal handler; a main thread that only waits can.
+Python's signal handler can't interrupt a model that computes in C, but it can interrupt a main thread that waits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from sensorium.cli.exit_codes import CANCELLED
 
 cancel = threading.Event()
-"""Set by Ctrl-C; commands hand it to every long call."""
+"""Set by Ctrl-C; commands pass it to every long call."""
 
 _GRACE_SECONDS = 3.0
 
@@ -24,7 +24,7 @@ Parameters = ParamSpec("Parameters")
 
 
 class _Job(threading.Thread):
-    """A daemon thread, so that a model that computes on can't keep the program from ending."""
+    """The thread of a command. It is a daemon thread, so the program can end although a model still computes."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(name="sensorium-command", daemon=True)
@@ -35,12 +35,12 @@ class _Job(threading.Thread):
     def run(self) -> None:
         try:
             self.result = self._work()
-        except BaseException as error:  # handed to the main thread, whatever it is
+        except BaseException as error:  # passed on to the main thread, whatever it is
             self.error = error
 
 
 def interruptible(work: Callable[[], Result]) -> Result:
-    """Run ``work`` so that Ctrl-C stops it cleanly, or ends the program where it doesn't stop.
+    """Run ``work`` so that Ctrl-C stops it cleanly. If ``work`` doesn't stop, Ctrl-C ends the program.
 
     Raises:
         KeyboardInterrupt: The user pressed Ctrl-C, and ``work`` has stopped.
@@ -52,7 +52,7 @@ def interruptible(work: Callable[[], Result]) -> Result:
     try:
         job.start()
         while job.is_alive():
-            # Waiting in slices: on Windows a wait without end can't be interrupted.
+            # Wait with a timeout: on Windows, a wait without one can't be interrupted.
             job.join(0.2)
     except KeyboardInterrupt:
         cancel.set()
@@ -75,12 +75,12 @@ def command(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 
 
 def end_program(code: int) -> None:
-    """End the program at once if a command still computes, which the usual way out would wait for or crash on."""
+    """End the program at once if a command still computes; a normal exit would wait for that command, or crash."""
     nested = isinstance(threading.current_thread(), _Job)
     if not nested and any(isinstance(thread, _Job) for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
-        # Files appear under their names only when they are complete, so nothing half-written is left.
+        # Files get their names only when they are complete, so no incomplete file is left.
         os._exit(code)
 
 

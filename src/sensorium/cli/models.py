@@ -22,10 +22,10 @@ from sensorium.models.catalog import PROFILES, Checkpoint
 from sensorium.models.device import hardware_class
 
 _MUCH = 2_000_000_000
-"""From how many bytes on a person is asked first."""
+"""Bytes. Before a larger download, the user is asked."""
 
 _ANY_TASK = "any task"
-"""Stands for the task of a checkpoint that the catalog doesn't know."""
+"""Used as the task of a checkpoint that isn't in the catalog."""
 
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME", help="Names of checkpoints.", autocompletion=complete_models)
@@ -179,7 +179,7 @@ def path(
 
 
 def _find(name: str) -> Checkpoint:
-    """Return the checkpoint of that name, whatever its task is."""
+    """Return the checkpoint of a given name, for any task."""
     from sensorium.models import catalog
 
     for entry in catalog.entries():
@@ -189,7 +189,7 @@ def _find(name: str) -> Checkpoint:
 
 
 def _described(entry: Checkpoint) -> Checkpoint:
-    """Return a checkpoint that the catalog doesn't know with what its own files tell: its family and its tasks."""
+    """If a checkpoint isn't in the catalog, fill in its family and tasks, which its own files tell."""
     from dataclasses import replace
 
     from sensorium.models import catalog, store
@@ -226,7 +226,7 @@ def _expand(name: str) -> list[Checkpoint]:
 
 
 def _announce(call: Call, entries: list[Checkpoint], *, asking: bool) -> None:
-    """Say how much will be fetched, see that there is room for it, and ask a person who sits there if it is a lot."""
+    """Before a large download: say how much will be fetched, check the disk space, and ask a user at a terminal."""
     from huggingface_hub import constants
 
     from sensorium.models import catalog, store
@@ -297,7 +297,7 @@ def _presence(entry: Checkpoint) -> str:
 
 
 def _tell_sources(call: Call) -> None:
-    """Show what the store logs: from where each checkpoint is fetched, and why a source failed."""
+    """Print the store's log messages as notes: where each checkpoint is fetched from, and why a source failed."""
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

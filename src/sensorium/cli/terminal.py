@@ -1,4 +1,4 @@
-"""What a command writes: results on stdout, progress and notes on stderr."""
+"""The output of a command: results on stdout, progress and notes on stderr."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ESCAPE = "\x1b"
 _HARMLESS = "\n\t\u200c\u200d"
-"""Line breaks, tabs, and the joiners that emoji and several scripts need."""
+"""Line breaks, tabs, and the joining characters that emoji and several scripts need."""
 
 _bars_on_screen: set[ProgressBar] = set()
 
@@ -29,7 +29,7 @@ class Terminal:
     """The two output streams of a command.
 
     Args:
-        as_json: Print one JSON document on one line for each result, rather than text.
+        as_json: Print each result as a JSON document on one line, instead of text.
         quiet: Print no progress and no notes.
     """
 
@@ -46,7 +46,7 @@ class Terminal:
         self.write(f"{text}\n")
 
     def write(self, text: str) -> None:
-        """Print part of a result at once, as it comes."""
+        """Print a part of a result at once."""
         self._out(printable(text))
 
     def document(self, document: Mapping[str, Any]) -> None:
@@ -62,7 +62,7 @@ class Terminal:
             self.line(aligned(row, widths))
 
     def header(self, cells: Sequence[str], widths: Sequence[int]) -> None:
-        """Print the head of a table whose rows come one by one."""
+        """Print the header of a table; its rows follow one by one."""
         self._out(style(aligned(cells, widths), "2", sys.stdout) + "\n")
 
     def heading(self, text: str) -> None:
@@ -70,20 +70,20 @@ class Terminal:
         self._out(style(text, "1", sys.stdout) + "\n")
 
     def note(self, text: str) -> None:
-        """Tell the reader something that is no result."""
+        """Print a note for the user on stderr; it is not part of the result."""
         if not self.quiet:
             self.clear_progress()
             print(printable(text), file=sys.stderr, flush=True)
 
     def error(self, error: SensoriumError, name: str | None = None) -> None:
-        """Print an error as one sentence, and as a JSON document too where those are wanted."""
+        """Print an error as one sentence; with ``as_json``, also print a JSON document."""
         self.clear_progress()
         print_error(str(error))
         if self.as_json:
             self.document(as_document(error, name))
 
     def progress(self, report: Progress) -> None:
-        """Show progress: a bar on a terminal, else one line when a fetch begins."""
+        """Show progress: on a terminal a bar, otherwise one line when a fetch begins."""
         if self.quiet:
             return
         if not sys.stderr.isatty():
@@ -152,19 +152,19 @@ def print_error(sentence: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Escape what could disturb a terminal: control characters, and marks that turn the writing direction."""
+    """Escape characters that could disturb a terminal: control characters, and marks that change text direction."""
     if text.isprintable():
         return text
     return "".join(_printable_character(character) for character in text)
 
 
 def one_line(text: str) -> str:
-    """Return a text such as a file name on one line, line breaks escaped."""
+    """Return a text, such as a file name, on one line: line breaks are escaped."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def style(text: str, code: str, stream: TextIO) -> str:
-    """Colour a text where ``stream`` is a terminal that shows colours (https://no-color.org)."""
+    """Colour a text if ``stream`` is a terminal that shows colours (https://no-color.org)."""
     return f"{_ESCAPE}[{code}m{text}{_ESCAPE}[0m" if settings.colours() and stream.isatty() else text
 
 
@@ -191,7 +191,7 @@ def clock(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as ``148 MB``; "" for 0, which stands for unknown."""
+    """Return a number of bytes as ``148 MB``; "" for 0, which means unknown."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB" if count else ""
 
 

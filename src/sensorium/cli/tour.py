@@ -1,4 +1,4 @@
-"""``sensorium tour``: the main job in one go, on real media, with a page about it."""
+"""``sensorium tour``: shows what Sensorium does on real media, and writes a page about it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def tour(
 
 
 def command_runner(program: Any) -> Callable[[Sequence[str]], bool]:
-    """Return what runs a command line of a program and tells whether it did what it was asked."""
+    """Return a function that runs a command line of a program, and returns whether the command succeeded."""
 
     def run(arguments: Sequence[str]) -> bool:
         try:

@@ -1,1 +1,1 @@
-"""The tour: the main job in one go, on real media, as commands that anyone can type."""
+"""The tour: shows what Sensorium does on real media, by commands that anyone can type."""

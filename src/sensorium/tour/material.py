@@ -25,7 +25,7 @@ NARRATION = (
     ("temple", "An old temple stands high above a lake."),
     ("flower", "Finally, an orange flower in full bloom."),
 )
-"""The photographs in the order of the film, each with the sentence that is spoken over it."""
+"""The photographs in the film's order, each with the sentence that is spoken while it is shown."""
 
 _FRAMES_PER_SECOND = 12
 _FILM_SIZE = (640, 360)
@@ -42,10 +42,10 @@ class Photo:
 
 
 def collect_photos(folder: Path, progress: ProgressCallback | None = None) -> list[Photo]:
-    """Copy the tour's photographs into ``folder``; the first time they are fetched like a checkpoint.
+    """Copy the tour's photographs into ``folder``. The first time, they are fetched in the same way as a checkpoint.
 
     Raises:
-        ModelUnavailableError: The photographs are not here and can't be fetched.
+        ModelUnavailableError: The photographs are not on this machine and can't be fetched.
     """
     tables = tomllib.loads(package_files("sensorium.tour").joinpath("photos.toml").read_text(encoding="utf-8"))["files"]
     parcel = catalog.Checkpoint(name="tour-photos", task="tour", files=catalog.parse_files(tables))
@@ -57,7 +57,7 @@ def collect_photos(folder: Path, progress: ProgressCallback | None = None) -> li
 
 
 def write_narration(path: Path) -> Path:
-    """Write the film's text, a sentence a line."""
+    """Write the film's text to a file, one sentence per line; return the path."""
     path.write_text("\n".join(sentence for _, sentence in NARRATION) + "\n", encoding="utf-8")
     return path
 
@@ -66,9 +66,9 @@ def make_film(photos: list[Photo], path: Path, progress: ProgressCallback | None
     """Make a film of the photographs: a slow zoom on each while its sentence is spoken.
 
     Args:
-        photos: What `collect_photos` gave.
+        photos: The photographs that `collect_photos` returned.
         path: The MP4 file to write.
-        progress: Told what is being done.
+        progress: Told how far the work is.
     """
     import numpy
 
@@ -105,7 +105,7 @@ def _frames(scenes: list[tuple[Path, int]]) -> Iterator[Image.Image]:
             zoom = 1 - 0.12 * index / max(1, count - 1)
             box_width, box_height = width * side * zoom, height * side * zoom
             left = (picture.width - box_width) / 2
-            # Closer to the top than to the middle: that is where heads and roofs are.
+            # The zoom goes to a place near the top, where heads and roofs are.
             top = 0.15 * (picture.height - box_height)
             box = (left, top, left + box_width, top + box_height)
             yield picture.resize(_FILM_SIZE, Image.Resampling.BILINEAR, box=box)

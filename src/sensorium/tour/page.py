@@ -24,15 +24,15 @@ _TINY, _MAGNIFIED = 100, 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of one step.
+    """The result of one step of the tour.
 
     Attributes:
         step: The step.
-        command: The command as it is typed.
-        output: What it printed.
-        seconds: How long it took.
-        succeeded: Whether it ended well.
-        models: The checkpoints behind it.
+        command: The command, as a user would type it.
+        output: The text that the command printed.
+        seconds: How long the command took.
+        succeeded: Whether the command succeeded.
+        models: Names of the checkpoints that the command used.
     """
 
     step: Step
@@ -55,9 +55,9 @@ def write_page(outcomes: Sequence[Outcome], photos: Sequence[Photo], folder: Pat
     """Write ``index.html`` into ``folder``, with all pictures, sounds and films inside it.
 
     Args:
-        outcomes: What the steps gave, in order.
+        outcomes: The results of the steps, in order.
         photos: The photographs, for pictures and credits.
-        folder: Where the steps ran and left their files.
+        folder: The folder in which the steps ran and wrote their files.
     """
     import jinja2
 
@@ -123,7 +123,7 @@ def _as_it_is(path: Path) -> _Picture:
 
 
 def _painted(path: Path) -> _Picture:
-    """A picture with what its file says of it; a tiny one is shown larger, and the caption says so."""
+    """Return a picture with the settings that its file names. A tiny one is shown larger, and its caption says so."""
     from sensorium.image_generation.generated_image import read_settings
 
     settings = read_settings(path)

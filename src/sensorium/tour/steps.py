@@ -1,4 +1,4 @@
-"""What the tour does, in order: each step is a command that anyone can type."""
+"""The steps of the tour, in order: each step is a command that anyone can type."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ class Step:
     """One command of the tour.
 
     Attributes:
-        sense: The heading it stands under.
-        title: What it shows, in a few words.
+        sense: The heading above the step.
+        title: What the step shows, in a few words.
         arguments: The command's arguments, after ``sensorium``.
-        tasks: The tasks behind it, whose checkpoints the page names.
+        tasks: The tasks that the command uses; the page names their checkpoints.
         typed: Lines typed into the command.
-        pictures: Pictures to show beside it.
-        painted: Those among them that it paints; they are shown with what their files say of them.
-        audio: A recording to play beside it.
-        film: A film to play beside it.
+        pictures: Pictures to show beside the step.
+        painted: Those of ``pictures`` that the command paints; they are shown with the settings that their files name.
+        audio: A recording to play beside the step.
+        film: A film to play beside the step.
         subtitles: WebVTT subtitles of the film.
-        shows_matches: Whether to show the photographs that the output names, in its order.
+        shows_matches: Whether to show the photographs that the output names, in the output's order.
     """
 
     sense: str
@@ -208,4 +208,4 @@ WITHOUT_STARTER = (
     ("DALL·E", "text-to-image by the unCLIP design"),
     ("VALL·E", "voice cloning from a recording"),
 )
-"""What has no starter, so that the tour can't show it; the page says so."""
+"""Systems without a starter, which the tour can't show, each with what it is for; the page lists them."""

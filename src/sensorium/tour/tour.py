@@ -1,4 +1,4 @@
-"""Runs the tour: sets up the media, runs every step through the command line itself, writes the page."""
+"""Runs the tour: prepares the media, runs every step as a command line, and writes the page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sensorium.vision_language.image_qa import ImageQA
 _MARK = ".sensorium-tour"
 
 RunCommand: TypeAlias = Callable[[Sequence[str]], bool]
-"""Runs a command line of sensorium, and returns whether it did what it was asked; raises `CancelledError`."""
+"""Runs a command line of sensorium, and returns whether it succeeded; raises `CancelledError` if it was cancelled."""
 
 
 def run_tour(
@@ -40,28 +40,30 @@ def run_tour(
     write: Callable[[str], None] = print,
     progress: ProgressCallback | None = None,
 ) -> Path:
-    """Run the main job in one go, on real media, and write one self-contained page about it.
+    """Run all steps of the tour on real media, and write one self-contained page about them.
 
     Args:
-        output: Folder for the media and the page; made if need be, emptied if an earlier tour made it.
+        output: Folder for the media and the page. It is created if it doesn't exist, and emptied if an earlier tour
+            made it.
         run: Runs a command line of sensorium.
         open_browser: Whether to show the page at the end.
-        write: Takes what a reader should see, line by line.
-        progress: Told about fetching and film making.
+        write: Called with each text that the user should see.
+        progress: Told the progress of fetching the photographs and of making the film.
 
     Returns:
         The page, ``index.html`` in ``output``.
 
     Raises:
-        InputError: ``output`` holds something that no tour made.
-        SensoriumError: A step failed; the page is written all the same, and names it.
+        InputError: ``output`` contains files that no tour made; or a step failed. In the second case the page is
+            written nevertheless, and shows which step failed.
+        ModelUnavailableError: The photographs or the voice can't be fetched.
     """
     _prepare(output)
     write(f"Setting up: photographs and a film in {output}")
     photos = collect_photos(output / "photos", progress)
     write_narration(output / "narration.txt")
     make_film(photos, output / "film.mp4", progress)
-    # Held for the whole tour: as in any long-running process, weights load once and a film is looked at once.
+    # The tasks stay open for the whole tour, so that weights are loaded once, and the film is looked at once.
     with CLIP(), ImageQA(), VideoQA(), TextToImage(), _working_in(output):
         outcomes = [_run_step(step, run, write) for step in STEPS]
     page = write_page(outcomes, photos, output)
@@ -104,7 +106,7 @@ def _run_step(step: Step, run: RunCommand, write: Callable[[str], None]) -> Outc
 
 
 def _painters(picture: Path) -> list[str]:
-    """Return the checkpoints that a picture says it was painted by."""
+    """Return the names of the checkpoints that painted a picture; the picture's file names them."""
     try:
         settings = read_settings(picture)
     except SensoriumError:  # the step failed
