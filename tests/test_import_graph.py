@@ -104,7 +104,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 ORDER = (
     {"errors", "version"},
-    {"settings", "record", "progress", "quiet_warnings", "streaming"},
+    {"settings", "record", "progress", "quiet", "streaming"},
     {"answer", "arguments", "threads", "text"},
     {"media", "models"},
     {"suitability", "task"},

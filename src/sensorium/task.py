@@ -17,10 +17,11 @@ from typing import Any, ClassVar, Generic, Self, TypedDict, TypeVar
 from sensorium.arguments import checked
 from sensorium.errors import ClosedError, InputError, UnsupportedError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
-from sensorium.models import catalog, device, pretrained, store
+from sensorium.models import catalog, device, store
 from sensorium.models.extras import missing_packages_explained
 from sensorium.models.loaded import Backend, Shared, held_until_read
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.quiet import quiet_transformers
 from sensorium.suitability import tasks_for
 
 System = TypeVar("System", bound="Task[Any]")
@@ -266,7 +267,7 @@ class Task(Generic[Backend]):
         if not self._on_torch:
             return importlib.import_module(module)
         device.prepare_torch()
-        with pretrained.quiet_transformers():  # at their import, image processors tell everybody to install torchvision
+        with quiet_transformers():  # at their import, image processors tell everybody to install torchvision
             return importlib.import_module(module)
 
     def _options(self) -> Mapping[str, Hashable]:

@@ -16,9 +16,9 @@ from sensorium.language.ctranslate2_seed import MOST_SEEDS, Seeds
 from sensorium.language.sampling import Sampling
 from sensorium.language.text_writer import TokenWriter
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.pretrained import quiet_transformers
 from sensorium.models.thread_safe import loading_weights
 from sensorium.progress import Cancellation
+from sensorium.quiet import quiet_transformers
 from sensorium.threads import thread_count
 
 _WEIGHTS = "ctranslate2"

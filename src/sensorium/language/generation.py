@@ -14,8 +14,8 @@ from transformers.generation.streamers import BaseStreamer
 from sensorium.answer import Ending, Usage
 from sensorium.language.busy_model import Halt, write_in_thread
 from sensorium.language.sampling import Sampling
-from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.quiet import quiet_transformers
 
 
 def generation_options(sampling: Sampling) -> dict[str, Any]:

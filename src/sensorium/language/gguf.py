@@ -15,8 +15,8 @@ from sensorium.language.causal_language_model import CausalLanguageModel
 from sensorium.language.ctranslate2_language_model import CTranslate2LanguageModel, convert
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.pretrained import quiet_transformers
 from sensorium.models.thread_safe import loading_weights
+from sensorium.quiet import quiet_transformers
 
 # What both CTranslate2 and transformers' GGUF reader know.
 _CTRANSLATE2_ARCHITECTURES = {"llama", "mistral", "qwen2", "phi3", "gemma2"}

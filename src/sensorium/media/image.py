@@ -32,7 +32,7 @@ from sensorium.media.content import image_format
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.naming import display_name, size_in_words
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
-from sensorium.quiet_warnings import without_warnings
+from sensorium.quiet import without_warnings
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +11,10 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, require_memory
 from sensorium.models.memory import weights_memory
 from sensorium.models.thread_safe import loading_weights, make_thread_safe
+from sensorium.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     import torch
-
-_quiet: list[tuple[int, bool]] = []
-"""One entry for each thread in `quiet_transformers`: the verbosity, and whether bars were shown, before the first."""
-_quiet_guard = threading.Lock()
 
 _INDEX = ".safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -94,30 +88,6 @@ def _vocabulary_files(part: Any) -> set[str]:
     """Return the names of files any of which holds the words of a tokenizer; empty for anything else."""
     names: dict[str, str] = getattr(part, "vocab_files_names", None) or {}
     return {"tokenizer.json", *(name for kind, name in names.items() if kind != "merges_file")} if names else set()
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from writing progress bars and reports to the user's terminal.
-
-    Threads may be in here at the same time: the first one notes the settings, the last one puts them back.
-    """
-    from transformers import utils
-
-    logging: Any = utils.logging
-    with _quiet_guard:
-        _quiet.append((logging.get_verbosity(), logging.is_progress_bar_enabled()) if not _quiet else _quiet[0])
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        with _quiet_guard:
-            verbosity, bars = _quiet.pop()
-            if not _quiet:
-                logging.set_verbosity(verbosity)
-                if bars:
-                    logging.enable_progress_bar()
 
 
 def _require_safetensors(folder: Path, checkpoint: Checkpoint) -> None:

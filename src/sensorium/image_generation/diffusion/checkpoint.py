@@ -5,9 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +13,7 @@ from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.models.thread_safe import loading_weights
+from sensorium.quiet import quiet_diffusers
 
 if TYPE_CHECKING:
     import torch
@@ -25,9 +23,6 @@ _SAFETY_PARTS = (SAFETY_CHECKER, "feature_extractor")
 _SAFETY_CLASS = "StableDiffusionSafetyChecker"
 _HALF_VARIANT = "fp16"
 _INDEX = "model_index.json"
-_quiet: list[int] = []
-"""For each thread in `quiet_diffusers`, the verbosity before the first."""
-_quiet_guard = threading.Lock()
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
 
 
@@ -149,29 +144,6 @@ def assemble(folder: Path, components: dict[str, Any], checkpoint: Checkpoint) -
 def hub_revision(folder: Path, checkpoint: Checkpoint) -> str:
     """Return a checkpoint's commit on the hub, or "": the catalog's, or that of a folder in the hub's cache."""
     return checkpoint.revision or (folder.name if folder.parent.name == "snapshots" else "")
-
-
-@contextmanager
-def quiet_diffusers() -> Iterator[None]:
-    """Keep diffusers from writing progress bars and advice to the user's terminal.
-
-    Threads may be in here at the same time: the first one notes the verbosity, the last one puts it back.
-    """
-    from diffusers.utils import logging
-
-    diffusers_logging: Any = logging
-    with _quiet_guard:
-        _quiet.append(_quiet[0] if _quiet else diffusers_logging.get_verbosity())
-        diffusers_logging.set_verbosity(diffusers_logging.CRITICAL)
-        diffusers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        with _quiet_guard:
-            verbosity = _quiet.pop()
-            if not _quiet:
-                diffusers_logging.set_verbosity(verbosity)
-                diffusers_logging.enable_progress_bar()
 
 
 def _read_index(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:

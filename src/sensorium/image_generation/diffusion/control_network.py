@@ -89,10 +89,11 @@ class ControlNetBackend:
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         from diffusers import ControlNetModel
 
-        from sensorium.image_generation.diffusion.checkpoint import hub_revision, quiet_diffusers
+        from sensorium.image_generation.diffusion.checkpoint import hub_revision
         from sensorium.models.device import explain_out_of_memory, place
         from sensorium.models.memory import weights_memory
         from sensorium.models.pretrained import open_model
+        from sensorium.quiet import quiet_diffusers
 
         placement = place(device, dtype, memory_bytes=weights_memory(folder), half="float16")
         self.checkpoint = checkpoint

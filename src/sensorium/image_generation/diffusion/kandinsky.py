@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import secrets
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -34,6 +34,7 @@ from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
 from sensorium.models.memory import weights_memory
+from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, EventCallback, Finished, check_cancelled, report
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class KandinskyPainter:
         # Pictures go in with the right size. Diffusers 0.42 mistakes their width for their height when it resizes them.
         self._from_picture.image_processor.register_to_config(do_resize=False)
         self._lock = threading.Lock()
+        """Held while a call uses the schedulers, which count its steps."""
         scale = self._from_noise.movq_scale_factor
         self.size_factor = math.lcm(scale**2, SIDE_FACTOR)
         self.native_side: int = (components["unet"].config.sample_size or _LATENT_SIDE) * scale
@@ -240,21 +242,11 @@ class KandinskyPainter:
 
         width, height = plan.size
         what = f"A picture of {width}×{height} pixels"
-        with self._alone(cancel), explain_out_of_memory(what, "Choose a smaller width and height"):
+        with holding(self._lock, cancel), explain_out_of_memory(what, "Choose a smaller width and height"):
             for number in range(plan.count):
                 check_cancelled(cancel)
                 generator = torch.Generator("cpu").manual_seed(plan.first_seed + number)
                 yield paint_one(generator, on_step)
-
-    @contextmanager
-    def _alone(self, cancel: Cancellation | None) -> Iterator[None]:
-        """Wait until no other call uses the schedulers, which count its steps."""
-        while not self._lock.acquire(timeout=0.2):
-            check_cancelled(cancel)
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def _embed(
         self, prompt: str, negative_prompt: str, generator: torch.Generator, on_step: _StepCallback

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion.checkpoint import quiet_diffusers
-from sensorium.models.pretrained import quiet_transformers
 from sensorium.models.thread_safe import loading_weights
+from sensorium.quiet import quiet_diffusers, quiet_transformers
 
 if TYPE_CHECKING:
     from sensorium.image_generation.generated_image import PictureSettings

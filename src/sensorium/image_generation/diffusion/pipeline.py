@@ -21,7 +21,6 @@ from sensorium.image_generation.diffusion.checkpoint import (
     assemble,
     hub_revision,
     open_components,
-    quiet_diffusers,
     read_layout,
 )
 from sensorium.image_generation.diffusion.defaults import (
@@ -57,8 +56,9 @@ from sensorium.image_generation.prompts.window import check_prompt_window
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
 from sensorium.models.memory import weights_memory
-from sensorium.models.pretrained import quiet_transformers
+from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, EventCallback, Finished, Preview, check_cancelled
+from sensorium.quiet import quiet_diffusers, quiet_transformers
 
 _PIPELINES: Mapping[str, Mapping[str, Any]] = {
     TEXT_TO_IMAGE: auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING,
@@ -141,6 +141,7 @@ class DiffusionBackend:
         self._vocabulary = read_vocabulary(folder, checkpoint)
         self._latent_preview: LatentPreview | None = None
         self._lock = threading.Lock()
+        """Held while a call uses the components."""
         if self._placement.compiled:
             denoiser = self.components.get("unet") or self.components.get("transformer")
             if denoiser is not None:
@@ -224,7 +225,7 @@ class DiffusionBackend:
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
         origin = self._settings(request, plan, scheduler_name, control.settings if control else None)
         seed = random.randint(0, _LARGEST_RANDOM_SEED) if options.seed is None else options.seed
-        with self._alone(cancel):
+        with holding(self._lock, cancel):
             show = self._preview_to(tell, plan.size) if options.previews and tell is not None else None
             with (
                 applied_loras(pipeline, options.loras),
@@ -325,16 +326,6 @@ class DiffusionBackend:
         if self._safety_checker is None or safety == "off":
             return NOT_CHECKED
         return "flagged" if self._safety_checker.objects_to(image) else "ok"
-
-    @contextmanager
-    def _alone(self, cancel: Cancellation | None) -> Iterator[None]:
-        """Wait until no other call uses the components."""
-        while not self._lock.acquire(timeout=0.2):
-            check_cancelled(cancel)
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     @contextmanager
     def _placed(self, pipeline: Any, plan: DiffusionPlan) -> Iterator[None]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion.checkpoint import quiet_diffusers
+from sensorium.quiet import quiet_diffusers
 
 SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ddim": ("DDIMScheduler", {"clip_sample": False}),

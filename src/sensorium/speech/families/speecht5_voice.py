@@ -15,7 +15,7 @@ from sensorium.models.device import Placement, place, prepare_torch
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.progress import Cancellation
-from sensorium.quiet_warnings import without_warnings
+from sensorium.quiet import without_warnings
 from sensorium.speech.families.alphabet import fit_to_alphabet
 from sensorium.speech.families.components import SPEAKER_ENCODER, VOCODER, component
 from sensorium.speech.families.torch_generation import as_samples, seeded_generation

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sensorium.models.device import explain_out_of_memory
-from sensorium.models.pretrained import quiet_transformers
+from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, check_cancelled
+from sensorium.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,25 +36,21 @@ def seeded_generation(*modules: Any, seed: int, voice: str, cancel: Cancellation
     """
     import torch
 
-    while not _DRAWING.acquire(timeout=0.1):
-        check_cancelled(cancel)
-    stops = [module.register_forward_pre_hook(lambda *_: check_cancelled(cancel)) for module in modules]
-    device = next(modules[0].parameters()).device
-    try:
+    out_of_memory = explain_out_of_memory(
+        f"Speaking with {voice!r}", "Use device='cpu', or cut the text into shorter sentences"
+    )
+    with holding(_DRAWING, cancel), ExitStack() as stops:
+        for module in modules:
+            stops.callback(module.register_forward_pre_hook(lambda *_: check_cancelled(cancel)).remove)
+        device = next(modules[0].parameters()).device
         with (
-            explain_out_of_memory(
-                f"Speaking with {voice!r}", "Use device='cpu', or cut the text into shorter sentences"
-            ),
+            out_of_memory,
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
             torch.inference_mode(),
             quiet_transformers(),
         ):
             torch.manual_seed(seed)
             yield
-    finally:
-        for stop in stops:
-            stop.remove()
-        _DRAWING.release()
 
 
 def as_samples(waveform: Any) -> NDArray[np.float32]:

@@ -15,8 +15,8 @@ from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint, family_of
-from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.quiet import quiet_transformers
 from sensorium.task import Opening
 from sensorium.video.families.frame_answering import LONGEST_ANSWER, FrameAnswerer
 from sensorium.video.families.video_processor import VIDEO_PROCESSORS, metadata_of

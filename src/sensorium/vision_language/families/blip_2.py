@@ -20,8 +20,8 @@ from sensorium.language.text_pieces import answer_from
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory
 from sensorium.models.placed_model import open_placed
-from sensorium.models.pretrained import quiet_transformers
 from sensorium.progress import Cancellation
+from sensorium.quiet import quiet_transformers
 from sensorium.vision_language.families.image_text_processor import open_processor, reserved_words
 
 if TYPE_CHECKING:

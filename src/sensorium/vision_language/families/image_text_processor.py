@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.language.messages import TextPart, Turn
 from sensorium.models.catalog import Checkpoint, family_of
-from sensorium.models.pretrained import open_part, quiet_transformers
+from sensorium.models.pretrained import open_part
+from sensorium.quiet import quiet_transformers
 from sensorium.text.english_numbers import spell_english_numbers
 
 if TYPE_CHECKING:
