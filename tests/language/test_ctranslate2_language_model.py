@@ -97,18 +97,15 @@ def test_sampling_opens_the_weights_no_second_time(model: LanguageModel, monkeyp
     assert answers[0] != answers[1]
 
 
-def test_a_seed_means_the_same_in_a_fresh_process(
-    model: LanguageModel, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_seed_means_what_it_means_to_weights_that_were_just_opened(model: LanguageModel) -> None:
     import ctranslate2
 
     model.chat(ASKED, seed=1, **SAMPLED)
     written = model.chat(ASKED, seed=5, **SAMPLED)
-    model.close()
     ctranslate2.set_random_seed(5)
-    backend: Any = LanguageModel(file).backend
+    backend: Any = model.backend
     names = backend._names(backend.tokenizer.encode([user_turn("The fox")]))
-    theirs = backend._generator.generate_batch(
+    theirs = backend._open().generate_batch(
         [names], max_length=20, sampling_topk=0, sampling_temperature=1.5, include_prompt_in_result=False
     )
     assert written == backend.tokenizer.text(theirs[0].sequences_ids[0]).rstrip("\N{REPLACEMENT CHARACTER}").strip()

@@ -58,8 +58,14 @@ def tiny_causal_language_model(folder: Path, *, family: str = "llama", chat: boo
     return folder
 
 
-def write_gguf(source: Path, file: Path) -> Path:
-    """Write a Llama that `tiny_causal_language_model` built as a GGUF file, as llama.cpp does."""
+def write_gguf(source: Path, file: Path, *, quantised: str = "") -> Path:
+    """Write a Llama that `tiny_causal_language_model` built as a GGUF file, as llama.cpp does.
+
+    Args:
+        source: Its folder.
+        file: What is written.
+        quantised: How its matrices are, such as ``"Q4_1"``; by default they aren't.
+    """
     import gguf
     from transformers import LlamaForCausalLM
 
@@ -86,6 +92,14 @@ def write_gguf(source: Path, file: Path) -> Path:
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
     writer.add_chat_template(_TEMPLATE)
+
+    def add(name: str, values: Any) -> None:
+        if quantised and values.ndim == 2:
+            kind = gguf.GGMLQuantizationType[quantised]
+            writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(name, values)
+
     places = {
         "self_attn.q_proj": "attn_q",
         "self_attn.k_proj": "attn_k",
@@ -100,9 +114,9 @@ def write_gguf(source: Path, file: Path) -> Path:
     for name, tensor in model.state_dict().items():
         values = tensor.float().numpy()
         if name == "model.embed_tokens.weight":
-            writer.add_tensor("token_embd.weight", values)
+            add("token_embd.weight", values)
         elif name == "model.norm.weight":
-            writer.add_tensor("output_norm.weight", values)
+            add("output_norm.weight", values)
         elif name.startswith("model.layers."):
             _, _, layer, rest = name.split(".", 3)
             part = rest.removesuffix(".weight")
@@ -112,7 +126,7 @@ def write_gguf(source: Path, file: Path) -> Path:
                 rows, columns = values.shape
                 halves = values.reshape(heads[part], 2, rows // heads[part] // 2, columns)
                 values = halves.swapaxes(1, 2).reshape(rows, columns)
-            writer.add_tensor(f"blk.{layer}.{places[part]}.weight", values.copy())
+            add(f"blk.{layer}.{places[part]}.weight", values.copy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -9,13 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from sensorium.errors import UnsupportedError
-from sensorium.language.chat_tokenizer import PretrainedTokenizer
-from sensorium.language.generation import end_tokens, stream_tokens
+from sensorium.language.pretrained_tokenizer import PretrainedTokenizer
 from sensorium.language.sampling import Sampling
 from sensorium.language.text_writer import TokenWriter
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint, family_of
-from sensorium.models.placed_model import open_placed
 from sensorium.progress import Cancellation
 
 
@@ -34,8 +32,12 @@ class CausalLanguageModel(TokenWriter):
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+        devices.prepare_torch()
         from transformers import AutoModelForCausalLM
         from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+        from sensorium.language.generation import end_tokens
+        from sensorium.models.placed_model import open_placed
 
         family = family_of(folder)
         if family not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
@@ -66,6 +68,8 @@ class CausalLanguageModel(TokenWriter):
             CancelledError: ``cancel`` was set.
         """
         import torch
+
+        from sensorium.language.generation import stream_tokens
 
         ids = torch.tensor([list(tokens)], device=self._placement.device)
         generate = partial(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.language.busy_model import Halt, write_in_thread
-from sensorium.language.chat_tokenizer import PretrainedTokenizer
 from sensorium.language.ctranslate2_seed import MOST_SEEDS, Seeds
+from sensorium.language.fast_tokenizer import FastTokenizer
 from sensorium.language.sampling import Sampling
 from sensorium.language.text_writer import TokenWriter
 from sensorium.models.catalog import Checkpoint
@@ -21,7 +21,8 @@ from sensorium.progress import Cancellation
 from sensorium.quiet import quiet_transformers
 from sensorium.threads import thread_count
 
-_WEIGHTS = "ctranslate2"
+WEIGHTS = "ctranslate2"
+"""The folder of a converted checkpoint that holds CTranslate2's own files."""
 _opening = threading.Lock()
 """Held from setting the process's seed to the first number that is drawn from it."""
 
@@ -36,12 +37,12 @@ class CTranslate2LanguageModel(TokenWriter):
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)
-        tokenizer = PretrainedTokenizer(folder, checkpoint)
+        tokenizer = FastTokenizer(folder, checkpoint)
         self.tokenizer, self.ends, self._names = tokenizer, tokenizer.ends, tokenizer.names
         config = json.loads((folder / "config.json").read_text())
         self.context_window = int(config["max_position_embeddings"])
         self._busy = threading.Lock()
-        self._weights = folder / _WEIGHTS
+        self._weights = folder / WEIGHTS
         self._generator: Any = self._open()
         self._seeds: Seeds | None = None
 
@@ -120,7 +121,7 @@ def convert(source: Path, target: Path) -> None:
     gc.freeze()
     try:
         with loading_weights, quiet_transformers():
-            TransformersConverter(str(source)).convert(str(target / _WEIGHTS), quantization="int8")
+            TransformersConverter(str(source)).convert(str(target / WEIGHTS), quantization="int8")
             AutoTokenizer.from_pretrained(source).save_pretrained(target)
     finally:
         gc.unfreeze()

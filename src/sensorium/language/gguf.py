@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.language.causal_language_model import CausalLanguageModel
-from sensorium.language.ctranslate2_language_model import CTranslate2LanguageModel, convert
+from sensorium.language.ctranslate2_language_model import WEIGHTS, CTranslate2LanguageModel, convert
+from sensorium.language.gguf_conversion import LlamaFile
+from sensorium.models import device as devices
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from sensorium.language.causal_language_model import CausalLanguageModel
 
 # What both CTranslate2 and transformers' GGUF reader know.
 _CTRANSLATE2_ARCHITECTURES = {"llama", "mistral", "qwen2", "phi3", "gemma2"}
@@ -48,10 +52,15 @@ def open_gguf(
         version = (
             "-" + hashlib.sha256(f"{file.resolve()} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
         )
-    architecture = _architecture(file, checkpoint)
+    architecture = _header_field(file, b"general.architecture")
+    if architecture is None:
+        raise _damaged(file, checkpoint)
     if device == "cpu" and dtype == "auto" and architecture in _CTRANSLATE2_ARCHITECTURES:
         int8 = store.derive(checkpoint, f"ctranslate2-int8{version}", lambda target: _to_int8(file, target, checkpoint))
         return CTranslate2LanguageModel(int8, checkpoint=checkpoint)
+    devices.prepare_torch()
+    from sensorium.language.causal_language_model import CausalLanguageModel
+
     converted = store.derive(checkpoint, f"bfloat16{version}", lambda target: _to_bfloat16(file, target, checkpoint))
     return CausalLanguageModel(converted, checkpoint=checkpoint, device=device, dtype=dtype)
 
@@ -68,6 +77,14 @@ def _only_file(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def _to_int8(file: Path, target: Path, checkpoint: Checkpoint) -> None:
+    try:
+        llama = LlamaFile(file)
+        if llama.is_plain:
+            llama.convert(target, WEIGHTS)
+            return
+    except (ValueError, KeyError, IndexError, TypeError, UnicodeDecodeError) as error:
+        raise _damaged(file, checkpoint) from error
+    devices.prepare_torch()
     with tempfile.TemporaryDirectory(prefix="sensorium-gguf-", dir=target) as temporary:
         _to_bfloat16(file, Path(temporary), checkpoint)
         convert(Path(temporary), target)
@@ -77,6 +94,7 @@ def _to_bfloat16(file: Path, target: Path, checkpoint: Checkpoint) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    _require_known(file)
     try:
         with loading_weights, quiet_transformers(), _quiet_reader():
             AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(target)
@@ -107,18 +125,15 @@ def _quiet_reader() -> Iterator[None]:
         reader.tqdm = bar
 
 
-def _architecture(file: Path, checkpoint: Checkpoint) -> str:
+def _require_known(file: Path) -> None:
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
     architecture = _header_field(file, b"general.architecture")
-    if architecture is None:
-        raise _damaged(file, checkpoint)
     if architecture not in GGUF_SUPPORTED_ARCHITECTURES:
         raise UnsupportedError(
             f"The file {file.name} holds a model of architecture {architecture!r}, which can't be read from GGUF",
             "Use the same model in safetensors form, or a GGUF of Llama, Mistral, Qwen, Gemma or Phi",
         )
-    return architecture
 
 
 def _header_field(file: Path, key: bytes) -> str | None:

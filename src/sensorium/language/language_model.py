@@ -40,6 +40,7 @@ class LanguageModel(Task[TextWriter]):
     """
 
     task: ClassVar[str] = "text-generation"
+    uses_torch = False  # A GGUF file runs without on a CPU; the others prepare it themselves.
     families: ClassVar[Mapping[str, str]] = {
         "gguf": "sensorium.language.gguf:open_gguf",
         "causal-language-model": "sensorium.language.causal_language_model:CausalLanguageModel",

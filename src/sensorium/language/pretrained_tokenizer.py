@@ -43,16 +43,6 @@ class PretrainedTokenizer:
         found = self._tokenizer.pad_token_id
         return int(found if found is not None else self._tokenizer.eos_token_id or 0)
 
-    @property
-    def ends(self) -> frozenset[int]:
-        """The token that ends a text, if there is one."""
-        found = self._tokenizer.eos_token_id
-        return frozenset() if found is None else frozenset([int(found)])
-
-    def names(self, tokens: Sequence[int]) -> list[str]:
-        """Return tokens by name rather than by number."""
-        return list(self._tokenizer.convert_ids_to_tokens(list(tokens)))
-
     def encode(self, turns: Sequence[Turn]) -> list[int]:
         """Return the tokens of a conversation, up to where the answer begins; plain text without a template."""
         if not self.has_chat_template:
