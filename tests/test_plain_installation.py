@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sensorium.models import catalog, store
 from sensorium.models.extras import EXTRAS
 from tests.real_media import film, photo, speech_clips
 
@@ -62,6 +64,24 @@ def test_eyes_ears_voice_and_search_work(environment: Path, tmp_path: Path) -> N
         assert done.returncode == 0, (arguments, done.stderr)
         assert found.lower() in done.stdout.lower(), (arguments, done.stdout)
     assert sound.stat().st_size > 10_000
+
+
+def test_the_language_model_is_converted_and_answers(environment: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(
+        store.locate(catalog.resolve("smollm2-135m", task="text-generation")), home / "checkpoints" / "smollm2-135m"
+    )
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    program = "from sensorium import LanguageModel; print(LanguageModel().generate('What is the capital of France?'))"
+    done = subprocess.run(
+        [environment / "python", "-c", program],
+        capture_output=True,
+        text=True,
+        env={**variables, "SENSORIUM_HOME": str(home), "SENSORIUM_OFFLINE": "1"},
+        check=False,
+    )
+    assert "Paris" in done.stdout, done.stderr
+    assert (home / "derived" / "smollm2-135m" / "ctranslate2-int8").is_dir()
 
 
 @pytest.mark.parametrize(

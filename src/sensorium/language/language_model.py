@@ -40,7 +40,6 @@ class LanguageModel(Task[TextWriter]):
     """
 
     task: ClassVar[str] = "text-generation"
-    uses_torch = False  # A GGUF file runs without on a CPU; the others prepare it themselves.
     families: ClassVar[Mapping[str, str]] = {
         "gguf": "sensorium.language.gguf:open_gguf",
         "causal-language-model": "sensorium.language.causal_language_model:CausalLanguageModel",
@@ -54,6 +53,11 @@ class LanguageModel(Task[TextWriter]):
         from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
         return "causal-language-model" if family in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else family
+
+    @property
+    def _on_torch(self) -> bool:
+        # A GGUF file runs without torch on a CPU. Where it doesn't, its loader imports torch.
+        return super()._on_torch and self.checkpoint.family != "gguf"
 
     @property
     def context_window(self) -> int | None:

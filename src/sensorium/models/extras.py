@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sensorium.errors import MissingDependencyError
 
 EXTRAS = {
-    "torch": ("torch", "transformers", "diffusers", "accelerate", "peft", "sentencepiece", "gguf", "scipy", "cv2"),
+    "torch": ("torch", "transformers", "diffusers", "accelerate", "peft", "sentencepiece", "scipy", "cv2"),
     "remote": ("openai",),
 }
 """From extra to the modules that come with it; the plain installation does without them."""
