@@ -10,10 +10,10 @@ from pathlib import Path
 import jiwer
 import pytest
 
-from sensorium.media.subtitles import parse_subtitles
 from sensorium.speech.speech_to_text import SpeechToText
 from tests import real_media
 from tests.cli.conftest import Run, documents
+from tests.subtitle_reader import read_cues
 
 _PLAIN = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
 REFERENCE = real_media.speech_clips("en")[0].text
@@ -54,7 +54,7 @@ def test_subtitles_go_into_a_file(run: Run, desk: Path, name: str, form: str | N
     result = run("transcribe", "interview.mp3", "-o", name, *(["-f", form] if form else []))
     assert (result.exit_code, result.stdout) == (0, f"{name}\n")
     written = (desk / name).read_text(encoding="utf-8")
-    cues = parse_subtitles(written, form or name[-3:])
+    cues = read_cues(written, form or name[-3:])
     assert _error_rate(" ".join(cue.text.replace("\n", " ") for cue in cues)) < 0.1
     assert all(len(line) <= 42 for cue in cues for line in cue.text.split("\n"))
 

@@ -17,10 +17,10 @@ from sensorium.media.subtitles import (
     Word,
     format_subtitles,
     layout_cues,
-    parse_subtitles,
     write_subtitles,
 )
 from sensorium.text.phrase_breaks import break_cost, ends_sentence, join_texts, needs_space
+from tests.subtitle_reader import read_cues
 
 ENGLISH = (
     "And Mr. John Dashwood had then leisure to consider how much there might be prudently in his power to do for them. "
@@ -174,7 +174,7 @@ def test_right_to_left_text_is_untouched() -> None:
     cues = layout_cues([segment], language="ar")
     assert " ".join(cue.text.replace("\n", " ") for cue in cues) == ARABIC
     for form in ("srt", "vtt", "json"):
-        assert [cue.text for cue in parse_subtitles(format_subtitles(cues, form), form)] == [cue.text for cue in cues]
+        assert [cue.text for cue in read_cues(format_subtitles(cues, form), form)] == [cue.text for cue in cues]
 
 
 def test_zero_width_joiners_survive() -> None:
@@ -239,47 +239,18 @@ def test_the_formats_look_as_players_expect() -> None:
 def test_empty_lines_and_control_characters_never_reach_a_file() -> None:
     text = format_subtitles([Cue(0.0, 1.0, "one\n\n \ntwo\x00\ttab")], "srt")
     assert text.split("\n")[2:] == ["one", "two  tab", ""]
-    assert parse_subtitles(text) == [Cue(0.0, 1.0, "one\ntwo  tab")]
+    assert read_cues(text) == [Cue(0.0, 1.0, "one\ntwo  tab")]
 
 
 @pytest.mark.parametrize("form", ["srt", "vtt", "tsv", "json"])
 def test_what_was_written_reads_back(form: str) -> None:
     cues = layout_cues(random_speech("latin", 99), language="en")
-    back = parse_subtitles(format_subtitles(cues, form), form)
+    back = read_cues(format_subtitles(cues, form), form)
     assert len(back) == len(cues)
     for cue, again in zip(cues, back, strict=True):
         assert again.start == pytest.approx(cue.start, abs=0.0005)
         assert again.end == pytest.approx(cue.end, abs=0.0005)
         assert again.text.split() == cue.text.split()
-
-
-def test_files_of_others_are_read() -> None:
-    srt = "\ufeff1\n0:00:01,000 --> 00:00:02,000 X1:40\nTwo\nlines\n\n\n2\n00:00:03,000 --> 00:00:04,000\nx\n"
-    srt = srt.replace("\n", "\r\n")
-    assert parse_subtitles(srt) == [Cue(1.0, 2.0, "Two\nlines"), Cue(3.0, 4.0, "x")]
-    vtt = (
-        "WEBVTT - a title\n\nSTYLE\n::cue { color: red }\n\nNOTE nothing\n\n"
-        "intro\n00:01.000 --> 00:02.000 align:start\n"
-        "<v Ann>Hi <i>there</i> &amp; you</v>\n"
-    )
-    assert parse_subtitles(vtt, "vtt") == [Cue(1.0, 2.0, "Hi there & you")]
-
-
-@pytest.mark.parametrize(
-    ("text", "form"),
-    [
-        ("1 --> 2\nx", "srt"),
-        ("no header", "vtt"),
-        ("{", "json"),
-        ('[{"start": 1}]', "json"),
-        ("start\tend\ttext\nx\ty\tz", "tsv"),
-        ("x", "txt"),
-        ("x", "doc"),
-    ],
-)
-def test_what_is_no_subtitle_file_is_refused(text: str, form: str) -> None:
-    with pytest.raises(InputError):
-        parse_subtitles(text, form)
 
 
 def test_writing_follows_the_suffix_and_refuses_others(tmp_path: Path) -> None:

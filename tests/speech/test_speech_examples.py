@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from sensorium.media.audio import probe_audio, read_audio, write_audio
-from sensorium.media.subtitles import parse_subtitles
 from sensorium.models import catalog, store
 from tests import real_media
 from tests.checkpoints.speech import tiny_whisper
 from tests.speech.conftest import SAMPLE_RATE, comment_of, silence
+from tests.subtitle_reader import read_cues
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -35,7 +35,7 @@ def test_speech_to_text(tmp_path: Path) -> None:
     assert "你好" in printed[0]
     assert printed[1].isascii()
     assert "hello" in printed[1].lower()
-    assert "你好" in parse_subtitles((tmp_path / "subtitles.srt").read_text(encoding="utf-8"))[0].text
+    assert "你好" in read_cues((tmp_path / "subtitles.srt").read_text(encoding="utf-8"))[0].text
 
 
 def test_text_to_speech(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ import pytest
 
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.media.audio import read_audio, write_audio
-from sensorium.media.subtitles import parse_subtitles
 from sensorium.progress import Progress
 from sensorium.speech.speech_to_text import SpeechToText
 from tests import real_media
 from tests.memory import PEAK_MEMORY
 from tests.speech.conftest import SAMPLE_RATE, joined_clips, silence, words_of
+from tests.subtitle_reader import read_cues
 
 HIGHEST_ERROR_RATE = {"en": 0.03, "fr": 0.13, "es": 0.11, "it": 0.09, "ru": 0.08}
 """A little over what was measured (0.004, 0.086, 0.065, 0.049, 0.041), so that a real loss shows."""
@@ -189,7 +189,7 @@ def test_subtitle_files(recogniser: SpeechToText, tmp_path: Path) -> None:
     samples = np.concatenate([part for clip in clips for part in (read_audio(clip.path), silence(0.5))])
     recording = write_audio(samples, tmp_path / "reading.mp3", SAMPLE_RATE)
     path = recogniser.generate_srt(recording, tmp_path / "reading.srt")
-    cues = parse_subtitles(path.read_text(encoding="utf-8"))
+    cues = read_cues(path.read_text(encoding="utf-8"))
     assert len(cues) >= 5
     assert all(len(line) <= 42 for cue in cues for line in cue.text.split("\n"))
     assert cues[0].text.startswith("And Mr. John Dashwood")

@@ -1,11 +1,10 @@
-"""Subtitle files: cues written as SRT, VTT, TXT, TSV or JSON, and read back."""
+"""Subtitle files: cues written as SRT, VTT, TXT, TSV or JSON."""
 
 from __future__ import annotations
 
 import html
 import json
 import os
-import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,9 +18,6 @@ from sensorium.text.phrase_breaks import join_texts
 
 FORMATS = ("srt", "vtt", "txt", "tsv", "json")
 """SubRip, WebVTT, plain text, tab-separated (milliseconds), JSON (seconds)."""
-
-_TIMING = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s*-->\s*(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})")
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>")
 
 
 def subtitle_format(path: str | os.PathLike[str]) -> str:
@@ -65,52 +61,6 @@ def write_subtitles(cues: Iterable[Cue], path: str | os.PathLike[str], format: s
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return Path(path)
-
-
-def parse_subtitles(text: str, format: str = "srt") -> list[Cue]:
-    """Read cues from the text of a subtitle file.
-
-    Args:
-        text: Its text; a byte order mark, Windows line ends, formatting tags, notes and styles do no harm.
-        format: ``"srt"``, ``"vtt"``, ``"tsv"`` or ``"json"``; plain text has no times.
-
-    Raises:
-        InputError: The text isn't in that format.
-    """
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if _known(format) == "txt":
-        raise InputError("Plain text has no times, so no subtitles can be read from it", "Use srt, vtt, tsv or json")
-    try:
-        if format == "json":
-            return [Cue(float(item["start"]), float(item["end"]), str(item["text"])) for item in json.loads(text)]
-        if format == "tsv":
-            rows = [line.split("\t", 2) for line in text.splitlines()[1:] if line]
-            return [Cue(int(start) / 1000, int(end) / 1000, said) for start, end, said in rows]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"The text is not a subtitle file in the format {format}", "Check the format") from None
-    if format == "vtt" and not text.startswith("WEBVTT"):
-        raise InputError("The text is not a WebVTT file: it doesn't begin with WEBVTT", "Check the format")
-    return _parse_blocks(text, unescape=format == "vtt")
-
-
-def _parse_blocks(text: str, unescape: bool) -> list[Cue]:
-    cues = []
-    for block in re.split(r"\n[ \t]*\n", text):
-        lines = block.strip("\n").split("\n")
-        for number, line in enumerate(lines[:2]):
-            timing = _TIMING.match(line.strip())
-            if timing:
-                said = _TAG.sub("", "\n".join(lines[number + 1 :])) if unescape else "\n".join(lines[number + 1 :])
-                start, end = _seconds(*timing.groups()[:4]), _seconds(*timing.groups()[4:])
-                cues.append(Cue(start, end, html.unescape(said) if unescape else said))
-                break
-    if not cues and "-->" in text:
-        raise InputError("The subtitle file's times can't be read", "Write them like 00:00:01,000 --> 00:00:02,500")
-    return cues
-
-
-def _seconds(hours: str | None, minutes: str, seconds: str, milliseconds: str) -> float:
-    return (((int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(milliseconds)) / 1000
 
 
 def _known(format: str) -> str:
