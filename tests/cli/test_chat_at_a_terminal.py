@@ -6,27 +6,20 @@ import os
 import pty
 import re
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from select import select
 
+from tests.processes import SENSORIUM, running
+
 
 class _Screen:
-    """A terminal of its own, with a command running in it."""
+    """The side of a terminal that somebody looks at and types on, and the command that runs in it."""
 
-    def __init__(self, *arguments: str) -> None:
-        self._end, child = pty.openpty()
-        self._job = subprocess.Popen(
-            [sys.executable, "-m", "sensorium", *arguments],
-            stdin=child,
-            stdout=child,
-            stderr=child,
-            close_fds=True,
-            start_new_session=True,
-            env={**os.environ, "TERM": "xterm"},
-        )
-        os.close(child)
+    def __init__(self, end: int, job: subprocess.Popen[bytes]) -> None:
+        self._end, self._job = end, job
         self.text = ""
 
     def wait_for(self, pattern: str, seconds: float = 120) -> str:
@@ -42,17 +35,30 @@ class _Screen:
         os.write(self._end, keys.encode())
 
     def end(self) -> int:
-        code = self._job.wait(60)
-        os.close(self._end)
-        return code
+        return self._job.wait(60)
+
+
+@contextmanager
+def command_at_a_terminal(*arguments: str) -> Iterator[_Screen]:
+    """Run a command in a terminal of its own."""
+    end, child = pty.openpty()
+    variables = {**os.environ, "TERM": "xterm"}
+    try:
+        with running(
+            [*SENSORIUM, *arguments], stdin=child, stdout=child, stderr=child, close_fds=True, env=variables
+        ) as job:
+            os.close(child)
+            yield _Screen(end, job)
+    finally:
+        os.close(end)
 
 
 def test_a_conversation(desk: Path) -> None:
-    screen = _Screen("chat", "cat.jpg")
-    assert "Ctrl-D ends" in screen.wait_for(r"> $")
-    screen.type("What animal is it?\n")
-    assert "cat" in screen.wait_for(r"\n> $").lower()
-    screen.type("这是什么？\n")
-    assert "Error:" in screen.wait_for(r"\n> $")
-    screen.type("\x04")
-    assert screen.end() == 1  # one question was refused
+    with command_at_a_terminal("chat", "cat.jpg") as screen:
+        assert "Ctrl-D ends" in screen.wait_for(r"> $")
+        screen.type("What animal is it?\n")
+        assert "cat" in screen.wait_for(r"\n> $").lower()
+        screen.type("这是什么？\n")
+        assert "Error:" in screen.wait_for(r"\n> $")
+        screen.type("\x04")
+        assert screen.end() == 1  # one question was refused

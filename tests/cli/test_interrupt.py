@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import threading
 import time
 import wave
@@ -15,6 +14,7 @@ import pytest
 from sensorium.cli.interrupt import cancel, interruptible
 from tests import real_media
 from tests.cli.conftest import documents
+from tests.processes import SENSORIUM, running, telling, wait_for
 
 
 def test_results_and_errors_come_through() -> None:
@@ -46,41 +46,34 @@ def long_recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_ctrl_c_on_a_long_transcription_leaves_nothing(long_recording: Path) -> None:
+def test_ctrl_c_on_a_long_transcription_leaves_nothing(
+    long_recording: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     target = long_recording.with_suffix(".srt")
-    log = long_recording.with_suffix(".log")
-    with log.open("w") as stderr:
-        job = subprocess.Popen(
-            [sys.executable, "-m", "sensorium", "transcribe", str(long_recording), "-o", str(target)],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-        )
-        time.sleep(4)
-        assert job.poll() is None, log.read_text()
+    at_work = tmp_path_factory.mktemp("signs") / "at-work"
+    command = [*telling("transcribing", at_work), "transcribe", long_recording, "-o", target]
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        wait_for(at_work, job)
         begun = time.monotonic()
         job.send_signal(signal.SIGINT)
-        output, _ = job.communicate(timeout=30)
+        output, errors = job.communicate(timeout=60)
     assert job.returncode == 130
     assert time.monotonic() - begun < 10
-    assert output == b""
-    assert log.read_text() == "Cancelled.\n"
-    assert {path.name for path in long_recording.parent.iterdir()} == {"long.wav", "long.log"}
+    assert output == ""
+    assert errors == "Cancelled.\n"
+    assert [path.name for path in long_recording.parent.iterdir()] == ["long.wav"]
 
 
 def test_what_was_printed_stays_when_a_command_is_ended(tmp_path: Path) -> None:
     picture = real_media.photo("flower").read_bytes()
     for number in range(300):
         (tmp_path / f"{number}.jpg").write_bytes(picture)
-    job = subprocess.Popen(
-        [sys.executable, "-m", "sensorium", "classify", str(tmp_path), "--labels", "flower,rocket", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert job.stdout is not None
-    first = job.stdout.readline()
-    job.send_signal(signal.SIGTERM)
-    rest, errors = job.communicate(timeout=30)
+    command = [*SENSORIUM, "classify", tmp_path, "--labels", "flower,rocket", "--json"]
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        assert job.stdout is not None
+        first = job.stdout.readline()
+        job.send_signal(signal.SIGTERM)
+        rest, errors = job.communicate(timeout=60)
     assert job.returncode == 130
     assert errors == "Cancelled.\n"
     assert 1 <= len(documents(first + rest)) < 300
@@ -88,15 +81,11 @@ def test_what_was_printed_stays_when_a_command_is_ended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delay", [0.05, 0.2, 0.6])
 def test_ctrl_c_is_clean_at_any_moment(delay: float, tmp_path: Path) -> None:
-    job = subprocess.Popen(
-        [sys.executable, "-m", "sensorium", "speak", "A long text. " * 5000, "-o", str(tmp_path / "speech.wav")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(delay)
-    job.send_signal(signal.SIGINT)
-    output, errors = job.communicate(timeout=30)
+    command = [*SENSORIUM, "speak", "A long text. " * 5000, "-o", tmp_path / "speech.wav"]
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        time.sleep(delay)
+        job.send_signal(signal.SIGINT)
+        output, errors = job.communicate(timeout=60)
     if job.returncode == 130:
         assert "Traceback" not in errors
     else:

