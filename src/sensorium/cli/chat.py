@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 from sensorium.cli.call import Call
 from sensorium.cli.inputs import Input, gather
 from sensorium.cli.interrupt import cancel, interruptible
+from sensorium.cli.option_groups import grouped
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet
 from sensorium.errors import InputError
 
@@ -22,6 +24,58 @@ if TYPE_CHECKING:
 _ANSWERS = "Answers"
 
 
+@dataclass(frozen=True)
+class AnswerOptions:
+    """How answers are written."""
+
+    system: Annotated[
+        str | None,
+        typer.Option("--system", metavar="TEXT", help="How to behave.", rich_help_panel=_ANSWERS),
+    ] = None
+    temperature: Annotated[
+        float,
+        typer.Option("--temperature", metavar="NUMBER", help="0 to 2: 0 is repeatable.", rich_help_panel=_ANSWERS),
+    ] = 0.0
+    top_p: Annotated[
+        float,
+        typer.Option(
+            "--top-p", metavar="NUMBER", help="Sample from the likeliest words only.", rich_help_panel=_ANSWERS
+        ),
+    ] = 1.0
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="NUMBER", help="Makes sampling repeatable.", rich_help_panel=_ANSWERS),
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", metavar="NUMBER", help="Longest answer, in tokens.", rich_help_panel=_ANSWERS),
+    ] = None
+    stop: Annotated[
+        list[str] | None,
+        typer.Option("--stop", metavar="TEXT", help="End an answer before this text.", rich_help_panel=_ANSWERS),
+    ] = None
+
+    def checked(self) -> SamplingOptions:
+        """Return what methods that write text take.
+
+        Raises:
+            InputError: A number is out of range.
+        """
+        from sensorium.language.sampling import choose_sampling
+        from sensorium.vision_language.llava import LONGEST_REPLY
+
+        options: SamplingOptions = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "seed": self.seed,
+            "max_new_tokens": self.max_tokens,
+            "stop": self.stop or (),
+        }
+        choose_sampling(LONGEST_REPLY, **options)
+        return options
+
+
+@grouped
 def chat(
     images: Annotated[
         list[str] | None,
@@ -31,32 +85,8 @@ def chat(
         Path | None,
         typer.Option("--history", metavar="FILE", help="Keep the conversation in this file, and go on with it."),
     ] = None,
-    system: Annotated[
-        str | None,
-        typer.Option("--system", metavar="TEXT", help="How to behave.", rich_help_panel=_ANSWERS),
-    ] = None,
-    temperature: Annotated[
-        float,
-        typer.Option("--temperature", metavar="NUMBER", help="0 to 2: 0 is repeatable.", rich_help_panel=_ANSWERS),
-    ] = 0.0,
-    top_p: Annotated[
-        float,
-        typer.Option(
-            "--top-p", metavar="NUMBER", help="Sample from the likeliest words only.", rich_help_panel=_ANSWERS
-        ),
-    ] = 1.0,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", metavar="NUMBER", help="Makes sampling repeatable.", rich_help_panel=_ANSWERS),
-    ] = None,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option("--max-tokens", metavar="NUMBER", help="Longest answer, in tokens.", rich_help_panel=_ANSWERS),
-    ] = None,
-    stop: Annotated[
-        list[str] | None,
-        typer.Option("--stop", metavar="TEXT", help="End an answer before this text.", rich_help_panel=_ANSWERS),
-    ] = None,
+    *,
+    answers: AnswerOptions,
     model: Model = None,
     profile: Profile = None,
     device: Device = "auto",
@@ -69,24 +99,14 @@ def chat(
     a conversation is kept and gone on with, by the same model unless --model names another one.
     """
     with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.language.sampling import choose_sampling
-        from sensorium.vision_language.llava import LONGEST_REPLY
-
-        options: SamplingOptions = {
-            "temperature": temperature,
-            "top_p": top_p,
-            "seed": seed,
-            "max_new_tokens": max_tokens,
-            "stop": stop or (),
-        }
-        choose_sampling(LONGEST_REPLY, **options)
+        options = answers.checked()
         items = gather(images, ("image",)) if images else []
         if any(item.name == "-" for item in items):
             raise InputError("The questions come from standard input, so the picture can't", "Name a picture file")
         sources = [item.source for item in items]
 
         def open_conversation() -> Conversation:
-            opened = _opened(sources, history, system, model, profile, device)
+            opened = _opened(sources, history, answers.system, model, profile, device)
             call.open(opened.llava)
             return opened
 

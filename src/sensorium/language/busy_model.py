@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 
+from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, check_cancelled
-
-_PATIENCE_SECONDS = 0.05
 
 
 class Halt:
@@ -30,18 +28,6 @@ class Halt:
     def is_set(self) -> bool:
         """Return whether it is to stop."""
         return self._halt.is_set() or (self._cancel is not None and self._cancel.is_set())
-
-    @contextmanager
-    def turn(self, busy: threading.Lock) -> Iterator[bool]:
-        """Wait until the model is free, and hold it; yields False if the writing is to stop before that."""
-        held = False
-        while not held and not self.is_set():
-            held = busy.acquire(timeout=_PATIENCE_SECONDS)
-        try:
-            yield held
-        finally:
-            if held:
-                busy.release()
 
 
 def write_in_thread(
@@ -66,9 +52,8 @@ def write_in_thread(
 
     def run() -> None:
         try:
-            with halt.turn(busy) as held:
-                if held:
-                    write(written.put, halt)
+            with holding(busy, halt):
+                write(written.put, halt)
         except BaseException as error:  # handed to whoever reads the tokens
             failures.append(error)
         finally:

@@ -14,6 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 from sensorium.answer import Ending, Usage
 from sensorium.language.busy_model import Halt, write_in_thread
 from sensorium.language.sampling import Sampling
+from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.quiet import quiet_transformers
 
@@ -111,16 +112,15 @@ def write_tokens(
     Raises:
         CancelledError: ``cancel`` was set.
     """
-    halt = Halt(cancel)
     written = 0
 
     def stop() -> bool:
         nonlocal written
         written += 1
         report(progress, "writing", written, sampling.max_new_tokens, "tokens")
-        return halt.is_set()
+        return cancel is not None and cancel.is_set()
 
-    with halt.turn(busy), torch.inference_mode(), quiet_transformers():
+    with holding(busy, cancel), torch.inference_mode(), quiet_transformers():
         check_cancelled(cancel)
         tokens = generate(stopping_criteria=StoppingCriteriaList([_Stopping(stop)]), **generation_options(sampling))
     check_cancelled(cancel)
