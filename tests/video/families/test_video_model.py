@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from sensorium import LLaVA, VideoQA
+from sensorium.answer import Usage
 from sensorium.errors import (
     CancelledError,
     InputError,
@@ -112,6 +113,8 @@ def test_qwen_vl_is_that_of_transformers(
     assert answer == by_transformers(checkpoints[family], prompt, 256, **pixels, **more)
     assert len(answer) > 20
     assert answer.model == family
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens > 6 * 3 * 4
     parity(f"VideoQA, {family}", BY_LIBRARY, "token-identical")
 
 
@@ -230,6 +233,8 @@ def test_a_model_that_reads_pictures_is_shown_frames(
         written = model.generate(**inputs, max_new_tokens=128, do_sample=False)
     text = processor.tokenizer.decode(written[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     assert answer == text.strip()
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens == inputs["input_ids"].shape[1]
     parity("VideoQA, pictures (llava)", "LlavaProcessor and generate on the same frames", "token-identical")
     # Without a wish, as many frames as leave half of the window free.
     told_of: list[Progress] = []
@@ -249,6 +254,7 @@ def test_a_model_behind_a_server_is_sent_frames(film: Path, monkeypatch: pytest.
     assert text.endswith(QUESTION)
     assert [item.start for item in answer.evidence] == [1.0, 3.5]
     assert answer.model == "openai:tiny"
+    assert answer.usage == Usage(*server.usage or ())
 
 
 @pytest.mark.parametrize(

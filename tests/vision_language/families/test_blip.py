@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from sensorium import ImageQA
-from sensorium.answer import Answer
+from sensorium.answer import Answer, Usage
 from sensorium.errors import (
     CancelledError,
     InputError,
@@ -52,6 +52,11 @@ def test_captions_equal_transformers(
             assert generated[-1][0] == tokens
             assert isinstance(caption, Answer)
             assert (caption, caption.model) == (text, "blip-caption")
+            ended = tokens[-1] == model.config.text_config.sep_token_id
+            assert caption.finish_reason == ("stop" if ended else "length")
+            # The writing half reads the picture's squares and one token for the whole, and has a start token.
+            seen = model.vision_model.embeddings.num_positions
+            assert caption.usage == Usage(seen, len(tokens) - 1 - ended)
         assert image_qa.generate_caption(pictures) == [text for _, text in theirs]
         assert len(generated[-1]) == 3
     assert len({text for _, text in theirs}) == 3
@@ -73,8 +78,12 @@ def test_answers_equal_transformers(
         theirs.append((tokens[0].tolist(), processor.decode(tokens[0], skip_special_tokens=True).strip()))
     with ImageQA(folder) as image_qa:
         for picture, question, (tokens, text) in zip(pictures, QUESTIONS, theirs, strict=True):
-            assert image_qa.answer_question(picture, question) == text
+            answer = image_qa.answer_question(picture, question)
+            assert answer == text
             assert generated[-1][0] == tokens
+            asked = processor(images=picture, text=question, return_tensors="pt")["input_ids"].shape[1]
+            assert answer.usage is not None
+            assert answer.usage.prompt_tokens == asked + model.vision_model.embeddings.num_positions
         # Questions of three lengths, two of them twice: three passes, and each answer with its own question.
         before = len(generated)
         again = image_qa.answer_question([*pictures, *pictures[:2]], [*QUESTIONS, *QUESTIONS[:2]])
@@ -107,8 +116,14 @@ def test_blip_2_equals_transformers(
     captions = [reference(picture, None if opt else "a photo of", 30) for picture in pictures]
     with ImageQA(folder) as image_qa:
         for picture, question, (tokens, text) in zip(pictures, QUESTIONS, answers, strict=True):
-            assert image_qa.answer_question(picture, question) == text
+            answer = image_qa.answer_question(picture, question)
+            assert answer == text
             assert generated[-1][0] == tokens
+            read = processor(images=picture, text=f"Question: {question} {ending}", return_tensors="pt")["input_ids"]
+            ended = tokens[-1] == model.language_model.generation_config.eos_token_id
+            written = len(tokens) - (read.shape[1] if opt else 1) - ended
+            assert answer.usage == Usage(read.shape[1], written)
+            assert answer.finish_reason == ("stop" if ended else "length")
             assert question not in text
         for picture, (tokens, text) in zip(pictures, captions, strict=True):
             assert image_qa.generate_caption(picture) == text

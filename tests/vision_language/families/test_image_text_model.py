@@ -272,6 +272,8 @@ def test_a_batch_gives_the_tokens_of_one_at_a_time(
         alone = [image_qa.answer_question(picture, text) for picture, text in zip(pictures, questions, strict=True)]
         assert len(generated) == 4
         assert together == alone
+        assert [answer.origin() for answer in together] == [answer.origin() for answer in alone]
+        assert len({answer.usage["prompt_tokens"] for answer in together}) > 1  # type: ignore[index]
         assert len(set(together)) == 3
         captions = image_qa.generate_caption(pictures)
         assert captions == [image_qa.generate_caption(picture) for picture in pictures]

@@ -64,7 +64,7 @@ class Blip2:
         self._processor.tokenizer.padding_side = "left" if self._repeats_prompt else "right"
         self._window = int(getattr(config.text_config, "max_position_embeddings", 0) or 0)
         self.batch_size = 8 if self._placement.device == "cpu" else 32
-        self._ends = end_tokens(self._model) | end_tokens(self._model.language_model)
+        self._ends = end_tokens(self._model.language_model)
         self._busy = threading.Lock()
 
     def answer(
