@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.resources import files as package_files
 
@@ -207,3 +209,25 @@ def test_the_table_is_whole() -> None:
     assert table["class_embeddings"].shape == (1000, 384)
     assert torch.allclose(table["class_embeddings"].float().norm(dim=-1), torch.ones(1000), atol=1e-2)
     assert torch.allclose(table["class_embeddings"].float().mean(0), table["mean"], atol=1e-3)
+
+
+def test_without_torch_all_but_tensors_works() -> None:
+    program = f"""
+import sys
+sys.modules["torch"] = None  # as if it weren't installed
+from sensorium import CLIP
+from sensorium.errors import MissingDependencyError
+clip, photo = CLIP("conse-starter"), {str(real_media.photo("chelsea"))!r}
+assert clip.zero_shot_classification(photo, ["cat", "dog"])[0].label == "cat"
+assert clip.image_rows(photo).shape == clip.text_rows("a cat").shape == (1, clip.embedding_size)
+assert clip.similarity_rows(photo, ["cat", "dog"]).argmax() == 0
+for call in (lambda: clip.encode_image(photo), lambda: clip.encode_text("a cat"),
+             lambda: clip.compute_similarity(photo, "a cat")):
+    try:
+        call()
+    except MissingDependencyError as error:
+        assert "sensorium[torch]" in error.remedy
+    else:
+        raise AssertionError("a tensor without torch")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
