@@ -54,7 +54,5 @@ def test_interrupts_reach_a_program_whatever_this_process_does_with_them() -> No
 
 def test_programs_are_started_in_one_place_only() -> None:
     root = Path(__file__).parent
-    starting = {
-        path.name for path in root.rglob("*.py") if "Popen(" in path.read_text() and path != Path(__file__)
-    }
+    starting = {path.name for path in root.rglob("*.py") if "Popen(" in path.read_text() and path != Path(__file__)}
     assert starting == {"processes.py"}

@@ -1,4 +1,4 @@
-"""Which packages come with which extra of the installation, and what is said where one is missing."""
+"""Which packages each extra of the installation adds, and the error for a missing package."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ EXTRAS = {
     "torch": ("torch", "transformers", "diffusers", "accelerate", "peft", "sentencepiece", "scipy", "cv2"),
     "remote": ("openai",),
 }
-"""From extra to the modules that come with it; the plain installation does without them."""
+"""Maps each extra to the modules that it adds. The plain installation doesn't have them."""
 
 
 @contextmanager
 def missing_packages_explained(what: str) -> Iterator[None]:
-    """Say which extra to install where a package of it is missing.
+    """If a package of an extra is missing, raise an error that says which extra to install.
 
     Args:
         what: What needs the package, as the subject of the sentence: ``"ImageQA with 'blip2-opt-2.7b'"``.
 
     Raises:
-        MissingDependencyError: A package of an extra isn't installed. Other errors pass.
+        MissingDependencyError: A package of an extra isn't installed. Other errors are passed on unchanged.
     """
     try:
         yield

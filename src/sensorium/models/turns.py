@@ -13,7 +13,7 @@ _PATIENCE_SECONDS = 0.1
 
 @contextmanager
 def holding(lock: threading.Lock, cancel: Cancellation | None) -> Iterator[None]:
-    """Hold a lock that other calls hold for long; whoever waits for it can be cancelled.
+    """Hold a lock that other calls may hold for a long time; waiting for it can be cancelled.
 
     Raises:
         CancelledError: ``cancel`` was set before the lock was free.
