@@ -68,6 +68,52 @@ def test_words_have_times_that_run_forward(recogniser: SpeechToText, clip: real_
         assert heard[text] == pytest.approx(start, abs=0.2)
 
 
+@pytest.fixture
+def alignments(recogniser: SpeechToText, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many windows were aligned, call by call."""
+    counted: list[int] = []
+    whisper = recogniser.backend._whisper
+    align = whisper.find_alignment
+
+    def counting(tokenizer: object, tokens: list[object], *rest: object) -> object:
+        counted.append(len(tokens))
+        return align(tokenizer, tokens, *rest)
+
+    monkeypatch.setattr(whisper, "find_alignment", counting)
+    return counted
+
+
+def test_words_are_timed_only_where_their_times_are_needed(
+    recogniser: SpeechToText, clip: real_media.SpeechClip, alignments: list[int]
+) -> None:
+    # A single sentence: the voice detector knows when it is spoken.
+    (segment,) = recogniser.transcribe(clip.path, "en").segments
+    assert alignments == []
+    timed = recogniser.transcribe(clip.path, "en", word_timestamps=True).segments
+    assert alignments == [1]
+    assert segment.text == timed[0].text
+    assert segment.start == pytest.approx(timed[0].start, abs=0.3)
+    assert segment.end == pytest.approx(timed[0].end, abs=0.5)
+
+
+def test_who_wants_text_gets_the_same_text_without_timing_words(
+    recogniser: SpeechToText, alignments: list[int]
+) -> None:
+    clips = [read_audio(clip.path) for clip in real_media.speech_clips("en")[:5]]
+    samples = np.concatenate([silence(3), *(part for clip in clips for part in (clip, silence(1.2)))])
+    sentences = recogniser.transcribe(samples, "en")
+    assert alignments
+    alignments.clear()
+    text = recogniser.transcribe(samples, "en", segment_timestamps=False)
+    assert alignments == []
+    assert text.text == sentences.text
+    assert len(text.segments) < len(sentences.segments)
+    assert all(segment.words == () for segment in text.segments)
+    assert text.segments[0].start == pytest.approx(sentences.segments[0].start, abs=0.3)
+    assert text.segments[-1].end == pytest.approx(sentences.segments[-1].end, abs=0.5)
+    assert all(after.start >= before.end for before, after in pairwise(text.segments))
+
+
 @pytest.mark.parametrize("what", ["silence", "noise", "hum", "music"])
 def test_nothing_is_invented_where_nobody_speaks(recogniser: SpeechToText, what: str) -> None:
     seconds = np.arange(40 * SAMPLE_RATE) / SAMPLE_RATE

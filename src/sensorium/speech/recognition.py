@@ -16,7 +16,8 @@ from sensorium.media.limits import Limits
 from sensorium.media.source import MediaSource
 from sensorium.media.subtitles import Word
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-from sensorium.speech.transcription import Segment, Transcription, phrases
+from sensorium.speech.speakable_text import split_sentences
+from sensorium.speech.transcription import LONG, Segment, Transcription, phrases
 from sensorium.text.phrase_breaks import join_texts
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _LANGUAGE_WINDOWS = 4
 _NO_SPEECH = 0.6
 _LOW_LOG_PROBABILITY = -1.0
 """Text is dropped where the model itself says that nobody speaks and isn't sure of what it wrote (Radford et al.)."""
+_SURELY_NO_PAUSE = 0.5
+"""A silence this short, in seconds, ends no segment."""
 _SHORTEST_PAUSE = 0.2
 """A silence in which no word lies, in seconds."""
 _EDGE = 0.05
@@ -51,6 +54,7 @@ class RecognitionOptions:
         language: Code of the language that is spoken; None to detect it.
         task: ``"transcribe"`` or ``"translate"``.
         word_timestamps: Whether segments list their words with times.
+        segment_timestamps: Whether each sentence is a segment with times of its own.
         initial_prompt: Text in whose style and spelling to go on.
         hotwords: Words to expect.
     """
@@ -58,6 +62,7 @@ class RecognitionOptions:
     language: str | None
     task: str
     word_timestamps: bool = False
+    segment_timestamps: bool = True
     initial_prompt: str | None = None
     hotwords: str | None = None
 
@@ -130,7 +135,15 @@ class RecognitionRun:
             task=self.options.task,
             initial_prompt=self.options.initial_prompt,
             hotwords=self.options.hotwords,
+            needs_words=lambda number, text: self._needs_words(windows[number], text),
         )
+
+    def _needs_words(self, window: Window, text: str) -> bool:
+        """Return whether the words in a window must be timed: for themselves, or to tell one segment from the next."""
+        if self.options.word_timestamps or not self.options.segment_timestamps:
+            return self.options.word_timestamps
+        start, end = window.speech
+        return end - start > LONG or window.longest_pause > _SURELY_NO_PAUSE or len(split_sentences(text)) > 1
 
     def _wait(self, future: Future[list[Recognition]]) -> list[Recognition]:
         while True:
@@ -198,6 +211,11 @@ def _segments(window: Window, recognition: Recognition) -> Iterator[Segment]:
     unlikely = recognition.average_log_probability < _LOW_LOG_PROBABILITY
     if recognition.no_speech_probability > _NO_SPEECH and unlikely:
         return
+    if not recognition.words:
+        if text := recognition.text.strip():
+            start, end = window.speech
+            yield _segment(recognition, round(start, 3), round(end, 3), text, ())
+        return
     words = []
     for word in recognition.words:
         start, end = window.times(*_off_silence(word.start, word.end, window.silences))
@@ -205,16 +223,20 @@ def _segments(window: Window, recognition: Recognition) -> Iterator[Segment]:
     for phrase in phrases(words):
         text = "".join(word.text for word in phrase).strip()
         if text:
-            yield Segment(
-                id=0,
-                start=phrase[0].start,
-                end=phrase[-1].end,
-                text=text,
-                words=phrase,
-                average_log_probability=recognition.average_log_probability,
-                no_speech_probability=recognition.no_speech_probability,
-                compression_ratio=recognition.compression_ratio,
-            )
+            yield _segment(recognition, phrase[0].start, phrase[-1].end, text, phrase)
+
+
+def _segment(recognition: Recognition, start: float, end: float, text: str, words: tuple[Word, ...]) -> Segment:
+    return Segment(
+        id=0,
+        start=start,
+        end=end,
+        text=text,
+        words=words,
+        average_log_probability=recognition.average_log_probability,
+        no_speech_probability=recognition.no_speech_probability,
+        compression_ratio=recognition.compression_ratio,
+    )
 
 
 def _off_silence(start: float, end: float, silences: tuple[tuple[float, float], ...]) -> tuple[float, float]:

@@ -59,6 +59,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         word_timestamps: bool = False,
+        segment_timestamps: bool = True,
         initial_prompt: str | None = None,
         hotwords: str | None = None,
         progress: ProgressCallback | None = None,
@@ -72,6 +73,8 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             language: The language that is spoken: code, locale or English name; None to detect it.
             task: ``"transcribe"``, or ``"translate"`` into English.
             word_timestamps: Whether segments list their words with times.
+            segment_timestamps: Whether each sentence is a segment with times of its own. Without, a segment is up to 28
+                seconds of speech with the times of its beginning and end, which takes less work: for who wants text.
             initial_prompt: Text in whose style and spelling the transcription goes on.
             hotwords: Names and terms to expect.
             progress: Told the seconds of sound done.
@@ -91,6 +94,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             language,
             task,
             word_timestamps=word_timestamps,
+            segment_timestamps=segment_timestamps,
             initial_prompt=initial_prompt,
             hotwords=hotwords,
             progress=progress,
@@ -105,6 +109,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         word_timestamps: bool = False,
+        segment_timestamps: bool = True,
         initial_prompt: str | None = None,
         hotwords: str | None = None,
         progress: ProgressCallback | None = None,
@@ -120,6 +125,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             language=None if language is None else language_code(language),
             task=task,
             word_timestamps=word_timestamps,
+            segment_timestamps=segment_timestamps,
             initial_prompt=initial_prompt,
             hotwords=hotwords,
         )

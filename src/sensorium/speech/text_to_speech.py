@@ -306,7 +306,8 @@ class TextToSpeech(Task[Voice]):
         from sensorium.speech.speech_to_text import SpeechToText
 
         recogniser = self.opening.part(SpeechToText)
-        return recogniser.transcribe(speech, progress=wish.progress, cancel=wish.cancel).text
+        heard = recogniser.transcribe(speech, segment_timestamps=False, progress=wish.progress, cancel=wish.cancel)
+        return heard.text
 
     def _spoken(self, backend: Voice, speaker: Any, wish: _Wish, whose: str) -> Speech:
         languages = _known(self.checkpoint.languages) or backend.languages

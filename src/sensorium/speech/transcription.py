@@ -11,9 +11,9 @@ from sensorium.text.phrase_breaks import ends_sentence
 
 _PAUSE = 0.8
 """A silence that ends a segment, in seconds."""
-_LONG = 12.0
+LONG = 12.0
 """A segment that lasts longer ends at the next comma or short pause, in seconds."""
-_TOO_LONG = 20.0
+_TOOLONG = 20.0
 _CLAUSE_ENDS = frozenset(",;:，、；：،؛")
 
 
@@ -81,6 +81,6 @@ def _ends_before(held: list[Word], word: Word) -> bool:
     last = held[-1]
     pause = word.start - last.end
     lasted = last.end - held[0].start
-    if pause >= _PAUSE or ends_sentence(last.text.strip()) or word.end - held[0].start > _TOO_LONG:
+    if pause >= _PAUSE or ends_sentence(last.text.strip()) or word.end - held[0].start > _TOOLONG:
         return True
-    return lasted > _LONG and (last.text.strip()[-1:] in _CLAUSE_ENDS or pause >= 0.25)
+    return lasted > LONG and (last.text.strip()[-1:] in _CLAUSE_ENDS or pause >= 0.25)

