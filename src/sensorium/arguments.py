@@ -288,8 +288,6 @@ _KINDS = {
     "os.PathLike[str]": _Kind(lambda value: isinstance(value, os.PathLike), "a path", "paths"),
     "Callable": _FUNCTION,
     "ProgressCallback": _FUNCTION,
-    "PreviewCallback": _FUNCTION,
-    "FinishedCallback": _FUNCTION,
     "EventCallback": _FUNCTION,
     "Cancellation": _Kind(
         lambda value: callable(getattr(value, "is_set", None)), "an object with is_set(), such as a threading.Event"

@@ -56,7 +56,9 @@ def read_controls(
         known: The kinds that there are ControlNets for.
         control: One kind or several.
         control_image: A ready-made map, or a list with one per control.
-        weights: One number for all, or one per control; likewise ``start`` and ``end``.
+        weights: How strongly each counts: one number for all, or one per control.
+        start: From which part of the steps on: one number for all, or one per control.
+        end: Up to which part of the steps: one number for all, or one per control.
         limits: What a ready-made map may cost, and where it may come from.
 
     Raises:

@@ -34,8 +34,8 @@ _NOT_IN_THE_PROTOCOL = {
     "loras": "LoRA files",
     "safety": "a safety setting",
 }
-_WITHOUT_CHOICE = {IMAGE_TO_IMAGE: 0.75, INPAINTING: 1.0}
-"""The strength that `TextToImage` asks for when its caller doesn't."""
+_DEFAULT_STRENGTH = {IMAGE_TO_IMAGE: 0.75, INPAINTING: 1.0}
+"""What `TextToImage` asks for when its caller names no strength."""
 _LARGEST_VARIED = 1024
 
 
@@ -73,7 +73,7 @@ class EndpointPainter:
             CancelledError: ``cancel`` was set; the connection is closed.
         """
         self._refuse_unknown(request)
-        if request.strength != _WITHOUT_CHOICE.get(request.kind, request.strength):
+        if request.strength != _DEFAULT_STRENGTH.get(request.kind, request.strength):
             raise self._not_taken("a strength", "strength")
         width, height = request.options.width, request.options.height
         asked: dict[str, Any] = {"prompt": request.prompt, "n": request.options.num_images, **self._format()}

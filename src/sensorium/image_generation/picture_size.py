@@ -26,8 +26,8 @@ def size_like(
         image: The picture to follow.
         native_side: Side of the square that the checkpoint was trained on.
         factor: Width and height are rounded to multiples of it.
-        width: Is taken as it is, and decides the height if that isn't given.
-        height: Likewise.
+        width: Taken as it is. Without a height, the height follows from it.
+        height: Taken as it is. Without a width, the width follows from it.
 
     Raises:
         InputError: The picture is so long and thin that no checkpoint could paint one like it.

@@ -75,5 +75,5 @@ class ObjectDetector(Task["DetectionNetwork"]):
         upright = read_image(image, limits=self.limits)
         with self.lease(cancel=cancel) as network:
             check_cancelled(cancel)
-            found = [Detection(*found) for found in network.detect(upright, threshold)]
+            found = [Detection(*each) for each in network.detect(upright, threshold)]
         return sorted(found, key=lambda detection: -detection.score)

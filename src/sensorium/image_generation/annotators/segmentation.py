@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
 
 _UNNAMED = "LABEL_"
-"""How transformers names classes whose names nobody gave."""
+"""How transformers names the classes of a checkpoint that gives them no names."""
 _MOSTLY = 0.8
 """Checkpoints spell some of ADE20K's names differently."""
 

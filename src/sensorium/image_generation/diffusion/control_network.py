@@ -47,7 +47,7 @@ class ControlNetwork(Task["ControlNetBackend"]):
     ) -> None:
         """Refuse a base checkpoint of another kind than the one that the ControlNet was trained with.
 
-        Only ``config.json`` is read: of a checkpoint whose file is missing or of another family, `load` tells.
+        Only ``config.json`` is read. If it is missing, or names another family, `load` says so.
 
         Args:
             base: The base checkpoint.

@@ -35,7 +35,7 @@ class DiffusionDefaults:
 
 
 def diffusion_defaults(pipeline: Any, own: Any, checkpoint: Checkpoint) -> DiffusionDefaults:
-    """Tell the right numbers: from the catalog, from the configuration, else the defaults of the checkpoint's pipeline.
+    """Return the right numbers: the catalog's; else what the configuration tells; else the defaults of the pipeline.
 
     Args:
         pipeline: The one that is to paint. Its own defaults may be others: those of FLUX's image-to-image pipeline are.

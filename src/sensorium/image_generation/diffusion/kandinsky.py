@@ -151,7 +151,7 @@ class KandinskyPainter:
         if request.image is not None:
             about.update(strength=request.strength, image_sha256=pixel_sum(request.image))
         pictures: list[GeneratedImage] = []
-        # Closed at once if the caller's function fails: the schedulers are free for the next call then.
+        # If ``tell`` fails, the generator is closed at once: the next call needs the schedulers that it holds.
         with closing(self._paint_all(plan, paint_one, steps, tell, cancel)) as painted:
             for picture in painted:
                 pictures.append(self._finished(picture, plan, len(pictures), about))

@@ -35,8 +35,8 @@ SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """From name to diffusers' class and the settings in which it differs from the checkpoint's."""
 
 _UNFIT_FOR_COSINE = ("dpm++-2m-karras", "dpm++-2m-sde-karras", "heun", "kdpm2-ancestral")
-"""A cosine schedule ends in next to no signal. Several of Karras's noise levels there are the same timestep, so that
-diffusers' solver loses count and fails; the other two overshoot, and the picture is noise."""
+"""What can't paint with a cosine schedule, which ends in next to nothing but noise. There, several of Karras's noise
+levels are one timestep, and diffusers' solver fails; heun and kdpm2-ancestral go too far, and the picture is noise."""
 
 
 def check_scheduler(name: str | None) -> None:

@@ -43,7 +43,7 @@ class WatchedSteps:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The circle of references would keep the weights in memory after their last user has gone.
+        # The scheduler would refer to itself, and keep the weights in memory after their last user has gone.
         del self._pipeline.scheduler.step
 
     def begin(self) -> None:

@@ -18,8 +18,8 @@ def check_prompt_window(pipeline: Any, prompt: str) -> tuple[str, ...]:
         prompt: What to paint.
 
     Returns:
-        What the user should know, in sentences: that a second, smaller encoder reads the beginning only; that attention
-        weights mean nothing here.
+        Notes for the user, in sentences: that a second, smaller encoder reads only the beginning, or that attention
+        weights have no effect.
 
     Raises:
         InputError: Words would go unread; the message names them.
