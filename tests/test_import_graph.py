@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import sensorium
+from benchmarks.cold_start import write_film
 from tests import real_media
 from tests.checkpoints.diffusion import tiny_stable_diffusion
 
@@ -59,6 +60,7 @@ IMPORTS = {
     "search": EYES | {"lance", "pyarrow"},
     "speak": {"av", "hibari", "numpy", "onnxruntime", "scipy"},
     "transcribe": {"av", "ctranslate2", "faster_whisper", "huggingface_hub", "numpy", "onnxruntime", "tokenizers"},
+    "watch": EYES | {"av", "ctranslate2", "faster_whisper", "huggingface_hub"},
 }
 """Which heavy packages a command imports on the starter profile, from Enter to the result."""
 
@@ -68,7 +70,10 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folder = tmp_path_factory.mktemp("commands")
     cat = str(real_media.photo("chelsea"))
     speech = min((clip.path for clip in real_media.speech_clips("en")), key=lambda path: path.stat().st_size)
+    film = folder / "film.mp4"
+    write_film(film, speech)
     return {
+        "watch": [str(film)],
         "prompt": ["a cat on a sofa"],
         "classify": [cat, "--labels", "cat,dog"],
         "caption": [cat],
