@@ -12,6 +12,10 @@ import pytest
 
 # Tests import torch before the library can say how its threads wait; beside a busy program they would crawl.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each of the processes that share the work has a core; threads of its own would only get in the others' way.
+    os.environ.setdefault("SENSORIUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _SETTINGS = (
     "SENSORIUM_PROFILE",
@@ -57,6 +61,12 @@ _FIGURES = pytest.StashKey[list[str]]()
 _PARITIES = pytest.StashKey[list[tuple[str, str, str]]]()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the lists of what tests measure."""
+    config.stash[_FIGURES] = []
+    config.stash[_PARITIES] = []
+
+
 @pytest.fixture(scope="session")
 def parity(pytestconfig: pytest.Config) -> Callable[[str, str, str], None]:
     """Takes a row of the table that compares each family with its reference library on the same checkpoint.
@@ -64,10 +74,9 @@ def parity(pytestconfig: pytest.Config) -> Callable[[str, str, str], None]:
     The arguments are the family, the call of the reference library, and how far apart the two are
     ("token-identical", "largest difference 3e-7").
     """
-    rows = pytestconfig.stash.setdefault(_PARITIES, [])
 
     def add(family: str, reference: str, agreement: str) -> None:
-        rows.append((family, reference, agreement))
+        pytestconfig.stash[_PARITIES].append((family, reference, agreement))
 
     return add
 
@@ -75,17 +84,33 @@ def parity(pytestconfig: pytest.Config) -> Callable[[str, str, str], None]:
 @pytest.fixture(scope="session")
 def measured(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Takes a figure in words; all of them are printed at the end of the run, whether tests pass or fail."""
-    return pytestconfig.stash.setdefault(_FIGURES, []).append
+    return pytestconfig.stash[_FIGURES].append
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what was measured to the process that prints it, if this one only shares the work (``pytest -n``)."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["figures"] = session.config.stash[_FIGURES]
+        output["parities"] = [list(row) for row in session.config.stash[_PARITIES]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what a process that shares the work has measured."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash[_FIGURES].extend(output.get("figures", []))
+    node.config.stash[_PARITIES].extend(tuple(row) for row in output.get("parities", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what the tests measured."""
-    figures = config.stash.get(_FIGURES, [])
+    figures = config.stash[_FIGURES]
     if figures:
         terminalreporter.section("measured")
         for figure in figures:
             terminalreporter.write_line(figure)
-    rows = sorted(config.stash.get(_PARITIES, []))
+    rows = sorted(config.stash[_PARITIES])
     if rows:
         terminalreporter.section("compared with the reference library, on the same checkpoint and input")
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
