@@ -16,10 +16,10 @@ from training.starter_diffusion import ship
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A package with the two catalog entries as they are."""
-    folder = tmp_path / "sensorium" / "models" / "catalog"
+    folder = tmp_path / "sensorium" / "models" / "cards"
     folder.mkdir(parents=True)
     for name in ship.PARTS:
-        shutil.copy(str(package_files("sensorium.models").joinpath("catalog", f"{name}.toml")), folder)
+        shutil.copy(str(package_files("sensorium.models").joinpath("cards", f"{name}.toml")), folder)
     return tmp_path / "sensorium"
 
 
@@ -38,7 +38,7 @@ def test_weights_and_catalog_say_the_same(package: Path, checkpoint: Path) -> No
     sizes = ship.ship(checkpoint, package)
     carried = {}
     for name, parts in ship.PARTS.items():
-        card = (package / "models" / "catalog" / f"{name}.toml").read_text(encoding="utf-8")
+        card = (package / "models" / "cards" / f"{name}.toml").read_text(encoding="utf-8")
         files = {file.path: file for file in parse_files(tomllib.loads(card)["files"])}
         assert set(files) == {*parts, *(ship.SHARED if name == ship.PAINTER else ())}
         for file in files.values():
@@ -52,7 +52,7 @@ def test_weights_and_catalog_say_the_same(package: Path, checkpoint: Path) -> No
 
 
 def test_shipping_again_replaces_and_keeps_the_cards(package: Path, checkpoint: Path) -> None:
-    cards = package / "models" / "catalog"
+    cards = package / "models" / "cards"
     before = {path.name: path.read_text(encoding="utf-8").partition("[[files]]")[0] for path in cards.iterdir()}
     ship.ship(checkpoint, package)
     first = {path.name: path.read_text(encoding="utf-8") for path in cards.iterdir()}

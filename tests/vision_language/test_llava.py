@@ -14,6 +14,7 @@ from sensorium import LLaVA
 from sensorium.answer import Answer
 from sensorium.errors import CancelledError, InputError, UnsupportedError
 from tests.real_media import photo
+from tests.refusals import refused
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -104,25 +105,19 @@ def test_cancel_stops_the_writing(llava: LLaVA) -> None:
 
 
 @pytest.mark.parametrize(
-    ("history", "complaint"),
+    ("history", "named"),
     [
-        ([], "does not end with a turn of the user"),
-        ([{"role": "assistant", "content": "Hello"}], "does not end with a turn of the user"),
-        ([{"role": "user", "content": ""}], "turn of the user is empty"),
-        ([{"role": "person", "content": "Hello"}], "no role among"),
-        (
-            [{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hello?"}],
-            "begins with a turn of the ass",
-        ),
-        (
-            [{"role": role, "content": "Hello"} for role in ("user", "system", "user")],
-            "system turn stands in the middle",
-        ),
-        (["Hello"], "holds 'Hello' of type str"),
+        ([], "user"),
+        ([{"role": "assistant", "content": "Hello"}], "user"),
+        ([{"role": "user", "content": ""}], "user"),
+        ([{"role": "person", "content": "Hello"}], "user"),
+        ([{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hello?"}], "assistant"),
+        ([{"role": role, "content": "Hello"} for role in ("user", "system", "user")], "system"),
+        (["Hello"], "'Hello'"),
     ],
 )
-def test_a_history_out_of_order_is_refused(llava: LLaVA, history: list[dict[str, str]], complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
+def test_a_history_out_of_order_is_refused(llava: LLaVA, history: list[dict[str, str]], named: str) -> None:
+    with refused(InputError, named):
         llava.chat(photo("chelsea"), history)
 
 

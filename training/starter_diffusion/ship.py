@@ -83,7 +83,7 @@ def ship(checkpoint: Path, package: Path) -> dict[str, int]:
             files.append(CheckpointFile(part, len(content), digest, carried=f"{folder}/{part}"))
         if name == PAINTER:
             files += _shared()
-        _describe(package / "models" / "catalog" / f"{name}.toml", files)
+        _describe(package / "models" / "cards" / f"{name}.toml", files)
     return sizes
 
 

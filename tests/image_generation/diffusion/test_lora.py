@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from sensorium import TextToImage
 from sensorium.errors import CancelledError, InputError
 from tests.checkpoints.diffusion import tiny_lora
+from tests.refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,9 @@ def test_files_that_are_no_safetensors(painter: TextToImage, tmp_path: Path, kin
         torch.save({"weight": torch.zeros(1)}, file)
     else:
         file.write_text("hello, this is no LoRA" if kind == "text" else "")
-    with pytest.raises(InputError, match=r"'style\.safetensors' is not a safetensors file") as caught:
+    with refused(InputError, "style.safetensors", "never opened"):
         painter.generate("a cat", steps=1, lora=file)
-    assert "never opened" in caught.value.remedy
-    with pytest.raises(InputError, match="weight 11"):
+    with refused(InputError, "11"):
         painter.generate("a cat", steps=1, lora=[(file, 11)])
 
 
@@ -58,7 +58,7 @@ def test_files_of_another_family(painter: TextToImage, lora: Path, tmp_path: Pat
     save_file(wider, tmp_path / "wider.safetensors")
     save_file({"transformer.layer.lora_A.weight": torch.zeros(4, 8)}, tmp_path / "flux.safetensors")
     for name in ("wider.safetensors", "flux.safetensors"):
-        with pytest.raises(InputError, match=f"{name}' doesn't fit StableDiffusionPipeline"):
+        with refused(InputError, name, "StableDiffusionPipeline"):
             painter.generate("a cat", steps=1, lora=tmp_path / name)
     assert painter.generate("a cat", steps=2, seed=1)[0].tobytes() == before
 
@@ -73,7 +73,7 @@ def test_nothing_is_written_to_the_terminal(
 def test_what_is_no_file_and_weight(painter: TextToImage, lora: Path) -> None:
     wrong: list[Any] = [[lora], [(lora, "much")], [(lora,)]]
     for given in wrong:
-        with pytest.raises(InputError, match="no pairs of file and weight"):
+        with refused(InputError, "LoRA"):
             painter.generate("a cat", steps=1, lora=given)
-    with pytest.raises(InputError, match="The argument lora can't be 5"):
+    with refused(InputError, "lora", "5"):
         painter.generate("a cat", steps=1, lora=cast("Any", 5))
