@@ -181,7 +181,7 @@ def source_as_text(kind: MediaKind, source: Any) -> str:
     """Return an address or an absolute path, or else the file itself in a data: URI; a picture in memory as PNG.
 
     Raises:
-        InputError: A picture can't be read.
+        InputError: It can't be read, or is too large.
     """
     if isinstance(source, str) and source.startswith(_ADDRESSES):
         return source
@@ -193,7 +193,10 @@ def source_as_text(kind: MediaKind, source: Any) -> str:
         file = io.BytesIO()
         read_image(source).save(file, "PNG")
         return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    data = source.read() if hasattr(source, "read") else bytes(source)
+    from sensorium.media.source import resolve
+
+    with resolve(source).open() as opened:
+        data = opened.read()
     return f"data:{kind}/unknown;base64,{base64.b64encode(data).decode()}"
 
 
