@@ -7,13 +7,19 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import ClosedError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_for, profile_base
 from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps, opening_of
-from sensorium.image_generation.control_request import Control, read_controls, require_sources
+from sensorium.image_generation.control_request import (
+    Control,
+    pipeline_control,
+    read_controls,
+    record_controls,
+    require_sources,
+)
 from sensorium.image_generation.diffusion.control_network import ControlNetwork
 from sensorium.image_generation.generated_image import (
     GeneratedImage,
@@ -37,13 +43,11 @@ if TYPE_CHECKING:
 
     from sensorium.image_generation.diffusion.control_network import ControlNetBackend
     from sensorium.image_generation.diffusion.lora import LoraFiles
-    from sensorium.image_generation.diffusion.pipeline import DiffusionBackend, PipelineControl
+    from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
     from sensorium.media.image import ImageSource
 
 _STEPS = 20
 _CLASS_COLOURS = "seg"
-
-Value = TypeVar("Value")
 
 
 class ControlledImages(GeneratedImages):
@@ -284,14 +288,14 @@ class ControlNetGenerator:
             size = size_like(shape, base.native_side, base.size_factor, **sides)
             maps = tuple(self._map(control, reference, size, base.size_factor, tell, cancel) for control in controls)
             image = None if request.image is None else fit_picture(request.image, size)
-            recorded = _recorded(controls, networks, maps)
+            recorded = record_controls(controls, networks, maps)
             if same_as is not None:
                 _check_same(same_as, recorded, pixel_sum(image))
             check_cancelled(cancel)
             options = dataclasses.replace(request.options, width=size[0], height=size[1])
             painted = base.paint(
                 dataclasses.replace(request, options=options, image=image),
-                control=_pipeline_control(controls, networks, maps, recorded),
+                control=pipeline_control(controls, networks, maps, recorded),
                 tell=tell,
                 cancel=cancel,
             )
@@ -386,44 +390,6 @@ class ControlNetGenerator:
         self.close()
 
 
-def _recorded(
-    controls: Sequence[Control], networks: Sequence[ControlNetBackend], maps: Sequence[PIL.Image.Image]
-) -> list[dict[str, Any]]:
-    """Return what the settings of a picture say about its controls."""
-    return [
-        {
-            "control": control.kind,
-            "model": network.checkpoint.name,
-            "revision": network.revision,
-            "weight": control.weight,
-            "start": control.start,
-            "end": control.end,
-            "image_sha256": pixel_sum(drawn),
-        }
-        for control, network, drawn in zip(controls, networks, maps, strict=True)
-    ]
-
-
-def _pipeline_control(
-    controls: Sequence[Control],
-    networks: Sequence[ControlNetBackend],
-    maps: Sequence[PIL.Image.Image],
-    recorded: list[dict[str, Any]],
-) -> PipelineControl:
-    from sensorium.image_generation.diffusion.pipeline import PipelineControl
-
-    return PipelineControl(
-        networks=_one_or_list([network.model for network in networks]),
-        maps=_one_or_list(list(maps)),
-        arguments={
-            "controlnet_conditioning_scale": _one_or_list([control.weight for control in controls]),
-            "control_guidance_start": _one_or_list([control.start for control in controls]),
-            "control_guidance_end": _one_or_list([control.end for control in controls]),
-        },
-        settings={"controls": recorded},
-    )
-
-
 def _check_same(settings: PictureSettings, recorded: Sequence[Mapping[str, Any]], image_sha256: str) -> None:
     if image_sha256 != settings.image_sha256:
         raise InputError("The init_image is not the one that the picture was made from", "Give that one")
@@ -438,7 +404,3 @@ def _check_same(settings: PictureSettings, recorded: Sequence[Mapping[str, Any]]
                 f"The map for the control {now['control']!r} is not the one that the picture was painted under",
                 "Give that map, as it was saved, or the reference picture that it was made from",
             )
-
-
-def _one_or_list(values: list[Value]) -> Value | list[Value]:
-    return values[0] if len(values) == 1 else values

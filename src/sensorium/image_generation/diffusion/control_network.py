@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,6 +77,23 @@ class ControlNetwork(Task["ControlNetBackend"]):
                     f"{base.name!r}: their {name} differ",
                     f"Choose a ControlNet that was made for {base.name!r}, or another base checkpoint",
                 )
+
+
+@dataclass(frozen=True)
+class PipelineControl:
+    """ControlNets for one call.
+
+    Attributes:
+        networks: A ControlNet model, or a list of several, on the device and in the precision of the base.
+        maps: The control map, or a list with one for each network, in the size of the picture.
+        arguments: Further arguments of the pipeline's call, such as ``controlnet_conditioning_scale``.
+        settings: What the settings of the pictures say about it, ready for JSON.
+    """
+
+    networks: Any
+    maps: Any
+    arguments: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
 class ControlNetBackend:

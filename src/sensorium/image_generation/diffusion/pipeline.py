@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sensorium.image_generation.diffusion.checkpoint import (
     open_components,
     read_layout,
 )
+from sensorium.image_generation.diffusion.control_network import PipelineControl
 from sensorium.image_generation.diffusion.defaults import (
     DiffusionDefaults,
     call_parameters,
@@ -68,23 +69,6 @@ _PIPELINES: Mapping[str, Mapping[str, Any]] = {
 _TILED_FROM = 2048 * 2048
 """From so many pixels on the autoencoder works in tiles: at once it would need several times the memory of the rest."""
 _LARGEST_RANDOM_SEED = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class PipelineControl:
-    """ControlNets for one call.
-
-    Attributes:
-        networks: A ControlNet model, or a list of several, on the device and in the precision of the base.
-        maps: The control map, or a list with one for each network, in the size of the picture.
-        arguments: Further arguments of the pipeline's call, such as ``controlnet_conditioning_scale``.
-        settings: What the settings of the pictures say about it, ready for JSON.
-    """
-
-    networks: Any
-    maps: Any
-    arguments: Mapping[str, Any]
-    settings: Mapping[str, Any]
 
 
 class DiffusionBackend:
@@ -214,11 +198,7 @@ class DiffusionBackend:
             CancelledError: ``cancel`` was set.
         """
         options = request.options
-        if options.safety == "block" and self._safety_checker is None:
-            raise UnsupportedError(
-                f"The checkpoint {self.checkpoint.name!r} has no safety checker, so nothing can be blocked",
-                "Use safety='off', or a checkpoint with a safety checker",
-            )
+        self._check_safety(options.safety)
         scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, options.scheduler)
         pipeline = self.pipeline(request.kind, control.networks if control else None, scheduler=scheduler)
         defaults = diffusion_defaults(pipeline, self._pipeline, self.checkpoint)
@@ -321,6 +301,13 @@ class DiffusionBackend:
             # The autoencoder changes every pixel a little; what wasn't to be repainted stays as it was.
             image = PIL.Image.composite(image, plan.image, plan.mask)
         return image
+
+    def _check_safety(self, safety: str) -> None:
+        if safety == "block" and self._safety_checker is None:
+            raise UnsupportedError(
+                f"The checkpoint {self.checkpoint.name!r} has no safety checker, so nothing can be blocked",
+                "Use safety='off', or a checkpoint with a safety checker",
+            )
 
     def _look_at(self, image: PIL.Image.Image, safety: str) -> str:
         if self._safety_checker is None or safety == "off":
