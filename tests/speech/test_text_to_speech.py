@@ -193,9 +193,9 @@ def test_control_characters_are_not_spoken(voice: TextToSpeech) -> None:
     assert np.array_equal(plain, odd)
 
 
-def test_the_starter_speaks_without_torch() -> None:
+def test_the_starter_speaks_without_torch_and_scipy() -> None:
     code = "import sys; from sensorium import TextToSpeech; next(TextToSpeech().stream('Hello.')); "
-    code += "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    code += "print(sorted({'torch', 'transformers', 'scipy.fft', 'faster_whisper', 'PIL'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +35,8 @@ class HibariVoice:
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        from hibari import Hibari
+        with _without_scipy_fft():
+            from hibari import Hibari
 
         self._voice: Any = Hibari(threads=thread_count())
         self.sample_rate: int = self._voice.sample_rate
@@ -71,6 +77,31 @@ class HibariVoice:
             for part in _short(phonemes)
         ]
         return np.concatenate(spoken).astype(np.float32) if spoken else np.zeros(0, np.float32)
+
+
+class _HidesScipyFft(MetaPathFinder):
+    """Says that there is no ``scipy.fft``, to the thread that made it and to no other."""
+
+    def __init__(self) -> None:
+        self._thread = get_ident()
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname == "scipy.fft" and get_ident() == self._thread:
+            raise ModuleNotFoundError("hidden for a moment", name=fullname)
+
+
+@contextmanager
+def _without_scipy_fft() -> Iterator[None]:
+    """Let hibari be imported without ``scipy.fft``, whose import takes a fifth of the time to the first word.
+
+    hibari then uses numpy's, which gives the same samples (within 2e-7) as fast.
+    """
+    finder = _HidesScipyFft()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _short(phonemes: str) -> list[str]:
