@@ -25,10 +25,10 @@ _PREROLL = 2.0
 """Seconds decoded ahead of a window: a codec carries a little of its past along, and so does a resampler."""
 
 _BARE = frozenset({"mp3", "aac", "ac3", "amr"})
-"""Bare streams of frames: FFmpeg guesses their length from the bit rate, and a seek lands beside the mark."""
+"""Files without a container: FFmpeg only guesses their length from the bit rate, and a seek lands near its goal."""
 
 _SHARES = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
-"""What surround channels give to mono (ITU-R BS.775); channels at the sides, behind and above give 0.5."""
+"""How much of each front channel goes into mono (ITU-R BS.775). Of those at the sides, behind and above, 0.5 does."""
 
 
 @dataclass(frozen=True)

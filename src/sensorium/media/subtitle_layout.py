@@ -1,7 +1,8 @@
 """Laying out cues for reading: line lengths, reading speed, breaks at phrases, nothing over silence.
 
-The measures are those of the large streaming services' timed-text style guides, as DESIGN rules: 42 characters a
-line (16 in Chinese, Japanese and Korean), two lines, 20 characters a second (9), one to seven seconds a cue.
+The limits are those of the large streaming services' style guides for subtitles: two lines of at most 42 characters,
+at most 20 characters a second, one to seven seconds a cue. In Chinese, Japanese and Korean, whose characters say more,
+a line has at most 16 characters and a second at most 9.
 """
 
 from __future__ import annotations

@@ -34,16 +34,16 @@ _SAMPLE_RATE = 16_000
 _WINDOW_SECONDS = 28.0
 """What goes to the recogniser at once; the model hears 30 s, and its last words are better with some silence after."""
 _LANGUAGE_WINDOWS = 4
-"""How many windows the language is detected from, so that a foreign greeting doesn't decide."""
+"""How many windows the language is detected from: a greeting in another language should not decide it."""
 _NO_SPEECH = 0.6
 _LOW_LOG_PROBABILITY = -1.0
-"""Text is dropped where the model itself says that nobody speaks and isn't sure of what it wrote (Radford et al.)."""
+"""Text is dropped where the model says that nobody speaks and is unsure of the text too (Radford et al.)."""
 _SURELY_NO_PAUSE = 0.5
 """A silence this short, in seconds, ends no segment."""
 _SHORTEST_PAUSE = 0.2
-"""A silence in which no word lies, in seconds."""
+"""Words are cut off at silences at least this long, in seconds."""
 _EDGE = 0.05
-"""How far a word may reach into such a silence: its first and last sounds are quiet."""
+"""How far a word may reach into such a silence, in seconds, because its first and last sounds are quiet."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _segment(recognition: Recognition, start: float, end: float, text: str, word
 
 
 def _off_silence(start: float, end: float, silences: tuple[tuple[float, float], ...]) -> tuple[float, float]:
-    """Cut a word's times where nobody speaks: attention counts a pause to one of the words beside it."""
+    """Take silence off a word's times: the model counts a pause as part of the word before or after it."""
     for silent_from, silent_to in silences:
         if silent_to - silent_from < _SHORTEST_PAUSE or end <= silent_from or start >= silent_to:
             continue

@@ -33,11 +33,16 @@ repeat itself.
 """
 _BEAM = 5
 _LOOP_COMPRESSION = 2.4
+"""Text that zlib makes smaller than by this factor repeats itself (Radford et al.)."""
 _LOOP_SQUEEZED = 0.2
+"""It is the model that repeats itself, and not the speaker, if more than this share of the words last no time."""
 _TOKENS_PER_SECOND = 25
 _SPARE_TOKENS = 20
+"""A window of n seconds gets at most 25 n + 20 tokens: nobody speaks faster, so more can only be repetition."""
 _PREPENDED = "\"'“¿([{-«"
+"""Punctuation that belongs to the word after it."""
 _APPENDED = "\"'.。,，!！?？:：”)]}、»…;；"
+"""Punctuation that belongs to the word before it."""
 
 
 @dataclass(frozen=True)
