@@ -17,24 +17,17 @@ from sensorium.cli.app import app
 from sensorium.models import catalog
 from tests.cli.conftest import Program, Run, documents
 
-COMMANDS = {
-    "ask",
-    "caption",
-    "chat",
-    "classify",
-    "clone",
-    "doctor",
-    "index",
-    "models",
-    "moderate",
-    "prompt",
-    "search",
-    "speak",
-    "tour",
-    "transcribe",
-    "translate",
-    "watch",
+GROUP = get_command(app)
+COMMANDS = sorted(GROUP.commands)  # type: ignore[attr-defined]
+"""All commands, from ``ask`` to ``watch``."""
+LEAVES = {
+    " ".join(words): leaf
+    for name, command in GROUP.commands.items()  # type: ignore[attr-defined]
+    for words, leaf in (
+        [((name, inner), leaf) for inner, leaf in getattr(command, "commands", {}).items()] or [((name,), command)]
+    )
 }
+"""Commands and the commands inside them (``models pull``), by the words that call them."""
 HEAVY = {"torch", "numpy", "PIL", "av", "transformers", "faster_whisper", "lance", "scipy", "onnxruntime", "hibari"}
 
 
@@ -46,11 +39,11 @@ def test_version(run: Run) -> None:
 def test_help_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.exit_code == 0
-    assert {line.split()[1] for line in result.stdout.splitlines() if line.startswith("│ ")} >= COMMANDS
-    assert set(get_command(app).commands) >= COMMANDS  # type: ignore[attr-defined]
+    assert len(COMMANDS) >= 19
+    assert {line.split()[1] for line in result.stdout.splitlines() if line.startswith("│ ")} >= set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_examples(run: Run, command: str) -> None:
     result = run(command, "-h")
     assert result.exit_code == 0
@@ -165,11 +158,14 @@ def test_memory_that_runs_out_is_said(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert result.stderr.startswith("Error: Memory ran out.")
 
 
-def test_every_command_takes_json() -> None:
-    group = get_command(app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
-        for leaf in getattr(command, "commands", {name: command}).values():
-            assert "--json" in {option for parameter in leaf.params for option in parameter.opts}
+@pytest.mark.parametrize("command", LEAVES)
+def test_every_command_explains_itself_and_takes_json(run: Run, command: str) -> None:
+    assert "--json" in {option for parameter in LEAVES[command].params for option in parameter.opts}
+    result = run(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert f"sensorium {command}" in result.stdout
+    undocumented = [each.name for each in LEAVES[command].params if not getattr(each, "help", "")]
+    assert undocumented == []
 
 
 def test_commands_are_functions_of_one_group_each() -> None:
