@@ -35,13 +35,13 @@ def test_a_new_call_forgets_an_old_cancellation() -> None:
 
 @pytest.fixture
 def long_recording(tmp_path: Path) -> Path:
-    """Half an hour of human speech."""
+    """Ten minutes of human speech."""
     path = tmp_path / "long.wav"
     clip = real_media.speech_clips("en")[0].path
     with wave.open(str(clip)) as source, wave.open(str(path), "wb") as target:
         target.setparams(source.getparams())
         speech = source.readframes(source.getnframes())
-        for _ in range(1800 * source.getframerate() // source.getnframes()):
+        for _ in range(600 * source.getframerate() // source.getnframes()):
             target.writeframes(speech)
     return path
 

@@ -100,4 +100,4 @@ def test_labels_are_needed(run: Run, desk: Path) -> None:
 def test_the_device_is_handed_on(run: Run, desk: Path) -> None:
     result = run("classify", "cat.jpg", "--labels", "cat,dog", "--device", "cuda:7")
     assert result.exit_code == 2
-    assert "The device 'cuda:7' is not on this machine" in result.stderr
+    assert "'cuda:7'" in result.stderr
