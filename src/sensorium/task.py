@@ -56,6 +56,21 @@ class Opening:
     limits: Limits = DEFAULT_LIMITS
     provide: Callable[[type[Task[Any]], str | None], Task[Any] | None] | None = None
 
+    @classmethod
+    def of(cls, options: TaskOptions) -> Self:
+        """Return how the parts of a system with these options are opened.
+
+        Raises:
+            InputError: There is no such profile.
+        """
+        profile = options.get("profile")
+        return cls(
+            profile=catalog.current_profile() if profile is None else catalog.known_profile(profile),
+            device=options.get("device", "auto"),
+            limits=options.get("limits") or DEFAULT_LIMITS,
+            provide=options.get("provide"),
+        )
+
     def part(
         self, system: type[System], model: str | None = None, *, device: str | None = None, dtype: str = "auto"
     ) -> System:

@@ -21,8 +21,6 @@ from sensorium.image_generation.annotators.depth_estimation import DepthEstimato
 from sensorium.image_generation.annotators.normals import normal_map
 from sensorium.image_generation.annotators.pose_estimation import PoseEstimator, openpose_map
 from sensorium.image_generation.annotators.segmentation import Segmenter, segmentation_map
-from sensorium.media.limits import DEFAULT_LIMITS
-from sensorium.models import catalog
 from sensorium.models.extras import missing_packages_explained
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Opening, Task, TaskOptions
@@ -56,7 +54,7 @@ class ControlMaps:
         for kind in self._models:
             if _recipe(kind).annotator is None:
                 raise InputError(f"A {kind} map needs no checkpoint", "Leave out the model")
-        self._opening, self._dtype = opening_of(options), options.get("dtype", "auto")
+        self._opening, self._dtype = Opening.of(options), options.get("dtype", "auto")
         self._annotators: dict[str, Task[Any]] = {}
 
     def make(
@@ -128,21 +126,6 @@ class ControlMaps:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def opening_of(options: TaskOptions) -> Opening:
-    """Return how the parts of a system are opened.
-
-    Raises:
-        InputError: There is no such profile.
-    """
-    profile = options.get("profile")
-    return Opening(
-        profile=catalog.current_profile() if profile is None else catalog.known_profile(profile),
-        device=options.get("device", "auto"),
-        limits=options.get("limits") or DEFAULT_LIMITS,
-        provide=options.get("provide"),
-    )
 
 
 def control_options(kind: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from sensorium.arguments import checked
 from sensorium.errors import ClosedError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_for, profile_base
-from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps, opening_of
+from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
 from sensorium.image_generation.control_request import (
     Control,
     pipeline_control,
@@ -36,7 +36,7 @@ from sensorium.image_generation.picture_size import fit_picture, fits_unstretche
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
 from sensorium.progress import Cancellation, EventCallback, ProgressCallback, all_events, check_cancelled
-from sensorium.task import TaskOptions
+from sensorium.task import Opening, TaskOptions
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -120,7 +120,7 @@ class ControlNetGenerator:
         annotators: Mapping[str, str | os.PathLike[str]] | None = None,
         **options: Unpack[TaskOptions],
     ) -> None:
-        self._opening, self._dtype = opening_of(options), options.get("dtype", "auto")
+        self._opening, self._dtype = Opening.of(options), options.get("dtype", "auto")
         self._wanted = profile_base(self._opening.profile) if model is None else os.fspath(model)
         self._chosen = {**networks_for(self._wanted), **(controlnets or {})}
         for_maps: TaskOptions = {**options, "dtype": "auto"}
