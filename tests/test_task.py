@@ -226,6 +226,62 @@ def test_parts_are_taken_from_whoever_runs_the_whole(folder: Path) -> None:
     assert asked == [(CLIP, "conse-starter"), (Weighing, str(folder)), (CLIP, None)]
 
 
+class SlowBackend(Backend):
+    """Takes as long to open as the test says."""
+
+    began: ClassVar[threading.Event]
+    go_on: ClassVar[threading.Event]
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        super().__init__(folder, **options)
+        self.began.set()
+        assert self.go_on.wait(10)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[SlowBackend]]:
+    SlowBackend.began, SlowBackend.go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(Weighing, "families", {"scales": f"{__name__}:SlowBackend"})
+    yield SlowBackend
+    SlowBackend.go_on.set()
+
+
+@pytest.mark.parametrize("same_object", [True, False])
+def test_whoever_waits_for_the_loading_of_another_can_be_cancelled(
+    folder: Path, slow: type[SlowBackend], same_object: bool
+) -> None:
+    task = Weighing(folder)
+    loader = threading.Thread(target=task.load)
+    loader.start()
+    assert slow.began.wait(10)
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(CancelledError):
+        (task if same_object else Weighing(folder)).load(cancel=cancel)
+    slow.go_on.set()
+    loader.join(10)
+    assert len(Backend.opened) == 1
+
+
+def test_closing_waits_for_no_loading_and_the_call_that_loads_has_what_it_needs(
+    folder: Path, slow: type[SlowBackend]
+) -> None:
+    task = Weighing(folder)
+    weighed: list[int] = []
+    caller = threading.Thread(target=lambda: weighed.append(task.weigh()))
+    caller.start()
+    assert slow.began.wait(10)
+    task.close()
+    assert weighed == []
+    slow.go_on.set()
+    caller.join(10)
+    assert weighed == [7]
+    with pytest.raises(ClosedError):
+        task.weigh()
+    gc.collect()
+    assert [ref() for ref in Backend.alive] == [None]
+
+
 def test_an_object_that_is_thrown_away_frees_too(folder: Path) -> None:
     alive = weakref.ref(Weighing(folder).backend)
     gc.collect()

@@ -20,6 +20,7 @@ from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models import catalog, device, store
 from sensorium.models.extras import missing_packages_explained
 from sensorium.models.loaded import Backend, Shared, held_until_read
+from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.quiet import quiet_transformers
 from sensorium.suitability import tasks_for
@@ -150,6 +151,7 @@ class Task(Generic[Backend]):
         self._shared: Shared[Backend] | None = None
         self._closed = False
         self._guard = threading.Lock()
+        self._loading = threading.Lock()
 
     @property
     def model(self) -> str:
@@ -159,9 +161,9 @@ class Task(Generic[Backend]):
     @checked
     def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
         """Fetch and load the checkpoint now instead of at the first call; return self. Opens a closed object again."""
-        with self._guard:
+        with holding(self._loading, cancel):
             self._closed = False
-            self._loaded(progress, cancel)
+            self._again(progress, cancel).release()
         return self
 
     def close(self) -> None:
@@ -241,13 +243,25 @@ class Task(Generic[Backend]):
     def _held(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
         with self._guard:
             self.require_open()
-            return self._loaded(progress, cancel).again()
+            if self._shared is not None:
+                return self._shared.again()
+        # Others may load for minutes: whoever waits for them can be cancelled.
+        with holding(self._loading, cancel):
+            self.require_open()
+            return self._again(progress, cancel)
 
-    def _loaded(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
-        if self._shared is None:
-            self._shared = self._open(progress, cancel)
-            self._finalizer = weakref.finalize(self, self._shared.release)
-        return self._shared
+    def _again(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
+        """Return one more reference to the checkpoint, which is loaded if it isn't; ``_loading`` is held."""
+        with self._guard:
+            if self._shared is not None:
+                return self._shared.again()
+        opened = self._open(progress, cancel)
+        with self._guard:
+            # Closed while it was loaded: then it is the caller's alone.
+            if not self._closed:
+                self._shared = opened.again()
+                self._finalizer = weakref.finalize(self, self._shared.release)
+        return opened
 
     def _open(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Backend]:
         with missing_packages_explained(f"{type(self).__name__} with {self.model!r}"):
@@ -272,7 +286,7 @@ class Task(Generic[Backend]):
             backend: Backend = loader(folder, checkpoint=self.checkpoint, device=where, dtype=self._dtype, **options)
             return backend
 
-        return Shared(key, open_checkpoint)
+        return Shared(key, open_checkpoint, cancel)
 
     @property
     def _on_torch(self) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Hashable
 from typing import Any, Generic, TypeVar
 
 from sensorium.models.device import give_back_memory
+from sensorium.models.turns import holding
+from sensorium.progress import Cancellation
 
 Backend = TypeVar("Backend")
 Item = TypeVar("Item")
@@ -27,6 +29,10 @@ class Shared(Generic[Backend]):
     Args:
         key: Loader, folder, device, dtype, …: references with equal keys share one loaded checkpoint.
         load: Loads the checkpoint. Called only if no checkpoint with that key is loaded; other threads wait meanwhile.
+        cancel: Stops the waiting for another thread that loads it.
+
+    Raises:
+        CancelledError: ``cancel`` was set.
     """
 
     _entries: dict[Hashable, _Entry] = {}  # noqa: RUF012 - one registry for the process, on purpose
@@ -35,11 +41,11 @@ class Shared(Generic[Backend]):
     _guard = threading.RLock()
     _loading: dict[Hashable, threading.Lock] = {}  # noqa: RUF012
 
-    def __init__(self, key: Hashable, load: Callable[[], Backend]) -> None:
+    def __init__(self, key: Hashable, load: Callable[[], Backend], cancel: Cancellation | None = None) -> None:
         self._key = key
         with Shared._guard:
             loading = Shared._loading.setdefault(key, threading.Lock())
-        with loading:
+        with holding(loading, cancel):
             with Shared._guard:
                 entry = Shared._entries.get(key)
                 if entry is not None:
