@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files as package_files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -64,6 +65,23 @@ def test_the_classifier_equals_the_network_in_torch(
         assert np.abs(seen.probabilities - probabilities.numpy()).max() < TOLERANCE
         # The check means something: two photographs are far apart.
         assert np.abs(seen.probabilities[0] - seen.probabilities[1]).max() > 0.1
+
+
+def test_a_very_long_picture_is_not_resized_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    resize = PIL.Image.Image.resize
+
+    def watched(image: PIL.Image.Image, size: tuple[int, int], *options: Any) -> PIL.Image.Image:
+        made.append(size[0] * size[1])
+        assert made[-1] < 1_000_000  # the whole of it would be 4,294,000,000
+        return resize(image, size, *options)
+
+    monkeypatch.setattr(PIL.Image.Image, "resize", watched)
+    line = PIL.Image.new("RGB", (65_535, 1))
+    line.paste((255, 0, 0), (32_700, 0, 32_800, 1))  # the middle, which is what is seen
+    for picture in (line, line.transpose(PIL.Image.Transpose.ROTATE_90)):
+        assert (preprocess(picture) == np.array([255, 0, 0], np.uint8)[:, None, None]).all()
+    assert len(made) == 2
 
 
 def test_class_activation_equals_the_network_in_torch(

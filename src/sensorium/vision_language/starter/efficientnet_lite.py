@@ -20,6 +20,9 @@ from sensorium.vision_language.starter.onnx_graph import OnnxGraph
 IMAGE_SIZE = 224
 _CROP_FRACTION = 0.875
 _CLASSES = 1000
+_LONGEST = 4
+"""If a picture is more times as long as wide, its ends are cut off first: they aren't seen, and resizing them may take
+gigabytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +86,21 @@ def preprocess(image: PIL.Image.Image) -> npt.NDArray[np.uint8]:
     Returns:
         uint8 array ``[3, 224, 224]``.
     """
+    image = _middle(image, _LONGEST * min(image.size))
     side = round(IMAGE_SIZE / _CROP_FRACTION)
     scale = side / min(image.size)
     width, height = (max(side, round(length * scale)) for length in image.size)
     resized = image.resize((width, height), PIL.Image.Resampling.BICUBIC)
     left, top = (width - IMAGE_SIZE) // 2, (height - IMAGE_SIZE) // 2
     return as_pixels(resized.crop((left, top, left + IMAGE_SIZE, top + IMAGE_SIZE)))
+
+
+def _middle(image: PIL.Image.Image, longest: int) -> PIL.Image.Image:
+    """Return the middle of a picture that is longer than so many pixels."""
+    if max(image.size) <= longest:
+        return image
+    left, top = (max(0, length - longest) // 2 for length in image.size)
+    return image.crop((left, top, min(image.width, left + longest), min(image.height, top + longest)))
 
 
 def squeeze(image: PIL.Image.Image) -> npt.NDArray[np.uint8]:
