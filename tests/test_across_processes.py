@@ -138,7 +138,12 @@ def test_records_survive_pickle_and_json(kind: type[Record]) -> None:
 @pytest.mark.parametrize("result", OTHERS.values(), ids=OTHERS.keys())
 def test_lists_with_an_origin_survive_pickle_and_json(result: Any) -> None:
     assert same(pickle.loads(pickle.dumps(result)), result)
-    assert same(type(result).from_dict(json.loads(json.dumps(result.to_dict()))), result)
+    document = json.loads(json.dumps(result.to_dict()))
+    assert same(type(result).from_dict(document), result)
+    if isinstance(result, (list, Answer)):
+        for wrong in ({name: object() for name in document}, dict.fromkeys(document, 5), {}, [], None):
+            with pytest.raises(InputError):
+                type(result).from_dict(wrong)  # type: ignore[arg-type]
 
 
 ERRORS = [each for each in CLASSES if issubclass(each, SensoriumError)]
@@ -153,6 +158,13 @@ def test_errors_survive_pickle_and_json(kind: type[SensoriumError]) -> None:
     ):
         assert type(twin) is kind
         assert (twin.message, twin.remedy, str(twin)) == (error.message, error.remedy, str(error))
+
+
+@pytest.mark.parametrize("wrong", [{}, {"type": "InputError"}, {"type": [], "message": "a", "remedy": ""}, [], None])
+def test_a_document_of_no_error_is_refused(wrong: Any) -> None:
+    with pytest.raises(InputError) as refusal:
+        SensoriumError.from_dict(wrong)
+    assert refusal.value.remedy
 
 
 def test_an_error_of_an_unknown_type_is_one_of_ours_all_the_same() -> None:

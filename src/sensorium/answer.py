@@ -73,7 +73,7 @@ class Evidence(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Document(Record):
+class _Answer(Record):
     """An answer as `Answer.to_dict` writes it."""
 
     text: str
@@ -153,7 +153,7 @@ class Answer(str):
         Raises:
             InputError: It is no such document.
         """
-        written = _Document.from_dict({"seed": None, **document} if isinstance(document, Mapping) else document)
+        written = _Answer.from_dict({"seed": None, **document} if isinstance(document, Mapping) else document)
         return cls(**written)
 
     def origin(self) -> dict[str, Any]:

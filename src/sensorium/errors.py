@@ -29,7 +29,14 @@ class SensoriumError(Exception):
 
     @staticmethod
     def from_dict(document: Mapping[str, str]) -> SensoriumError:
-        """Return the error that `to_dict` made a document of; a `SensoriumError` if its type isn't known here."""
+        """Return the error that `to_dict` made a document of; a `SensoriumError` if its type isn't known here.
+
+        Raises:
+            InputError: It is no such document.
+        """
+        parts = [document.get(name) for name in ("type", "message", "remedy")] if isinstance(document, Mapping) else []
+        if not parts or not all(isinstance(part, str) for part in parts):
+            raise InputError("This document holds no error", "Give one that was made by its to_dict, as it was")
         kinds = {kind.__name__: kind for kind in _kinds(SensoriumError)}
         return kinds.get(document["type"], SensoriumError)(document["message"], document["remedy"])
 

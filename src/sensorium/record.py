@@ -55,9 +55,9 @@ class Record(Mapping[str, Any]):
         kinds = _kinds(cls)
         try:
             return cls(**{name: _restored(kinds[name], value) for name, value in document.items() if name in kinds})
-        except (TypeError, ValueError, KeyError, AttributeError):
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
             raise InputError(
-                f"This document holds no {cls.__name__}", "Give one that was made by its to_dict, as it was"
+                f"This document holds no {cls.__name__.strip('_')}", "Give one that was made by its to_dict, as it was"
             ) from None
 
 

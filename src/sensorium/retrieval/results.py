@@ -27,6 +27,14 @@ class Match(Record):
     score: float
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class _Matches(Record):
+    """Matches as `Matches.to_dict` writes them."""
+
+    matches: tuple[Match, ...]
+    model: str
+
+
 class Matches(list[Match]):
     """What was found, best first.
 
@@ -44,8 +52,13 @@ class Matches(list[Match]):
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` made a document of."""
-        return cls(map(Match.from_dict, document["matches"]), model=document["model"])
+        """Return what `to_dict` made a document of.
+
+        Raises:
+            InputError: It is no such document.
+        """
+        read = _Matches.from_dict(document)
+        return cls(read.matches, model=read.model)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -41,6 +41,16 @@ class LabelScore(Record):
     score: float
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class _Classification(Record):
+    """A classification as `Classification.to_dict` writes it."""
+
+    labels: tuple[LabelScore, ...]
+    model: str
+    sure: bool
+    scoring: str
+
+
 class Classification(list[LabelScore]):
     """The candidate labels of one image, best first.
 
@@ -64,9 +74,13 @@ class Classification(list[LabelScore]):
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` made a document of."""
-        labels = map(LabelScore.from_dict, document["labels"])
-        return cls(labels, model=document["model"], sure=document["sure"], scoring=document["scoring"])
+        """Return what `to_dict` made a document of.
+
+        Raises:
+            InputError: It is no such document.
+        """
+        read = _Classification.from_dict(document)
+        return cls(read.labels, model=read.model, sure=read.sure, scoring=read.scoring)
 
 
 class CLIP(Task["DualEncoder"]):

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from sensorium.errors import InputError
+from sensorium.record import Record
 
 MAXIMUM_VARIATIONS = 10_000
 
@@ -41,6 +42,14 @@ _OFTEN = re.compile(r"\s*(\d+(?:\.\d+)?)::")
 _ESCAPED = re.compile(r"\\([{}|])")
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class _PromptVariations(Record):
+    """Prompts as `PromptVariations.to_dict` writes them."""
+
+    prompts: tuple[str, ...]
+    seed: int | None
+
+
 class PromptVariations(list[str]):
     """Prompts that came of one.
 
@@ -58,8 +67,13 @@ class PromptVariations(list[str]):
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` made a document of."""
-        return cls(document["prompts"], seed=document["seed"])
+        """Return what `to_dict` made a document of.
+
+        Raises:
+            InputError: It is no such document.
+        """
+        read = _PromptVariations.from_dict(document)
+        return cls(read.prompts, seed=read.seed)
 
 
 @dataclass(frozen=True, eq=False)
