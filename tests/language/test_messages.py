@@ -14,6 +14,7 @@ import pytest
 from sensorium.errors import InputError
 from sensorium.language.messages import MediaPart, TextPart, Turn, read_conversation, source_as_text, user_turn
 from sensorium.media.image import read_image
+from sensorium.media.limits import Limits
 
 URI = "data:image/png;base64,AAAA"
 
@@ -127,3 +128,27 @@ def test_a_source_as_text(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     assert source_as_text("image", "cat.jpg") == str(tmp_path / "cat.jpg")
     assert source_as_text("video", "https://example.org/a.mp4") == "https://example.org/a.mp4"
     assert source_as_text("audio", io.BytesIO(b"RIFF")).endswith("base64,UklGRg==")
+    assert source_as_text("image", "HTTPS://example.org/cat.png") == "HTTPS://example.org/cat.png"
+
+
+@pytest.mark.parametrize("source", [1 << 40, 1.5, {"data": "UklGRg=="}, [82, 73], io.StringIO("RIFF")])
+def test_what_is_no_recording_is_refused_before_anything_is_made_of_it(source: Any) -> None:
+    turn = Turn.from_dict(_user([{"type": "audio", "audio": source}]))
+    with pytest.raises(InputError) as refusal:
+        turn.to_dict()
+    assert refusal.value.remedy
+
+
+def test_limits_hold_where_a_turn_is_written_down() -> None:
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (8, 6)).save(file, "PNG")
+    for part in (MediaPart("image", file.getvalue()), MediaPart("audio", io.BytesIO(b"RIFF" * 100))):
+        with pytest.raises(InputError):
+            Turn("user", (part,)).to_dict(limits=Limits(max_pixels=40, max_bytes=200, max_download_bytes=200))
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(InputError) as refusal:
+        read_conversation([_user(json.loads('"A cat \\ud83d"'))])
+    assert "user" in refusal.value.message
+    assert refusal.value.remedy

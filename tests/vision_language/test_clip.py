@@ -143,7 +143,7 @@ def test_odd_label_lists(clip: CLIP, cat: PIL.Image.Image) -> None:
     many = clip.zero_shot_classification(cat, [f"thing {number}" for number in range(10_000)])
     assert len(many) == 10_000
     assert sum(item.score for item in many) == pytest.approx(1, abs=1e-3)
-    for labels in ([], [""], ["cat", "  "], ["cat", 7]):
+    for labels in ([], [""], ["cat", "  "], ["cat", 7], ["cat", "dog \ud83d"]):
         with pytest.raises(InputError):
             clip.zero_shot_classification(cat, labels)  # type: ignore[arg-type]
 

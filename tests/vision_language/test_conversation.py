@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import sensorium
 from sensorium import Conversation, LLaVA
 from sensorium.answer import Usage
 from sensorium.errors import CancelledError, InputError
+from sensorium.media.limits import Limits
 from tests.openai_server import OpenAIServer, images_in, serve_openai
 from tests.real_media import photo
 from tests.vision_language.conftest import TinyCheckpoint
@@ -129,6 +131,23 @@ def test_a_relative_path_is_found_from_elsewhere(
     monkeypatch.chdir(tmp_path)
     Conversation.load("album/talk.json").ask("What colour is it?")
     assert images_in(server.requests[0].body)[0].size == (64, 48)
+
+
+def test_limits_of_the_model_hold_for_pictures_in_memory(server: OpenAIServer, pictures: list[Picture]) -> None:
+    file = io.BytesIO()
+    pictures[0].save(file, "PNG")
+    llava = LLaVA(server.model(), limits=Limits(max_pixels=100))
+    with pytest.raises(InputError, match="pixels"):
+        Conversation(file.getvalue(), model=llava)
+
+
+def test_a_name_that_is_no_text_is_saved_too(server: OpenAIServer, tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.png"  # as Python reads a Latin-1 name
+    PIL.Image.new("RGB", (64, 48), "blue").save(path)
+    conversation = Conversation(str(path), model=server.model())
+    conversation.ask("What colour is it?")
+    conversation.save(tmp_path / "talk.json")
+    assert Conversation.load(tmp_path / "talk.json").images == (str(path),)
 
 
 def test_what_fails_or_is_stopped_is_not_remembered(server: OpenAIServer, pictures: list[Picture]) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 from sensorium.errors import InputError
+from sensorium.language.written_language import require_characters
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 ROLES = ("system", "user", "assistant")
@@ -57,10 +59,17 @@ class MediaPart:
     kind: MediaKind
     source: Any
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         """Return the part as a dict, ready for ``json.dumps``: an address or absolute path, or the file itself in a
-        data: URI."""
-        return {"type": self.kind, self.kind: source_as_text(self.kind, self.source)}
+        data: URI.
+
+        Args:
+            limits: What a file that is given as bytes, or open, may cost.
+
+        Raises:
+            InputError: The source can't be read.
+        """
+        return {"type": self.kind, self.kind: source_as_text(self.kind, self.source, limits=limits)}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -100,18 +109,23 @@ class Turn:
         """Its pictures, recordings and films."""
         return [part for part in self.parts if isinstance(part, MediaPart)]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the turn as a message, ready for ``json.dumps``: plain text where there is nothing else."""
+    def to_dict(self, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+        """Return the turn as a message, ready for ``json.dumps``: plain text where there is nothing else.
+
+        ``limits`` and errors are those of `MediaPart.to_dict`.
+        """
         if not self.media:
             return {"role": self.role, "content": self.text}
-        return {"role": self.role, "content": [part.to_dict() for part in self.parts]}
+        parts = [part.to_dict(limits=limits) if isinstance(part, MediaPart) else part.to_dict() for part in self.parts]
+        return {"role": self.role, "content": parts}
 
     @classmethod
     def from_dict(cls, message: Mapping[str, Any]) -> Self:
         """Return the turn that a message is.
 
         Raises:
-            InputError: It has no known role, nothing is in it, or a part is of an unknown type.
+            InputError: It has no known role, nothing is in it, a part is of an unknown type, or a character of its
+                text is not valid Unicode.
         """
         role = message.get("role") if isinstance(message, Mapping) else None
         if role not in ROLES:
@@ -124,6 +138,7 @@ class Turn:
         turn = cls(role, tuple(_joined(parts, "\n")))
         if not turn.parts:
             raise InputError(f"A turn of the {role} is empty", "Give each turn some text")
+        require_characters(turn.text, what=f"turn of the {role}")
         return turn
 
 
@@ -177,13 +192,18 @@ def user_turn(text: str, images: Sequence[Any] = ()) -> Turn:
     return Turn("user", (*(MediaPart("image", image) for image in images), TextPart(text)))
 
 
-def source_as_text(kind: MediaKind, source: Any) -> str:
+def source_as_text(kind: MediaKind, source: Any, *, limits: Limits = DEFAULT_LIMITS) -> str:
     """Return an address or an absolute path, or else the file itself in a data: URI; a picture in memory as PNG.
 
+    Args:
+        kind: What it is.
+        source: As for `MediaPart`.
+        limits: What a file that is given as bytes, or open, may cost.
+
     Raises:
-        InputError: It can't be read, or is too large.
+        InputError: It can't be read, or costs too much.
     """
-    if isinstance(source, str) and source.startswith(_ADDRESSES):
+    if isinstance(source, str) and source[:8].lower().startswith(_ADDRESSES):
         return source
     if isinstance(source, (str, os.PathLike)):
         return str(Path(source).absolute())
@@ -191,11 +211,11 @@ def source_as_text(kind: MediaKind, source: Any) -> str:
         from sensorium.media.image import read_image
 
         file = io.BytesIO()
-        read_image(source).save(file, "PNG")
+        read_image(source, limits=limits).save(file, "PNG")
         return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     from sensorium.media.source import resolve
 
-    with resolve(source).open() as opened:
+    with resolve(source, limits=limits).open() as opened:
         data = opened.read()
     return f"data:{kind}/unknown;base64,{base64.b64encode(data).decode()}"
 

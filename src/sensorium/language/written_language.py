@@ -1,11 +1,11 @@
-"""Whether a checkpoint can read the language that a text is written in."""
+"""Whether a text can be read at all, and whether a checkpoint can read its language."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from sensorium.errors import UnsupportedError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
 
 _SCRIPTS = {
@@ -32,6 +32,20 @@ _SMALL_WORDS = {
 }
 
 
+def require_characters(text: str, *, what: str) -> None:
+    """Refuse a text with halves of characters, as JSON may hold them (``"\\ud800"``): no tokenizer takes it.
+
+    Args:
+        text: What the user wrote.
+        what: What the text is, for the message: "question", "prompt".
+
+    Raises:
+        InputError: It holds surrogates.
+    """
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InputError(f"The {what} holds a character that is not valid Unicode", "Write it again without it")
+
+
 def require_language(text: str, checkpoint: Checkpoint, *, what: str) -> None:
     """Refuse a text that an English-only checkpoint would answer with nonsense.
 
@@ -43,8 +57,10 @@ def require_language(text: str, checkpoint: Checkpoint, *, what: str) -> None:
         what: What the text is, for the message: "question", "prompt".
 
     Raises:
+        InputError: It holds a character that is not valid Unicode.
         UnsupportedError: It is in another language, and the checkpoint knows only English.
     """
+    require_characters(text, what=what)
     if checkpoint.languages != ("en",):
         return
     language = _script(text) or _latin_language(text)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, MissingDependencyError, SensoriumError
+from sensorium.language.written_language import require_characters
 from sensorium.models import device
 from sensorium.models.catalog import current_profile
 from sensorium.models.extras import missing_packages_explained
@@ -419,6 +420,7 @@ def _texts(texts: str | Sequence[str]) -> list[str]:
     for text in found:
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{text!r} is not a text to compare an image with", "Give labels or sentences")
+        require_characters(text, what="text to compare an image with")
     return found
 
 

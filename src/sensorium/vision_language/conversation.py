@@ -52,7 +52,7 @@ class Conversation:
     ) -> None:
         self.llava = model if isinstance(model, LLaVA) else LLaVA(model)
         sources = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
-        self.images = tuple(source_as_text("image", source) for source in sources)
+        self.images = tuple(source_as_text("image", source, limits=self.llava.limits) for source in sources)
         self.system = system or None
         self._turns: list[dict[str, Any]] = []
 
@@ -103,7 +103,7 @@ class Conversation:
 
         The turns are remembered once the answer is complete.
         """
-        said = Turn.from_dict({"role": "user", "content": text}).to_dict()
+        said = Turn.from_dict({"role": "user", "content": text}).to_dict(limits=self.llava.limits)
         answer = self.llava.stream(
             self.images,
             [*self._turns, said],
@@ -138,7 +138,9 @@ class Conversation:
             "turns": self.history,
         }
         with atomic_file(path) as temporary:
-            temporary.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+            # Names of files may hold halves of characters; written like this, they are JSON.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         return Path(path)
 
     @classmethod
