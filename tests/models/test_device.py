@@ -120,14 +120,12 @@ import numpy as np
 import sensorium
 
 
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch":
-            sys.meta_path.remove(self)
-            assert "GOMP_SPINCOUNT" in os.environ, "torch is imported before its threads are set"
+def watch(event, arguments):
+    if event == "import" and arguments[0] == "torch":
+        assert "GOMP_SPINCOUNT" in os.environ, "torch is imported before its threads are set"
 
 
-sys.meta_path.insert(0, Finder())
+sys.addaudithook(watch)
 picture = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
 {call}
 assert "torch" in sys.modules
