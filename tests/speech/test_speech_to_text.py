@@ -203,6 +203,8 @@ def test_stream_gives_the_same_segments_early_and_reports(recogniser: SpeechToTe
     assert (result.language, result.language_probability, result.task) == ("en", 1.0, "transcribe")
     assert result.duration == pytest.approx(len(samples) / SAMPLE_RATE, abs=0.1)
     assert list(result.segments) == segments
+    # The stream gave its first window alone, to be early; the whole call recognises four together.
+    assert result == recogniser.transcribe(samples, "en")
 
 
 def test_a_stream_ends_with_what_the_whole_call_returns(recogniser: SpeechToText) -> None:

@@ -57,6 +57,8 @@ class RecognitionOptions:
         segment_timestamps: Whether each sentence is a segment with times of its own.
         initial_prompt: Text in whose style and spelling to go on.
         hotwords: Words to expect.
+        first_soon: Whether somebody waits for the first segment: then it comes after one window, if the language is
+            known, rather than after a batch of windows.
     """
 
     language: str | None
@@ -65,6 +67,21 @@ class RecognitionOptions:
     segment_timestamps: bool = True
     initial_prompt: str | None = None
     hotwords: str | None = None
+    first_soon: bool = False
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Windows that are recognised together.
+
+    Attributes:
+        windows: In the order of time.
+        longest: Seconds of the longest window, which the others are filled up to. Part of a batch keeps the length of
+            the whole one, so that the same text comes out.
+    """
+
+    windows: list[Window]
+    longest: float
 
 
 @dataclass
@@ -87,13 +104,13 @@ class RecognitionRun:
         total = self._total()
         report(self.progress, "transcribing", 0.0, total, "seconds")
         found: list[Segment] = []
-        for windows, recognitions in self._recognised():
-            for window, recognition in zip(windows, recognitions, strict=True):
+        for batch, recognitions in self._recognised():
+            for window, recognition in zip(batch.windows, recognitions, strict=True):
                 for segment in _segments(window, recognition):
                     words = segment.words if self.options.word_timestamps else ()
                     found.append(replace(segment, id=len(found), words=words))
                     yield found[-1]
-            report(self.progress, "transcribing", windows[-1].end, total, "seconds")
+            report(self.progress, "transcribing", batch.windows[-1].end, total, "seconds")
         report(self.progress, "transcribing", self.duration, self.duration, "seconds")
         return Transcription(
             text=join_texts([segment.text for segment in found]),
@@ -105,13 +122,13 @@ class RecognitionRun:
             model=self.model,
         )
 
-    def _recognised(self) -> Iterator[tuple[list[Window], list[Recognition]]]:
+    def _recognised(self) -> Iterator[tuple[_Batch, list[Recognition]]]:
         """Recognise one batch in the background while the next is read and searched for speech."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="speech-to-text")
-        running: tuple[list[Window], Future[list[Recognition]]] | None = None
+        running: tuple[_Batch, Future[list[Recognition]]] | None = None
         try:
-            for windows in self._batches():
-                following = windows, pool.submit(self._recognise, windows)
+            for batch in self._batches():
+                following = batch, pool.submit(self._recognise, batch)
                 if running is not None:
                     yield running[0], self._wait(running[1])
                 running = following
@@ -120,8 +137,8 @@ class RecognitionRun:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _recognise(self, windows: list[Window]) -> list[Recognition]:
-        encoded = self.backend.encode([window.samples for window in windows])
+    def _recognise(self, batch: _Batch) -> list[Recognition]:
+        encoded = self.backend.encode([window.samples for window in batch.windows], longest=batch.longest)
         check_cancelled(self.cancel)
         if not self.language and self.options.language:
             self.language, self.language_probability = self.options.language, 1.0
@@ -135,7 +152,7 @@ class RecognitionRun:
             task=self.options.task,
             initial_prompt=self.options.initial_prompt,
             hotwords=self.options.hotwords,
-            needs_words=lambda number, text: self._needs_words(windows[number], text),
+            needs_words=lambda number, text: self._needs_words(batch.windows[number], text),
         )
 
     def _needs_words(self, window: Window, text: str) -> bool:
@@ -153,15 +170,17 @@ class RecognitionRun:
             except NotYetError:
                 continue
 
-    def _batches(self) -> Iterator[list[Window]]:
+    def _batches(self) -> Iterator[_Batch]:
         from sensorium.speech.voice_activity import speech_windows
 
         windows = speech_windows(self._blocks(), longest=_WINDOW_SECONDS)
-        # Who names the language gets the first segments after one window already.
-        batch = list(islice(windows, 1 if self.options.language else _LANGUAGE_WINDOWS))
-        while batch:
-            yield batch
-            batch = list(islice(windows, self.backend.batch_size))
+        first_alone = self.options.first_soon and self.options.language is not None
+        size = _LANGUAGE_WINDOWS
+        while together := list(islice(windows, size)):
+            longest = max(len(window.samples) for window in together) / _SAMPLE_RATE
+            parts = [together[:1], together[1:]] if first_alone else [together]
+            yield from (_Batch(part, longest) for part in parts if part)
+            size, first_alone = self.backend.batch_size, False
 
     def _blocks(self) -> Iterator[Samples]:
         import numpy as np

@@ -89,17 +89,8 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             ModelUnavailableError: The checkpoint isn't here and can't be fetched.
             CancelledError: ``cancel`` was set.
         """
-        return self.stream(
-            audio_path,
-            language,
-            task,
-            word_timestamps=word_timestamps,
-            segment_timestamps=segment_timestamps,
-            initial_prompt=initial_prompt,
-            hotwords=hotwords,
-            progress=progress,
-            cancel=cancel,
-        ).finish()
+        options = _options(language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords)
+        return self._stream(audio_path, options, progress, cancel).finish()
 
     @checked
     def stream(
@@ -119,23 +110,8 @@ class SpeechToText(Task["CTranslate2Whisper"]):
 
         The recording is never in memory as a whole. Arguments and errors are those of `transcribe`.
         """
-        if task not in TASKS:
-            raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
-        options = RecognitionOptions(
-            language=None if language is None else language_code(language),
-            task=task,
-            word_timestamps=word_timestamps,
-            segment_timestamps=segment_timestamps,
-            initial_prompt=initial_prompt,
-            hotwords=hotwords,
-        )
-        return ResultStream(
-            self.leased(
-                lambda backend: self._run(backend, audio_path, options, progress, cancel).segments(),
-                progress=progress,
-                cancel=cancel,
-            )
-        )
+        options = _options(language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords)
+        return self._stream(audio_path, replace(options, first_soon=True), progress, cancel)
 
     @checked
     def transcribe_with_timestamps(
@@ -206,6 +182,21 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             write_subtitles(subtitle_cues(result, wanted), temporary, wanted)
         return Path(output_path)
 
+    def _stream(
+        self,
+        source: AudioSource,
+        options: RecognitionOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> ResultStream[Segment, Transcription]:
+        return ResultStream(
+            self.leased(
+                lambda backend: self._run(backend, source, options, progress, cancel).segments(),
+                progress=progress,
+                cancel=cancel,
+            )
+        )
+
     def _run(
         self,
         backend: CTranslate2Whisper,
@@ -243,6 +234,20 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             f"Speech recognition doesn't run on the device {self._device!r} of this machine",
             "Use device='auto' or device='cpu'",
         )
+
+
+def _options(
+    language: str | None,
+    task: str,
+    word_timestamps: bool,
+    segment_timestamps: bool,
+    initial_prompt: str | None,
+    hotwords: str | None,
+) -> RecognitionOptions:
+    if task not in TASKS:
+        raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
+    code = None if language is None else language_code(language)
+    return RecognitionOptions(code, task, word_timestamps, segment_timestamps, initial_prompt, hotwords)
 
 
 def subtitle_cues(result: Transcription, format: str) -> list[Cue]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, prepare_torch
 from sensorium.models.pretrained import open_model, open_part
-from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper
+from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, state_of
 
 _FORM = "ctranslate2-2"
 """The number grows when the conversion changes."""
@@ -33,11 +32,8 @@ class TransformersWhisper(CTranslate2Whisper):
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         # Two folders may have one name, and a folder may change: both make another conversion.
-        changed = max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
-        origin = hashlib.sha256(f"{folder.resolve()} {changed}".encode()).hexdigest()[:12]
-        converted = store.derive(
-            checkpoint, f"{_FORM}-{origin}", lambda target: _convert(folder, target, checkpoint=checkpoint)
-        )
+        form = f"{_FORM}-{state_of(folder)}"
+        converted = store.derive(checkpoint, form, lambda target: _convert(folder, target, checkpoint=checkpoint))
         super().__init__(converted, checkpoint=checkpoint, device=device, dtype=dtype)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Sequence
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium.errors import InputError, ModelUnavailableError
+from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
+from sensorium.speech.families.whisper_int8 import UnknownFormatError, write_int8
 from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
 
 SAMPLE_RATE = 16_000
+_INT8_FORM = "int8-1"
+"""The number grows when `write_int8` changes."""
+_LARGEST_DOUBLED = 512 << 20
+"""Files of more bytes aren't kept in a second form: their owner doesn't expect to lose so much room."""
 _DTYPES = ("int8", "float32", "float16", "bfloat16", "int8_float16")
 _HOP = 160
 _FULL_FRAMES = 3000
@@ -87,10 +94,12 @@ class Encoded:
 
     Attributes:
         windows: float32 mono at 16 kHz.
+        longest: Seconds of the longest window of their batch.
         features: The encoder's output, a CTranslate2 array of shape [windows, frames / 2, width].
     """
 
     windows: Sequence[Samples]
+    longest: float
     features: Any
 
 
@@ -113,12 +122,14 @@ class CTranslate2Whisper:
             raise ModelUnavailableError(
                 f"The checkpoint {checkpoint.name!r} has no model.bin", "Name a folder with a Whisper for CTranslate2"
             )
+        compute_type = _compute_type(dtype, kind)
+        loaded = _kept_as_int8(folder, checkpoint) if (kind, compute_type) == ("cpu", "int8") else folder
         try:
             self._whisper: Any = WhisperModel(
-                str(folder),
+                str(loaded),
                 device=kind,
                 device_index=int(index or 0),
-                compute_type=_compute_type(dtype, kind),
+                compute_type=compute_type,
                 cpu_threads=thread_count(),
                 local_files_only=True,
             )
@@ -131,22 +142,25 @@ class CTranslate2Whisper:
         self.multilingual = bool(self._whisper.model.is_multilingual)
         self.translates = self.multilingual and not _has_pruned_decoder(folder, self._whisper.model.n_mels)
 
-    def encode(self, windows: Sequence[Samples], *, full: bool = False) -> Encoded:
+    def encode(self, windows: Sequence[Samples], *, longest: float | None = None, full: bool = False) -> Encoded:
         """Run the encoder over windows of at most 30 seconds.
 
         Args:
             windows: float32 mono at 16 kHz.
+            longest: Seconds of the longest window of their batch, if others of it are encoded at another time.
             full: Pad to 30 seconds even where less would do.
         """
         frames = _FULL_FRAMES
+        if longest is None:
+            longest = max(len(window) for window in windows) / SAMPLE_RATE
         if self._on_cpu and not full:
-            frames = min(_FULL_FRAMES, max(len(window) for window in windows) // _HOP + _SILENT_FRAMES) // 2 * 2
+            frames = min(_FULL_FRAMES, round(longest * SAMPLE_RATE) // _HOP + _SILENT_FRAMES) // 2 * 2
         spectrograms = [self._spectrogram(window, frames) for window in windows]
         if self._on_cpu:
             # One by one is quicker than together: the activations of a single window still fit in the caches.
             encoded = [np.array(self._whisper.encode(spectrogram)) for spectrogram in spectrograms]
-            return Encoded(windows, _storage(np.concatenate(encoded)))
-        return Encoded(windows, self._whisper.encode(np.stack(spectrograms)))
+            return Encoded(windows, longest, _storage(np.concatenate(encoded)))
+        return Encoded(windows, longest, self._whisper.encode(np.stack(spectrograms)))
 
     def language_probabilities(self, encoded: Encoded) -> dict[str, float]:
         """Return how likely each language is, averaged over the windows by their length."""
@@ -213,12 +227,12 @@ class CTranslate2Whisper:
     ) -> list[Recognition]:
         from faster_whisper.transcribe import get_suppressed_tokens
 
-        longest = max(map(len, encoded.windows)) / SAMPLE_RATE
+        most = len(prompt) + _SPARE_TOKENS + int(encoded.longest * _TOKENS_PER_SECOND)
         found = self._whisper.model.generate(
             encoded.features,
             [prompt] * len(encoded.windows),
             beam_size=_BEAM,
-            max_length=min(self._whisper.max_length, len(prompt) + _SPARE_TOKENS + int(longest * _TOKENS_PER_SECOND)),
+            max_length=min(self._whisper.max_length, most),
             no_repeat_ngram_size=no_repeat_ngram_size,
             return_scores=True,
             return_no_speech_prob=True,
@@ -268,6 +282,22 @@ class CTranslate2Whisper:
 
 def _always(number: int, text: str) -> bool:
     return True
+
+
+def state_of(folder: Path) -> str:
+    """Return twelve letters that are others for another folder, and for the same folder when its files have changed."""
+    changed = max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
+    return hashlib.sha256(f"{folder.resolve()} {changed}".encode()).hexdigest()[:12]
+
+
+def _kept_as_int8(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Return a folder with the same weights as int8, or the given one where they can't be kept in that form."""
+    if checkpoint.folder or (folder / "model.bin").stat().st_size > _LARGEST_DOUBLED:
+        return folder
+    try:
+        return store.derive(checkpoint, f"{_INT8_FORM}-{state_of(folder)}", lambda target: write_int8(folder, target))
+    except (UnknownFormatError, ModelUnavailableError, OSError):
+        return folder  # It is int8 already, or there is no room for another copy: CTranslate2 reads it as it is.
 
 
 def _compute_type(dtype: str, device: str) -> str:
