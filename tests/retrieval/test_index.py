@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -427,3 +428,29 @@ def test_a_damaged_index_is_one_sentence(album: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't be read") as raised:
         SearchIndex(tmp_path / "index").search("a cat")
     assert "\n" not in str(raised.value)
+
+
+def test_closing_breaks_no_search_that_is_under_way(tmp_path: Path, album: Path) -> None:
+    index = SearchIndex(tmp_path / "index")
+    index.add(album)
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def search() -> None:
+        while not stop.is_set():
+            try:
+                assert index.search("a cat", limit=1)
+            except BaseException as error:
+                failures.append(error)
+                return
+
+    searches = [threading.Thread(target=search) for _ in range(3)]
+    for thread in searches:
+        thread.start()
+    for _ in range(40):
+        index.close()
+        time.sleep(0.02)
+    stop.set()
+    for thread in searches:
+        thread.join(10)
+    assert failures == []

@@ -216,8 +216,7 @@ class SearchIndex:
     def close(self) -> None:
         """Let go of the checkpoint and the table; the object opens them again if used."""
         with self._guard:
-            if self._clip is not None:
-                self._clip.close()
+            # The checkpoint isn't closed, for a search may be under way: it is freed when nobody holds it.
             self._clip = self._table = None
             self._checked.clear()
 
