@@ -22,6 +22,14 @@ def test_options_become_one_object() -> None:
     assert len(drawn) > 1
 
 
+def test_what_32_bits_would_take_for_nothing_stays_something() -> None:
+    chosen = choose_sampling(9, temperature=1e-300, top_p=1e-300, seed=3)
+    assert np.float32(1) / np.float32(chosen.temperature) < np.inf
+    assert np.float32(chosen.top_p) > 0
+    assert chosen.drawn == 3
+    assert choose_sampling(9, temperature=0.0).temperature == 0
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

@@ -10,6 +10,8 @@ from typing import TypedDict
 from sensorium.arguments import checked
 from sensorium.errors import InputError
 
+_LEAST = 1e-6
+
 
 class SamplingOptions(TypedDict, total=False):
     """What every method that writes text takes.
@@ -91,8 +93,9 @@ def choose_sampling(
         raise InputError(f"The seed {seed} is not between 0 and 2^63 - 1", "Use a number such as 42")
     return Sampling(
         max_new_tokens=longest if max_new_tokens is None else max_new_tokens,
-        temperature=temperature,
-        top_p=top_p,
+        # Models compute with 32 bits, in which less than this is none.
+        temperature=max(temperature, _LEAST) if temperature else 0.0,
+        top_p=max(top_p, _LEAST),
         seed=random.SystemRandom().randrange(1 << 31) if seed is None else seed,
         repetition_penalty=repetition_penalty,
         stop=tuple(filter(None, [stop] if isinstance(stop, str) else stop)),
