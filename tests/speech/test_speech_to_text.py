@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -336,3 +337,12 @@ def test_two_hours_take_no_more_memory_than_seconds(clip: real_media.SpeechClip,
         assert end == pytest.approx(place + 6.8, abs=0.3)
     # All of it as samples would be 460 MB.
     assert found["after"] - found["before"] < 120
+
+
+def test_progress_of_a_recording_in_a_data_uri(recogniser: SpeechToText, clip: real_media.SpeechClip) -> None:
+    told: list[Progress] = []
+    address = f"data:audio/wav;base64,{base64.b64encode(clip.path.read_bytes()).decode()}"
+    assert recogniser.transcribe(address, progress=told.append).text
+    assert told[-1].done > 0
+    with pytest.raises(InputError):
+        recogniser.transcribe("long" * 2000, progress=told.append)

@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from sensorium.errors import InputError
@@ -209,7 +208,8 @@ class RecognitionRun:
             return None
         if isinstance(self.source, np.ndarray):
             return len(self.source) / _SAMPLE_RATE
-        if isinstance(self.source, (str, os.PathLike)) and Path(self.source).is_file():
+        # Not pathlib's way, which raises an error for a name that is too long, as a data: URI is.
+        if isinstance(self.source, (str, os.PathLike)) and os.path.isfile(self.source):  # noqa: PTH113
             return probe_audio(self.source, limits=self.limits).duration
         return None
 
