@@ -166,6 +166,16 @@ class Task(Generic[Backend]):
             self._again(progress, cancel).release()
         return self
 
+    @checked
+    def ensure_loaded(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
+        """Load as `load` does, but never open a closed object again: for parts, which may be somebody else's.
+
+        Raises:
+            ClosedError: The object was closed.
+        """
+        with self.lease(progress=progress, cancel=cancel):
+            return self
+
     def close(self) -> None:
         """Give up the checkpoint, once the calls in progress have ended.
 

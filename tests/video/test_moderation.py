@@ -13,6 +13,7 @@ from PIL import Image
 
 from sensorium import CLIP, VideoQA
 from sensorium.errors import CancelledError, InputError, UnsupportedError
+from sensorium.media.limits import Limits
 from sensorium.progress import Progress
 from sensorium.video.moderation_policy import read_policy, shipped_policy_text
 from tests import real_media
@@ -154,6 +155,12 @@ def test_policies_that_make_no_sense_are_one_sentence(video_qa: VideoQA, policy:
             video_qa.moderate(cat, wrong)
     with pytest.raises(UnsupportedError, match=r"'conse-starter' can judge none of sadness"):
         video_qa.moderate(cat, table(name="sadness", shows=["a sad mood"]))
+
+
+def test_a_policy_file_is_not_read_where_nobody_may_name_files(policy: Path) -> None:
+    strict = VideoQA(limits=Limits(allow_files=False))
+    with pytest.raises(InputError, match="policy"):
+        strict.moderate(Image.new("RGB", (64, 64)), policy)
 
 
 def test_wrong_sources_are_one_sentence(video_qa: VideoQA, tmp_path: Path) -> None:

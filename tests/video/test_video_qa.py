@@ -6,11 +6,13 @@ import runpy
 import threading
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
-from sensorium import VideoQA
+from sensorium import CLIP, SpeechToText, VideoQA
 from sensorium.answer import Answer
-from sensorium.errors import CancelledError, InputError, UnsupportedError
+from sensorium.errors import CancelledError, ClosedError, InputError, UnsupportedError
+from sensorium.media.limits import Limits
 from sensorium.progress import Progress
 from sensorium.video.starter.film_questions import AsksOfFilm, parse_film_question
 from sensorium.video.video_story import clock, span
@@ -165,3 +167,55 @@ def test_times_in_questions_are_understood() -> None:
 def test_times_are_written_as_a_player_does() -> None:
     assert (clock(0), clock(67.4), clock(3672)) == ("00:00", "01:07", "1:01:12")
     assert (span(1.0, 1.2), span(1.0, 5.0)) == ("00:01", "00:01-00:05")
+
+
+NO_FILES = Limits(allow_files=False)
+
+
+def test_a_film_that_the_caller_opened_is_read_where_nobody_may_name_one(story: Path, tmp_path: Path) -> None:
+    video_qa = VideoQA(limits=NO_FILES)
+    with story.open("rb") as file:
+        assert "00:1" in video_qa.answer_video_question(file, "How long is the film?")
+        assert "Sweden" in video_qa.describe(file)
+        assert video_qa.search(file, "a cup of coffee", limit=1).moments
+        video_qa.subtitles(file, tmp_path / "film.srt")
+    for source in (str(story), story, story.as_uri()):
+        with pytest.raises(InputError) as refusal:
+            video_qa.describe(source)
+        assert refusal.value.remedy
+
+
+def test_limits_hold_for_parts_that_somebody_else_made(story: Path, tmp_path: Path) -> None:
+    parts = {CLIP: CLIP(), SpeechToText: SpeechToText()}
+
+    def with_limits(limits: Limits) -> VideoQA:
+        return VideoQA(limits=limits, provide=lambda system, model: parts.get(system))
+
+    with pytest.raises(InputError):
+        with_limits(NO_FILES).subtitles(story, tmp_path / "film.srt")
+    with pytest.raises(InputError):
+        with_limits(Limits(max_bytes=100)).subtitles(story, tmp_path / "film.srt")
+    for picture in (photo("chelsea"), PIL.Image.open(photo("chelsea"))):
+        with pytest.raises(InputError, match="pixels"):
+            with_limits(Limits(max_pixels=100)).moderate(picture)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_part_that_its_owner_closed_is_not_loaded_again(story: Path) -> None:
+    clip = CLIP()
+    video_qa = VideoQA(provide=lambda system, model: clip if system is CLIP else None)
+    clip.close()
+    for call in (lambda: video_qa.search(story, "a cat"), lambda: video_qa.describe(story)):
+        with pytest.raises(ClosedError):
+            call()
+
+
+def test_a_system_that_is_named_keeps_its_own_parts_in_another_profile() -> None:
+    asked: list[tuple[type, str | None]] = []
+
+    def provide(system: type, model: str | None) -> None:
+        asked.append((system, model))
+
+    video_qa = VideoQA("socratic-video-qa", profile="standard", provide=provide)
+    video_qa.search(film("tree"), "a tree", limit=1)
+    assert asked == [(CLIP, "conse-starter")]

@@ -6,7 +6,9 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -18,6 +20,8 @@ from sensorium.media.video import probe_video, sample_frames
 from sensorium.progress import Cancellation, ProgressCallback
 
 if TYPE_CHECKING:
+    import PIL.Image
+
     from sensorium.media.source import ResolvedMedia
 
 _FILMS_REMEMBERED = 4
@@ -52,14 +56,16 @@ class Film:
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> None:
-        self._limits = limits
         self._fetched: ResolvedMedia | None = None
         self.source: str | os.PathLike[str] | bytes
-        if isinstance(source, (os.PathLike, bytes)) or (isinstance(source, str) and _names_a_file(source, limits)):
+        if isinstance(source, bytes) or (isinstance(source, (str, os.PathLike)) and _names_a_file(source, limits)):
             self.source = source
         else:
             self._fetched = resolve(source, limits=limits, progress=progress, cancel=cancel)
             self.source = self._fetched.path or self._fetched.read()
+            # Where it comes from was allowed; now it may be a file of ours, or the one that the caller opened.
+            limits = replace(limits, allow_files=True)
+        self._limits = limits
         self.identity = _identity(self.source)
         self.probe = partial(probe_video, self.source, limits=limits)
         self.frames = partial(sample_frames, self.source, limits=limits)
@@ -69,6 +75,30 @@ class Film:
         """Whether the file is a still picture. A GIF counts as a film, because it may be animated."""
         head = (self._fetched or resolve(self.source, limits=self._limits)).head
         return image_format(head) not in {"", "GIF"}
+
+    def picture(self, minimum_side: int) -> PIL.Image.Image:
+        """Return a still picture, whose shorter side has at least so many pixels if the file has them.
+
+        Raises:
+            InputError: It can't be read.
+        """
+        from sensorium.media.image import read_image
+
+        return read_image(self.source, minimum_side=minimum_side, limits=self._limits)
+
+    @contextmanager
+    def readable(self, limits: Limits) -> Iterator[MediaSource]:
+        """Give the film as a task reads it that has limits of its own: as an open file if nobody may name one.
+
+        Raises:
+            InputError: The file isn't there, is too large, or may not be named.
+        """
+        path = (self._fetched or resolve(self.source, limits=self._limits)).path
+        if path is None or limits.allow_files:
+            yield self.source
+            return
+        with path.open("rb") as file:
+            yield file
 
 
 class FilmMemory(Generic[Known]):
@@ -93,9 +123,10 @@ class FilmMemory(Generic[Known]):
         return known
 
 
-def _names_a_file(source: str, limits: Limits) -> bool:
+def _names_a_file(source: str | os.PathLike[str], limits: Limits) -> bool:
     # If files aren't allowed, don't even look for one on the disk: `resolve` refuses the name.
-    return limits.allow_files and not source[:8].lower().startswith(("http://", "https://", "data:"))
+    address = isinstance(source, str) and source[:8].lower().startswith(("http://", "https://", "data:"))
+    return limits.allow_files and not address
 
 
 def _identity(source: str | os.PathLike[str] | bytes) -> str:

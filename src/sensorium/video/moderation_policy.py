@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import InputError
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 
 _REMEDY = "Copy the shipped policy and change it: 'sensorium moderate --show-policy > my-policy.toml' writes it"
 
@@ -64,19 +65,24 @@ def shipped_policy_text() -> str:
     return package_files("sensorium.video").joinpath("data/moderation.toml").read_text(encoding="utf-8")
 
 
-def read_policy(source: str | os.PathLike[str] | Mapping[str, Any] | None) -> Policy:
+def read_policy(
+    source: str | os.PathLike[str] | Mapping[str, Any] | None, *, limits: Limits = DEFAULT_LIMITS
+) -> Policy:
     """Read a policy.
 
     Args:
         source: A TOML file, a mapping with the content of such a file, or None for the shipped policy.
+        limits: Whether a file may be named.
 
     Raises:
-        InputError: The file can't be read, or its content is not a policy.
+        InputError: The file can't be read or may not be named, or its content is not a policy.
     """
     if source is None:
         return _parse(tomllib.loads(shipped_policy_text()), "general")
     if isinstance(source, Mapping):
         return _parse(source, "custom")
+    if not limits.allow_files:
+        raise InputError("A policy's file can't be named here", "Send the content of the file")
     path = Path(source)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -103,6 +103,7 @@ class VideoQA(Task[VideoAnswerer]):
             speech=_name(speech),
             num_frames=num_frames,
         ).completed(self.checkpoint)
+        self._encoder = _name(encoder) or component(self.checkpoint, CLIP.task)
         actions = component(self.checkpoint, VideoClassifier.task)
         if actions is not None:
             # Open the classifier's checkpoint, under the name of the whole entry. The other components are fetched only
@@ -112,7 +113,6 @@ class VideoQA(Task[VideoAnswerer]):
             self.checkpoint = replace(
                 found, name=whole.name, task=whole.task, languages=whole.languages, limits=whole.limits
             )
-        self._encoder = _name(encoder)
         self._clip: CLIP | None = None
         self._listener: SpeechToText | None = None
         self._embeddings: FilmMemory[FrameEmbeddings] = FilmMemory()
@@ -308,19 +308,22 @@ class VideoQA(Task[VideoAnswerer]):
             UnsupportedError: The checkpoint can judge none of the policy's labels.
             CancelledError: ``cancel`` was set.
         """
+        from sensorium.media.image import read_image
         from sensorium.video.frame_embeddings import embed_picture
         from sensorium.video.moderation import moderate_frames
         from sensorium.video.moderation_policy import read_policy
 
-        wanted = read_policy(policy)
+        wanted = read_policy(policy, limits=self.limits)
         if labels is not None:
             wanted = wanted.only(labels)
         clip = self._loaded_clip(progress, cancel)
         if _is_decoded(source):
-            return moderate_frames(embed_picture(source, clip), clip, wanted, picture=True, cancel=cancel)
+            picture = embed_picture(read_image(source, limits=self.limits), clip)
+            return moderate_frames(picture, clip, wanted, picture=True, cancel=cancel)
         film = Film(source, limits=self.limits, progress=progress, cancel=cancel)
         if film.is_picture:
-            return moderate_frames(embed_picture(film.source, clip), clip, wanted, picture=True, cancel=cancel)
+            picture = embed_picture(film.picture(2 * clip.backend.image_side), clip)
+            return moderate_frames(picture, clip, wanted, picture=True, cancel=cancel)
         embeddings = self._embedded(film, clip, progress, cancel)
         return moderate_frames(embeddings, clip, wanted, picture=False, cancel=cancel)
 
@@ -351,7 +354,9 @@ class VideoQA(Task[VideoAnswerer]):
             CancelledError: ``cancel`` was set.
         """
         speech = self._loaded_speech()
-        path = speech.generate_subtitles(video_path, output_path, language, task, progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
+        with film.readable(speech.limits) as source:
+            path = speech.generate_subtitles(source, output_path, language, task, progress=progress, cancel=cancel)
         return Subtitles(Path(path), speech.model)
 
     def close(self) -> None:
@@ -369,7 +374,7 @@ class VideoQA(Task[VideoAnswerer]):
     def _loaded_clip(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
         self.require_open()
         clip = self._clip = self._clip or self.opening.part(CLIP, self._encoder, dtype=self._dtype)
-        return clip.load(progress=progress, cancel=cancel)
+        return clip.ensure_loaded(progress=progress, cancel=cancel)
 
     def _loaded_speech(self) -> SpeechToText:
         self.require_open()

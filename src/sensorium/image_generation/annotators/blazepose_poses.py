@@ -31,7 +31,7 @@ class BlazePosePoses:
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, opening: Opening) -> None:
         (component,) = checkpoint.components
-        self._people = opening.part(PeopleDetector, component).load()
+        self._people = opening.part(PeopleDetector, component).ensure_loaded()
 
     def estimate(
         self,

@@ -130,7 +130,7 @@ class PoseEstimator(Task[PoseNetwork]):
         if self._detector is None:
             name = os.fspath(self._detector_name or _default_detector(self.profile))
             detector = self.opening.part(ObjectDetector, name)
-            detector.load(progress=progress, cancel=cancel)
+            detector.ensure_loaded(progress=progress, cancel=cancel)
             if _PERSON not in detector.classes:
                 raise UnsupportedError(
                     f"The detector {detector.model!r} does not know what a person is", "Choose one trained on COCO"

@@ -48,7 +48,7 @@ def answer_from_story(
     Raises:
         CancelledError: ``cancel`` was set.
     """
-    language_model.load(progress=progress, cancel=cancel)
+    language_model.ensure_loaded(progress=progress, cancel=cancel)
     window = language_model.context_window
     longest = _LONGEST_ANSWER if window is None else min(_LONGEST_ANSWER, window // _SHORTEST_WINDOW_SHARE)
 

@@ -94,7 +94,7 @@ class VideoPipeline:
     def _read(self, film: Film, progress: ProgressCallback | None, cancel: Cancellation | None) -> VideoStory[Moment]:
         info = film.probe()
         frames = key_frames(film, info, self._num_frames)
-        self._captioner.load(progress=progress, cancel=cancel)
+        self._captioner.ensure_loaded(progress=progress, cancel=cancel)
         new = new_looking(frames)
         pictures: list[ImageSource] = [frame.image for frame, is_new in zip(frames, new, strict=True) if is_new]
         captions = iter(self._captioner.generate_caption(pictures, progress=progress, cancel=cancel))

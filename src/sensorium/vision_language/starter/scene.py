@@ -213,8 +213,8 @@ class SceneReader:
 
     def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> None:
         """Fetch and load the checkpoints now, rather than at first use."""
-        self._clip.load(progress=progress, cancel=cancel)
-        self._people.load(progress=progress, cancel=cancel)
+        self._clip.ensure_loaded(progress=progress, cancel=cancel)
+        self._people.ensure_loaded(progress=progress, cancel=cancel)
 
     def read(self, image: ImageSource, *, cancel: Cancellation | None = None) -> Scene:
         """Measure a picture.
