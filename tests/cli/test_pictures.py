@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from sensorium.media import image, source
 from tests.cli.conftest import Run, documents
 
 pytestmark = pytest.mark.usefixtures("loaded_clip")
@@ -101,3 +104,28 @@ def test_the_device_is_handed_on(run: Run, desk: Path) -> None:
     result = run("classify", "cat.jpg", "--labels", "cat,dog", "--device", "cuda:7")
     assert result.exit_code == 2
     assert "'cuda:7'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["classify", "cat.jpg", "--labels", "cat,dog"], ["caption", "cat.jpg"], ["ask", "cat.jpg", "What is it?"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_picture_is_found_and_decoded_once(
+    run: Run, desk: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    calls: list[str] = []
+
+    def count(module: ModuleType, name: str) -> None:
+        function = getattr(module, name)
+
+        def counted(*given: Any, **more: Any) -> Any:
+            calls.append(name)
+            return function(*given, **more)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(source, "_from_path")
+    count(image, "_decode")
+    assert run(*arguments).exit_code == 0
+    assert calls == ["_from_path", "_decode"]

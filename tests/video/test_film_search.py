@@ -14,6 +14,7 @@ import torch
 
 from sensorium import CLIP, VideoQA
 from sensorium.errors import CancelledError, InputError
+from sensorium.media.limits import Limits
 from sensorium.progress import Progress
 from sensorium.video.film_search import find_moments
 from sensorium.video.frame_embeddings import FrameEmbeddings
@@ -105,6 +106,21 @@ def test_bytes_open_files_and_data_uris_are_films(video_qa: VideoQA, silent: Pat
         for source in (data, opened, uri):
             assert video_qa.search(source, "a cat").moments == expected
             assert video_qa.moments(source)[0].start == 0
+
+
+def test_limits_hold_for_films(silent: Path) -> None:
+    guarded = VideoQA(limits=Limits(allow_files=False))
+    data = silent.read_bytes()
+    uri = f"data:video/mp4;base64,{base64.b64encode(data).decode()}"
+    for source in (data, uri):
+        assert guarded.search(source, "a cat").moments
+        assert guarded.describe(source)
+    for source in (str(silent), silent):
+        for call in (guarded.search, guarded.answer_video_question):
+            with pytest.raises(InputError):
+                call(source, "a cat")
+        with pytest.raises(InputError):
+            guarded.moderate(source)
 
 
 def test_cancel_leaves_nothing(story: Path, tmp_path: Path) -> None:

@@ -157,19 +157,17 @@ def ask(
 
         item = Input(file)
         media = resolve(item.source)
-        where = media.path or media.data
-        assert where is not None
         answer: Answer
         if media.kind == "video":
             from sensorium.video.video_qa import VideoQA
 
             video_qa = call.open(VideoQA(model, profile=call.profile, device=device))
-            answer = video_qa.answer_video_question(where, question, progress=call.progress, cancel=cancel)
+            answer = video_qa.answer_video_question(media, question, progress=call.progress, cancel=cancel)
         else:
             from sensorium.vision_language.image_qa import ImageQA
 
             image_qa = call.open(ImageQA(model, profile=call.profile, device=device))
-            answer = image_qa.answer_question(where, question, progress=call.progress, cancel=cancel)
+            answer = image_qa.answer_question(media, question, progress=call.progress, cancel=cancel)
         call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
 
 

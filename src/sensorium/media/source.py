@@ -36,9 +36,6 @@ __all__ = [
     "sniff_kind",
 ]
 
-MediaSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
-"""A path, an http(s) address, a ``data:`` URI, the bytes of a file, or a file opened for reading bytes."""
-
 _IN_MEMORY = 32 << 20
 _CHUNK = 1 << 20
 
@@ -96,6 +93,11 @@ class ResolvedMedia:
             return file.read(self.size)
 
 
+MediaSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | ResolvedMedia
+"""A path, an http(s) address, a ``data:`` URI, the bytes of a file, a file opened for reading bytes, or an input that
+was resolved before."""
+
+
 def resolve(
     source: MediaSource,
     *,
@@ -109,7 +111,8 @@ def resolve(
 
     Args:
         source: A path, an http(s) address, a ``data:`` URI, bytes, or a file opened for reading bytes. An open file is
-            read from its current position, and set back to that position.
+            read from its current position, and set back to that position. What was resolved before comes back as it
+            is.
         limits: What is allowed.
         progress: Told the bytes fetched so far.
         cancel: Stops the fetch; the bytes fetched so far are removed.
@@ -117,6 +120,8 @@ def resolve(
     Raises:
         InputError: The input doesn't exist, is empty, too large, no regular file, or not allowed.
     """
+    if isinstance(source, ResolvedMedia):
+        return source
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(source), display_name(source), limits.max_bytes)
     if isinstance(source, str):

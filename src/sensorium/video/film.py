@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensorium.media.content import image_format
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
-from sensorium.media.source import MediaSource, resolve
+from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.media.video import probe_video, sample_frames
 from sensorium.progress import Cancellation, ProgressCallback
 
 if TYPE_CHECKING:
     import PIL.Image
-
-    from sensorium.media.source import ResolvedMedia
 
 _FILMS_REMEMBERED = 4
 
@@ -39,7 +33,7 @@ class Film:
         cancel: Stops the fetch.
 
     Attributes:
-        source: Where the film can be read: a path, or its bytes.
+        source: The film, found and checked once.
         identity: A text that differs for different films, and changes when the film's file changes.
         probe: `sensorium.media.video.probe_video`, called for this film.
         frames: `sensorium.media.video.sample_frames`, called for this film.
@@ -56,16 +50,8 @@ class Film:
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> None:
-        self._fetched: ResolvedMedia | None = None
-        self.source: str | os.PathLike[str] | bytes
-        if isinstance(source, bytes) or (isinstance(source, (str, os.PathLike)) and _names_a_file(source, limits)):
-            self.source = source
-        else:
-            self._fetched = resolve(source, limits=limits, progress=progress, cancel=cancel)
-            self.source = self._fetched.path or self._fetched.read()
-            # Where it comes from was allowed; now it may be a file of ours, or the one that the caller opened.
-            limits = replace(limits, allow_files=True)
         self._limits = limits
+        self.source = resolve(source, limits=limits, progress=progress, cancel=cancel)
         self.identity = _identity(self.source)
         self.probe = partial(probe_video, self.source, limits=limits)
         self.frames = partial(sample_frames, self.source, limits=limits)
@@ -73,8 +59,7 @@ class Film:
     @property
     def is_picture(self) -> bool:
         """Whether the file is a still picture. A GIF counts as a film, because it may be animated."""
-        head = (self._fetched or resolve(self.source, limits=self._limits)).head
-        return image_format(head) not in {"", "GIF"}
+        return image_format(self.source.head) not in {"", "GIF"}
 
     def picture(self, minimum_side: int) -> PIL.Image.Image:
         """Return a still picture, whose shorter side has at least so many pixels if the file has them.
@@ -85,20 +70,6 @@ class Film:
         from sensorium.media.image import read_image
 
         return read_image(self.source, minimum_side=minimum_side, limits=self._limits)
-
-    @contextmanager
-    def readable(self, limits: Limits) -> Iterator[MediaSource]:
-        """Give the film as a task reads it that has limits of its own: as an open file if nobody may name one.
-
-        Raises:
-            InputError: The file isn't there, is too large, or may not be named.
-        """
-        path = (self._fetched or resolve(self.source, limits=self._limits)).path
-        if path is None or limits.allow_files:
-            yield self.source
-            return
-        with path.open("rb") as file:
-            yield file
 
 
 class FilmMemory(Generic[Known]):
@@ -123,18 +94,11 @@ class FilmMemory(Generic[Known]):
         return known
 
 
-def _names_a_file(source: str | os.PathLike[str], limits: Limits) -> bool:
-    # If files aren't allowed, don't even look for one on the disk: `resolve` refuses the name.
-    address = isinstance(source, str) and source[:8].lower().startswith(("http://", "https://", "data:"))
-    return limits.allow_files and not address
-
-
-def _identity(source: str | os.PathLike[str] | bytes) -> str:
-    if isinstance(source, bytes):
-        return hashlib.blake2b(source, digest_size=16).hexdigest()
-    path = Path(os.fspath(source))
+def _identity(media: ResolvedMedia) -> str:
+    if media.path is None:
+        return hashlib.blake2b(media.read(), digest_size=16).hexdigest()
     try:
-        state = path.stat()
-    except (OSError, ValueError):
-        return str(path)  # the code that reads the film raises the error
-    return f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+        state = media.path.stat()
+    except OSError:
+        return str(media.path)  # the code that reads the film raises the error
+    return f"{media.path.resolve()} {state.st_size} {state.st_mtime_ns}"

@@ -355,8 +355,7 @@ class VideoQA(Task[VideoAnswerer]):
         """
         speech = self._loaded_speech()
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
-        with film.readable(speech.limits) as source:
-            path = speech.generate_subtitles(source, output_path, language, task, progress=progress, cancel=cancel)
+        path = speech.generate_subtitles(film.source, output_path, language, task, progress=progress, cancel=cancel)
         return Subtitles(Path(path), speech.model)
 
     def close(self) -> None:

@@ -165,7 +165,6 @@ def listen(
     """
     if not info.has_audio:
         return (), ""
-    with film.readable(speech.limits) as sound:
-        heard = speech.transcribe(sound, progress=progress, cancel=cancel)
+    heard = speech.transcribe(film.source, progress=progress, cancel=cancel)
     sentences = tuple(Sentence(segment.start, segment.end, segment.text.strip()) for segment in heard.segments)
     return sentences, heard.language if sentences else ""
