@@ -60,6 +60,12 @@ def test_a_file_name_as_text_gets_a_hint(run: Run, desk: Path) -> None:
     assert "--file 'story.txt' reads the file aloud" in run("speak", "story.txt", "-o", "a.wav").stderr
 
 
+def test_a_text_too_long_for_a_file_name_is_spoken(run: Run, desk: Path) -> None:
+    result = run("speak", "One two. " * 40, "-o", "long.wav")
+    assert result.exit_code == 0, result.stderr
+    assert (desk / "long.wav").is_file()
+
+
 def test_sound_goes_to_a_pipe(program: Program, desk: Path) -> None:
     done = program("speak", "Hello there.", "-o", "-", encoding="latin-1")
     assert done.returncode == 0
