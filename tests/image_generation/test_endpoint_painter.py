@@ -144,6 +144,13 @@ def test_an_address_in_place_of_a_picture_is_fetched_with_care(server: OpenAISer
         TextToImage(server.model()).generate(PROMPT)
 
 
+def test_a_server_names_no_file_of_this_machine(server: OpenAIServer, tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (8, 8)).save(tmp_path / "private.png")
+    server.picture_address = str(tmp_path / "private.png")
+    with pytest.raises(InputError, match="refused"):
+        TextToImage(server.model()).generate(PROMPT)
+
+
 def test_bad_input_costs_no_request(server: OpenAIServer) -> None:
     with pytest.raises(InputError, match="The prompt is empty"):
         TextToImage(server.model()).generate(" ")

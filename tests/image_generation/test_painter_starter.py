@@ -258,6 +258,17 @@ def test_prompts_beyond_its_window_are_refused_in_a_sentence(painter: TextToImag
         painter.generate("cat " * WINDOW + "cat", steps=1)
 
 
+def test_half_a_character_is_refused_in_a_sentence(painter: TextToImage) -> None:
+    half = "a cat \ud83d"
+    for paint in (
+        lambda: painter.generate(half, steps=1),
+        lambda: painter.generate("a cat", negative_prompt=half, steps=1),
+        lambda: count_tokens(half, PAINTER),
+    ):
+        with pytest.raises(InputError, match="prompt holds a character"):
+            paint()
+
+
 def test_half_removed_files_are_put_back_without_network(
     folder: Path, offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -346,3 +346,9 @@ def test_progress_of_a_recording_in_a_data_uri(recogniser: SpeechToText, clip: r
     assert told[-1].done > 0
     with pytest.raises(InputError):
         recogniser.transcribe("long" * 2000, progress=told.append)
+
+
+@pytest.mark.parametrize("name", ["initial_prompt", "hotwords"])
+def test_half_a_character_is_refused(recogniser: SpeechToText, clip: real_media.SpeechClip, name: str) -> None:
+    with pytest.raises(InputError, match="Unicode"):
+        recogniser.transcribe(clip.path, **{name: "half \ud83d"})

@@ -21,6 +21,7 @@ from sensorium.image_generation.generated_image import GeneratedImage, Generated
 from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, PaintingRequest
 from sensorium.image_generation.variation import VARIATION, VariationRequest
 from sensorium.media.image import read_image
+from sensorium.media.limits import Limits
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors
 from sensorium.progress import Cancellation, EventCallback, Finished, check_cancelled, report
@@ -34,6 +35,8 @@ _NOT_IN_THE_PROTOCOL = {
     "loras": "LoRA files",
     "safety": "a safety setting",
 }
+_FROM_SERVER = Limits(allow_files=False)
+"""A server may answer with an address, but not with the name of a file of this machine."""
 _DEFAULT_STRENGTH = {IMAGE_TO_IMAGE: 0.75, INPAINTING: 1.0}
 """What `TextToImage` asks for when its caller names no strength."""
 _LARGEST_VARIED = 1024
@@ -169,9 +172,9 @@ class EndpointPainter:
 
     def _picture(self, item: Any) -> PIL.Image.Image:
         if item.url:
-            return read_image(item.url)
+            return read_image(item.url, limits=_FROM_SERVER)
         try:
-            return read_image(base64.b64decode(item.b64_json or "", validate=True))
+            return read_image(base64.b64decode(item.b64_json or "", validate=True), limits=_FROM_SERVER)
         except binascii.Error:
             raise ModelUnavailableError(
                 f"The server at {self._checkpoint.endpoint} answered with a picture that can't be read", "Ask again"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sensorium.errors import InputError
 from sensorium.image_generation.painting_options import PaintingOptions, check_number
+from sensorium.language.written_language import require_characters
 from sensorium.progress import Cancellation, EventCallback
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class PaintingRequest:
     def __post_init__(self) -> None:
         if not self.prompt.strip():
             raise InputError("The prompt is empty", "Say what to paint, such as 'a lighthouse at dusk'")
+        require_characters(self.prompt, what="prompt")
         if self.image is not None:
             check_number("The strength", self.strength, 0, 1)
             if self.strength == 0:

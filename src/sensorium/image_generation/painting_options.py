@@ -11,6 +11,7 @@ from sensorium.errors import InputError
 from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.generated_image import NOT_CHECKED
+from sensorium.language.written_language import require_characters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +123,7 @@ class PaintingOptions:
     previews: bool = False
 
     def __post_init__(self) -> None:
+        require_characters(self.negative_prompt, what="negative prompt")
         check_number("The number of images", self.num_images, 1, MAXIMUM_IMAGES)
         check_number("The number of steps", self.steps, 1, MAXIMUM_STEPS)
         check_number("The seed", self.seed, 0, MAXIMUM_SEED - MAXIMUM_IMAGES)

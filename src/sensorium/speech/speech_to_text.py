@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.language.written_language import require_characters
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
@@ -246,6 +247,8 @@ def _options(
 ) -> RecognitionOptions:
     if task not in TASKS:
         raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
+    require_characters(initial_prompt or "", what="initial prompt")
+    require_characters(hotwords or "", what="list of hotwords")
     code = None if language is None else language_code(language)
     return RecognitionOptions(code, task, word_timestamps, segment_timestamps, initial_prompt, hotwords)
 

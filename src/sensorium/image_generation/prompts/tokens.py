@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
+from sensorium.language.written_language import require_characters
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part
@@ -69,9 +70,11 @@ def count_tokens(
         profile: Whose default None means; by default the one in force.
 
     Raises:
+        InputError: The prompt holds a character that is not valid Unicode.
         ModelUnavailableError: The checkpoint is unknown or not on this machine.
         UnsupportedError: It has no tokenizer.
     """
+    require_characters(prompt, what="prompt")
     checkpoint = catalog.resolve(model, task=_TASK, profile=profile)
     if checkpoint.endpoint:
         raise UnsupportedError(
