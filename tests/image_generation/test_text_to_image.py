@@ -143,6 +143,7 @@ def test_another_checkpoint_or_control_maps_cannot_be_made_again(painter: TextTo
         ({"negative_prompt": 5}, "The argument negative_prompt can't be 5", "Give text"),
         ({"safety": "on"}, "There is no safety setting 'on'", "Choose flag, block, off"),
         ({"lora": "absent.safetensors"}, "There is no LoRA file", "Name the .safetensors file"),
+        ({"lora": "long" * 100}, "There is no LoRA file", "Name the .safetensors file"),
     ],
 )
 def test_wrong_input_is_told_before_anything_is_loaded(

@@ -90,3 +90,7 @@ def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
         require_place(tmp_path / "out\0.png")
     with pytest.raises(InputError, match="null byte"), atomic_file(f"{tmp_path}/out\0.png"):
         pass
+    for name in ("long" * 100 + ".png", "half \ud800.png"):
+        with pytest.raises(InputError) as refusal:
+            require_place(tmp_path / name)
+        assert refusal.value.remedy

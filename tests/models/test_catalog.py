@@ -223,6 +223,9 @@ def test_a_local_folder_and_a_gguf_file_are_taken(tmp_path: Path, monkeypatch: p
         ("a/b/c", "No checkpoint for speech-to-text is called 'a/b/c'"),
         ("line\nbreak", r"No checkpoint for speech-to-text is called 'line\nbreak'"),
         ("", "No checkpoint for speech-to-text is called ''"),
+        ("long" * 100, "No checkpoint for speech-to-text is called 'longlong"),
+        ("long" * 100 + ".gguf", "No checkpoint for speech-to-text is called 'longlong"),
+        ("org/" + "long" * 100, "No checkpoint for speech-to-text is called 'org/longlong"),
     ],
 )
 def test_unknown_names_are_explained(asked: str, sentence: str) -> None:

@@ -430,6 +430,13 @@ def test_a_damaged_index_is_one_sentence(album: Path, tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_a_name_that_is_too_long_for_a_file(album: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        SearchIndex(tmp_path / ("long" * 100)).search("a cat")
+    with pytest.raises(InputError):
+        SearchIndex(tmp_path / "index").add(str(album / ("long" * 100)))
+
+
 def test_closing_breaks_no_search_that_is_under_way(tmp_path: Path, album: Path) -> None:
     index = SearchIndex(tmp_path / "index")
     index.add(album)

@@ -135,6 +135,9 @@ def test_policies_that_make_no_sense_are_one_sentence(video_qa: VideoQA, policy:
     cat = real_media.photo("chelsea")
     with pytest.raises(InputError, match=r"There is no policy file 'nowhere\.toml'"):
         video_qa.moderate(cat, "nowhere.toml")
+    for name in ("long" * 100, "null\0", "half \ud800"):
+        with pytest.raises(InputError, match="There is no policy file"):
+            video_qa.moderate(cat, name)
     broken = tmp_path / "broken.toml"
     broken.write_text("name = \n")
     with pytest.raises(InputError, match=r"broken\.toml' is not valid TOML"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from sensorium.errors import InputError
 from sensorium.media.naming import display_name
+from sensorium.media.regular_file import why_unreadable
 
 
 @contextmanager
@@ -43,10 +45,17 @@ def require_place(path: str | os.PathLike[str]) -> None:
     """See that a file could be written, before anything costly is done for it.
 
     Raises:
-        InputError: The folder doesn't exist, or ``path`` is a folder or no name at all.
+        InputError: The folder doesn't exist, or ``path`` is a folder, too long or no name at all.
     """
     if "\0" in os.fspath(path):
         raise InputError(f"{display_name(path)} can't be the name of a file: it holds a null byte", "Leave that out")
+    try:
+        Path(path).lstat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            raise why_unreadable(error, display_name(path)) from None
     if Path(path).is_dir():
         raise InputError(f"{display_name(path)} is a folder, not a file", "Give the name of a file")
     if not Path(path).parent.is_dir():

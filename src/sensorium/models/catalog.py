@@ -21,6 +21,8 @@ from sensorium.models.device import hardware_class
 PROFILES = ("starter", "standard", "best")
 
 ENDPOINT = "openai:"
+_LONGEST_HUB_ID = 96
+"""As the hub's own library has it."""
 """Names of models behind an OpenAI-compatible server begin with this. Without the colon, it is the name of their
 family."""
 
@@ -196,9 +198,10 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
         if task in (entry.task, *entry.also_for):
             return entry
     path = Path(wanted).expanduser()
-    if wanted and path.is_dir():
+    # pathlib's own questions raise an error for a name that is too long for a file.
+    if wanted and os.path.isdir(path):  # noqa: PTH112
         return _from_folder(path, task)
-    if path.suffix == ".gguf" and path.is_file():
+    if path.suffix == ".gguf" and os.path.isfile(path):  # noqa: PTH113
         file = path.resolve()
         return Checkpoint(name=file.stem, task=task, family="gguf", folder=str(file.parent), hub_files=(file.name,))
     if path.is_absolute() or wanted.startswith(("~", "./", "../")):
@@ -210,7 +213,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
             f"The checkpoint {wanted!r} is for {of_that_name[0].task}, not for {task}",
             f"'sensorium models list --task {task}' shows those that are",
         )
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted):
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and len(wanted) <= _LONGEST_HUB_ID:
         return Checkpoint(name=wanted, task=task, repository=wanted)
     names = [name for entry in entries(task) or entries() for name in (entry.name, *entry.aliases)]
     near = difflib.get_close_matches(wanted, names, n=1)

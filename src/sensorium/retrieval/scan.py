@@ -83,7 +83,7 @@ def find_changes(
     Raises:
         InputError: A path doesn't exist, or a folder has become empty although files of it are indexed.
     """
-    folders = [path for path in paths if Path(path).is_dir()]
+    folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112 - pathlib's raises an error for a long name
     known = table.states([_fixed_part(path) for path in paths]) if table is not None else {}
     for path in paths:
         _check_presence(path, known)

@@ -86,11 +86,11 @@ def read_policy(
     path = Path(source)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"There is no policy file {os.fspath(source)!r} that can be read", _REMEDY) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         place = f" ({' '.join(str(error).split())})" if isinstance(error, tomllib.TOMLDecodeError) else ""
         raise InputError(f"The policy file {os.fspath(source)!r} is not valid TOML{place}", _REMEDY) from None
+    except (OSError, ValueError):
+        raise InputError(f"There is no policy file {os.fspath(source)!r} that can be read", _REMEDY) from None
     return _parse(table, path.stem)
 
 

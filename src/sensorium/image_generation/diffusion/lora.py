@@ -47,7 +47,7 @@ def check_loras(loras: Sequence[tuple[Path, float]]) -> None:
     for file, weight in loras:
         if not -10 <= weight <= 10:
             raise InputError(f"The weight {weight} of the LoRA {file.name!r} is not -10 to 10", "Try 0.5 to 1")
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113 - pathlib's raises an error for a long name
             raise InputError(f"There is no LoRA file {str(file)!r}", "Name the .safetensors file itself")
         if not _tensor_names(file):
             raise InputError(
