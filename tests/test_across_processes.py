@@ -26,7 +26,7 @@ from sensorium.image_generation.prompts.variations import PromptVariations
 from sensorium.language.messages import MediaPart, TextPart, Turn
 from sensorium.record import Record
 from sensorium.retrieval.results import Match, Matches
-from sensorium.vision_language.clip import Classification, LabelScore
+from sensorium.vision_language.classification import Classification, LabelScore
 
 NOT_AS_JSON = {
     "VideoFrame": "is a decoded picture, which nobody returns to a caller who asked for JSON",

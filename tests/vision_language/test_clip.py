@@ -20,7 +20,7 @@ from sensorium.errors import CancelledError, InputError, ModelUnavailableError, 
 from sensorium.progress import Progress
 from sensorium.vision_language import clip as clip_module
 from sensorium.vision_language import dual_encoder
-from sensorium.vision_language.clip import Classification
+from sensorium.vision_language.classification import Classification
 from tests import real_media
 from tests.checkpoints.clip import tiny_clip
 

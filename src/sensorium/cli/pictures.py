@@ -17,7 +17,7 @@ from sensorium.errors import InputError, InsufficientMemoryError
 
 if TYPE_CHECKING:
     from sensorium.answer import Answer
-    from sensorium.vision_language.clip import Classification
+    from sensorium.vision_language.classification import Classification
     from sensorium.vision_language.image_qa import ImageQA
 
 Pictures = Annotated[

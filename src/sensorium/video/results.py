@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensorium.record import Record
-from sensorium.vision_language.clip import LabelScore
+from sensorium.vision_language.classification import LabelScore
 
 
 @dataclass(frozen=True, eq=False, repr=False)

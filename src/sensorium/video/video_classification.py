@@ -12,7 +12,7 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, 
 from sensorium.task import Task
 from sensorium.video.film import Film
 from sensorium.video.results import LabelledWindow, VideoClassification
-from sensorium.vision_language.clip import LabelScore
+from sensorium.vision_language.classification import LabelScore
 
 if TYPE_CHECKING:
     from sensorium.media.source import MediaSource

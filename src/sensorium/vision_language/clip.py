@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, MissingDependencyError, SensoriumError
@@ -18,70 +17,15 @@ from sensorium.models import device
 from sensorium.models.catalog import current_profile
 from sensorium.models.extras import missing_packages_explained
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-from sensorium.record import Record
 from sensorium.task import Task
 from sensorium.threads import thread_count
+from sensorium.vision_language.classification import Classification, LabelScore
 
 if TYPE_CHECKING:
     import torch
 
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.dual_encoder import DualEncoder, Rows
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class LabelScore(Record):
-    """A candidate label and how likely it is.
-
-    Attributes:
-        label: The label, as the caller wrote it.
-        score: From 0 to 1. `Classification.scoring` tells whether the scores of all labels add up to 1.
-    """
-
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class _Classification(Record):
-    """A classification as `Classification.to_dict` writes it."""
-
-    labels: tuple[LabelScore, ...]
-    model: str
-    sure: bool
-    scoring: str
-
-
-class Classification(list[LabelScore]):
-    """The candidate labels of one image, best first.
-
-    Attributes:
-        model: Name of the checkpoint that judged.
-        sure: False if even the best label hardly goes with the image ("not sure").
-        scoring: ``"softmax"`` if the scores of all labels share out 1 among them, ``"sigmoid"`` if each is the
-            probability that this one label goes with the image: then several may be high, or none.
-    """
-
-    def __init__(self, scores: Iterable[LabelScore], *, model: str, sure: bool, scoring: str) -> None:
-        super().__init__(scores)
-        self.model = model
-        self.sure = sure
-        self.scoring = scoring
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return labels with scores, model, sure and scoring, ready for ``json.dumps``."""
-        labels = [item.to_dict() for item in self]
-        return {"labels": labels, "model": self.model, "sure": self.sure, "scoring": self.scoring}
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` made a document of.
-
-        Raises:
-            InputError: It is no such document.
-        """
-        read = _Classification.from_dict(document)
-        return cls(read.labels, model=read.model, sure=read.sure, scoring=read.scoring)
 
 
 class CLIP(Task["DualEncoder"]):
