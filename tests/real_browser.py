@@ -27,7 +27,8 @@ def _unpack(target: Path) -> None:
         if target.is_dir():
             return
         root = open_package("chromium", folder, with_missing_dependencies=True)
-        libraries = [path for path in (root / "usr/lib").glob("*-linux-gnu") if path.is_dir()]
+        # Some packages keep libraries of their own in a folder below the usual one.
+        libraries = sorted({file.parent for file in (root / "usr/lib").glob("*-linux-gnu/**/*.so*")})
         places = [target / path.relative_to(root) for path in libraries]
         start = root / "start"
         start.write_text(
