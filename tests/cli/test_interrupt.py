@@ -64,6 +64,19 @@ def test_ctrl_c_on_a_long_transcription_leaves_nothing(
     assert [path.name for path in long_recording.parent.iterdir()] == ["long.wav"]
 
 
+def test_ctrl_c_in_the_middle_of_speaking_leaves_nothing(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    at_work = tmp_path_factory.mktemp("signs") / "at-work"
+    command = [*telling("speaking", at_work), "speak", "A long text. " * 5000, "-o", tmp_path / "speech.wav"]
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        wait_for(at_work, job)
+        job.send_signal(signal.SIGINT)
+        output, errors = job.communicate(timeout=60)
+    assert (job.returncode, output, errors) == (130, "", "Cancelled.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_was_printed_stays_when_a_command_is_ended(tmp_path: Path) -> None:
     picture = real_media.photo("flower").read_bytes()
     for number in range(300):

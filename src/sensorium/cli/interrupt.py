@@ -29,6 +29,9 @@ class _Job(threading.Thread):
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(name="sensorium-command", daemon=True)
         self._work = work
+        # Waited for instead of the thread itself: before Python 3.13, a `join` that Ctrl-C interrupts takes the thread
+        # for ended, and the program would leave it in the middle of its work.
+        self.ended = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -37,6 +40,8 @@ class _Job(threading.Thread):
             self.result = self._work()
         except BaseException as error:  # passed on to the main thread, whatever it is
             self.error = error
+        finally:
+            self.ended.set()
 
 
 def interruptible(work: Callable[[], Result]) -> Result:
@@ -51,13 +56,13 @@ def interruptible(work: Callable[[], Result]) -> Result:
     job = _Job(work)
     try:
         job.start()
-        while job.is_alive():
-            # Wait with a timeout: on Windows, a wait without one can't be interrupted.
-            job.join(0.2)
+        while not job.ended.wait(0.2):
+            pass  # Wait with a timeout: on Windows, a wait without one can't be interrupted.
     except KeyboardInterrupt:
         cancel.set()
         _end_within_grace()
         raise
+    job.join()
     if job.error is not None:
         raise job.error
     result: Result = job.result
@@ -87,7 +92,7 @@ def end_program(code: int) -> None:
 def _end_within_grace() -> None:
     try:
         for thread in threading.enumerate():
-            if isinstance(thread, _Job):
-                thread.join(_GRACE_SECONDS)
+            if isinstance(thread, _Job) and thread.ended.wait(_GRACE_SECONDS):
+                thread.join()
     except KeyboardInterrupt:
         end_program(CANCELLED)
