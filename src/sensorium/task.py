@@ -85,7 +85,8 @@ class Opening:
         """
         found = None if self.provide is None else self.provide(system, model)
         if found is not None:
-            assert isinstance(found, system)
+            if not isinstance(found, system):
+                raise TypeError(f"provide returned a {type(found).__name__} where a {system.__name__} was asked for")
             return found
         return system(
             model,

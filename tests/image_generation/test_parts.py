@@ -160,3 +160,13 @@ def test_a_picture_is_resolved_once_a_call(
         call = {"control_image": given, "init_image": photo, "steps": 2}
         assert reads(lambda: generator.generate(person, PROMPT, both, **call)) == [photo, given[0], person]
     assert reads(lambda: ControlMaps().make("openpose", person)) == [person]
+
+
+def test_lora_files_are_files_that_limits_forbid(tmp_path: Path) -> None:
+    painter = TextToImage("stable-diffusion-2-1", limits=Limits(allow_files=False))
+    secret = tmp_path / "secret.safetensors"
+    secret.touch()
+    for lora in (secret, str(secret), [(tmp_path / "absent.safetensors", 0.5)]):
+        with pytest.raises(InputError) as refusal:
+            painter.generate("a red car", lora=lora)
+        assert str(tmp_path) not in str(refusal.value)  # not even whether the file is there

@@ -213,7 +213,9 @@ class ControlNetGenerator:
         """
         if options.get("steps") is None:
             options["steps"] = _STEPS
-        request = PaintingRequest(prompt, painting_options(options), self._read(init_image), strength=strength)
+        request = PaintingRequest(
+            prompt, painting_options(options, self._opening.limits), self._read(init_image), strength=strength
+        )
         self._require_networks([control] if isinstance(control, str) else control)
         timing = (control_weights, control_start, control_end)
         controls = read_controls(self._chosen, control, control_image, *timing, limits=self._opening.limits)
@@ -246,7 +248,7 @@ class ControlNetGenerator:
         """
         recorded = self._recorded_controls(settings, init_image is not None)
         strength = 0.75 if settings.strength is None else settings.strength
-        options = options_of(settings, lora)
+        options = options_of(settings, lora, self._opening.limits)
         request = PaintingRequest(settings.prompt, options, self._read(init_image), strength=strength)
         kinds, *timing = ([table[name] for table in recorded] for name in ("control", "weight", "start", "end"))
         controls = read_controls(self._chosen, kinds, control_image, *timing, limits=self._opening.limits)

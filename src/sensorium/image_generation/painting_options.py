@@ -12,6 +12,7 @@ from sensorium.image_generation.diffusion.lora import check_loras, read_loras, s
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.generated_image import NOT_CHECKED
 from sensorium.language.written_language import require_characters
+from sensorium.media.limits import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,23 +137,28 @@ class PaintingOptions:
         check_loras(self.loras)
 
 
-def painting_options(keywords: Mapping[str, Any]) -> PaintingOptions:
+def painting_options(keywords: Mapping[str, Any], limits: Limits) -> PaintingOptions:
     """Return the options among the keyword arguments of a call.
+
+    Args:
+        keywords: The arguments.
+        limits: Whether files on this machine may be named.
 
     Raises:
         InputError: One of them can't be.
     """
     known = {field.name for field in fields(PaintingOptions)}
     given = {name: value for name, value in keywords.items() if name in known}
-    return PaintingOptions(**given, loras=read_loras(keywords.get("lora", ())))
+    return PaintingOptions(**given, loras=read_loras(keywords.get("lora", ()), limits))
 
 
-def options_of(settings: PictureSettings, lora: LoraFiles = ()) -> PaintingOptions:
+def options_of(settings: PictureSettings, lora: LoraFiles, limits: Limits) -> PaintingOptions:
     """Return the options by which a picture is painted again.
 
     Args:
         settings: What it says of itself.
         lora: The LoRA files that it was made with; their weights are in the settings.
+        limits: Whether files on this machine may be named.
 
     Raises:
         InputError: A LoRA file is missing.
@@ -165,7 +171,7 @@ def options_of(settings: PictureSettings, lora: LoraFiles = ()) -> PaintingOptio
         height=settings.height,
         seed=settings.seed,
         scheduler=settings.scheduler or None,
-        loras=same_loras(settings, read_loras(lora)),
+        loras=same_loras(settings, read_loras(lora, limits)),
         safety="off" if settings.safety == NOT_CHECKED else "flag",
     )
 

@@ -107,7 +107,7 @@ class TextToImage(Task[Painter]):
             "seed": seed,
             **more,
         }
-        return self._paint(PaintingRequest(prompt, painting_options(options)), more)
+        return self._paint(PaintingRequest(prompt, painting_options(options, self.limits)), more)
 
     @checked
     def img2img(
@@ -121,7 +121,7 @@ class TextToImage(Task[Painter]):
             strength: How much may change: over 0 to 1, where nothing of the picture stays.
             options: See `PaintingKeywords`.
         """
-        how = painting_options(options)
+        how = painting_options(options, self.limits)
         return self._paint(PaintingRequest(prompt, how, self._read(init_image), strength=strength), options)
 
     @checked
@@ -142,7 +142,7 @@ class TextToImage(Task[Painter]):
             strength: How much of the part may change.
             options: See `PaintingKeywords`.
         """
-        how = painting_options(options)
+        how = painting_options(options, self.limits)
         image, mask = self._read(init_image), self._read(mask_image).convert("L")
         return self._paint(PaintingRequest(prompt, how, image, mask, strength), options)
 
@@ -170,7 +170,7 @@ class TextToImage(Task[Painter]):
         Raises:
             UnsupportedError: The checkpoint makes no variations.
         """
-        how = painting_options({"num_images": num_images, **options})
+        how = painting_options({"num_images": num_images, **options}, self.limits)
         return self._vary(VariationRequest(self._read(image), prompt, prompt_weight, how), options)
 
     @checked
@@ -201,7 +201,7 @@ class TextToImage(Task[Painter]):
         mask = None if mask_image is None else self._read(mask_image).convert("L")
         _check_same("picture", settings.image_sha256, pixel_sum(image))
         _check_same("mask", settings.mask_sha256, pixel_sum(mask))
-        options = options_of(settings, lora)
+        options = options_of(settings, lora, self.limits)
         if settings.kind == VARIATION and image is not None:
             prompt_weight = (settings.options or {}).get("prompt_weight", 0.5)
             return self._vary(VariationRequest(image, settings.prompt, prompt_weight, options), call)[0]

@@ -278,6 +278,11 @@ class TextToSpeech(Task[Voice]):
         """Speak in one of the checkpoint's own voices."""
         name = f" ({Path(voice).name})" if voice else ""
         with self.lease(progress=wish.progress, cancel=wish.cancel) as backend:
+            if voice and not self.limits.allow_files and getattr(backend, "voices_are_files", False):
+                raise InputError(
+                    f"The voices of {self.model!r} are files on this machine, which can't be named here",
+                    "Clone the voice of a recording",
+                )
             return self._spoken(backend, backend.speaker(voice), wish, f"voice {self.model}{name}")
 
     def _cloned(self, wish: _Wish, recording: _Recording, consent: str) -> Speech:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
+from sensorium.media.limits import Limits
 from sensorium.speech.reference_recording import find_reference
 from sensorium.speech.text_to_speech import TextToSpeech
 from sensorium.speech.voice import Reference
@@ -106,6 +107,13 @@ def test_a_file_that_is_no_x_vector_is_refused(
         speecht5.stream(TEXT, voice=str(path))
     with pytest.raises(InputError, match="nowhere"):
         speecht5.stream(TEXT, voice="nowhere.npy")
+
+
+def test_limits_hold_for_files_with_voices(speecht5: TextToSpeech, tmp_path: Path) -> None:
+    guarded = TextToSpeech(speecht5.checkpoint.folder, limits=Limits(allow_files=False))
+    with pytest.raises(InputError) as refusal:
+        guarded.stream(TEXT, voice=str(tmp_path / "voice.npy"))
+    assert str(tmp_path) not in str(refusal.value)
 
 
 def test_letters_that_it_was_never_taught_are_refused(speecht5: TextToSpeech, vector: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers, quiet_transformers
 
@@ -23,13 +24,15 @@ LoraFiles: TypeAlias = str | os.PathLike[str] | Iterable[tuple[str | os.PathLike
 _LONGEST_HEADER = 100_000_000
 
 
-def read_loras(lora: LoraFiles) -> tuple[tuple[Path, float], ...]:
+def read_loras(lora: LoraFiles, limits: Limits = DEFAULT_LIMITS) -> tuple[tuple[Path, float], ...]:
     """Return files with weights from what a caller wrote: one file, or pairs of file and weight.
 
     Raises:
-        InputError: It is neither.
+        InputError: It is neither, or files on this machine may not be named.
     """
-    pairs = [(lora, 1.0)] if isinstance(lora, (str, os.PathLike)) else lora
+    pairs = [(lora, 1.0)] if isinstance(lora, (str, os.PathLike)) else list(lora)
+    if pairs and not limits.allow_files:
+        raise InputError("LoRA files are files on this machine, which can't be named here", "Leave them out")
     try:
         return tuple((Path(file), float(weight)) for file, weight in pairs)
     except (TypeError, ValueError):

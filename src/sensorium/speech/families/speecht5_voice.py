@@ -44,6 +44,7 @@ class SpeechT5Voice:
         UnsupportedError: It is a SpeechT5 for another task.
     """
 
+    voices_are_files = True
     reference_rate = 16_000
     needs_transcript = False
 
