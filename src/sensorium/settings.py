@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -137,6 +138,17 @@ def quiet_libraries() -> None:
 def quiet_lance() -> None:
     """Let Lance report errors only, unless the user has set it otherwise. Lance reads this when it is imported."""
     os.environ.setdefault("LANCE_LOG", "error")
+
+
+def keep_numpy_on_one_thread() -> None:
+    """Let numpy multiply on one thread, unless the user said otherwise. Read when numpy is imported.
+
+    The threads of its OpenBLAS spin before and after each product: a tenth of a second of a core in a command that
+    takes one second, and no command waits for a product of numpy. On other processors than Intel's and AMD's torch
+    multiplies with OpenBLAS too, and needs the threads.
+    """
+    if platform.machine().lower() in {"x86_64", "amd64"}:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def let_torch_threads_sleep() -> None:

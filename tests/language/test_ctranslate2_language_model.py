@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from pathlib import Path
@@ -131,6 +132,7 @@ def test_where_seeds_can_t_be_changed_the_weights_are_opened_again(
 ) -> None:
     expected = [str(model.chat(ASKED, seed=seed, **SAMPLED)) for seed in (5, 6, 5)]
     model.close()
+    gc.collect()  # the models of earlier tests too: this one shall open the weights anew
     other = LanguageModel(file)
     monkeypatch.setattr(Seeds, "reseed", lambda self, seed: False)
     opened = _count_openings(other, monkeypatch)
