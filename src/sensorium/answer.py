@@ -19,9 +19,9 @@ class Usage(Record):
     A model behind a server is counted by the server.
 
     Attributes:
-        prompt_tokens: Of the conversation as the model read it, with the words of its chat template; a picture counts
-            for as many tokens as the model makes of it.
-        completion_tokens: Of what it wrote, without the token that only ends the text.
+        prompt_tokens: How many tokens the model read, with the words of its chat template; a picture counts as the
+            tokens that the model makes of it.
+        completion_tokens: How many tokens the model wrote, without the token that only ends the text.
     """
 
     prompt_tokens: int

@@ -1,4 +1,4 @@
-"""The base of every result: a frozen dataclass that also reads like the chapter's dicts."""
+"""The base of every result: a frozen dataclass that also reads like a dict."""
 
 from __future__ import annotations
 

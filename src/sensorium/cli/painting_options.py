@@ -40,7 +40,9 @@ class Painting:
     width: Annotated[
         Whole, typer.Option("--width", metavar="PIXELS", help="By default what the checkpoint was made for.")
     ] = None
-    height: Annotated[Whole, typer.Option("--height", metavar="PIXELS", help="Likewise.")] = None
+    height: Annotated[
+        Whole, typer.Option("--height", metavar="PIXELS", help="By default what the checkpoint was made for.")
+    ] = None
     seed: Annotated[
         Whole, typer.Option("--seed", metavar="NUMBER", help="Of the first picture; random by default.")
     ] = None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
 
 LONGEST_REPLY = 512
-"""In tokens, as in the chapter; a detailed description of a picture takes 100 to 200."""
+"""The longest reply in tokens where the caller doesn't say; a detailed description of a picture takes 100 to 200."""
 
 
 class ImageChatter(Protocol):
@@ -96,7 +96,7 @@ class LLaVA(Task["ImageChatter"]):
             system: How to behave; the same as a system turn.
             progress: Told what is being loaded, then the tokens written so far.
             cancel: Stops within one token.
-            options: See `SamplingOptions`; ``max_new_tokens`` is 512 by default as in the chapter, and 128 for the
+            options: See `SamplingOptions`; ``max_new_tokens`` is 512 by default, and 128 for the
                 starter.
 
         Returns:
