@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 from sensorium.arguments import checked
@@ -16,10 +13,10 @@ from sensorium.language.written_language import require_characters
 from sensorium.models import device
 from sensorium.models.catalog import current_profile
 from sensorium.models.extras import missing_packages_explained
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.task import Task
-from sensorium.threads import thread_count
 from sensorium.vision_language.classification import Classification, LabelScore
+from sensorium.vision_language.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     import torch
@@ -201,7 +198,7 @@ class CLIP(Task["DualEncoder"]):
 
         done = 0
         batch: list[tuple[int, Any]] = []
-        for item in _overlapped(read, sources, ahead=2 * size, on_error=on_error, cancel=cancel):
+        for item in read_ahead(read, sources, ahead=2 * size, on_error=on_error, cancel=cancel):
             batch.append(item)
             if len(batch) == size:
                 yield from _encode_batch(backend, batch)
@@ -385,33 +382,3 @@ def _encode_batch(backend: DualEncoder, batch: list[tuple[int, Any]]) -> Iterato
     rows = backend.encode_prepared([prepared for _, prepared in batch])
     for (index, _), row in zip(batch, rows, strict=True):
         yield index, row
-
-
-def _overlapped(
-    read: Callable[[ImageSource], Any],
-    sources: Iterable[ImageSource],
-    *,
-    ahead: int,
-    on_error: Callable[[int, SensoriumError], None] | None,
-    cancel: Cancellation | None,
-) -> Iterator[tuple[int, Any]]:
-    """Read sources in threads, at most ``ahead`` of the one that is being used."""
-    pool = ThreadPoolExecutor(thread_count(), thread_name_prefix="sensorium-read")
-    waiting: deque[tuple[int, Future[Any]]] = deque()
-    numbered = enumerate(sources)
-    try:
-        while True:
-            check_cancelled(cancel)
-            for index, source in islice(numbered, ahead - len(waiting)):
-                waiting.append((index, pool.submit(read, source)))
-            if not waiting:
-                return
-            index, future = waiting.popleft()
-            try:
-                yield index, future.result()
-            except SensoriumError as error:
-                if on_error is None:
-                    raise
-                on_error(index, error)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
