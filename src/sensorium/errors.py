@@ -71,6 +71,36 @@ class ClosedError(SensoriumError):
     """A task was used after it had been closed; nothing is loaded again behind its owner's back."""
 
 
+class BusyError(SensoriumError):
+    """Too much is waiting already; the same request may be made again later.
+
+    Args:
+        message: As for every error.
+        remedy: As for every error.
+        retry_after: After how many seconds it is worth a try.
+    """
+
+    def __init__(self, message: str, remedy: str = "", retry_after: float = 5.0) -> None:
+        super().__init__(message, remedy)
+        self.retry_after = retry_after
+
+
+class NotFoundError(SensoriumError):
+    """There is no job, upload, artifact or operation of that name, or it isn't the caller's."""
+
+
+class WorkerLostError(SensoriumError):
+    """The process that worked on a request ended in the middle of it: it crashed, was killed, or hung."""
+
+
+class InterruptedJobError(SensoriumError):
+    """A job was running when the server ended, and was not run again."""
+
+
+class StorageError(SensoriumError):
+    """The database or the disk that keeps jobs can't be used at the moment."""
+
+
 class CancelledError(SensoriumError):
     """The caller cancelled a running job; nothing half-written is left behind."""
 

@@ -64,7 +64,31 @@ class Note:
     text: str
 
 
-Event: TypeAlias = Progress | Preview | Finished | Note
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a text that is being written; all of them together are the text.
+
+    Attributes:
+        text: Some words, or a part of one.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A piece of encoded sound; all of them together are a file that can be played while it grows.
+
+    Attributes:
+        data: Some bytes of it.
+        media_type: Of the whole, such as ``"audio/mpeg"``.
+    """
+
+    data: bytes
+    media_type: str
+
+
+Event: TypeAlias = Progress | Preview | Finished | Note | Piece | Sound
 """What a running call tells; tell them apart with ``match`` or ``isinstance``."""
 
 EventCallback: TypeAlias = Callable[[Event], None]

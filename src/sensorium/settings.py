@@ -19,6 +19,7 @@ NAMES = (
     "SENSORIUM_SUBSTITUTE",
     "SENSORIUM_THREADS",
     "SENSORIUM_COMPILE",
+    "SENSORIUM_SERVER",
 )
 """The variables that a user may set; ``sensorium doctor`` shows those that are set."""
 
@@ -92,6 +93,11 @@ def threads() -> int | None:
     if not chosen.isdigit() or int(chosen) < 1:
         raise InputError(f"SENSORIUM_THREADS={chosen!r} is not a number of threads", "Set it to 1 or more")
     return int(chosen)
+
+
+def server() -> str | None:
+    """Return the address of the server that commands run on (``SENSORIUM_SERVER``), or None for the own process."""
+    return os.environ.get("SENSORIUM_SERVER") or None
 
 
 def compiles() -> bool:

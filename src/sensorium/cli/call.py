@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import typer
 
@@ -14,9 +15,22 @@ from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel
 from sensorium.cli.terminal import Terminal
 from sensorium.errors import CancelledError, MissingDependencyError, ModelUnavailableError, SensoriumError
-from sensorium.progress import check_cancelled, report
+from sensorium.progress import Event, check_cancelled, report
+
+if TYPE_CHECKING:
+    from sensorium.operations.operation import Operation
+    from sensorium.operations.reporter import Reporter
+    from sensorium.operations.tasks import Tasks
 
 Loadable = TypeVar("Loadable", bound=Any)
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Runnable(Protocol[Result_co]):
+    """An operation, by the type of its result."""
+
+    def run(self, tasks: Tasks, report: Reporter) -> Result_co:
+        """Do it."""
 
 
 class Call(Terminal):
@@ -26,11 +40,16 @@ class Call(Terminal):
         profile: The profile for the tasks that the command opens; None for ``SENSORIUM_PROFILE``, or ``starter``.
         as_json: Print each result as a JSON document on one line, instead of text.
         quiet: Print no progress and no notes.
+        server: The address of the server that runs operations; None for this process.
     """
 
-    def __init__(self, *, profile: str | None = None, as_json: bool = False, quiet: bool = False) -> None:
+    def __init__(
+        self, *, profile: str | None = None, as_json: bool = False, quiet: bool = False, server: str | None = None
+    ) -> None:
         super().__init__(as_json=as_json, quiet=quiet)
         self.profile = profile
+        self.server = server
+        self._tasks: Tasks | None = None
         self._succeeded = 0
         self._failures: list[SensoriumError] = []
 
@@ -48,6 +67,38 @@ class Call(Terminal):
         """Fetch and load a task's checkpoint, showing progress; return the task."""
         task.load(progress=self.progress, cancel=cancel)
         return task
+
+    def load(self, operation: Operation) -> None:
+        """Open what an operation needs, before the first input is looked at; a server does that by itself."""
+        from sensorium.cli.running import TerminalReporter
+
+        if self.server is None:
+            operation.load(self._in_this_process(), TerminalReporter(self, (), None))
+
+    def run(
+        self,
+        operation: Runnable[Result_co],
+        *,
+        files: Sequence[Path] = (),
+        told: Callable[[Event], None] | None = None,
+    ) -> Result_co:
+        """Run an operation, here or on the server, showing progress and notes; return its result.
+
+        Args:
+            operation: What to do.
+            files: Where the files that it makes go to, in their order.
+            told: Called with each event that is neither progress nor a note: previews, pieces, finished parts.
+        """
+        from sensorium.cli.running import TerminalReporter
+
+        return operation.run(self._in_this_process(), TerminalReporter(self, files, told))
+
+    def _in_this_process(self) -> Tasks:
+        if self._tasks is None:
+            from sensorium.cli.running import tasks_of_this_process
+
+            self._tasks = tasks_of_this_process()
+        return self._tasks
 
     def inputs(self, items: Sequence[Input]) -> Iterator[Input]:
         """Yield the inputs one by one, showing progress; if cancelled, stop before the next one."""

@@ -12,6 +12,7 @@ from sensorium.errors import InputError, SensoriumError
 
 if TYPE_CHECKING:
     from sensorium.media.source import Kind
+    from sensorium.operations.media import Media
 
 STANDARD_INPUT = "-"
 _ADDRESSES = ("http://", "https://", "data:")
@@ -39,6 +40,19 @@ class Input:
         if self.error is not None:
             raise self.error
         return read_standard_input() if self.name == STANDARD_INPUT else self.name
+
+    @property
+    def media(self) -> Media:
+        """The reference for an operation.
+
+        Raises:
+            SensoriumError: The input can't be used.
+        """
+        from sensorium.operations.media import Media
+
+        if self.error is not None:
+            raise self.error
+        return Media(self.name)
 
     @property
     def stem(self) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from sensorium import settings
 from sensorium.cli.call import Call
-from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Quiet
+from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Quiet, Server
 
 if TYPE_CHECKING:
     from sensorium.task import TaskOptions
@@ -52,10 +53,18 @@ class CommonOptions:
     dtype: Dtype = "auto"
     as_json: AsJson = False
     quiet: Quiet = False
+    server: Server = None
 
     def call(self) -> Call:
         """Return the call of the command."""
-        return Call(profile=self.profile, as_json=self.as_json, quiet=self.quiet)
+        return Call(
+            profile=self.profile, as_json=self.as_json, quiet=self.quiet, server=self.server or settings.server()
+        )
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """The fields of an operation that say which checkpoint it opens, where and how."""
+        return {"model": self.model, "profile": self.profile, "device": self.device, "dtype": self.dtype}
 
     @property
     def opening(self) -> TaskOptions:

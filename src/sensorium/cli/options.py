@@ -60,6 +60,15 @@ AsJson: TypeAlias = Annotated[
 Quiet: TypeAlias = Annotated[
     bool, typer.Option("--quiet", "-q", metavar="", help="No progress, no notes.", rich_help_panel=_SHARED)
 ]
+Server: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="ADDRESS",
+        help="Run it on this server ('sensorium serve'); by default SENSORIUM_SERVER, else here.",
+        rich_help_panel=_SHARED,
+    ),
+]
 
 
 def examples(*commands: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import tempfile
 import time
@@ -60,12 +62,15 @@ def run_child(
 def folder_bytes(folder: Path) -> int:
     """Return how many bytes another process has put into a folder so far; a file that it is copying counts once."""
     sizes: dict[str, int] = {}
-    for path in folder.rglob("*"):
-        try:
-            if not path.is_symlink() and path.is_file():
-                sizes[path.name] = max(path.stat().st_size, sizes.get(path.name, 0))
-        except FileNotFoundError:
-            continue
+    # os.walk passes over folders that vanish meanwhile: the other process also clears up. Path.rglob raises an error.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                status = (Path(place) / name).lstat()
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                sizes[name] = max(status.st_size, sizes.get(name, 0))
     return sum(sizes.values())
 
 

@@ -1,0 +1,74 @@
+"""What can be set of an engine: the same names as options of ``sensorium serve`` and in its TOML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sensorium.operations.validation import refusal
+
+
+class Options(BaseModel):
+    """Frozen options; an unknown or wrong one is an `InputError`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
+
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(**options)
+        except ValidationError as error:
+            raise refusal("The configuration", error, type(self).model_fields) from None
+
+
+class ModelOptions(Options):
+    """What can be set of one model."""
+
+    time_to_live: float | None = None
+    """Seconds without work after which it is unloaded; 0 at once, negative never. By default the engine's."""
+    pinned: bool = False
+    """Never unload it to make room."""
+    memory: Annotated[int | None, Field(gt=0)] = None
+    """Bytes that it takes, if that is known better than the catalog knows it."""
+
+
+class EngineOptions(Options):
+    """What can be set of an engine."""
+
+    data: Path | None = None
+    """Folder for jobs, uploads and artifacts; by default one in the user's data folder."""
+    database: str | None = None
+    """Address of the database, such as postgresql+psycopg://user@host/name; by default SQLite in the folder."""
+    queue: Annotated[int, Field(ge=1)] = 256
+    """How many jobs may wait."""
+    queue_per_owner: Annotated[int | None, Field(ge=1)] = None
+    """How many jobs of one owner may wait; by default as many as of all."""
+    time_limit: Annotated[float, Field(gt=0)] = 3600.0
+    """Seconds that a job may run; then its worker is ended."""
+    cancel_grace: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds that a worker has to stop a cancelled job; then it is ended."""
+    time_to_live: float = 300.0
+    """Seconds without work after which a model is unloaded; 0 at once, negative never."""
+    memory: Annotated[int | None, Field(gt=0)] = None
+    """Bytes of main memory for all models together; by default four fifths of the machine's."""
+    gpu_memory: Annotated[int | None, Field(gt=0)] = None
+    """Bytes of each GPU's memory for all models together; by default nine tenths of it."""
+    models: dict[str, ModelOptions] = {}
+    """Options of single models, by name."""
+    profile: str | None = None
+    """The profile of operations that name none: starter, standard or best."""
+    preload: bool = True
+    """Import the heavy libraries once, before the first model is loaded; needs half a gigabyte of memory."""
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    """How many requests may go through a model together."""
+    batch_wait: Annotated[float, Field(ge=0, le=1)] = 0.004
+    """Longest time, in seconds, that a request waits for others to go with it."""
+    keep_seconds: Annotated[float, Field(gt=0)] = 7 * 24 * 3600.0
+    """How long ended jobs, their artifacts, and unused uploads are kept."""
+    keep_bytes: Annotated[int, Field(gt=0)] = 20_000_000_000
+    """How many bytes of artifacts and uploads are kept; the oldest go first."""
+    largest_upload: Annotated[int, Field(gt=0)] = 2_000_000_000
+    """Bytes that one upload may have."""
+    fetch_from: tuple[str, ...] = ()
+    """Hosts that media may be fetched from, such as "images.example.org" or "*.example.org"; none by default."""

@@ -1,0 +1,62 @@
+"""The task objects that operations call, opened once and kept for the next operation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
+from sensorium.media.source import MediaSource
+from sensorium.operations.media import Media
+from sensorium.operations.reporter import Reporter
+
+Loadable = TypeVar("Loadable", bound=Any)
+
+
+class Tasks:
+    """Opens task objects and finds media for the operations that run in this process.
+
+    Args:
+        limits: How large inputs may be and where they may come from.
+        find_media: Returns what a reference stands for; by default the reference itself, a path or an address.
+        find_index: Returns the folder or address of the search index that a name stands for; by default the name.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        find_media: Callable[[Media], MediaSource] = str,
+        find_index: Callable[[str], str] = str,
+    ) -> None:
+        self.limits = limits
+        self.media = find_media
+        self.index = find_index
+        self._opened: dict[Any, Any] = {}
+        self._guard = threading.Lock()
+
+    def open(self, key: object, make: Callable[[], Loadable], report: Reporter, *, load: bool = True) -> Loadable:
+        """Return a task object, made and loaded at the first call with this key.
+
+        Args:
+            key: Whatever tells such objects apart: the class, the model, device, …
+            make: Makes the object.
+            report: Told what is fetched and loaded; stops it.
+            load: Whether it has a ``load`` method that is to be called.
+        """
+        with self._guard:
+            task = self._opened.get(key)
+            if task is None:
+                task = self._opened[key] = make()
+        if load:
+            task.load(progress=report, cancel=report)
+        return cast(Loadable, task)
+
+    def close(self) -> None:
+        """Close all task objects."""
+        with self._guard:
+            opened, self._opened = list(self._opened.values()), {}
+        for task in opened:
+            if hasattr(task, "close"):
+                task.close()

@@ -1,0 +1,46 @@
+"""Refusals of operations in plain sentences: pydantic finds what is wrong, this says it as the whole house does."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+
+def refusal(what: str, error: ValidationError, known: Iterable[str]) -> InputError:
+    """Return the first thing that is wrong with an operation, as one sentence with a remedy.
+
+    Args:
+        what: Name of the operation.
+        error: What pydantic says of it.
+        known: The names of its fields.
+    """
+    first = error.errors(include_url=False)[0]
+    place = _place(first)
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(place, known, n=1)
+        remedy = f"Did you mean {close[0]!r}?" if close else f"It knows {', '.join(known)}"
+        return InputError(f"{what} has no field {place!r}", remedy)
+    if first["type"] == "missing":
+        return InputError(f"{what} needs {place!r}", "Give it")
+    if "error" in first.get("ctx", {}) and isinstance(first["ctx"]["error"], InputError):
+        return first["ctx"]["error"]
+    message = first["msg"].removeprefix("Value error, ")
+    return InputError(
+        f"{place!r} of {what} can't be {_shown(first['input'])}: {message[:1].lower()}{message[1:]}", "Change it"
+    )
+
+
+def _place(error: ErrorDetails) -> str:
+    return ".".join(str(part) for part in error["loc"]) or "the whole"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
