@@ -1,0 +1,324 @@
+"""Keeps jobs, their events, and what is known of uploads in a database: SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sensorium.engine.database import Database
+from sensorium.engine.job import ENDED, Job, JobEvent, State, Upload
+from sensorium.engine.tables import events, flags, jobs, prepare, strikes, uploads
+from sensorium.errors import NotFoundError
+from sensorium.media.naming import display_name
+from sensorium.operations.artifact import Artifact
+
+_LARGE = (jobs.c.arguments, jobs.c.result)
+_STATUS = tuple(column for column in jobs.c if column not in set(_LARGE))
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_AT_ONCE = 500
+"""Rows named in one statement; databases have a limit."""
+
+
+class JobStore:
+    """Keeps jobs. Safe to use from any thread.
+
+    Every method raises `StorageError` while the database is away, and works again once it is back. What a method
+    writes is written all or not at all, and may be written again if nobody knows which.
+
+    Args:
+        address: ``"sqlite:////folder/jobs.sqlite"`` or ``"postgresql://user:password@host/name"``.
+
+    Raises:
+        InputError: No SQLite file and no PostgreSQL server can be at this address.
+        MissingDependencyError: The package that speaks to PostgreSQL isn't installed.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._database = Database(address)
+
+    def open(self) -> None:
+        """Create the tables, or bring those of an older version up to date.
+
+        Raises:
+            StorageError: The database can't be used, or a newer version of Sensorium wrote it.
+        """
+        self._database.create_file()
+        with self._database.writing() as connection:
+            prepare(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    def check(self) -> None:
+        """See whether the database answers and can be written.
+
+        Raises:
+            StorageError: It doesn't, or it can't.
+        """
+        with self._database.writing() as connection:
+            self._upsert(connection, flags, [{"name": "checked", "value": time.time()}], ("value",))
+
+    # Jobs
+
+    def put(
+        self,
+        jobs_now: Sequence[Job],
+        ranks: Mapping[str, float] = {},
+        told: Mapping[str, Sequence[JobEvent]] = {},
+    ) -> None:
+        """Insert jobs or update them, all in one transaction. Owner, operation and arguments of a job never change.
+
+        Args:
+            jobs_now: As they are now.
+            ranks: Their place in the queue by id, smallest first; those that aren't named keep theirs. A new one has
+                the time of its creation.
+            told: Events by id, to be added together with them.
+        """
+        ranked = [job for job in jobs_now if job.id in ranks]
+        others = [job for job in jobs_now if job.id not in ranks]
+        changing = ("state", "model", "attempts", "started", "ended", "progress", "error", "artifacts", "result")
+        with self._database.writing() as connection:
+            self._upsert(connection, jobs, [_row(job, ranks[job.id]) for job in ranked], (*changing, "rank"))
+            self._upsert(connection, jobs, [_row(job, job.created) for job in others], changing)
+            self._add_events(connection, told)
+
+    def add_events(self, job: str, told: Sequence[JobEvent]) -> None:
+        """Add events to a job; those that it has already stay as they are."""
+        with self._database.writing() as connection:
+            self._add_events(connection, {job: told})
+
+    def job(self, job: str, *, owner: str | None = None) -> Job | None:
+        """Return a job, or None if there is none (of that owner's); a queued one without its position."""
+        if not _is_name(job):
+            return None
+        with self._database.reading() as connection:
+            row = connection.execute(sa.select(jobs).where(jobs.c.id == job, *_owned(jobs, owner))).first()
+        return None if row is None else _job(row)
+
+    def jobs(
+        self,
+        *,
+        owner: str | None = None,
+        states: Collection[State] = (),
+        limit: int = 50,
+        before: str | None = None,
+    ) -> list[Job]:
+        """Return jobs, the newest first, without their results and arguments.
+
+        Args:
+            owner: Whose; None for everybody's.
+            states: Only those in one of these states; all if empty.
+            limit: How many at most.
+            before: Only those older than the job with this id.
+
+        Raises:
+            NotFoundError: There is no job with the id ``before``.
+        """
+        query = sa.select(*_STATUS).where(*_owned(jobs, owner))
+        if states:
+            query = query.where(jobs.c.state.in_(states))
+        age = sa.tuple_(jobs.c.created, jobs.c.id)
+        with self._database.reading() as connection:
+            if before is not None:
+                query = query.where(age < sa.tuple_(*self._age(connection, before, owner)))
+            query = query.order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit)
+            return [_job(row) for row in connection.execute(query)]
+
+    def unfinished(self) -> list[tuple[Job, float]]:
+        """Return the jobs that are queued or running with their ranks, in the order of the queue."""
+        query = sa.select(jobs).where(jobs.c.state.in_(("queued", "running")))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(jobs.c.rank, jobs.c.created, jobs.c.id)).all()
+        return [(_job(row), row.rank) for row in rows]
+
+    def set_ranks(self, ranks: Mapping[str, float]) -> None:
+        """Change the places of jobs in the queue, by id, smallest first; jobs that there aren't are left out."""
+        statement = sa.update(jobs).where(jobs.c.id == sa.bindparam("job")).values(rank=sa.bindparam("place"))
+        if ranks:
+            with self._database.writing() as connection:
+                connection.execute(statement, [{"job": job, "place": rank} for job, rank in ranks.items()])
+
+    def ended(self, *, before: float | None = None, limit: int | None = None) -> list[str]:
+        """Return the ids of ended jobs, those that ended first at the front.
+
+        Args:
+            before: Only those that ended before this moment.
+            limit: How many at most.
+        """
+        query = sa.select(jobs.c.id).where(jobs.c.state.in_(ENDED)).order_by(jobs.c.ended, jobs.c.id).limit(limit)
+        if before is not None:
+            query = query.where(jobs.c.ended < before)
+        with self._database.reading() as connection:
+            return list(connection.scalars(query))
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Return those of some ids that jobs have."""
+        found: set[str] = set()
+        with self._database.reading() as connection:
+            for some in _portions(filter(_is_name, ids)):
+                found.update(connection.scalars(sa.select(jobs.c.id).where(jobs.c.id.in_(some))))
+        return found
+
+    def delete_jobs(self, ids: Iterable[str]) -> None:
+        """Delete jobs and their events; those that there aren't are left out."""
+        self._delete(jobs.c.id, ids)
+
+    # Events
+
+    def events(self, job: str, *, after: int = 0) -> list[JobEvent]:
+        """Return the events of a job after a number, in order."""
+        if not _is_name(job):
+            return []
+        query = sa.select(events.c.number, events.c.document).where(events.c.job == job, events.c.number > after)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(events.c.number)).all()
+        return [JobEvent(row.number, row.document) for row in rows]
+
+    # Uploads
+
+    def put_upload(self, upload: Upload) -> None:
+        """Keep what is known of an upload."""
+        row = {**upload.to_dict(), "used": upload.created}
+        with self._database.writing() as connection:
+            self._upsert(connection, uploads, [row], ("owner", "name", "size", "created"))
+
+    def upload(self, upload: str, *, owner: str | None = None) -> Upload | None:
+        """Return an upload, or None if there is none (of that owner's)."""
+        if not _is_name(upload):
+            return None
+        with self._database.reading() as connection:
+            row = connection.execute(sa.select(uploads).where(uploads.c.id == upload, *_owned(uploads, owner))).first()
+        return None if row is None else _upload(row)
+
+    def uploads(
+        self, *, owner: str | None = None, unused_since: float | None = None, limit: int | None = None
+    ) -> list[Upload]:
+        """Return uploads, those that were used last at the end.
+
+        Args:
+            owner: Whose; None for everybody's.
+            unused_since: Only those that weren't used since this moment.
+            limit: How many at most.
+        """
+        query = sa.select(uploads).where(*_owned(uploads, owner)).order_by(uploads.c.used, uploads.c.id).limit(limit)
+        if unused_since is not None:
+            query = query.where(uploads.c.used < unused_since)
+        with self._database.reading() as connection:
+            return [_upload(row) for row in connection.execute(query)]
+
+    def use_uploads(self, ids: Collection[str], moment: float) -> None:
+        """Note when uploads were used: those that weren't for long are deleted."""
+        if ids:
+            with self._database.writing() as connection:
+                connection.execute(sa.update(uploads).where(uploads.c.id.in_(ids)).values(used=moment))
+
+    def delete_uploads(self, ids: Iterable[str]) -> None:
+        """Forget uploads; those that there aren't are left out."""
+        self._delete(uploads.c.id, ids)
+
+    # Small things
+
+    def flag(self, name: str, default: Any = None) -> Any:
+        """Return a value that was set, or ``default``."""
+        with self._database.reading() as connection:
+            row = connection.execute(sa.select(flags.c.value).where(flags.c.name == name)).first()
+        return default if row is None else row.value
+
+    def set_flag(self, name: str, value: Any) -> None:
+        """Set a plain value, such as whether the queue is paused."""
+        with self._database.writing() as connection:
+            self._upsert(connection, flags, [{"name": name, "value": value}], ("value",))
+
+    def strikes(self, fingerprint: str) -> int:
+        """Return how many workers a request has killed."""
+        with self._database.reading() as connection:
+            query = sa.select(strikes.c.count).where(strikes.c.fingerprint == fingerprint)
+            return connection.scalar(query) or 0
+
+    def add_strike(self, fingerprint: str) -> int:
+        """Note that a request has killed a worker; return how many it has killed by now."""
+        insert = self._insert(strikes).values(fingerprint=fingerprint, count=1, latest=time.time())
+        counted = insert.on_conflict_do_update(
+            index_elements=["fingerprint"], set_={"count": strikes.c.count + 1, "latest": insert.excluded.latest}
+        )
+        with self._database.writing() as connection:
+            return int(connection.execute(counted.returning(strikes.c.count)).scalar_one())
+
+    def forget_strikes(self, before: float) -> None:
+        """Forget the requests whose latest strike was before a moment: the fault may have been mended."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(strikes).where(strikes.c.latest < before))
+
+    # What these have in common
+
+    def _insert(self, table: sa.Table) -> Any:
+        return (sqlite if self._database.is_sqlite else postgresql).insert(table)
+
+    def _upsert(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], changing: Sequence[str]
+    ) -> None:
+        if rows:
+            insert = self._insert(table)
+            keys = [column.name for column in table.primary_key]
+            new = {name: insert.excluded[name] for name in changing}
+            connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=new), rows)
+
+    def _add_events(self, connection: sa.Connection, told: Mapping[str, Sequence[JobEvent]]) -> None:
+        rows = [
+            {"job": job, "number": event.id, "document": event.to_dict()["document"]}
+            for job, several in told.items()
+            for event in several
+        ]
+        if rows:
+            connection.execute(self._insert(events).on_conflict_do_nothing(), rows)
+
+    def _delete(self, key: sa.Column[Any], ids: Iterable[str]) -> None:
+        for some in _portions(ids):
+            with self._database.writing() as connection:
+                connection.execute(sa.delete(key.table).where(key.in_(some)))
+
+    def _age(self, connection: sa.Connection, job: str, owner: str | None) -> Sequence[Any]:
+        query = sa.select(jobs.c.created, jobs.c.id).where(jobs.c.id == job, *_owned(jobs, owner))
+        row = connection.execute(query).first() if _is_name(job) else None
+        if row is None:
+            raise NotFoundError(
+                f"There is no job {display_name(job)} to list those before it", "Begin again with the newest"
+            )
+        return row
+
+
+def _is_name(text: str) -> bool:
+    """Tell what may be an id: a client's text may hold what a database refuses, such as a null byte."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
+    every = list(ids)
+    for start in range(0, len(every), _AT_ONCE):
+        yield every[start : start + _AT_ONCE]
+
+
+def _owned(table: sa.Table, owner: str | None) -> list[sa.ColumnElement[bool]]:
+    return [] if owner is None else [table.c.owner == owner]
+
+
+def _row(job: Job, rank: float) -> dict[str, Any]:
+    row = job.to_dict()
+    return {column.name: rank if column is jobs.c.rank else row[column.name] for column in jobs.c}
+
+
+def _job(row: Any) -> Job:
+    known = row._asdict()
+    del known["rank"]
+    known["artifacts"] = tuple(Artifact.from_dict(each) for each in row.artifacts)
+    return Job(**{"arguments": {}, "result": None, **known})
+
+
+def _upload(row: Any) -> Upload:
+    return Upload(row.id, row.owner, row.name, row.size, row.created)
