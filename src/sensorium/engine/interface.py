@@ -149,3 +149,6 @@ class Engine(Protocol):
 
     async def health(self) -> Health:
         """Ask all workers how they are; answers within a second, whatever happens."""
+
+    def metrics(self) -> bytes:
+        """Return what is counted and measured, in the text format of Prometheus (`sensorium.engine.metrics`)."""
