@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -18,6 +19,8 @@ from sensorium.errors import CancelledError, MissingDependencyError, ModelUnavai
 from sensorium.progress import Event, check_cancelled, report
 
 if TYPE_CHECKING:
+    from sensorium.cli.running import OwnMedia
+    from sensorium.media.source import ResolvedMedia
     from sensorium.operations.operation import Operation
     from sensorium.operations.reporter import Reporter
     from sensorium.operations.tasks import Tasks
@@ -49,7 +52,6 @@ class Call(Terminal):
         super().__init__(as_json=as_json, quiet=quiet)
         self.profile = profile
         self.server = server
-        self._tasks: Tasks | None = None
         self._succeeded = 0
         self._failures: list[SensoriumError] = []
 
@@ -73,7 +75,7 @@ class Call(Terminal):
         from sensorium.cli.running import TerminalReporter
 
         if self.server is None:
-            operation.load(self._in_this_process(), TerminalReporter(self, (), None))
+            operation.load(self._tasks, TerminalReporter(self, (), None))
 
     def run(
         self,
@@ -91,14 +93,45 @@ class Call(Terminal):
         """
         from sensorium.cli.running import TerminalReporter
 
-        return operation.run(self._in_this_process(), TerminalReporter(self, files, told))
+        return operation.run(self._tasks, TerminalReporter(self, files, told))
 
-    def _in_this_process(self) -> Tasks:
-        if self._tasks is None:
-            from sensorium.cli.running import tasks_of_this_process
+    def run_together(self, operations: Sequence[Operation]) -> Iterator[Any]:
+        """Run operations of one kind and with one `batch_key`, as many in one pass as go through the model at once.
 
-            self._tasks = tasks_of_this_process()
-        return self._tasks
+        Yields:
+            For each operation, in order, its result, or the error that says why there is none.
+        """
+        from sensorium.cli.running import TerminalReporter
+
+        reporter = TerminalReporter(self, (), None)
+        size = operations[0].at_once(self._tasks, reporter) if operations and self.server is None else 1
+        for start in range(0, len(operations), size):
+            group = operations[start : start + size]
+            try:
+                outcomes = type(group[0]).run_together(group, self._tasks, [reporter] * len(group))
+            except Exception as error:
+                outcomes = [error] * len(group)
+            yield from outcomes
+
+    def resolved(self, item: Input) -> ResolvedMedia:
+        """Return an input found and checked, for its kind; an operation that refers to it doesn't find it once more.
+
+        Raises:
+            SensoriumError: The input can't be used.
+        """
+        return self._media.resolved(item.media)
+
+    @cached_property
+    def _media(self) -> OwnMedia:
+        from sensorium.cli.running import OwnMedia
+
+        return OwnMedia()
+
+    @cached_property
+    def _tasks(self) -> Tasks:
+        from sensorium.operations.tasks import Tasks
+
+        return Tasks(find_media=self._media)
 
     def inputs(self, items: Sequence[Input]) -> Iterator[Input]:
         """Yield the inputs one by one, showing progress; if cancelled, stop before the next one."""

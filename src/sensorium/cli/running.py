@@ -8,28 +8,37 @@ from typing import TYPE_CHECKING
 
 from sensorium.cli.inputs import STANDARD_INPUT, read_standard_input
 from sensorium.cli.interrupt import cancel
+from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.operations.artifact import Artifact
 from sensorium.operations.media import Media
 from sensorium.operations.reporter import Reporter
-from sensorium.operations.tasks import Tasks
 from sensorium.progress import Event, Note, Progress
 
 if TYPE_CHECKING:
     from sensorium.cli.terminal import Terminal
 
 
-def tasks_of_this_process() -> Tasks:
-    """Return what opens task objects here: media are the user's own files, ``-`` is standard input."""
-    standard_input: list[bytes] = []
+class OwnMedia:
+    """Finds the user's own files for `Tasks`, and standard input, which is read once however often it is asked for."""
 
-    def find(reference: Media) -> str | bytes:
-        if reference != STANDARD_INPUT:
-            return str(reference)
-        if not standard_input:
-            standard_input.append(read_standard_input())
-        return standard_input[0]
+    def __init__(self) -> None:
+        self._found: dict[Media, MediaSource] = {}
 
-    return Tasks(find_media=find)
+    def __call__(self, reference: Media) -> MediaSource:
+        """Return what a reference stands for."""
+        if reference == STANDARD_INPUT and reference not in self._found:
+            self._found[reference] = read_standard_input()
+        return self._found.get(reference, str(reference))
+
+    def resolved(self, reference: Media) -> ResolvedMedia:
+        """Return a medium found and checked; whoever asks for it again gets the same, and doesn't search again.
+
+        Raises:
+            InputError: It doesn't exist, or can't be read.
+        """
+        media = resolve(self(reference))
+        self._found[reference] = media
+        return media
 
 
 class TerminalReporter(Reporter):

@@ -23,7 +23,14 @@ class Media(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(min_length=1))
+        return core_schema.no_info_plain_validator_function(cls._read)
+
+    @classmethod
+    def _read(cls, value: Any) -> Media:
+        # Not pydantic's own check of texts, which refuses names of files that are no valid Unicode.
+        if not isinstance(value, str) or not value:
+            raise ValueError("input should be a text that names a medium")
+        return cls(value)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

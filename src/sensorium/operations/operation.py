@@ -98,6 +98,10 @@ class Operation(BaseModel):
         """
         return [_attempted(operation, tasks, report) for operation, report in zip(operations, reports, strict=True)]
 
+    def at_once(self, tasks: Tasks, report: Reporter) -> int:
+        """Return how many operations like this one go through the model in one pass; more gain nothing."""
+        return 1
+
     def batch_key(self) -> Hashable | None:
         """Return what operations must have in common to run together, or None if this one runs alone."""
         return None
