@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.postgresql import PostgreSQL
 
 # Tests import torch before the library can say how its threads wait; beside a busy program they would crawl.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -55,6 +58,15 @@ def slow_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.002)
 
     monkeypatch.setattr(PreTrainedTokenizerFast, "set_truncation_and_padding", slowly)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server; tests that stop it start it again."""
+    from tests.postgresql import postgresql_server
+
+    with postgresql_server() as server:
+        yield server
 
 
 _FIGURES = pytest.StashKey[list[str]]()

@@ -30,10 +30,12 @@ _FULL = ("its disk is full", "Make room there")
 _READ_ONLY = ("it can't be written", "Let this user write it")
 _LOCKED = ("another program holds it locked", "End that program, or wait until it is done")
 _DAMAGED = ("its file is damaged", "Put back a copy from a backup, or move the file away")
-_UNREACHABLE = ("it can't be reached", "See that it runs")
+_UNREACHABLE = (
+    "it can't be reached, or lets nobody in",  # the server's reason comes without a code, and in its own language
+    "See that it runs, and that its address names a database and a user that it knows",
+)
 _FILE_GONE = ("its file can't be opened", "See that the folder is there and that this user may write in it")
 _NO_TABLES = ("its tables are missing", "Start again, so that they are made")
-_DENIED = ("it doesn't let this user in", "Check user, password and rights in its address")
 _REASONS = {
     "SQLITE_FULL": _FULL,
     "SQLITE_READONLY": _READ_ONLY,
@@ -49,12 +51,8 @@ _REASONS = {
     "25006": _READ_ONLY,
     "55P03": _LOCKED,
     "57014": ("it takes too long to answer", "See what keeps it busy"),
-    "53300": ("it takes no more connections", "Allow more in its configuration"),
     "42P01": _NO_TABLES,
-    "3D000": ("there is no database of that name", "Create it"),
-    "28000": _DENIED,
-    "28P01": _DENIED,
-    "42501": _DENIED,
+    "42501": ("this user may not use it", "Give the user of its address all rights there"),
 }
 """Reason and remedy by SQLite's name of an error, and by PostgreSQL's code."""
 
@@ -168,9 +166,8 @@ def _checked(address: str) -> sa.URL:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(
-        url, connect_args={"timeout": _SECONDS}, pool_size=8, max_overflow=56, pool_timeout=_SECONDS
-    )
+    settings = {} if "timeout" in url.query else {"timeout": _SECONDS}
+    engine = sa.create_engine(url, connect_args=settings, pool_size=8, max_overflow=56, pool_timeout=_SECONDS)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
