@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -13,6 +14,7 @@ import pytest
 
 import sensorium
 from benchmarks.cold_start import write_film
+from sensorium import settings
 from tests import real_media
 from tests.checkpoints.diffusion import tiny_stable_diffusion
 
@@ -90,6 +92,23 @@ def test_a_command_imports_what_it_needs(command: str, commands: dict[str, list[
     if command == "search":
         imported_by(run("index", commands))
     assert imported_by(run(command, commands)) & HEAVY == IMPORTS[command]
+
+
+def test_no_library_tells_its_maker_about_this_machine(tmp_path: Path) -> None:
+    cat = str(real_media.photo("chelsea"))
+    speech = min((clip.path for clip in real_media.speech_clips("en")), key=lambda path: path.stat().st_size)
+    program = f"""
+from sensorium import CLIP, SpeechToText, TextToSpeech
+
+CLIP().zero_shot_classification({cat!r}, ["cat", "dog"])
+SpeechToText().transcribe({str(speech)!r})
+next(TextToSpeech().stream("Good morning."))
+"""
+    quiet = {"CI", "GITHUB_ACTIONS", "TF_BUILD"}  # where ONNX Runtime tells nothing by itself
+    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "SENSORIUM_HOME": str(settings.home())}
+    environment = {name: value for name, value in os.environ.items() if name not in quiet} | places
+    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=environment)
+    assert [path for path in tmp_path.rglob("*") if "Microsoft" in path.name] == []
 
 
 def run(command: str, commands: dict[str, list[str]]) -> str:

@@ -141,6 +141,16 @@ def quiet_libraries() -> None:
         os.environ.setdefault(name, value)
 
 
+def send_no_telemetry() -> None:
+    """Keep libraries from telling their makers about this machine, unless the user has set it otherwise.
+
+    ONNX Runtime from 1.29 on does so from its import on, in a thread of its own, and keeps a number for the machine in
+    the user's cache. It reads this when it is imported.
+    """
+    for name in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "1")
+
+
 def quiet_lance() -> None:
     """Let Lance report errors only, unless the user has set it otherwise. Lance reads this when it is imported."""
     os.environ.setdefault("LANCE_LOG", "error")

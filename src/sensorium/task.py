@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Generic, Self, TypedDict, TypeVar
 
+from sensorium import settings
 from sensorium.arguments import checked
 from sensorium.errors import ClosedError, InputError, UnsupportedError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
@@ -304,6 +305,7 @@ class Task(Generic[Backend]):
         return self.uses_torch and not self.checkpoint.endpoint and self.checkpoint.family not in self.cpu_families
 
     def _import(self, module: str) -> ModuleType:
+        settings.send_no_telemetry()
         if not self._on_torch:
             return importlib.import_module(module)
         device.prepare_torch()

@@ -121,6 +121,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, by default the program's own, and end with `SystemExit`."""
     _prepare_streams()
     settings.keep_numpy_on_one_thread()
+    settings.send_no_telemetry()
     if not settings.debugging():
         _silence_libraries()
     if threading.current_thread() is threading.main_thread():
