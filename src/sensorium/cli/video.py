@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sensorium.cli.call import Call
-from sensorium.cli.inputs import Input, gather
-from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.option_groups import grouped
-from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
+from sensorium.cli.interrupt import command
+from sensorium.cli.option_groups import CommonOptions, grouped
+from sensorium.cli.options import examples
 from sensorium.cli.pictures import ShowEvidence, answer_text
 from sensorium.cli.terminal import clock, one_line
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
     from sensorium.video.results import ModeratedMoment, Moderation, VideoClassification, VideoSearch
-    from sensorium.video.video_qa import VideoQA
 
 _PARTS = "Parts"
 
@@ -101,6 +99,16 @@ class _Parts:
         ),
     ] = None
 
+    @property
+    def answering(self) -> dict[str, Any]:
+        """The fields of an operation that describes or answers."""
+        return {
+            "captioner": self.captioner,
+            "language_model": self.writer,
+            "speech": self.listener,
+            "num_frames": self.frames,
+        }
+
 
 @command
 @grouped
@@ -114,37 +122,28 @@ def watch(
     instead: _Instead,
     parts: _Parts,
     evidence: ShowEvidence = False,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    options: CommonOptions,
 ) -> None:
     """Describe a film with timestamps, or answer a question about it, citing the moments."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.video.video_qa import VideoQA
+    with options.call() as call:
+        from sensorium.operations.video import AskFilm, ClassifyFilm, DescribeFilm, FindMoment
 
         _refuse_several_wishes(question, instead)
         item = Input(film)
-        video_qa = VideoQA(
-            model,
-            captioner=parts.captioner,
-            language_model=parts.writer,
-            speech=parts.listener,
-            encoder=parts.encoder,
-            num_frames=parts.frames,
-            profile=call.profile,
-            device=device,
-        )
+        common = {"film": item.media, **options.choice}
         if instead.find is not None:
-            found = video_qa.search(item.source, instead.find, limit=instead.top, progress=call.progress, cancel=cancel)
+            found = call.run(FindMoment(text=instead.find, limit=instead.top, encoder=parts.encoder, **common))
             call.show(item, found, _found_text(found))
         elif instead.actions or instead.labels is not None:
-            wanted = None if instead.labels is None else instead.labels.split(",")
-            seen = video_qa.classify(item.source, wanted, top_k=instead.top, progress=call.progress, cancel=cancel)
+            labels = None if instead.labels is None else tuple(instead.labels.split(","))
+            seen = call.run(ClassifyFilm(labels=labels, top_k=instead.top, encoder=parts.encoder, **common))
             call.show(item, seen, _classified_text(seen))
+        elif question is None:
+            described = call.run(DescribeFilm(**parts.answering, **common))
+            call.show(item, described, answer_text(described, evidence))
         else:
-            _answer(call, item, video_qa, question, evidence)
+            answer = call.run(AskFilm(question=question, **parts.answering, **common))
+            call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
 
 
 def _refuse_several_wishes(question: str | None, instead: _Instead) -> None:
@@ -161,18 +160,8 @@ def _refuse_several_wishes(question: str | None, instead: _Instead) -> None:
         raise InputError(f"{' and '.join(chosen)} can't be answered in one call", "Make a call for each")
 
 
-def _answer(call: Call, item: Input, video_qa: VideoQA, question: str | None, evidence: bool) -> None:
-    source = item.source
-    call.open(video_qa)
-    if question is None:
-        answer = video_qa.describe(source, progress=call.progress, cancel=cancel)
-        call.show(item, answer, answer_text(answer, evidence))
-    else:
-        answer = video_qa.answer_video_question(source, question, progress=call.progress, cancel=cancel)
-        call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
-
-
 @command
+@grouped
 def moderate(
     files: Annotated[
         list[str] | None,
@@ -189,31 +178,30 @@ def moderate(
     show_policy: Annotated[
         bool, typer.Option("--show-policy", metavar="", help="Print the shipped policy, to copy and change.")
     ] = False,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    *,
+    options: CommonOptions,
 ) -> None:
     """Say where films and pictures show what a policy looks for: labels, scores and thresholds that you can change.
 
     A help for people who decide, not a decision. What the model can't judge is listed, not passed over.
     """
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.video.moderation_policy import shipped_policy_text
+    with options.call() as call:
+        from sensorium.operations.media import Media
+        from sensorium.operations.video import Moderate
+        from sensorium.video.moderation_policy import policy_in_file, shipped_policy_text
 
         if show_policy:
             call.write(shipped_policy_text())
             return
         if not files:
             raise InputError("There is no file to look at", "Name a film, a picture or a folder")
-        from sensorium.video.video_qa import VideoQA
-
-        video_qa = VideoQA(encoder=model, profile=call.profile, device=device)
-        wanted = None if labels is None else [label.strip() for label in labels.split(",") if label.strip()]
+        wanted = None if labels is None else tuple(label.strip() for label in labels.split(",") if label.strip())
+        rules = None if policy is None else policy_in_file(policy)
+        moderation = Moderate(source=Media(STANDARD_INPUT), policy=rules, labels=wanted, **options.choice)
+        call.load(moderation)
         for item in call.inputs(gather(files, ("image", "video"))):
             with call.attempt(item):
-                found = video_qa.moderate(item.source, policy, labels=wanted, progress=call.progress, cancel=cancel)
+                found = call.run(moderation.model_copy(update={"source": item.media}))
                 call.show(item, found, _moderated_text(item, found))
 
 

@@ -83,6 +83,15 @@ def read_policy(
         return _parse(source, "custom")
     if not limits.allow_files:
         raise InputError("A policy's file can't be named here", "Send the content of the file")
+    return _parse(policy_in_file(source), "custom")
+
+
+def policy_in_file(source: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the content of a policy's file, for `read_policy`; a policy without a name is called like its file.
+
+    Raises:
+        InputError: The file can't be read, or is not valid TOML.
+    """
     path = Path(source)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -91,7 +100,7 @@ def read_policy(
         raise InputError(f"The policy file {os.fspath(source)!r} is not valid TOML{place}", _REMEDY) from None
     except (OSError, ValueError):
         raise InputError(f"There is no policy file {os.fspath(source)!r} that can be read", _REMEDY) from None
-    return _parse(table, path.stem)
+    return {**table, "name": table.get("name") or path.stem}
 
 
 def _parse(table: Mapping[str, Any], name: str) -> Policy:

@@ -109,9 +109,7 @@ def classify_by_labels(
     """
     import numpy as np
 
-    wanted = list(dict.fromkeys(label.strip() for label in labels if label.strip()))
-    if not wanted:
-        raise InputError("There is no label to choose from", "Give at least one label")
+    wanted = distinct_labels(labels)
     rows = clip.text_rows([clip.backend.label_text(label) for label in wanted], cancel=cancel)
     likely = clip.backend.probabilities(embeddings.rows @ rows.T)
     windows = film_windows(embeddings.duration)
@@ -131,6 +129,18 @@ def film_windows(duration: float) -> list[tuple[float, float]]:
         return [(round(index * length, 3), round((index + 1) * length, 3)) for index in range(count)]
     step = (duration - _WINDOW_SECONDS) / (_MOST_WINDOWS - 1)
     return [(round(index * step, 3), round(index * step + _WINDOW_SECONDS, 3)) for index in range(_MOST_WINDOWS)]
+
+
+def distinct_labels(labels: Sequence[str]) -> list[str]:
+    """Return the labels that say something, each once.
+
+    Raises:
+        InputError: There is none.
+    """
+    wanted = list(dict.fromkeys(label.strip() for label in labels if label.strip()))
+    if not wanted:
+        raise InputError("There is no label to choose from", "Give at least one label")
+    return wanted
 
 
 def require_top_k(top_k: int) -> None:

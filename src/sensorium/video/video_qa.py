@@ -6,7 +6,7 @@ import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
@@ -95,8 +95,7 @@ class VideoQA(Task[VideoAnswerer]):
         **options: Unpack[TaskOptions],
     ) -> None:
         super().__init__(model, **options)
-        if num_frames is not None and not 1 <= num_frames <= _MOST_FRAMES:
-            raise InputError(f"num_frames is {num_frames}", f"Look at 1 to {_MOST_FRAMES} frames")
+        require_num_frames(num_frames)
         self._parts = Parts(
             captioner=_name(captioner),
             language_model=_name(language_model),
@@ -144,8 +143,7 @@ class VideoQA(Task[VideoAnswerer]):
             UnsupportedError: The checkpoint doesn't know the language of the question.
             CancelledError: ``cancel`` was set.
         """
-        if not question.strip():
-            raise InputError("The question is empty", "Write what you want to know about the film")
+        require_question(question)
         require_language(question, self.checkpoint, what="question")
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         with self.lease(progress=progress, cancel=cancel) as backend:
@@ -200,7 +198,7 @@ class VideoQA(Task[VideoAnswerer]):
             if not isinstance(backend, MomentLister):
                 raise UnsupportedError(
                     f"The checkpoint {self.model!r} sees a film as a whole and lists no moments",
-                    "Use describe(), or a pipeline such as 'MCG-NJU/videomae-base-finetuned-kinetics'",
+                    "Use describe(), or a pipeline such as 'videomae-video-qa'",
                 )
             return backend.moments(film, progress=progress, cancel=cancel)
 
@@ -240,7 +238,7 @@ class VideoQA(Task[VideoAnswerer]):
             if not isinstance(backend, ActionNamer):
                 raise UnsupportedError(
                     f"The checkpoint {self.model!r} names no actions by itself",
-                    "Say which labels to choose from, or choose 'MCG-NJU/videomae-base-finetuned-kinetics'",
+                    "Say which labels to choose from, or choose 'videomae-video-qa'",
                 )
             return backend.actions(film, top_k=top_k, progress=progress, cancel=cancel)
 
@@ -358,6 +356,12 @@ class VideoQA(Task[VideoAnswerer]):
         path = speech.generate_subtitles(film.source, output_path, language, task, progress=progress, cancel=cancel)
         return Subtitles(Path(path), speech.model)
 
+    @checked
+    def load_encoder(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
+        """Fetch and load the encoder now instead of at the first `search`, `moderate` or `classify`; return self."""
+        self._loaded_clip(progress, cancel)
+        return self
+
     def close(self) -> None:
         """Give up the checkpoint, the parts and what is remembered of films, once the calls in progress have ended."""
         super().close()
@@ -386,6 +390,26 @@ class VideoQA(Task[VideoAnswerer]):
         from sensorium.video.frame_embeddings import embed_frames
 
         return self._embeddings.get(film, lambda: embed_frames(film, clip, progress=progress, cancel=cancel))
+
+
+def require_question(question: str) -> None:
+    """Refuse an empty question.
+
+    Raises:
+        InputError: The question is empty.
+    """
+    if not question.strip():
+        raise InputError("The question is empty", "Write what you want to know about the film")
+
+
+def require_num_frames(num_frames: int | None) -> None:
+    """Refuse a number of frames that no film is looked at with.
+
+    Raises:
+        InputError: ``num_frames`` is below 1 or above 768.
+    """
+    if num_frames is not None and not 1 <= num_frames <= _MOST_FRAMES:
+        raise InputError(f"num_frames is {num_frames}", f"Look at 1 to {_MOST_FRAMES} frames")
 
 
 def _name(model: str | os.PathLike[str] | None) -> str | None:
