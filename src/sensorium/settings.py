@@ -53,6 +53,11 @@ def home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sensorium"
 
 
+def default_index() -> Path:
+    """Return where the search index lies that is meant when none is named."""
+    return home() / "index"
+
+
 def mirror() -> Path | None:
     """Return the folder that checkpoints are copied from (``SENSORIUM_MIRROR``), or None."""
     chosen = os.environ.get("SENSORIUM_MIRROR")

@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from sensorium import settings
 from sensorium.cli.call import Call
 from sensorium.cli.exit_codes import BAD_INPUT, SOME_FAILED
 from sensorium.cli.inputs import Input
@@ -15,6 +14,7 @@ from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
 from sensorium.cli.terminal import clock, one_line, print_error
 from sensorium.errors import InputError
+from sensorium.settings import default_index
 
 Text: TypeAlias = str | None
 
@@ -33,12 +33,6 @@ def register(app: typer.Typer) -> None:
             "sensorium search --image cat.jpg --index holiday-index --limit 3",
         ),
     )(search)
-
-
-def default_index() -> Path:
-    """Return where the index lies that is meant when none is named."""
-
-    return settings.home() / "index"
 
 
 @command

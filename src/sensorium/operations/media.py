@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -50,6 +51,19 @@ class Media(str):
         """The id of the job and the name of its artifact, or None."""
         job, slash, name = self.removeprefix(ARTIFACT).partition("/")
         return (job, name) if self.startswith(ARTIFACT) and slash else None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a file is called by those who may not know where it lies.
+
+    Attributes:
+        reference: How an operation names it.
+        name: What its owner calls it.
+    """
+
+    reference: Media
+    name: str
 
 
 def media_in(value: Any) -> Iterator[Media]:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from sensorium import settings
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource
-from sensorium.operations.media import Media
+from sensorium.operations.media import Media, Origin
 from sensorium.operations.reporter import Reporter
 
 Loadable = TypeVar("Loadable", bound=Any)
+
+
+def _own_index(name: str | None) -> str:
+    return name or str(settings.default_index())
+
+
+def _own_file(path: Path) -> Origin:
+    return Origin(Media(path), str(path))
 
 
 class Tasks:
@@ -20,7 +30,10 @@ class Tasks:
     Args:
         limits: How large inputs may be and where they may come from.
         find_media: Returns what a reference stands for; by default the reference itself, a path or an address.
-        find_index: Returns the folder or address of the search index that a name stands for; by default the name.
+        find_index: Returns the folder or address of the search index that a name stands for, or None; by default the
+            name, or the user's own index.
+        find_origin: Returns what a file that a search index knows is called outside, or None if it is gone or not the
+            caller's; by default its path.
     """
 
     def __init__(
@@ -28,11 +41,13 @@ class Tasks:
         *,
         limits: Limits = DEFAULT_LIMITS,
         find_media: Callable[[Media], MediaSource] = str,
-        find_index: Callable[[str], str] = str,
+        find_index: Callable[[str | None], str] = _own_index,
+        find_origin: Callable[[Path], Origin | None] = _own_file,
     ) -> None:
         self.limits = limits
         self.media = find_media
         self.index = find_index
+        self.origin = find_origin
         self._opened: dict[Any, Any] = {}
         self._guard = threading.Lock()
 
