@@ -129,7 +129,7 @@ def test_every_public_name_can_be_imported() -> None:
 ORDER = (
     {"errors", "version"},
     {"settings", "record", "progress", "quiet", "streaming"},
-    {"answer", "arguments", "threads", "text"},
+    {"answer", "arguments", "explanation", "threads", "text"},
     {"media", "models"},
     {"suitability", "task"},
     {"language"},

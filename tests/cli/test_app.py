@@ -154,7 +154,7 @@ def test_a_full_disk_is_not_called_a_mistake_of_ours(run: Run, monkeypatch: pyte
 def test_memory_that_runs_out_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     _break(monkeypatch, MemoryError())
     result = run("prompt", "a cat")
-    assert result.exit_code == 70
+    assert result.exit_code == 2
     assert result.stderr.startswith("Error: Memory ran out.")
 
 

@@ -15,6 +15,7 @@ from sensorium.errors import (
     ModelUnavailableError,
     SensoriumError,
 )
+from sensorium.explanation import explained
 
 ALL_GOOD = 0
 SOME_FAILED = 1
@@ -51,15 +52,10 @@ def explain(error: Exception) -> SensoriumError:
         import traceback
 
         traceback.print_exception(error)
-    if isinstance(error, OSError):
-        place = f": {error.filename}" if error.filename else ""
-        return InputError(f"The system refused: {error.strerror or error}{place}")
-    if isinstance(error, MemoryError):
-        return InternalError("Memory ran out", "Take a smaller input or a smaller model")
-    return InternalError(
-        f"Something went wrong inside sensorium ({type(error).__name__})",
-        "Set SENSORIUM_DEBUG=1 to see where, and report it, please",
-    )
+    said = explained(error, remedy="Set SENSORIUM_DEBUG=1 to see where, and report it, please")
+    if isinstance(said, InputError) and isinstance(error, OSError) and error.filename:
+        return InputError(f"{said.message}: {error.filename}")
+    return said
 
 
 def exit_code(error: SensoriumError) -> int:

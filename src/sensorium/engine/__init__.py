@@ -1,1 +1,1 @@
-"""Runs operations: jobs, queues, worker processes, memory. Front ends know `interface` and nothing of what is behind."""
+"""Runs operations: jobs, queues, workers, memory. Front ends know `interface` and nothing of what is behind."""

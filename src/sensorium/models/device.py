@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sensorium import settings
 from sensorium.errors import InputError, InsufficientMemoryError
+from sensorium.explanation import ran_out_of_memory
 from sensorium.models.memory import available_memory, total_memory
 from sensorium.threads import thread_count
 
@@ -34,13 +34,6 @@ _LARGEST_PART = 0.8
 Stable Diffusion 1.5."""
 _BFLOAT16_CAPABILITY = (8, 0)
 """NVIDIA cards compute bfloat16 from the Ampere generation on; earlier ones only imitate it, slowly."""
-_EXHAUSTED = (
-    "defaultcpuallocator: can't allocate memory",
-    "defaultcpuallocator: not enough memory",
-    "out of memory",
-    "bad_alloc",
-)
-"""How torch, CTranslate2 and C++ say in a plain RuntimeError that memory has run out."""
 
 
 @dataclass(frozen=True)
@@ -156,15 +149,9 @@ def explain_out_of_memory(what: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError, OSError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        if not _says_out_of_memory(error):
+        if not ran_out_of_memory(error):
             raise
         raise InsufficientMemoryError(f"{what} needs more memory than is left", remedy) from error
-
-
-def _says_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _EXHAUSTED)
 
 
 def resolve_device(device: str = "auto") -> str:
