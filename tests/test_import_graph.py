@@ -137,6 +137,7 @@ ORDER = (
     {"video", "retrieval"},
     {"operations"},
     {"engine"},
+    {"client"},
     {"tour", "cli", "server", "studio", "mcp", "cluster", "__main__", "__init__"},
 )
 """The rooms and single files of the house, from the bottom to the top: each imports what is below it or beside it."""

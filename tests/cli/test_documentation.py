@@ -27,6 +27,12 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 COMMANDS = dict(_commands(get_command(app), "sensorium"))
 
 
+def _parameters(name: str) -> list[Any]:
+    command = COMMANDS[name]
+    parameters: list[Any] = command.get_params(command.context_class(command))
+    return parameters
+
+
 def _sections() -> dict[str, str]:
     parts = re.split(r"^### `(sensorium [^`]*)`$", PAGE, flags=re.MULTILINE)[1:]
     return {_command_of(heading): text for heading, text in zip(parts[::2], parts[1::2], strict=True)}
@@ -42,8 +48,13 @@ def test_every_command_has_its_section() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_option_is_documented_and_exists(name: str) -> None:
-    parameters = [parameter for parameter in COMMANDS[name].params if parameter.param_type_name == "option"]
-    options = {option for parameter in parameters for option in parameter.opts if option.startswith("--")}
+    parameters = [parameter for parameter in _parameters(name) if parameter.param_type_name == "option"]
+    options = {
+        option
+        for parameter in parameters
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if option.startswith("--")
+    }
     section = _sections()[name].partition("\n## ")[0]
     documented = set(re.findall(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*", section))
     assert documented - SHARED == options - SHARED - {"--help"}

@@ -17,7 +17,20 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from sensorium import settings
-from sensorium.cli import control, doctor, models, painting, pictures, prompt, search, speech, tour, video, voices
+from sensorium.cli import (
+    control,
+    doctor,
+    jobs,
+    models,
+    painting,
+    pictures,
+    prompt,
+    search,
+    speech,
+    tour,
+    video,
+    voices,
+)
 from sensorium.cli.exit_codes import ALL_GOOD, BAD_INPUT, CANCELLED, OUTPUT_CLOSED, exit_code, explain
 from sensorium.cli.interrupt import end_program
 from sensorium.cli.options import examples
@@ -113,7 +126,7 @@ def main(
     """Take the options that stand before any command."""
 
 
-for group in (pictures, search, speech, voices, video, painting, control, prompt, tour, models, doctor):
+for group in (pictures, search, speech, voices, video, painting, control, prompt, tour, models, jobs, doctor):
     group.register(app)
 
 

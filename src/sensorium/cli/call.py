@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 import typer
 
@@ -19,6 +19,7 @@ from sensorium.errors import CancelledError, MissingDependencyError, ModelUnavai
 from sensorium.progress import Event, check_cancelled, report
 
 if TYPE_CHECKING:
+    from sensorium.cli.remote import RemoteOperations
     from sensorium.cli.running import OwnMedia
     from sensorium.media.source import ResolvedMedia
     from sensorium.operations.operation import Operation
@@ -62,6 +63,8 @@ class Call(Terminal):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear_progress()
+        if "_remote" in vars(self):
+            self._remote.close()
         if error is None and self._failures:
             raise typer.Exit(SOME_FAILED if self._succeeded else exit_code(self._failures[0]))
 
@@ -93,6 +96,9 @@ class Call(Terminal):
         """
         from sensorium.cli.running import TerminalReporter
 
+        if self.server is not None:
+            result: Result_co = self._remote.run(cast("Operation", operation), files, told)
+            return result
         return operation.run(self._tasks, TerminalReporter(self, files, told))
 
     def run_together(self, operations: Sequence[Operation]) -> Iterator[Any]:
@@ -103,8 +109,11 @@ class Call(Terminal):
         """
         from sensorium.cli.running import TerminalReporter
 
+        if self.server is not None:
+            yield from self._remote.run_together(operations)
+            return
         reporter = TerminalReporter(self, (), None)
-        size = operations[0].at_once(self._tasks, reporter) if operations and self.server is None else 1
+        size = operations[0].at_once(self._tasks, reporter) if operations else 1
         for start in range(0, len(operations), size):
             group = operations[start : start + size]
             try:
@@ -120,6 +129,13 @@ class Call(Terminal):
             SensoriumError: The input can't be used.
         """
         return self._media.resolved(item.media)
+
+    @cached_property
+    def _remote(self) -> RemoteOperations:
+        from sensorium.cli.remote import RemoteOperations
+
+        assert self.server is not None
+        return RemoteOperations(self, self.server)
 
     @cached_property
     def _media(self) -> OwnMedia:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sensorium.engine.job import Health, Job, JobEvent, ModelState, State, Upload
+from sensorium.engine.metrics import Metrics
 from sensorium.operations.operation import Operation
 
 
@@ -15,6 +16,9 @@ class Engine(Protocol):
 
     Wherever a method takes ``owner``, only what belongs to that owner is found; None finds everything.
     """
+
+    metrics: Metrics
+    """What it counts and measures."""
 
     async def start(self) -> None:
         """Begin: what was queued runs, what was running when an earlier engine ended is run again once.
@@ -149,6 +153,3 @@ class Engine(Protocol):
 
     async def health(self) -> Health:
         """Ask all workers how they are; answers within a second, whatever happens."""
-
-    def metrics(self) -> bytes:
-        """Return what is counted and measured, in the text format of Prometheus (`sensorium.engine.metrics`)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensorium.errors import MissingDependencyError
+from sensorium.models.extras import missing_packages_explained
 
 if TYPE_CHECKING:
     from sensorium.engine.job import State
@@ -25,12 +25,8 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        try:
+        with missing_packages_explained("The engine"):
             from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-        except ImportError:
-            raise MissingDependencyError(
-                "An engine needs prometheus-client, which isn't installed", "Run 'pip install sensorium[serve]'"
-            ) from None
         self._registry = registry = CollectorRegistry()
 
         def gauge(name: str, says: str, *labels: str) -> Gauge:

@@ -1,0 +1,89 @@
+"""Fetching checkpoints for whoever listens: it stops when they go."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncIterator
+
+from sensorium.engine.job import JobEvent
+from sensorium.errors import BusyError, InputError
+from sensorium.models import catalog, store
+from sensorium.models.catalog import Checkpoint
+from sensorium.operations.events import event_document
+from sensorium.progress import Progress
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_AT_ONCE = 2
+_WAITING_REPORTS = 16
+
+
+class Puller:
+    """Fetches checkpoints, few at a time."""
+
+    def __init__(self) -> None:
+        self._busy = 0
+
+    def begin(self, name: str) -> AsyncIterator[JobEvent]:
+        """Return the events of fetching a checkpoint and those that it needs; closing the iterator stops it.
+
+        Raises:
+            InputError: This is no name of a checkpoint.
+            BusyError: Others are being fetched.
+        """
+        checkpoints = known(name)
+        if self._busy >= _AT_ONCE:
+            raise BusyError(f"{self._busy} checkpoints are being fetched already", "Ask again later", 30)
+        return self._events(checkpoints)
+
+    async def _events(self, checkpoints: list[Checkpoint]) -> AsyncIterator[JobEvent]:
+        self._busy += 1
+        number = 0
+        try:
+            for checkpoint in checkpoints:
+                async for report in _fetching(checkpoint):
+                    number += 1
+                    yield JobEvent(number, event_document(report))
+            yield JobEvent(number + 1, {"type": "ended", "models": [each.name for each in checkpoints]})
+        finally:
+            self._busy -= 1
+
+
+def known(name: str) -> list[Checkpoint]:
+    """Return a checkpoint of the catalog or the hub, and those that it needs beside it; never a folder or an address.
+
+    Raises:
+        InputError: This is no such name.
+    """
+    for entry in catalog.entries():
+        if name and name in (entry.name, entry.repository, *entry.aliases):
+            return [entry, *map(catalog.named, entry.companions)]
+    if _HUB_ID.fullmatch(name):
+        found = catalog.resolve(name, task="any task")
+        if not found.folder and not found.endpoint:
+            return [found]
+    raise InputError(f"{name[:100]!r} names no checkpoint of the catalog or the hub", "/v1/sensorium/models lists them")
+
+
+async def _fetching(checkpoint: Checkpoint) -> AsyncIterator[Progress]:
+    loop = asyncio.get_running_loop()
+    reports: asyncio.Queue[Progress | None] = asyncio.Queue()
+    stop = threading.Event()
+
+    def keep(report: Progress) -> None:
+        if reports.qsize() < _WAITING_REPORTS:
+            reports.put_nowait(report)
+
+    def progress(report: Progress) -> None:
+        loop.call_soon_threadsafe(keep, report)
+
+    work = asyncio.ensure_future(asyncio.to_thread(store.locate, checkpoint, progress=progress, cancel=stop))
+    work.add_done_callback(lambda _: reports.put_nowait(None))
+    try:
+        while (report := await reports.get()) is not None:
+            yield report
+        work.result()
+    finally:
+        stop.set()
+        await asyncio.wait({work})

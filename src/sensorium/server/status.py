@@ -1,0 +1,27 @@
+"""``/health`` and ``/metrics``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from sensorium.engine.metrics import MEDIA_TYPE
+from sensorium.server.engine_of import TheEngine
+
+
+def status_router() -> APIRouter:
+    """Return the endpoints that those use who watch over the server."""
+    router = APIRouter(tags=["status"])
+
+    @router.get("/health", responses={503: {"description": "Degraded: the body says what is wrong."}})
+    async def health(engine: TheEngine) -> JSONResponse:
+        """Ask the workers, the database and the disk how they are: 200 if all is well, 503 if anything isn't."""
+        found = await engine.health()
+        return JSONResponse(found.to_dict(), 200 if found.status == "ok" else 503, {"cache-control": "no-store"})
+
+    @router.get("/metrics", response_class=Response)
+    async def metrics(engine: TheEngine) -> Response:
+        """Tell what the engine counts and measures, as Prometheus reads it."""
+        return Response(engine.metrics.text(), media_type=MEDIA_TYPE)
+
+    return router

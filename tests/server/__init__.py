@@ -1,0 +1,1 @@
+"""The door that the engine has to HTTP."""
