@@ -145,17 +145,19 @@ def move(
 
 
 @command
-def pause(server: Server = None) -> None:
+def pause(server: Server = None, as_json: AsJson = False) -> None:
     """Start no more jobs on the server; those that run go on."""
-    with _client(server) as client:
+    with _call(as_json) as call, _client(server) as client:
         client.pause()
+        call.show(None, {"paused": True}, "Paused: no more jobs start.")
 
 
 @command
-def resume(server: Server = None) -> None:
+def resume(server: Server = None, as_json: AsJson = False) -> None:
     """Start jobs again."""
-    with _client(server) as client:
+    with _call(as_json) as call, _client(server) as client:
         client.resume()
+        call.show(None, {"paused": False}, "Resumed: jobs start again.")
 
 
 def _call(as_json: bool) -> Call:
