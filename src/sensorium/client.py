@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from urllib.parse import quote, urlsplit
 
 from sensorium.engine.job import Job, State, Upload
-from sensorium.errors import BusyError, ClosedError, InputError, SensoriumError
+from sensorium.errors import BusyError, ClosedError, InputError, SensoriumError, UnreachableError
 from sensorium.media.atomic_file import atomic_file
 from sensorium.progress import Cancellation, check_cancelled
 
@@ -35,7 +35,8 @@ class Client:
         cancel: Ends waits and attempts to reach the server again.
 
     Raises:
-        InputError: That is no address; by every method: nobody answers there.
+        InputError: That is no address.
+        UnreachableError: By every method: nobody answers there.
         SensoriumError: By every method: what the server refuses, as if it had been refused here.
     """
 
@@ -84,7 +85,7 @@ class Client:
                     if document["type"] == "ended":
                         return
                 reason: SensoriumError = ClosedError("The server ended the stream of events", "Ask for the job later")
-            except (_UnreachableError, ClosedError) as error:
+            except (UnreachableError, ClosedError) as error:
                 reason = error
             lost += 1
             if lost >= _TRIES:
@@ -116,16 +117,16 @@ class Client:
         """Start jobs again."""
         self.ask("POST", "/queue/resume")
 
-    def upload(self, source: Path | bytes, name: str) -> Upload:
-        """Send a file or bytes.
+    def upload(self, file: BinaryIO, name: str) -> Upload:
+        """Send a file, from where it stands.
 
-        Raises:
-            OSError: The file can't be read.
+        Args:
+            file: Open for reading bytes.
+            name: What it is called in messages.
         """
-        content = source if isinstance(source, bytes) else _blocks(source)
         headers = {"content-type": "application/octet-stream"}
         return Upload.from_dict(
-            self.ask("POST", "/uploads", params={"name": name[-255:]}, content=content, headers=headers)
+            self.ask("POST", "/uploads", params={"name": name[-255:]}, content=_blocks(file), headers=headers)
         )
 
     def discard(self, upload: str) -> None:
@@ -187,14 +188,14 @@ class Client:
         timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
         return httpx2.Client(timeout=timeout, trust_env=not local, follow_redirects=False)
 
-    def _unreachable(self, error: httpx2.TransportError) -> _UnreachableError:
+    def _unreachable(self, error: httpx2.TransportError) -> UnreachableError:
         import httpx2
 
         if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout)):
-            return _UnreachableError(
+            return UnreachableError(
                 f"No server answers at {self.address}", "Start one with 'sensorium serve', or name another address"
             )
-        return _UnreachableError(f"The connection to {self.address} was lost", "See whether the server still runs")
+        return UnreachableError(f"The connection to {self.address} was lost", "See whether the server still runs")
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -203,22 +204,17 @@ class Client:
             time.sleep(0.05)
 
 
-class _UnreachableError(InputError):
-    """Nobody answers, or no more."""
-
-
 def _is_address(address: str) -> bool:
     try:
         parts = urlsplit(address)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
     except ValueError:
         return False
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield block
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    while block := file.read(_BLOCK):
+        yield block
 
 
 def _document(answer: httpx2.Response) -> Mapping[str, Any]:

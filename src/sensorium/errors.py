@@ -89,6 +89,10 @@ class NotFoundError(SensoriumError):
     """There is no job, upload, artifact or operation of that name, or it isn't the caller's."""
 
 
+class UnreachableError(SensoriumError):
+    """No server answers at an address, or it does no more."""
+
+
 class WorkerLostError(SensoriumError):
     """The process that worked on a request ended in the middle of it: it crashed, was killed, or hung."""
 

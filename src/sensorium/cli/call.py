@@ -135,7 +135,7 @@ class Call(Terminal):
         from sensorium.cli.remote import RemoteOperations
 
         assert self.server is not None
-        return RemoteOperations(self, self.server)
+        return RemoteOperations(self, self.server, self._media)
 
     @cached_property
     def _media(self) -> OwnMedia:

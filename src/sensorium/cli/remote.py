@@ -9,21 +9,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium.cli.inputs import STANDARD_INPUT, read_standard_input
 from sensorium.cli.interrupt import cancel
 from sensorium.client import Client
-from sensorium.errors import CancelledError, InputError, InternalError, SensoriumError
-from sensorium.media.naming import display_name
+from sensorium.errors import CancelledError, InternalError, SensoriumError
 from sensorium.operations.events import event_from
 from sensorium.operations.media import ARTIFACT, UPLOAD, Media, with_media
 from sensorium.progress import Event, Finished, Note, Piece, Progress, check_cancelled
 
 if TYPE_CHECKING:
+    from sensorium.cli.running import OwnMedia
     from sensorium.cli.terminal import Terminal
     from sensorium.operations.operation import Operation
 
 _AT_ONCE = 8
-_STAY = (UPLOAD, ARTIFACT, "data:", "http://", "https://")
+_STAY = (UPLOAD, ARTIFACT, "data:")
 
 
 class RemoteOperations:
@@ -32,10 +31,13 @@ class RemoteOperations:
     Args:
         terminal: Where progress and notes are shown.
         address: Of the server.
+        media: Finds the user's files, which are sent to the server; addresses are fetched here too, since a server
+            fetches for nobody by default.
     """
 
-    def __init__(self, terminal: Terminal, address: str) -> None:
+    def __init__(self, terminal: Terminal, address: str, media: OwnMedia) -> None:
         self._terminal = terminal
+        self._media = media
         self._client = Client(address, cancel=cancel)
         self._uploads: dict[Media, str] = {}
         self._guard = threading.Lock()
@@ -91,18 +93,10 @@ class RemoteOperations:
                 self._uploads[media] = UPLOAD + self._send(media)
             return self._uploads[media]
 
-    def _send(self, media: Media) -> str:
-        if media == STANDARD_INPUT:
-            return self._client.upload(read_standard_input(), "standard input").id
-        path = Path(media)
-        try:
-            if not path.is_file():
-                kind = "is no file" if path.exists() else "doesn't exist"
-                raise InputError(f"{display_name(path)} {kind}", "Check the path")
-            return self._client.upload(path, path.name).id
-        except OSError as error:
-            reason = (error.strerror or "the system refused").lower()
-            raise InputError(f"{display_name(path)} can't be read: {reason}", "Check the path") from None
+    def _send(self, reference: Media) -> str:
+        media = self._media.resolved(reference)
+        with media.open() as file:
+            return self._client.upload(file, media.name).id
 
     @contextmanager
     def _cancelled_with_the_command(self, job: str) -> Iterator[None]:
