@@ -13,6 +13,7 @@ NAMES = (
     "SENSORIUM_PROFILE",
     "SENSORIUM_HARDWARE",
     "SENSORIUM_HOME",
+    "SENSORIUM_DATA",
     "SENSORIUM_MIRROR",
     "SENSORIUM_OFFLINE",
     "HF_HUB_OFFLINE",
@@ -56,6 +57,14 @@ def home() -> Path:
 def default_index() -> Path:
     """Return where the search index lies that is meant when none is named."""
     return home() / "index"
+
+
+def data_home() -> Path:
+    """Return the folder that keeps jobs and their files: ``SENSORIUM_DATA``, or one in the user's data folder."""
+    chosen = os.environ.get("SENSORIUM_DATA")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "sensorium"
 
 
 def mirror() -> Path | None:

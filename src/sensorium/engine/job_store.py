@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sensorium.engine.database import Database
+from sensorium.engine.identifiers import is_identifier
 from sensorium.engine.job import ENDED, Job, JobEvent, State, Upload
 from sensorium.engine.tables import events, flags, jobs, prepare, strikes, uploads
 from sensorium.errors import NotFoundError
@@ -19,7 +19,6 @@ from sensorium.operations.artifact import Artifact
 
 _LARGE = (jobs.c.arguments, jobs.c.result)
 _STATUS = tuple(column for column in jobs.c if column not in set(_LARGE))
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _AT_ONCE = 500
 """Rows named in one statement; databases have a limit."""
 
@@ -95,7 +94,7 @@ class JobStore:
 
     def job(self, job: str, *, owner: str | None = None) -> Job | None:
         """Return a job, or None if there is none (of that owner's); a queued one without its position."""
-        if not _is_name(job):
+        if not is_identifier(job):
             return None
         with self._database.reading() as connection:
             row = connection.execute(sa.select(jobs).where(jobs.c.id == job, *_owned(jobs, owner))).first()
@@ -144,26 +143,23 @@ class JobStore:
             with self._database.writing() as connection:
                 connection.execute(statement, [{"job": job, "place": rank} for job, rank in ranks.items()])
 
-    def ended(self, *, before: float | None = None, limit: int | None = None) -> list[str]:
-        """Return the ids of ended jobs, those that ended first at the front.
+    def ended(self, *, before: float | None = None, limit: int | None = None) -> list[tuple[str, float]]:
+        """Return the ids of ended jobs and when they ended, those that ended first at the front.
 
         Args:
             before: Only those that ended before this moment.
             limit: How many at most.
         """
-        query = sa.select(jobs.c.id).where(jobs.c.state.in_(ENDED)).order_by(jobs.c.ended, jobs.c.id).limit(limit)
+        query = sa.select(jobs.c.id, jobs.c.ended).where(jobs.c.state.in_(ENDED), jobs.c.ended.is_not(None))
         if before is not None:
             query = query.where(jobs.c.ended < before)
         with self._database.reading() as connection:
-            return list(connection.scalars(query))
+            rows = connection.execute(query.order_by(jobs.c.ended, jobs.c.id).limit(limit)).all()
+        return [(row.id, row.ended) for row in rows]
 
-    def known(self, ids: Collection[str]) -> set[str]:
+    def known(self, ids: Iterable[str]) -> set[str]:
         """Return those of some ids that jobs have."""
-        found: set[str] = set()
-        with self._database.reading() as connection:
-            for some in _portions(filter(_is_name, ids)):
-                found.update(connection.scalars(sa.select(jobs.c.id).where(jobs.c.id.in_(some))))
-        return found
+        return self._known(jobs.c.id, ids)
 
     def delete_jobs(self, ids: Iterable[str]) -> None:
         """Delete jobs and their events; those that there aren't are left out."""
@@ -173,7 +169,7 @@ class JobStore:
 
     def events(self, job: str, *, after: int = 0) -> list[JobEvent]:
         """Return the events of a job after a number, in order."""
-        if not _is_name(job):
+        if not is_identifier(job):
             return []
         query = sa.select(events.c.number, events.c.document).where(events.c.job == job, events.c.number > after)
         with self._database.reading() as connection:
@@ -190,27 +186,32 @@ class JobStore:
 
     def upload(self, upload: str, *, owner: str | None = None) -> Upload | None:
         """Return an upload, or None if there is none (of that owner's)."""
-        if not _is_name(upload):
+        if not is_identifier(upload):
             return None
         with self._database.reading() as connection:
             row = connection.execute(sa.select(uploads).where(uploads.c.id == upload, *_owned(uploads, owner))).first()
         return None if row is None else _upload(row)
 
-    def uploads(
-        self, *, owner: str | None = None, unused_since: float | None = None, limit: int | None = None
-    ) -> list[Upload]:
-        """Return uploads, those that were used last at the end.
+    def uploads(self, *, owner: str | None = None) -> list[Upload]:
+        """Return uploads, the newest last.
 
         Args:
             owner: Whose; None for everybody's.
-            unused_since: Only those that weren't used since this moment.
-            limit: How many at most.
         """
-        query = sa.select(uploads).where(*_owned(uploads, owner)).order_by(uploads.c.used, uploads.c.id).limit(limit)
-        if unused_since is not None:
-            query = query.where(uploads.c.used < unused_since)
+        query = sa.select(uploads).where(*_owned(uploads, owner)).order_by(uploads.c.created, uploads.c.id)
         with self._database.reading() as connection:
             return [_upload(row) for row in connection.execute(query)]
+
+    def unused_uploads(self, *, before: float) -> list[tuple[str, float]]:
+        """Return the ids of uploads last used before a moment and when that was, the longest unused at the front."""
+        query = sa.select(uploads.c.id, uploads.c.used).where(uploads.c.used < before)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(uploads.c.used, uploads.c.id)).all()
+        return [(row.id, row.used) for row in rows]
+
+    def known_uploads(self, ids: Iterable[str]) -> set[str]:
+        """Return those of some ids that uploads have."""
+        return self._known(uploads.c.id, ids)
 
     def use_uploads(self, ids: Collection[str], moment: float) -> None:
         """Note when uploads were used: those that weren't for long are deleted."""
@@ -278,6 +279,13 @@ class JobStore:
         if rows:
             connection.execute(self._insert(events).on_conflict_do_nothing(), rows)
 
+    def _known(self, key: sa.Column[Any], ids: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        with self._database.reading() as connection:
+            for some in _portions(filter(is_identifier, ids)):
+                found.update(connection.scalars(sa.select(key).where(key.in_(some))))
+        return found
+
     def _delete(self, key: sa.Column[Any], ids: Iterable[str]) -> None:
         for some in _portions(ids):
             with self._database.writing() as connection:
@@ -285,17 +293,12 @@ class JobStore:
 
     def _age(self, connection: sa.Connection, job: str, owner: str | None) -> Sequence[Any]:
         query = sa.select(jobs.c.created, jobs.c.id).where(jobs.c.id == job, *_owned(jobs, owner))
-        row = connection.execute(query).first() if _is_name(job) else None
+        row = connection.execute(query).first() if is_identifier(job) else None
         if row is None:
             raise NotFoundError(
                 f"There is no job {display_name(job)} to list those before it", "Begin again with the newest"
             )
         return row
-
-
-def _is_name(text: str) -> bool:
-    """Tell what may be an id: a client's text may hold what a database refuses, such as a null byte."""
-    return _NAME.fullmatch(text) is not None
 
 
 def _portions(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -1,0 +1,122 @@
+"""Giving the media that an operation names to a worker: as files in a folder, whatever becomes of their origins."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict
+
+from sensorium.engine.job_files import JobFiles
+from sensorium.errors import NotFoundError
+from sensorium.media.limits import Limits
+from sensorium.media.naming import display_name
+from sensorium.media.source import resolve
+from sensorium.operations.media import Media
+from sensorium.progress import Cancellation, ProgressCallback
+
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
+_SAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class HandedFile(TypedDict):
+    """A medium that a worker may open.
+
+    Attributes:
+        path: Where it lies.
+        name: How messages call it.
+    """
+
+    path: str
+    name: str
+
+
+def hand_over(
+    files: JobFiles,
+    reference: Media,
+    folder: Path,
+    *,
+    name: str = "",
+    limits: Limits,
+    again: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+) -> HandedFile:
+    """Put what a reference stands for into a folder. May take long: an address is fetched.
+
+    Uploads and artifacts are linked, not copied, where the disk can do that: their bytes stay until the last link is
+    deleted. So nothing that is deleted elsewhere is missed by a job or a search index.
+
+    Args:
+        files: Where uploads and artifacts are.
+        reference: What the operation names.
+        folder: Such as `JobFiles.media_folder` or `JobFiles.indexed_folder`.
+        name: What its sender calls an upload.
+        limits: What may be fetched, and how large things may be; files of this machine are refused in any case.
+        again: Replace what an earlier call has put there, instead of returning it.
+        progress: Told the bytes fetched so far.
+        cancel: Stops the fetch.
+
+    Raises:
+        InputError: It names a file of this machine, or what it names can't be used.
+        NotFoundError: There is no such upload or artifact.
+        CancelledError: ``cancel`` was set.
+        StorageError: The disk is full.
+    """
+    found, shown = _origin(reference, name)
+    digest = hashlib.sha256(reference.encode("utf-8", "surrogatepass")).hexdigest()
+    target = folder / f"{digest[:24]}-{_SAFE.sub('-', shown)[-60:]}"
+    if again or not target.is_file():
+        if found is not None:
+            origin = found(files)
+            _complete(files, target, lambda path: _link(origin, path, reference))
+        else:
+            media = resolve(reference, limits=replace(limits, allow_files=False), progress=progress, cancel=cancel)
+            if media.path is not None:
+                fetched = media.path
+                _complete(files, target, lambda path: shutil.copyfile(fetched, path))
+            else:
+                _complete(files, target, lambda path: path.write_bytes(media.read()))
+    return {"path": str(target), "name": shown}
+
+
+def _origin(reference: Media, name: str) -> tuple[Callable[[JobFiles], Path] | None, str]:
+    """Return how to find the file that there is already, if it is one, and the name for messages."""
+    if reference.upload is not None:
+        upload = reference.upload
+        return lambda files: files.upload(upload), name or display_name(reference)
+    if reference.artifact is not None:
+        job, artifact = reference.artifact
+        return lambda files: files.artifact(job, artifact), display_name(artifact)
+    return None, display_name(reference)
+
+
+def _complete(files: JobFiles, target: Path, write: Callable[[Path], object]) -> None:
+    """Let a file appear complete or not at all."""
+    temporary = target.with_name(f".{secrets.token_hex(8)}")
+    with files.explained():
+        try:
+            write(temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _link(origin: Path, path: Path, reference: Media) -> None:
+    try:
+        try:
+            os.link(origin, path)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise
+            shutil.copyfile(origin, path)  # this disk knows no links, or the file has too many
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{display_name(reference)} was deleted a moment ago", "Send the file again, or make it again"
+        ) from None
