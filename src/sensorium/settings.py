@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sensorium.errors import InputError
@@ -179,6 +180,39 @@ def keep_numpy_on_one_thread() -> None:
     """
     if platform.machine().lower() in {"x86_64", "amd64"}:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+@contextmanager
+def numpy_without_threads() -> Iterator[None]:
+    """Let numpy and scipy, imported inside the block, start no threads, whatever the user has set.
+
+    A process that is to be forked must have none. The setting is put back, because torch may read it too.
+    """
+    before = os.environ.get("OPENBLAS_NUM_THREADS")
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["OPENBLAS_NUM_THREADS"]
+        if before is not None:
+            os.environ["OPENBLAS_NUM_THREADS"] = before
+
+
+def leave_cuda_closed() -> None:
+    """Let torch look for GPUs without opening CUDA: in a child of a process that has opened it, it can't be used."""
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
+
+
+def be_a_worker(threads: int, profile: str | None) -> None:
+    """Set what the engine says as this process's own defaults.
+
+    Args:
+        threads: What `threads` returns from now on.
+        profile: What `profile` returns from now on; None leaves it.
+    """
+    os.environ["SENSORIUM_THREADS"] = str(threads)
+    if profile is not None:
+        os.environ["SENSORIUM_PROFILE"] = profile
 
 
 def let_torch_threads_sleep() -> None:

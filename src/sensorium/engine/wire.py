@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sensorium.errors import InputError
@@ -39,6 +39,8 @@ class Call(Record):
         arguments: Its fields.
         media: For each reference among them that stands for a file: ``path`` of the file, and its ``name`` in messages.
         folder: Where the files go that it makes.
+        origins: For each file that a search index may find for it: the ``reference`` and the ``name`` by which its
+            owner knows it.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Call(Record):
     arguments: Mapping[str, Any]
     media: Mapping[str, Mapping[str, str]]
     folder: str
+    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

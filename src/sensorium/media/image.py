@@ -105,6 +105,23 @@ def read_image(source: ImageSource, *, minimum_side: int | None = None, limits: 
     return _decode(media, reader, minimum_side, limits)
 
 
+def stored_size(media: ResolvedMedia) -> tuple[int, int]:
+    """Return width and height that the header of a picture's file states; nothing is decoded, and no limit applies.
+
+    Raises:
+        InputError: It is no picture, or its header is damaged.
+    """
+    reader = _READERS.get(image_format(media.head))
+    if reader is None:
+        raise InputError(f"{media.name} is not a picture that can be read: it is {media.description}", _SAVE_AGAIN)
+    with media.open() as file, without_warnings():
+        try:
+            return reader(file).size
+        except Exception as error:  # for damaged files, Pillow's readers raise errors of many kinds
+            logger.debug("Pillow on %s: %r", media.name, error)
+            raise InputError(f"The picture {media.name} is damaged or cut short", _SAVE_AGAIN) from None
+
+
 def write_image(image: Image.Image, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None) -> Path:
     """Write a picture to a file, which appears complete or not at all.
 

@@ -33,6 +33,7 @@ __all__ = [
     "describe_content",
     "display_name",
     "resolve",
+    "resolve_file",
     "sniff_kind",
 ]
 
@@ -141,6 +142,20 @@ def resolve(
         f"{display_name(source)} is nothing that can be read",
         "Give a path, an http(s) address, a data: URI, bytes or an open file",
     )
+
+
+def resolve_file(path: Path, name: str, *, limits: Limits = DEFAULT_LIMITS) -> ResolvedMedia:
+    """Take a file that the program itself has put there, such as one that was uploaded.
+
+    Args:
+        path: Where it lies.
+        name: What it is called in messages; safe to print.
+        limits: How large it may be; whether files may be named doesn't matter.
+
+    Raises:
+        InputError: It doesn't exist, is empty, too large, or no regular file.
+    """
+    return _from_path(path, name, limits)
 
 
 def _from_path(path: Path, name: str, limits: Limits) -> ResolvedMedia:

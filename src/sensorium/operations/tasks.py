@@ -34,6 +34,7 @@ class Tasks:
             name, or the user's own index.
         find_origin: Returns what a file that a search index knows is called outside, or None if it is gone or not the
             caller's; by default its path.
+        sharing: Others whose task objects these share; those others close them.
     """
 
     def __init__(
@@ -43,13 +44,14 @@ class Tasks:
         find_media: Callable[[Media], MediaSource] = str,
         find_index: Callable[[str | None], str] = _own_index,
         find_origin: Callable[[Path], Origin | None] = _own_file,
+        sharing: Tasks | None = None,
     ) -> None:
         self.limits = limits
         self.media = find_media
         self.index = find_index
         self.origin = find_origin
-        self._opened: dict[Any, Any] = {}
-        self._guard = threading.Lock()
+        self._opened: dict[Any, Any] = {} if sharing is None else sharing._opened
+        self._guard: threading.Lock = threading.Lock() if sharing is None else sharing._guard
 
     def open(self, key: object, make: Callable[[], Loadable], report: Reporter, *, load: bool = True) -> Loadable:
         """Return a task object, made and loaded at the first call with this key.
@@ -71,7 +73,8 @@ class Tasks:
     def close(self) -> None:
         """Close all task objects."""
         with self._guard:
-            opened, self._opened = list(self._opened.values()), {}
+            opened = list(self._opened.values())
+            self._opened.clear()
         for task in opened:
             if hasattr(task, "close"):
                 task.close()

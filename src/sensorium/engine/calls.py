@@ -1,0 +1,233 @@
+"""Running calls in a worker: each message's calls in a thread of their own, those of one kind together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from sensorium.engine.batching import batches, weight_of
+from sensorium.engine.call_reporter import CallReporter
+from sensorium.engine.identifiers import check_index_name
+from sensorium.engine.outbox import Outbox
+from sensorium.engine.wire import Call, Done, Failed, Started, WorkerSetup
+from sensorium.errors import InternalError, SensoriumError
+from sensorium.explanation import explained, ran_out_of_memory
+from sensorium.media.limits import Limits
+from sensorium.media.naming import display_name
+from sensorium.media.source import MediaSource, resolve_file
+from sensorium.operations.media import Media, Origin
+from sensorium.operations.operation import Operation
+from sensorium.operations.registry import operation_named
+from sensorium.operations.tasks import Tasks
+from sensorium.progress import check_cancelled
+from sensorium.record import plain
+
+_DEFAULT_INDEX = "default"
+_ILL_GPU = ("cuda error", "cudnn error", "cublas error", "cuda failed", "hip error")
+"""How torch and CTranslate2 begin to say that the GPU, or this process's part of it, can't be used any more."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Item:
+    call: Call
+    operation: Operation
+    reporter: CallReporter
+
+
+class Calls:
+    """The calls of a worker. Its methods return at once.
+
+    Args:
+        setup: What the engine says of the worker.
+        outbox: Where messages to the engine go.
+    """
+
+    def __init__(self, setup: WorkerSetup, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._limits = TypeAdapter(Limits).validate_python(dict(setup.limits))
+        self._indexes = Path(setup.index_folder)
+        self._shared = Tasks(limits=self._limits)
+        self._running: dict[str, CallReporter] = {}
+        self._threads: set[threading.Thread] = set()
+        self._guard = threading.Lock()
+
+    def run(self, calls: Sequence[Call]) -> None:
+        """Run calls beside those that run already."""
+        self._begin(calls, lambda items: self._run_all(items))
+
+    def load(self, call: Call) -> None:
+        """Open what a call's operation needs."""
+
+        def load(items: list[_Item]) -> None:
+            for item in items:
+                self._attempt(item, lambda item: item.operation.load(self._tasks([item.call]), item.reporter))
+
+        self._begin([call], load)
+
+    def cancel(self, call: str) -> None:
+        """Let a call stop."""
+        with self._guard:
+            reporter = self._running.get(call)
+        if reporter is not None:
+            reporter.cancel()
+
+    def end(self, seconds: float) -> bool:
+        """Cancel all calls and wait for them, for so many seconds at most; close all task objects.
+
+        Returns:
+            Whether all calls have ended.
+        """
+        with self._guard:
+            running, threads = list(self._running.values()), list(self._threads)
+        for reporter in running:
+            reporter.cancel()
+        deadline = time.monotonic() + seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            return False
+        self._shared.close()
+        return True
+
+    def _begin(self, calls: Sequence[Call], work: Callable[[list[_Item]], None]) -> None:
+        reporters = {call.id: CallReporter(call, self._outbox) for call in calls}
+
+        def begin() -> None:
+            try:
+                work([item for call in calls if (item := self._understood(call, reporters[call.id])) is not None])
+            finally:
+                with self._guard:
+                    self._threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=begin, name=f"sensorium-call-{calls[0].id}" if calls else None, daemon=True)
+        with self._guard:
+            self._running.update(reporters)
+            self._threads.add(thread)
+        thread.start()
+
+    def _understood(self, call: Call, reporter: CallReporter) -> _Item | None:
+        try:
+            return _Item(call, operation_named(call.operation).of(dict(call.arguments)), reporter)
+        except Exception as error:
+            self._fail(call.id, error)
+            return None
+
+    def _run_all(self, items: list[_Item]) -> None:
+        keys: dict[str, Hashable | None] = {}
+        for item in items:
+            try:
+                key = item.operation.batch_key()
+                keys[item.call.id] = None if key is None else (type(item.operation), key)
+            except Exception:  # it will say so again when it is run
+                keys[item.call.id] = None
+        for batch in batches(items, lambda item: keys[item.call.id], self._weight):
+            if len(batch) == 1:
+                self._run(batch[0])
+            else:
+                self._run_together(batch)
+
+    def _weight(self, item: _Item) -> float:
+        return weight_of(item.operation, self._tasks([item.call]))
+
+    def _run(self, item: _Item) -> None:
+        self._attempt(item, lambda item: item.operation.run(self._tasks([item.call]), item.reporter))
+
+    def _attempt(self, item: _Item, work: Callable[[_Item], Any]) -> None:
+        try:
+            check_cancelled(item.reporter)
+            self._outbox.send(Started(item.call.id))
+            result = work(item)
+        except BaseException as error:  # whatever it is, whoever waits for the call must hear of it
+            self._fail(item.call.id, error)
+        else:
+            self._done(item.call.id, result)
+
+    def _run_together(self, batch: list[_Item]) -> None:
+        """Run items in one pass. If that fails as a whole, each is run by itself: one must never fail the others."""
+        waiting = [item for item in batch if not item.reporter.is_set()]
+        for item in batch:
+            if item not in waiting:
+                self._run(item)  # which fails as cancelled
+        if not waiting:
+            return
+        operations = [item.operation for item in waiting]
+        tasks = self._tasks([item.call for item in waiting])
+        for item in waiting:
+            self._outbox.send(Started(item.call.id))
+        try:
+            results = type(operations[0]).run_together(operations, tasks, [item.reporter for item in waiting])
+            pairs = list(zip(waiting, results, strict=True))
+        except BaseException as error:
+            logger.warning("%d calls failed together, and are run one by one: %r", len(waiting), error)
+            for item in waiting:
+                item.reporter.restart()
+                self._run(item)
+            return
+        for item, result in pairs:
+            if isinstance(result, BaseException):
+                self._fail(item.call.id, result)
+            else:
+                self._done(item.call.id, result)
+
+    def _tasks(self, calls: Sequence[Call]) -> Tasks:
+        """Return what some calls may use: the models of all, but only their own files."""
+        files = {reference: file for call in calls for reference, file in call.media.items()}
+        origins = {path: origin for call in calls for path, origin in call.origins.items()}
+        origins |= {file["path"]: {"reference": reference, "name": file["name"]} for reference, file in files.items()}
+
+        def find_media(reference: Media) -> MediaSource:
+            file = files.get(reference)
+            if file is None:
+                return str(reference)
+            return resolve_file(Path(file["path"]), display_name(file["name"]), limits=self._limits)
+
+        def find_origin(path: Path) -> Origin | None:
+            found = origins.get(str(path))
+            return None if found is None else Origin(Media(found["reference"]), found["name"])
+
+        return Tasks(
+            limits=self._limits,
+            find_media=find_media,
+            find_index=lambda name: str(self._indexes / check_index_name(name or _DEFAULT_INDEX)),
+            find_origin=find_origin,
+            sharing=self._shared,
+        )
+
+    def _done(self, call: str, result: Any) -> None:
+        self._forget(call)
+        try:
+            self._outbox.send(Done(call, plain(result)))
+        except (TypeError, ValueError) as error:  # it holds what JSON doesn't know
+            self._fail(call, error)
+
+    def _fail(self, call: str, error: BaseException) -> None:
+        self._forget(call)
+        said = explained(error, remedy="The server's log says where; report it, please")
+        if isinstance(said, InternalError):
+            logger.error("The call %s failed", call, exc_info=error)
+        self._outbox.send(Failed(call, said.to_dict(), _spoils_the_worker(error)))
+
+    def _forget(self, call: str) -> None:
+        with self._guard:
+            reporter = self._running.pop(call, None)
+        if reporter is not None:
+            reporter.end()
+
+
+def _spoils_the_worker(error: BaseException | None) -> bool:
+    """Return whether a process shouldn't go on after an error: memory ran out somewhere, or its GPU fell ill."""
+    while error is not None:
+        text = "" if isinstance(error, SensoriumError) else str(error).lower()
+        if ran_out_of_memory(error) or any(words in text for words in _ILL_GPU):
+            return True
+        error = error.__cause__
+    return False
