@@ -22,6 +22,7 @@ from sensorium.engine.handed_media import hand_over
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_store import JobStore
 from sensorium.engine.reception import Received, receive
+from sensorium.engine.reference_path import origin_of
 from sensorium.errors import CancelledError, InputError, NotFoundError, StorageError
 from sensorium.media.limits import Limits
 from sensorium.operations.media import Media
@@ -58,7 +59,7 @@ def upload(files: JobFiles, data: bytes = b"cat", name: str = "cat.png", largest
 
 def test_all_is_for_this_user_only(files: JobFiles) -> None:
     folders = [files.folder, *(path for path in files.folder.iterdir() if path.is_dir())]
-    folders += [files.artifact_folder("job"), files.media_folder("job"), files.indexed_folder("cats")]
+    folders += [files.artifact_folder("job"), files.media_folder("job"), files.indexed_folder("", "cats")]
     assert len(folders) == 9
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
@@ -131,12 +132,12 @@ def test_what_a_crash_left_is_deleted_and_nothing_else(files: JobFiles) -> None:
     (files.artifact_folder("done") / ".half.png").touch()
     (files.media_folder("done") / ".half").touch()
     (files.artifact_folder("short", durable=False) / "picture.png").touch()
-    (files.indexed_folder("cats") / "1-cat.png").touch()
-    (files.indexed_folder("cats") / ".half").touch()
+    (files.indexed_folder("", "cats") / "1-cat.png").touch()
+    (files.indexed_folder("", "cats") / ".half").touch()
     (files.uploads / ".half").touch()
     files.close()
     files.open()
-    assert everything(files) == {f"uploads/{kept}", "jobs/done/artifacts/picture.png", "indexed/cats/1-cat.png"}
+    assert everything(files) == {f"uploads/{kept}", "jobs/done/artifacts/picture.png", "indexed/common/cats/1-cat.png"}
     assert not (files.folder / "passing" / "short").exists()
 
 
@@ -153,6 +154,7 @@ _ON_A_SMALL_DISK = """
 import asyncio, resource, sys
 from sensorium.engine.handed_media import hand_over
 from sensorium.engine.job_files import JobFiles
+from sensorium.engine.reference_path import origin_of
 from sensorium.engine.reception import receive
 from sensorium.errors import StorageError
 from sensorium.media.limits import Limits
@@ -381,17 +383,18 @@ def test_artifacts_are_found_and_deleted_with_their_job(files: JobFiles) -> None
     assert files.uploads.is_dir()
 
 
-def test_names_of_indexes(files: JobFiles) -> None:
-    assert files.index("cats-2.old").parent == files.indexes
-    for wrong in ("", ".", "..", ".cats", "a/b", "a b", "kätzchen", "x" * 101, "a\0", "a\n"):
+@pytest.mark.parametrize("wrong", ["", ".", "..", ".cats", "a/b", "a b", "kätzchen", "x" * 101, "a\0", "a\n"])
+def test_what_cannot_name_an_index(files: JobFiles, wrong: str) -> None:
+    for call in (files.indexed_folder, files.delete_index, lambda *names: files.delete_indexed(*names, [])):
         with refused(InputError, "index"):
-            files.index(wrong)
-        with refused(InputError, "index"):
-            files.indexed_folder(wrong)
-    files.index("cats").mkdir()
-    (files.indexed_folder("cats") / "1").touch()
-    files.delete_index("cats")
-    assert everything(files) == set()
+            call("ann", wrong)
+
+
+def test_owners_have_indexes_of_their_own(files: JobFiles) -> None:
+    owners = ("", "ann", "common", "../ann", "a\0\ud800")
+    assert len({files.index_folder(owner) for owner in owners}) == 5
+    assert len({files.indexed_folder(owner, "cats-2.old") for owner in owners}) == 5
+    assert {path.parent for path in map(files.index_folder, owners)} == {files.folder / "indexes"}
 
 
 # Media for workers
@@ -404,7 +407,7 @@ def test_an_upload_is_linked_and_outlives_its_deletion(files: JobFiles) -> None:
     folder = files.media_folder("job")
     handed = hand_over(files, reference, folder, name=sent.name, limits=LIMITS)
     assert handed["name"] == "meine Katze.png"
-    assert Path(handed["path"]).parent == folder
+    assert Path(handed["path"]).is_relative_to(folder)
     assert Path(handed["path"]).samefile(files.upload(sent.id))
     files.delete_upload(sent.id)
     assert hand_over(files, reference, folder, name=sent.name, limits=LIMITS) == handed
@@ -415,13 +418,30 @@ def test_an_upload_is_linked_and_outlives_its_deletion(files: JobFiles) -> None:
         hand_over(files, reference, files.media_folder("other"), limits=LIMITS)
 
 
-def test_what_an_index_finds_stays(files: JobFiles) -> None:
-    sent = upload(files, b"cat", "cat.png")
-    folder = files.indexed_folder("cats")
-    handed = hand_over(files, Media(f"upload:{sent.id}"), folder, name=sent.name, limits=LIMITS)
+def test_an_index_tells_from_the_path_what_a_file_is(files: JobFiles) -> None:
+    sent, other = upload(files, b"cat", "/Meine Kätzchen.png"), upload(files, b"dog", "长" * 300 + ".mp4")
+    (files.artifact_folder("job") / "Bild 1.png").write_bytes(b"picture")
+    references = [Media(f"upload:{sent.id}"), Media(f"upload:{other.id}"), Media("artifact:job/Bild 1.png")]
+    folder = files.indexed_folder("ann", "cats")
+    names = (sent.name, other.name, "")
+    paths = [
+        Path(hand_over(files, reference, folder, name=name, limits=LIMITS)["path"])
+        for reference, name in zip(references, names, strict=True)
+    ]
+    origins = [origin_of(path) for path in paths]
+    assert [origin.reference for origin in origins] == references
+    assert [origin.name for origin in origins][::2] == ["-Meine Kätzchen.png", "Bild 1.png"]
+    assert origins[1].name.endswith("长.mp4")
+    assert files.indexed() == set(references)
     files.delete_upload(sent.id)
-    assert Path(handed["path"]).parent == folder
-    assert handed["path"].endswith("-cat.png")
+    files.delete_indexed("ann", "cats", references[1:2])
+    assert [origin_of(path) is None for path in paths] == [True, True, False]
+    assert files.upload(other.id).is_file()
+    assert origin_of(files.upload(other.id)) is None
+    files.index_folder("ann").joinpath("cats").mkdir()
+    files.delete_index("ann", "cats")
+    assert files.indexed() == set()
+    assert everything(files) == {f"uploads/{other.id}", "jobs/job/artifacts/Bild 1.png"}
 
 
 def test_an_artifact_of_another_job(files: JobFiles) -> None:
@@ -463,7 +483,18 @@ def test_files_of_this_machine_cannot_be_named(files: JobFiles, reference: str) 
         hand_over(files, Media(reference), files.media_folder("job"), limits=Limits())
 
 
-@pytest.mark.parametrize("reference", ["upload:", "upload:../x", "upload:.lock", "artifact:../x", "artifact:a/../b"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "upload:",
+        "upload:../x",
+        "upload:.lock",
+        "artifact:../x",
+        "artifact:a/../b",
+        "upload:" + "x" * 5000,
+        "upload:\ud800\0",
+    ],
+)
 def test_references_do_not_lead_out_of_the_folder(files: JobFiles, reference: str) -> None:
     with refused(NotFoundError):
         hand_over(files, Media(reference), files.media_folder("job"), limits=Limits())

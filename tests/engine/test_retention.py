@@ -117,16 +117,30 @@ def test_what_has_just_ended_or_arrived_is_not_deleted_for_room(
     assert sweep(store, files, NOW, 1.0, PLENTY) == Swept(1, 1, 200)
 
 
-def test_what_a_job_or_an_index_was_given_stays(
+def test_what_a_job_was_given_stays(
     store: JobStore, files: JobFiles, add_job: Callable[..., None], add_upload: Callable[..., None]
 ) -> None:
     add_upload("sent", 8 * DAY, 100)
     add_job("waits", 8 * DAY, state="queued")
-    places = files.media_folder("waits"), files.indexed_folder("cats")
-    handed = [hand_over(files, Media("upload:sent"), place, limits=Limits()) for place in places]
+    handed = hand_over(files, Media("upload:sent"), files.media_folder("waits"), limits=Limits())
     assert sweep(store, files, NOW, 7 * DAY, PLENTY) == Swept(0, 1, 100)
     assert left(store, files) == {"waits"}
-    assert [Path(each["path"]).stat().st_size for each in handed] == [100, 100]
+    assert Path(handed["path"]).stat().st_size == 100
+
+
+def test_what_an_index_holds_can_be_found_and_used(
+    store: JobStore, files: JobFiles, add_job: Callable[..., None], add_upload: Callable[..., None]
+) -> None:
+    add_upload("sent", 8 * DAY, 100)
+    add_upload("other", 8 * DAY, 100)
+    add_job("painted", 8 * DAY, 100)
+    references = [Media("upload:sent"), Media("artifact:painted/picture.png")]
+    for reference in references:
+        hand_over(files, reference, files.indexed_folder("ann", "cats"), limits=Limits())
+    assert sweep(store, files, NOW, 7 * DAY, 1) == Swept(0, 1, 100)
+    assert left(store, files) == {"sent", "painted"}
+    files.delete_indexed("ann", "cats", references)
+    assert sweep(store, files, NOW, 7 * DAY, 1) == Swept(1, 1, 200)
 
 
 def test_files_that_nobody_owns_go_once_they_are_old(store: JobStore, files: JobFiles) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from sensorium.engine.job_files import JobFiles
+from sensorium.engine.reference_path import reference_path
 from sensorium.errors import NotFoundError
 from sensorium.media.limits import Limits
 from sensorium.media.naming import display_name
@@ -22,7 +21,6 @@ from sensorium.operations.media import Media
 from sensorium.progress import Cancellation, ProgressCallback
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
-_SAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class HandedFile(TypedDict):
@@ -70,19 +68,18 @@ def hand_over(
         StorageError: The disk is full.
     """
     found, shown = _origin(reference, name)
-    digest = hashlib.sha256(reference.encode("utf-8", "surrogatepass")).hexdigest()
-    target = folder / f"{digest[:24]}-{_SAFE.sub('-', shown)[-60:]}"
+    target = reference_path(folder, reference, shown)
     if again or not target.is_file():
         if found is not None:
             origin = found(files)
-            _complete(files, target, lambda path: _link(origin, path, reference))
+            _complete(files, folder, target, lambda path: _link(origin, path, reference))
         else:
             media = resolve(reference, limits=replace(limits, allow_files=False), progress=progress, cancel=cancel)
             if media.path is not None:
                 fetched = media.path
-                _complete(files, target, lambda path: shutil.copyfile(fetched, path))
+                _complete(files, folder, target, lambda path: shutil.copyfile(fetched, path))
             else:
-                _complete(files, target, lambda path: path.write_bytes(media.read()))
+                _complete(files, folder, target, lambda path: path.write_bytes(media.read()))
     return {"path": str(target), "name": shown}
 
 
@@ -97,12 +94,13 @@ def _origin(reference: Media, name: str) -> tuple[Callable[[JobFiles], Path] | N
     return None, display_name(reference)
 
 
-def _complete(files: JobFiles, target: Path, write: Callable[[Path], object]) -> None:
+def _complete(files: JobFiles, folder: Path, target: Path, write: Callable[[Path], object]) -> None:
     """Let a file appear complete or not at all."""
-    temporary = target.with_name(f".{secrets.token_hex(8)}")
+    temporary = folder / f".{secrets.token_hex(8)}"
     with files.explained():
         try:
             write(temporary)
+            target.parent.mkdir(exist_ok=True, mode=0o700)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import math
 import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from sensorium.engine.identifiers import check_index_name, is_identifier
+from sensorium.engine.reference_path import reference_folder, reference_of
 from sensorium.errors import NotFoundError, StorageError
 from sensorium.media.naming import display_name
+from sensorium.operations.media import UPLOAD, Media
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Make room there"),
@@ -40,7 +43,8 @@ class JobFiles:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder).expanduser().absolute()
         self._kept, self._passing = self.folder / "jobs", self.folder / "passing"
-        self.uploads, self.indexes, self._indexed = (self.folder / name for name in ("uploads", "indexes", "indexed"))
+        self.uploads = self.folder / "uploads"
+        self._indexes, self._indexed = self.folder / "indexes", self.folder / "indexed"
         self._lock = FileLock(self.folder / ".lock", timeout=0, thread_local=False)
 
     @property
@@ -180,10 +184,9 @@ class JobFiles:
         return path
 
     def delete_upload(self, upload: str) -> None:
-        """Delete the file of an upload; jobs that were given it keep it."""
+        """Delete the file of an upload; no search finds it any more, but jobs that were given it keep it."""
         if is_identifier(upload):
-            with self.explained():
-                (self.uploads / upload).unlink(missing_ok=True)
+            self._delete(*self._indexed.glob(f"*/*/{reference_folder(Media(UPLOAD + upload))}"), self.uploads / upload)
 
     def upload_sizes(self) -> dict[str, int]:
         """Return the ids of all complete uploads, with their bytes."""
@@ -200,40 +203,61 @@ class JobFiles:
 
     # Search indexes
 
-    def index(self, name: str) -> Path:
-        """Return the folder of a search index, which need not exist yet.
+    def index_folder(self, owner: str) -> Path:
+        """Return the folder for the search indexes of an owner, and make it.
 
         Raises:
-            InputError: It is no name of an index.
+            StorageError: It can't be made.
         """
-        return self.indexes / check_index_name(name)
+        with self.explained():
+            return _made(self._indexes / _folder_of(owner))
 
-    def indexed_folder(self, name: str) -> Path:
+    def indexed_folder(self, owner: str, index: str) -> Path:
         """Return the folder for the files that a search index finds, and make it: the index holds their paths.
+
+        Args:
+            owner: Whose the index is.
+            index: Its name.
 
         Raises:
             InputError: It is no name of an index.
             StorageError: It can't be made.
         """
+        name = check_index_name(index)
         with self.explained():
-            return _made(self._indexed / check_index_name(name))
+            return _made(_made(self._indexed / _folder_of(owner)) / name)
 
-    def delete_index(self, name: str) -> None:
+    def indexed(self) -> set[Media]:
+        """Return the uploads and artifacts that search indexes hold."""
+        found = (reference_of(folder.name) for folder in self._indexed.glob("*/*/*"))
+        return {reference for reference in found if reference is not None}
+
+    def delete_indexed(self, owner: str, index: str, references: Iterable[Media]) -> None:
+        """Delete files that a search index doesn't hold any more.
+
+        Raises:
+            InputError: It is no name of an index.
+        """
+        folder = self._indexed / _folder_of(owner) / check_index_name(index)
+        self._delete(*(folder / reference_folder(reference) for reference in references))
+
+    def delete_index(self, owner: str, index: str) -> None:
         """Delete a search index and the files that it finds.
 
         Raises:
             InputError: It is no name of an index.
         """
-        self._delete(self.index(name), self._indexed / name)
+        name = check_index_name(index)
+        self._delete(*(folder / _folder_of(owner) / name for folder in (self._indexes, self._indexed)))
 
     # What these have in common
 
     def _prepare(self) -> None:
-        for folder in (self._kept, self._passing, self.uploads, self.indexes, self._indexed):
+        for folder in (self._kept, self._passing, self.uploads, self._indexes, self._indexed):
             folder.mkdir(exist_ok=True, mode=0o700)
             folder.chmod(0o700)
         self._delete(*self._passing.iterdir(), *self.uploads.glob(".*"))
-        for folder in (*self._kept.glob("*/*/"), *self._indexed.glob("*/")):
+        for folder in (*self._kept.glob("*/*/"), *self._indexed.glob("*/*/")):
             self._delete(*folder.glob(".*"))
 
     def _folders(self, job: str) -> tuple[Path, ...]:
@@ -256,6 +280,11 @@ class JobFiles:
 def _made(folder: Path) -> Path:
     folder.mkdir(exist_ok=True, mode=0o700)
     return folder
+
+
+def _folder_of(owner: str) -> str:
+    """An owner may be called whatever a key or a proxy says."""
+    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:32] if owner else "common"
 
 
 def _names(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_store import JobStore
+from sensorium.operations.media import UPLOAD
 from sensorium.record import Record
 
 _FRESH_SECONDS = 60.0
@@ -22,7 +23,7 @@ class Swept(Record):
     Attributes:
         jobs: How many jobs.
         uploads: How many uploads.
-        freed: Bytes of their files; where a job or an index still uses one, its bytes are freed with that.
+        freed: Bytes of their files; where a job still uses one, its bytes are freed with that.
     """
 
     jobs: int
@@ -31,7 +32,9 @@ class Swept(Record):
 
 
 def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, keep_bytes: int) -> Swept:
-    """Delete ended jobs and unused uploads by age, then the oldest ones for room; jobs that wait or run never.
+    """Delete ended jobs and unused uploads by age, then the oldest ones for room.
+
+    Jobs that wait or run stay, and so does what a search index holds.
 
     Args:
         store: Knows the jobs and uploads.
@@ -47,8 +50,12 @@ def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, kee
     surplus = sum(jobs.values()) + sum(uploads.values()) - keep_bytes
     oldest = now - keep_seconds
     swept = Swept(0, 0, 0)
+    held = files.indexed()
+    held_jobs = {reference.artifact[0] for reference in held if reference.artifact}
     for moment, is_job, name in _oldest_first(store, max(oldest, now - _FRESH_SECONDS)):
         size = (jobs if is_job else uploads).pop(name, 0)
+        if name in held_jobs if is_job else UPLOAD + name in held:
+            continue
         if moment < oldest or (surplus > 0 and size):
             surplus -= size
             _delete(store, files, is_job, name)
