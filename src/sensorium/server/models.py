@@ -9,12 +9,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sensorium.errors import InputError
 from sensorium.models import catalog, store
-from sensorium.operations.operation import ModelOperation
-from sensorium.operations.registry import operation_named
 from sensorium.server.engine_of import TheEngine
 from sensorium.server.events import EventStream
+from sensorium.server.loading import operation_for
 from sensorium.server.pulling import Puller
 
 
@@ -30,6 +28,9 @@ class Load(_Fields):
     profile: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    fields: Annotated[
+        dict[str, Any], Field(description="Other fields of the operation that say what it opens, such as a voice.")
+    ] = {}
 
 
 class Loaded(_Fields):
@@ -66,7 +67,8 @@ def models_router() -> APIRouter:
     @router.post("/load")
     async def load(what: Load, engine: TheEngine) -> dict[str, Any]:
         """Load the checkpoint on which an operation would run; answer once it is there."""
-        return (await engine.load(_operation(what))).to_dict()
+        choice = what.model_dump(exclude={"operation", "fields"})
+        return (await engine.load(operation_for(what.operation, {**what.fields, **choice}))).to_dict()
 
     @router.post("/unload", status_code=204, response_class=Response)
     async def unload(which: Loaded, engine: TheEngine) -> None:
@@ -84,15 +86,6 @@ def models_router() -> APIRouter:
         return EventStream(puller.begin(what.model))
 
     return router
-
-
-def _operation(what: Load) -> ModelOperation:
-    operation = operation_named(what.operation)
-    if not issubclass(operation, ModelOperation):
-        raise InputError(f"{what.operation} needs no model", "Run it at once")
-    choice = what.model_dump(exclude={"operation"})
-    ModelOperation(**choice)  # says what is wrong with them
-    return operation.model_construct(**choice)
 
 
 def _catalog() -> list[dict[str, Any]]:

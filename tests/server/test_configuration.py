@@ -1,0 +1,79 @@
+"""The configuration: a file, options in place of its lines, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sensorium.errors import InputError
+from sensorium.operations.operation import ModelOperation
+from sensorium.operations.registry import all_operations
+from sensorium.server.configuration import configured
+from sensorium.server.loading import operation_for
+from sensorium.server.options import ServerOptions
+from sensorium.server.program import listening
+from tests.refusals import refused
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "sensorium.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_file_is_read_and_options_replace_its_lines(tmp_path: Path) -> None:
+    file = written(
+        tmp_path, 'port = 9000\ntime_to_live = 60\n[models."whisper-base"]\ntime_to_live = -1\npinned = true\n'
+    )
+    options = configured(file, {"port": 9001})
+    assert (options.port, options.time_to_live) == (9001, 60)
+    assert options.models["whisper-base"].time_to_live == -1
+    assert options.models["whisper-base"].pinned
+    assert configured(None, {}) == ServerOptions()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("qeue = 3", ("qeue", "queue")),
+        ("queue = 0", ("queue", "0")),
+        ('[models."whisper-base"]\ntime_to_lve = 3', ("time_to_lve", "time_to_live")),
+        ("port = ", ("sensorium.toml",)),
+    ],
+)
+def test_what_is_unknown_or_wrong_is_refused(tmp_path: Path, text: str, named: tuple[str, ...]) -> None:
+    with refused(InputError, *named):
+        configured(written(tmp_path, text), {})
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with refused(InputError, "nothing.toml"):
+        configured(tmp_path / "nothing.toml", {})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "::", ""])
+def test_other_addresses_than_this_machines_own_are_refused(host: str) -> None:
+    with refused(InputError, repr(host)):
+        listening(ServerOptions(host=host, port=0))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_it_listens_on_this_machine_alone(host: str) -> None:
+    with listening(ServerOptions(host=host, port=0)) as listener:
+        address, port = listener.getsockname()
+        assert address.startswith("127.0.0.")
+        listener.listen()
+        with refused(InputError, str(port)):
+            listening(ServerOptions(host=host, port=port))
+
+
+@pytest.mark.parametrize("name", all_operations())
+def test_every_model_can_be_loaded_before_it_is_asked_anything(name: str) -> None:
+    if not issubclass(all_operations()[name], ModelOperation):
+        with refused(InputError, name):
+            operation_for(name, {})
+        return
+    operation = operation_for(name, {"device": "cpu"})
+    assert (operation.name, operation.device) == (name, "cpu")
+    assert type(operation).of(operation.model_dump(mode="json")) == operation
