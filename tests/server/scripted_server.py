@@ -28,8 +28,20 @@ ERRORS = {"BusyError": BusyError("It is full", "Come again", 7)} | {
 }
 
 
+_BEGUN_AGAIN = (
+    {"type": "piece", "text": "Good "},
+    {"type": "finished", "result": "one"},
+    {"type": "restarted"},
+    {"type": "note", "text": "It takes a while"},
+    {"type": "piece", "text": "Go"},
+    {"type": "finished", "result": "one"},
+    {"type": "piece", "text": "od morning"},
+    {"type": "finished", "result": "two"},
+)
+
+
 class ScriptedEngine(Engine):
-    """Each job's ``text`` is its script: ``wait``, ``steps``, the name of an error, or anything else to be done.
+    """Each job's ``text`` is its script: ``wait``, ``steps``, ``again``, the name of an error, or anything else.
 
     Args:
         folder: Where uploads and artifacts are kept.
@@ -76,8 +88,11 @@ class ScriptedEngine(Engine):
                     {"type": "progress", "stage": "drawing", "done": step, "total": 3, "unit": "steps"}
                 )
             self._artifact(job)
+        if script == "again":
+            for document in _BEGUN_AGAIN:
+                self._events[job].append(document)
         if script != "wait":
-            await self._end(job, "done", result={"text": script})
+            await self._end(job, "done", result={"text": script, "moments": [], "model": "scripted"})
         return await self.job(job)
 
     def _artifact(self, job: str) -> None:

@@ -38,7 +38,7 @@ def test_a_request_waits_for_its_result(http: httpx2.Client) -> None:
     answer = http.post(FIND, json=asking("hello"))
     assert answer.status_code == 200
     assert answer.json() == {
-        "result": {"text": "hello"},
+        "result": {"text": "hello", "moments": [], "model": "scripted"},
         "artifacts": [],
         "model": "scripted",
         "job": answer.json()["job"],
