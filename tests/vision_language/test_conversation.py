@@ -216,3 +216,22 @@ def test_a_file_that_is_not_there_and_a_folder_that_is_not_there(server: OpenAIS
         Conversation.load(tmp_path / "gone.json")
     with pytest.raises(InputError, match=r"folder of .* doesn't exist"):
         Conversation(photo("dog"), model=server.model()).save(tmp_path / "nowhere" / "talk.json")
+
+
+def test_somebody_else_can_answer(server: OpenAIServer, pictures: list[Picture], tmp_path: Path) -> None:
+    conversation = Conversation([photo("dog"), pictures[0]], model=server.model(), system="Be brief.")
+    for question, answer in (("What is this?", "A dog and a cat."), ("Sure?", " "), ("Which is brown?", "Both.")):
+        messages = conversation.messages_asking(question)
+        assert json.loads(json.dumps(messages)) == messages
+        conversation.llava.chat(None, messages)
+        theirs = server.requests[-1].body["messages"]
+        itself = Conversation([photo("dog"), pictures[0]], model=server.model(), system="Be brief.")
+        itself._turns = conversation.history
+        itself.ask(question)
+        assert server.requests[-1].body["messages"] == theirs
+        conversation.remember(question, answer)
+    assert [turn["content"] for turn in conversation.history] == [
+        *("What is this?", "A dog and a cat."),
+        *("Which is brown?", "Both."),
+    ]
+    assert conversation.model == server.model()

@@ -117,7 +117,10 @@ class Call(Terminal):
         for start in range(0, len(operations), size):
             group = operations[start : start + size]
             try:
-                outcomes = type(group[0]).run_together(group, self._tasks, [reporter] * len(group))
+                if size == 1:
+                    outcomes = [self.run(group[0])]
+                else:
+                    outcomes = type(group[0]).run_together(group, self._tasks, [reporter] * len(group))
             except Exception as error:
                 outcomes = [error] * len(group)
             yield from outcomes

@@ -6,22 +6,24 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.inputs import Input, gather
-from sensorium.cli.interrupt import cancel, interruptible
-from sensorium.cli.option_groups import grouped
-from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet
+from sensorium.cli.interrupt import interruptible
+from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.errors import InputError
+from sensorium.progress import Piece
 
 if TYPE_CHECKING:
-    from sensorium.language.sampling import SamplingOptions
+    from sensorium.operations.chat import Chat
     from sensorium.vision_language.conversation import Conversation
 
 _ANSWERS = "Answers"
+_GREETING = {"role": "user", "content": "Hello!"}
+"""Stands for the questions to come, so that numbers are looked at, and the model is loaded, before there is one."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +57,16 @@ class AnswerOptions:
         typer.Option("--stop", metavar="TEXT", help="End an answer before this text.", rich_help_panel=_ANSWERS),
     ] = None
 
-    def checked(self) -> SamplingOptions:
-        """Return what methods that write text take.
-
-        Raises:
-            InputError: A number is out of range.
-        """
-        from sensorium.language.sampling import choose_sampling
-        from sensorium.vision_language.llava import LONGEST_REPLY
-
-        options: SamplingOptions = {
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of an operation that writes text; how to behave is part of the conversation."""
+        return {
             "temperature": self.temperature,
             "top_p": self.top_p,
             "seed": self.seed,
             "max_new_tokens": self.max_tokens,
             "stop": self.stop or (),
         }
-        choose_sampling(LONGEST_REPLY, **options)
-        return options
 
 
 @grouped
@@ -87,56 +81,51 @@ def chat(
     ] = None,
     *,
     answers: AnswerOptions,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    common: CommonOptions,
 ) -> None:
     """Talk about a picture, or about anything, line by line; /quit or Ctrl-D ends.
 
     Ctrl-C stops the answer that is being written. Lines piped in are answered one after the other. With --history,
     a conversation is kept and gone on with, by the same model unless --model names another one.
     """
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        options = answers.checked()
+    with common.call() as call:
+        from sensorium.operations.chat import Chat
+
+        anything = Chat.of({"messages": [_GREETING], **answers.fields, **common.choice})
         items = gather(images, ("image",)) if images else []
         if any(item.name == "-" for item in items):
             raise InputError("The questions come from standard input, so the picture can't", "Name a picture file")
         sources = [item.source for item in items]
 
-        def open_conversation() -> Conversation:
-            opened = _opened(sources, history, answers.system, model, profile, device)
-            call.open(opened.llava)
-            return opened
+        def open_conversation() -> tuple[Conversation, Chat]:
+            conversation, resumed = _opened(sources, history, answers.system, common)
+            chat = anything.model_copy(update={"model": conversation.model}) if resumed else anything
+            call.load(chat)
+            return conversation, chat
 
-        conversation = interruptible(open_conversation)
+        conversation, chat = interruptible(open_conversation)
         call.clear_progress()
         if sys.stdin.isatty():
             about = "Ask about the picture." if conversation.images else "Ask anything."
             call.note(f"{about} /quit or Ctrl-D ends, Ctrl-C stops an answer.")
         for question in _typed_lines():
             with call.attempt(Input(question)):
-                _interruptible_answer(call, conversation, question, options)
+                _interruptible_answer(call, conversation, question, chat)
                 if history is not None:
                     conversation.save(history)
 
 
 def _opened(
-    sources: list[str | bytes],
-    history: Path | None,
-    system: str | None,
-    model: str | None,
-    profile: str | None,
-    device: str,
-) -> Conversation:
-    """Return the conversation to hold: the one in the file, if there is one, or a new one."""
+    sources: list[str | bytes], history: Path | None, system: str | None, common: CommonOptions
+) -> tuple[Conversation, bool]:
+    """Return the conversation to hold, and whether it is the one in the file, if there is one, or a new one."""
     from sensorium.media.image import read_image
     from sensorium.vision_language.conversation import Conversation
     from sensorium.vision_language.llava import LLaVA
 
-    if history is not None and history.exists():
-        saved = Conversation.load(history, model=model, profile=profile, device=device)
+    resumed = history is not None and history.exists()
+    if history is not None and resumed:
+        saved = Conversation.load(history, model=common.model, profile=common.profile, device=common.device)
         if sources and Conversation(sources, model=saved.llava).images != saved.images:
             raise InputError(
                 f"The conversation in {history} is about other pictures", "Leave them out, or name another file"
@@ -145,30 +134,31 @@ def _opened(
             raise InputError(f"The conversation in {history} has a system prompt of its own", "Leave out --system")
         conversation = saved
     else:
-        conversation = Conversation(sources, model=LLaVA(model, profile=profile, device=device), system=system)
+        conversation = Conversation(sources, model=LLaVA(common.model, **common.opening), system=system)
     for image in conversation.images:
         read_image(image, minimum_side=64)
-    return conversation
+    return conversation, resumed
 
 
-def _interruptible_answer(call: Call, conversation: Conversation, question: str, options: SamplingOptions) -> None:
+def _interruptible_answer(call: Call, conversation: Conversation, question: str, chat: Chat) -> None:
     """Print the answer to a question; a user at a terminal can stop it with Ctrl-C, and then neither is remembered."""
     try:
-        interruptible(lambda: _answer(call, conversation, question, options))
+        interruptible(lambda: _answer(call, conversation, question, chat))
     except KeyboardInterrupt:
         if not sys.stdin.isatty():
             raise
         call.line()
 
 
-def _answer(call: Call, conversation: Conversation, question: str, options: SamplingOptions) -> None:
+def _answer(call: Call, conversation: Conversation, question: str, chat: Chat) -> None:
+    asked = chat.of({**dict(chat), "messages": conversation.messages_asking(question)})
     if call.as_json:
-        answer = conversation.ask(question, cancel=cancel, **options)
+        answer = call.run(asked)
         call.document({"question": question, **answer.to_dict()})
-        return
-    for piece in conversation.stream(question, cancel=cancel, **options):
-        call.write(piece)
-    call.line()
+    else:
+        answer = call.run(asked, told=lambda event: call.write(event.text) if isinstance(event, Piece) else None)
+        call.line()
+    conversation.remember(question, answer)
 
 
 def _typed_lines() -> Iterator[str]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sensorium.cli.call import Call
 from sensorium.cli.chat import chat
 from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
-from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.interrupt import command
+from sensorium.cli.option_groups import CommonOptions, grouped
+from sensorium.cli.options import examples
 from sensorium.cli.terminal import aligned, clock, column_widths, one_line
-from sensorium.errors import InputError, InsufficientMemoryError
+from sensorium.errors import InputError
 
 if TYPE_CHECKING:
     from sensorium.answer import Answer
+    from sensorium.operations.video import AskFilm
+    from sensorium.operations.vision_language import Ask
     from sensorium.vision_language.classification import Classification
-    from sensorium.vision_language.image_qa import ImageQA
 
 Pictures = Annotated[
     list[str],
@@ -59,24 +59,22 @@ def register(app: typer.Typer) -> None:
 
 
 @command
+@grouped
 def classify(
     images: Pictures,
     labels: Annotated[
         str, typer.Option("--labels", "-l", metavar="LABEL,LABEL", help="The labels to choose from, with commas.")
     ],
     top: Annotated[int, typer.Option("--top", min=1, metavar="NUMBER", help="How many labels to show.")] = 3,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    *,
+    common: CommonOptions,
 ) -> None:
     """Say which of your labels fits a picture best (zero-shot classification).
 
     "not sure" means that even the best label hardly goes with the picture.
     """
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.vision_language.clip import CLIP
+    with common.call() as call:
+        from sensorium.operations.vision_language import Classify
 
         candidates = [label.strip() for label in labels.split(",") if label.strip()]
         if not candidates:
@@ -84,11 +82,12 @@ def classify(
         items = gather(images, ("image",))
         widths = column_widths([("FILE", "BEST"), *((one_line(item.name), "") for item in items)])
         widths[1] = column_widths([("BEST",), ("not sure",), *((label,) for label in candidates)])[0]
-        clip = call.open(CLIP(model, profile=call.profile, device=device))
-        header_printed = as_json
+        any_picture = Classify.of({"image": STANDARD_INPUT, "labels": candidates, **common.choice})
+        call.load(any_picture)
+        header_printed = call.as_json
         for item in call.inputs(items):
             with call.attempt(item):
-                found = clip.zero_shot_classification(item.source, candidates)
+                found = call.run(any_picture.model_copy(update={"image": item.media}))
                 if not header_printed:
                     call.header(("FILE", "BEST", "SCORES"), (*widths, 0))
                     header_printed = True
@@ -102,72 +101,49 @@ def _row(item: Input, found: Classification, top: int, widths: list[int]) -> str
 
 
 @command
-def caption(
-    images: Pictures,
-    evidence: ShowEvidence = False,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
+@grouped
+def caption(images: Pictures, evidence: ShowEvidence = False, *, common: CommonOptions) -> None:
     """Describe pictures in a sentence or two each."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.vision_language.image_qa import ImageQA
+    with common.call() as call:
+        from sensorium.operations.vision_language import Caption
 
         items = gather(images, ("image",))
-        image_qa = call.open(ImageQA(model, profile=call.profile, device=device))
-        ready: dict[str, Answer] = {}
-        for number, item in enumerate(call.inputs(items)):
-            if number % image_qa.batch_size == 0:
-                ready = _captions_together(image_qa, items[number : number + image_qa.batch_size])
+        any_picture = Caption.of({"image": STANDARD_INPUT, **common.choice})
+        call.load(any_picture)
+        usable = [item.media for item in items if item.error is None]
+        answers = call.run_together([any_picture.model_copy(update={"image": media}) for media in usable])
+        for item in call.inputs(items):
+            found = item.error or next(answers)
             with call.attempt(item):
-                answer = ready.get(item.name) or image_qa.generate_caption(item.source, cancel=cancel)
-                text = answer_text(answer, evidence)
-                call.show(item, answer, text if len(items) == 1 else f"{one_line(item.name)}: {text}")
-
-
-def _captions_together(image_qa: ImageQA, items: Sequence[Input]) -> dict[str, Answer]:
-    """Return the captions of files that go through the model in one pass; none if that fails for any of them."""
-    files = [item for item in items if item.error is None and item.name != STANDARD_INPUT]
-    if len(files) < 2:
-        return {}
-    try:
-        captions = image_qa.generate_caption([item.source for item in files], cancel=cancel)
-    except (InputError, InsufficientMemoryError):
-        # One by one, each gets its caption or its error.
-        return {}
-    return dict(zip((item.name for item in files), captions, strict=True))
+                if isinstance(found, Exception):
+                    raise found
+                text = answer_text(found, evidence)
+                call.show(item, found, text if len(items) == 1 else f"{one_line(item.name)}: {text}")
 
 
 @command
+@grouped
 def ask(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A picture or a film; - is standard input.")],
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to find out.")],
     evidence: ShowEvidence = False,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    *,
+    common: CommonOptions,
 ) -> None:
     """Ask about a picture or a film; which of the two it is, its content tells."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.media.source import resolve
-
+    with common.call() as call:
         item = Input(file)
-        media = resolve(item.source)
-        answer: Answer
-        if media.kind == "video":
-            from sensorium.video.video_qa import VideoQA
+        asked: AskFilm | Ask
+        if call.resolved(item).kind == "video":
+            from sensorium.operations.video import AskFilm
 
-            video_qa = call.open(VideoQA(model, profile=call.profile, device=device))
-            answer = video_qa.answer_video_question(media, question, progress=call.progress, cancel=cancel)
+            asked = AskFilm(film=item.media, question=question, **common.choice)
         else:
-            from sensorium.vision_language.image_qa import ImageQA
+            from sensorium.operations.vision_language import Ask
 
-            image_qa = call.open(ImageQA(model, profile=call.profile, device=device))
-            answer = image_qa.answer_question(media, question, progress=call.progress, cancel=cancel)
+            asked = Ask(image=item.media, question=question, **common.choice)
+        call.load(asked)
+        answer = call.run(asked)
         call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
 
 

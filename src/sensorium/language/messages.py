@@ -163,12 +163,14 @@ def read_conversation(
         media: Joins the first turn of the user, in front.
 
     Raises:
-        InputError: A turn has no known role or is empty, or the turns are out of order.
+        InputError: A turn has no known role or is empty, the turns are out of order, or a character of the system
+            prompt is not valid Unicode.
     """
     turns = [_merged(list(some)) for _, some in groupby(map(_turn, messages), key=lambda turn: turn.role)]
     if system:
         if turns and turns[0].role == "system":
             raise InputError("There are two system prompts", "Give system=… or a system turn, not both")
+        require_characters(system, what="system prompt")
         turns.insert(0, Turn("system", (TextPart(system),)))
     spoken = turns[1:] if turns and turns[0].role == "system" else turns
     if not spoken or spoken[-1].role != "user":

@@ -23,6 +23,8 @@ def refusal(what: str, error: ValidationError, known: Iterable[str]) -> InputErr
     """
     first = error.errors(include_url=False)[0]
     place = _place(first)
+    if first["type"] == "extra_forbidden" and len(first["loc"]) > 1:
+        return InputError(f"{what} has no field {place!r}", "Leave it out")
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(place, known, n=1)
         remedy = f"Did you mean {close[0]!r}?" if close else f"It knows {', '.join(known)}"
@@ -31,7 +33,7 @@ def refusal(what: str, error: ValidationError, known: Iterable[str]) -> InputErr
         return InputError(f"{what} needs {place!r}", "Give it")
     if "error" in first.get("ctx", {}) and isinstance(first["ctx"]["error"], InputError):
         return first["ctx"]["error"]
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     return InputError(
         f"{place!r} of {what} can't be {_shown(first['input'])}: {message[:1].lower()}{message[1:]}", "Change it"
     )

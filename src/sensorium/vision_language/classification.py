@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sensorium.record import Record
+
+if TYPE_CHECKING:
+    from sensorium.vision_language.dual_encoder import DualEncoder, Rows
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,3 +65,18 @@ class Classification(list[LabelScore]):
         """
         read = _Classification.from_dict(document)
         return cls(read.labels, model=read.model, sure=read.sure, scoring=read.scoring)
+
+
+def classification_of(labels: Sequence[str], cosines: Rows, encoder: DualEncoder, *, model: str) -> Classification:
+    """Return the classification of an image that was compared with labels.
+
+    Args:
+        labels: The labels.
+        cosines: Of the image's row with the row of each label's sentence, float32 ``[labels]``.
+        encoder: Who made the rows.
+        model: The name of the checkpoint.
+    """
+    likely = encoder.probabilities(cosines[None])[0]
+    scores = [LabelScore(label, score) for label, score in zip(labels, likely.tolist(), strict=True)]
+    scores.sort(key=lambda item: item.score, reverse=True)
+    return Classification(scores, model=model, sure=encoder.is_sure(cosines, likely), scoring=encoder.scoring)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, MissingDependencyError, SensoriumError
-from sensorium.language.written_language import require_characters
 from sensorium.models import device
 from sensorium.models.catalog import current_profile
 from sensorium.models.extras import missing_packages_explained
 from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.task import Task
-from sensorium.vision_language.classification import Classification, LabelScore
+from sensorium.vision_language.classification import Classification, classification_of
+from sensorium.vision_language.compared_texts import read_labels, read_texts
 from sensorium.vision_language.read_ahead import read_ahead
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class CLIP(Task["DualEncoder"]):
     ) -> Rows:
         """Encode texts as `encode_text` does, and return a numpy array; the starter needs no torch for it."""
         with self.lease(progress=progress, cancel=cancel) as backend:
-            return backend.encode_texts(_texts(text), progress=progress, cancel=cancel)
+            return backend.encode_texts(read_texts(text), progress=progress, cancel=cancel)
 
     @checked
     def encode_images(
@@ -249,7 +249,7 @@ class CLIP(Task["DualEncoder"]):
     ) -> Rows:
         """Compare as `compute_similarity` does, and return a numpy array; the starter needs no torch for it."""
         with self.lease(progress=progress, cancel=cancel) as backend:
-            return self._compare(backend, as_list(image), _texts(texts), progress, cancel)[1]
+            return backend.probabilities(self._cosines(backend, as_list(image), read_texts(texts), progress, cancel))
 
     @overload
     def zero_shot_classification(
@@ -295,29 +295,24 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: An image can't be read, or a label can't be used.
         """
-        labels = list(dict.fromkeys(label.strip() for label in _texts(candidate_labels)))
-        results = []
+        labels = read_labels(candidate_labels)
         with self.lease(progress=progress, cancel=cancel) as backend:
             texts = [backend.label_text(label) for label in labels]
-            cosines, probabilities = self._compare(backend, as_list(image), texts, progress, cancel)
-            for near, likely in zip(cosines, probabilities, strict=True):
-                scores = [LabelScore(label, score) for label, score in zip(labels, likely.tolist(), strict=True)]
-                scores.sort(key=lambda item: item.score, reverse=True)
-                sure = backend.is_sure(near, likely)
-                results.append(Classification(scores, model=self.model, sure=sure, scoring=backend.scoring))
+            cosines = self._cosines(backend, as_list(image), texts, progress, cancel)
+            results = [classification_of(labels, row, backend, model=self.model) for row in cosines]
         return results if isinstance(image, (list, tuple)) else results[0]
 
-    def _compare(
+    def _cosines(
         self,
         backend: DualEncoder,
         images: list[ImageSource],
         texts: list[str],
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> tuple[Rows, Rows]:
+    ) -> Rows:
         text_rows = backend.encode_texts(texts, progress=progress, cancel=cancel)
-        cosines = self.image_rows(images, progress=progress, cancel=cancel) @ text_rows.T
-        return cosines, backend.probabilities(cosines)
+        cosines: Rows = self.image_rows(images, progress=progress, cancel=cancel) @ text_rows.T
+        return cosines
 
 
 @checked
@@ -352,17 +347,6 @@ def _shared_clip(model: str | None, profile: str) -> CLIP:
 def as_list(image: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
     """Return a list of images, whether one or several were given."""
     return list(image) if isinstance(image, (list, tuple)) else [cast("ImageSource", image)]
-
-
-def _texts(texts: str | Sequence[str]) -> list[str]:
-    found = [texts] if isinstance(texts, str) else list(texts)
-    if not found:
-        raise InputError("There is no text to compare the image with", "Give at least one label or sentence")
-    for text in found:
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(f"{text!r} is not a text to compare an image with", "Give labels or sentences")
-        require_characters(text, what="text to compare an image with")
-    return found
 
 
 def _require_torch(method: str, instead: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError
-from sensorium.language.messages import Turn, read_conversation, source_as_text
+from sensorium.language.messages import MediaPart, Turn, read_conversation, source_as_text
 from sensorium.language.sampling import SamplingOptions
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.streaming import ResultStream
@@ -19,7 +19,6 @@ from sensorium.vision_language.llava import LLaVA
 
 if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
-    from sensorium.models.catalog import Checkpoint
 
 _FORMAT = "sensorium-conversation"
 _VERSION = 1
@@ -55,6 +54,14 @@ class Conversation:
         self.images = tuple(source_as_text("image", source, limits=self.llava.limits) for source in sources)
         self.system = system or None
         self._turns: list[dict[str, Any]] = []
+
+    @property
+    def model(self) -> str:
+        """What opens the same model again, as `LLaVA` takes it."""
+        checkpoint = self.llava.checkpoint
+        if checkpoint.endpoint:
+            return f"{checkpoint.name}@{checkpoint.endpoint}"
+        return checkpoint.folder or checkpoint.name
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -103,7 +110,7 @@ class Conversation:
 
         The turns are remembered once the answer is complete.
         """
-        said = Turn.from_dict({"role": "user", "content": text}).to_dict(limits=self.llava.limits)
+        said = self._said(text)
         answer = self.llava.stream(
             self.images,
             [*self._turns, said],
@@ -113,6 +120,35 @@ class Conversation:
             **options,
         )
         return ResultStream(self._remembering(said, answer))
+
+    @checked
+    def messages_asking(self, text: str | Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the conversation as messages that end with a new turn of the user, for somebody else to answer.
+
+        The pictures to talk about are in the first turn of the user, and how to behave is a system turn.
+
+        Args:
+            text: What to say, as for `ask`.
+
+        Raises:
+            InputError: The text is empty, or a picture can't be read.
+        """
+        media = [MediaPart("image", image) for image in self.images]
+        turns = read_conversation([*self._turns, self._said(text)], system=self.system, media=media)
+        return [turn.to_dict(limits=self.llava.limits) for turn in turns]
+
+    @checked
+    def remember(self, text: str | Sequence[Any], answer: str) -> None:
+        """Take in what the user said and what somebody else answered to `messages_asking`.
+
+        Args:
+            text: What the user said.
+            answer: The answer; if it is empty, neither is remembered.
+
+        Raises:
+            InputError: The text is empty, or a picture can't be read.
+        """
+        self._remember(self._said(text), answer)
 
     @checked
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -132,7 +168,7 @@ class Conversation:
         document = {
             "format": _FORMAT,
             "version": _VERSION,
-            "model": _reopening(self.llava.checkpoint),
+            "model": self.model,
             "system": self.system,
             "images": list(self.images),
             "turns": self.history,
@@ -186,17 +222,16 @@ class Conversation:
     def _remembering(self, said: dict[str, Any], pieces: ResultStream[str, Answer]) -> Generator[str, None, Answer]:
         with pieces:
             answer = yield from pieces
+        self._remember(said, answer)
+        return answer
+
+    def _said(self, text: str | Sequence[Any]) -> dict[str, Any]:
+        return Turn.from_dict({"role": "user", "content": text}).to_dict(limits=self.llava.limits)
+
+    def _remember(self, said: dict[str, Any], answer: str) -> None:
         # An empty answer would make a turn that no model takes; then neither turn counts.
         if answer.strip():
             self._turns += [said, {"role": "assistant", "content": str(answer)}]
-        return answer
-
-
-def _reopening(checkpoint: Checkpoint) -> str:
-    """Return what opens the same checkpoint again."""
-    if checkpoint.endpoint:
-        return f"{checkpoint.name}@{checkpoint.endpoint}"
-    return checkpoint.folder or checkpoint.name
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:

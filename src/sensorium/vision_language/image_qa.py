@@ -137,7 +137,7 @@ class ImageQA(Task["ImageAnswerer"]):
         images = list(image) if isinstance(image, (list, tuple)) else None
         questions = [question] if isinstance(question, str) else list(question)
         for text in questions:
-            _check_question(text)
+            check_question(text)
             require_language(text, self.checkpoint, what="question")
         if images is None:
             # One picture is read once, and seen once, however many questions there are.
@@ -225,6 +225,11 @@ def _groups(images: Sequence[ImageSource], size: int) -> Iterator[tuple[int, Seq
         yield start, images[start : start + size]
 
 
-def _check_question(question: str) -> None:
+def check_question(question: str) -> None:
+    """Refuse a question that says nothing.
+
+    Raises:
+        InputError: It is empty.
+    """
     if not isinstance(question, str) or not question.strip():
         raise InputError("The question is empty", "Write what you want to know about the picture")

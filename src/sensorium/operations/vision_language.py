@@ -1,0 +1,230 @@
+"""What can be asked about pictures: embed, classify, caption, ask."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from sensorium.errors import InputError, SensoriumError
+from sensorium.operations.media import Media
+from sensorium.operations.operation import ModelOperation
+from sensorium.operations.reporter import Reporter
+from sensorium.operations.tasks import Tasks
+from sensorium.operations.together import attempted, run_alone, run_in_one_pass
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    from sensorium.answer import Answer
+    from sensorium.media.image import ImageSource
+    from sensorium.vision_language.classification import Classification
+    from sensorium.vision_language.clip import CLIP
+    from sensorium.vision_language.dual_encoder import DualEncoder, Rows
+    from sensorium.vision_language.embeddings import Embeddings
+    from sensorium.vision_language.image_qa import ImageQA
+
+
+class _ImageTextOperation(ModelOperation):
+    """An operation that compares pictures with texts; many of them run in one pass."""
+
+    task: ClassVar[str] = "image-text-similarity"
+
+    def opened(self, tasks: Tasks, report: Reporter) -> CLIP:
+        """Return the encoder of pictures and texts."""
+        from sensorium.vision_language.clip import CLIP
+
+        return tasks.open((CLIP, self.opening_key), lambda: CLIP(self.model, **self.opening(tasks)), report)
+
+    def batch_key(self) -> Hashable:
+        """Return what tells encoders apart."""
+        return (self.name, self.opening_key)
+
+
+class Embed(_ImageTextOperation):
+    """Turn texts and pictures into vectors of one space, in which what goes together lies close together: one vector
+    of length 1 for each, first the texts, then the pictures, in the order in which they are given."""
+
+    result: ClassVar[str] = "sensorium.vision_language.embeddings:Embeddings"
+
+    texts: tuple[str, ...] = ()
+    """The texts, one vector each."""
+    images: tuple[Media, ...] = ()
+    """The pictures, one vector each."""
+
+    @field_validator("texts")
+    @classmethod
+    def _check_texts(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        from sensorium.vision_language.compared_texts import read_texts
+
+        return tuple(read_texts(texts)) if texts else ()
+
+    @model_validator(mode="after")
+    def _check_that_something_is_there(self) -> Self:
+        if not self.texts and not self.images:
+            raise InputError("There is nothing to embed", "Give texts, pictures, or both")
+        return self
+
+    def run(self, tasks: Tasks, report: Reporter) -> Embeddings:
+        """Encode the texts and pictures."""
+        embeddings: Embeddings = run_alone(self, tasks, report)
+        return embeddings
+
+    @classmethod
+    def run_together(cls, operations: Sequence[Self], tasks: Tasks, reports: Sequence[Reporter]) -> list[Any]:
+        """Encode all texts together and all pictures together."""
+
+        def encode(waiting: Sequence[Self], report: Reporter) -> list[Any]:
+            from sensorium.operations.encoding import image_rows, made_of, text_rows
+
+            clip = waiting[0].opened(tasks, report)
+            texts = text_rows(clip, [each.texts for each in waiting], progress=report, cancel=report)
+            images = image_rows(clip, tasks, [each.images for each in waiting], progress=report, cancel=report)
+            return [made_of(*rows, partial(_embeddings, clip.model)) for rows in zip(texts, images, strict=True)]
+
+        return run_in_one_pass(operations, reports, encode)
+
+
+class Classify(_ImageTextOperation):
+    """Say which of some labels fits a picture best (zero-shot classification): the labels with their scores, best
+    first, and whether even the best one hardly goes with the picture."""
+
+    result: ClassVar[str] = "sensorium.vision_language.classification:Classification"
+
+    image: Media
+    """The picture."""
+    labels: Annotated[tuple[str, ...], Field(json_schema_extra={"minItems": 1})]
+    """The labels to choose from."""
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        from sensorium.vision_language.compared_texts import read_labels
+
+        return tuple(read_labels(labels))
+
+    def run(self, tasks: Tasks, report: Reporter) -> Classification:
+        """Classify the picture."""
+        classification: Classification = run_alone(self, tasks, report)
+        return classification
+
+    @classmethod
+    def run_together(cls, operations: Sequence[Self], tasks: Tasks, reports: Sequence[Reporter]) -> list[Any]:
+        """Encode all pictures together, and each label once, whatever the labels of each operation are."""
+
+        def classify(waiting: Sequence[Self], report: Reporter) -> list[Any]:
+            from sensorium.operations.encoding import image_rows, made_of, text_rows
+
+            clip = waiting[0].opened(tasks, report)
+            with clip.lease(progress=report, cancel=report) as encoder:
+                sentences = [[encoder.label_text(label) for label in each.labels] for each in waiting]
+                labels = text_rows(clip, sentences, cancel=report)
+                images = image_rows(clip, tasks, [[each.image] for each in waiting], cancel=report)
+                return [
+                    made_of(*rows, partial(_classification, operation.labels, encoder, clip.model))
+                    for operation, rows in zip(waiting, zip(labels, images, strict=True), strict=True)
+                ]
+
+        return run_in_one_pass(operations, reports, classify)
+
+
+class _PictureOperation(ModelOperation):
+    """An operation whose answer is in words."""
+
+    task: ClassVar[str] = "image-question-answering"
+
+    def opened(self, tasks: Tasks, report: Reporter) -> ImageQA:
+        """Return what answers questions about pictures."""
+        from sensorium.vision_language.image_qa import ImageQA
+
+        return tasks.open((ImageQA, self.opening_key), lambda: ImageQA(self.model, **self.opening(tasks)), report)
+
+
+class Caption(_PictureOperation):
+    """Describe a picture in a sentence or two."""
+
+    result: ClassVar[str] = "sensorium.answer:Answer"
+
+    image: Media
+    """The picture."""
+
+    def run(self, tasks: Tasks, report: Reporter) -> Answer:
+        """Describe the picture."""
+        answer: Answer = run_alone(self, tasks, report)
+        return answer
+
+    def batch_key(self) -> Hashable:
+        """Return what tells models apart."""
+        return (self.name, self.opening_key)
+
+    def at_once(self, tasks: Tasks, report: Reporter) -> int:
+        """Return how many pictures the model takes in one pass."""
+        return self.opened(tasks, report).batch_size
+
+    @classmethod
+    def run_together(cls, operations: Sequence[Self], tasks: Tasks, reports: Sequence[Reporter]) -> list[Any]:
+        """Describe pictures in passes of as many as the model takes."""
+
+        def describe(waiting: Sequence[Self], report: Reporter) -> list[Any]:
+            image_qa = waiting[0].opened(tasks, report)
+            size = image_qa.batch_size
+            groups = [waiting[start : start + size] for start in range(0, len(waiting), size)]
+            return [outcome for group in groups for outcome in _captions(image_qa, group, tasks, report)]
+
+        return run_in_one_pass(operations, reports, describe)
+
+
+class Ask(_PictureOperation):
+    """Answer a question about a picture, and tell the facts that the answer rests on."""
+
+    result: ClassVar[str] = "sensorium.answer:Answer"
+
+    image: Media
+    """The picture."""
+    question: Annotated[str, Field(json_schema_extra={"minLength": 1})]
+    """What to find out."""
+
+    @field_validator("question")
+    @classmethod
+    def _check_question(cls, question: str) -> str:
+        from sensorium.vision_language.image_qa import check_question
+
+        check_question(question)
+        return question
+
+    def run(self, tasks: Tasks, report: Reporter) -> Answer:
+        """Answer the question."""
+        image_qa = self.opened(tasks, report)
+        return image_qa.answer_question(tasks.media(self.image), self.question, progress=report, cancel=report)
+
+
+def _embeddings(model: str, texts: Rows, images: Rows) -> Embeddings:
+    import numpy as np
+
+    from sensorium.vision_language.embeddings import Embeddings
+
+    return Embeddings(np.concatenate([texts, images]), model, len(texts), len(images))
+
+
+def _classification(
+    labels: Sequence[str], encoder: DualEncoder, model: str, label_rows: Rows, image_row: Rows
+) -> Classification:
+    from sensorium.vision_language.classification import classification_of
+
+    return classification_of(labels, (image_row @ label_rows.T)[0], encoder, model=model)
+
+
+def _captions(image_qa: ImageQA, group: Sequence[Caption], tasks: Tasks, report: Reporter) -> list[Any]:
+    """Return the captions of pictures that go through the model in one pass; errors for those that can't be read."""
+    pictures = [attempted(_picture, tasks, operation.image) for operation in group]
+    readable: list[ImageSource] = [picture for picture in pictures if not isinstance(picture, SensoriumError)]
+    captions = iter(image_qa.generate_caption(readable, cancel=report) if readable else ())
+    return [picture if isinstance(picture, SensoriumError) else next(captions) for picture in pictures]
+
+
+def _picture(tasks: Tasks, reference: Media) -> PIL.Image.Image:
+    from sensorium.media.image import read_image
+
+    return read_image(tasks.media(reference), limits=tasks.limits)

@@ -1,0 +1,29 @@
+"""Vectors of texts and images: ``Embeddings``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensorium.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Embeddings(Record):
+    """Texts and images as vectors of one space, in which what goes together lies close together.
+
+    Attributes:
+        vectors: float32 ``[texts + images, d]``, each row of length 1: first the texts, then the images, in order.
+        model: Name of the checkpoint; only vectors of one checkpoint can be compared.
+        texts: How many rows are of texts.
+        images: How many rows are of images.
+    """
+
+    vectors: NDArray[np.float32]
+    model: str
+    texts: int
+    images: int
