@@ -144,3 +144,16 @@ def test_jobs_are_shown_ordered_and_their_files_fetched(run: Run, address: str, 
     assert run("jobs", "show", "nothing", *at).exit_code == 2
     assert json.loads(run("jobs", "pause", "--json", *at).stdout) == {"paused": True}
     assert run("jobs", "resume", *at).exit_code == 0
+
+
+def test_models_of_a_server_are_listed_fetched_and_freed(run: Run, address: str) -> None:
+    at = ("--server", address)
+    assert documents(run("models", "loaded", "--json", *at).stdout) == [{"models": []}]
+    assert run("models", "loaded", *at).stdout.startswith("NAME")
+    for command in (["unload", "nothing"], ["pin", "nothing"], ["load", "nothing"]):
+        done = run("models", *command, *at)
+        assert done.exit_code == 2
+        assert "nothing" in done.stderr
+    with Client(address) as client:
+        present = next(each["name"] for each in client.ask("GET", "/models")["catalog"] if each["present"])
+    assert documents(run("models", "pull", present, "--json", *at).stdout)[0] == {"name": present, "server": address}

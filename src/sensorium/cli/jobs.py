@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from sensorium import settings
 from sensorium.cli.call import Call
 from sensorium.cli.interrupt import cancel, command
+from sensorium.cli.loaded_models import server_at
 from sensorium.cli.options import AsJson, Quiet, Server, examples
 from sensorium.errors import CancelledError, InputError, SensoriumError
 
 if TYPE_CHECKING:
     from sensorium.client import Client
     from sensorium.engine.job import Job
-
-DEFAULT_SERVER = "http://127.0.0.1:8756"
 
 Id: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The job's id, as 'sensorium jobs list' shows it.")]
 
@@ -63,7 +59,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, the newest first."""
-    with _call(as_json) as call, _client(server) as client:
+    with _call(as_json) as call, server_at(server) as client:
         found = client.jobs(_states(state or []), limit, before)
         if as_json:
             call.document({"jobs": [job.to_dict() for job in found]})
@@ -75,7 +71,7 @@ def list_jobs(
 @command
 def show(job: Id, server: Server = None, as_json: AsJson = False) -> None:
     """Show a job: its state, times, arguments, and what came out."""
-    with _call(as_json) as call, _client(server) as client:
+    with _call(as_json) as call, server_at(server) as client:
         found = client.job(job)
         call.show(None, found, _described(found))
 
@@ -88,7 +84,7 @@ def events(
     as_json: AsJson = False,
 ) -> None:
     """Show what a job tells, from its beginning to its end, one event a line."""
-    with _call(as_json) as call, _client(server) as client:
+    with _call(as_json) as call, server_at(server) as client:
         for number, document in client.events(job, after):
             if cancel.is_set():
                 raise CancelledError("Stopped to listen; the job goes on")
@@ -111,7 +107,7 @@ def result(
     quiet: Quiet = False,
 ) -> None:
     """Print the result of a job as JSON, and get the files that it made; waits for a job that isn't done."""
-    with Call(as_json=as_json, quiet=quiet) as call, _client(server) as client:
+    with Call(as_json=as_json, quiet=quiet) as call, server_at(server) as client:
         ended = _ended(client, job)
         paths = _places(ended, output)
         for artifact, path in zip(ended.artifacts, paths, strict=False):
@@ -126,7 +122,7 @@ def result(
 @command
 def cancel_job(job: Id, server: Server = None, as_json: AsJson = False) -> None:
     """Cancel a job, queued or running; one that has ended stays as it is."""
-    with _call(as_json) as call, _client(server) as client:
+    with _call(as_json) as call, server_at(server) as client:
         ended = client.cancel(job)
         call.show(None, ended, f"{ended.id}: {_state(ended)}")
 
@@ -139,7 +135,7 @@ def move(
     as_json: AsJson = False,
 ) -> None:
     """Let a queued job start earlier or later."""
-    with _call(as_json) as call, _client(server) as client:
+    with _call(as_json) as call, server_at(server) as client:
         moved = client.move(job, position)
         call.show(None, moved, f"{moved.id}: {_state(moved)}")
 
@@ -147,7 +143,7 @@ def move(
 @command
 def pause(server: Server = None, as_json: AsJson = False) -> None:
     """Start no more jobs on the server; those that run go on."""
-    with _call(as_json) as call, _client(server) as client:
+    with _call(as_json) as call, server_at(server) as client:
         client.pause()
         call.show(None, {"paused": True}, "Paused: no more jobs start.")
 
@@ -155,21 +151,13 @@ def pause(server: Server = None, as_json: AsJson = False) -> None:
 @command
 def resume(server: Server = None, as_json: AsJson = False) -> None:
     """Start jobs again."""
-    with _call(as_json) as call, _client(server) as client:
+    with _call(as_json) as call, server_at(server) as client:
         client.resume()
         call.show(None, {"paused": False}, "Resumed: jobs start again.")
 
 
 def _call(as_json: bool) -> Call:
     return Call(as_json=as_json)
-
-
-@contextmanager
-def _client(server: str | None) -> Iterator[Client]:
-    from sensorium.client import Client
-
-    with Client(server or settings.server() or DEFAULT_SERVER, cancel=cancel) as client:
-        yield client
 
 
 def _states(names: list[str]) -> Any:

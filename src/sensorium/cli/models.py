@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from sensorium import settings
+from sensorium.cli import loaded_models
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_models, complete_profiles, complete_pullable, complete_tasks
 from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.options import AsJson, Quiet, examples
+from sensorium.cli.options import AsJson, Quiet, Server, examples
 from sensorium.cli.terminal import size
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.catalog import PROFILES, Checkpoint
@@ -51,6 +52,7 @@ def register(app: typer.Typer) -> None:
     )(info)
     group.command("pull", epilog=examples("sensorium models pull starter", "sensorium models pull whisper-base"))(pull)
     group.command("remove", epilog=examples("sensorium models remove whisper-base"))(remove)
+    loaded_models.register(group)
     group.command("path", epilog=examples("sensorium models path", "sensorium models path whisper-base"))(path)
     app.add_typer(group, name="models", rich_help_panel="Sensorium")
 
@@ -118,6 +120,7 @@ def pull(
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Don't ask before fetching gigabytes.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    server: Server = None,
 ) -> None:
     """Fetch checkpoints, and those that they need beside them, so that they work without network.
 
@@ -128,6 +131,10 @@ def pull(
 
         _tell_sources(call)
         wanted = {entry.name: entry for name in names for entry in _expand(name)}
+        there = server or settings.server()
+        if there is not None:
+            loaded_models.pull_there(call, there, list(wanted))
+            return
         _announce(call, list(wanted.values()), asking=not yes)
         for item in call.inputs([Input(name) for name in wanted]):
             with call.attempt(item):
