@@ -2,57 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_formats, complete_languages
-from sensorium.cli.inputs import Input, gather, stands_for_several
-from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.inputs import STANDARD_INPUT, Input, gather, stands_for_several
+from sensorium.cli.interrupt import command
+from sensorium.cli.option_groups import CommonOptions, grouped
+from sensorium.cli.options import examples
 from sensorium.cli.terminal import one_line
 from sensorium.errors import InputError
+from sensorium.progress import Event, Finished
 
 if TYPE_CHECKING:
-    from sensorium.media.subtitles import Cue
-    from sensorium.speech.speech_to_text import Segment, Transcription
+    from sensorium.operations.speech_to_text import Subtitle, Transcribe, Translate
+    from sensorium.speech.transcription import Transcription
 
 Text: TypeAlias = str | None
+Listening = TypeVar("Listening", "Subtitle", "Transcribe", "Translate", "Transcribe | Translate")
 
 Recordings = Annotated[
     list[str],
     typer.Argument(metavar="FILE", help="Recordings or films, folders, globs or addresses; - is standard input."),
 ]
-Language = Annotated[
-    Text,
-    typer.Option(
-        "--language",
-        "-l",
-        metavar="CODE",
-        help="The language that is spoken, such as en or zh; detected if left out.",
-        autocompletion=complete_languages,
-    ),
-]
-Format = Annotated[
-    Text,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="NAME",
-        help="txt, srt, vtt, tsv or json; by default the suffix of -o, else txt.",
-        autocompletion=complete_formats,
-    ),
-]
-Output = Annotated[Text, typer.Option("--output", "-o", metavar="PATH", help="A file, or for several inputs a folder.")]
-Hotwords = Annotated[
-    Text, typer.Option("--hotwords", metavar="TEXT", help="Names and terms to expect, such as 'Ashleigh, CTranslate2'.")
-]
-Words = Annotated[bool, typer.Option("--words", metavar="", help="Time every word; without --format, as tsv.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,44 +49,54 @@ def register(app: typer.Typer) -> None:
     )(translate)
 
 
+@dataclass(frozen=True)
+class _Writing:
+    """How what is said is written down."""
+
+    language: Annotated[
+        Text,
+        typer.Option(
+            "--language",
+            "-l",
+            metavar="CODE",
+            help="The language that is spoken, such as en or zh; detected if left out.",
+            autocompletion=complete_languages,
+        ),
+    ] = None
+    format: Annotated[
+        Text,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAME",
+            help="txt, srt, vtt, tsv or json; by default the suffix of -o, else txt.",
+            autocompletion=complete_formats,
+        ),
+    ] = None
+    output: Annotated[
+        Text, typer.Option("--output", "-o", metavar="PATH", help="A file, or for several inputs a folder.")
+    ] = None
+    words: Annotated[bool, typer.Option("--words", metavar="", help="Time every word; without --format, as tsv.")] = (
+        False
+    )
+    hotwords: Annotated[
+        Text,
+        typer.Option("--hotwords", metavar="TEXT", help="Names and terms to expect, such as 'Ashleigh, CTranslate2'."),
+    ] = None
+
+
 @command
-def transcribe(
-    files: Recordings,
-    language: Language = None,
-    format: Format = None,
-    output: Output = None,
-    words: Words = False,
-    hotwords: Hotwords = None,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
+@grouped
+def transcribe(files: Recordings, *, writing: _Writing, common: CommonOptions) -> None:
     """Write down what is said in recordings and films, as text or as subtitles."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        target = _Target(files, format, output, words)
-        _write_down(call, target, "transcribe", {"language": language, "hotwords": hotwords}, model, device)
+    _write_down(files, writing, common, translate=False)
 
 
 @command
-def translate(
-    files: Recordings,
-    language: Language = None,
-    format: Format = None,
-    output: Output = None,
-    words: Words = False,
-    hotwords: Hotwords = None,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
+@grouped
+def translate(files: Recordings, *, writing: _Writing, common: CommonOptions) -> None:
     """Write down in English what is said in another language."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        target = _Target(files, format, output, words)
-        _write_down(call, target, "translate", {"language": language, "hotwords": hotwords}, model, device)
+    _write_down(files, writing, common, translate=True)
 
 
 @dataclass(frozen=True)
@@ -138,10 +125,9 @@ class _Target:
         several = len(self.files) > 1 or any(stands_for_several(file) for file in self.files)
         return several or Path(self.output).is_dir() or self.output.endswith(("/", "\\"))
 
-    def paths(self, items: Sequence[Input]) -> list[Path | None]:
-        """Return the file for each input, None for standard output; refuse what would overwrite an input."""
-        if self.output is None:
-            return [None] * len(items)
+    def paths(self, items: Sequence[Input]) -> list[Path]:
+        """Return the file for each input; refuse what would overwrite an input."""
+        assert self.output is not None
         target = Path(self.output)
         if self._is_folder:
             if target.exists() and not target.is_dir():
@@ -158,58 +144,80 @@ class _Target:
                 raise InputError(f"The output {str(path)!r} is the input itself", "Name another file with -o")
         if self._is_folder and any(item.error is None for item in items):
             target.mkdir(parents=True, exist_ok=True)
-        return list(paths)
+        return paths
 
 
-def _write_down(
-    call: Call, target: _Target, task: str, hints: dict[str, str | None], model: str | None, device: str
-) -> None:
-    from sensorium.speech.speech_to_text import SpeechToText
+def _write_down(files: list[str], writing: _Writing, common: CommonOptions, *, translate: bool) -> None:
+    with common.call() as call:
+        from sensorium.operations.speech_to_text import Subtitle, Transcribe, Translate
 
-    items = gather(target.files, ("audio", "video"))
-    form, paths = target.form, target.paths(items)
-    speech_to_text = call.open(SpeechToText(model, profile=call.profile, device=device))
-    options: dict[str, Any] = {**hints, "task": task, "progress": call.progress, "cancel": cancel}
+        items = gather(files, ("audio", "video"))
+        target = _Target(files, writing.format, writing.output, writing.words)
+        asked: dict[str, Any] = {
+            **common.choice,
+            "audio": STANDARD_INPUT,  # until its turn comes
+            "language": writing.language,
+            "hotwords": writing.hotwords,
+        }
+        if writing.output is not None:
+            subtitle = Subtitle(format=target.form, translate=translate, words=writing.words, **asked)
+            _write_files(call, subtitle, items, target.paths(items))
+            return
+        kind = Translate if translate else Transcribe
+        _print(call, kind(word_timestamps=writing.words or target.form != "txt", **asked), items, target)
+
+
+def _write_files(call: Call, operation: Subtitle, items: Sequence[Input], paths: Sequence[Path]) -> None:
+    call.load(operation)
     for item, path in zip(call.inputs(items), paths, strict=True):
         with call.attempt(item):
-            source = item.source
-            heading = f"==> {one_line(item.name)} <==" if len(items) > 1 and path is None and not call.as_json else ""
-            if form == "txt" and path is None and not call.as_json:
-                _print_as_it_comes(call, speech_to_text.stream(source, **options), heading)
-                continue
-            result = speech_to_text.transcribe(source, word_timestamps=target.words or form != "txt", **options)
-            if heading:
-                call.heading(heading)
-            _deliver(call, item, result, path, form, target.words)
+            said = call.run(_of(operation, item), files=[path]).transcription
+            call.show(item, {**said.to_dict(), "output": str(path)}, str(path))
+            _note_silence(call, item, said)
 
 
-def _print_as_it_comes(call: Call, segments: Iterator[Segment], heading: str) -> None:
-    first = next(segments, None)
+def _print(call: Call, operation: Transcribe | Translate, items: Sequence[Input], target: _Target) -> None:
+    call.load(operation)
+    for item in call.inputs(items):
+        with call.attempt(item):
+            heading = f"==> {one_line(item.name)} <==" if len(items) > 1 and not call.as_json else ""
+            if target.form == "txt" and not call.as_json:
+                _print_as_it_comes(call, _of(operation, item), heading)
+            else:
+                _print_at_the_end(call, item, call.run(_of(operation, item)), heading, target)
+
+
+def _print_as_it_comes(call: Call, operation: Transcribe | Translate, heading: str) -> None:
+    headings = [heading] if heading else []
+
+    def print_segment(event: Event) -> None:
+        if isinstance(event, Finished):
+            while headings:
+                call.heading(headings.pop())
+            call.line(event.result.text.strip())
+
+    said = call.run(operation, told=print_segment)
+    if not said.segments:
+        for each in headings:
+            call.heading(each)
+        call.note("Nobody speaks in it.")
+
+
+def _print_at_the_end(call: Call, item: Input, said: Transcription, heading: str, target: _Target) -> None:
+    from sensorium.media.subtitles import format_subtitles
+    from sensorium.speech.speech_to_text import subtitle_cues
+
     if heading:
         call.heading(heading)
-    if first is None:
-        call.note("Nobody speaks in it.")
-        return
-    for segment in chain([first], segments):
-        call.line(segment.text.strip())
+    cues = subtitle_cues(said, target.form, words=target.words)
+    call.show(item, {**said.to_dict(), "output": None}, format_subtitles(cues, target.form).rstrip("\n"))
+    _note_silence(call, item, said)
 
 
-def _deliver(call: Call, item: Input, result: Transcription, path: Path | None, form: str, words: bool) -> None:
-    from sensorium.media.subtitles import format_subtitles, write_subtitles
-
-    cues = _cues(result, form, words)
-    if path is not None:
-        write_subtitles(cues, path, form)
-    document: dict[str, Any] = {**result.to_dict(), "output": None if path is None else str(path)}
-    call.show(item, document, str(path) if path is not None else format_subtitles(cues, form).rstrip("\n"))
-    if not result.text:
+def _note_silence(call: Call, item: Input, said: Transcription) -> None:
+    if not said.text:
         call.note(f"{one_line(item.name)}: nobody speaks in it.")
 
 
-def _cues(result: Transcription, form: str, words: bool) -> list[Cue]:
-    from sensorium.media.subtitles import Cue
-    from sensorium.speech.speech_to_text import subtitle_cues
-
-    if words:
-        return [Cue(word.start, word.end, word.text.strip()) for part in result.segments for word in part.words]
-    return subtitle_cues(result, form)
+def _of(operation: Listening, item: Input) -> Listening:
+    return operation.model_copy(update={"audio": item.media})

@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_languages
 from sensorium.cli.inputs import STANDARD_INPUT, read_standard_input
-from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.interrupt import command
+from sensorium.cli.option_groups import CommonOptions, grouped
+from sensorium.cli.options import examples
 from sensorium.cli.terminal import clock
 from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from sensorium.operations.text_to_speech import Clone, Speak
+
+STANDARD_OUTPUT = "-"
 
 Text: TypeAlias = str | None
 
 SpokenText = Annotated[Text, typer.Argument(metavar="TEXT", help="What to say; - is standard input.")]
-TextFile = Annotated[Text, typer.Option("--file", metavar="FILE", help="A text file to read aloud.")]
-Sound = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="A .wav, .flac, .mp3 or .opus file; - is WAV on standard output.",
-    ),
-]
-Speed = Annotated[float, typer.Option("--speed", metavar="FACTOR", help="1 is natural, 2 twice as fast.")]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", metavar="NUMBER", help="Makes the voice say it the same way again."),
-]
-TextLanguage = Annotated[
-    Text,
-    typer.Option(
-        "--language", "-l", metavar="CODE", help="The language of the text.", autocompletion=complete_languages
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -68,42 +52,71 @@ def register(app: typer.Typer) -> None:
     )(clone)
 
 
+@dataclass(frozen=True)
+class _Speaking:
+    """What is read aloud, where to, and how."""
+
+    file: Annotated[Text, typer.Option("--file", metavar="FILE", help="A text file to read aloud.")] = None
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A .wav, .flac, .mp3 or .opus file; - is WAV on standard output.",
+        ),
+    ] = "output.wav"
+    speed: Annotated[float, typer.Option("--speed", metavar="FACTOR", help="1 is natural, 2 twice as fast.")] = 1.0
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="NUMBER", help="Makes the voice say it the same way again.")
+    ] = None
+    language: Annotated[
+        Text,
+        typer.Option(
+            "--language", "-l", metavar="CODE", help="The language of the text.", autocompletion=complete_languages
+        ),
+    ] = None
+
+    def require_place(self, call: Call) -> None:
+        """Refuse to write sound to a screen."""
+        if self.output == STANDARD_OUTPUT and (call.as_json or sys.stdout.isatty()):
+            raise InputError("Sound can't be printed here", "Name a file with -o, or pipe the command into a player")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields that `Speak` and `Clone` have in common."""
+        from sensorium.media.audio_writer import require_sound_path
+
+        form = "wav" if self.output == STANDARD_OUTPUT else require_sound_path(self.output).name
+        return {"format": form, "speed": self.speed, "seed": self.seed, "language": self.language}
+
+
 @command
+@grouped
 def speak(
     text: SpokenText = None,
-    file: TextFile = None,
-    output: Sound = "output.wav",
+    *,
     voice: Annotated[
         Text,
         typer.Option("--voice", metavar="NAME", help="A voice of the model: a preset, a number or an x-vector file."),
     ] = None,
-    speed: Speed = 1.0,
-    seed: Seed = None,
-    language: TextLanguage = None,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    speaking: _Speaking,
+    common: CommonOptions,
 ) -> None:
     """Read a text aloud into an audio file."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.speech.text_to_speech import TextToSpeech
+    with common.call() as call:
+        from sensorium.operations.text_to_speech import Speak
 
-        words = _text_to_speak(call, text, file)
-        options = _Delivery(output, speed, seed, language)
-        options.check(call)
-        speaker = TextToSpeech(model, profile=call.profile, device=device)
-        options.deliver(
-            call,
-            speaker.model,
-            lambda path: speaker.synthesize(words, path, voice=voice, **options.arguments(call)),
-        )
+        words = _text_to_speak(call, text, speaking.file)
+        speaking.require_place(call)
+        _deliver(call, Speak(text=words, voice=voice, **speaking.fields, **common.choice), speaking.output)
 
 
 @command
+@grouped
 def clone(
     text: SpokenText = None,
+    *,
     reference: Annotated[
         str,
         typer.Option(
@@ -114,87 +127,48 @@ def clone(
         str,
         typer.Option("--consent", metavar="STATEMENT", help="Who agreed to it, in words; kept in the file's metadata."),
     ] = "",
-    file: TextFile = None,
-    output: Sound = "output.wav",
     reference_text: Annotated[
         Text, typer.Option("--reference-text", metavar="TEXT", help="What is said in it; transcribed if left out.")
     ] = None,
-    speed: Speed = 1.0,
-    seed: Seed = None,
-    language: TextLanguage = None,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    speaking: _Speaking,
+    common: CommonOptions,
 ) -> None:
     """Read a text aloud in the voice of a recording, with its owner's consent."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
+    with common.call() as call:
+        from sensorium.operations.media import Media
+        from sensorium.operations.text_to_speech import Clone
         from sensorium.speech.consent import consent_statement
-        from sensorium.speech.text_to_speech import TextToSpeech
 
         statement = consent_statement(consent)
         if not reference:
             raise InputError("There is no recording of the voice", "Name one with --reference")
-        words = _text_to_speak(call, text, file)
-        options = _Delivery(output, speed, seed, language)
-        options.check(call)
-        speaker = TextToSpeech.for_cloning(model, profile=call.profile, device=device)
-        options.deliver(
-            call,
-            speaker.model,
-            lambda path: speaker.clone(
-                words,
-                reference,
-                path,
-                consent=statement,
-                reference_text=reference_text,
-                **options.arguments(call),
-            ),
+        words = _text_to_speak(call, text, speaking.file)
+        speaking.require_place(call)
+        operation = Clone(
+            text=words,
+            reference=Media(reference),
             consent=statement,
+            reference_text=reference_text,
+            **speaking.fields,
+            **common.choice,
         )
+        _deliver(call, operation, speaking.output, consent=statement)
 
 
-class _Delivery:
-    """How a text is spoken, and where to."""
-
-    def __init__(self, output: str, speed: float, seed: int | None, language: str | None) -> None:
-        self._output = output
-        self._speed = speed
-        self._seed = secrets.randbelow(2**32) if seed is None else seed
-        self._language = language
-
-    def check(self, call: Call) -> None:
-        """Refuse to write sound to a screen."""
-        if self._output == STANDARD_INPUT and (call.as_json or sys.stdout.isatty()):
-            raise InputError("Sound can't be printed here", "Name a file with -o, or pipe the command into a player")
-
-    def arguments(self, call: Call) -> dict[str, Any]:
-        """Return what `TextToSpeech.synthesize` and `TextToSpeech.clone` both take."""
-        return {
-            "speed": self._speed,
-            "seed": self._seed,
-            "language": self._language,
-            "progress": call.progress,
-            "cancel": cancel,
-        }
-
-    def deliver(self, call: Call, model: str, speak_into: Callable[[str], str], **facts: str) -> None:
-        """Speak into the output and say what it is."""
-        from sensorium.media.audio import probe_audio
-
+def _deliver(call: Call, operation: Speak | Clone, output: str, **facts: str) -> None:
+    """Speak into the output and say what it is."""
+    if output == STANDARD_OUTPUT:
         with tempfile.TemporaryDirectory(prefix="sensorium-speech-") as folder:
-            piped = self._output == STANDARD_INPUT
-            path = speak_into(str(Path(folder) / "speech.wav") if piped else self._output)
-            if piped:
-                call.clear_progress()
-                with Path(path).open("rb") as stream:
-                    shutil.copyfileobj(stream, sys.stdout.buffer)
-                return
-        sound = probe_audio(path)
-        document = {"output": path, "duration": sound.duration, "sample_rate": sound.sample_rate}
-        call.show(None, {**document, "seed": self._seed, "model": model, **facts}, path)
-        call.note(f"{clock(sound.duration or 0.0)} of speech by {model}, a generated voice")
+            path = Path(folder) / "speech.wav"
+            call.run(operation, files=[path])
+            call.clear_progress()
+            with path.open("rb") as stream:
+                shutil.copyfileobj(stream, sys.stdout.buffer)
+        return
+    spoken = call.run(operation, files=[Path(output)])
+    document = {"output": output, "duration": spoken.duration, "sample_rate": spoken.sample_rate}
+    call.show(None, {**document, "seed": spoken.seed, "model": spoken.model, **facts}, output)
+    call.note(f"{clock(spoken.duration)} of speech by {spoken.model}, a generated voice")
 
 
 def _text_to_speak(call: Call, text: str | None, file: str | None) -> str:

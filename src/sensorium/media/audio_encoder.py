@@ -170,6 +170,18 @@ class _Pieces:
         return taken
 
 
+def sound_format(name: str) -> SoundFormat:
+    """Return a format by its name.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    form = SOUND_FORMATS.get(name.lower().lstrip("."))
+    if form is None:
+        raise InputError(f"Sound can't be written as {name!r}", f"Choose one of {', '.join(SOUND_FORMATS)}")
+    return form
+
+
 def streamed_format(name: str) -> SoundFormat:
     """Return a format that can be given out piece by piece.
 

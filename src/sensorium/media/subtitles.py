@@ -16,7 +16,14 @@ from sensorium.media.subtitle_layout import Word as Word
 from sensorium.media.subtitle_layout import layout_cues as layout_cues
 from sensorium.text.phrase_breaks import join_texts
 
-FORMATS = ("srt", "vtt", "txt", "tsv", "json")
+MEDIA_TYPES = {
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "txt": "text/plain",
+    "tsv": "text/tab-separated-values",
+    "json": "application/json",
+}
+FORMATS = tuple(MEDIA_TYPES)
 """SubRip, WebVTT, plain text, tab-separated (milliseconds), JSON (seconds)."""
 
 
@@ -26,7 +33,7 @@ def subtitle_format(path: str | os.PathLike[str]) -> str:
     Raises:
         InputError: The suffix is none of `FORMATS`.
     """
-    return _known(Path(path).suffix.lstrip(".").lower() or "none")
+    return known_format(Path(path).suffix.lstrip(".").lower() or "none")
 
 
 def format_subtitles(cues: Iterable[Cue], format: str = "srt") -> str:
@@ -39,7 +46,7 @@ def format_subtitles(cues: Iterable[Cue], format: str = "srt") -> str:
     Raises:
         InputError: There is no such format.
     """
-    write = {"srt": _srt, "vtt": _vtt, "txt": _txt, "tsv": _tsv, "json": _json}[_known(format)]
+    write = {"srt": _srt, "vtt": _vtt, "txt": _txt, "tsv": _tsv, "json": _json}[known_format(format)]
     return write([Cue(cue.start, cue.end, _clean(cue.text)) for cue in cues])
 
 
@@ -63,7 +70,12 @@ def write_subtitles(cues: Iterable[Cue], path: str | os.PathLike[str], format: s
     return Path(path)
 
 
-def _known(format: str) -> str:
+def known_format(format: str) -> str:
+    """Return the name of a format.
+
+    Raises:
+        InputError: It is none of `FORMATS`.
+    """
     if format not in FORMATS:
         raise InputError(f"There is no subtitle format {format!r}", f"Use {', '.join(FORMATS)}")
     return format

@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,7 +17,14 @@ from sensorium.media.source import MediaSource
 from sensorium.media.subtitles import Word
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.speakable_text import split_sentences
-from sensorium.speech.transcription import LONG, Segment, Transcription, phrases
+from sensorium.speech.transcription import (
+    LONG,
+    DetectedLanguage,
+    LanguageProbability,
+    Segment,
+    Transcription,
+    phrases,
+)
 from sensorium.text.phrase_breaks import join_texts
 
 if TYPE_CHECKING:
@@ -34,6 +42,8 @@ _WINDOW_SECONDS = 28.0
 """What goes to the recogniser at once; the model hears 30 s, and its last words are better with some silence after."""
 _LANGUAGE_WINDOWS = 4
 """How many windows the language is detected from: a greeting in another language should not decide it."""
+_OTHER_LANGUAGES = 4
+"""How many languages are told beside the likeliest."""
 _NO_SPEECH = 0.6
 _LOW_LOG_PROBABILITY = -1.0
 """Text is dropped where the model says that nobody speaks and is unsure of the text too (Radford et al.)."""
@@ -121,6 +131,20 @@ class RecognitionRun:
             model=self.model,
         )
 
+    def detected_language(self) -> DetectedLanguage:
+        """Return which language is spoken, as `segments` finds it: from the first windows in which somebody speaks."""
+        report(self.progress, "detecting the language", 0.0, None, "seconds")
+        with closing(self._batches()) as batches:
+            batch = next(batches, None)
+        if batch is None:
+            return DetectedLanguage("", 0.0, (), self.model)
+        encoded = self.backend.encode([window.samples for window in batch.windows], longest=batch.longest)
+        check_cancelled(self.cancel)
+        found = self.backend.language_probabilities(encoded)
+        best, *others = sorted(found, key=found.__getitem__, reverse=True)[: 1 + _OTHER_LANGUAGES]
+        likely = tuple(LanguageProbability(code, found[code]) for code in others)
+        return DetectedLanguage(best, found[best], likely, self.model)
+
     def _recognised(self) -> Iterator[tuple[_Batch, list[Recognition]]]:
         """Recognise one batch in the background while the next is read and searched for speech."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="speech-to-text")
@@ -169,7 +193,7 @@ class RecognitionRun:
             except NotYetError:
                 continue
 
-    def _batches(self) -> Iterator[_Batch]:
+    def _batches(self) -> Generator[_Batch]:
         from sensorium.speech.voice_activity import speech_windows
 
         windows = speech_windows(self._blocks(), longest=_WINDOW_SECONDS)

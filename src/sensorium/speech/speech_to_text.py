@@ -14,6 +14,7 @@ from sensorium.media.atomic_file import atomic_file
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.recognition import RecognitionOptions, RecognitionRun
+from sensorium.speech.transcription import DetectedLanguage as DetectedLanguage
 from sensorium.speech.transcription import Segment as Segment
 from sensorium.speech.transcription import Transcription as Transcription
 from sensorium.streaming import ResultStream
@@ -132,6 +133,34 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         return list(result.segments)
 
     @checked
+    def detect_language(
+        self,
+        audio_path: AudioSource,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> DetectedLanguage:
+        """Tell which language is spoken, from the first two minutes of speech, as `transcribe` does.
+
+        Args:
+            audio_path: As for `transcribe`; of a long recording only the beginning is read.
+            progress: Told that it is at work.
+            cancel: Stops the work.
+
+        Raises:
+            InputError: The file can't be read or has no sound track.
+            UnsupportedError: The checkpoint understands English only.
+            ModelUnavailableError: The checkpoint isn't here and can't be fetched.
+            CancelledError: ``cancel`` was set.
+        """
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            if not backend.multilingual:
+                raise self._english_only()
+            options = RecognitionOptions(None, "transcribe")
+            run = RecognitionRun(backend, self.model, audio_path, options, self.limits, progress, cancel)
+            return run.detected_language()
+
+    @checked
     def generate_srt(
         self,
         audio_path: AudioSource,
@@ -207,9 +236,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         cancel: Cancellation | None,
     ) -> RecognitionRun:
         if options.language not in (None, "en") and not backend.multilingual:
-            raise UnsupportedError(
-                f"The checkpoint {self.model!r} understands English only", "Choose one without '.en' in its name"
-            )
+            raise self._english_only()
         if options.task == "translate" and not backend.translates:
             raise UnsupportedError(
                 f"The checkpoint {self.model!r} was not trained to translate", "Use 'medium' or 'large' for that"
@@ -217,6 +244,11 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         if not backend.multilingual:
             options = replace(options, language="en")
         return RecognitionRun(backend, self.model, source, options, self.limits, progress, cancel)
+
+    def _english_only(self) -> UnsupportedError:
+        return UnsupportedError(
+            f"The checkpoint {self.model!r} understands English only", "Choose one without '.en' in its name"
+        )
 
     def _family(self, folder: Path) -> str:
         # CTranslate2's config.json doesn't say what the model is.
@@ -253,13 +285,16 @@ def _options(
     return RecognitionOptions(code, task, word_timestamps, segment_timestamps, initial_prompt, hotwords)
 
 
-def subtitle_cues(result: Transcription, format: str) -> list[Cue]:
+def subtitle_cues(result: Transcription, format: str, *, words: bool = False) -> list[Cue]:
     """Return a transcription as cues: laid out for the screen in SRT and VTT, whole sentences elsewhere.
 
     Args:
-        result: With word timestamps.
+        result: With word timestamps; for plain text they aren't needed.
         format: One of the subtitle formats.
+        words: A cue for each word instead.
     """
+    if words:
+        return [Cue(word.start, word.end, word.text.strip()) for part in result.segments for word in part.words]
     if format in {"srt", "vtt"}:
         language = "en" if result.task == "translate" else result.language
         return layout_cues(result.segments, language=language)

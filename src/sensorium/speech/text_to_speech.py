@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
@@ -20,9 +20,11 @@ from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.consent import consent_statement
 from sensorium.speech.families import components
 from sensorium.speech.speakable_text import check_language, clean_text
+from sensorium.speech.speaking_checkpoints import VOICE_TASK, cloning_checkpoint
+from sensorium.speech.speed_and_seed import require_seed, require_speed
 from sensorium.speech.spoken import EncodedSpeech, Speech, SpeechChunk, spoken_sentences
 from sensorium.speech.voice import CloningVoice, Reference, Voice
-from sensorium.task import Task
+from sensorium.task import Task, TaskOptions
 from sensorium.text.languages import language_code
 
 if TYPE_CHECKING:
@@ -30,10 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium.media.source import MediaSource
-
-MIN_SPEED = 0.5
-MAX_SPEED = 2.0
-_MOST_SEED = 2**62
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class TextToSpeech(Task[Voice]):
         ModelUnavailableError: No checkpoint of that name is known.
     """
 
-    task = "text-to-speech"
+    task = VOICE_TASK
     families: ClassVar = {
         "hibari": "sensorium.speech.families.hibari_voice:HibariVoice",
         "vits": "sensorium.speech.families.vits_voice:VitsVoice",
@@ -82,12 +80,9 @@ class TextToSpeech(Task[Voice]):
 
     @classmethod
     @checked
-    def for_cloning(
-        cls, model: str | os.PathLike[str] | None = None, *, profile: str | None = None, device: str = "auto"
-    ) -> Self:
+    def for_cloning(cls, model: str | os.PathLike[str] | None = None, **options: Unpack[TaskOptions]) -> Self:
         """Return a voice that can `clone`: the one that is named, else the catalog's choice for the profile."""
-        chosen = model or _cloning_checkpoint(profile or catalog.current_profile())
-        return cls(chosen, profile=profile, device=device)
+        return cls(model or cloning_checkpoint(options.get("profile") or catalog.current_profile()), **options)
 
     @checked
     def synthesize(
@@ -263,12 +258,8 @@ class TextToSpeech(Task[Voice]):
         cancel: Cancellation | None,
     ) -> _Wish:
         """Refuse what can be refused before anything is fetched or loaded."""
-        if not MIN_SPEED <= speed <= MAX_SPEED:
-            raise InputError(f"The speed {speed} is out of range", f"Choose from {MIN_SPEED:g} to {MAX_SPEED:g}")
-        if seed is not None and not 0 <= seed < _MOST_SEED:
-            raise InputError(
-                f"The seed {seed} is {'negative' if seed < 0 else 'too large'}", f"Choose from 0 to {_MOST_SEED - 1}"
-            )
+        require_speed(speed)
+        require_seed(seed)
         readable = clean_text(text)
         check_language(readable, languages=_known(self.checkpoint.languages), language=language, voice=self.model)
         seed = secrets.randbelow(2**32) if seed is None else seed
@@ -298,7 +289,7 @@ class TextToSpeech(Task[Voice]):
             if not isinstance(backend, CloningVoice):
                 raise UnsupportedError(
                     f"The checkpoint {self.model!r} can't take on the voice of a recording",
-                    f"Choose one that can, such as {_cloning_checkpoint(self.profile)!r}",
+                    f"Choose one that can, such as {cloning_checkpoint(self.profile)!r}",
                 )
             said = recording.text
             if backend.needs_transcript and not said:
@@ -373,10 +364,3 @@ def _code(language: str, languages: tuple[str, ...]) -> str:
 
 def _known(languages: tuple[str, ...]) -> tuple[str, ...]:
     return () if languages == ("multilingual",) else languages
-
-
-def _cloning_checkpoint(profile: str) -> str:
-    """Return the name of a checkpoint that clones: of the profile, else of the catalog, else of the hub."""
-    cloning = [entry for entry in catalog.entries(TextToSpeech.task) if entry.family in ("csm", "dia")]
-    cloning.sort(key=lambda entry: profile not in entry.profiles)
-    return cloning[0].name if cloning else "sesame/csm-1b"

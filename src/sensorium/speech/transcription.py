@@ -65,6 +65,36 @@ class Transcription(Record):
     model: str
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class LanguageProbability(Record):
+    """How likely a language is spoken.
+
+    Attributes:
+        language: Code of the language, such as ``"en"``.
+        probability: From 0 to 1.
+    """
+
+    language: str
+    probability: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DetectedLanguage(Record):
+    """Which language is spoken in a recording.
+
+    Attributes:
+        language: Code of the likeliest language, such as ``"en"``; "" where nobody speaks.
+        probability: How sure the model is of it, from 0 to 1.
+        others: The likeliest of all other languages, best first.
+        model: Name of the checkpoint.
+    """
+
+    language: str
+    probability: float
+    others: tuple[LanguageProbability, ...]
+    model: str
+
+
 def phrases(words: Iterable[Word]) -> Iterator[tuple[Word, ...]]:
     """Cut words into sentences; a long sentence also at commas, and anything at a silence."""
     held: list[Word] = []

@@ -14,8 +14,10 @@ CODEC = "descript/dac_44khz"
 
 FOR_SPEAKING = {"speecht5": (VOCODER,), "dia": (CODEC,)}
 FOR_CLONING = {"speecht5": (SPEAKER_ENCODER,)}
+CLONING_BY_EAR = frozenset({"speecht5"})
+"""The families that take on a voice without being told what is said in its recording."""
 
-_TASK = "speech-component"
+TASK = "speech-component"
 
 
 def component(
@@ -26,5 +28,5 @@ def component(
     Raises:
         ModelUnavailableError: No source could deliver it.
     """
-    checkpoint = catalog.resolve(name, task=_TASK)
+    checkpoint = catalog.resolve(name, task=TASK)
     return checkpoint, store.locate(checkpoint, progress=progress, cancel=cancel)

@@ -1,0 +1,181 @@
+"""What can be asked of speech: its words, in its language or in English, as subtitles, and which language it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from sensorium.language.written_language import require_characters
+from sensorium.media.subtitles import FORMATS, MEDIA_TYPES, known_format, write_subtitles
+from sensorium.operations.artifact import Artifact
+from sensorium.operations.media import Media
+from sensorium.operations.operation import ModelOperation
+from sensorium.operations.reporter import Reporter
+from sensorium.operations.tasks import Tasks
+from sensorium.progress import Finished
+from sensorium.record import Record
+from sensorium.speech.speech_to_text import DetectedLanguage, SpeechToText, Transcription, subtitle_cues
+from sensorium.text.languages import language_code
+
+
+def _code(language: str | None) -> str | None:
+    return None if language is None else language_code(language)
+
+
+def _valid_prompt(prompt: str | None) -> str | None:
+    require_characters(prompt or "", what="initial prompt")
+    return prompt
+
+
+def _valid_hotwords(hotwords: str | None) -> str | None:
+    require_characters(hotwords or "", what="list of hotwords")
+    return hotwords
+
+
+SubtitleFormat = Annotated[str, AfterValidator(known_format), Field(json_schema_extra={"enum": list(FORMATS)})]
+
+
+class _Listening(ModelOperation):
+    task: ClassVar[str] = SpeechToText.task
+
+    audio: Media
+    """A recording or film of any length, in any format that FFmpeg reads."""
+
+    def opened(self, tasks: Tasks, report: Reporter) -> SpeechToText:
+        """Return the recogniser, loaded."""
+        return tasks.open(
+            (SpeechToText, self.opening_key), lambda: SpeechToText(self.model, **self.opening(tasks)), report
+        )
+
+
+class _WritingDown(_Listening):
+    part: ClassVar[str] = "sensorium.speech.transcription:Segment"
+
+    language: Annotated[str | None, AfterValidator(_code)] = None
+    """The language that is spoken: a code such as "en", a locale or an English name; detected if left out."""
+    initial_prompt: Annotated[str | None, AfterValidator(_valid_prompt)] = None
+    """Text in whose style and spelling the transcription goes on."""
+    hotwords: Annotated[str | None, AfterValidator(_valid_hotwords)] = None
+    """Names and terms to expect, such as "Ashleigh, CTranslate2"."""
+
+    def _written_down(
+        self, tasks: Tasks, report: Reporter, purpose: str, *, word_timestamps: bool, segment_timestamps: bool = True
+    ) -> Transcription:
+        audio = tasks.media(self.audio)
+        segments = self.opened(tasks, report).stream(
+            audio,
+            self.language,
+            purpose,
+            word_timestamps=word_timestamps,
+            segment_timestamps=segment_timestamps,
+            initial_prompt=self.initial_prompt,
+            hotwords=self.hotwords,
+            progress=report,
+            cancel=report,
+        )
+        with segments:
+            for segment in segments:
+                report(Finished(segment))
+        return segments.result
+
+
+class _Timed(_WritingDown):
+    word_timestamps: bool = False
+    """Whether segments list their words with times."""
+    segment_timestamps: bool = True
+    """Whether each sentence is a segment with times of its own; without, a segment is up to 28 seconds of speech."""
+
+
+class Transcribe(_Timed):
+    """Write down what is said in a recording or film, in the language that is spoken.
+
+    Each sentence is told as soon as it is recognised. Nothing is invented where nobody speaks: the text is empty then.
+    """
+
+    result: ClassVar[str] = "sensorium.speech.transcription:Transcription"
+
+    def run(self, tasks: Tasks, report: Reporter) -> Transcription:
+        """Return the text; its segments are told as they come."""
+        return self._written_down(
+            tasks,
+            report,
+            "transcribe",
+            word_timestamps=self.word_timestamps,
+            segment_timestamps=self.segment_timestamps,
+        )
+
+
+class Translate(_Timed):
+    """Write down in English what is said in a recording or film in another language.
+
+    Each sentence is told as soon as it is translated.
+    """
+
+    result: ClassVar[str] = "sensorium.speech.transcription:Transcription"
+
+    def run(self, tasks: Tasks, report: Reporter) -> Transcription:
+        """Return the English text; its segments are told as they come."""
+        return self._written_down(
+            tasks, report, "translate", word_timestamps=self.word_timestamps, segment_timestamps=self.segment_timestamps
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SubtitleFile(Record):
+    """A file of subtitles, and what it was made of.
+
+    Attributes:
+        artifact: The file.
+        format: ``"srt"``, ``"vtt"``, ``"txt"``, ``"tsv"`` or ``"json"``.
+        transcription: What is said, sentence by sentence.
+    """
+
+    artifact: Artifact
+    format: str
+    transcription: Transcription
+
+
+class Subtitle(_WritingDown):
+    """Write subtitles for a film or a recording, laid out so that they can be read in time.
+
+    At most 42 characters a line (16 in Chinese, Japanese and Korean) and two lines at once, and none over silence.
+    Plain text, tables and JSON hold whole sentences instead.
+    """
+
+    result: ClassVar[str] = "sensorium.operations.speech_to_text:SubtitleFile"
+
+    format: SubtitleFormat = "srt"
+    """SubRip (srt), WebVTT (vtt), plain text (txt), a table in milliseconds (tsv), or JSON in seconds (json)."""
+    translate: bool = False
+    """Whether they are in English, whatever language is spoken."""
+    words: bool = False
+    """Whether each word is a subtitle of its own."""
+
+    def run(self, tasks: Tasks, report: Reporter) -> SubtitleFile:
+        """Keep the file; return it with what is said, whose segments are told as they come."""
+        said = self._written_down(
+            tasks,
+            report,
+            "translate" if self.translate else "transcribe",
+            word_timestamps=self.words or self.format != "txt",
+        )
+        cues = subtitle_cues(said, self.format, words=self.words)
+        artifact = report.keep(
+            f"subtitles.{self.format}",
+            MEDIA_TYPES[self.format],
+            lambda path: write_subtitles(cues, path, self.format),
+        )
+        return SubtitleFile(artifact, self.format, said)
+
+
+class DetectLanguage(_Listening):
+    """Tell which language is spoken in a recording or film, judged by its first two minutes of speech."""
+
+    result: ClassVar[str] = "sensorium.speech.transcription:DetectedLanguage"
+
+    def run(self, tasks: Tasks, report: Reporter) -> DetectedLanguage:
+        """Return the language, and which others it may be."""
+        audio = tasks.media(self.audio)
+        return self.opened(tasks, report).detect_language(audio, progress=report, cancel=report)
