@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from sensorium.language.written_language import require_characters
 from sensorium.media.subtitles import FORMATS, MEDIA_TYPES, known_format, write_subtitles
@@ -24,14 +24,15 @@ def _code(language: str | None) -> str | None:
     return None if language is None else language_code(language)
 
 
-def _valid_prompt(prompt: str | None) -> str | None:
-    require_characters(prompt or "", what="initial prompt")
-    return prompt
+def _of_characters(what: str) -> BeforeValidator:
+    """Refuse halves of characters before pydantic does, who can't say which they are."""
 
+    def check(text: Any) -> Any:
+        if isinstance(text, str):
+            require_characters(text, what=what)
+        return text
 
-def _valid_hotwords(hotwords: str | None) -> str | None:
-    require_characters(hotwords or "", what="list of hotwords")
-    return hotwords
+    return BeforeValidator(check)
 
 
 SubtitleFormat = Annotated[str, AfterValidator(known_format), Field(json_schema_extra={"enum": list(FORMATS)})]
@@ -55,9 +56,9 @@ class _WritingDown(_Listening):
 
     language: Annotated[str | None, AfterValidator(_code)] = None
     """The language that is spoken: a code such as "en", a locale or an English name; detected if left out."""
-    initial_prompt: Annotated[str | None, AfterValidator(_valid_prompt)] = None
+    initial_prompt: Annotated[str | None, _of_characters("initial prompt")] = None
     """Text in whose style and spelling the transcription goes on."""
-    hotwords: Annotated[str | None, AfterValidator(_valid_hotwords)] = None
+    hotwords: Annotated[str | None, _of_characters("list of hotwords")] = None
     """Names and terms to expect, such as "Ashleigh, CTranslate2"."""
 
     def _written_down(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.audio import probe_audio
@@ -53,9 +53,8 @@ class Spoken(Record):
     seed: int
 
 
-def _speakable(text: str) -> str:
-    clean_text(text)
-    return text
+def _readable(text: Any) -> Any:
+    return clean_text(text) if isinstance(text, str) else text
 
 
 def _known(format: str) -> str:
@@ -65,7 +64,8 @@ def _known(format: str) -> str:
 class _Speaking(ModelOperation):
     task: ClassVar[str] = TextToSpeech.task
 
-    text: Annotated[str, AfterValidator(_speakable)]
+    # Before pydantic sees it, who would refuse a text with a character that no voice reads anyway.
+    text: Annotated[str, BeforeValidator(_readable)]
     """What to say, of any length, in a language of the voice."""
     speed: Annotated[
         float, AfterValidator(require_speed), Field(json_schema_extra={"minimum": MIN_SPEED, "maximum": MAX_SPEED})
