@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,9 +16,10 @@ from sensorium.operations.operation import ModelOperation
 from sensorium.operations.reporter import Unheard
 from sensorium.operations.tasks import Tasks
 from sensorium.operations.video import AskFilm, ClassifyFilm, DescribeFilm, FindMoment, Moderate
-from sensorium.progress import Event, Progress
+from sensorium.progress import Progress
 from tests import real_media
 from tests.checkpoints.video import ACTIONS, tiny_videomae
+from tests.operations.listening import Listening, through_json
 from tests.refusals import refused
 
 CATS = {"name": "no cats", "ordinary": ["a cup"], "labels": [{"name": "cats", "threshold": 0.5, "shows": "a cat"}]}
@@ -43,34 +42,6 @@ def tasks() -> Iterator[Tasks]:
     tasks = Tasks()
     yield tasks
     tasks.close()
-
-
-class Listening(Unheard):
-    """Keeps what it is told; with ``until``, it stops the operation as soon as that is told of."""
-
-    def __init__(self, until: Callable[[Event], bool] = lambda event: False) -> None:
-        super().__init__()
-        self.told: list[Event] = []
-        self._until = until
-        self._stop = False
-
-    def tell(self, event: Event) -> None:
-        self.told.append(event)
-        self._stop = self._stop or self._until(event)
-
-    def is_set(self) -> bool:
-        return self._stop
-
-
-def through_json(operation: ModelOperation, tasks: Tasks) -> Any:
-    """Send an operation and its result through JSON, as a server and its client do; return what the client gets."""
-    arrived = type(operation).of(json.loads(operation.model_dump_json()))
-    assert arrived == operation
-    result = arrived.run(tasks, Unheard())
-    received = operation.result_type().from_dict(json.loads(json.dumps(result.to_dict())))
-    assert received == result
-    assert received.to_dict() == result.to_dict()
-    return received
 
 
 def test_a_film_is_described_with_times(film: str, tasks: Tasks) -> None:

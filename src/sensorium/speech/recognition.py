@@ -116,6 +116,7 @@ class RecognitionRun:
         for batch, recognitions in self._recognised():
             for window, recognition in zip(batch.windows, recognitions, strict=True):
                 for segment in _segments(window, recognition):
+                    check_cancelled(self.cancel)
                     words = segment.words if self.options.word_timestamps else ()
                     found.append(replace(segment, id=len(found), words=words))
                     yield found[-1]
