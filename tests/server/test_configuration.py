@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,7 @@ def test_it_listens_on_this_machine_alone(host: str) -> None:
     with listening(ServerOptions(host=host, port=0)) as listener:
         address, port = listener.getsockname()
         assert address.startswith("127.0.0.")
+        assert listener.proto == socket.IPPROTO_TCP  # else asyncio lets small answers wait for 40 ms
         listener.listen()
         with refused(InputError, str(port)):
             listening(ServerOptions(host=host, port=port))
