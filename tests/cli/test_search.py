@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sensorium.engine.job import Job, Upload
+from sensorium.operations.retrieval import Findings, FoundMedium, IndexChanges
 from tests.cli.conftest import Run, documents
 from tests.test_import_graph import imported_by
 
@@ -68,6 +72,62 @@ def test_nothing_to_look_for_and_nowhere_to_look(run: Run, desk: Path) -> None:
     missing = run("index", "nowhere", "--to", "pictures")
     assert missing.exit_code == 2
     assert "nowhere" in missing.stderr
+
+
+def test_files_are_taken_out_of_the_index(run: Run, desk: Path) -> None:
+    run("index", "photos", "--to", "pictures")
+    removed = run("index", "--remove", "photos/cat.png", "--to", "pictures")
+    assert (removed.exit_code, removed.stdout) == (0, "1 removed; 2 files in pictures\n")
+    assert (desk / "photos" / "cat.png").exists()
+    again = run("index", "--remove", "photos/cat.png", "--to", "pictures", "--json")
+    assert again.exit_code == 2
+    assert "cat.png is not in the index" in again.stderr
+
+
+def test_what_an_index_on_a_server_has_taken_up_stays_there(
+    run: Run, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = RecordingServer()
+    monkeypatch.setattr("sensorium.cli.remote.Client", lambda address, cancel: server)
+    done = run("index", "photos", "upload:before", "--to", "holiday", "--server", "http://127.0.0.1:1")
+    assert (done.exit_code, done.stdout) == (0, "4 added; 9 files in holiday\n")
+    assert server.asked == ("index", "holiday", ["upload:before", "upload:0", "upload:1", "upload:2"])
+    assert server.discarded == []
+    found = run("search", "--image", "cat.jpg", "--server", "http://127.0.0.1:1")
+    assert (found.exit_code, found.stdout) == (0, "0.91  my cat.jpg\n")
+    assert server.asked == ("search", None, ["upload:3"])
+    assert server.discarded == ["3"]
+
+
+class RecordingServer:
+    """The client of a server that has always done what it was asked for."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.asked: tuple[str, Any, list[Any]] = ("", None, [])
+        self.discarded: list[str] = []
+
+    def upload(self, file: object, name: str) -> Upload:
+        self.sent += 1
+        return Upload(str(self.sent - 1), "", name, 1, 0.0)
+
+    def discard(self, upload: str) -> None:
+        self.discarded.append(upload)
+
+    def submit(self, operation: str, fields: dict[str, Any]) -> Job:
+        media = fields["files"] if operation == "index" else [fields["image"]]
+        self.asked = (operation, fields["index"], media)
+        return Job("job", "", operation, fields, "running")
+
+    def events(self, job: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        results = {
+            "index": IndexChanges(len(self.asked[2]), 0, 0, 0, (), 0, "conse-starter", 9),
+            "search": Findings((FoundMedium("upload:1", "my cat.jpg", "image", None, 0.91),), "conse-starter"),
+        }
+        yield 1, {"type": "ended", "job": {"state": "done", "result": results[self.asked[0]].to_dict()}}
+
+    def close(self) -> None:
+        pass
 
 
 def test_only_what_they_need_is_imported(run: Run, desk: Path) -> None:

@@ -63,7 +63,10 @@ class RemoteOperations:
             heard = _Heard(self._terminal, self._speaking, self._client, operation, files, told)
             for _, document in self._client.events(job.id):
                 heard.hear(job.id, document)
-            return operation.result_type().from_dict(_result(heard.ended))
+            result = operation.result_type().from_dict(_result(heard.ended))
+        if operation.index_of_media() is not None:
+            self._leave(operation)
+        return result
 
     def run_together(self, operations: Sequence[Operation]) -> Iterator[Any]:
         """Run operations, several at once.
@@ -92,6 +95,12 @@ class RemoteOperations:
             if media not in self._uploads:
                 self._uploads[media] = UPLOAD + self._send(media)
             return self._uploads[media]
+
+    def _leave(self, operation: Operation) -> None:
+        """Leave on the server what an index there has taken up: it would lose what is deleted."""
+        with self._guard:
+            for each in operation.media():
+                self._uploads.pop(each, None)
 
     def _send(self, reference: Media) -> str:
         media = self._media.resolved(reference)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.exit_codes import BAD_INPUT, SOME_FAILED
-from sensorium.cli.inputs import Input
-from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.options import AsJson, Device, Model, Profile, Quiet, examples
+from sensorium.cli.inputs import Input, gather
+from sensorium.cli.interrupt import command
+from sensorium.cli.option_groups import CommonOptions, grouped
+from sensorium.cli.options import examples
 from sensorium.cli.terminal import clock, one_line, print_error
 from sensorium.errors import InputError
 from sensorium.settings import default_index
+
+if TYPE_CHECKING:
+    from sensorium.operations.media import Media
+    from sensorium.operations.retrieval import FoundMedium
 
 Text: TypeAlias = str | None
 
@@ -24,7 +31,11 @@ def register(app: typer.Typer) -> None:
     panel = "Search"
     app.command(
         rich_help_panel=panel,
-        epilog=examples("sensorium index photos", "sensorium index photos film.mp4 --to holiday-index"),
+        epilog=examples(
+            "sensorium index photos",
+            "sensorium index photos film.mp4 --to holiday-index",
+            "sensorium index --remove photos/old",
+        ),
     )(index)
     app.command(
         rich_help_panel=panel,
@@ -36,6 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 @command
+@grouped
 def index(
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Folders, pictures, films or globs.")],
     to: Annotated[
@@ -44,33 +56,41 @@ def index(
     every: Annotated[
         float, typer.Option("--every", metavar="SECONDS", help="How far apart the moments of a film are.")
     ] = 2.0,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", metavar="", help="Take them out of the index instead; the files stay.")
+    ] = False,
+    *,
+    options: CommonOptions,
 ) -> None:
     """Make pictures and films searchable.
 
     Run it again at any time: new and changed files are read, deleted ones dropped, broken ones listed and skipped.
     """
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.retrieval.index import SearchIndex
+    with options.call() as call:
+        from sensorium.operations.retrieval import Index, RemoveFromIndex
 
-        where = to or str(default_index())
-        search_index = SearchIndex(where, model=model, profile=call.profile, device=device)
-        report = search_index.add(paths, every=every, progress=call.progress, cancel=cancel)
-        counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "removed")}
-        counts["skipped"] = len(report.skipped)
+        place = _place(to, call)
+        files = _files(paths, call)
+        if remove:
+            removal = call.run(RemoveFromIndex(files=files, index=place.name))
+            text = f"{removal.removed} removed; {removal.files} files in {place.shown}"
+            call.show(None, {"index": place.shown, **removal.to_dict()}, text)
+            return
+        changes = call.run(Index(files=files, index=place.name, every=every, **options.choice))
+        counts = {name: changes[name] for name in ("added", "updated", "unchanged", "removed")}
+        counts["skipped"] = len(changes.skipped)
         text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to do"
-        call.show(None, {"index": where, **report.to_dict()}, f"{text}; {len(search_index)} files in {where}")
-        for file in report.skipped:
+        document = {"index": place.shown, **changes.to_dict()}
+        document["skipped"] = [{"path": file.media, "reason": file.reason} for file in changes.skipped]
+        call.show(None, document, f"{text}; {changes.files} files in {place.shown}")
+        for file in changes.skipped:
             print_error(file.reason)
-    if report.skipped:
-        raise typer.Exit(SOME_FAILED if report.added + report.updated + report.unchanged else BAD_INPUT)
+    if changes.skipped:
+        raise typer.Exit(SOME_FAILED if changes.added + changes.updated + changes.unchanged else BAD_INPUT)
 
 
 @command
+@grouped
 def search(
     text: Annotated[Text, typer.Argument(metavar="TEXT", help="What to look for, in words.")] = None,
     image: Annotated[Text, typer.Option("--image", metavar="FILE", help="A picture to find similar ones to.")] = None,
@@ -82,31 +102,72 @@ def search(
     all_moments: Annotated[
         bool, typer.Option("--all-moments", metavar="", help="Every moment of a film, not only its best one.")
     ] = False,
-    model: Model = None,
-    profile: Profile = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    *,
+    options: CommonOptions,
 ) -> None:
     """Find pictures and moments of films, best first: by words, by a picture, or by both."""
-    with Call(profile=profile, as_json=as_json, quiet=quiet) as call:
-        from sensorium.retrieval.index import SearchIndex
+    with options.call() as call:
+        from sensorium.operations.retrieval import Search
 
         if text is None and image is None:
             raise InputError("There is nothing to look for", "Give words, or --image with a picture, or both")
-        folder = where or str(default_index())
-        search_index = SearchIndex(folder, model=model, profile=call.profile, device=device)
-        picture = None if image is None else Input(image).source
-        matches = search_index.search(text, picture, limit, under=under, all_moments=all_moments)
-        if as_json:
-            query: dict[str, Any] = {"text": text, "image": image, "index": folder, "model": matches.model}
-            call.document({**query, "matches": [match.to_dict() for match in matches]})
+        place = _place(where, call)
+        found = call.run(
+            Search(
+                text=text,
+                image=None if image is None else Input(image).media,
+                index=place.name,
+                limit=limit,
+                under=under,
+                all_moments=all_moments,
+                **options.choice,
+            )
+        )
+        if call.as_json:
+            query = {"text": text, "image": image, "index": place.shown, "model": found.model}
+            call.document({**query, "matches": [_document(match) for match in found.matches]})
             return
-        for match in matches:
+        for match in found.matches:
             moment = "" if match.time is None else f"  at {clock(match.time)}"
-            call.line(f"{match.score:.2f}  {one_line(_relative(match.path))}{moment}")
-        if not matches:
-            call.note(f"Nothing found in {folder}")
+            name = match.name if call.server else _relative(Path(match.media))
+            call.line(f"{match.score:.2f}  {one_line(name)}{moment}")
+        if not found.matches:
+            call.note(f"Nothing found in {place.shown}")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an index lies.
+
+    Attributes:
+        name: Its name for operations.
+        shown: How it is called in what is printed.
+    """
+
+    name: str | None
+    shown: str
+
+
+def _place(named: str | None, call: Call) -> _Place:
+    if call.server is not None:
+        return _Place(named, named or "the index on the server")
+    folder = named or str(default_index())
+    return _Place(folder, folder)
+
+
+def _files(paths: Sequence[str], call: Call) -> tuple[Media, ...]:
+    """Return what to index: as it was named, or one by one for a server, which knows no folders of this machine."""
+    from sensorium.operations.media import ARTIFACT, UPLOAD, Media
+
+    if call.server is None:
+        return tuple(Media(path) for path in paths)
+    there = [Input(path) for path in paths if path.startswith((UPLOAD, ARTIFACT))]
+    here = gather([path for path in paths if not path.startswith((UPLOAD, ARTIFACT))], ("image", "video"))
+    return tuple(item.media for item in (*there, *here))
+
+
+def _document(match: FoundMedium) -> dict[str, Any]:
+    return {"path": match.media, "kind": match.kind, "time": match.time, "score": match.score}
 
 
 def _relative(path: Path) -> str:

@@ -37,6 +37,8 @@ class Operation(BaseModel):
     """``"module:Class"`` of the result, which has ``to_dict`` and ``from_dict``."""
     part: ClassVar[str] = ""
     """The same of what `Finished` events carry; "" if the operation tells none."""
+    takes_out_of_index: ClassVar[bool] = False
+    """Whether the index of `index_of_media` doesn't refer to its media any more once it has ended well."""
 
     def __init__(self, **fields: Any) -> None:
         try:
@@ -87,6 +89,10 @@ class Operation(BaseModel):
     def media(self) -> Iterator[Media]:
         """Yield the media that it refers to."""
         return media_in(self)
+
+    def index_of_media(self) -> str | None:
+        """Return the name of the search index that goes on referring to its media when it has ended, or None."""
+        return None
 
     @classmethod
     def run_together(cls, operations: Sequence[Self], tasks: Tasks, reports: Sequence[Reporter]) -> list[Any]:

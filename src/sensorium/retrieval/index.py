@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.media.limits import Limits
-from sensorium.media.source import display_name
+from sensorium.media.source import ResolvedMedia, display_name
 from sensorium.models import catalog
-from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+from sensorium.retrieval.checks import check_query, names_by_path, require_every
 from sensorium.retrieval.ingest import Ingest, IngestCounts
 from sensorium.retrieval.location import check_location, is_remote
 from sensorium.retrieval.probe import SENSES, Sense, check_probe, make_probe
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IndexReport", "IndexedFile", "Match", "Matches", "SearchIndex", "SkippedFile"]
 
-_KINDS = ("image", "moment")
 _FETCH_GROWTH = 4
 
 
@@ -48,7 +47,11 @@ class SearchIndex:
             the first `add`.
         model: Catalog name, hub id or local folder of the checkpoint that encodes; None for the one that the index
             was made with, and for a new index the profile's default.
+        profile: The profile whose default is used; None for ``SENSORIUM_PROFILE``, or ``"starter"``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        limits: How large pictures and films may be; None for limits that suit a person's own files.
+        name: How messages call the index; None for its path.
 
     Raises:
         InputError: No index can lie at ``path``.
@@ -63,12 +66,14 @@ class SearchIndex:
         model: str | os.PathLike[str] | None = None,
         profile: str | None = None,
         device: str = "auto",
+        dtype: str = "auto",
         limits: Limits | None = None,
+        name: str | None = None,
     ) -> None:
         self._location = check_location(path)
-        self._name = display_name(os.fspath(path))
+        self._name = name or display_name(os.fspath(path))
         self._asked = None if model is None else catalog.resolve(model, task=CLIP.task)
-        self._options: TaskOptions = {"profile": profile, "device": device, "limits": limits}
+        self._options: TaskOptions = {"profile": profile, "device": device, "dtype": dtype, "limits": limits}
         self._guard = threading.Lock()
         self._table: MediaTable | None = None
         self._clip: CLIP | None = None
@@ -86,11 +91,18 @@ class SearchIndex:
         return 0 if table is None else table.count()
 
     @checked
+    def load(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
+        """Fetch and load the checkpoint that encodes now instead of when it is first needed; return self."""
+        self._encoder((), progress, cancel)
+        return self
+
+    @checked
     def add(
         self,
-        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        paths: str | os.PathLike[str] | ResolvedMedia | Iterable[str | os.PathLike[str] | ResolvedMedia],
         *,
         every: float = 2.0,
+        is_gone: Callable[[Path], bool] | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> IndexReport:
@@ -101,8 +113,10 @@ class SearchIndex:
         not encoded again. What is finished is kept if the call is cancelled or crashes; the next one goes on there.
 
         Args:
-            paths: Pictures and films, folders, or patterns such as ``"photos/*.jpg"``.
+            paths: Pictures and films, folders, or patterns such as ``"photos/*.jpg"``. A file that was resolved before
+                is called by its name in messages.
             every: Seconds between two moments of a film.
+            is_gone: Asked of every file in the index; those that are gone are dropped, whatever folder they are in.
             progress: Told how many files are done.
             cancel: Stops soon.
 
@@ -114,9 +128,9 @@ class SearchIndex:
                 mounted); the index was made with another checkpoint; another process is writing.
             CancelledError: ``cancel`` was set.
         """
-        wanted = _absolute(paths)
-        if not (math.isfinite(every) and every > 0):
-            raise InputError(f"Moments can't be {every} seconds apart", "Give a number of seconds above 0")
+        names = names_by_path(paths)
+        wanted = list(names)
+        require_every(every)
         with self._writing():
             table = self._open()
             changes = find_changes(wanted, table, every=every, progress=progress, cancel=cancel)
@@ -124,15 +138,19 @@ class SearchIndex:
             if changes.to_read:
                 clip = self._encoder(SENSES, progress, cancel)
                 table = table or self._create(clip)
-                counts = Ingest(clip, table, every=every, progress=progress, cancel=cancel).run(changes.to_read)
+                ingest = Ingest(clip, table, every=every, names=names, progress=progress, cancel=cancel)
+                counts = ingest.run(changes.to_read)
+            gone = set(changes.gone)
             if table is not None:
-                table.remove(changes.gone)
+                if is_gone is not None:
+                    gone.update(path for path in table.paths() if is_gone(Path(path)))
+                table.remove(sorted(gone))
                 table.maintain()
         return IndexReport(
             added=counts.added,
             updated=counts.updated,
             unchanged=changes.unchanged + counts.unchanged,
-            removed=len(changes.gone),
+            removed=len(gone),
             skipped=tuple(sorted([*changes.skipped, *counts.skipped], key=lambda item: item.path)),
             reused=counts.reused,
             model=self.model,
@@ -149,6 +167,9 @@ class SearchIndex:
         kind: str | None = None,
         under: str | os.PathLike[str] | None = None,
         all_moments: bool = False,
+        may_be_found: Callable[[Path], bool] | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
     ) -> Matches:
         """Find what is nearest to a text, to a picture, or to both.
 
@@ -160,6 +181,9 @@ class SearchIndex:
             kind: ``"image"`` or ``"moment"`` for pictures or films only.
             under: Only what lies below this folder.
             all_moments: Every moment of a film that matches, rather than the best one of each film.
+            may_be_found: Asked of each file that is near; the others are left out.
+            progress: Told what is fetched at the first search.
+            cancel: Stops fetching and loading.
 
         Returns:
             Matches, best first.
@@ -167,16 +191,19 @@ class SearchIndex:
         Raises:
             InputError: There is no index, it is empty, or the query can't be used.
         """
-        _check_query(text, image, limit, image_weight, kind)
+        check_query(text, image, limit, image_weight, kind)
         table = self._existing()
-        vector = self._query(text, image, image_weight)
-        matches = _nearest_files(table, vector, limit, kind, None if under is None else absolute(under), all_moments)
+        vector = self._query(text, image, image_weight, progress, cancel)
+        below = None if under is None else absolute(under)
+        matches = _nearest_files(table, vector, limit, kind, below, all_moments, may_be_found)
         if not matches and table.count() == 0:
             raise InputError(f"The index {self._name} is empty", "Add pictures or films first")
         return Matches(matches, model=table.encoder.name)
 
     @checked
-    def remove(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> int:
+    def remove(
+        self, paths: str | os.PathLike[str] | ResolvedMedia | Iterable[str | os.PathLike[str] | ResolvedMedia]
+    ) -> int:
         """Drop files, or all files below folders, from the index; the files themselves stay.
 
         Returns:
@@ -185,15 +212,15 @@ class SearchIndex:
         Raises:
             InputError: There is no index, or a path isn't in it; another process is writing.
         """
-        wanted = _absolute(paths)
+        names = names_by_path(paths)
         self._existing()
         with self._writing():
             table = self._existing()
             gone: set[str] = set()
-            for path in wanted:
+            for path, name in names.items():
                 below = table.states([path])
                 if not below:
-                    raise InputError(f"{display_name(path)} is not in the index", "Name an indexed file or folder")
+                    raise InputError(f"{name} is not in the index", "Name an indexed file or folder")
                 gone.update(below)
             table.remove(sorted(gone))
             table.maintain()
@@ -223,7 +250,7 @@ class SearchIndex:
     def _open(self) -> MediaTable | None:
         with self._guard:
             if self._table is None:
-                self._table = open_table(self._location)
+                self._table = open_table(self._location, self._name)
             if self._table is not None and self._asked is not None:
                 _check_model(self._table.encoder, self._asked, self._name)
             return self._table
@@ -239,7 +266,7 @@ class SearchIndex:
         model = checkpoint.folder or checkpoint.name
         encoder = Encoder(model, checkpoint.name, _revision(checkpoint), clip.embedding_size, make_probe(clip))
         with self._guard:
-            self._table = create_table(self._location, encoder)
+            self._table = create_table(self._location, encoder, self._name)
             return self._table
 
     def _chosen(self) -> catalog.Checkpoint:
@@ -259,12 +286,20 @@ class SearchIndex:
         self._clip = clip
         return clip
 
-    def _query(self, text: str | None, image: ImageSource | None, image_weight: float) -> np.ndarray:
+    def _query(
+        self,
+        text: str | None,
+        image: ImageSource | None,
+        image_weight: float,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> np.ndarray:
         """Return the vector to look for: float32 ``[d]`` of length 1."""
         import numpy as np
 
         senses: list[Sense] = [sense for sense, asked in zip(SENSES, (text, image), strict=True) if asked is not None]
-        clip = self._encoder(senses)
+        clip = self._encoder(senses, progress, cancel)
+        check_cancelled(cancel)
         vector = np.zeros(clip.embedding_size, np.float32)
         if text is not None:
             vector += clip.text_rows(text)[0] * (1 if image is None else 1 - image_weight)
@@ -297,23 +332,14 @@ class SearchIndex:
             lock.release()
 
 
-def _check_query(
-    text: str | None, image: ImageSource | None, limit: int, image_weight: float, kind: str | None
-) -> None:
-    if text is None and image is None:
-        raise InputError("There is nothing to search for", "Give a text, a picture, or both")
-    if text is not None and not text.strip():
-        raise InputError("The text to search for is empty", "Write what you are looking for")
-    if limit < 1:
-        raise InputError(f"A search can't return {limit} matches", "Ask for at least 1")
-    if not 0 <= image_weight <= 1:
-        raise InputError(f"image_weight can't be {image_weight}", "Give a number from 0 to 1")
-    if kind is not None and kind not in _KINDS:
-        raise InputError(f"There is no kind {kind!r} of match", f"Choose {' or '.join(map(repr, _KINDS))}")
-
-
 def _nearest_files(
-    table: MediaTable, vector: np.ndarray, limit: int, kind: str | None, under: str | None, all_moments: bool
+    table: MediaTable,
+    vector: np.ndarray,
+    limit: int,
+    kind: str | None,
+    under: str | None,
+    all_moments: bool,
+    may_be_found: Callable[[Path], bool] | None,
 ) -> list[Match]:
     """Return the nearest pictures and films, each film once unless all its moments are wanted."""
     found: dict[object, Match] = {}
@@ -322,21 +348,12 @@ def _nearest_files(
     while True:
         hits = table.nearest(vector, fetch, kind=kind, under=under)
         for hit in hits:
-            match = Match(Path(hit.path), "image" if hit.time is None else "moment", hit.time, hit.score)
-            found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
+            if may_be_found is None or may_be_found(Path(hit.path)):
+                match = Match(Path(hit.path), "image" if hit.time is None else "moment", hit.time, hit.score)
+                found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
         if len(found) >= limit or len(hits) < fetch:
             return list(found.values())[:limit]
         fetch *= _FETCH_GROWTH
-
-
-def _absolute(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
-    listed: Sequence[str | os.PathLike[str]] = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not listed:
-        raise InputError("No files or folders were named", "Name at least one")
-    for path in listed:
-        if not isinstance(path, (str, os.PathLike)):
-            raise InputError(f"A file can't be named by an object of type {type(path).__name__}", "Give its path")
-    return [absolute(path) for path in listed]
 
 
 def _revision(checkpoint: catalog.Checkpoint) -> str:

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sensorium.errors import CancelledError, SensoriumError
 from sensorium.media.content import HEAD_BYTES
 from sensorium.media.regular_file import open_regular_file, why_unreadable
-from sensorium.media.source import display_name, sniff_kind
+from sensorium.media.source import ResolvedMedia, display_name, resolve, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import FileRows, FileState
@@ -104,6 +104,7 @@ class Ingest:
         clip: The encoder.
         table: Where rows go.
         every: Seconds between the moments of films.
+        names: How messages call files, by path; others are called by their paths.
         progress: Told how many files are done.
         cancel: Stops; what was finished is in the table.
     """
@@ -114,6 +115,7 @@ class Ingest:
         table: MediaTable,
         *,
         every: float,
+        names: Mapping[str, str],
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> None:
@@ -121,6 +123,7 @@ class Ingest:
         self._clip = clip
         self._table = table
         self._every = every
+        self._names = names
         self._progress = progress
         self._cancel = cancel
         self._contents = table.contents()
@@ -170,7 +173,7 @@ class Ingest:
             try:
                 state, kind = self._digest(file)
             except (OSError, ValueError) as error:
-                yield _Unreadable(file, why_unreadable(error, display_name(file.path)).message)
+                yield _Unreadable(file, why_unreadable(error, self._name(file)).message)
                 continue
             reading = _Reading(file, state)
             if reuse and _content(state) in self._contents:
@@ -178,10 +181,12 @@ class Ingest:
                 continue
             self._contents.add(_content(state))
             yield reading
-            if kind == "video":
-                yield from self._moments(reading)
-            else:
-                yield _Picture(reading, file.path, None)
+            try:
+                yield from self._pictures_of(reading, kind)
+            except CancelledError:
+                raise
+            except SensoriumError as error:
+                reading.reason = error.message
 
     def _digest(self, file: FoundFile) -> tuple[FileState, str]:
         digest = hashlib.sha256()
@@ -195,18 +200,25 @@ class Ingest:
         every = self._every if kind == "video" else None
         return FileState(file.size, file.modified_ns, digest.hexdigest()[:_DIGEST_LENGTH], every, ""), kind
 
-    def _moments(self, reading: _Reading) -> Iterator[_Picture]:
+    def _pictures_of(self, reading: _Reading, kind: str) -> Iterator[_Picture]:
+        media = self._media(reading.file)
+        if kind != "video":
+            yield _Picture(reading, media, None)
+            return
         from sensorium.media.video import sample_frames
 
         side = 2 * self._clip.backend.image_side
-        try:
-            for frame in sample_frames(reading.file.path, every=self._every, minimum_side=side):
-                check_cancelled(self._cancel)
-                yield _Picture(reading, frame.image, frame.time)
-        except CancelledError:
-            raise
-        except SensoriumError as error:
-            reading.reason = error.message
+        for frame in sample_frames(media, every=self._every, minimum_side=side, limits=self._clip.limits):
+            check_cancelled(self._cancel)
+            yield _Picture(reading, frame.image, frame.time)
+
+    def _media(self, file: FoundFile) -> ResolvedMedia:
+        # Whoever adds to an index names files of this machine: limits that forbid it to others don't mean this.
+        found = resolve(file.path, limits=replace(self._clip.limits, allow_files=True))
+        return replace(found, name=self._name(file))
+
+    def _name(self, file: FoundFile) -> str:
+        return self._names.get(file.path) or display_name(file.path)
 
     def _sources(self, items: Iterable[_Item]) -> Iterator[ImageSource]:
         """Give the encoder its pictures, and note on the way what needs no encoding."""

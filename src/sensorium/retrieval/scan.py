@@ -171,7 +171,7 @@ def _check_presence(path: str, known: Mapping[str, FileState]) -> None:
     if lost:
         raise InputError(
             f"The folder {display_name(path)} is not there, but {lost} of its files are in the index",
-            "Check that its drive is mounted; to drop the files from the index, use remove",
+            "Check that its drive is mounted; remove ('sensorium index --remove') takes the files out of the index",
         )
 
 
@@ -180,7 +180,7 @@ def _check_emptiness(folder: str, known: Mapping[str, FileState], seen: set[str]
     if lost and not any(_is_under(name, folder) for name in seen):
         raise InputError(
             f"The folder {display_name(folder)} has no pictures or films any more, but {lost} are in the index",
-            "Check that its drive is mounted; to drop the files from the index, use remove",
+            "Check that its drive is mounted; remove ('sensorium index --remove') takes the files out of the index",
         )
 
 

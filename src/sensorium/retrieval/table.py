@@ -55,16 +55,17 @@ class MediaTable:
         encoder: What made its vectors.
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, name: str) -> None:
         self._location = location
+        self._name = name
         self._session = _lance().Session()
         self._guard = threading.Lock()
         self._snapshot: Snapshot | None = None
-        with _plain_errors("read", location):
+        with _plain_errors("read", name):
             self._metadata = self._open().schema.metadata or {}
         if self._metadata.get(b"layout") != _LAYOUT.encode():
             raise InputError(
-                f"The index {display_name(location)} was made by another version of Sensorium",
+                f"The index {name} was made by another version of Sensorium",
                 "Build it again in an empty folder",
             )
         values = json.loads(self._metadata[b"encoder"])
@@ -72,7 +73,7 @@ class MediaTable:
 
     def count(self) -> int:
         """Return how many files can be found."""
-        with _plain_errors("read", self._location):
+        with _plain_errors("read", self._name):
             return int(self._newest().count_rows("number = 0 AND reason = ''"))
 
     def states(self, roots: Sequence[str]) -> dict[str, FileState]:
@@ -84,6 +85,10 @@ class MediaTable:
             for path, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 found[path] = FileState(*values)
         return found
+
+    def paths(self) -> list[str]:
+        """Return the paths of all files, of those that can't be read too."""
+        return [path for batch in self._scan("number = 0", ["path"]) for path in batch.column("path").to_pylist()]
 
     def contents(self) -> set[tuple[str, float | None]]:
         """Return which contents can be found: digest, and seconds between moments."""
@@ -123,7 +128,7 @@ class MediaTable:
         """Put files in, in place of what was known of them."""
         if not files:
             return
-        with _plain_errors("written", self._location):
+        with _plain_errors("written", self._name):
             table = self._newest()
             # A film may have fewer moments than before. Its last ones go first: after a crash between the two steps,
             # the film still counts as changed and is read again.
@@ -139,7 +144,7 @@ class MediaTable:
 
     def remove(self, paths: Sequence[str]) -> None:
         """Drop files."""
-        with _plain_errors("written", self._location):
+        with _plain_errors("written", self._name):
             for start in range(0, len(paths), 1000):
                 self._newest().delete(f"path IN ({conditions.listed(paths[start : start + 1000])})")
 
@@ -154,7 +159,7 @@ class MediaTable:
             kind: ``"image"`` or ``"moment"`` for pictures or moments of films only.
             under: Only what lies below this folder.
         """
-        with _plain_errors("read", self._location):
+        with _plain_errors("read", self._name):
             snapshot = self._in_memory()
             if snapshot is None:
                 return self._ask_lance(vector, limit, kind, under)
@@ -162,7 +167,7 @@ class MediaTable:
 
     def maintain(self) -> None:
         """Compact, and build or extend the indexes, where that pays."""
-        with _plain_errors("written", self._location):
+        with _plain_errors("written", self._name):
             table = self._newest()
             indexes = [index for index in table.describe_indices() if index.field_names == ["vector"]]
             indexed = min((index.num_rows_indexed for index in indexes), default=None)
@@ -195,7 +200,7 @@ class MediaTable:
         table = self._open()
         if table.schema.metadata != self._metadata:
             raise InputError(
-                f"The index {display_name(self._location)} was replaced by another one while it was open",
+                f"The index {self._name} was replaced by another one while it was open",
                 "Open it again",
             )
         return table
@@ -240,7 +245,7 @@ class MediaTable:
         ]
 
     def _scan(self, where: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        with _plain_errors("read", self._location):
+        with _plain_errors("read", self._name):
             yield from self._newest().scanner(columns=columns, filter=where).to_batches()
 
     def _to_arrow(self, files: Sequence[FileRows], schema: pa.Schema) -> pa.Table:
@@ -266,11 +271,12 @@ class MediaTable:
         return pa.table([*columns.values(), rows], schema=schema)
 
 
-def open_table(location: str) -> MediaTable | None:
+def open_table(location: str, name: str | None = None) -> MediaTable | None:
     """Open the table of an index; None if there is none.
 
     Args:
         location: From `check_location`.
+        name: How messages call the index; by default by its location.
 
     Raises:
         InputError: It can't be read, or was made by another version.
@@ -278,16 +284,22 @@ def open_table(location: str) -> MediaTable | None:
     _lance()
     from lance.file import LanceFileSession
 
-    with _plain_errors("read", location):
+    name = name or display_name(location)
+    with _plain_errors("read", name):
         files = LanceFileSession(location).list(f"{_FOLDER}/_versions")
         # Without a manifest there was a crash before the table was complete; creating it again succeeds.
         if not any(name.endswith(".manifest") for name in files):
             return None
-    return MediaTable(location)
+    return MediaTable(location, name)
 
 
-def create_table(location: str, encoder: Encoder) -> MediaTable:
+def create_table(location: str, encoder: Encoder, name: str | None = None) -> MediaTable:
     """Create the table of an index that has none.
+
+    Args:
+        location: From `check_location`.
+        encoder: What makes its vectors.
+        name: How messages call the index; by default by its location.
 
     Raises:
         InputError: It can't be written there.
@@ -310,9 +322,10 @@ def create_table(location: str, encoder: Encoder) -> MediaTable:
         ],
         metadata={"layout": _LAYOUT, "encoder": json.dumps(asdict(encoder))},
     )
-    with _plain_errors("written", location):
+    name = name or display_name(location)
+    with _plain_errors("written", name):
         lance.write_dataset(schema.empty_table(), _address(location))
-    return MediaTable(location)
+    return MediaTable(location, name)
 
 
 def _lance() -> Any:
@@ -327,14 +340,14 @@ def _address(location: str) -> str:
 
 
 @contextmanager
-def _plain_errors(done: str, location: str) -> Iterator[None]:
+def _plain_errors(done: str, name: str) -> Iterator[None]:
     """Lance's messages are long and speak of its inside; they go to the log."""
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        logger.info("Lance at %s: %s", location, error)
+        logger.info("Lance at %s: %s", name, error)
         raise InputError(
-            f"The index {display_name(location)} can't be {done}",
+            f"The index {name} can't be {done}",
             "Check that it is there, free space and permissions; the log (sensorium.retrieval, level INFO) has details",
         ) from None
 
