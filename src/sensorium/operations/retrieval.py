@@ -269,11 +269,12 @@ class _OpenIndexes:
     def get(self, key: Hashable, make: Callable[[], SearchIndex]) -> SearchIndex:
         """Return an index, made if it isn't among them."""
         with self._guard:
-            index = self._open.setdefault(key, self._open.get(key) or make())
+            if key not in self._open:
+                self._open[key] = make()
             self._open.move_to_end(key)
             if len(self._open) > _KEPT_OPEN:
                 self._open.popitem(last=False)[1].close()
-            return index
+            return self._open[key]
 
     def close(self) -> None:
         """Close all."""
