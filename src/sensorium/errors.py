@@ -97,6 +97,10 @@ class WorkerLostError(SensoriumError):
     """The process that worked on a request ended in the middle of it: it crashed, was killed, or hung."""
 
 
+class TimeLimitError(SensoriumError):
+    """A request ran longer than the server allows."""
+
+
 class InterruptedJobError(SensoriumError):
     """A job was running when the server ended, and was not run again."""
 

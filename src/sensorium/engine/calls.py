@@ -16,13 +16,14 @@ from sensorium.engine.batching import batches, weight_of
 from sensorium.engine.call_reporter import CallReporter
 from sensorium.engine.identifiers import check_index_name
 from sensorium.engine.outbox import Outbox
+from sensorium.engine.reference_path import origin_of
 from sensorium.engine.wire import Call, Done, Failed, Started, WorkerSetup
 from sensorium.errors import InternalError, SensoriumError
 from sensorium.explanation import explained, ran_out_of_memory
 from sensorium.media.limits import Limits
 from sensorium.media.naming import display_name
 from sensorium.media.source import MediaSource, resolve_file
-from sensorium.operations.media import Media, Origin
+from sensorium.operations.media import Media
 from sensorium.operations.operation import Operation
 from sensorium.operations.registry import operation_named
 from sensorium.operations.tasks import Tasks
@@ -54,7 +55,6 @@ class Calls:
     def __init__(self, setup: WorkerSetup, outbox: Outbox) -> None:
         self._outbox = outbox
         self._limits = TypeAdapter(Limits).validate_python(dict(setup.limits))
-        self._indexes = Path(setup.index_folder)
         self._shared = Tasks(limits=self._limits)
         self._running: dict[str, CallReporter] = {}
         self._threads: set[threading.Thread] = set()
@@ -181,8 +181,7 @@ class Calls:
     def _tasks(self, calls: Sequence[Call]) -> Tasks:
         """Return what some calls may use: the models of all, but only their own files."""
         files = {reference: file for call in calls for reference, file in call.media.items()}
-        origins = {path: origin for call in calls for path, origin in call.origins.items()}
-        origins |= {file["path"]: {"reference": reference, "name": file["name"]} for reference, file in files.items()}
+        indexes = Path(calls[0].index_folder)  # what searches runs alone
 
         def find_media(reference: Media) -> MediaSource:
             file = files.get(reference)
@@ -190,15 +189,11 @@ class Calls:
                 return str(reference)
             return resolve_file(Path(file["path"]), display_name(file["name"]), limits=self._limits)
 
-        def find_origin(path: Path) -> Origin | None:
-            found = origins.get(str(path))
-            return None if found is None else Origin(Media(found["reference"]), found["name"])
-
         return Tasks(
             limits=self._limits,
             find_media=find_media,
-            find_index=lambda name: str(self._indexes / check_index_name(name or _DEFAULT_INDEX)),
-            find_origin=find_origin,
+            find_index=lambda name: str(indexes / check_index_name(name or _DEFAULT_INDEX)),
+            find_origin=origin_of,
             sharing=self._shared,
         )
 

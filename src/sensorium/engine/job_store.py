@@ -242,6 +242,12 @@ class JobStore:
             query = sa.select(strikes.c.count).where(strikes.c.fingerprint == fingerprint)
             return connection.scalar(query) or 0
 
+    def struck(self) -> dict[str, int]:
+        """Return how many workers each request has killed, by its fingerprint."""
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(strikes)).all()
+        return {row.fingerprint: row[1] for row in rows}
+
     def add_strike(self, fingerprint: str) -> int:
         """Note that a request has killed a worker; return how many it has killed by now."""
         insert = self._insert(strikes).values(fingerprint=fingerprint, count=1, latest=time.time())

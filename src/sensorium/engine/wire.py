@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sensorium.errors import InputError
@@ -19,13 +19,11 @@ class WorkerSetup(Record):
     Attributes:
         threads: Its share of the cores.
         limits: Fields of `media.limits.Limits`; the others keep their defaults. A server says ``allow_files=False``.
-        index_folder: Where the search indexes lie that operations name.
         profile: The profile of operations that name none.
     """
 
     threads: int
     limits: Mapping[str, Any]
-    index_folder: str
     profile: str | None = None
 
 
@@ -39,8 +37,7 @@ class Call(Record):
         arguments: Its fields.
         media: For each reference among them that stands for a file: ``path`` of the file, and its ``name`` in messages.
         folder: Where the files go that it makes.
-        origins: For each file that a search index may find for it: the ``reference`` and the ``name`` by which its
-            owner knows it.
+        index_folder: Where the search indexes of its owner lie.
     """
 
     id: str
@@ -48,7 +45,7 @@ class Call(Record):
     arguments: Mapping[str, Any]
     media: Mapping[str, Mapping[str, str]]
     folder: str
-    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    index_folder: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

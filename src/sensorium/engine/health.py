@@ -1,0 +1,52 @@
+"""Whether the engine works: it asks every worker, and knows how the database and the disk are without asking them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sensorium.engine.dispatcher import Dispatcher
+from sensorium.engine.job import Health
+from sensorium.engine.job_files import JobFiles
+from sensorium.engine.job_writer import JobWriter
+
+_PROBE_SECONDS = 5.0
+_GOOD = "ok"
+
+
+class HealthCheck:
+    """Asks workers when it is asked; looks after database and disk by itself, for they may take long to answer.
+
+    Args:
+        dispatcher: Has the workers.
+        writer: Knows how the database is.
+        files: Are on the disk.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, writer: JobWriter, files: JobFiles) -> None:
+        self._dispatcher = dispatcher
+        self._writer = writer
+        self._files = files
+        self._disk = _GOOD
+
+    async def ask(self) -> Health:
+        """Return how everything is."""
+        workers = [worker for worker in self._dispatcher.pool if worker.started and not worker.ending]
+        answers = await asyncio.gather(*(self._dispatcher.pool.ask(worker) for worker in workers))
+        database = self._writer.trouble or _GOOD
+        good = database == self._disk == _GOOD and all(answer.alive for answer in answers)
+        return Health(
+            status=_GOOD if good else "degraded",
+            database=database,
+            disk=self._disk,
+            workers=tuple(answers),
+            queued=len(self._dispatcher.queue),
+            running=sum(len(worker.calls) for worker in workers),
+            paused=self._dispatcher.paused,
+        )
+
+    async def watch(self) -> None:
+        """Look after the disk and the database until cancelled."""
+        while True:
+            self._disk = await asyncio.to_thread(self._files.probe) or _GOOD
+            self._writer.look()
+            await asyncio.sleep(_PROBE_SECONDS)

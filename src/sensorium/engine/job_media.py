@@ -1,0 +1,210 @@
+"""The media of jobs: uploads, artifacts and addresses, on their way to the folder that a worker may read."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sensorium.engine.handed_media import hand_over
+from sensorium.engine.job import Upload
+from sensorium.engine.job_files import JobFiles
+from sensorium.engine.job_records import JobRecords
+from sensorium.engine.job_store import JobStore
+from sensorium.engine.job_writer import JobWriter
+from sensorium.engine.live_job import LiveJob
+from sensorium.engine.options import EngineOptions
+from sensorium.engine.reception import receive
+from sensorium.engine.wire import Call
+from sensorium.errors import InputError, NotFoundError
+from sensorium.media.limits import Limits
+from sensorium.media.naming import display_name
+from sensorium.media.source import resolve
+from sensorium.operations.events import event_document
+from sensorium.operations.media import UPLOAD, Media, with_media
+from sensorium.operations.operation import Operation
+from sensorium.progress import Event, Progress
+
+_REMEMBERED = 4096
+_ADDRESSES = ("http://", "https://")
+_DATA = "data:"
+
+
+class JobMedia:
+    """Receives uploads, and gives jobs what they refer to.
+
+    Args:
+        files: Where everything lies.
+        store: Knows the uploads and the jobs.
+        writer: Writes to it.
+        records: Knows the jobs that live.
+        options: The engine's.
+    """
+
+    def __init__(
+        self, files: JobFiles, store: JobStore, writer: JobWriter, records: JobRecords, options: EngineOptions
+    ) -> None:
+        self._files = files
+        self._store = store
+        self._writer = writer
+        self._records = records
+        self._largest = options.largest_upload
+        self._uploads: OrderedDict[str, Upload] = OrderedDict()
+        self._limits = Limits(
+            max_bytes=options.largest_upload,
+            max_download_bytes=options.largest_upload,
+            allow_files=False,
+            allow_urls=bool(options.fetch_from),
+            allowed_hosts=frozenset(options.fetch_from),
+        )
+
+    @property
+    def worker_limits(self) -> Mapping[str, Any]:
+        """The limits of workers, which get everything as files, and look for nothing themselves."""
+        return {"max_bytes": self._largest, "allow_files": False, "allow_urls": False}
+
+    async def receive(self, chunks: AsyncIterator[bytes], name: str, owner: str) -> Upload:
+        """Keep a file that arrives in pieces."""
+        received = await receive(self._files, chunks, name=name, largest=self._largest)
+        upload = Upload(received.id, owner, received.name, received.size, time.time())
+        try:
+            await self._writer.write_now(lambda: self._store.put_upload(upload))
+        except BaseException:
+            await asyncio.to_thread(self._files.delete_upload, upload.id)
+            raise
+        self._remember(upload)
+        return upload
+
+    async def upload(self, upload: str, owner: str | None) -> Upload:
+        """Return an upload.
+
+        Raises:
+            NotFoundError: There is none of that owner's.
+        """
+        found = self._uploads.get(upload) or await asyncio.to_thread(self._store.upload, upload)
+        if found is None or owner not in (None, found.owner):
+            raise NotFoundError(f"There is no upload {display_name(upload)}", "Send the file again")
+        self._remember(found)
+        return found
+
+    async def discard(self, upload: str, owner: str | None) -> None:
+        """Delete an upload; jobs that were given it keep it."""
+        await self.upload(upload, owner)
+        self._uploads.pop(upload, None)
+        await asyncio.to_thread(self._files.delete_upload, upload)
+        await self._writer.write_now(lambda: self._store.delete_uploads([upload]))
+
+    async def check(self, operation: Operation, owner: str) -> None:
+        """Refuse an operation that refers to what its owner doesn't have, or mustn't name.
+
+        Raises:
+            NotFoundError: There is no such upload or artifact.
+            InputError: It names a file of this machine, or an address that isn't fetched.
+        """
+        used = []
+        for reference in dict.fromkeys(operation.media()):
+            if reference.upload is not None:
+                used.append((await self.upload(reference.upload, owner)).id)
+            elif reference.artifact is not None:
+                await self._require_artifact(*reference.artifact, owner)
+            elif not reference.lower().startswith((*_ADDRESSES, _DATA)):
+                resolve(str(reference), limits=self._limits)  # refused with the sentence that all front ends have
+                raise InputError(f"{display_name(reference)} can't be named here", "Send the data itself")
+        if used:
+            self._writer.write(lambda: self._store.use_uploads(used, time.time()))
+
+    async def without_data(self, operation: Operation, owner: str) -> Operation:
+        """Return an operation whose ``data:`` URIs have become uploads: they are too large for a database."""
+        inline = [each for each in dict.fromkeys(operation.media()) if each.lower().startswith(_DATA)]
+        if not inline:
+            return operation
+        uploads = {}
+        for reference in inline:
+            media = await asyncio.to_thread(resolve, str(reference), limits=self._limits)
+            uploads[str(reference)] = UPLOAD + (await self.receive(_whole(media.read()), media.name, owner)).id
+        return type(operation).of(with_media(operation, uploads))
+
+    async def bring(self, job: LiveJob) -> Mapping[str, Mapping[str, str]]:
+        """Put all that a job refers to where its worker may read it.
+
+        Raises:
+            InputError: It can't be fetched.
+            NotFoundError: It has been deleted meanwhile.
+            StorageError: The disk is full.
+        """
+        references = list(dict.fromkeys(job.operation.media()))
+        if not references:
+            return {}
+        names = {each: await self._name(each) for each in references}
+        stop = threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Progress):
+                loop.call_soon_threadsafe(job.tell, event_document(event))
+
+        def hand() -> dict[str, dict[str, str]]:
+            folder, handed = self._folder(job), {}
+            for each in references:
+                file = hand_over(
+                    self._files, each, folder, name=names[each], limits=self._limits, progress=tell, cancel=stop
+                )
+                handed[str(each)] = {"path": file["path"], "name": file["name"]}
+            return handed
+
+        job.stop_bringing = stop.set
+        return await asyncio.to_thread(hand)
+
+    def call(self, job: LiveJob) -> Call:
+        """Return what a job's worker is told."""
+        assert job.media is not None
+        return Call(
+            job.id,
+            job.job.operation,
+            job.operation.model_dump(mode="json"),
+            job.media,
+            folder=str(self._files.artifact_folder(job.id, durable=job.job.durable)),
+            index_folder=str(self._files.index_folder(job.owner)),
+        )
+
+    def release(self, job: LiveJob) -> None:
+        """Delete the files that an ended job was given, and what a search index holds no more."""
+        if job.media:
+            self._files.delete_media(job.id)
+        index = job.operation.index_of_media()
+        if index is not None:
+            left_out = {Media(each["media"]) for each in (job.job.result or {}).get("skipped", ())}
+            if job.operation.takes_out_of_index:
+                left_out |= set(job.operation.media())
+            self._files.delete_indexed(job.owner, index, left_out)
+
+    def _folder(self, job: LiveJob) -> Path:
+        index = job.operation.index_of_media()
+        if index is not None:
+            return self._files.indexed_folder(job.owner, index)
+        return self._files.media_folder(job.id, durable=job.job.durable)
+
+    async def _require_artifact(self, job: str, name: str, owner: str) -> None:
+        live = self._records.find(job)
+        known = live.job if live is not None else await asyncio.to_thread(self._store.job, job)
+        if known is None or known.owner != owner or name not in {each.name for each in known.artifacts}:
+            raise NotFoundError(
+                f"There is no file {display_name(name)} of a job {display_name(job)}", "See the job's artifacts"
+            )
+
+    async def _name(self, reference: Media) -> str:
+        return (await self.upload(reference.upload, None)).name if reference.upload is not None else ""
+
+    def _remember(self, upload: Upload) -> None:
+        self._uploads[upload.id] = upload
+        self._uploads.move_to_end(upload.id)
+        if len(self._uploads) > _REMEMBERED:
+            self._uploads.popitem(last=False)
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -1,0 +1,114 @@
+"""Which worker process an operation belongs to, and how much memory its models are said to need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sensorium.engine.options import EngineOptions
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.models import store
+from sensorium.models.catalog import Checkpoint, named
+from sensorium.operations.operation import Operation
+
+STARTER = "starter"
+"""The name of the process that the starter's small models share, and that operations without a model run in."""
+MAIN_MEMORY = "main"
+_PRESENCE_SECONDS = 10.0
+_UNKNOWN_SIZE = 1_000_000_000
+
+_seen: dict[str, float] = {}
+
+
+@dataclass(frozen=True)
+class WorkerKey:
+    """What tells worker processes apart.
+
+    Attributes:
+        name: The checkpoints' names, joined by ``+``, or `STARTER`.
+        device: As it was asked for.
+        dtype: As it was asked for.
+    """
+
+    name: str
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an operation runs.
+
+    Attributes:
+        key: Its worker.
+        models: The names of its checkpoints, the most important one first.
+        memory: Bytes that the models are said to need, by the name of the memory: ``"main"``, ``"cuda:0"``.
+    """
+
+    key: WorkerKey
+    models: tuple[str, ...]
+    memory: Mapping[str, int]
+
+
+def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
+    """Return where an operation runs.
+
+    Args:
+        operation: What is to be done.
+        options: The engine's.
+        gpus: How many GPUs there are.
+
+    Raises:
+        ModelUnavailableError: A checkpoint is unknown, or not on this machine.
+        InputError: A checkpoint is named by its folder.
+        UnsupportedError: A checkpoint is behind another server.
+    """
+    checkpoints = operation.checkpoints()
+    for checkpoint in checkpoints:
+        _require_usable(checkpoint)
+    device, dtype = operation.placement()
+    names = tuple(dict.fromkeys(checkpoint.name for checkpoint in checkpoints))
+    small = all(STARTER in checkpoint.profiles for checkpoint in checkpoints)
+    key = WorkerKey(STARTER if small else "+".join(sorted(names)), device, dtype)
+    needed = sum(_declared(checkpoint, options) for checkpoint in checkpoints)
+    return Placement(key, names, {_memory_of(device, gpus): needed})
+
+
+def _require_usable(checkpoint: Checkpoint) -> None:
+    """Refuse what a client must not decide: paths of this machine, other servers, downloads of gigabytes."""
+    if checkpoint.folder:
+        raise InputError(
+            f"The model {checkpoint.name!r} is a folder of this machine: those can't be named here",
+            "Name a catalog entry or a hub id",
+        )
+    if checkpoint.endpoint:
+        raise UnsupportedError(
+            f"The model {checkpoint.name!r} is behind another server, which can't be named here", "Ask it directly"
+        )
+    now = time.monotonic()
+    if now - _seen.get(checkpoint.name, -_PRESENCE_SECONDS) < _PRESENCE_SECONDS:
+        return
+    needed = (checkpoint, *(named(name) for name in checkpoint.companions))
+    for each in needed:
+        if not store.is_present(each):
+            raise ModelUnavailableError(
+                f"The checkpoint {each.name!r} is not on this machine",
+                f"Pull it first: 'sensorium models pull {each.name}', where the server runs",
+            )
+    _seen[checkpoint.name] = now
+
+
+def _declared(checkpoint: Checkpoint, options: EngineOptions) -> int:
+    chosen = options.models.get(checkpoint.name)
+    if chosen is not None and chosen.memory is not None:
+        return chosen.memory
+    if checkpoint.components:
+        return sum(_declared(named(name), options) for name in checkpoint.components)
+    return checkpoint.memory_bytes or checkpoint.size_bytes or _UNKNOWN_SIZE
+
+
+def _memory_of(device: str, gpus: int) -> str:
+    if device == "cpu" or not gpus or device == "mps":
+        return MAIN_MEMORY
+    return device if ":" in device else "cuda:0"
