@@ -109,6 +109,8 @@ class Chat(ModelOperation):
     """Answer the last message of a conversation, which may hold pictures; the answer is told piece by piece while it is
     written."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "Hello!"}]}]})
+
     task: ClassVar[str] = "image-chat"
     result: ClassVar[str] = "sensorium.answer:Answer"
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from sensorium.errors import InputError, SensoriumError
 from sensorium.operations.media import Media
@@ -46,6 +46,8 @@ class _ImageTextOperation(ModelOperation):
 class Embed(_ImageTextOperation):
     """Turn texts and pictures into vectors of one space, in which what goes together lies close together: one vector
     of length 1 for each, first the texts, then the pictures, in the order in which they are given."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": ["a cat on a sofa"]}]})
 
     result: ClassVar[str] = "sensorium.vision_language.embeddings:Embeddings"
 

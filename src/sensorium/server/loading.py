@@ -12,7 +12,7 @@ from sensorium.operations.registry import operation_named
 
 
 def operation_for(name: str, fields: Mapping[str, Any]) -> ModelOperation:
-    """Return an operation with some fields; those that it needs beside them say nothing.
+    """Return an operation with some fields; those that it needs beside them say nothing, or are an example's.
 
     Args:
         name: Of the operation.
@@ -25,8 +25,9 @@ def operation_for(name: str, fields: Mapping[str, Any]) -> ModelOperation:
     if not issubclass(operation, ModelOperation):
         raise InputError(f"{name} needs no model", "Run it at once")
     schema = operation.model_json_schema()
-    needed = {each: schema["properties"][each] for each in schema.get("required", ()) if each not in fields}
-    return operation(**{each: _anything(its) for each, its in needed.items()}, **fields)
+    example = schema.get("examples", [{}])[0]
+    needed = {each: _anything(schema["properties"][each]) for each in schema.get("required", ()) if each not in example}
+    return operation(**{**example, **needed, **fields})
 
 
 def _anything(schema: Mapping[str, Any]) -> Any:
