@@ -26,6 +26,7 @@ from sensorium.cli import (
     pictures,
     prompt,
     search,
+    serve,
     speech,
     tour,
     video,
@@ -126,7 +127,7 @@ def main(
     """Take the options that stand before any command."""
 
 
-for group in (pictures, search, speech, voices, video, painting, control, prompt, tour, models, jobs, doctor):
+for group in (pictures, search, speech, voices, video, painting, control, prompt, tour, models, serve, jobs, doctor):
     group.register(app)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, cast
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from sensorium.errors import InputError
 from sensorium.media.source import display_name
@@ -222,6 +222,8 @@ class RemoveFromIndex(Operation):
 
 class Search(_WithIndex):
     """Find pictures and moments of films, best first: by words, by a picture, or by both."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "a cat on a sofa"}]})
 
     result: ClassVar[str] = "sensorium.operations.retrieval:Findings"
 

@@ -26,6 +26,7 @@ from sensorium.errors import (
     NotFoundError,
     SensoriumError,
     StorageError,
+    TimeLimitError,
     UnsupportedError,
     WorkerLostError,
 )
@@ -57,6 +58,7 @@ _ANSWERS: Mapping[type[SensoriumError], _Answer] = {
     MissingDependencyError: _Answer(501),
     ClosedError: _Answer(503, again=True),
     InsufficientMemoryError: _Answer(503),
+    TimeLimitError: _Answer(504),
     StorageError: _Answer(507, again=True),
 }
 _TYPES = {404: "not_found_error", 408: "timeout_error", 409: "conflict_error", 429: "rate_limit_error"}

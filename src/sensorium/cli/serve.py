@@ -1,0 +1,56 @@
+"""``sensorium serve``: the engine for other programs, other commands and other people's work."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sensorium.cli.options import AsJson, examples
+from sensorium.cli.serving_options import ServingCommand
+from sensorium.cli.terminal import Terminal
+from sensorium.models.extras import missing_packages_explained
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        cls=ServingCommand,
+        rich_help_panel="Sensorium",
+        epilog=examples(
+            "sensorium serve",
+            "sensorium serve --port 9000 --time-to-live 60",
+            "sensorium serve --config sensorium.toml",
+        ),
+    )(serve)
+
+
+def serve(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="A TOML file with the same names; options replace its lines."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep models loaded, and run what programs and commands ask for (--server) over HTTP.
+
+    Only programs on this machine can reach it. Ctrl-C ends it; jobs that run then run again at the next start.
+    """
+    with missing_packages_explained("sensorium serve"):
+        from sensorium.engine.engine import LocalEngine
+        from sensorium.server.configuration import configured
+        from sensorium.server.program import serve as serve_until_stopped
+    options = configured(config, context.obj)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", force=True)
+    terminal = Terminal(as_json=as_json)
+
+    def say_where(address: str) -> None:
+        if as_json:
+            terminal.document({"address": address})
+        else:
+            terminal.note(f"Sensorium serves at {address}")
+
+    serve_until_stopped(LocalEngine(options), options, say_where)
