@@ -19,6 +19,7 @@ MOST_SECONDS = 240.0
 MOST_CALLS = 64
 _UNKNOWN = 0.25
 """The part of a batch that a medium takes whose size isn't known before it is fetched."""
+_ADDRESSES = ("http://", "https://")
 _BYTES_PER_SECOND = 16_000
 """Of sound whose file doesn't state its length."""
 
@@ -68,7 +69,7 @@ def weight_of(operation: Operation, tasks: Tasks) -> float:
 
 def _weight(source: MediaSource, tasks: Tasks) -> float:
     try:
-        if isinstance(source, str) and source[:5].lower() != "data:":
+        if isinstance(source, str) and source.lower().startswith(_ADDRESSES):
             return _UNKNOWN
         media = resolve(source, limits=tasks.limits)
         if media.kind == "image":

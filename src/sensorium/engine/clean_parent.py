@@ -11,11 +11,13 @@ import importlib
 import json
 import logging
 import os
+import pkgutil
 import selectors
 import signal
 import socket
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from typing import Any, NoReturn
 
@@ -23,7 +25,7 @@ from sensorium import settings
 from sensorium.engine.worker import detach_standard_streams, work
 from sensorium.quiet import quiet_transformers
 
-_WITH_THREADS = ("numpy", "scipy")
+_WITH_THREADS = ("numpy", "scipy.linalg")
 _HEAVY = (
     "PIL.Image",
     "tokenizers",
@@ -38,6 +40,8 @@ _HEAVY = (
     "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
 )
 """What is imported where it is installed. Not Lance: it has threads, and says that it mustn't be forked."""
+_ROOMS = ("language", "vision_language", "image_generation", "speech", "video", "operations")
+"""What of ours is imported with all its files."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +62,7 @@ def main() -> NoReturn:
 
 
 def import_heavy() -> None:
-    """Import whatever of the heavy libraries is installed, and all operations; start no thread."""
+    """Import whatever of the heavy libraries is installed, and what of ours uses them; start no thread."""
     settings.send_no_telemetry()
     settings.quiet_libraries()
     settings.let_torch_threads_sleep()
@@ -69,21 +73,24 @@ def import_heavy() -> None:
             _import(name)
     for name in _HEAVY[: _HEAVY.index("transformers")]:
         _import(name)
-    if find_spec("transformers") is not None:
-        with quiet_transformers():
-            for name in _HEAVY[_HEAVY.index("transformers") :]:
-                _import(name)
-    from sensorium.operations.registry import all_operations
+    with quiet_transformers() if find_spec("transformers") is not None else nullcontext():
+        for name in (*_HEAVY[_HEAVY.index("transformers") :], *_ours()):
+            _import(name)
 
-    all_operations()
-    importlib.import_module("sensorium.engine.calls")
+
+def _ours() -> Iterator[str]:
+    for room in _ROOMS:
+        package = importlib.import_module(f"sensorium.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            yield module.name
+    yield "sensorium.engine.calls"
 
 
 def _import(name: str) -> None:
-    if find_spec(name.partition(".")[0]) is None:
-        return
     try:
         importlib.import_module(name)
+    except ModuleNotFoundError:
+        return  # it isn't installed, or a package that it needs
     except Exception:  # the worker that needs it will fail with this error, and say so to whoever asked
         logger.exception("%s can't be imported", name)
 
