@@ -21,7 +21,8 @@ from sensorium import record
 from sensorium.answer import Answer, Evidence, Usage
 from sensorium.errors import InputError, SensoriumError
 from sensorium.image_generation.controlnet import ControlledImages
-from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, read_settings
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, read_settings
+from sensorium.image_generation.picture_settings import PictureSettings
 from sensorium.image_generation.prompts.variations import PromptVariations
 from sensorium.language.messages import MediaPart, TextPart, Turn
 from sensorium.record import Record

@@ -300,7 +300,7 @@ _KINDS = {
 
 _ALIASES = {
     "AudioSource": "MediaSource | Samples",
-    "LoraFiles": "str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], float]]",
+    "LoraFiles": "MediaSource | Iterable[tuple[MediaSource, float]]",
 }
 
 

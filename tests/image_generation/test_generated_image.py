@@ -11,13 +11,8 @@ import PIL.Image
 import pytest
 
 from sensorium.errors import InputError
-from sensorium.image_generation.generated_image import (
-    GeneratedImage,
-    GeneratedImages,
-    PictureSettings,
-    pixel_sum,
-    read_settings,
-)
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum, read_settings
+from sensorium.image_generation.picture_settings import PictureSettings
 from sensorium.media.image import read_image
 
 SETTINGS = PictureSettings(

@@ -14,7 +14,8 @@ from sensorium.errors import InputError
 from sensorium.progress import Event, EventCallback, Finished, Progress
 
 if TYPE_CHECKING:
-    from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings
+    from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages
+    from sensorium.image_generation.picture_settings import PictureSettings
     from sensorium.media.image import ImageSource
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

@@ -24,7 +24,6 @@ from sensorium.image_generation.diffusion.control_network import ControlNetwork
 from sensorium.image_generation.generated_image import (
     GeneratedImage,
     GeneratedImages,
-    PictureSettings,
     as_data_uri,
     from_data_uri,
     part_of,
@@ -32,6 +31,7 @@ from sensorium.image_generation.generated_image import (
 )
 from sensorium.image_generation.painting import PaintingRequest
 from sensorium.image_generation.painting_options import CallKeywords, PaintingKeywords, options_of, painting_options
+from sensorium.image_generation.picture_settings import PictureSettings
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image

@@ -17,8 +17,9 @@ import PIL.ImageChops
 import PIL.ImageOps
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages
 from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, PaintingRequest
+from sensorium.image_generation.picture_settings import PictureSettings
 from sensorium.image_generation.variation import VARIATION, VariationRequest
 from sensorium.media.image import read_image
 from sensorium.media.limits import Limits

@@ -8,7 +8,6 @@ import io
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,78 +15,21 @@ import PIL.Image
 from PIL.PngImagePlugin import PngInfo
 
 from sensorium.errors import InputError
+from sensorium.image_generation.picture_settings import PictureSettings, settings_of
 from sensorium.media.image import read_image, write_image
 from sensorium.media.limits import Limits
 from sensorium.media.metadata import read_metadata
 from sensorium.media.source import MediaSource
-from sensorium.record import Record
 from sensorium.version import VERSION
-
-NOT_CHECKED = "not checked"
-"""What `PictureSettings.safety` is where no safety checker has looked."""
 
 Part = TypeVar("Part")
 
 _SETTINGS = "sensorium"
-_TYPES: Mapping[str, Any] = {
-    "str": str,
-    "int": int,
-    "int | None": (int, type(None)),
-    "float | None": (int, float, type(None)),
-    "tuple[Mapping[str, Any], ...]": list,
-    "Mapping[str, Any] | None": (dict, type(None)),
-}
-"""What JSON gives for the types of `PictureSettings`."""
 _MARKS = {
     "Software": f"Sensorium {VERSION}",
     # The term of the press and of C2PA for "made by a generative model".
     "DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
 }
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class PictureSettings(Record):
-    """Everything that decides how a picture looks, so that it can be made again.
-
-    Attributes:
-        kind: ``"text-to-image"``, ``"image-to-image"`` or ``"inpainting"``.
-        prompt: What was to be painted.
-        negative_prompt: What was not.
-        seed: Of this very picture; with it the picture comes out again alone.
-        steps: Denoising steps; None where the model knows no steps.
-        guidance_scale: How closely the prompt was followed; None where the model doesn't know it.
-        width: In pixels.
-        height: In pixels.
-        scheduler: Name of the sampler, as `TextToImage.generate` takes it, or its class; "" if there is none.
-        strength: How much of the first picture was repainted, from 0 to 1; None for text-to-image.
-        image_sha256: Sum of the pixels of the first picture; "" for text-to-image.
-        mask_sha256: Sum of the pixels of the mask; "" without one.
-        loras: Name, sha256 and weight of each LoRA file.
-        model: Name of the checkpoint.
-        revision: Its commit on the hub, or "".
-        device: Kind of device, precision and library versions: on the same ones the same pixels come out.
-        safety: ``"ok"``, ``"flagged"``, or ``"not checked"``.
-        options: What other settings the kind of painting has, such as control maps and their weights.
-    """
-
-    kind: str
-    prompt: str
-    negative_prompt: str
-    seed: int | None
-    width: int
-    height: int
-    model: str
-    revision: str = ""
-    steps: int | None = None
-    guidance_scale: float | None = None
-    scheduler: str = ""
-    strength: float | None = None
-    image_sha256: str = ""
-    mask_sha256: str = ""
-    loras: tuple[Mapping[str, Any], ...] = ()
-    device: str = ""
-    safety: str = NOT_CHECKED
-    options: Mapping[str, Any] | None = None
 
 
 class GeneratedImage(PIL.Image.Image):
@@ -143,7 +85,7 @@ class GeneratedImage(PIL.Image.Image):
             InputError: It is no such document, or was made without the pixels.
         """
         try:
-            settings = _settings_of(part_of(document, "settings", dict))
+            settings = settings_of(part_of(document, "settings", dict))
         except (ValueError, TypeError):
             raise _no_document("settings") from None
         return cls.of(from_data_uri(part_of(document, "picture", str)), settings)
@@ -271,45 +213,9 @@ def _as_text(settings: PictureSettings) -> dict[Any, Any]:
 
 def _settings_in(metadata: Mapping[Any, Any], name: str) -> PictureSettings:
     try:
-        return _settings_of(json.loads(metadata[_SETTINGS]))
+        return settings_of(json.loads(metadata[_SETTINGS]))
     except (KeyError, ValueError, TypeError, RecursionError):
         raise InputError(
             f"The {name} doesn't say how it was made",
             "Give a picture that Sensorium painted, as it was saved: other programs drop what it says",
         ) from None
-
-
-def _settings_of(table: Any) -> PictureSettings:
-    """Return settings that anybody may have written.
-
-    Raises:
-        ValueError, TypeError: They are none.
-    """
-    known = {field.name: table[field.name] for field in fields(PictureSettings) if field.name in table}
-    missing = [f.name for f in fields(PictureSettings) if f.default is MISSING and f.name not in known]
-    if missing or not _well_formed(known):
-        raise ValueError(missing)
-    known["loras"] = tuple(known.get("loras", ()))
-    return PictureSettings(**known)
-
-
-def _well_formed(known: Mapping[str, Any]) -> bool:
-    """Return whether settings from a file, which anybody may have written, have the types that they are used as."""
-    whole = all(isinstance(known[f.name], _TYPES[str(f.type)]) for f in fields(PictureSettings) if f.name in known)
-    options = known.get("options") or {}
-    if not whole or not isinstance(options.get("prompt_weight", 0), (int, float)):
-        return False
-    controls = options.get("controls", [])
-    if not isinstance(controls, list):
-        return False
-    return all(_has(lora, ("name", "sha256"), ("weight",)) for lora in known.get("loras", ())) and all(
-        _has(control, ("control", "model", "image_sha256"), ("weight", "start", "end")) for control in controls
-    )
-
-
-def _has(table: Any, texts: tuple[str, ...], numbers: tuple[str, ...]) -> bool:
-    return (
-        isinstance(table, dict)
-        and all(isinstance(table.get(name), str) for name in texts)
-        and all(isinstance(table.get(name), (int, float)) for name in numbers)
-    )

@@ -8,17 +8,15 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.lora import check_loras, read_loras, same_loras
+from sensorium.image_generation.diffusion.lora import Lora, check_loras, read_loras, same_loras
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
-from sensorium.image_generation.generated_image import NOT_CHECKED
+from sensorium.image_generation.picture_settings import NOT_CHECKED
 from sensorium.language.written_language import require_characters
 from sensorium.media.limits import Limits
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sensorium.image_generation.diffusion.lora import LoraFiles
-    from sensorium.image_generation.generated_image import PictureSettings
+    from sensorium.image_generation.picture_settings import PictureSettings
     from sensorium.progress import Cancellation, EventCallback, ProgressCallback
 
 MAXIMUM_STEPS = 1000
@@ -72,7 +70,7 @@ class SamplerKeywords(CallKeywords, total=False):
 
     Attributes:
         scheduler: Name of the sampler (``"euler"``, ``"dpm++-2m-karras"``, …); the checkpoint's own by default.
-        lora: A LoRA file (safetensors), or pairs of file and weight.
+        lora: A LoRA file (safetensors) by path or as it was sent, or pairs of such a file and a weight.
         safety: ``"flag"`` says in the result what the checkpoint's safety checker objects to, ``"block"`` keeps such
             pictures back, ``"off"`` doesn't look.
         previews: Whether ``report`` is shown a small, rough picture after each step (`Preview`).
@@ -119,7 +117,7 @@ class PaintingOptions:
     height: int | None = None
     seed: int | None = None
     scheduler: str | None = None
-    loras: tuple[tuple[Path, float], ...] = ()
+    loras: tuple[Lora, ...] = ()
     safety: str = "flag"
     previews: bool = False
 

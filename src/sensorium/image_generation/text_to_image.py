@@ -10,7 +10,6 @@ from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.generated_image import GeneratedImage as GeneratedImage
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
-from sensorium.image_generation.generated_image import PictureSettings as PictureSettings
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
 from sensorium.image_generation.painting import Painter, PaintingRequest
@@ -22,6 +21,7 @@ from sensorium.image_generation.painting_options import (
     options_of,
     painting_options,
 )
+from sensorium.image_generation.picture_settings import PictureSettings as PictureSettings
 from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog

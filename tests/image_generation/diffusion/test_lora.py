@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from sensorium import TextToImage
 from sensorium.errors import CancelledError, InputError
+from sensorium.media.limits import Limits
+from sensorium.media.source import resolve
 from tests.checkpoints.diffusion import tiny_lora
 from tests.refusals import refused
 
@@ -29,6 +32,20 @@ def test_several_files_with_weights(painter: TextToImage, stable_diffusion: Path
     assert len({before, *pictures}) == 5
     assert painter.generate("a cat", steps=2, seed=1, lora=[(lora, 0.0)])[0].tobytes() == before
     assert painter.generate("a cat", steps=2, seed=1)[0].tobytes() == before
+
+
+def test_files_that_were_sent(painter: TextToImage, stable_diffusion: Path, lora: Path, tmp_path: Path) -> None:
+    """They have no suffix, and are opened where paths are refused."""
+    kept = tmp_path / "kept"
+    kept.write_bytes(lora.read_bytes())
+    inked = painter.generate("a cat", steps=2, seed=1, lora=lora)[0].tobytes()
+    careful = TextToImage(stable_diffusion, limits=Limits(allow_files=False))
+    for sent in (resolve(kept), replace(resolve(kept), name="ink.safetensors"), lora.read_bytes()):
+        picture = careful.generate("a cat", steps=2, seed=1, lora=[(sent, 1.0)])[0]
+        assert picture.tobytes() == inked
+    again = careful.paint_again(picture.settings, lora=replace(resolve(kept), name="ink.safetensors"))
+    assert again.tobytes() == inked
+    assert again.settings.loras[0]["name"] == "ink.safetensors"
 
 
 def test_a_call_that_is_cancelled_takes_them_off_again(painter: TextToImage, lora: Path) -> None:

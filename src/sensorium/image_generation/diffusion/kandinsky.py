@@ -21,12 +21,13 @@ import torch
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.diffusion.checkpoint import hub_revision, open_components, read_layout
 from sensorium.image_generation.diffusion.painting_device import describe_device
-from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, PictureSettings, pixel_sum
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
 from sensorium.image_generation.painting import (
     INPAINTING,
     PaintingRequest,
 )
 from sensorium.image_generation.painting_options import SIDE_FACTOR, check_side
+from sensorium.image_generation.picture_settings import PictureSettings
 from sensorium.image_generation.picture_size import fit_picture, size_like
 from sensorium.image_generation.prompts.window import check_prompt_window
 from sensorium.image_generation.variation import VARIATION, VariationRequest

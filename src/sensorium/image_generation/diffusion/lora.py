@@ -5,87 +5,149 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import struct
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
+from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers, quiet_transformers
 
 if TYPE_CHECKING:
-    from sensorium.image_generation.generated_image import PictureSettings
+    from sensorium.image_generation.picture_settings import PictureSettings
 
-LoraFiles: TypeAlias = str | os.PathLike[str] | Iterable[tuple[str | os.PathLike[str], float]]
+LoraFiles: TypeAlias = MediaSource | Iterable[tuple[MediaSource, float]]
+"""A file, or pairs of file and weight."""
 
 _LONGEST_HEADER = 100_000_000
+_SUFFIX = ".safetensors"
+_ADDRESSES = ("http://", "https://", "data:")
 
 
-def read_loras(lora: LoraFiles, limits: Limits = DEFAULT_LIMITS) -> tuple[tuple[Path, float], ...]:
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA file of a call.
+
+    Attributes:
+        source: A file of the caller's, or what somebody sent.
+        weight: How strongly it counts.
+    """
+
+    source: Path | ResolvedMedia
+    weight: float
+
+    @property
+    def name(self) -> str:
+        """The file's name in messages and in the settings of a picture."""
+        return self.source.name
+
+    def open(self) -> BinaryIO:
+        """Open it for reading bytes."""
+        return self.source.open("rb") if isinstance(self.source, Path) else self.source.open()
+
+    @contextmanager
+    def as_file(self) -> Iterator[Path]:
+        """Have it as a file whose suffix says safetensors: diffusers would unpickle any other."""
+        path = self.source if isinstance(self.source, Path) else self.source.path
+        if path is not None and path.suffix == _SUFFIX:
+            yield path
+            return
+        with tempfile.TemporaryDirectory(prefix="sensorium-") as folder:
+            file = Path(folder) / f"lora{_SUFFIX}"
+            if path is not None:
+                file.symlink_to(path.absolute())
+            else:
+                with self.open() as source, file.open("wb") as copy:
+                    shutil.copyfileobj(source, copy)
+            yield file
+
+
+def read_loras(lora: LoraFiles, limits: Limits = DEFAULT_LIMITS) -> tuple[Lora, ...]:
     """Return files with weights from what a caller wrote: one file, or pairs of file and weight.
 
     Raises:
-        InputError: It is neither, or files on this machine may not be named.
+        InputError: It is neither, can't be fetched, or files on this machine may not be named.
     """
-    pairs = [(lora, 1.0)] if isinstance(lora, (str, os.PathLike)) else list(lora)
-    if pairs and not limits.allow_files:
-        raise InputError("LoRA files are files on this machine, which can't be named here", "Leave them out")
+    alone = isinstance(lora, (str, os.PathLike, bytes, ResolvedMedia)) or hasattr(lora, "read")
+    pairs: Any = [(lora, 1.0)] if alone else lora
     try:
-        return tuple((Path(file), float(weight)) for file, weight in pairs)
+        return tuple(Lora(_source(file, limits), float(weight)) for file, weight in pairs)
     except (TypeError, ValueError):
         raise InputError(
             f"The LoRA files {lora!r} are no pairs of file and weight", "Write lora=[('ink.safetensors', 0.8)]"
         ) from None
 
 
-def check_loras(loras: Sequence[tuple[Path, float]]) -> None:
+def _source(file: MediaSource, limits: Limits) -> Path | ResolvedMedia:
+    if not isinstance(file, (str, os.PathLike)) or (isinstance(file, str) and file.lower().startswith(_ADDRESSES)):
+        return resolve(file, limits=limits)
+    if not limits.allow_files:
+        raise InputError("LoRA files are files on this machine, which can't be named here", "Leave them out")
+    return Path(file)
+
+
+def check_loras(loras: Sequence[Lora]) -> None:
     """Refuse files that can't be LoRA files, and weights out of range; nothing is loaded.
 
     Raises:
         InputError: A file is missing or no safetensors file, or a weight is not -10 to 10.
     """
-    for file, weight in loras:
-        if not -10 <= weight <= 10:
-            raise InputError(f"The weight {weight} of the LoRA {file.name!r} is not -10 to 10", "Try 0.5 to 1")
-        if not os.path.isfile(file):  # noqa: PTH113 - pathlib's raises an error for a long name
-            raise InputError(f"There is no LoRA file {str(file)!r}", "Name the .safetensors file itself")
-        if not _tensor_names(file):
+    for lora in loras:
+        check_weight(lora.name, lora.weight)
+        if isinstance(lora.source, Path) and not os.path.isfile(lora.source):  # noqa: PTH113 - pathlib's raises an error for a long name
+            raise InputError(f"There is no LoRA file {str(lora.source)!r}", "Name the .safetensors file itself")
+        if not _tensor_names(lora):
             raise InputError(
-                f"The LoRA {file.name!r} is not a safetensors file, or it is damaged",
+                f"The LoRA {lora.name!r} is not a safetensors file, or it is damaged",
                 "Fetch it again; pickled files (.pt, .bin, .ckpt) can run code and are never opened",
             )
 
 
-def describe_loras(loras: Sequence[tuple[Path, float]]) -> tuple[Mapping[str, Any], ...]:
+def check_weight(name: str, weight: float) -> None:
+    """Refuse a weight that no LoRA file can have.
+
+    Args:
+        name: The file's.
+        weight: How strongly it is to count.
+
+    Raises:
+        InputError: It is not -10 to 10.
+    """
+    if not -10 <= weight <= 10:
+        raise InputError(f"The weight {weight} of the LoRA {name!r} is not -10 to 10", "Try 0.5 to 1")
+
+
+def describe_loras(loras: Sequence[Lora]) -> tuple[Mapping[str, Any], ...]:
     """Return name, sha256 and weight of each file, for the settings of a picture."""
-    return tuple(
-        {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "weight": weight}
-        for file, weight in loras
-    )
+    return tuple({"name": lora.name, "sha256": _sum(lora), "weight": lora.weight} for lora in loras)
 
 
-def same_loras(settings: PictureSettings, given: tuple[tuple[Path, float], ...]) -> tuple[tuple[Path, float], ...]:
+def same_loras(settings: PictureSettings, given: Sequence[Lora]) -> tuple[Lora, ...]:
     """Return the files that a picture was made with, in its order and with its weights.
 
     Raises:
         InputError: One is not among those given, or those can't be LoRA files.
     """
     check_loras(given)
-    files = {table["sha256"]: file for (file, _), table in zip(given, describe_loras(given), strict=True)}
+    sources = {_sum(lora): lora.source for lora in given}
     for table in settings.loras:
-        if table["sha256"] not in files:
+        if table["sha256"] not in sources:
             raise InputError(
                 f"The picture was made with the LoRA {table['name']!r}, which is not among the files given",
                 "Give that very file",
             )
-    return tuple((files[table["sha256"]], table["weight"]) for table in settings.loras)
+    return tuple(Lora(sources[table["sha256"]], table["weight"]) for table in settings.loras)
 
 
 @contextmanager
-def applied_loras(pipeline: Any, loras: Sequence[tuple[Path, float]]) -> Iterator[None]:
+def applied_loras(pipeline: Any, loras: Sequence[Lora]) -> Iterator[None]:
     """Put LoRA files on a pipeline's components, and take them off afterwards whatever happens.
 
     The components are shared with other pipelines, so nobody else may use them meanwhile.
@@ -103,35 +165,40 @@ def applied_loras(pipeline: Any, loras: Sequence[tuple[Path, float]]) -> Iterato
         )
     names = [f"lora_{number}" for number in range(len(loras))]
     try:
-        for name, (file, _) in zip(names, loras, strict=True):
-            _load(pipeline, file, name)
-        pipeline.set_adapters(names, [weight for _, weight in loras])
+        for name, lora in zip(names, loras, strict=True):
+            _load(pipeline, lora, name)
+        pipeline.set_adapters(names, [lora.weight for lora in loras])
         yield
     finally:
         with quiet_diffusers():
             pipeline.unload_lora_weights()
 
 
-def _load(pipeline: Any, file: Path, name: str) -> None:
+def _load(pipeline: Any, lora: Lora, name: str) -> None:
     try:
-        with loading_weights, quiet_transformers(), quiet_diffusers():
+        with lora.as_file() as file, loading_weights, quiet_transformers(), quiet_diffusers():
             pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=name, local_files_only=True)
         loaded = any(name in adapters for adapters in pipeline.get_list_adapters().values())
     except Exception as error:  # peft and diffusers raise whatever the shapes and names lead them to
-        raise _misfit(pipeline, file) from error
+        raise _misfit(pipeline, lora) from error
     if not loaded:
-        raise _misfit(pipeline, file)
+        raise _misfit(pipeline, lora)
 
 
-def _misfit(pipeline: Any, file: Path) -> InputError:
+def _misfit(pipeline: Any, lora: Lora) -> InputError:
     return InputError(
-        f"The LoRA {file.name!r} doesn't fit {type(pipeline).__name__}: it was made for another family",
+        f"The LoRA {lora.name!r} doesn't fit {type(pipeline).__name__}: it was made for another family",
         "Use it with a checkpoint of the family that its page names",
     )
 
 
-def _tensor_names(file: Path) -> list[str]:
-    with suppress(OSError, ValueError, struct.error, AttributeError), file.open("rb") as stream:
+def _sum(lora: Lora) -> str:
+    with lora.open() as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _tensor_names(lora: Lora) -> list[str]:
+    with suppress(OSError, ValueError, struct.error, AttributeError, InputError), lora.open() as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
         return [name for name in header if name != "__metadata__"]

@@ -38,19 +38,14 @@ from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
 from sensorium.image_generation.diffusion.schedulers import make_scheduler
 from sensorium.image_generation.diffusion.steps import WatchedSteps
-from sensorium.image_generation.generated_image import (
-    NOT_CHECKED,
-    GeneratedImage,
-    GeneratedImages,
-    PictureSettings,
-    pixel_sum,
-)
+from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
 from sensorium.image_generation.painting import (
     IMAGE_TO_IMAGE,
     INPAINTING,
     TEXT_TO_IMAGE,
     PaintingRequest,
 )
+from sensorium.image_generation.picture_settings import NOT_CHECKED, PictureSettings
 from sensorium.image_generation.prompts.embedding import can_embed, embed_prompts
 from sensorium.image_generation.prompts.vocabulary import read_vocabulary
 from sensorium.image_generation.prompts.window import check_prompt_window
