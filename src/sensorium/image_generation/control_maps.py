@@ -21,6 +21,8 @@ from sensorium.image_generation.annotators.depth_estimation import DepthEstimato
 from sensorium.image_generation.annotators.normals import normal_map
 from sensorium.image_generation.annotators.pose_estimation import PoseEstimator, openpose_map
 from sensorium.image_generation.annotators.segmentation import Segmenter, segmentation_map
+from sensorium.models import catalog
+from sensorium.models.catalog import Checkpoint
 from sensorium.models.extras import missing_packages_explained
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Opening, Task, TaskOptions
@@ -50,10 +52,8 @@ class ControlMaps:
         models: Mapping[str, str | os.PathLike[str]] | None = None,
         **options: Unpack[TaskOptions],
     ) -> None:
+        check_annotators(models or {})
         self._models = dict(models or {})
-        for kind in self._models:
-            if _recipe(kind).annotator is None:
-                raise InputError(f"A {kind} map needs no checkpoint", "Leave out the model")
         self._opening, self._dtype = Opening.of(options), options.get("dtype", "auto")
         self._annotators: dict[str, Task[Any]] = {}
 
@@ -87,7 +87,7 @@ class ControlMaps:
             UnsupportedError: The checkpoint is of another family, or segments into other classes than ADE20K's.
         """
         recipe = _recipe(kind)
-        _check_options(kind, options)
+        check_map_options(kind, options)
         from sensorium.media.image import read_image
 
         upright = read_image(image, limits=self._opening.limits)
@@ -100,6 +100,16 @@ class ControlMaps:
         drawn.info = {"control": kind, "model": "opencv" if annotator is None else annotator.model}
         report(progress, stage, 1, 1, "maps")
         return drawn
+
+    def load(self, kind: str, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
+        """Fetch and load what a kind of map needs now, rather than at first use; return self.
+
+        Raises:
+            InputError: There is no such kind.
+            ModelUnavailableError: The checkpoint isn't there, or is damaged.
+        """
+        self._annotator(kind, _recipe(kind), progress, cancel)
+        return self
 
     def close(self) -> None:
         """Let go of the checkpoints; the object loads them again if used."""
@@ -138,6 +148,58 @@ def control_options(kind: str) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY}
 
 
+def check_annotators(models: Mapping[str, Any]) -> None:
+    """Refuse checkpoints for kinds of maps that there aren't, or that need none.
+
+    Args:
+        models: From kind to checkpoint.
+
+    Raises:
+        InputError: There is no such kind, or it needs no checkpoint.
+    """
+    for kind in models:
+        if _recipe(kind).annotator is None:
+            raise InputError(f"A {kind} map needs no checkpoint", "Leave out the model")
+
+
+def check_map_options(kind: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that a kind of control map doesn't have.
+
+    Raises:
+        InputError: There is no such kind or option, or a number is none.
+    """
+    known = control_options(kind)
+    for option, value in options.items():
+        if option not in known:
+            raise InputError(
+                f"A {kind} map has no option {option!r}",
+                f"It has {', '.join(known)}" if known else "It has none",
+            )
+        if isinstance(known[option], float) and not isinstance(value, (int, float)):
+            raise InputError(f"The {option} {value!r} is not a number", f"Use one, such as {known[option]:g}")
+
+
+def map_checkpoints(kind: str, model: str | None = None, *, profile: str | None = None) -> tuple[Checkpoint, ...]:
+    """Return the checkpoints that make a kind of control map, the most important one first; none for canny.
+
+    Args:
+        kind: Such as ``"depth"``.
+        model: Catalog name, hub id or folder; None for the profile's default.
+        profile: Whose default; by default the one in force.
+
+    Raises:
+        InputError: There is no such kind, or it needs no checkpoint.
+        ModelUnavailableError: There is no such checkpoint.
+    """
+    if model is not None:
+        check_annotators({kind: model})
+    annotator = _recipe(kind).annotator
+    if annotator is None:
+        return ()
+    found = catalog.resolve(model, task=annotator.task, profile=profile)
+    return (found, *map(catalog.named, found.companions))
+
+
 @dataclass(frozen=True)
 class _Recipe:
     """How a kind of map is made: what draws it, and the task whose checkpoint that needs."""
@@ -166,15 +228,3 @@ def _recipe(kind: str) -> _Recipe:
             (f"Did you mean {near[0]!r}? " if near else "") + f"There are {', '.join(_RECIPES)}",
         )
     return _RECIPES[kind]
-
-
-def _check_options(kind: str, options: Mapping[str, Any]) -> None:
-    known = control_options(kind)
-    for option, value in options.items():
-        if option not in known:
-            raise InputError(
-                f"A {kind} map has no option {option!r}",
-                f"It has {', '.join(known)}" if known else "It has none",
-            )
-        if isinstance(known[option], float) and not isinstance(value, (int, float)):
-            raise InputError(f"The {option} {value!r} is not a number", f"Use one, such as {known[option]:g}")

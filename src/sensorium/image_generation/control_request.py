@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,15 +70,7 @@ def read_controls(
         InputError: A kind is unknown, a number can't be, there are too many or too few, or a map can't be read.
     """
     kinds = [control] if isinstance(control, str) else list(control)
-    if not kinds:
-        raise InputError("No kind of control is named", f"Choose one or several of {', '.join(known)}")
-    for kind in kinds:
-        if kind not in known:
-            near = difflib.get_close_matches(str(kind), known, n=1, cutoff=0.4)
-            raise InputError(
-                f"There is no control {kind!r}" + (f", did you mean {near[0]!r}?" if near else ""),
-                f"Choose one or several of {', '.join(known)}",
-            )
+    require_known(kinds, known)
     images: list[Any] = list(control_image) if isinstance(control_image, (list, tuple)) else [control_image]
     if control_image is None:
         images = [None] * len(kinds)
@@ -93,32 +85,62 @@ def read_controls(
         _for_each(kinds, "control end", end),
         strict=True,
     ):
-        check_number(f"The weight of {kind}", weight, 0, _HIGHEST_WEIGHT)
-        check_number(f"The start of {kind}", first, 0, 1)
-        check_number(f"The end of {kind}", last, 0, 1)
-        if first >= last:
-            raise InputError(
-                f"The control {kind} starts at {first} of the steps and ends at {last}", "Let it end after its start"
-            )
+        check_timing(kind, weight, first, last)
         given = None if image is None else read_image(image, limits=limits)
         controls.append(Control(kind, given, float(weight), float(first), float(last)))
     return controls
 
 
-def require_sources(controls: Sequence[Control], reference: PIL.Image.Image | None) -> None:
-    """See that every map is there or can be made.
+def require_known(kinds: Sequence[str], known: Collection[str]) -> None:
+    """See that there are controls, and that there are ControlNets for them.
+
+    Raises:
+        InputError: There are none, or one is unknown.
+    """
+    if not kinds:
+        raise InputError("No kind of control is named", f"Choose one or several of {', '.join(known)}")
+    for kind in kinds:
+        if kind not in known:
+            near = difflib.get_close_matches(str(kind), known, n=1, cutoff=0.4)
+            raise InputError(
+                f"There is no control {kind!r}" + (f", did you mean {near[0]!r}?" if near else ""),
+                f"Choose one or several of {', '.join(known)}",
+            )
+
+
+def check_timing(kind: str, weight: float, start: float, end: float) -> None:
+    """Refuse a control that can't count as strongly, or from then to then.
+
+    Raises:
+        InputError: A number is out of range, or the end isn't after the start.
+    """
+    check_number(f"The weight of {kind}", weight, 0, _HIGHEST_WEIGHT)
+    check_number(f"The start of {kind}", start, 0, 1)
+    check_number(f"The end of {kind}", end, 0, 1)
+    if start >= end:
+        raise InputError(
+            f"The control {kind} starts at {start} of the steps and ends at {end}", "Let it end after its start"
+        )
+
+
+def require_sources(unmapped: Iterable[str], *, reference: bool) -> None:
+    """See that the maps that weren't given can be made.
+
+    Args:
+        unmapped: The kinds of control without a ready-made map.
+        reference: Whether there is a picture to make maps of.
 
     Raises:
         InputError: One can't.
     """
-    for control in controls:
-        if control.given is None and control.kind not in CONTROL_KINDS:
+    for kind in unmapped:
+        if kind not in CONTROL_KINDS:
             raise InputError(
-                f"Sensorium can't make the map for the control {control.kind!r}", "Give it ready-made: control_image=…"
+                f"Sensorium can't make the map for the control {kind!r}", "Give it ready-made: control_image=…"
             )
-        if control.given is None and reference is None:
+        if not reference:
             raise InputError(
-                f"There is neither a reference picture nor a ready-made map for the control {control.kind!r}",
+                f"There is neither a reference picture nor a ready-made map for the control {kind!r}",
                 "Give one of the two",
             )
 

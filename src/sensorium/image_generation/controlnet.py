@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from sensorium.arguments import checked
-from sensorium.errors import ClosedError, InputError, ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_for, profile_base
-from sensorium.image_generation.control_maps import CONTROL_KINDS, ControlMaps
+from sensorium.errors import ClosedError, InputError, UnsupportedError
+from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_for, profile_base, require_networks
+from sensorium.image_generation.control_maps import ControlMaps
 from sensorium.image_generation.control_request import (
     Control,
     pipeline_control,
@@ -35,7 +35,7 @@ from sensorium.image_generation.picture_settings import PictureSettings
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
-from sensorium.progress import Cancellation, EventCallback, ProgressCallback, all_events, check_cancelled
+from sensorium.progress import Cancellation, EventCallback, Finished, ProgressCallback, all_events, check_cancelled
 from sensorium.task import Opening, TaskOptions
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class ControlNetGenerator:
         request = PaintingRequest(
             prompt, painting_options(options, self._opening.limits), self._read(init_image), strength=strength
         )
-        self._require_networks([control] if isinstance(control, str) else control)
+        require_networks([control] if isinstance(control, str) else control, self._chosen, self.model)
         timing = (control_weights, control_start, control_end)
         controls = read_controls(self._chosen, control, control_image, *timing, limits=self._opening.limits)
         return self._paint(request, controls, self._read(reference_image), None, options)
@@ -280,7 +280,7 @@ class ControlNetGenerator:
         same_as: PictureSettings | None,
         call: CallKeywords,
     ) -> ControlledImages:
-        require_sources(controls, reference)
+        require_sources([each.kind for each in controls if each.given is None], reference=reference is not None)
         tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")
         with ExitStack() as held:
             base = self._hold_base(held, tell, cancel)
@@ -294,6 +294,9 @@ class ControlNetGenerator:
             if same_as is not None:
                 _check_same(same_as, recorded, pixel_sum(image))
             check_cancelled(cancel)
+            if tell is not None:
+                for drawn in maps:
+                    tell(Finished(drawn))
             options = dataclasses.replace(request.options, width=size[0], height=size[1])
             painted = base.paint(
                 dataclasses.replace(request, options=options, image=image),
@@ -308,16 +311,6 @@ class ControlNetGenerator:
 
     def _new_base(self) -> TextToImage:
         return self._opening.part(TextToImage, self._wanted, dtype=self._dtype)
-
-    def _require_networks(self, kinds: Sequence[str]) -> None:
-        for kind in kinds:
-            if kind in CONTROL_KINDS and kind not in self._chosen:
-                raise ModelUnavailableError(
-                    f"There is no ControlNet for {kind!r} that was made for {self.model!r}",
-                    f"Choose {', '.join(self._chosen)}, or pull larger checkpoints: "
-                    f"'sensorium models pull {USUAL_BASE}' and 'sensorium models pull sd-controlnet-{kind}', "
-                    "then use --profile standard, or SENSORIUM_PROFILE=standard",
-                )
 
     def _hold_base(self, held: ExitStack, tell: EventCallback | None, cancel: Cancellation | None) -> DiffusionBackend:
         if self._closed:

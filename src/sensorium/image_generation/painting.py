@@ -47,13 +47,31 @@ class PaintingRequest:
         return TEXT_TO_IMAGE if self.image is None else IMAGE_TO_IMAGE
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip():
-            raise InputError("The prompt is empty", "Say what to paint, such as 'a lighthouse at dusk'")
-        require_characters(self.prompt, what="prompt")
+        check_prompt(self.prompt)
         if self.image is not None:
-            check_number("The strength", self.strength, 0, 1)
-            if self.strength == 0:
-                raise InputError("With a strength of 0 the picture would stay as it is", "Use more than 0, up to 1")
+            check_strength(self.strength)
+
+
+def check_prompt(prompt: str) -> None:
+    """Refuse a prompt that says nothing, or can't be read.
+
+    Raises:
+        InputError: It is empty, or holds a character that is not valid Unicode.
+    """
+    if not prompt.strip():
+        raise InputError("The prompt is empty", "Say what to paint, such as 'a lighthouse at dusk'")
+    require_characters(prompt, what="prompt")
+
+
+def check_strength(strength: float) -> None:
+    """Refuse a share of a picture that can't be repainted.
+
+    Raises:
+        InputError: It is not over 0 to 1.
+    """
+    check_number("The strength", strength, 0, 1)
+    if strength == 0:
+        raise InputError("With a strength of 0 the picture would stay as it is", "Use more than 0, up to 1")
 
 
 class Painter(Protocol):

@@ -35,7 +35,8 @@ class CallKeywords(TypedDict, total=False):
 
     Attributes:
         progress: Told the steps done.
-        report: Told everything: the steps done, each picture as soon as it is painted (`Finished`), and previews.
+        report: Told everything: the steps done, each picture as soon as it is painted (`Finished`), and previews. Of
+            pictures that are painted under control, it is told the control maps first (`Finished` too).
         cancel: Stops between two steps.
     """
 

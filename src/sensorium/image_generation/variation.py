@@ -37,7 +37,16 @@ class VariationRequest:
     options: PaintingOptions = field(default_factory=PaintingOptions)
 
     def __post_init__(self) -> None:
-        check_number("The weight of the prompt", self.prompt_weight, 0, 1)
+        check_prompt_weight(self.prompt_weight)
+
+
+def check_prompt_weight(weight: float) -> None:
+    """Refuse a share of words in a mixture that can't be.
+
+    Raises:
+        InputError: It is not 0 to 1.
+    """
+    check_number("The weight of the prompt", weight, 0, 1)
 
 
 @runtime_checkable
