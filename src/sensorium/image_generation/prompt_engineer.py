@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.image_generation.prompts.variations import PromptVariations, draw_variations, list_variations
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
+from sensorium.media.source import MediaSource, is_path, resolve
 from sensorium.models.extras import missing_packages_explained
 
 if TYPE_CHECKING:
@@ -23,10 +25,12 @@ class PromptEngineer:
     """Write prompts and negative prompts.
 
     Args:
-        styles: A TOML file with styles of your own, in the layout of ``data/styles.toml``: a table ``[styles]``
-            from name to words, and optionally a table ``[negative]`` from a style's name to what its pictures should
-            not have, and the lists ``quality_boosters`` and ``negative_common``.
-        wildcards: A folder with lists of words for ``__name__`` in prompts: text files, one word or phrase a line.
+        styles: A TOML file (or what was sent as one) with styles of your own, in the layout of ``data/styles.toml``: a
+            table ``[styles]`` from name to words, and optionally a table ``[negative]`` from a style's name to what its
+            pictures should not have, and the lists ``quality_boosters`` and ``negative_common``.
+        wildcards: Lists of words for ``__name__`` in prompts: a folder of text files, one word or phrase a line; or a
+            dict from name to words.
+        limits: Where the styles may come from.
 
     Attributes:
         style_keywords: From a style's name to the words that it adds; add to it freely.
@@ -40,17 +44,22 @@ class PromptEngineer:
 
     @checked
     def __init__(
-        self, styles: str | os.PathLike[str] | None = None, *, wildcards: str | os.PathLike[str] | None = None
+        self,
+        styles: MediaSource | None = None,
+        *,
+        wildcards: str | os.PathLike[str] | Mapping[str, Sequence[str]] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.style_keywords: dict[str, str] = {}
         self.style_negatives: dict[str, str] = {}
         self.quality_boosters: list[str] = []
         self.negative_common: list[str] = []
-        self._wildcards = None if wildcards is None else Path(wildcards).expanduser()
+        folder = isinstance(wildcards, (str, os.PathLike))
+        self._wildcards: Any = Path(wildcards).expanduser() if folder else wildcards  # type: ignore[arg-type]
         shipped = package_files("sensorium.image_generation").joinpath("data", "styles.toml")
         self._add(tomllib.loads(shipped.read_text(encoding="utf-8")), "styles.toml")
         if styles is not None:
-            self._add(_read_styles(Path(styles)), Path(styles).name)
+            self._add(*_read_styles(styles, limits or DEFAULT_LIMITS))
 
     @checked
     def build_prompt(
@@ -199,13 +208,19 @@ class PromptEngineer:
             )
 
 
-def _read_styles(path: Path) -> dict[str, Any]:
+def _read_styles(source: MediaSource, limits: Limits) -> tuple[dict[str, Any], str]:
+    """Return what a styles file holds, and its name."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        if isinstance(source, (str, os.PathLike)) and is_path(source) and limits.allow_files:
+            name, data = Path(source).name, Path(source).read_bytes()
+        else:
+            media = resolve(source, limits=limits)
+            name, data = media.name, media.read()
+        return tomllib.loads(data.decode()), name
     except OSError:
-        raise InputError(f"The styles file {str(path)!r} can't be read", "Check that it exists") from None
+        raise InputError(f"The styles file {str(source)!r} can't be read", "Check that it exists") from None
     except ValueError as error:
-        raise InputError(f"The styles file {path.name!r} is not valid TOML: {error}", "Mend that line") from None
+        raise InputError(f"The styles file {name!r} is not valid TOML: {error}", "Mend that line") from None
 
 
 def _phrases(words: Iterable[str] | str | None) -> list[str]:

@@ -32,11 +32,13 @@ __all__ = [
     "collect_files",
     "describe_content",
     "display_name",
+    "is_path",
     "resolve",
     "resolve_file",
     "sniff_kind",
 ]
 
+_ADDRESSES = ("http://", "https://", "data:")
 _IN_MEMORY = 32 << 20
 _CHUNK = 1 << 20
 
@@ -97,6 +99,11 @@ class ResolvedMedia:
 MediaSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | ResolvedMedia
 """A path, an http(s) address, a ``data:`` URI, the bytes of a file, a file opened for reading bytes, or an input that
 was resolved before."""
+
+
+def is_path(source: Any) -> bool:
+    """Return whether an input is the path of a file on this machine, and no address or data: URI."""
+    return isinstance(source, os.PathLike) or (isinstance(source, str) and not source.lower().startswith(_ADDRESSES))
 
 
 def resolve(

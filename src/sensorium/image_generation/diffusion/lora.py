@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
-from sensorium.media.source import MediaSource, ResolvedMedia, resolve
+from sensorium.media.source import MediaSource, ResolvedMedia, is_path, resolve
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers, quiet_transformers
 
@@ -28,7 +28,6 @@ LoraFiles: TypeAlias = MediaSource | Iterable[tuple[MediaSource, float]]
 
 _LONGEST_HEADER = 100_000_000
 _SUFFIX = ".safetensors"
-_ADDRESSES = ("http://", "https://", "data:")
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,11 @@ def read_loras(lora: LoraFiles, limits: Limits = DEFAULT_LIMITS) -> tuple[Lora, 
 
 
 def _source(file: MediaSource, limits: Limits) -> Path | ResolvedMedia:
-    if not isinstance(file, (str, os.PathLike)) or (isinstance(file, str) and file.lower().startswith(_ADDRESSES)):
+    if not is_path(file):
         return resolve(file, limits=limits)
     if not limits.allow_files:
-        raise InputError("LoRA files are files on this machine, which can't be named here", "Leave them out")
-    return Path(file)
+        raise InputError("LoRA files are files on this machine, which can't be named here", "Send the data itself")
+    return Path(file)  # type: ignore[arg-type]
 
 
 def check_loras(loras: Sequence[Lora]) -> None:

@@ -87,12 +87,14 @@ class _Choice:
     separator: str = ", "
 
 
+Wildcards: TypeAlias = Path | Mapping[str, Sequence[str]] | None
+"""Lists of words: a folder of text files, or a dict from name to words."""
 _Part: TypeAlias = "str | _Choice"
 _Sequence: TypeAlias = "tuple[_Part, ...]"
 
 
 def draw_variations(
-    prompt: str, count: int, seed: int | None = None, *, wildcards: Path | None = None
+    prompt: str, count: int, seed: int | None = None, *, wildcards: Wildcards = None
 ) -> PromptVariations:
     """Draw prompts at random; one comes twice only where hardly any other is left.
 
@@ -100,7 +102,7 @@ def draw_variations(
         prompt: With choices.
         count: How many, at most `MAXIMUM_VARIATIONS`. The first ones don't depend on it.
         seed: Decides the choices; a random one by default.
-        wildcards: The folder with lists of words.
+        wildcards: The lists of words.
 
     Raises:
         InputError: The prompt is empty, a brace is not closed, a wildcard is missing or contains itself, or ``count``
@@ -108,7 +110,7 @@ def draw_variations(
     """
     if not 1 <= count <= MAXIMUM_VARIATIONS:
         raise InputError(f"There can't be {count:,} variations", f"Ask for 1 to {MAXIMUM_VARIATIONS:,}")
-    parts = _parse(prompt, wildcards)
+    parts = _parse(prompt, _Parser(wildcards))
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     dice = random.Random(seed)
     found: dict[str, None] = {}
@@ -123,20 +125,20 @@ def draw_variations(
     return PromptVariations(drawn, seed=seed)
 
 
-def list_variations(prompt: str, *, limit: int = 1000, wildcards: Path | None = None) -> PromptVariations:
+def list_variations(prompt: str, *, limit: int = 1000, wildcards: Wildcards = None) -> PromptVariations:
     """Return all prompts that a prompt with choices stands for, each once, the last choice changing fastest.
 
     Args:
         prompt: With choices.
         limit: More than these are refused, before any is made; at most `MAXIMUM_VARIATIONS`.
-        wildcards: The folder with lists of words.
+        wildcards: The lists of words.
 
     Raises:
         InputError: There are more than ``limit``, or as for `draw_variations`.
     """
     if not 1 <= limit <= MAXIMUM_VARIATIONS:
         raise InputError(f"The limit can't be {limit:,} variations", f"Set it to 1 to {MAXIMUM_VARIATIONS:,}")
-    parts = _parse(prompt, wildcards)
+    parts = _parse(prompt, _Parser(wildcards))
     listing = _Listing(limit + 1)
     if listing.count(parts) > limit:
         raise InputError(
@@ -233,15 +235,33 @@ def _too_long() -> InputError:
     )
 
 
-def _parse(prompt: str, wildcards: Path | None) -> _Sequence:
+def wildcard_lists(prompt: str, wildcards: Wildcards) -> dict[str, tuple[str, ...]]:
+    """Return the lists of words that a prompt uses, and those that these use, by name.
+
+    Raises:
+        InputError: As for `draw_variations`.
+    """
+    parser = _Parser(wildcards)
+    _parse(prompt, parser)
+    return parser.lines
+
+
+def _parse(prompt: str, parser: _Parser) -> _Sequence:
     if not prompt.strip():
         raise InputError("The prompt is empty", "Write what the picture shows, such as 'a {red|green} car'")
-    return _Parser(wildcards).parse(prompt, f"The prompt {_beginning(prompt)}", (), depth=0)
+    return parser.parse(prompt, f"The prompt {_beginning(prompt)}", (), depth=0)
 
 
 class _Parser:
-    def __init__(self, wildcards: Path | None) -> None:
-        self._folder = wildcards
+    """Reads prompts.
+
+    Attributes:
+        lines: The lists that were read, by name.
+    """
+
+    def __init__(self, wildcards: Wildcards) -> None:
+        self.lines: dict[str, tuple[str, ...]] = {}
+        self._wildcards = wildcards
         self._lists: dict[str, _Choice] = {}
 
     def parse(self, text: str, where: str, inside: tuple[str, ...], *, depth: int) -> _Sequence:
@@ -299,7 +319,7 @@ class _Parser:
             raise InputError(f"The wildcard __{name}__ contains itself: {circle}", "Take it out of one of these lists")
         if name not in self._lists:
             where, chain = f"A line of the wildcard __{name}__", (*inside, name)
-            lines = _read_list(self._folder, name)
+            lines = self.lines[name] = _list_named(name, self._wildcards)
             options = tuple(self.parse(line, where, chain, depth=depth + 1) for line in lines)
             self._lists[name] = _Choice(options, (1.0,) * len(options))
         return self._lists[name]
@@ -345,12 +365,27 @@ def _options_of_list(options: list[_Sequence]) -> list[_Sequence]:
     return options if isinstance(only, str) else list(only.options)
 
 
-def _read_list(folder: Path | None, name: str) -> list[str]:
-    if folder is None:
+def _list_named(name: str, wildcards: Wildcards) -> tuple[str, ...]:
+    if wildcards is None:
         raise InputError(
             f"The prompt has the wildcard __{name}__, and no folder of wildcards is named",
             "Name a folder that holds a text file of that name, one word or phrase a line",
         )
+    if isinstance(wildcards, Mapping):
+        what = f"list of the wildcard __{name}__"
+        if name not in wildcards:
+            raise InputError(f"There is no {what}", _choice_of(sorted(wildcards), name))
+        lines = wildcards[name]
+    else:
+        what = f"list {name.rpartition('/')[2]}.txt"
+        lines = _read_list(wildcards, name)
+    found = tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    if not found:
+        raise InputError(f"The {what} is empty", "Write one word or phrase a line")
+    return found
+
+
+def _read_list(folder: Path, name: str) -> list[str]:
     path = folder / f"{name}.txt"
     if not path.is_file():
         raise InputError(
@@ -359,15 +394,11 @@ def _read_list(folder: Path | None, name: str) -> list[str]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(f"The list {path.name} is larger than {_LARGEST_FILE // 1_000_000} MB", "Split it")
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise InputError(f"The list {path.name} is not UTF-8 text", "Save it as UTF-8") from None
     except OSError:
         raise InputError(f"The list {path.name} can't be read", "Check its permissions") from None
-    found = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not found:
-        raise InputError(f"The list {path.name} is empty", "Write one word or phrase a line")
-    return found
 
 
 def _there(folder: Path, name: str) -> str:
@@ -375,12 +406,17 @@ def _there(folder: Path, name: str) -> str:
     if not folder.is_dir():
         return "There is no such folder; name another one"
     names = sorted(itertools.islice(_names(folder), _LISTED_NAMES))
+    return _choice_of(names, name) if names else "It holds no text files at all"
+
+
+def _choice_of(names: Sequence[str], name: str) -> str:
+    """Tell which lists there are, and what may have been meant."""
     near = difflib.get_close_matches(name, names, n=1)
     if near:
         return f"Did you mean __{near[0]}__?"
     shown = ", ".join(f"__{found}__" for found in names[:_SHOWN_NAMES])
     more = " and more" if len(names) > _SHOWN_NAMES else ""
-    return f"It has {shown}{more}" if names else "It holds no text files at all"
+    return f"It has {shown}{more}" if names else "Give one"
 
 
 def _names(folder: Path) -> Iterator[str]:
