@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_controls
-from sensorium.cli.inputs import Input
-from sensorium.cli.interrupt import cancel, command
+from sensorium.cli.inputs import Input, media_of
+from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
-from sensorium.cli.painted_files import (
-    painter_of,
-    picture_files,
-    refuse_others,
-    save_again,
-    saving_pictures,
-    show_notes,
-)
+from sensorium.cli.painted_files import paint, paint_again, painter_of, picture_files, picture_format, refuse_others
 from sensorium.cli.painting_options import ControlledPainting, Output, Text, Texts
 from sensorium.errors import InputError
 
+if TYPE_CHECKING:
+    from sensorium.operations.media import Media
+
 _DEFAULT = "openpose"
-_NEARLY_ALL = 0.999
 _FOR_MAPS = ("map_only", "reference", "controls", "settings", "annotators", "output", "device", "dtype")
 _FOR_PAINTING_AGAIN = (
     *("again", "reference", "maps", "init", "lora", "controlnets", "annotators"),
@@ -81,9 +76,13 @@ class _Controls:
         Texts, typer.Option("--controlnet", metavar="KIND=NAME", help="The ControlNet that follows a map.")
     ] = None
 
-    def ready(self) -> dict[str, str]:
-        """Return the files of ready-made maps by kind."""
-        return _pairs("--map", self.maps, "canny=edges.png")
+    def ready(self) -> dict[str, Media]:
+        """Return ready-made maps by kind."""
+        return {kind: Input(file).media for kind, file in _pairs("--map", self.maps, "canny=edges.png").items()}
+
+    def networks(self) -> dict[str, str]:
+        """Return the ControlNets that follow maps, by kind."""
+        return _pairs("--controlnet", self.controlnets, "canny=NAME")
 
     def checkpoints(self) -> dict[str, str]:
         """Return the checkpoints that make maps, by kind."""
@@ -177,27 +176,24 @@ def _paint(
     _check_what_to_paint(reference, prompt, kinds, ready)
     files = picture_files(output, painting.num_images)
     map_files = _map_files(controls.save_map, kinds)
-    control_weights = _weights(controls.weights, kinds)
-    from sensorium.image_generation.controlnet import ControlNetGenerator
-    from sensorium.media.image import write_image
+    from sensorium.operations.control import Control
 
-    with ControlNetGenerator(common.model, **_generating(controls, common)) as generator:
-        pictures = generator.generate(
-            None if reference is None else Input(reference).source,
-            prompt or "",
-            kinds,
-            control_image=[ready.get(kind) for kind in kinds],
-            control_weights=control_weights,
-            init_image=originals.init,
-            strength=originals.strength,
-            **painting.keywords(),
-            report=saving_pictures(call, files),
-            cancel=cancel,
-        )
-    for file, drawn in zip(map_files, pictures.control_images, strict=False):
-        write_image(drawn, file)
-        call.note(f"{file}: the map")
-    show_notes(call, pictures)
+    operation = Control(
+        prompt=prompt or "",
+        reference=media_of(reference),
+        controls=tuple(kinds),
+        maps=ready,
+        weights=_weights(controls.weights, kinds),
+        image=media_of(originals.init),
+        strength=originals.strength,
+        controlnets=controls.networks(),
+        annotators=controls.checkpoints(),
+        format=picture_format(output),
+        map_format=None if controls.save_map is None else picture_format(controls.save_map),
+        **painting.how,
+        **common.choice,
+    )
+    paint(call, operation, files, map_files=map_files)
 
 
 def _paint_again(
@@ -210,25 +206,25 @@ def _paint_again(
     common: CommonOptions,
     output: str,
 ) -> None:
-    from sensorium.image_generation.controlnet import ControlNetGenerator
     from sensorium.image_generation.generated_image import read_settings
+    from sensorium.operations.paint_again import PaintAgain
 
-    ready, generating = controls.ready(), _generating(controls, common)
-    source = Input(again).source
-    settings = read_settings(source)
-    kinds = [table["control"] for table in (settings.options or {}).get("controls", ())]
+    item = Input(again)
+    settings = read_settings(call.resolved(item))
     (file,) = picture_files(output, 1)
-    with ControlNetGenerator(common.model or painter_of(settings), **generating) as generator:
-        made = generator.paint_again(
-            settings,
-            reference_image=None if reference is None else Input(reference).source,
-            control_image=[ready.get(kind) for kind in kinds],
-            init_image=originals.init,
-            lora=painting.loras(),
-            progress=call.progress,
-            cancel=cancel,
-        )
-    save_again(call, made, file, source, settings)
+    operation = PaintAgain(
+        picture=item.media,
+        controls=tuple(table["control"] for table in (settings.options or {}).get("controls", ())),
+        reference=media_of(reference),
+        maps=controls.ready(),
+        image=media_of(originals.init),
+        lora=painting.loras,
+        controlnets=controls.networks(),
+        annotators=controls.checkpoints(),
+        format=picture_format(output),
+        **{**common.choice, "model": common.model or painter_of(settings)},
+    )
+    paint_again(call, operation, file)
 
 
 def _make_map(call: Call, reference: str | None, controls: _Controls, common: CommonOptions, output: str) -> None:
@@ -238,40 +234,30 @@ def _make_map(call: Call, reference: str | None, controls: _Controls, common: Co
     if others:
         raise InputError("--map-only makes one map at a time", "Name one --control")
     (file,) = picture_files(output, 1)
-    options = _pairs("--set", controls.settings, "low_threshold=50")
-    from sensorium.image_generation.control_maps import ControlMaps
-    from sensorium.media.image import write_image
+    settings = _pairs("--set", controls.settings, "low_threshold=50")
+    from sensorium.image_generation.control_maps import check_annotators
+    from sensorium.operations.control import ControlMap
 
+    check_annotators(controls.checkpoints())
     item = Input(reference)
-    with ControlMaps(models=controls.checkpoints(), **common.opening) as maps:
-        drawn = maps.make(
-            kind,
-            item.source,
-            progress=call.progress,
-            cancel=cancel,
-            **{name: _number(value) for name, value in options.items()},
-        )
-    write_image(drawn, file)
-    dark = drawn.convert("L").histogram()[0]
-    if dark > _NEARLY_ALL * drawn.width * drawn.height:
+    operation = ControlMap(
+        image=item.media,
+        control=kind,
+        settings={name: _number(value) for name, value in settings.items()},
+        format=picture_format(output),
+        **{**common.choice, "model": controls.checkpoints().get(kind)},
+    )
+    drawn = call.run(operation, files=[file])
+    if drawn.black:
         call.note(f"The {kind} map is as good as black. Make the picture smaller, or change --set")
     result = {
         "file": str(file),
         "control": kind,
-        "model": drawn.info["model"],
+        "model": drawn.model,
         "width": drawn.width,
         "height": drawn.height,
     }
-    call.show(item, result, f"{file}: {kind} map, {drawn.width}×{drawn.height}, by {drawn.info['model']}")
-
-
-def _generating(controls: _Controls, common: CommonOptions) -> dict[str, Any]:
-    """Return what a `ControlNetGenerator` takes beside the base checkpoint."""
-    return {
-        "controlnets": _pairs("--controlnet", controls.controlnets, "canny=NAME"),
-        "annotators": controls.checkpoints(),
-        **common.opening,
-    }
+    call.show(item, result, f"{file}: {kind} map, {drawn.width}×{drawn.height}, by {drawn.model}")
 
 
 def _refuse_what_paints(context: typer.Context, prompt: str | None, controls: _Controls, common: CommonOptions) -> None:
@@ -289,7 +275,7 @@ def _refuse_what_paints(context: typer.Context, prompt: str | None, controls: _C
 
 
 def _check_what_to_paint(
-    reference: str | None, prompt: str | None, kinds: Sequence[str], ready: Mapping[str, str]
+    reference: str | None, prompt: str | None, kinds: Sequence[str], ready: Collection[str]
 ) -> None:
     missing = [kind for kind in kinds if kind not in ready]
     if prompt is None:
@@ -310,8 +296,8 @@ def _map_files(save_map: str | None, kinds: Sequence[str]) -> list[Path]:
     return [path] if len(kinds) == 1 else [path.with_stem(f"{path.stem}-{kind}") for kind in kinds]
 
 
-def _weights(arguments: Sequence[str] | None, kinds: Sequence[str]) -> list[float]:
-    """Return a weight for each control: a plain number is for all, one with a kind for that kind."""
+def _weights(arguments: Sequence[str] | None, kinds: Sequence[str]) -> dict[str, float]:
+    """Return weights by kind of control: a plain number is for all, one with a kind for that kind."""
     given: dict[str, float] = {}
     for argument in arguments or ():
         kind, sign, value = argument.rpartition("=")
@@ -321,7 +307,7 @@ def _weights(arguments: Sequence[str] | None, kinds: Sequence[str]) -> list[floa
                 f"The weight {argument!r} can't be read", f"Write it like 0.5, or for one control like {kinds[0]}=0.5"
             )
         given.update({kind: number} if sign else dict.fromkeys(kinds, number))
-    return [given.get(kind, 1.0) for kind in kinds]
+    return given
 
 
 def _pairs(option: str, arguments: Sequence[str] | None, example: str) -> dict[str, str]:

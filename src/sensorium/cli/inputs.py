@@ -64,6 +64,11 @@ class Input:
         return Path(self.name.partition("?")[0] if _is_single(self.name) else self.name).stem
 
 
+def media_of(name: str | None) -> Media | None:
+    """Return the reference for a file that an option names, if it does."""
+    return None if name is None else Input(name).media
+
+
 def stands_for_several(argument: str) -> bool:
     """Return whether an argument is a folder or a glob, and not one file or address."""
     path = Path(argument)

@@ -1,24 +1,23 @@
-"""The files that commands paint: their names, saving them, and pictures that are made again."""
+"""The files that commands paint: their names, what is said of them, and pictures that are made again."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from sensorium.cli.call import Call
+from sensorium.cli.call import Call, Runnable
 from sensorium.errors import InputError
-from sensorium.progress import Event, EventCallback, Finished, Progress
+from sensorium.progress import Event, Finished
 
 if TYPE_CHECKING:
-    from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages
     from sensorium.image_generation.picture_settings import PictureSettings
-    from sensorium.media.image import ImageSource
+    from sensorium.operations.pictures import PaintedAgain, PictureFormat, Pictures
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_FORMATS: Mapping[str, PictureFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
 def picture_files(output: str, count: int) -> list[Path]:
@@ -28,9 +27,9 @@ def picture_files(output: str, count: int) -> list[Path]:
         InputError: The suffix is none of a picture, or the folder doesn't exist or can't be written to.
     """
     path = Path(output)
-    if path.suffix.lower() not in _SUFFIXES:
+    if path.suffix.lower() not in _FORMATS:
         raise InputError(
-            f"{output!r} has no suffix of a picture format that can be written", f"Use one of {', '.join(_SUFFIXES)}"
+            f"{output!r} has no suffix of a picture format that can be written", f"Use one of {', '.join(_FORMATS)}"
         )
     if not path.parent.is_dir():
         raise InputError(f"The folder of {output!r} doesn't exist", "Create it first")
@@ -41,32 +40,45 @@ def picture_files(output: str, count: int) -> list[Path]:
     return [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
 
 
-def saving_pictures(call: Call, files: list[Path]) -> EventCallback:
-    """Return what shows progress, and saves each picture as soon as it is painted: none is lost to a later one."""
+def picture_format(output: str) -> PictureFormat:
+    """Return what operations call the format of a file, by its suffix, which `picture_files` has checked."""
+    return _FORMATS[Path(output).suffix.lower()]
+
+
+def paint(call: Call, operation: Runnable[Pictures], files: list[Path], *, map_files: Sequence[Path] = ()) -> None:
+    """Run an operation that paints; say of each picture where it is, as soon as it is painted.
+
+    Args:
+        call: Runs it.
+        operation: What to paint.
+        files: Where the pictures go to.
+        map_files: Where the control maps go to, if they are kept.
+    """
     names = iter(files)
 
-    def report(event: Event) -> None:
-        if isinstance(event, Progress):
-            call.progress(event)
-        elif isinstance(event, Finished):
-            save(event.result)
+    def show(event: Event) -> None:
+        if isinstance(event, Finished):
+            _show_picture(call, next(names), event.result.settings)
 
-    def save(picture: GeneratedImage) -> None:
-        file = next(names)
-        picture.save(file)
-        settings = picture.settings
-        flagged = ", flagged by the safety checker" if settings.safety == "flagged" else ""
-        seed = "" if settings.seed is None else f", seed {settings.seed}"
-        text = f"{file}: {settings.width}×{settings.height}{seed}{flagged}"
-        call.show(None, {"file": str(file), **settings.to_dict()}, text)
-
-    return report
-
-
-def show_notes(call: Call, pictures: GeneratedImages) -> None:
-    """Print what there is to say about all pictures of a call."""
+    pictures = call.run(operation, files=[*map_files, *files], told=show)
+    for file in map_files:
+        call.note(f"{file}: the map")
     for note in pictures.notes:
         call.note(f"{note}.")
+
+
+def _show_picture(call: Call, file: Path, settings: PictureSettings) -> None:
+    flagged = ", flagged by the safety checker" if settings.safety == "flagged" else ""
+    seed = "" if settings.seed is None else f", seed {settings.seed}"
+    text = f"{file}: {settings.width}×{settings.height}{seed}{flagged}"
+    call.show(None, {"file": str(file), **settings.to_dict()}, text)
+
+
+def paint_again(call: Call, operation: Runnable[PaintedAgain], file: Path) -> None:
+    """Run an operation that makes a picture again; say whether it is the same."""
+    made = call.run(operation, files=[file])
+    text = f"{file}: {'the same picture, pixel for pixel' if made.identical else made.difference}"
+    call.show(None, {"file": str(file), "identical": made.identical, **made.picture.settings.to_dict()}, text)
 
 
 def painter_of(settings: PictureSettings) -> str:
@@ -94,24 +106,6 @@ def painter_of(settings: PictureSettings) -> str:
     )
 
 
-def save_again(call: Call, made: GeneratedImage, file: Path, source: ImageSource, settings: PictureSettings) -> None:
-    """Save a picture that was made again, and say whether it is the same.
-
-    Args:
-        call: Shows it.
-        made: The picture.
-        file: Where to.
-        source: The picture as it was.
-        settings: What that one says of itself.
-    """
-    from sensorium.media.image import read_image
-
-    made.save(file)
-    identical = made.tobytes() == read_image(source).tobytes()
-    text = f"{file}: {'the same picture, pixel for pixel' if identical else _difference(settings, made.settings)}"
-    call.show(None, {"file": str(file), "identical": identical, **made.settings.to_dict()}, text)
-
-
 def refuse_others(context: typer.Context, mode: str, known: Sequence[str]) -> None:
     """Refuse options that have no use in a mode of a command, rather than ignore them.
 
@@ -128,11 +122,3 @@ def refuse_others(context: typer.Context, mode: str, known: Sequence[str]) -> No
         source = context.get_parameter_source(name)
         if name not in (*known, "profile", "as_json", "quiet") and source is not None and source.name == "COMMANDLINE":
             raise InputError(f"With {mode} the option {parameter.opts[0]} has no use", "Leave it out")
-
-
-def _difference(before: PictureSettings, now: PictureSettings) -> str:
-    if before.revision != now.revision:
-        return f"not the same pixels: made by revision {before.revision or '?'}, now {now.revision or '?'}"
-    if before.device != now.device:
-        return f"not the same pixels: made on {before.device}, now on {now.device}"
-    return "not the same pixels: the file that it was made from was compressed or changed"

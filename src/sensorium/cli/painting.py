@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sensorium.cli.call import Call
-from sensorium.cli.inputs import Input
-from sensorium.cli.interrupt import cancel, command
+from sensorium.cli.inputs import Input, media_of
+from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
-from sensorium.cli.painted_files import (
-    painter_of,
-    picture_files,
-    refuse_others,
-    save_again,
-    saving_pictures,
-    show_notes,
-)
+from sensorium.cli.painted_files import paint, paint_again, painter_of, picture_files, picture_format, refuse_others
 from sensorium.cli.painting_options import Number, Output, StyledPainting, Text
 from sensorium.errors import InputError
 
-_FOR_VARIATIONS = (
-    *("like", "prompt", "prompt_weight", "style", "output", "num_images", "steps", "guidance_scale"),
-    *("width", "height", "seed", "model", "device", "dtype"),
-)
+_OF_A_VARIATION = ("num_images", "steps", "guidance_scale", "width", "height", "seed", "style")
+_FOR_VARIATIONS = ("like", "prompt", "prompt_weight", "output", "model", "device", "dtype", *_OF_A_VARIATION)
 _FOR_PAINTING_AGAIN = ("again", "output", "image", "mask", "lora", "model", "device", "dtype")
 
 
@@ -118,23 +109,19 @@ def edit(
 ) -> None:
     """Repaint a picture as a prompt says, or with --mask a part of it."""
     with common.call() as call:
-        from sensorium.image_generation.text_to_image import TextToImage
+        from sensorium.operations.image_generation import Edit
 
         files = picture_files(output, painting.num_images)
-        source, words = Input(picture).source, painting.words(prompt)
-        options: dict[str, Any] = {
-            **painting.keywords(),
-            "report": saving_pictures(call, files),
-            "cancel": cancel,
-        }
-        if strength is not None:
-            options["strength"] = strength
-        text_to_image = TextToImage(common.model, **common.opening)
-        if mask is None:
-            pictures = text_to_image.img2img(source, words, **options)
-        else:
-            pictures = text_to_image.inpaint(source, mask, words, **options)
-        show_notes(call, pictures)
+        operation = Edit(
+            image=Input(picture).media,
+            prompt=prompt,
+            mask=media_of(mask),
+            strength=strength,
+            format=picture_format(output),
+            **painting.how,
+            **common.choice,
+        )
+        paint(call, operation, files)
 
 
 def _paint(
@@ -145,7 +132,7 @@ def _paint(
     common: CommonOptions,
     output: str,
 ) -> None:
-    from sensorium.image_generation.text_to_image import TextToImage
+    from sensorium.operations.image_generation import Imagine
 
     if originals.prompt_weight is not None:
         raise InputError("--prompt-weight goes with --like only", "Leave it out")
@@ -154,13 +141,8 @@ def _paint(
     if originals.image is not None or originals.mask is not None:
         raise InputError("--image and --mask go with --again only", "To change a picture: sensorium edit")
     files = picture_files(output, painting.num_images)
-    pictures = TextToImage(common.model, **common.opening).generate(
-        painting.words(prompt),
-        **painting.keywords(),
-        report=saving_pictures(call, files),
-        cancel=cancel,
-    )
-    show_notes(call, pictures)
+    operation = Imagine(prompt=prompt, format=picture_format(output), **painting.how, **common.choice)
+    paint(call, operation, files)
 
 
 def _vary(
@@ -172,46 +154,40 @@ def _vary(
     common: CommonOptions,
     output: str,
 ) -> None:
-    from sensorium.image_generation.text_to_image import TextToImage
+    from sensorium.operations.image_generation import Vary
 
     weight = originals.prompt_weight
     if prompt is None and (weight is not None or painting.style is not None):
         raise InputError("--prompt-weight and --style are about a prompt, and there is none", "Add the prompt")
-    words = "" if prompt is None else painting.words(prompt)
     if common.model is None:
         raise InputError("--like needs a checkpoint that makes variations", "Name one: --model kandinsky-2-2")
     files = picture_files(output, painting.num_images)
-    pictures = TextToImage(common.model, **common.opening).variations(
-        Input(like).source,
-        painting.num_images,
-        prompt=words,
+    operation = Vary(
+        image=Input(like).media,
+        prompt=prompt or "",
         prompt_weight=0.5 if weight is None else weight,
-        steps=painting.steps,
-        guidance_scale=painting.guidance_scale,
-        width=painting.width,
-        height=painting.height,
-        seed=painting.seed,
-        report=saving_pictures(call, files),
-        cancel=cancel,
+        format=picture_format(output),
+        **{name: getattr(painting, name) for name in _OF_A_VARIATION},
+        **common.choice,
     )
-    show_notes(call, pictures)
+    paint(call, operation, files)
 
 
 def _paint_again(
     call: Call, again: str, originals: _Originals, painting: StyledPainting, common: CommonOptions, output: str
 ) -> None:
-    from sensorium.image_generation.text_to_image import TextToImage, read_settings
+    from sensorium.image_generation.generated_image import read_settings
+    from sensorium.operations.paint_again import PaintAgain
 
-    source = Input(again).source
-    settings = read_settings(source)
+    item = Input(again)
+    settings = read_settings(call.resolved(item))
     (file,) = picture_files(output, 1)
-    text_to_image = TextToImage(common.model or painter_of(settings), **common.opening)
-    made = text_to_image.paint_again(
-        settings,
-        init_image=originals.image,
-        mask_image=originals.mask,
-        lora=painting.loras(),
-        progress=call.progress,
-        cancel=cancel,
+    operation = PaintAgain(
+        picture=item.media,
+        image=media_of(originals.image),
+        mask=media_of(originals.mask),
+        lora=painting.loras,
+        format=picture_format(output),
+        **{**common.choice, "model": common.model or painter_of(settings)},
     )
-    save_again(call, made, file, source, settings)
+    paint_again(call, operation, file)

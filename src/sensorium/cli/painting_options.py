@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from sensorium.cli.completion import complete_schedulers, complete_styles
+
+if TYPE_CHECKING:
+    from sensorium.operations.painting import LoraFile
 
 Text: TypeAlias = str | None
 Whole: TypeAlias = int | None
@@ -54,21 +58,15 @@ class Painting:
         Texts, typer.Option("--lora", metavar="FILE[:WEIGHT]", help="A LoRA file; give it as often as you like.")
     ] = None
 
-    def keywords(self) -> dict[str, Any]:
-        """Return what a painting task takes."""
-        taken = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "style"}
-        return {**taken, "lora": self.loras()}
+    @property
+    def how(self) -> dict[str, Any]:
+        """The fields of an operation that say how to paint."""
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "lora": self.loras}
 
-    def loras(self) -> list[tuple[str, float]]:
-        """Return files and weights from FILE:WEIGHT or FILE."""
-        pairs = []
-        for argument in self.lora or ():
-            file, colon, weight = argument.rpartition(":")
-            try:
-                pairs.append((file, float(weight)) if colon and file else (argument, 1.0))
-            except ValueError:  # a colon in the file's name
-                pairs.append((argument, 1.0))
-        return pairs
+    @property
+    def loras(self) -> tuple[LoraFile, ...]:
+        """Files and weights from FILE:WEIGHT or FILE."""
+        return tuple(_lora(argument) for argument in self.lora or ())
 
 
 @dataclass(frozen=True)
@@ -83,18 +81,6 @@ class StyledPainting(Painting):
     ] = None
     safety: Safety = "flag"
 
-    def words(self, prompt: str) -> str:
-        """Return a prompt with the words of the style.
-
-        Raises:
-            InputError: There is no such style.
-        """
-        if self.style is None:
-            return prompt
-        from sensorium.image_generation.prompt_engineer import PromptEngineer
-
-        return PromptEngineer().build_prompt(prompt, style=self.style)
-
 
 @dataclass(frozen=True)
 class ControlledPainting(Painting):
@@ -102,3 +88,14 @@ class ControlledPainting(Painting):
 
     steps: Annotated[int, typer.Option("--steps", metavar="NUMBER", help="Denoising steps.")] = 20
     safety: Safety = "flag"
+
+
+def _lora(argument: str) -> LoraFile:
+    from sensorium.operations.media import Media
+    from sensorium.operations.painting import LoraFile
+
+    file, colon, weight = argument.rpartition(":")
+    if colon and file:
+        with suppress(ValueError):  # a colon in the file's name
+            return LoraFile(file=Media(file), weight=float(weight))
+    return LoraFile(file=Media(argument))

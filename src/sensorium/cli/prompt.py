@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from sensorium import settings
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_models, complete_styles
+from sensorium.cli.inputs import media_of
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import grouped
-from sensorium.cli.options import AsJson, Profile, examples
+from sensorium.cli.options import AsJson, Profile, Server, examples
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
-    from sensorium.image_generation.prompt_engineer import PromptEngineer
     from sensorium.image_generation.prompts.tokens import PromptLength
 
 Text: TypeAlias = str | None
@@ -57,17 +59,17 @@ class _Wording:
         typer.Option("--negative", "-n", metavar="TEXT", help="What the picture should not have; repeat as you like."),
     ] = None
 
-    def prompt(self, engineer: PromptEngineer) -> str:
-        """Return the prompt.
-
-        Raises:
-            InputError: There is no subject, or no such style.
-        """
-        if self.subject is None:
-            raise InputError("The prompt has no subject", "Say what the picture shows, such as 'a cat on a sofa'")
-        return engineer.build_prompt(
-            self.subject, style=self.style, details=self.details, lighting=self.lighting, camera=self.camera
-        )
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of an operation."""
+        return {
+            "subject": self.subject or "",
+            "style": self.style,
+            "details": self.details or (),
+            "lighting": self.lighting,
+            "camera": self.camera,
+            "negatives": self.negatives or (),
+        }
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,22 @@ class _Variations:
         typer.Option("--wildcards", metavar="FOLDER", help="Text files: __colour__ is a line of colour.txt."),
     ] = None
 
-    def of(self, prompt: str, engineer: PromptEngineer) -> tuple[list[str], int | None]:
-        """Return the prompts, and the seed if they were drawn."""
-        if self.everything:
-            return list(engineer.all_variations(prompt)), None
-        if self.count is None and self.seed is None:
-            return [prompt], None
-        drawn = engineer.variations(prompt, 1 if self.count is None else self.count, self.seed)
-        return list(drawn), drawn.seed
+    @property
+    def wanted(self) -> bool:
+        """Whether there are any."""
+        return self.everything or self.count is not None or self.seed is not None
+
+    def fields(self, prompt: str) -> dict[str, Any]:
+        """Return the fields of an operation, with the lists of words that a prompt uses."""
+        from sensorium.image_generation.prompts.variations import wildcard_lists
+
+        folder = None if self.wildcards is None else Path(self.wildcards).expanduser()
+        return {
+            "variations": self.count,
+            "seed": None if self.everything else self.seed,
+            "all_variations": self.everything,
+            "wildcards": wildcard_lists(prompt, folder),
+        }
 
 
 @command
@@ -124,36 +134,42 @@ def prompt(
     ] = None,
     profile: Profile = None,
     as_json: AsJson = False,
+    server: Server = None,
 ) -> None:
     """Write a prompt and a negative prompt for a text-to-image model."""
-    with Call(profile=profile, as_json=as_json) as call:
-        from sensorium.image_generation.prompt_engineer import PromptEngineer
-
-        engineer = PromptEngineer(styles, wildcards=variations.wildcards)
+    with Call(profile=profile, as_json=as_json, server=server or settings.server()) as call:
         if list_styles:
-            _show_styles(call, engineer)
+            _show_styles(call, styles)
             return
         if variations.everything and variations.count is not None:
             raise InputError("--variations and --all-variations exclude each other", "Leave one of them out")
-        built = wording.prompt(engineer)
-        negative = engineer.get_negative_prompt(wording.negatives, style=wording.style)
-        prompts, seed = variations.of(built, engineer)
-        drawn_with = {} if seed is None else {"seed": seed}
-        for positive in prompts:
-            length = engineer.count_tokens(positive, model, profile=profile) if tokens or model else None
+        from sensorium.operations.prompts import BuildPrompt, CountTokens
+
+        built = call.run(BuildPrompt(styles=media_of(styles), **wording.fields))
+        if variations.wanted:
+            built = call.run(
+                BuildPrompt(styles=media_of(styles), **wording.fields, **variations.fields(built.prompts[0]))
+            )
+        drawn_with = {} if built.seed is None else {"seed": built.seed}
+        for positive in built.prompts:
+            counting = CountTokens(prompt=positive, model=model, profile=profile)
+            length = call.run(counting) if tokens or model else None
             counted = {} if length is None else {"tokens": length.to_dict()}
             call.show(
                 None,
-                {"prompt": positive, "negative_prompt": negative, **drawn_with, **counted},
+                {"prompt": positive, "negative_prompt": built.negative_prompt, **drawn_with, **counted},
                 "\n".join([f"Prompt: {positive}", *([] if length is None else _lines(length))]),
             )
         if not as_json:
-            call.line(f"Negative: {negative}")
-            if seed is not None:
-                call.line(f"Seed: {seed}")
+            call.line(f"Negative: {built.negative_prompt}")
+            if built.seed is not None:
+                call.line(f"Seed: {built.seed}")
 
 
-def _show_styles(call: Call, engineer: PromptEngineer) -> None:
+def _show_styles(call: Call, styles: str | None) -> None:
+    from sensorium.image_generation.prompt_engineer import PromptEngineer
+
+    engineer = PromptEngineer(styles)
     for name, words in engineer.style_keywords.items():
         negative = engineer.style_negatives.get(name, "")
         call.show(

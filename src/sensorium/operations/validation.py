@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def refusal(what: str, error: ValidationError, known: Iterable[str]) -> InputError:
     """Return the first thing that is wrong with an operation, as one sentence with a remedy.
 
+    An `InputError` that a validator raises never comes here: pydantic lets it through as it is.
+
     Args:
         what: Name of the operation.
         error: What pydantic says of it.
@@ -31,8 +33,10 @@ def refusal(what: str, error: ValidationError, known: Iterable[str]) -> InputErr
         return InputError(f"{what} has no field {place!r}", remedy)
     if first["type"] == "missing":
         return InputError(f"{what} needs {place!r}", "Give it")
-    if "error" in first.get("ctx", {}) and isinstance(first["ctx"]["error"], InputError):
-        return first["ctx"]["error"]
+    if first["type"] == "string_unicode":
+        return InputError(
+            f"The {place.replace('_', ' ')} holds a character that is not valid Unicode", "Write it again without it"
+        )
     message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     return InputError(
         f"{place!r} of {what} can't be {_shown(first['input'])}: {message[:1].lower()}{message[1:]}", "Change it"

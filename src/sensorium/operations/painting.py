@@ -1,0 +1,121 @@
+"""The fields that operations which paint have in common, refused in the words of the library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sensorium.image_generation.diffusion.lora import check_weight
+from sensorium.image_generation.diffusion.schedulers import SCHEDULERS
+from sensorium.image_generation.painting_options import (
+    MAXIMUM_IMAGES,
+    MAXIMUM_SEED,
+    MAXIMUM_SIDE,
+    MAXIMUM_STEPS,
+    SAFETY,
+    SIDE_FACTOR,
+    SMALLEST_SIDE,
+    PaintingOptions,
+)
+from sensorium.media.naming import display_name
+from sensorium.operations.media import Media
+from sensorium.operations.operation import ModelOperation
+from sensorium.operations.pictures import PictureFormat
+
+if TYPE_CHECKING:
+    from sensorium.media.source import MediaSource
+    from sensorium.operations.tasks import Tasks
+
+# Bounds stand in the schema for forms and agents; numbers beyond them are refused by the library, in its own words.
+_SIDE = {"minimum": SMALLEST_SIDE, "maximum": MAXIMUM_SIDE, "multipleOf": SIDE_FACTOR}
+_SEED = {"minimum": 0, "maximum": MAXIMUM_SEED - MAXIMUM_IMAGES}
+
+Strength: TypeAlias = Annotated[float, Field(json_schema_extra={"exclusiveMinimum": 0, "maximum": 1})]
+
+
+class LoraFile(BaseModel):
+    """A LoRA file, and how strongly it counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    file: Media
+    """A safetensors file."""
+    weight: Annotated[float, Field(json_schema_extra={"minimum": -10, "maximum": 10})] = 1.0
+    """How strongly it counts; 0.5 to 1 is usual."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_weight(display_name(self.file.rpartition("/")[2]), self.weight)
+        return self
+
+    def found(self, tasks: Tasks) -> tuple[MediaSource, float]:
+        """Return what a painting task takes."""
+        return tasks.media(self.file), self.weight
+
+
+class Painting(ModelOperation):
+    """An operation that paints pictures."""
+
+    num_images: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": MAXIMUM_IMAGES})] = 1
+    """How many pictures. Number i has the seed ``seed + i``, and comes out the same alone."""
+    steps: Annotated[int | None, Field(json_schema_extra={"minimum": 1, "maximum": MAXIMUM_STEPS})] = None
+    """Denoising steps: more are finer and slower. By default what the checkpoint was made for."""
+    guidance_scale: Annotated[float | None, Field(json_schema_extra={"minimum": 0, "maximum": 100})] = None
+    """How closely to follow the prompt; by default what the checkpoint was made for."""
+    width: Annotated[int | None, Field(json_schema_extra=_SIDE)] = None
+    """In pixels; by default the checkpoint's own, or the aspect ratio of the picture that it is painted from."""
+    height: Annotated[int | None, Field(json_schema_extra=_SIDE)] = None
+    """In pixels, by default as for the width."""
+    seed: Annotated[int | None, Field(json_schema_extra=_SEED)] = None
+    """Decides the noise of the first picture; a random one by default. The settings of each picture tell it."""
+    format: PictureFormat = "png"
+    """File format of the pictures; in each format, a file says how its picture was made."""
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        PaintingOptions(**self.numbers())
+        return self
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what a painting task takes beside media."""
+        names = ("num_images", "steps", "guidance_scale", "width", "height", "seed")
+        return {name: getattr(self, name) for name in names}
+
+
+class PromptedPainting(Painting):
+    """An operation that paints pictures as a prompt says."""
+
+    negative_prompt: str = ""
+    """What not to paint."""
+    scheduler: Annotated[str | None, Field(json_schema_extra={"examples": list(SCHEDULERS)})] = None
+    """Name of the sampler; by default the checkpoint's own."""
+    lora: tuple[LoraFile, ...] = ()
+    """LoRA files: small additions to the checkpoint's weights."""
+    safety: Annotated[str, Field(json_schema_extra={"enum": list(SAFETY)})] = "flag"
+    """What happens to pictures that the checkpoint's safety checker objects to: flag says so in the settings, block
+    keeps them back, off doesn't look."""
+    previews: bool = False
+    """Whether a small, rough picture is shown after each step."""
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what a painting task takes beside media."""
+        names = ("negative_prompt", "scheduler", "safety", "previews")
+        return {**super().numbers(), **{name: getattr(self, name) for name in names}}
+
+    def options(self, tasks: Tasks) -> dict[str, Any]:
+        """Return what a painting task takes beside pictures."""
+        return {**self.numbers(), "lora": [each.found(tasks) for each in self.lora]}
+
+
+def in_style(prompt: str, style: str | None) -> str:
+    """Return a prompt with the words of a style.
+
+    Raises:
+        InputError: There is no such style.
+    """
+    if style is None:
+        return prompt
+    from sensorium.image_generation.prompt_engineer import PromptEngineer
+
+    return PromptEngineer().build_prompt(prompt, style=style)
