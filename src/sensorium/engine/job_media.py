@@ -178,7 +178,7 @@ class JobMedia:
         index = job.operation.index_of_media()
         if index is not None:
             left_out = {Media(each["media"]) for each in (job.job.result or {}).get("skipped", ())}
-            if job.operation.takes_out_of_index:
+            if job.operation.takes_out_of_index and job.job.state == "done":
                 left_out |= set(job.operation.media())
             self._files.delete_indexed(job.owner, index, left_out)
 
