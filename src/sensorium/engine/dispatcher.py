@@ -241,6 +241,8 @@ class Dispatcher:
                 worker.draining = worker.draining or recycle
                 if error["type"] != "CancelledError":
                     self._finish(worker, job, state="failed", error=error)
+                elif self.closing and job.cancelling is None:
+                    pass  # its worker ends, and it is to run again at the next start
                 elif job.overdue:
                     self._finish(worker, job, state="failed", error=self._too_long(job).to_dict())
                 else:

@@ -20,7 +20,7 @@ from sensorium.engine.live_job import LiveJob
 from sensorium.engine.options import EngineOptions
 from sensorium.engine.reception import receive
 from sensorium.engine.wire import Call
-from sensorium.errors import InputError, NotFoundError
+from sensorium.errors import NotFoundError
 from sensorium.media.limits import Limits
 from sensorium.media.naming import display_name
 from sensorium.media.source import resolve
@@ -111,9 +111,8 @@ class JobMedia:
                 used.append((await self.upload(reference.upload, owner)).id)
             elif reference.artifact is not None:
                 await self._require_artifact(*reference.artifact, owner)
-            elif not reference.lower().startswith((*_ADDRESSES, _DATA)):
-                resolve(str(reference), limits=self._limits)  # refused with the sentence that all front ends have
-                raise InputError(f"{display_name(reference)} can't be named here", "Send the data itself")
+            elif not self._may_be_found(reference):
+                resolve(str(reference), limits=self._limits)  # refuses it, in the words that all front ends have
         if used:
             self._writer.write(lambda: self._store.use_uploads(used, time.time()))
 
@@ -187,6 +186,10 @@ class JobMedia:
         if index is not None:
             return self._files.indexed_folder(job.owner, index)
         return self._files.media_folder(job.id, durable=job.job.durable)
+
+    def _may_be_found(self, reference: Media) -> bool:
+        address = reference.lower()
+        return address.startswith(_DATA) or (self._limits.allow_urls and address.startswith(_ADDRESSES))
 
     async def _require_artifact(self, job: str, name: str, owner: str) -> None:
         live = self._records.find(job)
