@@ -166,6 +166,35 @@ def test_it_ends_and_starts_again(parent: CleanParent) -> None:
     assert parent.pid not in (None, pid)
 
 
+_ADOPTING = """
+import ctypes
+import os
+import socket
+
+import psutil
+
+from sensorium.engine.forking import CleanParent
+
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+parent = CleanParent()
+ours, theirs = socket.socketpair()
+child = parent.fork(theirs)
+theirs.close()
+os.kill(parent.pid, 9)
+assert not child.wait(1)
+child.kill()
+assert child.wait(60)
+print(child.code, psutil.Process().children())
+"""
+
+
+def test_orphans_that_fall_to_the_engine_are_reaped() -> None:
+    """As they do where the engine is the first process of a container."""
+    ran = subprocess.run([sys.executable, "-c", _ADOPTING], capture_output=True, text=True, check=True, timeout=300)
+    assert ran.stdout == "-9 []\n"
+
+
 @pytest.mark.parametrize(
     ("code", "words"), [(0, "by itself"), (3, "code 3"), (-9, "signal 9"), (-63, "signal 63"), (None, "nobody knows")]
 )
