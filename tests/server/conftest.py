@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.processes import running
+from tests.processes import SENSORIUM, running
 
 
 @contextmanager
@@ -25,6 +26,15 @@ def scripted_server(folder: Path, **options: Any) -> Iterator[tuple[str, subproc
         address = process.stderr.readline().strip()
         assert address.startswith("http://"), address + process.stderr.read()
         yield address, process
+
+
+@contextmanager
+def served(data: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
+    """Run ``sensorium serve``; give its address and its process."""
+    command = [*SENSORIUM, "serve", "--port", "0", "--json", "--data", str(data), *options]
+    with running(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["address"], process
 
 
 @pytest.fixture(scope="module")

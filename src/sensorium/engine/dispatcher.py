@@ -251,6 +251,9 @@ class Dispatcher:
     def _finish(self, worker: Worker, job: LiveJob, *, state: State, **changes: Any) -> None:
         """Take a job off its worker, for it has ended."""
         del worker.calls[job.id]
+        if state == "done" and not worker.answered:
+            worker.answered = True
+            self._metrics.loaded(worker.key.name, time.monotonic() - worker.born)
         self._count_end(job, state)
         job.end(state=state, **changes)
         self._ended.append(time.monotonic())

@@ -50,7 +50,7 @@ class Metrics:
         self._waited = histogram("waiting_seconds", "From submitting to start.", _SECONDS, "model", "operation")
         self._ran = histogram("running_seconds", "From start to end.", _SECONDS, "model", "operation")
         self._batches = histogram("batch_size", "Requests that went through a model together.", _SIZES, "model")
-        self._loading = histogram("load_seconds", "From deciding to load until a model answers.", _SECONDS, "model")
+        self._loading = histogram("load_seconds", "From starting a worker until it first answers.", _SECONDS, "model")
         self._stopping = histogram("cancel_seconds", "From cancelling until the worker is free.", _SECONDS, "model")
 
     def queued(self, model: str) -> None:
@@ -95,7 +95,7 @@ class Metrics:
         self._batches.labels(model).observe(size)
 
     def loaded(self, model: str, seconds: float) -> None:
-        """Count a model that was loaded, and how long that took."""
+        """Count a model that was loaded, and the seconds until it first answered."""
         self._loads.labels(model).inc()
         self._loading.labels(model).observe(seconds)
 

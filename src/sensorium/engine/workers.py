@@ -52,6 +52,8 @@ class Worker:
         self.started = False
         self.heard = False
         """Whether it has said anything."""
+        self.answered = False
+        """Whether a call of it has come to a good end, so that a model is loaded."""
         self.ending = False
         self.draining = False
         """Whether it gets no new calls, and ends with its last one."""

@@ -1,0 +1,38 @@
+"""``sensorium serve`` as a command: what it refuses, and that it has an option for each field of its configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sensorium.server.options import ServerOptions
+from tests.cli.conftest import Run
+from tests.server.conftest import served
+
+
+def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path, run: Run) -> None:
+    with served(tmp_path, "--no-preload"):
+        second = run("serve", "--port", "0", "--data", tmp_path)
+        assert second.exit_code == 2
+        assert str(tmp_path) in second.stderr
+
+
+def test_what_cannot_be_served_is_refused_in_a_sentence(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "sensorium.toml"
+    file.write_text("qeue = 3\n", encoding="utf-8")
+    for arguments, named in (
+        (["--config", str(file)], "queue"),
+        (["--host", "0.0.0.0"], "0.0.0.0"),
+        (["--queue", "0"], "queue"),
+        (["--no-such-option"], "--no-such-option"),
+    ):
+        done = run("serve", *arguments)
+        assert done.exit_code == 2
+        assert named in done.stderr
+
+
+def test_every_field_of_the_configuration_is_an_option_with_its_words(run: Run) -> None:
+    shown = " ".join(run("serve", "--help", terminal_width=400).stdout.split())
+    for name, field in ServerOptions.model_fields.items():
+        if name != "models":
+            assert f"--{name.replace('_', '-')}" in shown
+            assert field.description
