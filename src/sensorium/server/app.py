@@ -42,6 +42,7 @@ def create_app(engine: Engine, options: ServerOptions) -> FastAPI:
 
     app = FastAPI(title="Sensorium", version=VERSION, lifespan=lifespan)
     app.state.engine = engine
+    app.state.options = options
     app.state.failure = None
     answer_errors(app)
     app.add_middleware(Pace, options=options)

@@ -1,4 +1,4 @@
-"""How endpoints reach the engine of their application."""
+"""How endpoints reach the engine of their application, and know for whom they work."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def engine_of(request: Request) -> Engine:
 
 
 TheEngine: TypeAlias = Annotated[Engine, Depends(engine_of)]
+
+
+def owner_of(request: Request) -> str:
+    """Return for whom a request asks: who its key belongs to, or "" where there are no keys."""
+    return str(request.scope.get("sensorium.owner", ""))
+
+
+TheOwner: TypeAlias = Annotated[str, Depends(owner_of)]

@@ -28,3 +28,5 @@ class ServerOptions(EngineOptions):
     """Seconds that a client has for the head of a request, and in which its body may stand still."""
     grace: Annotated[int, Field(ge=1)] = 5
     """Seconds that open requests have to end when the server is stopped."""
+    aliases: Annotated[dict[str, dict[str, str]], Field(default_factory=dict)]
+    """What further names stand for, by what the models do; it changes the shipped table of OpenAI's names."""

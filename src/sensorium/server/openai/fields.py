@@ -1,0 +1,110 @@
+"""The fields of requests as OpenAI's clients send them: as JSON or as forms, and often more of them than are known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.datastructures import UploadFile
+
+from sensorium.engine.interface import Engine
+from sensorium.errors import InputError
+from sensorium.operations.media import UPLOAD, Media
+from sensorium.operations.validation import refusal
+
+IGNORED = "x-sensorium-ignored"
+"""The header that lists the fields that were sent and mean nothing here."""
+
+_PIECE = 1 << 20
+_BRACKETS = re.compile(r"\[(\w*)\]")
+
+
+class Fields(BaseModel):
+    """The fields of a request; unknown ones are accepted.
+
+    A field that is known to OpenAI but has no meaning here is simply not declared: so it is listed as ignored too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), use_attribute_docstrings=True)
+
+    @property
+    def ignored(self) -> list[str]:
+        """The names of the fields that mean nothing here."""
+        return sorted(self.model_extra or {})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that lists the ignored fields, if there are any."""
+        names = [name for name in self.ignored if name.isascii() and name.isprintable()]
+        return {IGNORED: ", ".join(names)[:1000]} if names else {}
+
+    @classmethod
+    def of(cls, document: Any, what: str) -> Self:
+        """Return the fields of a JSON document or a form.
+
+        Args:
+            document: The document.
+            what: What it is for, for messages: "A transcription".
+
+        Raises:
+            InputError: A field is missing or wrong.
+        """
+        if not isinstance(document, dict):
+            raise InputError(f"{what} needs a JSON object", 'Send its fields like {"name": value}')
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise refusal(what, error, cls.model_fields) from None
+
+
+Known = TypeVar("Known", bound=Fields)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A multipart form.
+
+    Attributes:
+        fields: Its texts. ``name[]`` and repeated names are lists, ``name[key]`` is an object.
+        files: Its files by name without brackets, in order.
+    """
+
+    fields: dict[str, Any]
+    files: Mapping[str, list[UploadFile]]
+
+
+async def read_form(request: Request) -> Form:
+    """Return the form that a request carries; files lie on the disk, whatever their size.
+
+    Raises:
+        InputError: It is no form, or a broken one.
+    """
+    fields: dict[str, Any] = {}
+    files: dict[str, list[UploadFile]] = {}
+    for name, value in (await request.form(max_files=64, max_fields=256)).multi_items():
+        plain, keys = name.partition("[")[0], _BRACKETS.findall(name)
+        if isinstance(value, UploadFile):
+            files.setdefault(plain, []).append(value)
+        elif keys and keys[0]:
+            fields.setdefault(plain, {})[keys[0]] = value
+        elif keys or plain in fields:
+            held = fields.setdefault(plain, [])
+            fields[plain] = [*held, value] if isinstance(held, list) else [held, value]
+        else:
+            fields[plain] = value
+    return Form(fields, files)
+
+
+async def kept(engine: Engine, file: UploadFile, owner: str) -> Media:
+    """Keep a file of a form as an upload; return the reference to it for an operation."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        while piece := await file.read(_PIECE):
+            yield piece
+
+    upload = await engine.receive(pieces(), name=file.filename or "upload", owner=owner)
+    return Media(UPLOAD + upload.id)
