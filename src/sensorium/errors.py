@@ -89,6 +89,10 @@ class NotFoundError(SensoriumError):
     """There is no job, upload, artifact or operation of that name, or it isn't the caller's."""
 
 
+class AccessError(SensoriumError):
+    """A server wasn't shown a key that it knows, or the key doesn't allow what was asked."""
+
+
 class UnreachableError(SensoriumError):
     """No server answers at an address, or it does no more."""
 

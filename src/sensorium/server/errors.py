@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from sensorium.errors import (
+    AccessError,
     BusyError,
     CancelledError,
     ClosedError,
@@ -48,6 +49,7 @@ class _Answer:
 _ANSWERS: Mapping[type[SensoriumError], _Answer] = {
     InputError: _Answer(400),
     UnsupportedError: _Answer(400),
+    AccessError: _Answer(403),
     NotFoundError: _Answer(404),
     ModelUnavailableError: _Answer(404),
     CancelledError: _Answer(409),
@@ -61,7 +63,14 @@ _ANSWERS: Mapping[type[SensoriumError], _Answer] = {
     TimeLimitError: _Answer(504),
     StorageError: _Answer(507, again=True),
 }
-_TYPES = {404: "not_found_error", 408: "timeout_error", 409: "conflict_error", 429: "rate_limit_error"}
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+}
 
 
 class RefusedRequest(HTTPException):

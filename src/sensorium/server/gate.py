@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sensorium.errors import BusyError, ClosedError, InputError
+from sensorium.server.caller import SCOPE, Caller
 from sensorium.server.errors import RefusedRequest, error_response, refused_response, unexpected
 
 logger = logging.getLogger("sensorium.server")
@@ -46,6 +47,7 @@ class Gate:
         if refusal is not None:
             await answer.give(refusal)
             return
+        scope[SCOPE] = Caller(administrator=True)
         self._open += 1
         try:
             await self._app(scope, receive, answer.send)

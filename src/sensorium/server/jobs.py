@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sensorium.engine.job import State
 from sensorium.errors import InputError
-from sensorium.server.engine_of import TheEngine
+from sensorium.server.engine_of import FOR_ADMINISTRATORS, TheEngine, TheReach
 from sensorium.server.events import EventStream
 
 
@@ -29,52 +29,55 @@ def jobs_router() -> APIRouter:
     @router.get("/jobs")
     async def list_jobs(
         engine: TheEngine,
+        owner: TheReach,
         state: Annotated[list[State], Query(description="Only those in one of these states.")] = [],  # noqa: B006
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         before: Annotated[str | None, Query(description="Only those older than this job.")] = None,
     ) -> dict[str, Any]:
         """List jobs, the newest first, without their arguments and results."""
-        jobs = await engine.jobs(states=state, limit=limit, before=before)
+        jobs = await engine.jobs(owner=owner, states=state, limit=limit, before=before)
         return {"jobs": [job.to_dict() for job in jobs]}
 
     @router.get("/jobs/{job}")
-    async def show_job(job: str, engine: TheEngine) -> dict[str, Any]:
+    async def show_job(job: str, engine: TheEngine, owner: TheReach) -> dict[str, Any]:
         """Show a job as it is now."""
-        return (await engine.job(job)).to_dict()
+        return (await engine.job(job, owner=owner)).to_dict()
 
     @router.get("/jobs/{job}/events", response_class=Response)
     async def events(
         job: str,
         engine: TheEngine,
+        owner: TheReach,
         after: Annotated[int | None, Query(ge=0, description="Only the events after this one.")] = None,
         last_event_id: Annotated[str | None, Header(description="The same, as browsers send it.")] = None,
     ) -> Response:
         """Tell the events of a job (SSE), those in the past too; the last one is `ended`."""
-        await engine.job(job)  # an unknown one is told before the answer begins
-        return EventStream(engine.events(job, after=_number(last_event_id) if after is None else after))
+        await engine.job(job, owner=owner)  # an unknown one is told before the answer begins
+        number = _number(last_event_id) if after is None else after
+        return EventStream(engine.events(job, owner=owner, after=number))
 
     @router.post("/jobs/{job}/cancel")
-    async def cancel(job: str, engine: TheEngine) -> dict[str, Any]:
+    async def cancel(job: str, engine: TheEngine, owner: TheReach) -> dict[str, Any]:
         """Cancel a job; answer once it has ended."""
-        return (await engine.cancel(job)).to_dict()
+        return (await engine.cancel(job, owner=owner)).to_dict()
 
     @router.post("/jobs/{job}/move")
-    async def move(job: str, to: Move, engine: TheEngine) -> dict[str, Any]:
+    async def move(job: str, to: Move, engine: TheEngine, owner: TheReach) -> dict[str, Any]:
         """Let a queued job start earlier or later."""
-        return (await engine.move(job, to.position)).to_dict()
+        return (await engine.move(job, to.position, owner=owner)).to_dict()
 
     @router.get("/jobs/{job}/artifacts/{name}", response_class=FileResponse)
-    async def artifact(job: str, name: str, engine: TheEngine) -> FileResponse:
+    async def artifact(job: str, name: str, engine: TheEngine, owner: TheReach) -> FileResponse:
         """Send a file that a job made; parts of it by ranges."""
-        path, media_type = await engine.artifact(job, name)
+        path, media_type = await engine.artifact(job, name, owner=owner)
         return FileResponse(path, media_type=media_type, filename=name)
 
-    @router.post("/queue/pause", status_code=204, response_class=Response)
+    @router.post("/queue/pause", status_code=204, response_class=Response, dependencies=FOR_ADMINISTRATORS)
     async def pause(engine: TheEngine) -> None:
         """Start no more jobs; those that run go on."""
         await engine.pause()
 
-    @router.post("/queue/resume", status_code=204, response_class=Response)
+    @router.post("/queue/resume", status_code=204, response_class=Response, dependencies=FOR_ADMINISTRATORS)
     async def resume(engine: TheEngine) -> None:
         """Start jobs again."""
         await engine.resume()

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sensorium.models import catalog, store
-from sensorium.server.engine_of import TheEngine
+from sensorium.server.engine_of import FOR_ADMINISTRATORS, TheEngine
 from sensorium.server.events import EventStream
 from sensorium.server.loading import operation_for
 from sensorium.server.pulling import Puller
@@ -64,23 +64,23 @@ def models_router() -> APIRouter:
             "catalog": await asyncio.to_thread(_catalog),
         }
 
-    @router.post("/load")
+    @router.post("/load", dependencies=FOR_ADMINISTRATORS)
     async def load(what: Load, engine: TheEngine) -> dict[str, Any]:
         """Load the checkpoint on which an operation would run; answer once it is there."""
         choice = what.model_dump(exclude={"operation", "fields"})
         return (await engine.load(operation_for(what.operation, {**what.fields, **choice}))).to_dict()
 
-    @router.post("/unload", status_code=204, response_class=Response)
+    @router.post("/unload", status_code=204, response_class=Response, dependencies=FOR_ADMINISTRATORS)
     async def unload(which: Loaded, engine: TheEngine) -> None:
         """End a model's process once its jobs have ended; answer when its memory is back."""
         await engine.unload(which.model)
 
-    @router.post("/pin")
+    @router.post("/pin", dependencies=FOR_ADMINISTRATORS)
     async def pin(which: Pin, engine: TheEngine) -> dict[str, Any]:
         """Say whether a loaded model stays, whatever else needs room."""
         return (await engine.pin(which.model, which.pinned)).to_dict()
 
-    @router.post("/pull", response_class=Response)
+    @router.post("/pull", response_class=Response, dependencies=FOR_ADMINISTRATORS)
     async def pull(what: Pull) -> Response:
         """Fetch a checkpoint and those that it needs, telling progress (SSE); stops if the reader goes."""
         return EventStream(puller.begin(what.model))

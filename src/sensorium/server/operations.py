@@ -15,7 +15,7 @@ from sensorium.errors import CancelledError, InternalError, NotFoundError, Senso
 from sensorium.operations.operation import Operation
 from sensorium.operations.registry import all_operations, operation_named
 from sensorium.server.disconnect import while_connected
-from sensorium.server.engine_of import TheEngine
+from sensorium.server.engine_of import TheEngine, TheOwner
 from sensorium.server.events import EventStream
 
 Stream = Annotated[bool, Query(description="Answer with the events of the job as they come (SSE).")]
@@ -76,19 +76,30 @@ def _add(router: APIRouter, operation: type[Operation]) -> None:
     """Add the endpoint of one operation."""
 
     async def run(
-        fields: Operation, request: Request, engine: TheEngine, stream: Stream = False, background: Background = False
+        fields: Operation,
+        request: Request,
+        engine: TheEngine,
+        owner: TheOwner,
+        stream: Stream = False,
+        background: Background = False,
     ) -> Response:
         if background:
-            job = await engine.submit(fields)
+            job = await engine.submit(fields, owner=owner)
             return JSONResponse(job.to_dict(), 202, {"location": f"/v1/sensorium/jobs/{job.id}"})
-        job = await engine.submit(fields, durable=False)
+        job = await engine.submit(fields, owner=owner, durable=False)
         if stream:
             return EventStream(engine.events(job.id), lambda: engine.cancel(job.id))
         ended = ended_well(await while_connected(request, _result(engine, job)))
         return JSONResponse(_answer(ended))
 
-    run.__annotations__ = {**run.__annotations__, "fields": operation, "request": Request, "engine": TheEngine}
-    run.__annotations__ |= {"stream": Stream, "background": Background, "return": Response}
+    run.__annotations__ = {**run.__annotations__, "fields": operation, "request": Request}
+    run.__annotations__ |= {
+        "engine": TheEngine,
+        "owner": TheOwner,
+        "stream": Stream,
+        "background": Background,
+        "return": Response,
+    }
     router.add_api_route(
         f"/{operation.name}",
         run,
