@@ -39,7 +39,7 @@ def _sections() -> dict[str, str]:
 
 
 def _command_of(heading: str) -> str:
-    return " ".join(word for word in heading.split() if re.fullmatch("[a-z]+", word))
+    return " ".join(word for word in heading.split() if re.fullmatch("[a-z]+(-[a-z]+)*", word))
 
 
 def test_every_command_has_its_section() -> None:

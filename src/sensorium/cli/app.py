@@ -20,6 +20,7 @@ from sensorium import settings
 from sensorium.cli import (
     control,
     doctor,
+    embedding,
     jobs,
     models,
     painting,
@@ -28,6 +29,7 @@ from sensorium.cli import (
     search,
     serve,
     speech,
+    spoken_language,
     tour,
     video,
     voices,
@@ -127,7 +129,24 @@ def main(
     """Take the options that stand before any command."""
 
 
-for group in (pictures, search, speech, voices, video, painting, control, prompt, tour, models, serve, jobs, doctor):
+for group in (
+    pictures,
+    search,
+    embedding,
+    embedding,
+    speech,
+    spoken_language,
+    voices,
+    video,
+    painting,
+    control,
+    prompt,
+    tour,
+    models,
+    serve,
+    jobs,
+    doctor,
+):
     group.register(app)
 
 

@@ -14,7 +14,6 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-_IN_THE_FILE_ONLY = {"models"}
 _SIMPLE = (bool, int, float, str, Path)
 
 
@@ -36,7 +35,10 @@ class ServingCommand(TyperCommand):
 def _parameters() -> tuple[Any, ...]:
     from sensorium.server.options import ServerOptions
 
-    fields = {name: field for name, field in ServerOptions.model_fields.items() if name not in _IN_THE_FILE_ONLY}
+    # Tables, such as the options of single models, are in the file only.
+    fields = {
+        name: field for name, field in ServerOptions.model_fields.items() if get_origin(field.annotation) is not dict
+    }
 
     def options(**given: Any) -> None:
         """Stand for a command with these options."""

@@ -1,0 +1,102 @@
+"""``sensorium embed``: pictures and texts as vectors that can be compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from sensorium.cli.inputs import Input, gather
+from sensorium.cli.interrupt import command
+from sensorium.cli.option_groups import CommonOptions, grouped
+from sensorium.cli.options import examples
+from sensorium.errors import InputError
+
+if TYPE_CHECKING:
+    from sensorium.operations.vision_language import Embed
+
+Texts: TypeAlias = list[str] | None
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's command."""
+    app.command(
+        rich_help_panel="Search",
+        epilog=examples(
+            "sensorium embed photos -o vectors.npy",
+            "sensorium embed cat.jpg --text 'a cat' --text 'a dog' --json",
+        ),
+    )(embed)
+
+
+@command
+@grouped
+def embed(
+    images: Annotated[
+        Texts, typer.Argument(metavar="IMAGE", help="Pictures, folders, globs or addresses; - is standard input.")
+    ] = None,
+    texts: Annotated[
+        Texts, typer.Option("--text", "-t", metavar="TEXT", help="A text; give as many as you like.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="A .npy file for the vectors, instead of printing them."),
+    ] = None,
+    *,
+    common: CommonOptions,
+) -> None:
+    """Turn pictures and texts into vectors of one space: what goes together lies close together.
+
+    One line for each picture, then for each text. The vectors have length 1: their products are cosines.
+    """
+    with common.call() as call:
+        target = None if output is None else _target(output)
+        items = gather(images or [], ("image",))
+        if not items and not texts:
+            raise InputError("There is nothing to embed", "Name a picture, or a text with --text")
+        asked = [(item, None) for item in items] + [(Input(text), text) for text in texts or ()]
+        rows: list[Any] = []
+        outcomes = call.run_together([_operation(item, text, common) for item, text in asked if item.error is None])
+        for item, _ in asked:
+            with call.attempt(item):
+                if item.error is not None:
+                    raise item.error
+                found = next(outcomes)
+                if isinstance(found, Exception):
+                    raise found
+                vector = found.vectors[0]
+                rows.append(vector)
+                document = {"embedding": vector.tolist(), "model": found.model}
+                if target is None:
+                    call.show(item, document, json.dumps(document["embedding"]))
+        if target is not None and rows:
+            _save(rows, target)
+            call.show(None, {"output": str(target), "rows": len(rows)}, str(target))
+
+
+def _operation(item: Input, text: str | None, common: CommonOptions) -> Embed:
+    from sensorium.operations.vision_language import Embed
+
+    what = {"images": [item.media]} if text is None else {"texts": [text]}
+    return Embed.of({**what, **common.choice})
+
+
+def _target(output: str) -> Path:
+    from sensorium.media.atomic_file import require_place
+
+    path = Path(output)
+    if path.suffix.lower() != ".npy":
+        raise InputError(f"{output!r} doesn't end in .npy", "Name a .npy file, which numpy.load reads")
+    require_place(path)
+    return path
+
+
+def _save(rows: list[Any], path: Path) -> None:
+    import numpy as np
+
+    from sensorium.media.atomic_file import atomic_file
+
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.stack(rows))
