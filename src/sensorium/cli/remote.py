@@ -40,12 +40,13 @@ class RemoteOperations:
         self._media = media
         self._client = Client(address, cancel=cancel)
         self._uploads: dict[Media, str] = {}
+        self._kept: set[str] = set()
         self._guard = threading.Lock()
         self._speaking = threading.Lock()
 
     def close(self) -> None:
-        """Delete what was sent, and close the connections."""
-        for upload in self._uploads.values():
+        """Delete what was sent, unless an index knows it now, and close the connections."""
+        for upload in set(self._uploads.values()) - self._kept:
             with suppress(SensoriumError):
                 self._client.discard(upload.removeprefix(UPLOAD))
         self._client.close()
@@ -87,7 +88,10 @@ class RemoteOperations:
     def _fields(self, operation: Operation) -> Mapping[str, Any]:
         """Return the fields of an operation in which files have become uploads."""
         local = [each for each in operation.media() if not each.lower().startswith(_STAY)]
-        fields: Mapping[str, Any] = with_media(operation, {each: self._uploaded(each) for each in local})
+        sent: dict[str, str] = {each: self._uploaded(each) for each in local}
+        if operation.index_of_media() is not None:
+            self._kept.update(sent.values())
+        fields: Mapping[str, Any] = with_media(operation, sent)
         return fields
 
     def _uploaded(self, media: Media) -> str:

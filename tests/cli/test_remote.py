@@ -1,0 +1,94 @@
+"""Commands give the same with ``--server`` as without; every operation is there for HTTP, and for a command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensorium import cli
+from sensorium.operations.registry import all_operations
+from tests.cli.conftest import Run, documents
+from tests.server.conftest import served
+
+FOR_PROGRAMS_ALONE = {"embed", "detect-language"}
+"""Operations that no command has a use for: their results are numbers for other programs."""
+
+COMMANDS: dict[str, list[str]] = {
+    "ask": ["ask", "cat.jpg", "What animal is it?"],
+    "ask-film": ["ask", "film.mp4", "What is in it?"],
+    "build-prompt": ["prompt", "a cat on a sofa"],
+    "caption": ["caption", "photos"],
+    "chat": ["chat", "cat.jpg"],
+    "classify": ["classify", "photos", "--labels", "cat,dog,cup"],
+    "classify-film": ["watch", "film.mp4", "--labels", "cat,dog"],
+    "describe-film": ["watch", "film.mp4"],
+    "edit": ["edit", "cat.jpg", "a cat", "--seed", "1", "-o", "edited.png"],
+    "find-moment": ["watch", "film.mp4", "--find", "a cat"],
+    "imagine": ["imagine", "a cat", "--seed", "1", "-o", "cat.png"],
+    "moderate": ["moderate", "photos"],
+    "speak": ["speak", "Good morning.", "--seed", "1", "-o", "morning.wav"],
+    "subtitle": ["transcribe", "interview.mp3", "-o", "interview.srt"],
+    "transcribe": ["transcribe", "interview.mp3"],
+    "translate": ["translate", "interview.mp3"],
+}
+"""A command for each operation that the starter can do; those on indexes differ by design, and have a test."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with the real engine."""
+    with served(tmp_path_factory.mktemp("data")) as (address, _):
+        yield address
+
+
+def rounded(value: Any) -> Any:
+    """Return a document whose numbers are rounded: threads add them up in another order."""
+    if isinstance(value, float):
+        return round(value, 2)
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items() if name not in ("seconds", "duration")}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("operation", COMMANDS)
+def test_a_command_gives_the_same_there_as_here(run: Run, desk: Path, address: str, operation: str) -> None:
+    command = [*COMMANDS[operation], "--json"]
+    said = "What animal is it?\n" if operation == "chat" else None
+    here = run(*command, input=said)
+    made = {path: path.stat().st_size for path in desk.iterdir() if str(path.name) in command}
+    there = run(*command, "--server", address, input=said)
+    assert (there.exit_code, here.exit_code) == (0, 0), there.stderr + here.stderr
+    assert rounded(documents(there.stdout)) == rounded(documents(here.stdout))
+    for path, size in made.items():
+        assert abs(path.stat().st_size - size) < 100
+
+
+def test_an_index_on_the_server_is_filled_and_searched_from_here(run: Run, desk: Path, address: str) -> None:
+    at = ("--index", "trip", "--server", address, "--json")
+    filled = documents(run("index", "photos", "film.mp4", "--to", "trip", *at[2:]).stdout)[0]
+    assert (filled["added"], filled["skipped"]) == (4, [])
+    found = documents(run("search", "a cat", *at).stdout)[0]["matches"]
+    assert "film" in found[0]["path"] or found[0]["path"].startswith("upload:")
+    removed = run("index", found[0]["path"], "--remove", "--to", "trip", *at[2:])
+    assert documents(removed.stdout)[0]["removed"] == 1
+
+
+def test_every_operation_has_a_command_unless_it_is_for_programs_alone() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in Path(cli.__file__).parent.glob("*.py"))
+    used = {name for name, each in all_operations().items() if re.search(rf"\b{each.__name__}\b", source)}
+    assert set(all_operations()) - used == FOR_PROGRAMS_ALONE
+    assert COMMANDS.keys() <= all_operations().keys()
+
+
+def test_a_broken_input_costs_the_others_nothing_there_either(run: Run, desk: Path, address: str) -> None:
+    (desk / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    command = ("caption", "photos", "--json")
+    here, there = run(*command), run(*command, "--server", address)
+    assert (there.exit_code, here.exit_code) == (1, 1)
+    assert rounded(documents(there.stdout)) == rounded(documents(here.stdout))
