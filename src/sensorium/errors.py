@@ -11,7 +11,12 @@ class SensoriumError(Exception):
     Args:
         message: One sentence that names the input and the reason, without a final full stop.
         remedy: One sentence that tells what to do about it; may be empty.
+
+    Attributes:
+        param: The field of a request that is to blame, where a front end knows; it isn't kept.
     """
+
+    param: str | None = None
 
     def __init__(self, message: str, remedy: str = "") -> None:
         self.message = message.rstrip(".")

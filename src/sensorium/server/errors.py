@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +92,18 @@ def error_body(error: SensoriumError, status: int) -> dict[str, Any]:
     """Return the body for an error; under ``sensorium`` stands what `SensoriumError.from_dict` reads."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__.removesuffix("Error")).lower()
-    return {"error": {"message": str(error), "type": kind, "param": None, "code": code, "sensorium": error.to_dict()}}
+    param = error.param or ("model" if isinstance(error, ModelUnavailableError) else None)
+    return {"error": {"message": str(error), "type": kind, "param": param, "code": code, "sensorium": error.to_dict()}}
+
+
+@contextmanager
+def blaming(param: str) -> Iterator[None]:
+    """Say of every error in the block which field of the request is to blame."""
+    try:
+        yield
+    except SensoriumError as error:
+        error.param = error.param or param
+        raise
 
 
 def error_status(error: SensoriumError) -> int:

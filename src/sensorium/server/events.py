@@ -48,7 +48,7 @@ class EventStream(EventSourceResponse):
 
     async def _sent(self, events: AsyncIterator[JobEvent]) -> AsyncIterator[bytes]:
         try:
-            async with aclosing(_with_silences(events)) as heard:
+            async with aclosing(with_silences(events)) as heard:
                 async for event in heard:
                     yield KEEPALIVE_COMMENT if event is None else _message(event.document, str(event.id))
         except SensoriumError as error:
@@ -60,7 +60,7 @@ class EventStream(EventSourceResponse):
         self._complete = True
 
 
-async def _with_silences(events: AsyncIterator[JobEvent]) -> AsyncGenerator[JobEvent | None]:
+async def with_silences(events: AsyncIterator[JobEvent]) -> AsyncGenerator[JobEvent | None]:
     """Yield the events, and None after each silence; however it ends, the iterator behind it is closed."""
     waiting: asyncio.Future[JobEvent] | None = None
     try:

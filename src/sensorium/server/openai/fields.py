@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ IGNORED = "x-sensorium-ignored"
 """The header that lists the fields that were sent and mean nothing here."""
 
 _PIECE = 1 << 20
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _BRACKETS = re.compile(r"\[(\w*)\]")
 
 
@@ -58,10 +60,39 @@ class Fields(BaseModel):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise refusal(what, error, cls.model_fields) from None
+            refused = refusal(what, error, cls.model_fields)
+            refused.param = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"][:1]) or None
+            raise refused from None
 
 
 Known = TypeVar("Known", bound=Fields)
+
+
+def a_list(value: Any) -> Any:
+    """Return a value of a form as a list: it may have been sent once, or be left empty."""
+    return [] if value in (None, "") else value if isinstance(value, list) else [value]
+
+
+def or_none(value: Any) -> Any:
+    """Return None for a field that a form leaves empty."""
+    return None if value == "" else value
+
+
+async def read_json(request: Request) -> Any:
+    """Return the JSON document that a request carries.
+
+    Raises:
+        InputError: It carries none.
+    """
+    try:
+        return json.loads(await request.body())
+    except (ValueError, RecursionError):
+        raise InputError("The body isn't JSON", 'Send an object like {"name": value}, in UTF-8') from None
+
+
+def is_form(request: Request) -> bool:
+    """Return whether a request carries a form."""
+    return request.headers.get("content-type", "").lower().startswith(_FORMS)
 
 
 @dataclass(frozen=True)
