@@ -131,6 +131,25 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_soon(tmp_path: Path
     run(story())
 
 
+def test_a_deleted_job_is_gone_with_its_events_and_a_running_one_ends(tmp_path: Path, talk: Path) -> None:
+    async def story() -> None:
+        async with running_engine(tmp_path) as engine:
+            running = await long_job(engine, talk)
+            ended = await done(engine, operation("embed", texts=["a cat"]), owner="anna")
+            with refused(NotFoundError, ended.id):
+                await engine.delete(ended.id, owner="ben")
+            for job in (running, ended):
+                await engine.delete(job.id)
+                for ask in (engine.job, engine.delete, engine.cancel):
+                    with refused(NotFoundError, job.id):
+                        await ask(job.id)
+                assert not await asyncio.to_thread(engine.store.events, job.id)
+            assert await engine.jobs() == []
+            assert not [model for model in engine.models() if model.running]
+
+    run(story())
+
+
 def test_a_request_whose_reader_goes_away_is_cancelled_and_a_job_is_not(tmp_path: Path, talk: Path) -> None:
     async def story() -> None:
         async with running_engine(tmp_path) as engine:

@@ -117,6 +117,8 @@ def test_embeddings_are_in_order_one_vector_each(tasks: Tasks) -> None:
     with CLIP() as clip:
         assert np.allclose(found.vectors[:3], clip.text_rows(texts), atol=TOLERANCE)
         assert np.allclose(found.vectors[3:], clip.image_rows([CAT, COFFEE, ROCKET, CAT]), atol=TOLERANCE)
+    assert found.tokens == sum(Embed(texts=(text,)).run(tasks, Unheard()).tokens for text in texts) > 2 * len(texts)
+    assert Embed(images=(CAT,)).run(tasks, Unheard()).tokens == 0
     only_texts = Embed(texts=texts).run(tasks, Unheard())
     assert (only_texts.vectors.shape[0], only_texts.images) == (3, 0)
     assert np.array_equal(only_texts.vectors, found.vectors[:3])

@@ -155,6 +155,11 @@ class ScriptedEngine(Engine):
             await self._end(job, "cancelled")
         return await self.job(job)
 
+    async def delete(self, job: str, *, owner: str | None = None) -> None:
+        """Forget a job."""
+        await self.cancel(job)
+        del self._jobs[job]
+
     async def move(self, job: str, position: int, *, owner: str | None = None) -> Job:
         """Refuse: everything runs at once."""
         raise InputError(f"{job} has started already", "Move one that waits")

@@ -155,6 +155,14 @@ class LocalEngine:
         self.dispatcher.cancel(live)
         return await live.wait()
 
+    async def delete(self, job: str, *, owner: str | None = None) -> None:
+        """Forget a job: see `Engine.delete`."""
+        await self.cancel(job, owner=owner)
+        self.records.forget(job)
+        # Files go first: a job without files can be deleted again, files without a job would be strays.
+        await asyncio.to_thread(self.files.delete_job, job)
+        await self.writer.write_now(lambda: self.store.delete_jobs([job]))
+
     async def move(self, job: str, position: int, *, owner: str | None = None) -> Job:
         """Let a queued job start earlier or later: see `Engine.move`."""
         live = self.records.find(job, owner)

@@ -92,6 +92,14 @@ class Engine(Protocol):
     async def cancel(self, job: str, *, owner: str | None = None) -> Job:
         """Cancel a job; return it once it has ended. One that has ended stays as it is."""
 
+    async def delete(self, job: str, *, owner: str | None = None) -> None:
+        """Forget a job with its events and files; one that hasn't ended is cancelled first.
+
+        Raises:
+            NotFoundError: There is no such job.
+            StorageError: The database is away, or a file can't be deleted.
+        """
+
     async def move(self, job: str, position: int, *, owner: str | None = None) -> Job:
         """Let a queued job start after ``position`` others of its owner's.
 

@@ -100,6 +100,11 @@ class JobRecords:
         if not job.job.durable:
             self._forget(job)
 
+    def forget(self, job: str) -> None:
+        """Take a job that has ended out of memory, whoever reads it."""
+        self._jobs.pop(job, None)
+        self._ended.pop(job, None)
+
     def _new_events(self, job: LiveJob) -> list[JobEvent]:
         new = job.events[job.saved_events :]
         job.saved_events = len(job.events)

@@ -84,7 +84,10 @@ class Embed(_ImageTextOperation):
             clip = waiting[0].opened(tasks, report)
             texts = text_rows(clip, [each.texts for each in waiting], progress=report, cancel=report)
             images = image_rows(clip, tasks, [each.images for each in waiting], progress=report, cancel=report)
-            return [made_of(*rows, partial(_embeddings, clip.model)) for rows in zip(texts, images, strict=True)]
+            return [
+                made_of(*rows, partial(_embeddings, clip, each.texts))
+                for each, rows in zip(waiting, zip(texts, images, strict=True), strict=True)
+            ]
 
         return run_in_one_pass(operations, reports, encode)
 
@@ -202,12 +205,14 @@ class Ask(_PictureOperation):
         return image_qa.answer_question(tasks.media(self.image), self.question, progress=report, cancel=report)
 
 
-def _embeddings(model: str, texts: Rows, images: Rows) -> Embeddings:
+def _embeddings(clip: CLIP, texts: Sequence[str], text_rows: Rows, image_rows: Rows) -> Embeddings:
     import numpy as np
 
     from sensorium.vision_language.embeddings import Embeddings
 
-    return Embeddings(np.concatenate([texts, images]), model, len(texts), len(images))
+    tokens = clip.count_tokens(texts) if texts else 0
+    rows = np.concatenate([text_rows, image_rows])
+    return Embeddings(rows, clip.model, len(text_rows), len(image_rows), tokens)
 
 
 def _classification(

@@ -145,6 +145,12 @@ class CLIP(Task["DualEncoder"]):
             return backend.encode_texts(read_texts(text), progress=progress, cancel=cancel)
 
     @checked
+    def count_tokens(self, text: str | Sequence[str]) -> int:
+        """Return how many tokens the text encoder reads for a text, or for several together."""
+        with self.lease() as backend:
+            return sum(map(backend.count_tokens, read_texts(text)))
+
+    @checked
     def encode_images(
         self,
         sources: Iterable[ImageSource],

@@ -55,6 +55,10 @@ class DualEncoder(ABC):
         """Raise `InputError` if the text encoder can't take the text."""
 
     @abstractmethod
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the text encoder reads for a text, with those around it."""
+
+    @abstractmethod
     def encode_checked(self, texts: Sequence[str]) -> Rows:
         """Turn texts that `check_text` let pass into float32 rows ``[n, d]`` of length 1."""
 

@@ -21,9 +21,11 @@ class Embeddings(Record):
         model: Name of the checkpoint; only vectors of one checkpoint can be compared.
         texts: How many rows are of texts.
         images: How many rows are of images.
+        tokens: How many tokens the texts have together, as the encoder reads them.
     """
 
     vectors: NDArray[np.float32]
     model: str
     texts: int
     images: int
+    tokens: int

@@ -77,12 +77,15 @@ class HubDualEncoder(DualEncoder):
                 f"{self._name} doesn't know the characters of {quoted(text)}",
                 "Write it in a language that the checkpoint was made for, or choose another with model=…",
             )
-        tokens = len(self._token_ids(text, add_special_tokens=True))
+        tokens = self.count_tokens(text)
         if tokens > self._maximum_tokens:
             raise InputError(
                 f"The text {quoted(text)} has {tokens} tokens, and {self._name} reads at most {self._maximum_tokens}",
                 "Shorten it, or compare the image with each of its sentences",
             )
+
+    def count_tokens(self, text: str) -> int:
+        return len(self._token_ids(text, add_special_tokens=True))
 
     def encode_checked(self, texts: Sequence[str]) -> Rows:
         with torch.inference_mode(), self._explaining_memory(f"A batch of {len(texts)} texts"):

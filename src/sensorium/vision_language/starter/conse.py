@@ -96,6 +96,9 @@ class ConSE(DualEncoder):
                 "Shorten it, or compare the image with each of its sentences",
             )
 
+    def count_tokens(self, text: str) -> int:
+        return len(self._sentences.tokenizer.encode(without_template(text)).ids)
+
     def encode_checked(self, texts: Sequence[str]) -> Rows:
         subjects = [without_template(text) for text in texts]
         people = np.array([_PEOPLE_ANGLES_OF_TEXT[about_people(subject)] for subject in subjects], np.float32)
