@@ -61,8 +61,13 @@ class Record(Mapping[str, Any]):
             ) from None
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
     """Turn results, paths, arrays and containers into values that ``json.dumps`` takes."""
+    if type(value) in _PLAIN:
+        return value
     if hasattr(value, "to_dict"):
         return value.to_dict()
     if isinstance(value, Mapping):
@@ -72,7 +77,8 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [plain(item) for item in value]
+        # Vectors have hundreds of numbers: a call for each would take longer than all else.
+        return [item if type(item) in _PLAIN else plain(item) for item in value]
     return value
 
 

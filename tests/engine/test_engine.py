@@ -242,6 +242,21 @@ def test_data_uris_are_kept_as_uploads_and_not_in_the_database(tmp_path: Path) -
     run(story())
 
 
+@pytest.mark.parametrize("size", [0, 1_000_000])
+def test_data_uris_of_any_size_leave_nothing_behind(tmp_path: Path, size: int) -> None:
+    async def story() -> None:
+        inside = base64.b64encode(CAT.read_bytes() + bytes(size)).decode()
+        async with running_engine(tmp_path) as engine:
+            asked = operation("classify", image=f"data:image/png;base64,{inside}", labels=["cat", "dog"])
+            job = await done(engine, asked, durable=False)
+            assert job.result is not None
+            assert job.result["labels"][0]["label"] == "cat"
+            await until(lambda: not engine.files.has_files(job.id))
+            assert not any(engine.files.uploads.iterdir())
+
+    run(story())
+
+
 @pytest.mark.parametrize(
     ("reference", "error", "named"),
     [

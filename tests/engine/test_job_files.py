@@ -26,6 +26,7 @@ from sensorium.engine.reference_path import origin_of
 from sensorium.errors import CancelledError, InputError, NotFoundError, StorageError
 from sensorium.media.limits import Limits
 from sensorium.operations.media import Media
+from tests.engine.artifact_folders import artifact_folder
 from tests.processes import running, wait_for
 from tests.real_media import photo
 from tests.refusals import refused
@@ -59,7 +60,7 @@ def upload(files: JobFiles, data: bytes = b"cat", name: str = "cat.png", largest
 
 def test_all_is_for_this_user_only(files: JobFiles) -> None:
     folders = [files.folder, *(path for path in files.folder.iterdir() if path.is_dir())]
-    folders += [files.artifact_folder("job"), files.media_folder("job"), files.indexed_folder("", "cats")]
+    folders += [artifact_folder(files, "job"), files.media_folder("job"), files.indexed_folder("", "cats")]
     assert len(folders) == 9
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
@@ -128,10 +129,10 @@ def test_it_may_be_opened_in_one_thread_and_closed_in_another(tmp_path: Path) ->
 
 def test_what_a_crash_left_is_deleted_and_nothing_else(files: JobFiles) -> None:
     kept = upload(files).id
-    (files.artifact_folder("done") / "picture.png").touch()
-    (files.artifact_folder("done") / ".half.png").touch()
+    (artifact_folder(files, "done") / "picture.png").touch()
+    (artifact_folder(files, "done") / ".half.png").touch()
     (files.media_folder("done") / ".half").touch()
-    (files.artifact_folder("short", durable=False) / "picture.png").touch()
+    (artifact_folder(files, "short", durable=False) / "picture.png").touch()
     (files.indexed_folder("", "cats") / "1-cat.png").touch()
     (files.indexed_folder("", "cats") / ".half").touch()
     (files.uploads / ".half").touch()
@@ -354,7 +355,7 @@ def test_writing_does_not_hold_up_the_loop(files: JobFiles, monkeypatch: pytest.
     ],
 )
 def test_names_that_are_no_artifact(files: JobFiles, name: str) -> None:
-    folder = files.artifact_folder("job")
+    folder = artifact_folder(files, "job")
     (folder / ".half.png").touch()
     (folder / "dir").mkdir()
     (folder / "link").symlink_to("/etc/passwd")
@@ -368,7 +369,7 @@ def test_names_that_are_no_artifact(files: JobFiles, name: str) -> None:
 
 def test_artifacts_are_found_and_deleted_with_their_job(files: JobFiles) -> None:
     for job, durable in (("kept", True), ("short", False)):
-        (files.artifact_folder(job, durable=durable) / "Bild 1.png").write_bytes(b"12345")
+        (artifact_folder(files, job, durable=durable) / "Bild 1.png").write_bytes(b"12345")
         (files.media_folder(job, durable=durable) / "m").write_bytes(b"123")
         assert files.artifact(job, "Bild 1.png").read_bytes() == b"12345"
     assert files.job_sizes() == {"kept": 5}
@@ -420,7 +421,7 @@ def test_an_upload_is_linked_and_outlives_its_deletion(files: JobFiles) -> None:
 
 def test_an_index_tells_from_the_path_what_a_file_is(files: JobFiles) -> None:
     sent, other = upload(files, b"cat", "/Meine Kätzchen.png"), upload(files, b"dog", "长" * 300 + ".mp4")
-    (files.artifact_folder("job") / "Bild 1.png").write_bytes(b"picture")
+    (artifact_folder(files, "job") / "Bild 1.png").write_bytes(b"picture")
     references = [Media(f"upload:{sent.id}"), Media(f"upload:{other.id}"), Media("artifact:job/Bild 1.png")]
     folder = files.indexed_folder("ann", "cats")
     names = (sent.name, other.name, "")
@@ -438,14 +439,14 @@ def test_an_index_tells_from_the_path_what_a_file_is(files: JobFiles) -> None:
     assert [origin_of(path) is None for path in paths] == [True, True, False]
     assert files.upload(other.id).is_file()
     assert origin_of(files.upload(other.id)) is None
-    files.index_folder("ann").joinpath("cats").mkdir()
+    files.index_folder("ann").joinpath("cats").mkdir(parents=True)
     files.delete_index("ann", "cats")
     assert files.indexed() == set()
     assert everything(files) == {f"uploads/{other.id}", "jobs/job/artifacts/Bild 1.png"}
 
 
 def test_an_artifact_of_another_job(files: JobFiles) -> None:
-    (files.artifact_folder("first") / "picture-1.png").write_bytes(b"picture")
+    (artifact_folder(files, "first") / "picture-1.png").write_bytes(b"picture")
     reference = Media("artifact:first/picture-1.png")
     handed = hand_over(files, reference, files.media_folder("second"), limits=LIMITS)
     files.delete_job("first")

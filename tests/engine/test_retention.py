@@ -17,6 +17,7 @@ from sensorium.engine.retention import Swept, sweep
 from sensorium.errors import StorageError
 from sensorium.media.limits import Limits
 from sensorium.operations.media import Media
+from tests.engine.artifact_folders import artifact_folder
 from tests.refusals import refused
 
 NOW = 1_000_000_000.0
@@ -47,7 +48,7 @@ def add_job(store: JobStore, files: JobFiles) -> Callable[..., None]:
         job = Job(name, "", "caption", {}, state, created=NOW - ago - 10, ended=ended)
         store.put([job], told={name: [JobEvent(1, {"type": "ended"})]})
         if size:
-            (files.artifact_folder(name) / "picture.png").write_bytes(bytes(size))
+            (artifact_folder(files, name) / "picture.png").write_bytes(bytes(size))
 
     return add
 
@@ -145,7 +146,7 @@ def test_what_an_index_holds_can_be_found_and_used(
 
 def test_files_that_nobody_owns_go_once_they_are_old(store: JobStore, files: JobFiles) -> None:
     for age in (0.5 * DAY, 2 * DAY):
-        folder, upload = files.artifact_folder(f"job-{age:.0f}").parent, files.uploads / f"upload-{age:.0f}"
+        folder, upload = artifact_folder(files, f"job-{age:.0f}").parent, files.uploads / f"upload-{age:.0f}"
         upload.touch()
         for path in (folder, upload):
             os.utime(path, (NOW - age, NOW - age))

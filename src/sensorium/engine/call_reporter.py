@@ -88,6 +88,8 @@ class CallReporter(Reporter):
 
     def _written(self, name: str, media_type: str, write: Callable[[Path], object]) -> Artifact:
         folder = Path(self._call.folder)
+        for each in (folder.parent, folder):
+            each.mkdir(exist_ok=True, mode=0o700)
         unfinished = Path(tempfile.mkdtemp(prefix=".", dir=folder))
         try:
             write(unfinished / name)

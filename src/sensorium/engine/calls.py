@@ -18,7 +18,7 @@ from sensorium.engine.identifiers import check_index_name
 from sensorium.engine.outbox import Outbox
 from sensorium.engine.reference_path import origin_of
 from sensorium.engine.wire import Call, Done, Failed, Started, WorkerSetup
-from sensorium.errors import InternalError, SensoriumError
+from sensorium.errors import InternalError, SensoriumError, StorageError
 from sensorium.explanation import explained, ran_out_of_memory
 from sensorium.media.limits import Limits
 from sensorium.media.naming import display_name
@@ -183,6 +183,16 @@ class Calls:
         files = {reference: file for call in calls for reference, file in call.media.items()}
         indexes = Path(calls[0].index_folder)  # what searches runs alone
 
+        def find_index(name: str | None) -> str:
+            try:
+                indexes.mkdir(exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise StorageError(
+                    f"The folder of search indexes can't be made: {(error.strerror or str(error)).lower()}",
+                    "See that the server's disk has room",
+                ) from None
+            return str(indexes / check_index_name(name or _DEFAULT_INDEX))
+
         def find_media(reference: Media) -> MediaSource:
             file = files.get(reference)
             if file is None:
@@ -192,7 +202,7 @@ class Calls:
         return Tasks(
             limits=self._limits,
             find_media=find_media,
-            find_index=lambda name: str(indexes / check_index_name(name or _DEFAULT_INDEX)),
+            find_index=find_index,
             find_origin=origin_of,
             sharing=self._shared,
         )

@@ -56,7 +56,7 @@ class LocalEngine:
         self.files = JobFiles(self.options.data or settings.data_home())
         self.store = JobStore(self.options.database or self.files.database)
         self.writer = JobWriter(self.store.check)
-        self.records = JobRecords(self.store, self.writer, lambda job: self.files.delete_job(job.id))
+        self.records = JobRecords(self.store, self.writer, self._forget)
         self.strikes = Strikes(self.store, self.writer)
         self.media = JobMedia(self.files, self.store, self.writer, self.records, self.options)
         self.dispatcher = Dispatcher(self.options, self._setup(), self.metrics, self)
@@ -94,6 +94,7 @@ class LocalEngine:
             if live.job.state == "running" and live.job.durable:
                 live.change(state="queued", started=None, artifacts=())
                 self.records.save(live)
+        self.media.save_uses()
         await asyncio.to_thread(self.writer.close, _STOP_GRACE)
         self.store.close()
         self.files.close()
@@ -296,12 +297,23 @@ class LocalEngine:
         if durable:
             await self._insert(live)
         live.tell_state(self.dispatcher.queue.position(live) if not live.has_ended else None)
-        if loads_only or (next(operation.media(), None) is None and not len(self.strikes)):
+        if loads_only or not (self.media.needs_bringing(live) or len(self.strikes)):
             live.media = {}
             self.dispatcher.wake()
         else:
             self._background(self._make_ready(live))
         return live
+
+    def _forget(self, live: LiveJob) -> None:
+        """Delete the files of a job that is in no database; not in the event loop, which others wait for."""
+        if self.files.has_files(live.id):
+            asyncio.get_running_loop().run_in_executor(None, self._delete_files, live.id)
+
+    def _delete_files(self, job: str) -> None:
+        try:
+            self.files.delete_job(job)
+        except SensoriumError as error:
+            logger.warning("files of a job could not be deleted: %s", error)
 
     async def _insert(self, live: LiveJob) -> None:
         try:
@@ -363,6 +375,7 @@ class LocalEngine:
         while True:
             await asyncio.sleep(_EVENTS_SECONDS)
             self.records.save_events()
+            self.media.save_uses()
             self.records.sweep()
             for position, live in enumerate(self.dispatcher.queue):
                 if live.readers and live.told_position != position:

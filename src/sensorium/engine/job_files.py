@@ -114,20 +114,22 @@ class JobFiles:
     # Jobs
 
     def artifact_folder(self, job: str, *, durable: bool = True) -> Path:
-        """Return the folder for the files of a job's result, and make it.
+        """Return the folder for the files of a job's result; whoever writes the first one makes it, for most have none.
 
         Args:
             job: The job's id.
             durable: Whether its files outlive the engine; those of others are deleted at the next start.
+        """
+        return self._folder(job, durable) / "artifacts"
+
+    def media_folder(self, job: str, *, durable: bool = True) -> Path:
+        """Return the folder for the media that a job works on, and make it: see `artifact_folder`.
 
         Raises:
             StorageError: It can't be made.
         """
-        return self._make(job, durable, "artifacts")
-
-    def media_folder(self, job: str, *, durable: bool = True) -> Path:
-        """Return the folder for the media that a job works on, and make it: see `artifact_folder`."""
-        return self._make(job, durable, "media")
+        with self.explained():
+            return _made(_made(self._folder(job, durable)) / "media")
 
     def artifact(self, job: str, name: str) -> Path:
         """Return a file of a job's result.
@@ -153,6 +155,10 @@ class JobFiles:
     def delete_artifacts(self, job: str) -> None:
         """Delete the files of a job's result: it is to run again."""
         self._delete(*(folder / "artifacts" for folder in self._folders(job)))
+
+    def has_files(self, job: str) -> bool:
+        """Return whether a job has a folder."""
+        return any(folder.exists() for folder in self._folders(job))
 
     def delete_job(self, job: str) -> None:
         """Delete all files of a job."""
@@ -204,13 +210,8 @@ class JobFiles:
     # Search indexes
 
     def index_folder(self, owner: str) -> Path:
-        """Return the folder for the search indexes of an owner, and make it.
-
-        Raises:
-            StorageError: It can't be made.
-        """
-        with self.explained():
-            return _made(self._indexes / _folder_of(owner))
+        """Return the folder for the search indexes of an owner; whoever opens the first one makes it."""
+        return self._indexes / _folder_of(owner)
 
     def indexed_folder(self, owner: str, index: str) -> Path:
         """Return the folder for the files that a search index finds, and make it: the index holds their paths.
@@ -263,10 +264,9 @@ class JobFiles:
     def _folders(self, job: str) -> tuple[Path, ...]:
         return (self._kept / job, self._passing / job) if is_identifier(job) else ()
 
-    def _make(self, job: str, durable: bool, name: str) -> Path:
+    def _folder(self, job: str, durable: bool) -> Path:
         assert is_identifier(job), job
-        with self.explained():
-            return _made(_made((self._kept if durable else self._passing) / job) / name)
+        return (self._kept if durable else self._passing) / job
 
     def _delete(self, *paths: Path) -> None:
         with self.explained():

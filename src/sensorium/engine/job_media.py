@@ -32,6 +32,8 @@ from sensorium.progress import Event, Progress
 _REMEMBERED = 4096
 _ADDRESSES = ("http://", "https://")
 _DATA = "data:"
+_SMALL = 1_000_000
+"""Characters of a ``data:`` URI that goes to the worker as it is; a longer one becomes a file."""
 
 
 class JobMedia:
@@ -54,6 +56,7 @@ class JobMedia:
         self._records = records
         self._largest = options.largest_upload
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
+        self._used: dict[str, float] = {}
         self._limits = Limits(
             max_bytes=options.largest_upload,
             max_download_bytes=options.largest_upload,
@@ -113,8 +116,18 @@ class JobMedia:
                 await self._require_artifact(*reference.artifact, owner)
             elif not self._may_be_found(reference):
                 resolve(str(reference), limits=self._limits)  # refuses it, in the words that all front ends have
+        self._used |= dict.fromkeys(used, time.time())
+
+    def save_uses(self) -> None:
+        """Write down which uploads were used since the last time, so that those go first that nobody uses."""
+        used, self._used = self._used, {}
         if used:
-            self._writer.write(lambda: self._store.use_uploads(used, time.time()))
+            self._writer.write(lambda: self._store.use_uploads(list(used), max(used.values())))
+
+    @staticmethod
+    def needs_bringing(job: LiveJob) -> bool:
+        """Return whether a job refers to something that its worker must be given as a file."""
+        return bool(_to_bring(job))
 
     async def without_data(self, operation: Operation, owner: str) -> Operation:
         """Return an operation whose ``data:`` URIs have become uploads: they are too large for a database."""
@@ -135,7 +148,7 @@ class JobMedia:
             NotFoundError: It has been deleted meanwhile.
             StorageError: The disk is full.
         """
-        references = list(dict.fromkeys(job.operation.media()))
+        references = _to_bring(job)
         if not references:
             return {}
         names = {each: await self._name(each) for each in references}
@@ -164,7 +177,7 @@ class JobMedia:
         return Call(
             job.id,
             job.job.operation,
-            job.operation.model_dump(mode="json"),
+            job.job.arguments,
             job.media,
             folder=str(self._files.artifact_folder(job.id, durable=job.job.durable)),
             index_folder=str(self._files.index_folder(job.owner)),
@@ -207,6 +220,16 @@ class JobMedia:
         self._uploads.move_to_end(upload.id)
         if len(self._uploads) > _REMEMBERED:
             self._uploads.popitem(last=False)
+
+
+def _to_bring(job: LiveJob) -> list[Media]:
+    """Return what a job's worker must be given as files; small data that nobody keeps goes with the call."""
+    index = job.operation.index_of_media()
+    return [
+        each
+        for each in dict.fromkeys(job.operation.media())
+        if index is not None or len(each) > _SMALL or not each.lower().startswith(_DATA)
+    ]
 
 
 async def _whole(data: bytes) -> AsyncIterator[bytes]:

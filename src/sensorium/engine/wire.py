@@ -36,8 +36,8 @@ class Call(Record):
         operation: Name of the operation.
         arguments: Its fields.
         media: For each reference among them that stands for a file: ``path`` of the file, and its ``name`` in messages.
-        folder: Where the files go that it makes.
-        index_folder: Where the search indexes of its owner lie.
+        folder: Where the files go that it makes; made with the first one.
+        index_folder: Where the search indexes of its owner lie; made with the first one.
     """
 
     id: str
