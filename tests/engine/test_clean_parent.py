@@ -142,11 +142,10 @@ def test_children_outlive_it_and_the_next_one_comes_from_a_new_one(parent: Clean
 
 
 def test_it_is_not_ended_by_what_ends_a_whole_service(parent: CleanParent) -> None:
-    parent.start()
-    pid = parent.pid
-    assert pid is not None
     ours, _, _ = forked(parent)
     with ours:
+        pid = parent.pid
+        assert pid is not None
         for number in (2, 15):
             os.kill(pid, number)
         again, _, _ = forked(parent)
@@ -154,12 +153,15 @@ def test_it_is_not_ended_by_what_ends_a_whole_service(parent: CleanParent) -> No
         assert parent.pid == pid
 
 
-def test_it_ends_and_starts_again(parent: CleanParent) -> None:
+def test_it_ends_with_its_last_user_and_starts_again(parent: CleanParent) -> None:
+    parent.start()
     parent.start()
     pid = parent.pid
-    parent.end()
-    parent.end()
     assert pid is not None
+    parent.end()
+    assert parent.pid == pid
+    parent.end()
+    parent.end()
     assert not psutil.pid_exists(pid)
     ours, _, _ = forked(parent)
     ours.close()

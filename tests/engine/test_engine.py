@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from sensorium.engine.engine import LocalEngine
 from sensorium.engine.job import Job
+from sensorium.engine.worker_process import clean_parent
 from sensorium.errors import BusyError, InputError, InsufficientMemoryError, ModelUnavailableError, NotFoundError
 from sensorium.media.audio import read_audio
 from sensorium.media.audio_writer import write_audio
@@ -27,6 +28,15 @@ CAT = real_media.photo("chelsea")
 
 def run(story: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(story, 300))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_clean_parent() -> Iterator[None]:
+    """Keep what workers are forked from, for all engines of these tests: its imports take seconds."""
+    clean_parent.start()
+    yield
+    clean_parent.end()
+    assert clean_parent.pid is None
 
 
 @pytest.fixture(scope="module")

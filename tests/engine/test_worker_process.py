@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ from sensorium.engine.wire import (
 )
 from sensorium.engine.worker_memory import WorkerMemory
 from sensorium.engine.worker_process import WorkerProcess
+from sensorium.errors import WorkerLostError
 from tests import real_media
 from tests.processes import running, wait_for
 
@@ -121,21 +123,23 @@ def classify(worker: Worker, id: str) -> Call:
     return worker.call(id, "classify", image=cat(), labels=["a cat", "a car"])
 
 
-def long_speech() -> Path:
-    return max((clip.path for clip in real_media.speech_clips("en")), key=lambda path: path.stat().st_size)
+def speech() -> list[Path]:
+    """Return recordings, the shortest one first."""
+    return sorted((clip.path for clip in real_media.speech_clips("en")), key=lambda path: path.stat().st_size)
 
 
-def transcribe(worker: Worker, id: str) -> Call:
-    return worker.call(id, "transcribe", audio=long_speech())
+def transcribe(worker: Worker, id: str, recording: Path | None = None) -> Call:
+    """Write down the longest recording, so that there is time to do something meanwhile, or another one."""
+    return worker.call(id, "transcribe", audio=recording or speech()[-1])
 
 
 @pytest.mark.parametrize("preload", [True, False])
 def test_a_worker_loads_runs_tells_and_stops(start: Callable[..., Worker], preload: bool) -> None:
     worker = start(preload=preload)
-    worker.process.send(Load(worker.call("load", "transcribe", audio=long_speech())))
+    worker.process.send(Load(transcribe(worker, "load")))
     assert worker.end_of("load") == Done("load", None)
     assert worker.process.memory().main > 50_000_000
-    worker.run(transcribe(worker, "t"), classify(worker, "c"))
+    worker.run(transcribe(worker, "t", speech()[0]), classify(worker, "c"))
     result = worker.end_of("c")
     assert isinstance(result, Done)
     assert result.result["labels"][0]["label"] == "a cat"
@@ -159,9 +163,8 @@ def test_calls_run_beside_each_other_and_pings_are_answered_meanwhile(start: Cal
     worker.process.send(Ping(7))
     worker.until_heard(Pong(7))
     worker.until_heard(Started("b"))
-    assert not any(isinstance(message, Done) for message in worker.of("a"))
-    assert isinstance(worker.end_of("a"), Done)
     assert isinstance(worker.end_of("b"), Done)
+    assert not any(isinstance(message, Done) for message in worker.of("a"))
 
 
 def test_a_call_is_cancelled_and_the_worker_goes_on(start: Callable[..., Worker]) -> None:
@@ -254,6 +257,27 @@ def test_a_message_that_a_listener_fails_on_stops_nobody(tmp_path: Path) -> None
     assert ended.wait(SECONDS)
 
 
+def test_one_that_is_being_started_is_stopped_after_that_and_one_that_is_not_never_starts(tmp_path: Path) -> None:
+    worker_process.clean_parent.end()  # so that starting takes its time
+    ended = threading.Event()
+    worker = WorkerProcess(WorkerSetup(1, {}), preload=True, told=print, ended=lambda reason: ended.set())
+    starting = threading.Thread(target=worker.start)
+    starting.start()
+    deadline = time.monotonic() + SECONDS
+    while worker_process.clean_parent.pid is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    worker.stop(SECONDS)
+    starting.join()
+    assert ended.wait(SECONDS)
+    assert not psutil.pid_exists(worker.pid)
+    other = WorkerProcess(WorkerSetup(1, {}), preload=True, told=print, ended=print)
+    other.stop(SECONDS)
+    with pytest.raises(WorkerLostError):
+        other.start()
+    assert other.pid == 0
+
+
 _ENGINE = """
 import sys
 import time
@@ -284,9 +308,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_outlives_a_killed_engine(tmp_path: Path, number: int) -> None:
-    import sys
-
-    command = [sys.executable, "-c", _ENGINE, str(tmp_path), str(long_speech())]
+    command = [sys.executable, "-c", _ENGINE, str(tmp_path), str(speech()[-1])]
     with running(command) as engine:
         wait_for(tmp_path / "pids", engine)
         pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]

@@ -29,7 +29,7 @@ from sensorium.errors import WorkerLostError
 CAN_FORK = sys.platform == "linux"
 """Elsewhere there is no fork, or the system's own libraries don't survive it."""
 
-_GRACE = 5.0
+_GRACE = 1.0
 _POLL_SECONDS = 0.05
 
 
@@ -39,6 +39,7 @@ class CleanParent:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._generation: _Generation | None = None
+        self._users = 0
 
     @property
     def pid(self) -> int | None:
@@ -47,8 +48,9 @@ class CleanParent:
         return generation.process.pid if generation is not None and generation.lives else None
 
     def start(self) -> None:
-        """Start it, if it doesn't run; it then imports for some seconds."""
+        """Start it, if it doesn't run; it then imports for some seconds. Each user who has called this calls `end`."""
         with self._guard:
+            self._users += 1
             self._living()
 
     def fork(self, connection: socket.socket) -> Child:
@@ -67,8 +69,11 @@ class CleanParent:
                 return self._living().fork(connection)
 
     def end(self) -> None:
-        """End it; its workers go on. The next `fork` starts it again."""
+        """End it, unless somebody else has started it too; its workers go on. The next `fork` starts it again."""
         with self._guard:
+            self._users = max(0, self._users - 1)
+            if self._users:
+                return
             generation, self._generation = self._generation, None
             if generation is not None:
                 generation.end()

@@ -50,6 +50,8 @@ class WorkerProcess:
         self._told = told
         self._ended = ended
         self._child: Child | None = None
+        self._starting = threading.Lock()
+        self._unwanted = False
         self._gpu_memory = 0
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._gone = threading.Event()
@@ -64,23 +66,13 @@ class WorkerProcess:
         """Start the process. Quick, unless the clean parent must be started first, which imports for some seconds.
 
         Raises:
-            WorkerLostError: The system allows no further process. ``ended`` isn't called then.
+            WorkerLostError: The system allows no further process, or `stop` was called before. ``ended`` isn't called
+                then.
         """
-        if self._preload:
-            ours, theirs = socket.socketpair()
-            try:
-                with theirs:
-                    self._child = clean_parent.fork(theirs)
-                reading, writing = cast(BinaryIO, ours.makefile("rb")), cast(BinaryIO, ours.makefile("wb"))
-            finally:
-                ours.close()  # the connection itself stays open as long as these two files
-        else:
-            try:
-                self._child, reading, writing = spawn()
-            except OSError as error:
-                raise WorkerLostError(
-                    f"The system allows no further process: {error.strerror}", "End other programs, or raise its limits"
-                ) from None
+        with self._starting:
+            if self._unwanted:
+                raise WorkerLostError("The worker was ended before it was started", "Start another one")
+            self._child, reading, writing = self._fork() if self._preload else self._spawn()
         for work, connection in ((self._read, reading), (self._write, writing)):
             threading.Thread(
                 target=work, args=(self._child, connection), name=f"sensorium-worker-{self.pid}", daemon=True
@@ -97,7 +89,12 @@ class WorkerProcess:
             self._child.kill()
 
     def stop(self, grace: float) -> None:
-        """Ask the process to end, end it after so many seconds, and return when it is gone."""
+        """Ask the process to end, end it after so many seconds, and return when it is gone.
+
+        One that is being started ends after that; one that isn't started yet never is.
+        """
+        with self._starting:
+            self._unwanted = True
         if self._child is None:
             return
         self.send(Stop(grace))
@@ -115,6 +112,20 @@ class WorkerProcess:
             return WorkerMemory(0, 0)
         found = memory_of(self._child.pid)
         return WorkerMemory(found.main, found.gpu or self._gpu_memory)
+
+    def _fork(self) -> tuple[Child, BinaryIO, BinaryIO]:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:  # our end stays open as long as the two files
+            child = clean_parent.fork(theirs)
+            return child, cast(BinaryIO, ours.makefile("rb")), cast(BinaryIO, ours.makefile("wb"))
+
+    def _spawn(self) -> tuple[Child, BinaryIO, BinaryIO]:
+        try:
+            return spawn()
+        except OSError as error:
+            raise WorkerLostError(
+                f"The system allows no further process: {error.strerror}", "End other programs, or raise its limits"
+            ) from None
 
     def _read(self, child: Child, connection: BinaryIO) -> None:
         try:

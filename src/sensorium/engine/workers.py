@@ -236,7 +236,9 @@ class WorkerPool:
         workers = list(self._workers)
         for worker in workers:
             worker.ending = True
-        await asyncio.gather(*(asyncio.to_thread(worker.process.stop, grace) for worker in workers if worker.started))
+        await asyncio.gather(*(asyncio.to_thread(worker.process.stop, grace) for worker in workers))
+        if self._options.preload and CAN_FORK:
+            await asyncio.to_thread(clean_parent.end)
 
     def _share(self) -> WorkerSetup:
         """Return the setup with this worker's share of the cores."""
