@@ -72,10 +72,11 @@ SOUND_FORMATS = {
         ),
         SoundFormat("m4a", "audio/mp4", (".m4a",), "ipod", "aac", "fltp", _AAC_RATES, 96_000, {}, None),
         SoundFormat("aac", "audio/aac", (".aac",), "adts", "aac", "fltp", _AAC_RATES, 96_000, _TAGGED, _TAGGED),
-        SoundFormat("pcm", "audio/pcm", (), "s16le", "pcm_s16le", "s16"),
+        # It can't say its rate, so it has one only: what OpenAI's clients play it with.
+        SoundFormat("pcm", "audio/pcm", (), "s16le", "pcm_s16le", "s16", (24_000,)),
     )
 }  # fmt: skip
-"""By name. ``"pcm"`` is samples of 16 bits, little-endian, without a header: it can't say its rate, nor hold tags."""
+"""By name. ``"pcm"`` is 24,000 samples a second of 16 bits, little-endian, without a header: it can't hold tags."""
 
 
 class SoundEncoder:

@@ -24,6 +24,10 @@ def _code(language: str | None) -> str | None:
     return None if language is None else language_code(language)
 
 
+def _codes(languages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(language_code(language) for language in languages)
+
+
 def _of_characters(what: str) -> BeforeValidator:
     """Refuse halves of characters before pydantic does, who can't say which they are."""
 
@@ -56,6 +60,8 @@ class _WritingDown(_Listening):
 
     language: Annotated[str | None, AfterValidator(_code)] = None
     """The language that is spoken: a code such as "en", a locale or an English name; detected if left out."""
+    languages: Annotated[tuple[str, ...], AfterValidator(_codes)] = ()
+    """The languages of which one is spoken, where it is to be detected; any if left out."""
     initial_prompt: Annotated[str | None, _of_characters("initial prompt")] = None
     """Text in whose style and spelling the transcription goes on."""
     hotwords: Annotated[str | None, _of_characters("list of hotwords")] = None
@@ -73,6 +79,7 @@ class _WritingDown(_Listening):
             segment_timestamps=segment_timestamps,
             initial_prompt=self.initial_prompt,
             hotwords=self.hotwords,
+            languages=self.languages,
             progress=report,
             cancel=report,
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.limits import Limits
 from sensorium.media.source import MediaSource
 from sensorium.media.subtitles import Word
@@ -66,6 +66,7 @@ class RecognitionOptions:
         segment_timestamps: Whether each sentence is a segment with times of its own.
         initial_prompt: Text in whose style and spelling to go on.
         hotwords: Words to expect.
+        languages: Codes of the languages of which one is spoken; any if empty.
         first_soon: Whether somebody waits for the first segment: then it comes after one window, if the language is
             known, rather than after a batch of windows.
     """
@@ -76,6 +77,7 @@ class RecognitionOptions:
     segment_timestamps: bool = True
     initial_prompt: str | None = None
     hotwords: str | None = None
+    languages: tuple[str, ...] = ()
     first_soon: bool = False
 
 
@@ -167,7 +169,7 @@ class RecognitionRun:
         if not self.language and self.options.language:
             self.language, self.language_probability = self.options.language, 1.0
         elif not self.language:
-            probabilities = self.backend.language_probabilities(encoded)
+            probabilities = self._possible(self.backend.language_probabilities(encoded))
             self.language = max(probabilities, key=probabilities.__getitem__)
             self.language_probability = probabilities[self.language]
         return self.backend.recognise(
@@ -178,6 +180,16 @@ class RecognitionRun:
             hotwords=self.options.hotwords,
             needs_words=lambda number, text: self._needs_words(batch.windows[number], text),
         )
+
+    def _possible(self, probabilities: dict[str, float]) -> dict[str, float]:
+        """Return the probabilities of the languages that may be spoken."""
+        wanted = self.options.languages
+        found = {code: each for code, each in probabilities.items() if not wanted or code in wanted}
+        if not found:
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} knows none of the languages {', '.join(wanted)}", "Leave them out"
+            )
+        return found
 
     def _needs_words(self, window: Window, text: str) -> bool:
         """Return whether the words in a window must be timed: for themselves, or to tell one segment from the next."""

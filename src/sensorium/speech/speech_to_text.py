@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack
@@ -64,6 +65,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         segment_timestamps: bool = True,
         initial_prompt: str | None = None,
         hotwords: str | None = None,
+        languages: Sequence[str] = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Transcription:
@@ -79,6 +81,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
                 seconds of speech with the times of its beginning and end, which takes less work: for who wants text.
             initial_prompt: Text in whose style and spelling the transcription goes on.
             hotwords: Names and terms to expect.
+            languages: The languages of which one is spoken, where ``language`` is to be detected; any if empty.
             progress: Told the seconds of sound done.
             cancel: Stops the work.
 
@@ -91,7 +94,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             ModelUnavailableError: The checkpoint isn't here and can't be fetched.
             CancelledError: ``cancel`` was set.
         """
-        options = _options(language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords)
+        options = _options(language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages)
         return self._stream(audio_path, options, progress, cancel).finish()
 
     @checked
@@ -105,6 +108,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         segment_timestamps: bool = True,
         initial_prompt: str | None = None,
         hotwords: str | None = None,
+        languages: Sequence[str] = (),
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> ResultStream[Segment, Transcription]:
@@ -112,7 +116,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
 
         The recording is never in memory as a whole. Arguments and errors are those of `transcribe`.
         """
-        options = _options(language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords)
+        options = _options(language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages)
         return self._stream(audio_path, replace(options, first_soon=True), progress, cancel)
 
     @checked
@@ -235,7 +239,8 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> RecognitionRun:
-        if options.language not in (None, "en") and not backend.multilingual:
+        wanted = {options.language} if options.language else set(options.languages)
+        if wanted and "en" not in wanted and not backend.multilingual:
             raise self._english_only()
         if options.task == "translate" and not backend.translates:
             raise UnsupportedError(
@@ -276,13 +281,17 @@ def _options(
     segment_timestamps: bool,
     initial_prompt: str | None,
     hotwords: str | None,
+    languages: Sequence[str],
 ) -> RecognitionOptions:
     if task not in TASKS:
         raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
     require_characters(initial_prompt or "", what="initial prompt")
     require_characters(hotwords or "", what="list of hotwords")
     code = None if language is None else language_code(language)
-    return RecognitionOptions(code, task, word_timestamps, segment_timestamps, initial_prompt, hotwords)
+    candidates = tuple(language_code(each) for each in languages)
+    return RecognitionOptions(
+        code, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, candidates if code is None else ()
+    )
 
 
 def subtitle_cues(result: Transcription, format: str, *, words: bool = False) -> list[Cue]:
