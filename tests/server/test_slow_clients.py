@@ -31,7 +31,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def state_of_newest(http: httpx2.Client) -> str:
-    return str(http.get(JOBS, params={"limit": 1}).json()["jobs"][0]["state"])
+    """Return the state of the newest job; "" if there is none yet."""
+    jobs = http.get(JOBS, params={"limit": 1}).json()["jobs"]
+    return str(jobs[0]["state"]) if jobs else ""
 
 
 def request(path: str, script: str) -> bytes:

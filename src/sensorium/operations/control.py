@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from sensorium.errors import InputError
 from sensorium.image_generation.painting import check_prompt, check_strength
@@ -62,6 +62,10 @@ class Control(PromptedPainting):
 
     Several kinds of control work together.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"prompt": "a dancer", "reference": "upload:ID", "controls": ["openpose"]}]}
+    )
 
     task: ClassVar[str] = TEXT_TO_IMAGE
     result: ClassVar[str] = "sensorium.operations.pictures:Pictures"
