@@ -389,3 +389,25 @@ def test_a_model_that_is_not_here_is_not_fetched_behind_the_users_back(tmp_path:
                 await engine.submit(operation("classify", model=str(tmp_path), **fields))
 
     run(story())
+
+
+def test_pictures_that_are_sent_again_are_found_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running_engine(tmp_path) as engine:
+            for _ in range(2):
+                uploads = [await sent(engine, path) for path in (CAT, real_media.photo("rocket"))]
+                files = [f"upload:{each.id}" for each in uploads]
+                indexed = await done(engine, operation("index", files=files, index="photos"))
+                assert (indexed.state, indexed.error) == ("done", None)
+            assert indexed.result is not None
+            assert (indexed.result["files"], indexed.result["reused"]) == (2, 2)
+            found = await done(engine, operation("search", text="a cat", index="photos"))
+            assert found.result is not None
+            assert found.result["matches"][0]["media"] == files[0]
+            assert len(found.result["matches"]) == 2
+            elsewhere = await done(engine, operation("search", text="a cat", index="photos"), owner="bob")
+            assert elsewhere.state == "failed", "indexes are their owners'"
+            removed = await done(engine, operation("remove-from-index", files=files[:1], index="photos"))
+            assert removed.result == {"removed": 1, "files": 1}
+
+    run(story())

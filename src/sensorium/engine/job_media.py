@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.engine.handed_media import hand_over
+from sensorium.engine.indexed_media import replace_earlier
 from sensorium.engine.job import Upload
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_records import JobRecords
@@ -166,6 +167,9 @@ class JobMedia:
                     self._files, each, folder, name=names[each], limits=self._limits, progress=tell, cancel=stop
                 )
                 handed[str(each)] = {"path": file["path"], "name": file["name"]}
+            if job.operation.index_of_media() is not None and not job.operation.takes_out_of_index:
+                with self._files.explained():
+                    replace_earlier(folder, (Path(file["path"]) for file in handed.values()))
             return handed
 
         job.stop_bringing = stop.set
