@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from urllib.parse import quote, urlsplit
 
+from sensorium import settings
 from sensorium.engine.job import Job, State, Upload
 from sensorium.errors import BusyError, ClosedError, InputError, SensoriumError, UnreachableError
 from sensorium.media.atomic_file import atomic_file
@@ -185,8 +186,10 @@ class Client:
 
         # A proxy of the network's knows nothing of this machine's own ports.
         local = urlsplit(self.address).hostname in ("localhost", "127.0.0.1", "::1")
+        key = settings.api_key()
+        headers = {"authorization": f"Bearer {key}"} if key else {}
         timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
-        return httpx2.Client(timeout=timeout, trust_env=not local, follow_redirects=False)
+        return httpx2.Client(timeout=timeout, trust_env=not local, follow_redirects=False, headers=headers)
 
     def _unreachable(self, error: httpx2.TransportError) -> UnreachableError:
         import httpx2

@@ -115,6 +115,16 @@ def server() -> str | None:
     return os.environ.get("SENSORIUM_SERVER") or None
 
 
+def api_key() -> str:
+    """Return the key of ``SENSORIUM_API_KEY``, or "": commands show it to a server, a server asks for it."""
+    return os.environ.get("SENSORIUM_API_KEY", "")
+
+
+def api_keys() -> str:
+    """Return further keys that a server asks for (``SENSORIUM_API_KEYS``, as ``name=key,name=key``), or ""."""
+    return os.environ.get("SENSORIUM_API_KEYS", "")
+
+
 def compiles() -> bool:
     """Return whether networks on a GPU are compiled (``SENSORIUM_COMPILE=1``)."""
     return os.environ.get("SENSORIUM_COMPILE", "") == "1"

@@ -51,6 +51,18 @@ def test_a_cancelled_job_uses_up_no_turn() -> None:
     assert len(queue) == 2
 
 
+def test_single_owners_have_shares_of_their_own() -> None:
+    queue = FairQueue(100, 1, {"a": 2})
+    for owner in "ab":
+        queue.add(live_job(owner))
+    queue.require_room("a", 1)
+    with refused(BusyError):
+        queue.require_room("b", 1)
+    queue.add(live_job("a"))
+    with refused(BusyError):
+        queue.require_room("a", 1)
+
+
 def test_a_full_queue_says_when_to_try_again() -> None:
     queue, _ = filled(*"ab", size=2)
     with refused(BusyError, "2 jobs", "7 seconds") as caught:

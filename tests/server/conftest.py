@@ -19,13 +19,17 @@ from tests.processes import SENSORIUM, running
 @contextmanager
 def scripted_server(folder: Path, **options: Any) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
     """Run a scripted server; give its address and its process."""
-    arguments = [f"{name}={value}" for name, value in {"data": folder, **options}.items()]
+    arguments = [f"{name}={_written(value)}" for name, value in {"data": folder, **options}.items()]
     command = [sys.executable, "-m", "tests.server.scripted_server", *arguments]
     with running(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
         assert process.stderr is not None
         address = process.stderr.readline().strip()
         assert address.startswith("http://"), address + process.stderr.read()
         yield address, process
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, list) else str(value)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Run as a program: ``python -m tests.server.scripted_server NAME=VALUE …`` with
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Collection
@@ -120,7 +121,7 @@ class ScriptedEngine(Engine):
 
     async def events(self, job: str, *, owner: str | None = None, after: int = 0) -> AsyncIterator[JobEvent]:
         """Tell all events, those to come too."""
-        await self.job(job)
+        await self.job(job, owner=owner)
         number = after
         while True:
             for document in self._events[job][number:]:
@@ -133,7 +134,7 @@ class ScriptedEngine(Engine):
 
     async def job(self, job: str, *, owner: str | None = None) -> Job:
         """Return a job."""
-        if job not in self._jobs:
+        if job not in self._jobs or owner not in (None, self._jobs[job]["owner"]):
             raise NotFoundError(f"There is no job {job!r}", "List them")
         return Job(**self._jobs[job])
 
@@ -146,22 +147,23 @@ class ScriptedEngine(Engine):
         before: str | None = None,
     ) -> list[Job]:
         """Return jobs, the newest first."""
-        found = [Job(**each) for each in reversed(self._jobs.values())]
+        found = [Job(**each) for each in reversed(self._jobs.values()) if owner in (None, each["owner"])]
         return [job for job in found if not states or job.state in states][:limit]
 
     async def cancel(self, job: str, *, owner: str | None = None) -> Job:
         """Cancel a job."""
-        if (await self.job(job)).state not in ENDED:
+        if (await self.job(job, owner=owner)).state not in ENDED:
             await self._end(job, "cancelled")
         return await self.job(job)
 
     async def delete(self, job: str, *, owner: str | None = None) -> None:
         """Forget a job."""
-        await self.cancel(job)
+        await self.cancel(job, owner=owner)
         del self._jobs[job]
 
     async def move(self, job: str, position: int, *, owner: str | None = None) -> Job:
         """Refuse: everything runs at once."""
+        await self.job(job, owner=owner)
         raise InputError(f"{job} has started already", "Move one that waits")
 
     async def pause(self) -> None:
@@ -174,7 +176,7 @@ class ScriptedEngine(Engine):
 
     async def artifact(self, job: str, name: str, *, owner: str | None = None) -> tuple[Path, str]:
         """Return a file."""
-        if name not in [each.name for each in (await self.job(job)).artifacts]:
+        if name not in [each.name for each in (await self.job(job, owner=owner)).artifacts]:
             raise NotFoundError(f"{job} has no {name!r}", "Look at the job")
         return self._folder / f"{job}.png", "image/png"
 
@@ -187,13 +189,13 @@ class ScriptedEngine(Engine):
 
     async def upload(self, upload: str, *, owner: str | None = None) -> Upload:
         """Return an upload."""
-        if upload not in self._uploads:
+        if upload not in self._uploads or owner not in (None, self._uploads[upload].owner):
             raise NotFoundError(f"There is no upload {upload!r}", "Send it again")
         return self._uploads[upload]
 
     async def discard(self, upload: str, *, owner: str | None = None) -> None:
         """Delete an upload."""
-        del self._uploads[(await self.upload(upload)).id]
+        del self._uploads[(await self.upload(upload, owner=owner)).id]
 
     def models(self) -> list[ModelState]:
         """Return none."""
@@ -217,11 +219,15 @@ class ScriptedEngine(Engine):
         return Health("degraded" if self._paused else "ok", "ok", "ok", (), 0, running, self._paused)
 
 
+def _read(value: str) -> Any:
+    return json.loads(value) if value.startswith("[") else value
+
+
 def main() -> None:
     """Serve; say where on stderr."""
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     folder = Path(given.pop("data"))
-    options = ServerOptions(port=0, **given)
+    options = ServerOptions(**{"port": 0} | {name: _read(value) for name, value in given.items()})
     serve(ScriptedEngine(folder), options, lambda address: print(address, file=sys.stderr, flush=True))
 
 

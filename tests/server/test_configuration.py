@@ -11,10 +11,13 @@ from sensorium.errors import InputError
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.registry import all_operations
 from sensorium.server.configuration import configured
+from sensorium.server.keys import Key, KeyRing, digest_of
 from sensorium.server.loading import operation_for
 from sensorium.server.options import ServerOptions
 from sensorium.server.program import listening
 from tests.refusals import refused
+
+NO_KEYS = KeyRing()
 
 
 def written(folder: Path, text: str) -> Path:
@@ -39,6 +42,9 @@ def test_a_file_is_read_and_options_replace_its_lines(tmp_path: Path) -> None:
     [
         ("qeue = 3", ("qeue", "queue")),
         ("queue = 0", ("queue", "0")),
+        ('origins = ["obsidian.md"]', ("origins", "obsidian.md")),
+        ('public = ["jobs"]', ("public", "jobs")),
+        ('keys = "no-such-file.toml"', ("no-such-file.toml",)),
         ('[models."whisper-base"]\ntime_to_lve = 3', ("time_to_lve", "time_to_live")),
         ("port = ", ("sensorium.toml",)),
     ],
@@ -56,18 +62,26 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "::", ""])
 def test_other_addresses_than_this_machines_own_are_refused(host: str) -> None:
     with refused(InputError, repr(host)):
-        listening(ServerOptions(host=host, port=0))
+        listening(ServerOptions(host=host, port=0), NO_KEYS)
+
+
+def test_with_a_key_or_where_anyone_is_allowed_it_listens_elsewhere_too() -> None:
+    keys = KeyRing([Key(name="anna", digest=digest_of("0123456789abcdef"))])
+    with listening(ServerOptions(host="0.0.0.0", port=0), keys) as listener:
+        assert listener.getsockname()[0] == "0.0.0.0"
+    with listening(ServerOptions(host="0.0.0.0", port=0, allow_anyone=True), NO_KEYS) as listener:
+        assert listener.getsockname()[0] == "0.0.0.0"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
 def test_it_listens_on_this_machine_alone(host: str) -> None:
-    with listening(ServerOptions(host=host, port=0)) as listener:
+    with listening(ServerOptions(host=host, port=0), NO_KEYS) as listener:
         address, port = listener.getsockname()
         assert address.startswith("127.0.0.")
         assert listener.proto == socket.IPPROTO_TCP  # else asyncio lets small answers wait for 40 ms
         listener.listen()
         with refused(InputError, str(port)):
-            listening(ServerOptions(host=host, port=port))
+            listening(ServerOptions(host=host, port=port), NO_KEYS)
 
 
 @pytest.mark.parametrize("name", all_operations())

@@ -15,6 +15,7 @@ from tests.server.conftest import scripted_server
 from tests.server.scripted_server import ERRORS
 
 FIND = "/v1/sensorium/find-moment"
+FULL_HEALTH = "/v1/sensorium/health"
 
 
 def error_of(answer: httpx2.Response) -> SensoriumError:
@@ -143,9 +144,16 @@ def test_every_operation_is_there_and_refuses_in_the_same_words(http: httpx2.Cli
 
 
 def test_health_and_metrics(http: httpx2.Client) -> None:
-    assert http.get("/health").json()["status"] == "ok"
+    live = http.get("/health")
+    assert (live.text, live.headers["content-type"]) == ("OK", "text/plain; charset=utf-8")
+    assert http.get(FULL_HEALTH).json()["status"] == "ok"
+    for probed in ("/readyz", "/v1/readyz"):  # there, programs would take it for another server
+        assert http.get(probed).status_code == 404
     http.post("/v1/sensorium/queue/pause").raise_for_status()
-    answer = http.get("/health")
+    live = http.get("/health")
+    assert (live.status_code, live.headers["content-type"]) == (503, "text/plain; charset=utf-8")
+    assert FULL_HEALTH in live.text
+    answer = http.get(FULL_HEALTH)
     assert (answer.status_code, answer.json()["status"], answer.json()["paused"]) == (503, "degraded", True)
     http.post("/v1/sensorium/queue/resume").raise_for_status()
     assert http.get("/health").status_code == 200

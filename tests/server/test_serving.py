@@ -120,8 +120,8 @@ def test_a_client_that_goes_cancels_its_job_also_while_it_waits_in_the_queue(
             head = f"POST {ROOT}/caption{way} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
             with connection(address) as vanishing:
                 vanishing.sendall(head.encode() + f"content-length: {len(body)}\r\n\r\n".encode() + body)
-                until(lambda: http.get("/health").json()["queued"] == 1)
-            until(lambda: http.get("/health").json()["queued"] == 0)
+                until(lambda: http.get(f"{ROOT}/health").json()["queued"] == 1)
+            until(lambda: http.get(f"{ROOT}/health").json()["queued"] == 0)
     finally:
         http.post(f"{ROOT}/queue/resume").raise_for_status()
 
@@ -133,7 +133,7 @@ def test_models_are_loaded_pinned_and_unloaded(http: httpx2.Client) -> None:
     assert name in [each["name"] for each in http.get(f"{ROOT}/models").json()["loaded"]]
     assert http.post(f"{ROOT}/models/pin", json={"model": name}).json()["pinned"] is True
     assert http.post(f"{ROOT}/models/pin", json={"model": name, "pinned": False}).json()["pinned"] is False
-    health = http.get("/health").json()
+    health = http.get(f"{ROOT}/health").json()
     assert [each["alive"] for each in health["workers"]] == [True]
     assert http.post(f"{ROOT}/models/unload", json={"model": name}).status_code == 204
     assert http.get(f"{ROOT}/models").json()["loaded"] == []

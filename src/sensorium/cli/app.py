@@ -22,6 +22,7 @@ from sensorium.cli import (
     doctor,
     embedding,
     jobs,
+    keys,
     models,
     painting,
     pictures,
@@ -145,6 +146,7 @@ for group in (
     models,
     serve,
     jobs,
+    keys,
     doctor,
 ):
     group.register(app)

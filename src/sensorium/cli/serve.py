@@ -37,7 +37,8 @@ def serve(
 ) -> None:
     """Keep models loaded, and run what programs and commands ask for (--server) over HTTP.
 
-    Only programs on this machine can reach it. Ctrl-C ends it; jobs that run then run again at the next start.
+    Only programs on this machine can reach it, unless there are keys (--keys) and an address (--host). Ctrl-C ends it;
+    jobs that run then run again at the next start.
     """
     with missing_packages_explained("sensorium serve"):
         from sensorium.engine.engine import LocalEngine

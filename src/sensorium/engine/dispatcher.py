@@ -57,7 +57,7 @@ class Dispatcher:
         self._options = options
         self._metrics = metrics
         self._journal = journal
-        self.queue = FairQueue(options.queue, options.queue_per_owner or options.queue)
+        self.queue = FairQueue(options.queue, options.queue_per_owner or options.queue, options.queue_shares)
         callbacks = Callbacks(self._hear, self._lost, self._stillborn, self.wake)
         self.pool = WorkerPool(options, setup, metrics, callbacks)
         self.paused = False

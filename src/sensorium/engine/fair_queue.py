@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sensorium.errors import BusyError, InputError
@@ -19,11 +19,13 @@ class FairQueue:
     Args:
         size: How many jobs may wait.
         per_owner: How many jobs of one owner may wait.
+        shares: The same for single owners, by owner.
     """
 
-    def __init__(self, size: int, per_owner: int) -> None:
+    def __init__(self, size: int, per_owner: int, shares: Mapping[str, int] | None = None) -> None:
         self._size = size
         self._per_owner = per_owner
+        self._shares = shares or {}
         self._waiting: dict[str, list[LiveJob]] = {}
         self._turns: Counter[str] = Counter()
         self._count = 0
@@ -57,7 +59,7 @@ class FairQueue:
         if self._count >= self._size:
             raise BusyError(f"The queue is full: {self._count} jobs are waiting", remedy, retry_after)
         own = len(self._waiting.get(owner, ()))
-        if own >= self._per_owner:
+        if own >= self._shares.get(owner, self._per_owner):
             raise BusyError(f"Your share of the queue is full: {own} of your jobs are waiting", remedy, retry_after)
 
     def add(self, job: LiveJob) -> None:

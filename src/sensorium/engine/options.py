@@ -44,6 +44,8 @@ class EngineOptions(Options):
     """How many jobs may wait."""
     queue_per_owner: Annotated[int | None, Field(ge=1)] = None
     """How many jobs of one owner may wait; by default as many as of all."""
+    queue_shares: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """How many jobs of single owners may wait, by owner."""
     time_limit: Annotated[float, Field(gt=0)] = 3600.0
     """Seconds that a job may run; then its worker is ended."""
     cancel_grace: Annotated[float, Field(gt=0)] = 10.0

@@ -4,28 +4,46 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from sensorium.engine.interface import Engine
 from sensorium.server.errors import answer_errors
 from sensorium.server.gate import Gate
 from sensorium.server.jobs import jobs_router
+from sensorium.server.key_check import KeyCheck
+from sensorium.server.keys import KeyRing
 from sensorium.server.models import models_router
+from sensorium.server.openai.answering import MODEL
+from sensorium.server.openai.fields import IGNORED
 from sensorium.server.operations import operations_router
 from sensorium.server.options import ServerOptions
 from sensorium.server.pace import Pace
 from sensorium.server.status import status_router
+from sensorium.server.telemetry import telemetry_for
 from sensorium.server.uploads import uploads_router
 from sensorium.version import VERSION
 
+_FOR_PAGES: dict[str, Any] = {
+    "allow_methods": ("*",),
+    "allow_headers": ("*",),  # so those are repeated that were asked for: the JS client sends a dozen of its own
+    "allow_private_network": True,
+    "expose_headers": ("x-request-id", "retry-after", "x-should-retry", "location", MODEL, IGNORED),
+}
 
-def create_app(engine: Engine, options: ServerOptions) -> FastAPI:
+
+def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI:
     """Return the application; the engine starts and closes with it.
 
     Args:
         engine: Runs what is asked for.
         options: Limits of requests.
+        keys: Those that it knows; without any, everybody may ask.
+
+    Raises:
+        MissingDependencyError: Telemetry is wanted, and what sends it isn't installed.
     """
 
     @asynccontextmanager
@@ -40,13 +58,16 @@ def create_app(engine: Engine, options: ServerOptions) -> FastAPI:
             app.state.failure = failure
             raise
 
-    app = FastAPI(title="Sensorium", version=VERSION, lifespan=lifespan)
+    app = FastAPI(title="Sensorium", version=VERSION, lifespan=lifespan, telemetry=telemetry_for(options))
     app.state.engine = engine
     app.state.options = options
     app.state.failure = None
     answer_errors(app)
     app.add_middleware(Pace, options=options)
-    app.add_middleware(Gate, requests=options.requests)
+    app.add_middleware(KeyCheck, options=options, keys=keys)
+    if options.origins:
+        app.add_middleware(CORSMiddleware, **_FOR_PAGES, allow_origins=options.origins)
+    app.add_middleware(Gate, options=options)
     for router in (status_router, uploads_router, jobs_router, models_router, operations_router):
         app.include_router(router())
     return app

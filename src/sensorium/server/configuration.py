@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import InputError
+from sensorium.server.keys import known_keys
 from sensorium.server.options import ServerOptions
 
 
@@ -19,9 +20,11 @@ def configured(file: Path | None, given: Mapping[str, Any]) -> ServerOptions:
         given: Options that replace those of the file.
 
     Raises:
-        InputError: The file can't be read, or an option is unknown or wrong.
+        InputError: The file or that of the keys can't be read, or an option or a key is unknown or wrong.
     """
-    return ServerOptions(**{**(_table(file) if file is not None else {}), **given})
+    options = ServerOptions(**{**(_table(file) if file is not None else {}), **given})
+    shares = known_keys(options.keys).queue_shares
+    return options.model_copy(update={"queue_shares": {**shares, **options.queue_shares}}) if shares else options
 
 
 def _table(file: Path) -> dict[str, Any]:

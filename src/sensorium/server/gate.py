@@ -1,26 +1,27 @@
-"""What every request passes first: who may ask at all, how many at a time, its id, and what it is told if all fails."""
+"""What every request passes first: how it calls the server, which page sent it, its id, what is told if all fails."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import re
 import secrets
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sensorium.errors import BusyError, ClosedError, InputError
-from sensorium.server.caller import SCOPE, Caller
+from sensorium.errors import ClosedError, InputError
 from sensorium.server.errors import RefusedRequest, error_response, refused_response, unexpected
+from sensorium.server.hosts import Hosts
+from sensorium.server.options import ServerOptions
+
+ANY = "*"
+"""The origin that stands for every page there is."""
 
 logger = logging.getLogger("sensorium.server")
 
-_ALWAYS = ("/health", "/metrics")
 _REQUEST_ID = re.compile(r"[\w.:-]{1,100}")
 
 
@@ -29,26 +30,29 @@ class Gate:
 
     Args:
         app: The application.
-        requests: How many requests may be open at the same time; `/health` and `/metrics` always pass.
+        options: What it is called, and which pages may use it.
     """
 
-    def __init__(self, app: ASGIApp, *, requests: int) -> None:
+    def __init__(self, app: ASGIApp, *, options: ServerOptions) -> None:
         self._app = app
-        self._requests = requests
-        self._open = 0
+        self._hosts = Hosts(options)
+        self._origins = frozenset(options.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, or whatever else the server has to say."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send(
+                {"type": "websocket.close", "code": 1008}
+            )  # nothing here speaks it, and nothing would ask for keys
             return
         answer = _Answer(scope, receive, send)
         refusal = self._refusal(scope)
         if refusal is not None:
             await answer.give(refusal)
             return
-        scope[SCOPE] = Caller(administrator=True)
-        self._open += 1
         try:
             await self._app(scope, receive, answer.send)
         except asyncio.CancelledError:
@@ -59,40 +63,27 @@ class Gate:
         except Exception:
             logger.exception("%s %s failed; request %s", scope["method"], scope["path"], answer.request)
             await answer.give(error_response(unexpected()))
-        finally:
-            self._open -= 1
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not is_loopback(_name_in(host)):
+        if host not in self._hosts:
             # A page whose own name was made to point to this machine would be let in by its address alone.
-            reason = InputError(f"This server isn't called {host!r}", "Ask for http://127.0.0.1 or http://localhost")
+            reason = InputError(
+                f"This server isn't called {host!r}", "Ask it by a name of its own; further ones are told with --hosts"
+            )
             return refused_response(RefusedRequest(421, reason))
         origin = headers.get("origin")
-        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-            reason = InputError(f"Pages of {origin!r} may not use this server", "Use it from its own address")
+        if origin is not None and not self._may_use(origin, host):
+            reason = InputError(
+                f"Pages of {origin!r} may not use this server",
+                "Use it from its own address, or let them with --origins",
+            )
             return refused_response(RefusedRequest(403, reason))
-        if self._open >= self._requests and scope["path"] not in _ALWAYS:
-            return error_response(BusyError(f"{self._open} requests are open already", "Ask again later"))
         return None
 
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host, without its port, is this machine seen from itself."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _name_in(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    def _may_use(self, origin: str, host: str) -> bool:
+        return origin in (f"http://{host}", f"https://{host}") or not self._origins.isdisjoint((origin, ANY))
 
 
 class _Answer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,9 +16,23 @@ class ServerOptions(EngineOptions):
     """What can be set of the server and of the engine behind it."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; only this machine's own, since there are no keys yet."""
+    """Address to listen on; another than this machine's own needs keys."""
     port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_PORT
     """Port to listen on; 0 for any free one."""
+    keys: Path | None = None
+    """A TOML file with the keys of those who may ask, as 'sensorium keys new' makes it; SENSORIUM_API_KEY adds one."""
+    allow_anyone: bool = False
+    """Listen elsewhere than on this machine without keys: whoever reaches the port may use it."""
+    hosts: tuple[str, ...] = ()
+    """Further names by which the server may be asked, such as "media.example.org" or "*.example.org"."""
+    origins: tuple[Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^/\s]+)$")], ...] = ()
+    """Pages that may use the server from a browser, such as "app://obsidian.md"; "*" lets all."""
+    public: tuple[Literal["voices", "models"], ...] = ()
+    """Lists that need no key: voices, models."""
+    requests_per_key: Annotated[int | None, Field(ge=1)] = None
+    """How many requests with one key may be open at the same time; by default as many as all."""
+    telemetry: bool = False
+    """Send spans and figures of requests to where OTEL_EXPORTER_OTLP_ENDPOINT says."""
     requests: Annotated[int, Field(ge=1)] = 512
     """How many requests may be open at the same time."""
     largest_body: Annotated[int, Field(gt=0)] = 64_000_000

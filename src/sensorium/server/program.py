@@ -14,7 +14,8 @@ import uvicorn
 from sensorium.engine.interface import Engine
 from sensorium.errors import InputError
 from sensorium.server.app import create_app
-from sensorium.server.gate import is_loopback
+from sensorium.server.hosts import is_loopback
+from sensorium.server.keys import KeyRing, known_keys
 from sensorium.server.options import ServerOptions
 from sensorium.server.pace import protocol_for
 
@@ -31,11 +32,12 @@ def serve(engine: Engine, options: ServerOptions, ready: Callable[[str], None]) 
         ready: Called with the server's address once it answers.
 
     Raises:
-        InputError: The address isn't this machine's own, or is taken.
+        InputError: The address isn't this machine's own and there are no keys, or it is taken; or a key is wrong.
         SensoriumError: The engine can't start.
     """
-    listener = listening(options)
-    app = create_app(engine, options)
+    keys = known_keys(options.keys)
+    listener = listening(options, keys)
+    app = create_app(engine, options, keys)
     server = _Server(
         uvicorn.Config(
             app,
@@ -65,16 +67,16 @@ def serve(engine: Engine, options: ServerOptions, ready: Callable[[str], None]) 
         raise app.state.failure
 
 
-def listening(options: ServerOptions) -> socket.socket:
+def listening(options: ServerOptions, keys: KeyRing) -> socket.socket:
     """Return the socket of the server, bound to its address.
 
     Raises:
-        InputError: The address isn't this machine's own, or is taken.
+        InputError: The address isn't this machine's own and there are no keys, or it is taken.
     """
-    if not is_loopback(options.host):
+    if not (is_loopback(options.host) or keys or options.allow_anyone):
         raise InputError(
             f"The server can't listen at {options.host!r}: without keys, anybody there could use it",
-            "Leave --host out, and reach it from elsewhere through a tunnel such as ssh -L",
+            "Make a key with 'sensorium keys new NAME FILE' and name the file with --keys, or leave --host out",
         )
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     host = "127.0.0.1" if family == socket.AF_INET and options.host.strip("0123456789.") else options.host.strip("[]")
