@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sensorium.engine.options import EngineOptions
-from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint, named
 from sensorium.operations.operation import Operation
@@ -65,8 +65,12 @@ def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
         UnsupportedError: A checkpoint is behind another server.
     """
     checkpoints = operation.checkpoints()
-    for checkpoint in checkpoints:
-        _require_usable(checkpoint)
+    try:
+        for checkpoint in checkpoints:
+            _require_usable(checkpoint)
+    except SensoriumError as error:
+        error.param = "model"
+        raise
     device, dtype = operation.placement()
     names = tuple(dict.fromkeys(checkpoint.name for checkpoint in checkpoints))
     small = all(STARTER in checkpoint.profiles for checkpoint in checkpoints)

@@ -78,7 +78,7 @@ class _Speaking(ModelOperation):
     language: str | None = None
     """The language of the text: a code such as "en", a locale or an English name; judged by its words if left out."""
     format: Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(SOUND_FORMATS)})] = "mp3"
-    """Of the file; "pcm" is bare samples of 16 bits, little-endian, at 24 kHz, which can't say that they are generated."""
+    """Of the file; "pcm" is bare 16-bit samples, little-endian, at 24 kHz, which can't say that they are generated."""
     stream: bool = False
     """Whether encoded sound is told piece by piece while it is spoken; joined, the pieces are the file."""
 

@@ -18,6 +18,8 @@ from sensorium.server.keys import KeyRing
 from sensorium.server.models import models_router
 from sensorium.server.openai.answering import MODEL
 from sensorium.server.openai.fields import IGNORED
+from sensorium.server.openai.subtitles import subtitles_router
+from sensorium.server.openai.transcriptions import transcriptions_router
 from sensorium.server.operations import operations_router
 from sensorium.server.options import ServerOptions
 from sensorium.server.pace import Pace
@@ -68,6 +70,14 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     if options.origins:
         app.add_middleware(CORSMiddleware, **_FOR_PAGES, allow_origins=options.origins)
     app.add_middleware(Gate, options=options)
-    for router in (status_router, uploads_router, jobs_router, models_router, operations_router):
+    for router in (
+        status_router,
+        uploads_router,
+        jobs_router,
+        models_router,
+        operations_router,
+        transcriptions_router,
+        subtitles_router,
+    ):
         app.include_router(router())
     return app

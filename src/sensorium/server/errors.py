@@ -98,10 +98,10 @@ def error_body(error: SensoriumError, status: int) -> dict[str, Any]:
 
 @contextmanager
 def blaming(param: str) -> Iterator[None]:
-    """Say of every error in the block which field of the request is to blame."""
+    """Say of an `InputError` or `NotFoundError` in the block which field of the request is to blame."""
     try:
         yield
-    except SensoriumError as error:
+    except (InputError, NotFoundError) as error:
         error.param = error.param or param
         raise
 

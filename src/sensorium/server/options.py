@@ -37,6 +37,8 @@ class ServerOptions(EngineOptions):
     """How many requests may be open at the same time."""
     largest_body: Annotated[int, Field(gt=0)] = 64_000_000
     """Bytes that a request may have; uploads have a limit of their own."""
+    largest_recording: Annotated[int, Field(gt=0)] = 2_000_000_000
+    """Bytes that a recording for /asr and /detect-language may have: a film of two hours has 230 million."""
     slowest_upload: Annotated[int, Field(ge=1)] = 1024
     """Bytes a second that a request must come with on average, after the first seconds."""
     patience: Annotated[float, Field(gt=0)] = 10.0

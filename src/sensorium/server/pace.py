@@ -15,6 +15,8 @@ from sensorium.server.errors import RefusedRequest, error_body, refused_response
 from sensorium.server.options import ServerOptions
 
 UPLOADS = "/v1/sensorium/uploads"
+RECORDINGS = ("/asr", "/detect-language")
+"""Films of hours come here in one request."""
 
 
 class Pace:
@@ -29,13 +31,18 @@ class Pace:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._options.largest_upload if scope["path"] == UPLOADS else self._options.largest_body
+        limit = self._limit(scope["path"])
         body = _Body(receive, limit, self._options)
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > limit:
             await refused_response(body.too_large())(scope, receive, send)
             return
         await self._app(scope, body.receive, send)
+
+    def _limit(self, path: str) -> int:
+        if path in RECORDINGS:
+            return self._options.largest_recording
+        return self._options.largest_upload if path == UPLOADS else self._options.largest_body
 
 
 class _Body:

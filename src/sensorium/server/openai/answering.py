@@ -17,6 +17,7 @@ from sensorium.engine.job import Job, JobEvent
 from sensorium.errors import NotFoundError, SensoriumError
 from sensorium.operations.media import Media
 from sensorium.operations.operation import Operation
+from sensorium.operations.registry import operation_named
 from sensorium.server.disconnect import while_connected
 from sensorium.server.errors import error_body, error_status, unexpected
 from sensorium.server.events import with_silences
@@ -89,6 +90,14 @@ async def streamed(
         await _discard(engine, passing)
         raise
     return _Streamed(engine, job, written(job, told), media_type, headers or {}, passing)
+
+
+def model_of(job: Job) -> str:
+    """Return the checkpoint that a job runs on; "" where none is needed. ``Job.model`` may name what several share."""
+    if job.result is not None and job.result.get("model"):
+        return str(job.result["model"])
+    checkpoints = operation_named(job.operation).of(dict(job.arguments)).checkpoints()
+    return checkpoints[0].name if checkpoints else ""
 
 
 def as_events(shaped: Callable[[JobEvent], Iterable[Mapping[str, Any]]]) -> Callable[[Job, Told], AsyncIterator[bytes]]:
@@ -171,7 +180,7 @@ class _Streamed(StreamingResponse):
         super().__init__(
             body,
             media_type=media_type,
-            headers={"cache-control": "no-cache", "x-accel-buffering": "no", MODEL: job.model, **headers},
+            headers={"cache-control": "no-cache", "x-accel-buffering": "no", MODEL: model_of(job), **headers},
         )
         self._engine = engine
         self._job = job

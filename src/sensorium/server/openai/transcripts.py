@@ -1,0 +1,141 @@
+"""What is said in a recording, in the documents that OpenAI's clients and those of whisper-asr-webservice read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sensorium.engine.job import Job, JobEvent
+from sensorium.server.operations import ended_well
+from sensorium.speech.transcription import Segment, Transcription
+from sensorium.text.languages import LANGUAGES
+from sensorium.text.phrase_breaks import join_texts
+
+_LEAST = 1e-4
+"""Probabilities of words are rounded to this."""
+
+
+def language_name(code: str) -> str:
+    """Return the English name of a language in small letters, as OpenAI writes it; "" for ""."""
+    return LANGUAGES.get(code, code).lower()
+
+
+def plain(said: Transcription, *, logprobs: bool = False) -> dict[str, Any]:
+    """Return a transcription in the format ``json``.
+
+    Args:
+        said: With words, if log probabilities are wanted.
+        logprobs: Whether to tell how sure the model is of each word.
+    """
+    return {
+        "text": said.text,
+        "languages": _languages(said),
+        **({"logprobs": log_probabilities(said)} if logprobs else {}),
+        "usage": usage(said),
+    }
+
+
+def verbose(said: Transcription, *, words: bool = False) -> dict[str, Any]:
+    """Return a transcription in the format ``verbose_json``.
+
+    Args:
+        said: With words, if they are wanted.
+        words: Whether to list all words with their times.
+    """
+    return {
+        "task": said.task,
+        "language": language_name("en" if said.task == "translate" and said.text else said.language),
+        "duration": said.duration,
+        "text": said.text,
+        "segments": [segment(each) for each in said.segments],
+        **({"words": [_word(each) for part in said.segments for each in part.words]} if words else {}),
+        "usage": usage(said),
+    }
+
+
+def segment(part: Segment) -> dict[str, Any]:
+    """Return a segment. Tokens aren't kept, so there are none; the temperature is always 0: the likeliest is taken."""
+    return {
+        "id": part.id,
+        "seek": round(part.start * 100),
+        "start": part.start,
+        "end": part.end,
+        "text": part.text,
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": part.average_log_probability,
+        "compression_ratio": part.compression_ratio,
+        "no_speech_prob": part.no_speech_probability,
+    }
+
+
+def of_web_service(said: Transcription) -> dict[str, Any]:
+    """Return a transcription as whisper-asr-webservice writes it in JSON."""
+    segments = [
+        {**segment(part), "words": [{**_word(each), "probability": each.probability} for each in part.words]}
+        for part in said.segments
+    ]
+    return {"text": said.text, "language": said.language, "segments": segments}
+
+
+def log_probabilities(said: Transcription) -> list[dict[str, Any]]:
+    """Return how sure the model is, word by word: each stands for its tokens."""
+    return [
+        {
+            "token": word.text,
+            "bytes": list(word.text.encode("utf-8", "replace")),
+            "logprob": math.log(max(word.probability, _LEAST)),
+        }
+        for part in said.segments
+        for word in part.words
+    ]
+
+
+def usage(said: Transcription) -> dict[str, Any]:
+    """Return what a transcription has cost: seconds of sound."""
+    return {"type": "duration", "seconds": said.duration}
+
+
+class TranscriptEvents:
+    """Shapes the events of a job as ``transcript.text.delta`` and ``transcript.text.done``.
+
+    Args:
+        logprobs: Whether to tell how sure the model is of each word.
+    """
+
+    def __init__(self, *, logprobs: bool) -> None:
+        self._logprobs = logprobs
+        self._texts: list[str] = []
+        self._sent = ""
+
+    def __call__(self, event: JobEvent) -> Iterator[dict[str, Any]]:
+        """Yield what is sent for an event.
+
+        Raises:
+            SensoriumError: The job has ended without being done.
+        """
+        kind = event.document["type"]
+        if kind == "restarted":
+            self._texts.clear()
+        elif kind == "finished":
+            yield from self._delta(event.document["result"])
+        elif kind == "ended":
+            said = Transcription.from_dict(ended_well(Job.from_dict(event.document["job"])).result or {})
+            yield {"type": "transcript.text.done", **plain(said, logprobs=self._logprobs)}
+
+    def _delta(self, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        self._texts.append(str(document["text"]))
+        whole = join_texts(self._texts)
+        delta = whole[len(self._sent) :]  # empty while a job that began again says what was sent already
+        if delta:
+            self._sent = whole
+            yield {"type": "transcript.text.delta", "delta": delta}
+
+
+def _languages(said: Transcription) -> list[dict[str, str]]:
+    return [{"code": said.language}] if said.language else []
+
+
+def _word(word: Any) -> dict[str, Any]:
+    return {"word": word.text.strip(), "start": word.start, "end": word.end}
