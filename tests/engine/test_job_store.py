@@ -181,6 +181,32 @@ def test_uploads(store: JobStore) -> None:
     assert [each.id for each in store.uploads()] == ["up-0", "up-2", "bobs"]
 
 
+def test_uploads_that_were_sent_for_a_purpose_are_listed_page_by_page(store: JobStore) -> None:
+    for number in range(6):
+        expires = 50.0 if number == 2 else None
+        store.put_upload(
+            Upload(f"up-{number}", "ann", "a", 1, number // 2, "batch" if number % 3 else "vision", expires)
+        )
+    store.put_upload(Upload("passing", "ann", "a", 1, 9.0))
+    whole = [each.id for each in store.uploads(owner="ann", purposes=("batch", "vision"), newest_first=True)]
+    assert whole == ["up-5", "up-4", "up-3", "up-2", "up-1", "up-0"]
+    pages, after = [], None
+    while page := store.uploads(purposes=("batch", "vision"), limit=4, after=after, newest_first=True):
+        pages.append([each.id for each in page])
+        after = page[-1].id
+    assert pages == [whole[:4], whole[4:]]
+    assert [each.id for each in store.uploads(purposes=("batch",), after="up-1")] == ["up-2", "up-4", "up-5"]
+    found = store.upload("up-2")
+    assert found is not None
+    assert (found.purpose, found.expires) == ("batch", 50.0)
+    assert store.expired_uploads(49.0) == []
+    assert store.expired_uploads(51.0) == ["up-2"]
+    with refused(NotFoundError, "gone"):
+        store.uploads(after="gone")
+    with refused(NotFoundError, "up-1"):
+        store.uploads(owner="bob", after="up-1")
+
+
 def test_flags_and_strikes(store: JobStore) -> None:
     assert store.flag("paused", False) is False
     store.set_flag("paused", True)
@@ -227,7 +253,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(store: JobStore
     with closing(sa.create_engine(address).raw_connection()) as raw:
         raw.cursor().execute("UPDATE sensorium_schema SET version = 99")
         raw.commit()
-    with closing(JobStore(address)) as old, refused(StorageError, "99", "1"):
+    with closing(JobStore(address)) as old, refused(StorageError, "99", str(1 + len(tables.MIGRATIONS))):
         old.open()
     assert store.job(FULL.id) == FULL
 
@@ -244,15 +270,34 @@ def test_a_database_of_an_older_version_is_migrated(
         add_colour(connection)
         raise RuntimeError
 
-    monkeypatch.setattr(tables, "MIGRATIONS", (fail,))
+    shipped = tables.MIGRATIONS
+    monkeypatch.setattr(tables, "MIGRATIONS", (*shipped, fail))
     with pytest.raises(RuntimeError):
         store.open()
-    monkeypatch.setattr(tables, "MIGRATIONS", (add_colour,))
+    monkeypatch.setattr(tables, "MIGRATIONS", (*shipped, add_colour))
     store.open()
     store.open()
     assert store.job(FULL.id) == FULL
-    assert count(address, "sensorium_schema WHERE version = 2") == 1
+    assert count(address, f"sensorium_schema WHERE version = {2 + len(shipped)}") == 1
     assert count(address, "sensorium_jobs WHERE colour IS NULL") == 1
+
+
+def test_a_database_of_version_1_keeps_its_uploads(store: JobStore, address: str) -> None:
+    kept = Upload("up-1", "ann", "cat.png", 5, 1.0)
+    store.put_upload(kept)
+    store.close()
+    with closing(sa.create_engine(address).raw_connection()) as raw:
+        for change in (
+            "ALTER TABLE sensorium_uploads DROP COLUMN purpose",
+            "ALTER TABLE sensorium_uploads DROP COLUMN expires",
+            "UPDATE sensorium_schema SET version = 1",
+        ):
+            raw.cursor().execute(change)
+        raw.commit()
+    store.open()
+    assert store.upload("up-1") == kept
+    store.put_upload(replace(kept, purpose="batch", expires=9.0))
+    assert store.expired_uploads(10.0) == ["up-1"]
 
 
 def count(address: str, what: str) -> int:

@@ -91,6 +91,16 @@ def test_by_age(
     assert sweep(store, files, NOW, 7 * DAY, PLENTY) == Swept(jobs=0, uploads=0, freed=0)
 
 
+def test_an_upload_goes_at_the_moment_until_which_it_was_to_live(
+    store: JobStore, files: JobFiles, add_upload: Callable[..., None]
+) -> None:
+    for name, expires in (("over", NOW - 1), ("lives", NOW + 1)):
+        add_upload(name, 50, 100)
+        store.put_upload(Upload(name, "", "lines.jsonl", 100, NOW - 50, "batch", expires))
+    assert sweep(store, files, NOW, DAY, PLENTY) == Swept(jobs=0, uploads=1, freed=100)
+    assert left(store, files) == {"lives"}
+
+
 def test_for_room_the_oldest_first(
     store: JobStore, files: JobFiles, add_job: Callable[..., None], add_upload: Callable[..., None]
 ) -> None:

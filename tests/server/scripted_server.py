@@ -180,10 +180,18 @@ class ScriptedEngine(Engine):
             raise NotFoundError(f"{job} has no {name!r}", "Look at the job")
         return self._folder / f"{job}.png", "image/png"
 
-    async def receive(self, chunks: AsyncIterator[bytes], *, name: str, owner: str = "") -> Upload:
+    async def receive(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        name: str,
+        owner: str = "",
+        purpose: str = "",
+        expires: float | None = None,
+    ) -> Upload:
         """Keep a file."""
         data = b"".join([chunk async for chunk in chunks])
-        upload = Upload(f"file-{len(self._uploads) + 1}", owner, name, len(data), time.time())
+        upload = Upload(f"file-{len(self._uploads) + 1}", owner, name, len(data), time.time(), purpose, expires)
         self._uploads[upload.id] = upload
         return upload
 

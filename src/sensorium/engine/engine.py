@@ -191,17 +191,48 @@ class LocalEngine:
             raise NotFoundError(f"The job {job} has no file {name!r}", "See its artifacts for the names")
         return await asyncio.to_thread(self.files.artifact, job, name), media_type
 
-    async def receive(self, chunks: AsyncIterator[bytes], *, name: str, owner: str = "") -> Upload:
+    async def receive(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        name: str,
+        owner: str = "",
+        purpose: str = "",
+        expires: float | None = None,
+    ) -> Upload:
         """Keep a file that arrives in pieces: see `Engine.receive`."""
-        return await self.media.receive(chunks, name, owner)
+        return await self.media.receive(chunks, name, owner, purpose=purpose, expires=expires)
 
     async def upload(self, upload: str, *, owner: str | None = None) -> Upload:
         """Return an upload: see `Engine.upload`."""
         return await self.media.upload(upload, owner)
 
+    async def uploads(
+        self,
+        purposes: Collection[str],
+        *,
+        owner: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+        newest_first: bool = True,
+    ) -> list[Upload]:
+        """Return uploads that were sent for a purpose: see `Engine.uploads`."""
+        return await asyncio.to_thread(
+            self.store.uploads, owner=owner, purposes=purposes, limit=limit, after=after, newest_first=newest_first
+        )
+
+    async def upload_file(self, upload: str, *, owner: str | None = None) -> Path:
+        """Return the file of an upload: see `Engine.upload_file`."""
+        known = await self.upload(upload, owner=owner)
+        return await asyncio.to_thread(self.files.upload, known.id)
+
     async def discard(self, upload: str, *, owner: str | None = None) -> None:
         """Delete an upload: see `Engine.discard`."""
         await self.media.discard(upload, owner)
+
+    def folder_of(self, front_end: str) -> Path:
+        """Return a folder for files of a front end's own: see `Engine.folder_of`."""
+        return self.files.front_end_folder(front_end)
 
     def models(self) -> list[ModelState]:
         """Return the models that are loaded or being loaded: see `Engine.models`."""

@@ -121,8 +121,23 @@ class Engine(Protocol):
             NotFoundError: There is none, or it was deleted by age or for room.
         """
 
-    async def receive(self, chunks: AsyncIterator[bytes], *, name: str, owner: str = "") -> Upload:
+    async def receive(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        name: str,
+        owner: str = "",
+        purpose: str = "",
+        expires: float | None = None,
+    ) -> Upload:
         """Keep a file that arrives in pieces.
+
+        Args:
+            chunks: The pieces.
+            name: What its sender calls it.
+            owner: Whose it is.
+            purpose: What it was sent for, so that `uploads` lists it; "" for what goes with one request.
+            expires: When it is to be deleted even if it is used, in seconds since 1970.
 
         Raises:
             InputError: It is empty or too large.
@@ -136,8 +151,47 @@ class Engine(Protocol):
             NotFoundError: There is none.
         """
 
+    async def uploads(
+        self,
+        purposes: Collection[str],
+        *,
+        owner: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+        newest_first: bool = True,
+    ) -> list[Upload]:
+        """Return uploads that were sent for one of some purposes.
+
+        Args:
+            purposes: What for.
+            owner: Whose.
+            limit: How many at most.
+            after: Only those that follow the upload with this id, for the next page.
+            newest_first: Whether the newest comes first, or last.
+
+        Raises:
+            NotFoundError: There is no upload with the id ``after``.
+        """
+
+    async def upload_file(self, upload: str, *, owner: str | None = None) -> Path:
+        """Return the file of an upload.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
     async def discard(self, upload: str, *, owner: str | None = None) -> None:
         """Delete an upload once no job uses it."""
+
+    def folder_of(self, front_end: str) -> Path:
+        """Return a folder in which a part of a front end keeps files of its own; it is made, and nobody else uses it.
+
+        Args:
+            front_end: The part, such as "batches": a plain word.
+
+        Raises:
+            StorageError: It can't be made.
+        """
 
     def models(self) -> list[ModelState]:
         """Return the models that are loaded or being loaded."""

@@ -80,6 +80,8 @@ class Upload(Record):
         name: What its sender calls it; only for messages.
         size: In bytes.
         created: When it was complete, in seconds since 1970.
+        purpose: What it was sent for, as a front end calls it; "" for what goes with one request.
+        expires: When it is deleted even if it is used, in seconds since 1970, or None.
     """
 
     id: str
@@ -87,6 +89,8 @@ class Upload(Record):
     name: str
     size: int
     created: float
+    purpose: str = ""
+    expires: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -45,6 +45,7 @@ class JobFiles:
         self._kept, self._passing = self.folder / "jobs", self.folder / "passing"
         self.uploads = self.folder / "uploads"
         self._indexes, self._indexed = self.folder / "indexes", self.folder / "indexed"
+        self._front_ends = self.folder / "front-ends"
         self._lock = FileLock(self.folder / ".lock", timeout=0, thread_local=False)
 
     @property
@@ -250,6 +251,18 @@ class JobFiles:
         """
         name = check_index_name(index)
         self._delete(*(folder / _folder_of(owner) / name for folder in (self._indexes, self._indexed)))
+
+    # Front ends
+
+    def front_end_folder(self, name: str) -> Path:
+        """Return a folder for what a front end keeps beside jobs, and make it.
+
+        Raises:
+            StorageError: It can't be made.
+        """
+        assert is_identifier(name), name
+        with self.explained():
+            return _made(_made(self._front_ends) / name)
 
     # What these have in common
 

@@ -71,10 +71,18 @@ class JobMedia:
         """The limits of workers, which get everything as files, and look for nothing themselves."""
         return {"max_bytes": self._largest, "allow_files": False, "allow_urls": False}
 
-    async def receive(self, chunks: AsyncIterator[bytes], name: str, owner: str) -> Upload:
+    async def receive(
+        self,
+        chunks: AsyncIterator[bytes],
+        name: str,
+        owner: str,
+        *,
+        purpose: str = "",
+        expires: float | None = None,
+    ) -> Upload:
         """Keep a file that arrives in pieces."""
         received = await receive(self._files, chunks, name=name, largest=self._largest)
-        upload = Upload(received.id, owner, received.name, received.size, time.time())
+        upload = Upload(received.id, owner, received.name, received.size, time.time(), purpose, expires)
         try:
             await self._writer.write_now(lambda: self._store.put_upload(upload))
         except BaseException:
@@ -90,7 +98,8 @@ class JobMedia:
             NotFoundError: There is none of that owner's.
         """
         found = self._uploads.get(upload) or await asyncio.to_thread(self._store.upload, upload)
-        if found is None or owner not in (None, found.owner):
+        expired = found is not None and found.expires is not None and found.expires < time.time()
+        if found is None or expired or owner not in (None, found.owner):
             raise NotFoundError(f"There is no upload {display_name(upload)}", "Send the file again")
         self._remember(found)
         return found

@@ -125,7 +125,7 @@ class JobStore:
         age = sa.tuple_(jobs.c.created, jobs.c.id)
         with self._database.reading() as connection:
             if before is not None:
-                query = query.where(age < sa.tuple_(*self._age(connection, before, owner)))
+                query = query.where(age < sa.tuple_(*self._age(connection, jobs, before, owner)))
             query = query.order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit)
             return [_job(row) for row in connection.execute(query)]
 
@@ -182,7 +182,7 @@ class JobStore:
         """Keep what is known of an upload."""
         row = {**upload.to_dict(), "used": upload.created}
         with self._database.writing() as connection:
-            self._upsert(connection, uploads, [row], ("owner", "name", "size", "created"))
+            self._upsert(connection, uploads, [row], ("owner", "name", "size", "created", "purpose", "expires"))
 
     def upload(self, upload: str, *, owner: str | None = None) -> Upload | None:
         """Return an upload, or None if there is none (of that owner's)."""
@@ -192,15 +192,42 @@ class JobStore:
             row = connection.execute(sa.select(uploads).where(uploads.c.id == upload, *_owned(uploads, owner))).first()
         return None if row is None else _upload(row)
 
-    def uploads(self, *, owner: str | None = None) -> list[Upload]:
+    def uploads(
+        self,
+        *,
+        owner: str | None = None,
+        purposes: Collection[str] = (),
+        limit: int | None = None,
+        after: str | None = None,
+        newest_first: bool = False,
+    ) -> list[Upload]:
         """Return uploads, the newest last.
 
         Args:
             owner: Whose; None for everybody's.
+            purposes: Only those that were sent for one of these; all if empty.
+            limit: How many at most.
+            after: Only those that follow the upload with this id.
+            newest_first: The other way round.
+
+        Raises:
+            NotFoundError: There is no upload with the id ``after``.
         """
-        query = sa.select(uploads).where(*_owned(uploads, owner)).order_by(uploads.c.created, uploads.c.id)
+        query = sa.select(uploads).where(*_owned(uploads, owner))
+        if purposes:
+            query = query.where(uploads.c.purpose.in_(purposes))
+        order = [each.desc() if newest_first else each.asc() for each in (uploads.c.created, uploads.c.id)]
         with self._database.reading() as connection:
-            return [_upload(row) for row in connection.execute(query)]
+            if after is not None:
+                there = sa.tuple_(*self._age(connection, uploads, after, owner))
+                age = sa.tuple_(uploads.c.created, uploads.c.id)
+                query = query.where(age < there if newest_first else age > there)
+            return [_upload(row) for row in connection.execute(query.order_by(*order).limit(limit))]
+
+    def expired_uploads(self, now: float) -> list[str]:
+        """Return the ids of uploads that are to be deleted even if they are used."""
+        with self._database.reading() as connection:
+            return list(connection.scalars(sa.select(uploads.c.id).where(uploads.c.expires < now)))
 
     def unused_uploads(self, *, before: float) -> list[tuple[str, float]]:
         """Return the ids of uploads last used before a moment and when that was, the longest unused at the front."""
@@ -297,12 +324,13 @@ class JobStore:
             with self._database.writing() as connection:
                 connection.execute(sa.delete(key.table).where(key.in_(some)))
 
-    def _age(self, connection: sa.Connection, job: str, owner: str | None) -> Sequence[Any]:
-        query = sa.select(jobs.c.created, jobs.c.id).where(jobs.c.id == job, *_owned(jobs, owner))
-        row = connection.execute(query).first() if is_identifier(job) else None
+    def _age(self, connection: sa.Connection, table: sa.Table, name: str, owner: str | None) -> Sequence[Any]:
+        query = sa.select(table.c.created, table.c.id).where(table.c.id == name, *_owned(table, owner))
+        row = connection.execute(query).first() if is_identifier(name) else None
         if row is None:
+            kind = "job" if table is jobs else "upload"
             raise NotFoundError(
-                f"There is no job {display_name(job)} to list those before it", "Begin again with the newest"
+                f"There is no {kind} {display_name(name)} to list what follows it", "Begin again from the beginning"
             )
         return row
 
@@ -330,4 +358,4 @@ def _job(row: Any) -> Job:
 
 
 def _upload(row: Any) -> Upload:
-    return Upload(row.id, row.owner, row.name, row.size, row.created)
+    return Upload(row.id, row.owner, row.name, row.size, row.created, row.purpose, row.expires)

@@ -34,7 +34,7 @@ class Swept(Record):
 def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, keep_bytes: int) -> Swept:
     """Delete ended jobs and unused uploads by age, then the oldest ones for room.
 
-    Jobs that wait or run stay, and so does what a search index holds.
+    Jobs that wait or run stay, and so does what a search index holds. Uploads that were to live until a moment go then.
 
     Args:
         store: Knows the jobs and uploads.
@@ -50,6 +50,11 @@ def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, kee
     surplus = sum(jobs.values()) + sum(uploads.values()) - keep_bytes
     oldest = now - keep_seconds
     swept = Swept(0, 0, 0)
+    for name in store.expired_uploads(now):
+        size = uploads.pop(name, 0)
+        surplus -= size
+        _delete(store, files, False, name)
+        swept = Swept(0, swept.uploads + 1, swept.freed + size)
     held = files.indexed()
     held_jobs = {reference.artifact[0] for reference in held if reference.artifact}
     for moment, is_job, name in _oldest_first(store, max(oldest, now - _FRESH_SECONDS)):

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.types import TypeDecorator
@@ -89,6 +90,8 @@ uploads = Table(
     Column("size", BigInteger, nullable=False),
     Column("created", Double, nullable=False),
     Column("used", Double, nullable=False),
+    Column("purpose", Text, nullable=False, server_default=""),
+    Column("expires", Double),
 )
 Index("sensorium_uploads_by_owner", uploads.c.owner, uploads.c.created)
 Index("sensorium_uploads_by_use", uploads.c.used)
@@ -108,8 +111,14 @@ strikes = Table(
     Column("latest", Double, nullable=False),
 )
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
-"""The first makes version 2 out of version 1, and so on."""
+
+def _uploads_have_purposes(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE sensorium_uploads ADD COLUMN purpose TEXT DEFAULT '' NOT NULL"))
+    connection.execute(text("ALTER TABLE sensorium_uploads ADD COLUMN expires DOUBLE PRECISION"))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_uploads_have_purposes,)
+"""The first makes version 2 out of version 1, and so on. They are written out: the tables above go on changing."""
 
 _ANY_NUMBER = 7_366_747
 """Names the lock that two engines take when both create tables in one PostgreSQL database."""
