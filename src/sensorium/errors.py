@@ -14,9 +14,11 @@ class SensoriumError(Exception):
 
     Attributes:
         param: The field of a request that is to blame, where a front end knows; it isn't kept.
+        code: What a front end's protocol calls the error, where that has a name of its own; it isn't kept.
     """
 
     param: str | None = None
+    code: str | None = None
 
     def __init__(self, message: str, remedy: str = "") -> None:
         self.message = message.rstrip(".")

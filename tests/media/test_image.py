@@ -16,8 +16,10 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from sensorium.errors import InputError
-from sensorium.media.image import read_image, write_image
+from sensorium.media.image import read_image, read_mask, write_image
+from sensorium.media.limits import Limits
 from tests import real_media
+from tests.refusals import refused
 
 
 def _pixels(image: Image.Image) -> numpy.ndarray:
@@ -447,3 +449,34 @@ def _png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
 
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_a_mask_marks_with_transparency() -> None:
+    mask = Image.new("RGBA", (4, 2), (0, 0, 0, 255))
+    mask.putpixel((1, 0), (255, 255, 255, 0))
+    mask.putpixel((2, 0), (0, 0, 0, 55))
+    assert numpy.asarray(read_mask(_saved(mask, "PNG"))).tolist() == [[0, 255, 200, 0], [0, 0, 0, 0]]
+    turned = read_mask(_saved(mask, "PNG", exif=_turned(6)))
+    assert turned.size == (2, 4)
+    assert numpy.asarray(turned)[1].tolist() == [0, 255]
+
+
+def test_a_mask_that_knows_no_transparency_marks_with_white() -> None:
+    mask = Image.new("L", (3, 1))
+    mask.putpixel((2, 0), 255)
+    assert numpy.asarray(read_mask(_saved(mask, "PNG"))).tolist() == [[0, 0, 255]]
+
+
+def test_a_mask_that_marks_nothing_is_refused() -> None:
+    with refused(InputError, "mask"):
+        read_mask(_saved(Image.new("RGBA", (3, 1), (0, 0, 0, 255)), "PNG"))
+    with refused(InputError):
+        read_mask(b"no picture")
+    with refused(InputError):
+        read_mask(_saved(Image.new("RGBA", (300, 300)), "PNG"), limits=Limits(max_pixels=1000))
+
+
+def _turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif

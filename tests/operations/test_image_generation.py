@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
 
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
@@ -146,6 +147,43 @@ def test_seeds_and_styles(tasks: Tasks, tmp_path: Path) -> None:
     assert found[0] == found[1]
     assert len(set(found)) == 3
     assert made.pictures[0].settings.prompt.startswith("a cat, watercolor painting")
+
+
+def test_a_size_may_be_a_wish(tasks: Tasks, report: Listening) -> None:
+    """The starter's painter was trained on squares of 64 pixels."""
+    sizes = {(1024, 1024): (64, 64), (1536, 1024): (80, 56), (72, 64): (72, 64), (32, 24): (32, 24)}
+    for asked, painted in sizes.items():
+        wish = {"width": asked[0], "height": asked[1], "nearest_size": True, **FEW}
+        made = Imagine(prompt=CUP, **wish).run(tasks, report).pictures[0]
+        assert (made.settings.width, made.settings.height) == painted
+    wish = {"width": 1024, "height": 1536, "nearest_size": True, "steps": 4, "seed": 7}
+    made = Edit(prompt=CUP, image="upload:photo", **wish).run(tasks, report).pictures[0]
+    assert (made.settings.width, made.settings.height) == (56, 80)
+    with refused(InputError, "1600×320"):
+        Imagine(prompt=CUP, width=1600, height=320, nearest_size=True, **FEW).run(tasks, report)
+
+
+def test_a_mask_may_mark_with_transparency(report: Listening, photo: Path, tmp_path: Path) -> None:
+    marked = PIL.Image.new("RGBA", (64, 64), (0, 0, 0, 255))
+    marked.paste((0, 0, 0, 0), (0, 0, 32, 64))
+    marked.save(tmp_path / "mask.png")
+    mask = {"mask": "upload:mask", "mask_marks": "transparent", "width": 64, "height": 64}
+    tasks = Tasks(find_media=Uploads(photo=photo, mask=tmp_path / "mask.png"))
+    made = Edit(prompt=CUP, image="upload:photo", **mask, **FEW).run(tasks, report).pictures[0]
+    tasks.close()
+    before = np.asarray(PIL.ImageOps.fit(PIL.Image.open(photo).convert("RGB"), (64, 64), PIL.Image.Resampling.LANCZOS))
+    after = np.asarray(PIL.Image.open(tmp_path / made.artifact.name))
+    assert np.array_equal(after[:, 32:], before[:, 32:])
+    assert not np.array_equal(after[:, :32], before[:, :32])
+
+
+def test_files_may_be_smaller(tasks: Tasks, report: Listening, tmp_path: Path) -> None:
+    sizes = []
+    for quality in (95, 10):
+        made = Imagine(prompt=CUP, format="webp", quality=quality, **FEW).run(tasks, report).pictures[0]
+        sizes.append(made.artifact.size)
+        assert read_settings(tmp_path / made.artifact.name).seed == FEW["seed"]
+    assert sizes[1] < sizes[0]
 
 
 def test_what_was_painted_before_a_failure_is_kept(tasks: Tasks, tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ class GeneratedImage(PIL.Image.Image):
         """Save the picture with its settings. A file appears complete or not at all.
 
         Args:
-            fp: Path that ends in .png, .jpg, .jpeg or .webp. With another suffix, an open file, a ``format`` or further
-                parameters, this is PIL's own `save`, which knows nothing of the settings.
+            fp: Path that ends in .png, .jpg, .jpeg or .webp. With another suffix, an open file, a ``format`` or other
+                parameters than ``quality``, this is PIL's own `save`, which knows nothing of the settings.
             format: As in PIL.
             params: As in PIL.
 
@@ -63,8 +63,8 @@ class GeneratedImage(PIL.Image.Image):
             InputError: The file can't be written.
         """
         suffix = Path(fp).suffix.lower() if isinstance(fp, (str, os.PathLike)) else ""
-        if format is None and not params and suffix in (".png", ".jpg", ".jpeg", ".webp"):
-            write_image(self, fp, metadata={str(name): str(text) for name, text in self.info.items()})
+        if format is None and params.keys() <= {"quality"} and suffix in (".png", ".jpg", ".jpeg", ".webp"):
+            write_image(self, fp, metadata={str(name): str(text) for name, text in self.info.items()}, **params)
         else:
             super().save(fp, format, **params)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sensorium.errors import InputError
 from sensorium.image_generation.painting_options import PaintingOptions, check_number
@@ -103,3 +103,16 @@ class Painter(Protocol):
             InsufficientMemoryError: The memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """What a backend of `TextToImage` also tells that was trained on pictures of one size.
+
+    Attributes:
+        native_side: Side of the square that it was trained on, in pixels.
+        size_factor: Widths and heights must be multiples of it.
+    """
+
+    native_side: int
+    size_factor: int

@@ -10,6 +10,8 @@ import PIL.ImageOps
 from sensorium.errors import InputError
 
 _EXTREME = 4
+_STRETCH = 1.75
+"""How many times its own number of pixels a checkpoint is let paint: 7:4 is the longest shape that is usual."""
 
 
 def size_like(
@@ -45,6 +47,31 @@ def size_like(
     if height is not None:
         return _rounded(height * ratio, factor), height
     return _rounded(native_side * math.sqrt(ratio), factor), _rounded(native_side / math.sqrt(ratio), factor)
+
+
+def nearest_size(width: int, height: int, native_side: int, factor: int) -> tuple[int, int]:
+    """Return the size nearest to a wish that a checkpoint paints well.
+
+    One with far more pixels than the checkpoint was trained on becomes one with as many as these, in the same aspect
+    ratio; the sides are rounded.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        native_side: Side of the square that the checkpoint was trained on.
+        factor: Width and height are rounded to multiples of it.
+
+    Raises:
+        InputError: It is so long and thin that no checkpoint could paint it.
+    """
+    if not 1 / _EXTREME <= width / height <= _EXTREME:
+        raise InputError(
+            f"A picture of {width}×{height} pixels is too long and thin to be painted",
+            f"Let its longer side be at most {_EXTREME} times the shorter",
+        )
+    surplus = width * height / native_side**2
+    scale = 1 / math.sqrt(surplus) if surplus > _STRETCH else 1.0
+    return _rounded(width * scale, factor), _rounded(height * scale, factor)
 
 
 def fit_picture(image: PIL.Image.Image, size: tuple[int, int], *, blend: bool = True) -> PIL.Image.Image:

@@ -12,7 +12,7 @@ from sensorium.image_generation.generated_image import GeneratedImage as Generat
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
-from sensorium.image_generation.painting import Painter, PaintingRequest
+from sensorium.image_generation.painting import Painter, PaintingRequest, Sized
 from sensorium.image_generation.painting_options import (
     CallKeywords,
     PaintingKeywords,
@@ -22,6 +22,7 @@ from sensorium.image_generation.painting_options import (
     painting_options,
 )
 from sensorium.image_generation.picture_settings import PictureSettings as PictureSettings
+from sensorium.image_generation.picture_size import nearest_size
 from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
 from sensorium.models import catalog
@@ -172,6 +173,24 @@ class TextToImage(Task[Painter]):
         """
         how = painting_options({"num_images": num_images, **options}, self.limits)
         return self._vary(VariationRequest(self._read(image), prompt, prompt_weight, how), options)
+
+    @checked
+    def nearest_size(self, width: int, height: int, **call: Unpack[CallKeywords]) -> tuple[int, int]:
+        """Return the size nearest to a wish that the checkpoint paints well; where a server paints, the wish itself.
+
+        Args:
+            width: In pixels.
+            height: In pixels.
+            call: See `CallKeywords`.
+
+        Raises:
+            InputError: It is so long and thin that no checkpoint could paint it.
+        """
+        tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")
+        with self.lease(progress=tell, cancel=cancel) as backend:
+            if not isinstance(backend, Sized):
+                return width, height
+            return nearest_size(width, height, backend.native_side, backend.size_factor)
 
     @checked
     def paint_again(

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy
 import numpy.typing
 import PIL
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 ImageSource: TypeAlias = Image.Image | numpy.typing.NDArray[Any] | MediaSource
 """A PIL image, an array (see `read_image`), or anything that `resolve` takes."""
+
+DEFAULT_QUALITY = 95
+"""Of JPEG and WebP files: the eye sees no loss."""
 
 # These readers are called instead of Image.open, which would apply Image.MAX_IMAGE_PIXELS, a setting of the user's own
 # program. Also, only one reader sees each file, and a phone's JPEG with a second picture inside is read as a plain
@@ -95,14 +98,25 @@ def read_image(source: ImageSource, *, minimum_side: int | None = None, limits: 
         return _from_pil(source, limits)
     if isinstance(source, numpy.ndarray):
         return _from_array(source, limits)
-    media = resolve(source, limits=limits)
-    reader = _READERS.get(image_format(media.head))
-    if reader is None:
-        raise InputError(f"{media.name} is not a picture that can be read: it is {media.description}", _SAVE_AGAIN)
-    if media.size > limits.max_image_bytes:
-        allowed = size_in_words(limits.max_image_bytes)
-        raise InputError(f"The picture {media.name} is larger than the {allowed} allowed", _SAVE_AGAIN)
-    return _decode(media, reader, minimum_side, limits)
+    return _read_file(source, minimum_side, limits, _to_upright_rgb)
+
+
+def read_mask(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+    """Read a mask that marks with transparency, as painting programs draw it: the result is white there, else black.
+
+    A picture without any transparency is taken as a mask that marks with white already.
+
+    Args:
+        source: A picture's file.
+        limits: As for `read_image`.
+
+    Returns:
+        A grey image ("L"), upright.
+
+    Raises:
+        InputError: The source can't be read, or could be transparent and is so nowhere.
+    """
+    return _read_file(source, None, limits, _to_upright_mask)
 
 
 def stored_size(media: ResolvedMedia) -> tuple[int, int]:
@@ -122,7 +136,13 @@ def stored_size(media: ResolvedMedia) -> tuple[int, int]:
             raise InputError(f"The picture {media.name} is damaged or cut short", _SAVE_AGAIN) from None
 
 
-def write_image(image: Image.Image, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None) -> Path:
+def write_image(
+    image: Image.Image,
+    path: str | os.PathLike[str],
+    *,
+    metadata: Mapping[str, str] | None = None,
+    quality: int = DEFAULT_QUALITY,
+) -> Path:
     """Write a picture to a file, which appears complete or not at all.
 
     Args:
@@ -131,6 +151,7 @@ def write_image(image: Image.Image, path: str | os.PathLike[str], *, metadata: M
             transparent parts become white.
         metadata: Texts to write into the file: as PNG text, or as one JSON object in the EXIF image description of JPEG
             and WebP. For PNG, names must have 1 to 79 letters.
+        quality: Of JPEG and WebP, 0 to 100: lower makes smaller files.
 
     Returns:
         The path.
@@ -155,7 +176,7 @@ def write_image(image: Image.Image, path: str | os.PathLike[str], *, metadata: M
                     text.add_text(name, value)
                 image.save(temporary, format, pnginfo=text)
             else:
-                image.save(temporary, format, quality=95, exif=_description(metadata or {}))
+                image.save(temporary, format, quality=quality, exif=_description(metadata or {}))
         except ValueError:
             raise InputError(
                 f"The metadata of {display_name(path)} don't fit into a {format} file", "Shorten them"
@@ -170,7 +191,26 @@ def _description(metadata: Mapping[str, str]) -> Image.Exif:
     return exif
 
 
-def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | None, limits: Limits) -> Image.Image:
+def _read_file(
+    source: MediaSource, minimum_side: int | None, limits: Limits, convert: Callable[[Image.Image, str], Image.Image]
+) -> Image.Image:
+    media = resolve(source, limits=limits)
+    reader = _READERS.get(image_format(media.head))
+    if reader is None:
+        raise InputError(f"{media.name} is not a picture that can be read: it is {media.description}", _SAVE_AGAIN)
+    if media.size > limits.max_image_bytes:
+        allowed = size_in_words(limits.max_image_bytes)
+        raise InputError(f"The picture {media.name} is larger than the {allowed} allowed", _SAVE_AGAIN)
+    return _decode(media, reader, minimum_side, limits, convert)
+
+
+def _decode(
+    media: ResolvedMedia,
+    reader: type[ImageFile],
+    minimum_side: int | None,
+    limits: Limits,
+    convert: Callable[[Image.Image, str], Image.Image],
+) -> Image.Image:
     with media.open() as file:
         if reader is JpegImageFile:
             data = file.read()
@@ -185,8 +225,8 @@ def _decode(media: ResolvedMedia, reader: type[ImageFile], minimum_side: int | N
             if minimum_side is not None:
                 image.draft("", (minimum_side, minimum_side))
             image.load()
-            rgb = _to_upright_rgb(image, media.name)
-            return _without_file(image) if rgb is image else rgb
+            converted = convert(image, media.name)
+            return _without_file(image) if converted is image else converted
         except InputError:
             raise
         except MemoryError:
@@ -273,6 +313,16 @@ def _to_upright_rgb(image: Image.Image, name: str) -> Image.Image:
     rgb = rgb.copy() if rgb is image else rgb
     rgb.info = {}
     return rgb
+
+
+def _to_upright_mask(image: Image.Image, name: str) -> Image.Image:
+    if not image.has_transparency_data:
+        return _to_upright_rgb(image, name).convert("L")
+    mask = ImageChops.invert(image.convert("RGBA").getchannel("A"))
+    if mask.getbbox() is None:
+        raise InputError(f"The mask {name} is transparent nowhere", "Make it transparent where to repaint")
+    orientation = _orientation(image)
+    return mask.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else mask
 
 
 def _orientation(image: Image.Image) -> int:

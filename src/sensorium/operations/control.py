@@ -132,7 +132,9 @@ class Control(PromptedPainting):
 
     def run(self, tasks: Tasks, report: Reporter) -> Pictures:
         """Return the pictures, and the maps that they follow."""
-        kept = KeptPictures(report, self.format, controls=self.controls, map_format=self.map_format)
+        kept = KeptPictures(
+            report, self.format, quality=self.quality, controls=self.controls, map_format=self.map_format
+        )
         generator = generator_of(self, self.controlnets, self.annotators, tasks, report)
         painted = generator.generate(
             None if self.reference is None else tasks.media(self.reference),

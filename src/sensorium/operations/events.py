@@ -22,7 +22,8 @@ def event_document(event: Event) -> dict[str, Any]:
         case Preview(image, step):
             buffer = io.BytesIO()
             image.convert("RGB").save(buffer, "JPEG", quality=_PREVIEW_QUALITY)
-            return {"type": "preview", "step": step, "image": _base64(buffer.getvalue()), "media_type": "image/jpeg"}
+            data = {"image": _base64(buffer.getvalue()), "media_type": "image/jpeg"}
+            return {"type": "preview", "step": step, "width": image.width, "height": image.height, **data}
         case Finished(result):
             return {"type": "finished", "result": plain(result)}
         case Piece(text):

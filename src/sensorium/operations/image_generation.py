@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,7 +10,7 @@ from sensorium.errors import InputError
 from sensorium.image_generation.painting import check_prompt, check_strength
 from sensorium.image_generation.variation import check_prompt_weight
 from sensorium.operations.media import Media
-from sensorium.operations.painting import Painting, PromptedPainting, Strength, in_style
+from sensorium.operations.painting import NearestSize, Painting, PromptedPainting, Strength, in_style, size_for
 from sensorium.operations.pictures import KeptPictures, Pictures
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Imagine(PromptedPainting):
     """What to paint, such as "a lighthouse at dusk"."""
     style: str | None = None
     """A style of the prompt engineer's, such as "watercolor", whose words are added to the prompt."""
+    nearest_size: NearestSize = False
 
     @model_validator(mode="after")
     def _check_prompt(self) -> Self:
@@ -64,10 +65,11 @@ class Imagine(PromptedPainting):
 
     def run(self, tasks: Tasks, report: Reporter) -> Pictures:
         """Return the pictures."""
-        kept = KeptPictures(report, self.format)
-        painted = painter_of(self, tasks, report).generate(
-            in_style(self.prompt, self.style), **self.options(tasks), report=kept, cancel=report
-        )
+        kept = KeptPictures(report, self.format, quality=self.quality)
+        painter, options = painter_of(self, tasks, report), self.options(tasks)
+        if self.nearest_size:
+            options |= size_for(self, painter, report)
+        painted = painter.generate(in_style(self.prompt, self.style), **options, report=kept, cancel=report)
         return kept.result(painted)
 
 
@@ -84,10 +86,13 @@ class Edit(PromptedPainting):
     """What it shall become; with a mask, what the part shall show."""
     mask: Media | None = None
     """A picture that is white where to repaint and black where all stays as it is; of any size."""
+    mask_marks: Literal["white", "transparent"] = "white"
+    """What marks where to repaint. A mask for "transparent" that knows no transparency is read as one for "white"."""
     strength: Strength | None = None
     """How much may change: over 0 to 1, where nothing of the picture stays; by default 0.75, with a mask 1."""
     style: str | None = None
     """A style of the prompt engineer's, such as "watercolor", whose words are added to the prompt."""
+    nearest_size: NearestSize = False
 
     @model_validator(mode="after")
     def _check_prompt(self) -> Self:
@@ -102,15 +107,21 @@ class Edit(PromptedPainting):
 
     def run(self, tasks: Tasks, report: Reporter) -> Pictures:
         """Return the pictures."""
-        kept = KeptPictures(report, self.format)
+        from sensorium.media.image import read_mask
+
+        kept = KeptPictures(report, self.format, quality=self.quality)
         options = {**self.options(tasks), "report": kept, "cancel": report}
         if self.strength is not None:
             options["strength"] = self.strength
         image, words = tasks.media(self.image), in_style(self.prompt, self.style)
         painter = painter_of(self, tasks, report)
+        if self.nearest_size:
+            options |= size_for(self, painter, report)
         if self.mask is None:
             return kept.result(painter.img2img(image, words, **options))
-        return kept.result(painter.inpaint(image, tasks.media(self.mask), words, **options))
+        found = tasks.media(self.mask)
+        mask = read_mask(found, limits=tasks.limits) if self.mask_marks == "transparent" else found
+        return kept.result(painter.inpaint(image, mask, words, **options))
 
 
 class Vary(Painting):
@@ -130,6 +141,7 @@ class Vary(Painting):
     """The share of the words in the mixture."""
     style: str | None = None
     """A style of the prompt engineer's, such as "watercolor", whose words are added to the prompt."""
+    nearest_size: NearestSize = False
 
     @model_validator(mode="after")
     def _check_prompt(self) -> Self:
@@ -145,12 +157,15 @@ class Vary(Painting):
 
     def run(self, tasks: Tasks, report: Reporter) -> Pictures:
         """Return the variations."""
-        kept = KeptPictures(report, self.format)
-        painted = painter_of(self, tasks, report).variations(
-            tasks.media(self.image),
+        kept = KeptPictures(report, self.format, quality=self.quality)
+        painter, image, numbers = painter_of(self, tasks, report), tasks.media(self.image), self.numbers()
+        if self.nearest_size:
+            numbers |= size_for(self, painter, report)
+        painted = painter.variations(
+            image,
             prompt=in_style(self.prompt, self.style),
             prompt_weight=self.prompt_weight,
-            **self.numbers(),
+            **numbers,
             report=kept,
             cancel=report,
         )

@@ -24,13 +24,20 @@ from sensorium.operations.operation import ModelOperation
 from sensorium.operations.pictures import PictureFormat
 
 if TYPE_CHECKING:
+    from sensorium.image_generation.text_to_image import TextToImage
     from sensorium.media.source import MediaSource
+    from sensorium.operations.reporter import Reporter
     from sensorium.operations.tasks import Tasks
 
 # Bounds stand in the schema for forms and agents; numbers beyond them are refused by the library, in its own words.
 _SIDE = {"minimum": SMALLEST_SIDE, "maximum": MAXIMUM_SIDE, "multipleOf": SIDE_FACTOR}
+_NEAREST = (
+    "Whether width and height, given both, are only a wish: far more pixels than the checkpoint was made for become as "
+    "many as these in the same shape, and sides that it can't paint are rounded. The settings say what was painted."
+)
 _SEED = {"minimum": 0, "maximum": MAXIMUM_SEED - MAXIMUM_IMAGES}
 
+NearestSize: TypeAlias = Annotated[bool, Field(description=_NEAREST)]
 Strength: TypeAlias = Annotated[float, Field(json_schema_extra={"exclusiveMinimum": 0, "maximum": 1})]
 
 
@@ -71,6 +78,8 @@ class Painting(ModelOperation):
     """Decides the noise of the first picture; a random one by default. The settings of each picture tell it."""
     format: PictureFormat = "png"
     """File format of the pictures; in each format, a file says how its picture was made."""
+    quality: Annotated[int, Field(ge=0, le=100)] = 95
+    """Of JPEG and WebP files: lower makes smaller files."""
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
@@ -106,6 +115,14 @@ class PromptedPainting(Painting):
     def options(self, tasks: Tasks) -> dict[str, Any]:
         """Return what a painting task takes beside pictures."""
         return {**self.numbers(), "lora": [each.found(tasks) for each in self.lora]}
+
+
+def size_for(operation: Painting, painter: TextToImage, report: Reporter) -> dict[str, int | None]:
+    """Return the width and height for an operation that has them as a wish."""
+    width, height = operation.width, operation.height
+    if width is not None and height is not None:
+        width, height = painter.nearest_size(width, height, report=report, cancel=report)
+    return {"width": width, "height": height}
 
 
 def in_style(prompt: str, style: str | None) -> str:

@@ -95,6 +95,7 @@ class KeptPictures:
     Args:
         report: Keeps the files; told all events, and each picture as a `Finished` with a `Picture`.
         format: Of the pictures.
+        quality: Of JPEG and WebP files, 0 to 100.
         controls: The kinds of control maps, in the order in which they are told.
         map_format: Of the maps; None to keep none.
     """
@@ -104,13 +105,14 @@ class KeptPictures:
         report: Reporter,
         format: PictureFormat,
         *,
+        quality: int = 95,
         controls: Sequence[str] = (),
         map_format: PictureFormat | None = None,
     ) -> None:
         self.pictures: list[Picture] = []
         self.maps: list[DrawnMap] = []
         self._report = report
-        self._format = format
+        self._format, self._quality = format, quality
         self._map_format = map_format
         self._controls = iter(controls)
 
@@ -130,7 +132,10 @@ class KeptPictures:
 
     def _keep_picture(self, painted: GeneratedImage) -> None:
         name, media_type = _file(f"picture-{len(self.pictures) + 1}", self._format)
-        picture = Picture(self._report.keep(name, media_type, painted.save), painted.settings)
+        # PNG files know no quality.
+        options: dict[str, Any] = {} if self._format == "png" else {"quality": self._quality}
+        artifact = self._report.keep(name, media_type, lambda path: painted.save(path, **options))
+        picture = Picture(artifact, painted.settings)
         self.pictures.append(picture)
         self._report(Finished(picture))
 

@@ -91,7 +91,7 @@ class RefusedRequest(HTTPException):
 def error_body(error: SensoriumError, status: int) -> dict[str, Any]:
     """Return the body for an error; under ``sensorium`` stands what `SensoriumError.from_dict` reads."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__.removesuffix("Error")).lower()
+    code = error.code or re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__.removesuffix("Error")).lower()
     param = error.param or ("model" if isinstance(error, ModelUnavailableError) else None)
     return {"error": {"message": str(error), "type": kind, "param": param, "code": code, "sensorium": error.to_dict()}}
 
