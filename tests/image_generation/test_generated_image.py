@@ -72,8 +72,17 @@ def test_saving_leaves_nothing_half_written(picture: GeneratedImage, tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
 
 
+def test_a_smaller_file_says_how_the_picture_was_made_too(picture: GeneratedImage, tmp_path: Path) -> None:
+    for suffix in ("jpg", "webp"):
+        small, usual = tmp_path / f"small.{suffix}", tmp_path / f"usual.{suffix}"
+        picture.save(small, quality=10)
+        picture.save(usual)
+        assert small.stat().st_size < usual.stat().st_size
+        assert read_settings(small) == picture.settings
+
+
 def test_with_pils_own_arguments_it_is_pils_own_save(picture: GeneratedImage, tmp_path: Path) -> None:
-    picture.save(tmp_path / "small.jpg", quality=10)
+    picture.save(tmp_path / "small.jpg", progressive=True)
     picture.save(tmp_path / "picture.bmp")
     with (tmp_path / "open.png").open("wb") as file:
         picture.save(file, format="PNG")
