@@ -17,7 +17,12 @@ from sensorium.server.key_check import KeyCheck
 from sensorium.server.keys import KeyRing
 from sensorium.server.models import models_router
 from sensorium.server.openai.answering import MODEL
+from sensorium.server.openai.chat import chat_router
+from sensorium.server.openai.embeddings import embeddings_router
 from sensorium.server.openai.fields import IGNORED
+from sensorium.server.openai.model_list import model_list_router
+from sensorium.server.openai.moderations import moderations_router
+from sensorium.server.openai.responses import responses_router
 from sensorium.server.openai.subtitles import subtitles_router
 from sensorium.server.openai.transcriptions import transcriptions_router
 from sensorium.server.operations import operations_router
@@ -34,6 +39,15 @@ _FOR_PAGES: dict[str, Any] = {
     "allow_private_network": True,
     "expose_headers": ("x-request-id", "retry-after", "x-should-retry", "location", MODEL, IGNORED),
 }
+_OPENAI = (
+    model_list_router,
+    chat_router,
+    responses_router,
+    embeddings_router,
+    moderations_router,
+    transcriptions_router,
+    subtitles_router,
+)
 
 
 def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI:
@@ -76,8 +90,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
         jobs_router,
         models_router,
         operations_router,
-        transcriptions_router,
-        subtitles_router,
+        *_OPENAI,
     ):
         app.include_router(router())
     return app

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import httpx2
 import openai
 import pytest
 
 from tests.server.conftest import served
+
+Story: TypeAlias = Callable[[openai.AsyncOpenAI], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +34,18 @@ def client(server: str) -> Iterator[openai.OpenAI]:
     """OpenAI's own client; it doesn't try again, so that tests see each answer."""
     with openai.OpenAI(base_url=f"{server}/v1", api_key="none", max_retries=0, timeout=300) as client:
         yield client
+
+
+@pytest.fixture
+def asynchronously(server: str) -> Callable[[Story], None]:
+    """Runs a coroutine function with OpenAI's client for asyncio."""
+
+    async def run(story: Story) -> None:
+        options = {"base_url": f"{server}/v1", "api_key": "none", "max_retries": 0, "timeout": 300}
+        async with openai.AsyncOpenAI(**options) as client:
+            await story(client)
+
+    return lambda story: asyncio.run(run(story))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, TypeAlias
 
@@ -30,7 +30,13 @@ Told: TypeAlias = AsyncIterator[JobEvent]
 
 
 async def answered(
-    request: Request, engine: Engine, operation: Operation, owner: str, *, passing: Collection[Media] = ()
+    request: Request,
+    engine: Engine,
+    operation: Operation,
+    owner: str,
+    *,
+    passing: Collection[Media] = (),
+    durable: bool = False,
 ) -> Job:
     """Run an operation for a client that waits; return its job, which is done. If the client goes, it is cancelled.
 
@@ -40,14 +46,34 @@ async def answered(
         operation: What to do.
         owner: For whom.
         passing: Uploads that came with the request, to be deleted with its end.
+        durable: Keep the job in the database.
 
     Raises:
         SensoriumError: It can't be done.
         ClientDisconnect: The client has gone.
     """
+    (job,) = await answered_together(request, engine, [operation], owner, passing=passing, durable=durable)
+    return job
+
+
+async def answered_together(
+    request: Request,
+    engine: Engine,
+    operations: Sequence[Operation],
+    owner: str,
+    *,
+    passing: Collection[Media] = (),
+    durable: bool = False,
+) -> list[Job]:
+    """Run several operations likewise; return their jobs. If one fails, the others are cancelled."""
+    jobs: list[Job] = []
     try:
-        job = await engine.submit(operation, owner=owner, durable=False)
-        return ended_well(await while_connected(request, engine.result(job.id)))
+        for operation in operations:
+            jobs.append(await engine.submit(operation, owner=owner, durable=durable))
+        return await while_connected(request, _all_well(engine, jobs))
+    except BaseException:
+        await _cancel(engine, jobs)
+        raise
     finally:
         await _discard(engine, passing)
 
@@ -63,6 +89,8 @@ async def streamed(
     passing: Collection[Media] = (),
     request: Request | None = None,
     begins_with: Collection[str] = (),
+    durable: bool = False,
+    goes_on: bool = False,
 ) -> StreamingResponse:
     """Run an operation for a client that reads a stream.
 
@@ -79,9 +107,11 @@ async def streamed(
         request: Of the client, for ``begins_with``.
         begins_with: Types of events before which the answer doesn't begin, so that what fails until then is an ordinary
             error too.
+        durable: Keep the job in the database.
+        goes_on: Whether the job goes on if the reader goes.
     """
     try:
-        job = await engine.submit(operation, owner=owner, durable=False)
+        job = await engine.submit(operation, owner=owner, durable=durable)
         told: Told = engine.events(job.id)
         if begins_with:
             assert request is not None
@@ -89,13 +119,19 @@ async def streamed(
     except BaseException:
         await _discard(engine, passing)
         raise
-    return _Streamed(engine, job, written(job, told), media_type, headers or {}, passing)
+    headers = {MODEL: model_of(job), **(headers or {})}
+    return _Streamed(engine, job, written(job, told), media_type, headers, passing, cancels=not goes_on)
+
+
+def followed(
+    engine: Engine, job: Job, written: Callable[[Job, Told], AsyncIterator[bytes]], *, media_type: str
+) -> StreamingResponse:
+    """Tell an earlier job's events in the form of a stream; it goes on if the reader goes."""
+    return _Streamed(engine, job, written(job, engine.events(job.id)), media_type, {}, (), cancels=False)
 
 
 def model_of(job: Job) -> str:
     """Return the checkpoint that a job runs on; "" where none is needed. ``Job.model`` may name what several share."""
-    if job.result is not None and job.result.get("model"):
-        return str(job.result["model"])
     checkpoints = operation_named(job.operation).of(dict(job.arguments)).checkpoints()
     return checkpoints[0].name if checkpoints else ""
 
@@ -160,6 +196,16 @@ async def _from(held: list[JobEvent], told: Told) -> Told:
             await close()
 
 
+async def _all_well(engine: Engine, jobs: Sequence[Job]) -> list[Job]:
+    return [ended_well(await engine.result(job.id)) for job in jobs]
+
+
+async def _cancel(engine: Engine, jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        with suppress(NotFoundError):
+            await engine.cancel(job.id)
+
+
 async def _discard(engine: Engine, uploads: Collection[Media]) -> None:
     for media in uploads:
         if media.upload is not None:
@@ -176,12 +222,15 @@ class _Streamed(StreamingResponse):
         media_type: str,
         headers: dict[str, str],
         passing: Collection[Media],
+        *,
+        cancels: bool,
     ) -> None:
         super().__init__(
             body,
             media_type=media_type,
-            headers={"cache-control": "no-cache", "x-accel-buffering": "no", MODEL: model_of(job), **headers},
+            headers={"cache-control": "no-cache", "x-accel-buffering": "no", **headers},
         )
+        self._cancels = cancels
         self._engine = engine
         self._job = job
         self._passing = passing
@@ -191,6 +240,6 @@ class _Streamed(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            with suppress(NotFoundError):
-                await self._engine.cancel(self._job.id)
+            if self._cancels:
+                await _cancel(self._engine, [self._job])
             await _discard(self._engine, self._passing)
