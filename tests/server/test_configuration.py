@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, MissingDependencyError
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.registry import all_operations
 from sensorium.server.configuration import configured
@@ -15,6 +15,7 @@ from sensorium.server.keys import Key, KeyRing, digest_of
 from sensorium.server.loading import operation_for
 from sensorium.server.options import ServerOptions
 from sensorium.server.program import listening
+from sensorium.server.telemetry import telemetry_for
 from tests.refusals import refused
 
 NO_KEYS = KeyRing()
@@ -82,6 +83,18 @@ def test_it_listens_on_this_machine_alone(host: str) -> None:
         listener.listen()
         with refused(InputError, str(port)):
             listening(ServerOptions(host=host, port=port), NO_KEYS)
+
+
+def test_nothing_is_told_about_requests_unless_that_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = telemetry_for(ServerOptions())
+    assert not any(off.values())
+    monkeypatch.setattr("sensorium.server.telemetry.find_spec", lambda module: None)
+    with refused(MissingDependencyError, "OpenTelemetry"):
+        telemetry_for(ServerOptions(telemetry=True))
+    monkeypatch.setattr("sensorium.server.telemetry.find_spec", lambda module: object())
+    on = telemetry_for(ServerOptions(telemetry=True))
+    assert (on["tracing"], on["metrics"], on["auto_configure"]) == (True, True, True)
+    assert not on["logs"]  # they would hold what clients sent
 
 
 @pytest.mark.parametrize("name", all_operations())

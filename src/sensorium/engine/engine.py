@@ -32,6 +32,7 @@ from sensorium.engine.wire import Call, WorkerSetup
 from sensorium.engine.workers import Worker
 from sensorium.errors import InputError, NotFoundError, SensoriumError
 from sensorium.operations.operation import ModelOperation, Operation
+from sensorium.operations.validation import require_unicode
 
 logger = logging.getLogger("sensorium.engine")
 
@@ -86,6 +87,7 @@ class LocalEngine:
         self.dispatcher.closing = True
         for task in list(self._tasks):
             task.cancel()
+        self.media.close()
         for live in self.records:
             if not live.has_ended and not live.job.durable:
                 self.dispatcher.cancel(live)
@@ -305,6 +307,7 @@ class LocalEngine:
     async def _admit(self, operation: Operation, owner: str, durable: bool, loads_only: bool = False) -> LiveJob:
         if isinstance(operation, ModelOperation) and operation.profile is None and self.options.profile is not None:
             operation = operation.model_copy(update={"profile": self.options.profile})
+        require_unicode(operation.name, operation.model_dump())
         placement = place(operation, self.options, self.dispatcher.pool.gpus)
         if not loads_only:
             await self.media.check(operation, owner)

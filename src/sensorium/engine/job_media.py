@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from sensorium.operations.operation import Operation
 from sensorium.progress import Event, Progress
 
 _REMEMBERED = 4096
+_MOST_FETCHES = 16
 _ADDRESSES = ("http://", "https://")
 _DATA = "data:"
 _SMALL = 1_000_000
@@ -56,6 +58,9 @@ class JobMedia:
         self._writer = writer
         self._records = records
         self._largest = options.largest_upload
+        # Hosts that say nothing must not take the threads in which uploads are written.
+        self._fetching = ThreadPoolExecutor(_MOST_FETCHES, thread_name_prefix="fetch")
+        self._stops: set[threading.Event] = set()
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
         self._used: dict[str, float] = {}
         self._limits = Limits(
@@ -182,7 +187,19 @@ class JobMedia:
             return handed
 
         job.stop_bringing = stop.set
-        return await asyncio.to_thread(hand)
+        if not any(each.lower().startswith(_ADDRESSES) for each in references):
+            return await asyncio.to_thread(hand)
+        self._stops.add(stop)
+        try:
+            return await loop.run_in_executor(self._fetching, hand)
+        finally:
+            self._stops.discard(stop)
+
+    def close(self) -> None:
+        """Stop what is being fetched."""
+        for stop in self._stops:
+            stop.set()
+        self._fetching.shutdown(wait=False, cancel_futures=True)
 
     def call(self, job: LiveJob) -> Call:
         """Return what a job's worker is told."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sensorium.engine.options import EngineOptions
 from sensorium.errors import InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.models import store
-from sensorium.models.catalog import Checkpoint, named
+from sensorium.models.catalog import Checkpoint, named, names_only
 from sensorium.operations.operation import Operation
 
 STARTER = "starter"
@@ -61,10 +61,11 @@ def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
 
     Raises:
         ModelUnavailableError: A checkpoint is unknown, or not on this machine.
-        InputError: A checkpoint is named by its folder.
+        InputError: A checkpoint is named by its path.
         UnsupportedError: A checkpoint is behind another server.
     """
-    checkpoints = operation.checkpoints()
+    with names_only():
+        checkpoints = operation.checkpoints()
     try:
         for checkpoint in checkpoints:
             _require_usable(checkpoint)

@@ -7,7 +7,9 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files as package_files
@@ -22,6 +24,7 @@ PROFILES = ("starter", "standard", "best")
 
 ENDPOINT = "openai:"
 _LONGEST_HUB_ID = 96
+_names_only: ContextVar[bool] = ContextVar("names_only", default=False)
 """As the hub's own library has it."""
 """Names of models behind an OpenAI-compatible server begin with this. Without the colon, it is the name of their
 family."""
@@ -179,7 +182,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
 
     Raises:
         ModelUnavailableError: No checkpoint of that name can do the task.
-        InputError: There is no such profile.
+        InputError: There is no such profile, or it is named by a path where names alone count (`names_only`).
     """
     substitutes = settings.substitutes()
     if model is None:
@@ -197,6 +200,8 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     for entry in of_that_name:
         if task in (entry.task, *entry.also_for):
             return entry
+    if _names_only.get():
+        return _known_to_the_hub(wanted, task, of_that_name)
     path = Path(wanted).expanduser()
     # pathlib's own questions raise an error for a name that is too long for a file.
     if wanted and os.path.isdir(path):  # noqa: PTH112
@@ -207,6 +212,25 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     if path.is_absolute() or wanted.startswith(("~", "./", "../")):
         raise ModelUnavailableError(
             f"There is no folder {wanted!r}", "Name the folder that contains config.json and the weights"
+        )
+    return _known_to_the_hub(wanted, task, of_that_name)
+
+
+@contextmanager
+def names_only() -> Iterator[None]:
+    """Let `resolve` look at no folder or file inside the block: strangers aren't even told whether they exist."""
+    before = _names_only.set(True)
+    try:
+        yield
+    finally:
+        _names_only.reset(before)
+
+
+def _known_to_the_hub(wanted: str, task: str, of_that_name: Sequence[Checkpoint]) -> Checkpoint:
+    if _names_only.get() and (wanted.startswith(("/", "~", ".")) or "\\" in wanted):
+        raise InputError(
+            f"The model {wanted!r} is named by a path: folders of this machine can't be named here",
+            "Name a catalog entry or a hub id",
         )
     if of_that_name:
         raise ModelUnavailableError(
@@ -220,7 +244,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     raise ModelUnavailableError(
         f"No checkpoint for {task} is called {wanted!r}",
         (f"Did you mean {near[0]!r}? " if near else "")
-        + "'sensorium models list' shows all names; a hub id or a folder works too",
+        + f"'sensorium models list' shows all names; a hub id {'' if _names_only.get() else 'or a folder '}works too",
     )
 
 

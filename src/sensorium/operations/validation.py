@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError
 
@@ -41,6 +41,32 @@ def refusal(what: str, error: ValidationError, known: Iterable[str]) -> InputErr
     return InputError(
         f"{place!r} of {what} can't be {_shown(first['input'])}: {message[:1].lower()}{message[1:]}", "Change it"
     )
+
+
+def require_unicode(what: str, value: Any) -> None:
+    """Refuse what holds half a character: JSON can write one down, but no file and no answer can hold it.
+
+    Args:
+        what: Name of the operation.
+        value: Its fields, as `json.dumps` takes them.
+
+    Raises:
+        InputError: A text is not valid Unicode.
+    """
+    if isinstance(value, str):
+        try:
+            value.isascii() or value.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"A text of {what} holds a character that is not valid Unicode", "Write it again without it"
+            ) from None
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            require_unicode(what, name)
+            require_unicode(what, item)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            require_unicode(what, item)
 
 
 def _place(error: ErrorDetails) -> str:

@@ -73,6 +73,10 @@ class Gate:
                 f"This server isn't called {host!r}", "Ask it by a name of its own; further ones are told with --hosts"
             )
             return refused_response(RefusedRequest(421, reason))
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # Where one ends, this server and one in front of it might not agree on.
+            reason = InputError("The request tells its length twice", "Send content-length or chunks, not both")
+            return refused_response(RefusedRequest(400, reason, close=True))
         origin = headers.get("origin")
         if origin is not None and not self._may_use(origin, host):
             reason = InputError(

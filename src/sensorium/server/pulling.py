@@ -60,9 +60,8 @@ def known(name: str) -> list[Checkpoint]:
         if name and name in (entry.name, entry.repository, *entry.aliases):
             return [entry, *map(catalog.named, entry.companions)]
     if _HUB_ID.fullmatch(name):
-        found = catalog.resolve(name, task="any task")
-        if not found.folder and not found.endpoint:
-            return [found]
+        with catalog.names_only():
+            return [catalog.resolve(name, task="any task")]
     raise InputError(f"{name[:100]!r} names no checkpoint of the catalog or the hub", "/v1/sensorium/models lists them")
 
 
