@@ -25,9 +25,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.__main__ import table as as_table
+from benchmarks.clip_weights import make_checkpoint
 from benchmarks.folder_indexing import make_photos
 from benchmarks.measure import cache_folder, matrix_rate, row, seconds
-from tests.checkpoints.clip import write_clip_tokenizer
 
 BATCH = 32
 ROUNDS = 2
@@ -38,24 +38,9 @@ PACKAGES = {
 Encode = Callable[[Sequence[Path]], np.ndarray]
 
 
-def make_checkpoint() -> Path:
-    """Return a folder with a CLIP of ViT-B/32's size, made at the first call, then kept."""
-    folder = cache_folder("clip-vit-b32-random")
-    if not (folder / "model.safetensors").is_file():
-        import torch
-        from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
-
-        torch.manual_seed(0)
-        write_clip_tokenizer(folder)
-        CLIPImageProcessorPil().save_pretrained(folder)
-        model = CLIPModel(CLIPConfig(text_config={"num_hidden_layers": 1}))
-        with torch.no_grad():
-            # Fresh weights give all photos nearly the same row; wider ones tell them apart, as trained ones do.
-            for parameter in model.parameters():
-                if parameter.dim() > 1:
-                    parameter.mul_(3)
-        model.save_pretrained(folder)
-    return folder
+def checkpoint_folder() -> Path:
+    """Return the folder of the checkpoint."""
+    return make_checkpoint(cache_folder("clip-vit-b32-random"), text_layers=1)
 
 
 def operations_per_image() -> float:
@@ -225,7 +210,7 @@ def measure_here(way: str, count: int, result: Path) -> None:
 
     prepare_torch()
     files = sorted(make_photos(count).glob("*.jpg"))
-    encode = WAYS[way](make_checkpoint())
+    encode = WAYS[way](checkpoint_folder())
     rows = encode(files[:BATCH])
     took = [seconds(lambda: encode(files)) for _ in range(ROUNDS)]
     result.write_text(json.dumps({"seconds": min(took), "rows": rows.tolist(), "rate": matrix_rate()}))
@@ -258,7 +243,7 @@ def measure(way: str, count: int) -> dict[str, Any]:
 def run(count: int = 128) -> list[dict[str, Any]]:
     """Measure."""
     make_photos(count)
-    make_checkpoint()
+    checkpoint_folder()
     found = {way: measure(way, count) for way in WAYS}
     ours = found.pop("sensorium")
     rate = max(item["rate"] for item in [ours, *found.values()] if "rate" in item)
