@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_origin
+
+import pytest
 
 from sensorium.server.options import ServerOptions
 from tests.cli.conftest import Run
@@ -37,3 +40,28 @@ def test_every_field_of_the_configuration_is_an_option_with_its_words(run: Run) 
         if get_origin(field.annotation) is not dict:
             assert f"--{name.replace('_', '-')}" in shown
             assert field.description
+
+
+@pytest.mark.parametrize(
+    ("arguments", "preload", "fetch_from"),
+    [
+        ((), False, ("images.example.org",)),
+        (("--preload",), True, ("images.example.org",)),
+        (("--no-preload", "--fetch-from", "a.example.org"), False, ("a.example.org",)),
+    ],
+)
+def test_what_the_command_leaves_out_the_file_says(
+    arguments: Sequence[str],
+    preload: bool,
+    fetch_from: tuple[str, ...],
+    tmp_path: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen: list[ServerOptions] = []
+    monkeypatch.setattr("sensorium.server.program.serve", lambda engine, options, ready: chosen.append(options))
+    file = tmp_path / "sensorium.toml"
+    file.write_text('preload = false\nfetch_from = ["images.example.org"]\n', encoding="utf-8")
+    done = run("serve", "--config", file, "--data", tmp_path / "data", *arguments)
+    assert done.exit_code == 0, done.stderr
+    assert (chosen[0].preload, chosen[0].fetch_from) == (preload, fetch_from)

@@ -27,7 +27,7 @@ class ServingCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         given = {each.name: ctx.params.pop(each.name) for each in _parameters()}
-        ctx.obj = {name: value for name, value in given.items() if value is not None and value != []}
+        ctx.obj = {name: value for name, value in given.items() if value is not None and value != ()}
         return super().invoke(ctx)
 
 
@@ -54,11 +54,11 @@ def _parameters() -> tuple[Any, ...]:
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _kind(field.annotation)
     flag = f"--{name.replace('_', '-')}"
-    names = (flag, f"--no-{flag[2:]}") if kind is bool else (flag,)
+    names = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
     default = field.default
     shown = "" if default in (None, ()) or isinstance(default, bool) else f" By default {_written(default)}."
     option = typer.Option(
-        *names, metavar="" if kind is bool else _METAVARS.get(kind, "TEXT"), help=f"{field.description}{shown}"
+        names, metavar="" if kind is bool else _METAVARS.get(kind, "TEXT"), help=f"{field.description}{shown}"
     )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
