@@ -14,6 +14,7 @@ from sensorium.operations.operation import Operation
 from sensorium.operations.registry import operation_named
 
 _MOST_ATTEMPTS = 2
+_MOST_UNWRITTEN = 100_000
 
 
 async def recover(store: JobStore, options: EngineOptions, gpus: int) -> list[LiveJob]:
@@ -33,8 +34,8 @@ async def recover(store: JobStore, options: EngineOptions, gpus: int) -> list[Li
 
 
 def _taken_up(job: Job, rank: float, store: JobStore, options: EngineOptions, gpus: int) -> LiveJob:
-    events = store.events(job.id)
-    first_event = max((event.id for event in events), default=0) + 1
+    # Readers may have been told more than was written down: a number must not come twice.
+    first_event = max((event.id for event in store.events(job.id)), default=0) + _MOST_UNWRITTEN
     try:
         operation = operation_named(job.operation).of(dict(job.arguments))
         placement = place(operation, options, gpus)

@@ -77,7 +77,7 @@ events = Table(
     "sensorium_events",
     metadata,
     Column("job", Text, ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("document", Document, nullable=False),
 )
 
