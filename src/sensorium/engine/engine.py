@@ -27,10 +27,11 @@ from sensorium.engine.options import EngineOptions
 from sensorium.engine.placement import place
 from sensorium.engine.recovery import recover
 from sensorium.engine.retention import sweep
-from sensorium.engine.strikes import Strikes, fingerprint
+from sensorium.engine.strikes import Strikes
 from sensorium.engine.wire import Call, WorkerSetup
 from sensorium.engine.workers import Worker
 from sensorium.errors import InputError, NotFoundError, SensoriumError
+from sensorium.explanation import explained
 from sensorium.operations.operation import ModelOperation, Operation
 from sensorium.operations.validation import require_unicode
 
@@ -74,7 +75,7 @@ class LocalEngine:
         for live in await recover(self.store, self.options, self.dispatcher.pool.gpus):
             self.records.hold(live)
             if live.has_ended:
-                self.records.save(live)
+                self.changed(live)
             else:
                 self.dispatcher.put_back(live)
                 self._background(self._make_ready(live))
@@ -275,12 +276,12 @@ class LocalEngine:
     def changed(self, job: LiveJob) -> None:
         """Write down that a job has another state."""
         self.records.save(job)
-        if job.has_ended and job.job.durable:
+        if job.has_ended and job.job.durable and not job.held:
             self.media.release(job)
 
     def suspected(self, job: LiveJob) -> None:
         """Remember that a job has killed a worker."""
-        self._background(self._strike(job))
+        self.strikes.count(job, examined=self._clear_away)
 
     def call(self, job: LiveJob) -> Call:
         """Return what the job's worker is told."""
@@ -331,7 +332,7 @@ class LocalEngine:
         if durable:
             await self._insert(live)
         live.tell_state(self.dispatcher.queue.position(live) if not live.has_ended else None)
-        if loads_only or not (self.media.needs_bringing(live) or len(self.strikes)):
+        if loads_only or not (self.media.needs_bringing(live) or self.strikes):
             live.media = {}
             self.dispatcher.wake()
         else:
@@ -360,17 +361,23 @@ class LocalEngine:
         """Bring a job's media to where its worker finds them, and see whether it is known to kill workers."""
         try:
             files = await self.media.bring(live)
+            live.alone = await self.strikes.judge(live, files)
             live.media = files
-            if len(self.strikes):
-                live.alone = self.strikes.judge(await asyncio.to_thread(fingerprint, live))
-        except SensoriumError as error:
-            live.media = None
+        except Exception as error:
+            if not isinstance(error, SensoriumError):
+                logger.exception("the media of a job could not be brought")
             if not live.has_ended:
-                self.dispatcher.drop(live, "failed", error)
+                self.dispatcher.drop(live, "failed", explained(error, remedy="Send it again"))
+        if live.has_ended:
+            self._clear_away(live)
         self.dispatcher.wake()
 
-    async def _strike(self, job: LiveJob) -> None:
-        self.strikes.add(await asyncio.to_thread(fingerprint, job))
+    def _clear_away(self, job: LiveJob) -> None:
+        """Delete the files that were put there for a job that had ended meanwhile."""
+        if job.job.durable:
+            self.media.release(job)
+        elif self.records.find(job.id) is None:
+            self.files.delete_job(job.id)
 
     def _view(self, live: LiveJob) -> Job:
         if live.job.state != "queued":

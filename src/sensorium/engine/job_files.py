@@ -79,7 +79,9 @@ class JobFiles:
             raise
 
     def close(self) -> None:
-        """Leave the folder to others."""
+        """Delete the files of requests that nobody can ask for any more, and leave the folder to others."""
+        with suppress(StorageError, OSError):
+            self._delete(*self._passing.iterdir())
         self._lock.release()
 
     def probe(self) -> str:

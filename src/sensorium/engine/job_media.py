@@ -215,8 +215,7 @@ class JobMedia:
 
     def release(self, job: LiveJob) -> None:
         """Delete the files that an ended job was given, and what a search index holds no more."""
-        if job.media:
-            self._files.delete_media(job.id)
+        self._files.delete_media(job.id)
         index = job.operation.index_of_media()
         if index is not None:
             left_out = {Media(each["media"]) for each in (job.job.result or {}).get("skipped", ())}

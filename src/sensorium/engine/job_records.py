@@ -92,8 +92,8 @@ class JobRecords:
                 self.let_go(job)
 
     def let_go(self, job: LiveJob) -> None:
-        """Let go of an ended job, unless somebody reads it or it is still to be written down."""
-        if job.readers or job.id in self._unwritten:
+        """Let go of an ended job, unless somebody reads it, looks at its files, or it is still to be written down."""
+        if job.readers or job.held or job.id in self._unwritten:
             return
         self._jobs.pop(job.id, None)
         self._ended.pop(job.id, None)

@@ -47,6 +47,8 @@ class LiveJob:
         """Whether only the model is to be loaded."""
         self.alone = False
         """Whether it must run with no other in its worker, because it may be what killed the last one."""
+        self.held = False
+        """Whether its files are still looked at, though it may have ended."""
         self.overdue = False
         """Whether it is being stopped because it has run for too long."""
         self.cancelling: asyncio.TimerHandle | None = None

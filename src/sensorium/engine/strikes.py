@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sensorium.engine.job_store import JobStore
@@ -13,6 +15,8 @@ from sensorium.engine.job_writer import JobWriter
 from sensorium.engine.live_job import LiveJob
 from sensorium.errors import WorkerLostError
 from sensorium.operations.media import with_media
+
+logger = logging.getLogger("sensorium.engine")
 
 _ALLOWED = 2
 _SAMPLE = 1 << 16
@@ -30,9 +34,10 @@ class Strikes:
         self._store = store
         self._writer = writer
         self._counts: dict[str, int] = {}
+        self._counting: set[asyncio.Task[None]] = set()
 
-    def __len__(self) -> int:
-        return len(self._counts)
+    def __bool__(self) -> bool:
+        return bool(self._counts or self._counting)
 
     def read(self) -> None:
         """Take over what an earlier engine has counted.
@@ -42,18 +47,33 @@ class Strikes:
         """
         self._counts = self._store.struck()
 
-    def add(self, fingerprint: str) -> None:
-        """Count a worker that was killed."""
-        self._counts[fingerprint] = self._counts.get(fingerprint, 0) + 1
-        self._writer.write(lambda: self._store.add_strike(fingerprint))
+    def count(self, job: LiveJob, *, examined: Callable[[LiveJob], None]) -> None:
+        """Count a worker that a job has killed.
 
-    def judge(self, fingerprint: str) -> bool:
-        """Return whether a request must run alone.
+        Args:
+            job: Its files must stay until they have been looked at.
+            examined: Called when they have been.
+        """
+        job.held = True
+        task = asyncio.ensure_future(self._count(job, examined))
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
+
+    async def judge(self, job: LiveJob, files: Mapping[str, Mapping[str, str]]) -> bool:
+        """Return whether a job must run alone.
+
+        Args:
+            job: What is asked.
+            files: The ``path`` of each medium, by its reference.
 
         Raises:
             WorkerLostError: It has killed two workers.
         """
-        count = self._counts.get(fingerprint, 0)
+        if self._counting:
+            await asyncio.wait(set(self._counting))
+        if not self._counts:
+            return False
+        count = self._counts.get(await asyncio.to_thread(_fingerprint, job, files), 0)
         if count >= _ALLOWED:
             raise WorkerLostError(
                 f"This request is refused: it has ended {count} processes that worked on it",
@@ -61,10 +81,21 @@ class Strikes:
             )
         return count > 0
 
+    async def _count(self, job: LiveJob, examined: Callable[[LiveJob], None]) -> None:
+        try:
+            fingerprint = await asyncio.to_thread(_fingerprint, job, job.media or {})
+        except OSError as error:
+            logger.warning("what has killed a worker can't be read: %s", error)
+            return
+        finally:
+            job.held = False
+            examined(job)
+        self._counts[fingerprint] = self._counts.get(fingerprint, 0) + 1
+        self._writer.write(lambda: self._store.add_strike(fingerprint))
 
-def fingerprint(job: LiveJob) -> str:
+
+def _fingerprint(job: LiveJob, files: Mapping[str, Mapping[str, str]]) -> str:
     """Return what tells a request from all others, whatever its uploads are called; reads samples of its media."""
-    files: Mapping[str, Mapping[str, str]] = job.media or {}
     contents = {reference: _content(Path(file["path"])) for reference, file in files.items()}
     document = {"operation": job.job.operation, "arguments": with_media(job.operation, contents)}
     return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
