@@ -370,6 +370,55 @@ def test_the_endpoints_of_openai_take_no_more(attacked: Attacked) -> None:
     assert attacked.connected() == []
 
 
+def _chat(kind: str, address: str) -> dict[str, Any]:
+    part: dict[str, Any] = {"type": kind, kind: {"url": address}}
+    if kind == "input_audio":
+        part = {"type": kind, kind: {"data": address, "format": "wav"}}
+    return {
+        "model": "gpt-4o",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, part]}],
+    }
+
+
+def _answered(kind: str, address: str) -> dict[str, Any]:
+    return {"model": "gpt-4o", "input": [{"role": "user", "content": [{"type": kind, "image_url": address}]}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/chat/completions", lambda address: _chat("image_url", address)),
+        ("/v1/chat/completions", lambda address: _chat("input_audio", address)),
+        ("/v1/chat/completions", lambda address: _chat("video_url", address)),
+        ("/v1/responses", lambda address: _answered("input_image", address)),
+        (
+            "/v1/moderations",
+            lambda address: {"input": [{"type": "image_url", "image_url": {"url": address}}]},
+        ),
+    ],
+)
+def test_no_message_leads_elsewhere(attacked: Attacked, path: str, fields: Callable[[str], dict[str, Any]]) -> None:
+    inside = ("http://127.0.0.1/a.png", "http://2130706433/a.png", "http://loopback.inside.example/a.png")
+    for reference in (*ELSEWHERE, *inside, "http://stranger.example/a.png"):
+        for streamed in ({}, {"stream": True}):
+            answer = attacked.http.post(path, json={**fields(reference), **streamed})
+            if answer.headers["content-type"].startswith("text/event-stream"):
+                attacked.is_harmless(f"{path} from {reference!r}", answer, _told_in(answer))
+            else:
+                attacked.is_refused(f"{path} from {reference!r}", answer)
+    assert attacked.connected() == []
+
+
+def _told_in(answer: httpx2.Response) -> str:
+    """Return what a stream says went wrong, which must be something."""
+    for event in httpx2.EventSource(answer):
+        document = {} if event.data == "[DONE]" else json.loads(event.data)
+        error = document.get("error") or (document.get("response") or {}).get("error")
+        if error:
+            return str(error["message"])
+    raise AssertionError(answer.text)
+
+
 # Names
 
 
