@@ -290,6 +290,8 @@ def test_a_database_of_version_1_keeps_its_uploads(store: JobStore, address: str
         for change in (
             "ALTER TABLE sensorium_uploads DROP COLUMN purpose",
             "ALTER TABLE sensorium_uploads DROP COLUMN expires",
+            "DROP TABLE sensorium_voices",
+            "DROP TABLE sensorium_voice_consents",
             "UPDATE sensorium_schema SET version = 1",
         ):
             raw.cursor().execute(change)
@@ -298,6 +300,7 @@ def test_a_database_of_version_1_keeps_its_uploads(store: JobStore, address: str
     assert store.upload("up-1") == kept
     store.put_upload(replace(kept, purpose="batch", expires=9.0))
     assert store.expired_uploads(10.0) == ["up-1"]
+    assert store.recordings() == set()
 
 
 def count(address: str, what: str) -> int:

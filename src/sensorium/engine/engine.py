@@ -28,6 +28,7 @@ from sensorium.engine.placement import place
 from sensorium.engine.recovery import recover
 from sensorium.engine.retention import sweep
 from sensorium.engine.strikes import Strikes
+from sensorium.engine.voices import Voices
 from sensorium.engine.wire import Call, WorkerSetup
 from sensorium.engine.workers import Worker
 from sensorium.errors import InputError, NotFoundError, SensoriumError
@@ -61,6 +62,7 @@ class LocalEngine:
         self.records = JobRecords(self.store, self.writer, self._forget)
         self.strikes = Strikes(self.store, self.writer)
         self.media = JobMedia(self.files, self.store, self.writer, self.records, self.options)
+        self.voices = Voices(self.store.database, self.writer, self.media)
         self.dispatcher = Dispatcher(self.options, self._setup(), self.metrics, self)
         self._health = HealthCheck(self.dispatcher, self.writer, self.files)
         self._next_rank = time.time()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sensorium.engine.job import Health, Job, JobEvent, ModelState, State, Upload
 from sensorium.engine.metrics import Metrics
+from sensorium.engine.voices import Voices
 from sensorium.operations.operation import Operation
 
 
@@ -19,6 +20,8 @@ class Engine(Protocol):
 
     metrics: Metrics
     """What it counts and measures."""
+    voices: Voices
+    """The voices that users have made of recordings."""
 
     async def start(self) -> None:
         """Begin: what was queued runs, what was running when an earlier engine ended is run again once.

@@ -22,7 +22,7 @@ from sensorium.engine.live_job import LiveJob
 from sensorium.engine.options import EngineOptions
 from sensorium.engine.reception import receive
 from sensorium.engine.wire import Call
-from sensorium.errors import NotFoundError
+from sensorium.errors import InputError, NotFoundError
 from sensorium.media.limits import Limits
 from sensorium.media.naming import display_name
 from sensorium.media.source import resolve
@@ -110,8 +110,15 @@ class JobMedia:
         return found
 
     async def discard(self, upload: str, owner: str | None) -> None:
-        """Delete an upload; jobs that were given it keep it."""
+        """Delete an upload; jobs that were given it keep it.
+
+        Raises:
+            NotFoundError: There is none of that owner's.
+            InputError: A voice is made of it.
+        """
         await self.upload(upload, owner)
+        if upload in await asyncio.to_thread(self._store.recordings):
+            raise InputError(f"The upload {display_name(upload)} belongs to a voice", "Delete the voice")
         self._uploads.pop(upload, None)
         await asyncio.to_thread(self._files.delete_upload, upload)
         await self._writer.write_now(lambda: self._store.delete_uploads([upload]))

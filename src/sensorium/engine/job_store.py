@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sensorium.engine.database import Database
 from sensorium.engine.identifiers import is_identifier
 from sensorium.engine.job import ENDED, Job, JobEvent, State, Upload
-from sensorium.engine.tables import events, flags, jobs, prepare, strikes, uploads
+from sensorium.engine.tables import consents, events, flags, jobs, prepare, strikes, uploads, voices
 from sensorium.errors import NotFoundError
 from sensorium.media.naming import display_name
 from sensorium.operations.artifact import Artifact
@@ -39,6 +39,11 @@ class JobStore:
 
     def __init__(self, address: str) -> None:
         self._database = Database(address)
+
+    @property
+    def database(self) -> Database:
+        """The database, for those that keep other things in it."""
+        return self._database
 
     def open(self) -> None:
         """Create the tables, or bring those of an older version up to date.
@@ -249,6 +254,12 @@ class JobStore:
     def delete_uploads(self, ids: Iterable[str]) -> None:
         """Forget uploads; those that there aren't are left out."""
         self._delete(uploads.c.id, ids)
+
+    def recordings(self) -> set[str]:
+        """Return the ids of the uploads that voices and statements of consent are made of."""
+        query = sa.union(sa.select(consents.c.recording), sa.select(voices.c.recording))
+        with self._database.reading() as connection:
+            return set(connection.scalars(query))
 
     # Small things
 

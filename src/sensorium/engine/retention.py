@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_store import JobStore
-from sensorium.operations.media import UPLOAD
+from sensorium.operations.media import UPLOAD, Media
 from sensorium.record import Record
 
 _FRESH_SECONDS = 60.0
@@ -34,7 +34,8 @@ class Swept(Record):
 def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, keep_bytes: int) -> Swept:
     """Delete ended jobs and unused uploads by age, then the oldest ones for room.
 
-    Jobs that wait or run stay, and so does what a search index holds. Uploads that were to live until a moment go then.
+    Jobs that wait or run stay, and so does what a search index or a voice holds. Uploads that were to live until a
+    moment go then.
 
     Args:
         store: Knows the jobs and uploads.
@@ -55,7 +56,7 @@ def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, kee
         surplus -= size
         _delete(store, files, False, name)
         swept = Swept(0, swept.uploads + 1, swept.freed + size)
-    held = files.indexed()
+    held = files.indexed() | {Media(UPLOAD + upload) for upload in store.recordings()}
     held_jobs = {reference.artifact[0] for reference in held if reference.artifact}
     for moment, is_job, name in _oldest_first(store, max(oldest, now - _FRESH_SECONDS)):
         size = (jobs if is_job else uploads).pop(name, 0)

@@ -111,13 +111,62 @@ strikes = Table(
     Column("latest", Double, nullable=False),
 )
 
+consents = Table(
+    "sensorium_voice_consents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("statement", Text, nullable=False),
+    Column("recording", Text, nullable=False),
+    Column("created", Double, nullable=False),
+)
+Index("sensorium_voice_consents_by_owner", consents.c.owner, consents.c.created, consents.c.id)
+
+voices = Table(
+    "sensorium_voices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("consent", Text, ForeignKey(consents.c.id, ondelete="CASCADE"), nullable=False),
+    Column("recording", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("created", Double, nullable=False),
+)
+Index("sensorium_voices_by_owner", voices.c.owner, voices.c.created, voices.c.id)
+Index("sensorium_voices_by_consent", voices.c.consent)
+
 
 def _uploads_have_purposes(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE sensorium_uploads ADD COLUMN purpose TEXT DEFAULT '' NOT NULL"))
     connection.execute(text("ALTER TABLE sensorium_uploads ADD COLUMN expires DOUBLE PRECISION"))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_uploads_have_purposes,)
+def _voices(connection: Connection) -> None:
+    connection.execute(
+        text(
+            "CREATE TABLE sensorium_voice_consents (id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, "
+            "name TEXT NOT NULL, language TEXT NOT NULL, statement TEXT NOT NULL, recording TEXT NOT NULL, "
+            "created DOUBLE PRECISION NOT NULL)"
+        )
+    )
+    connection.execute(
+        text(
+            "CREATE TABLE sensorium_voices (id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, "
+            "consent TEXT NOT NULL REFERENCES sensorium_voice_consents (id) ON DELETE CASCADE, "
+            "recording TEXT NOT NULL, text TEXT NOT NULL, seconds DOUBLE PRECISION NOT NULL, "
+            "created DOUBLE PRECISION NOT NULL)"
+        )
+    )
+    for table in ("sensorium_voice_consents", "sensorium_voices"):
+        connection.execute(text(f"CREATE INDEX {table}_by_owner ON {table} (owner, created, id)"))
+    connection.execute(text("CREATE INDEX sensorium_voices_by_consent ON sensorium_voices (consent)"))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_uploads_have_purposes, _voices)
 """The first makes version 2 out of version 1, and so on. They are written out: the tables above go on changing."""
 
 _ANY_NUMBER = 7_366_747

@@ -23,8 +23,10 @@ from sensorium.server.openai.fields import IGNORED
 from sensorium.server.openai.model_list import model_list_router
 from sensorium.server.openai.moderations import moderations_router
 from sensorium.server.openai.responses import responses_router
+from sensorium.server.openai.speech import speech_router
 from sensorium.server.openai.subtitles import subtitles_router
 from sensorium.server.openai.transcriptions import transcriptions_router
+from sensorium.server.openai.voices import voices_router
 from sensorium.server.operations import operations_router
 from sensorium.server.options import ServerOptions
 from sensorium.server.pace import Pace
@@ -47,6 +49,8 @@ _OPENAI = (
     moderations_router,
     transcriptions_router,
     subtitles_router,
+    speech_router,
+    voices_router,
 )
 
 

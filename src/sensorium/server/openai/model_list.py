@@ -13,10 +13,9 @@ from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.server.openai.aliases import aliases
 from sensorium.server.openai.documented import ERRORS
+from sensorium.server.openai.voice_choice import OPENAI_VOICES
 from sensorium.server.options import ServerOptions
-
-VOICES = ("alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse")
-"""OpenAI's names of voices; all of them may be asked for."""
+from sensorium.speech.own_voices import own_voices
 
 _SPEAKING = "text-to-speech"
 
@@ -76,5 +75,7 @@ def _described(name: str, entry: Checkpoint) -> dict[str, Any]:
     }
     if entry.task == _SPEAKING or _SPEAKING in entry.also_for:
         language = entry.languages[0] if len(entry.languages) == 1 else ""
-        described["voices"] = [{"name": voice, "language": language or "en"} for voice in VOICES]
+        described["voices"] = [
+            {"name": voice, "language": language or "en"} for voice in (*own_voices(entry), *OPENAI_VOICES)
+        ]
     return described
