@@ -21,7 +21,7 @@ from sensorium.server.openai.chat import chat_router
 from sensorium.server.openai.embeddings import embeddings_router
 from sensorium.server.openai.fields import IGNORED
 from sensorium.server.openai.model_list import model_list_router
-from sensorium.server.openai.moderations import moderations_router
+from sensorium.server.openai.moderations import NOT_JUDGED, moderations_router
 from sensorium.server.openai.responses import responses_router
 from sensorium.server.openai.speech import speech_router
 from sensorium.server.openai.subtitles import subtitles_router
@@ -39,7 +39,7 @@ _FOR_PAGES: dict[str, Any] = {
     "allow_methods": ("*",),
     "allow_headers": ("*",),  # so those are repeated that were asked for: the JS client sends a dozen of its own
     "allow_private_network": True,
-    "expose_headers": ("x-request-id", "retry-after", "x-should-retry", "location", MODEL, IGNORED),
+    "expose_headers": ("x-request-id", "retry-after", "x-should-retry", "location", MODEL, IGNORED, NOT_JUDGED),
 }
 _OPENAI = (
     model_list_router,

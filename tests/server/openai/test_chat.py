@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,8 @@ def test_what_cannot_be_promised_is_refused(client: OpenAI, promise: Mapping[str
         ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "/etc/passwd"}}]}, "/etc/passwd"),
         ({"role": "user", "content": ""}, "empty"),
         ({"role": "king", "content": "Hello!"}, "king"),
+        ({"role": ["king"], "content": "Hello!"}, "king"),
+        ({"role": "user", "content": [{"type": {}}]}, "part"),
         ("Hello!", "object"),
     ],
 )
@@ -295,6 +298,14 @@ def test_a_body_that_is_no_chat_is_refused_in_openais_words(raw: httpx2.Client) 
         answer = raw.post(CHAT, content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 400
         assert said in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["ends with a space ", "two\nlines", "h\u00e9", "", "x" * 5000])
+def test_fields_with_strange_names_are_ignored(raw: httpx2.Client, name: str) -> None:
+    body = {"messages": [user(picture("coffee"), "What is it?")], name: 1, "user": "anna"}
+    answer = raw.post(CHAT, content=json.dumps(body), headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+    assert answer.headers["x-sensorium-ignored"] == "user"
 
 
 def test_the_endpoint_is_described(raw: httpx2.Client) -> None:

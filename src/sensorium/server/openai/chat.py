@@ -30,7 +30,7 @@ from sensorium.server.openai.answering import (
 )
 from sensorium.server.openai.conversation import read_messages
 from sensorium.server.openai.documented import ERRORS
-from sensorium.server.openai.fields import IGNORED
+from sensorium.server.openai.fields import ignored_header
 from sensorium.server.openai.put_into_words import PutIntoWords, film_question, put_into_words
 from sensorium.server.openai.writing import GrowingText, WritingFields, chat_of, refuse_promises
 from sensorium.server.operations import ended_well
@@ -88,8 +88,7 @@ def chat_router() -> APIRouter:
     async def chat(fields: ChatFields, request: Request, engine: TheEngine, owner: TheOwner) -> Response:
         """Answer the last message of a conversation, whole or as a stream (SSE)."""
         asked = await _asked(fields, request, engine, owner)
-        ignored = sorted({*fields.ignored, *asked.ignored})
-        headers = {IGNORED: ", ".join(ignored)[:1000]} if ignored else {}
+        headers = ignored_header(sorted({*fields.ignored, *asked.ignored}))
         if fields.stream:
             return await _stream(fields, asked, engine, owner, headers)
         jobs = await answered_together(request, engine, asked.operations, owner)

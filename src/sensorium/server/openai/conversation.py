@@ -52,11 +52,11 @@ async def _message(message: Any, engine: Engine, owner: str | None) -> Message:
             f"The conversation holds an item of type {str(kind)[:60]!r}, and nothing here knows what to do with it",
             "Send messages only",
         )
-    role = message.get("role")
+    role = str(message.get("role"))
     if role in _WITH_TOOLS or message.get("tool_calls") or message.get("function_call"):
         raise InputError("The conversation holds calls of tools, and models here call none", "Leave them out")
     if role not in _ROLES:
-        raise InputError(f"A message has the role {str(role)[:60]!r}", f"Use one of {', '.join(_ROLES)}")
+        raise InputError(f"A message has the role {role[:60]!r}", f"Use one of {', '.join(_ROLES)}")
     return {"role": _ROLES[role], "content": [part async for part in _parts(message.get("content"), engine, owner)]}
 
 
@@ -77,7 +77,7 @@ async def _parts(content: Any, engine: Engine, owner: str | None) -> Any:
 
 
 async def _part(part: Mapping[str, Any], engine: Engine, owner: str | None) -> Content:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     if kind in _WORDS:
         text = part.get(_WORDS[kind])
         if not isinstance(text, str):
@@ -101,6 +101,6 @@ async def _part(part: Mapping[str, Any], engine: Engine, owner: str | None) -> C
             raise InputError("A file can't be named by its address here", "Send it as file_id or file_data")
         return await file_content(part, engine, owner)
     raise InputError(
-        f"A message holds a part of type {str(kind)[:60]!r}, and nothing here knows what to do with it",
+        f"A message holds a part of type {kind[:60]!r}, and nothing here knows what to do with it",
         "Send text, image_url, input_audio, video_url or file",
     )

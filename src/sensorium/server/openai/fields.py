@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -22,7 +22,14 @@ IGNORED = "x-sensorium-ignored"
 
 _PIECE = 1 << 20
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_NAMEABLE = re.compile(r"[!-~]{1,100}")
 _BRACKETS = re.compile(r"\[(\w*)\]")
+
+
+def ignored_header(names: Iterable[str]) -> dict[str, str]:
+    """Return the header that lists fields without meaning here, as far as a header can hold their names."""
+    listed = ", ".join(name for name in names if _NAMEABLE.fullmatch(name))[:1000].strip(" ,")
+    return {IGNORED: listed} if listed else {}
 
 
 class Fields(BaseModel):
@@ -41,8 +48,7 @@ class Fields(BaseModel):
     @property
     def headers(self) -> dict[str, str]:
         """The header that lists the ignored fields, if there are any."""
-        names = [name for name in self.ignored if name.isascii() and name.isprintable()]
-        return {IGNORED: ", ".join(names)[:1000]} if names else {}
+        return ignored_header(self.ignored)
 
     @classmethod
     def of(cls, document: Any, what: str) -> Self:
