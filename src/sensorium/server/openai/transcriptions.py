@@ -62,7 +62,7 @@ class TranslationFields(Fields):
     """Text in whose style and spelling the transcription goes on."""
     response_format: Format = "json"
     """json, text, srt, vtt, or verbose_json with times."""
-    temperature: Annotated[float | None, BeforeValidator(or_none), Field(ge=0, le=1)] = None
+    temperature: Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(or_none)] = None
     """Only 0 is done: the likeliest words are taken."""
     input_audio: dict[str, Any] | None = None
     """In JSON, in place of a file: {"data": base64, "format": "wav"}."""
