@@ -64,9 +64,9 @@ def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
         InputError: A checkpoint is named by its path.
         UnsupportedError: A checkpoint is behind another server.
     """
-    with names_only():
-        checkpoints = operation.checkpoints()
     try:
+        with names_only():
+            checkpoints = operation.checkpoints()
         for checkpoint in checkpoints:
             _require_usable(checkpoint)
     except SensoriumError as error:

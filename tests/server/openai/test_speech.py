@@ -138,6 +138,7 @@ def test_speed_is_followed(raw: httpx2.Client) -> None:
         ({"voice": "voice_unknown"}, 404, "voice"),
         ({"model": "no-such-model"}, 404, "model"),
         ({"model": "whisper-base"}, 404, "model"),
+        ({"model": "/etc"}, 400, "model"),
         ({"response_format": "midi"}, 400, "response_format"),
         ({"speed": 4}, 400, "speed"),
         ({"seed": -1}, 400, "seed"),
@@ -200,4 +201,5 @@ def test_the_lists_that_clients_read(raw: httpx2.Client) -> None:
     assert voices["voices"][0]["language"] == "en"
     assert raw.get("/v1/audio/speech/voices", params={"model_id": "tts-1"}).json()[0]["name"] == "hibari"
     assert raw.get("/v1/audio/speech/voices", params={"model_id": "nobody"}).json()["error"]["param"] == "model"
+    assert raw.get("/v1/audio/speech/voices", params={"model_id": "/etc"}).status_code == 400
     assert {"hibari", "tts-1"} <= {model["id"] for model in raw.get("/v1/audio/models").json()["models"]}

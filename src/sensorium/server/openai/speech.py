@@ -18,6 +18,7 @@ from sensorium.engine.job import Job, JobEvent
 from sensorium.engine.voices import Consent, CustomVoice, is_custom_voice
 from sensorium.errors import InputError
 from sensorium.media.audio_encoder import SOUND_FORMATS
+from sensorium.models.catalog import names_only
 from sensorium.operations.media import UPLOAD, Media
 from sensorium.operations.text_to_speech import Clone, Speak
 from sensorium.server.engine_of import TheEngine, TheOwner
@@ -214,7 +215,8 @@ async def _operation(
             return Clone(**common, **_cloning(voice, consent)), voice.id
     with blaming("input"):
         spoken = Speak(**common)
-    checkpoint = (await asyncio.to_thread(spoken.checkpoints))[0]
+    with blaming("model"), names_only():
+        checkpoint = spoken.checkpoints()[0]
     own = await asyncio.to_thread(chosen_voice, name, checkpoint)
     return spoken.model_copy(update={"voice": own}), own or checkpoint.name
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from sensorium.engine.interface import Engine
 from sensorium.engine.voices import Consent, CustomVoice
-from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.operations.media import Media
@@ -193,10 +193,8 @@ def _add_lists(router: APIRouter) -> None:
 
 def _checkpoint(request: Request, model: str | None) -> Checkpoint:
     profile = request.app.state.options.profile or catalog.current_profile()
-    found = catalog.resolve(model_for(request, model, VOICE_TASK), task=VOICE_TASK, profile=profile)
-    if found.folder or found.endpoint:
-        raise ModelUnavailableError(f"There is no model {model!r} here", "Name a catalog entry or a hub id")
-    return found
+    with blaming("model"), catalog.names_only():
+        return catalog.resolve(model_for(request, model, VOICE_TASK), task=VOICE_TASK, profile=profile)
 
 
 def _own(checkpoint: Checkpoint) -> list[dict[str, Any]]:
