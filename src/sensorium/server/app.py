@@ -20,6 +20,7 @@ from sensorium.server.openai.answering import MODEL
 from sensorium.server.openai.chat import chat_router
 from sensorium.server.openai.embeddings import embeddings_router
 from sensorium.server.openai.fields import IGNORED
+from sensorium.server.openai.images import images_router
 from sensorium.server.openai.model_list import model_list_router
 from sensorium.server.openai.moderations import NOT_JUDGED, moderations_router
 from sensorium.server.openai.responses import responses_router
@@ -47,6 +48,7 @@ _OPENAI = (
     responses_router,
     embeddings_router,
     moderations_router,
+    images_router,
     transcriptions_router,
     subtitles_router,
     speech_router,

@@ -140,7 +140,9 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def wrong_request(request: Request, error: RequestValidationError) -> JSONResponse:
-        return error_response(_refusal(error))
+        refused = _refusal(error)
+        refused.param = next((str(part) for part in error.errors()[0]["loc"][1:2] if isinstance(part, str)), None)
+        return error_response(refused)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
