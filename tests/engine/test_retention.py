@@ -91,6 +91,15 @@ def test_by_age(
     assert sweep(store, files, NOW, 7 * DAY, PLENTY) == Swept(jobs=0, uploads=0, freed=0)
 
 
+def test_an_upload_that_was_sent_for_a_purpose_goes_for_room_only(
+    store: JobStore, files: JobFiles, add_upload: Callable[..., None]
+) -> None:
+    add_upload("old", 90 * DAY, 100)
+    store.put_upload(Upload("old", "", "lines.jsonl", 100, NOW - 90 * DAY, "batch"))
+    assert sweep(store, files, NOW, 7 * DAY, PLENTY) == Swept(0, 0, 0)
+    assert sweep(store, files, NOW, 7 * DAY, 99) == Swept(0, 1, 100)
+
+
 def test_an_upload_goes_at_the_moment_until_which_it_was_to_live(
     store: JobStore, files: JobFiles, add_upload: Callable[..., None]
 ) -> None:

@@ -205,6 +205,12 @@ class ScriptedEngine(Engine):
         """Delete an upload."""
         del self._uploads[(await self.upload(upload, owner=owner)).id]
 
+    def folder_of(self, front_end: str) -> Path:
+        """Return a folder."""
+        folder = self._folder / front_end
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def models(self) -> list[ModelState]:
         """Return none."""
         return []

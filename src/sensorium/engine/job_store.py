@@ -241,6 +241,11 @@ class JobStore:
             rows = connection.execute(query.order_by(uploads.c.used, uploads.c.id)).all()
         return [(row.id, row.used) for row in rows]
 
+    def lasting_uploads(self) -> set[str]:
+        """Return the ids of the uploads that were sent for a purpose: they don't go because nobody uses them."""
+        with self._database.reading() as connection:
+            return set(connection.scalars(sa.select(uploads.c.id).where(uploads.c.purpose != "")))
+
     def known_uploads(self, ids: Iterable[str]) -> set[str]:
         """Return those of some ids that uploads have."""
         return self._known(uploads.c.id, ids)

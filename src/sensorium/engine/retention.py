@@ -35,7 +35,7 @@ def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, kee
     """Delete ended jobs and unused uploads by age, then the oldest ones for room.
 
     Jobs that wait or run stay, and so does what a search index or a voice holds. Uploads that were to live until a
-    moment go then.
+    moment go then; those that were sent for a purpose don't go by age.
 
     Args:
         store: Knows the jobs and uploads.
@@ -57,12 +57,14 @@ def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, kee
         _delete(store, files, False, name)
         swept = Swept(0, swept.uploads + 1, swept.freed + size)
     held = files.indexed() | {Media(UPLOAD + upload) for upload in store.recordings()}
+    lasting = store.lasting_uploads()
     held_jobs = {reference.artifact[0] for reference in held if reference.artifact}
     for moment, is_job, name in _oldest_first(store, max(oldest, now - _FRESH_SECONDS)):
         size = (jobs if is_job else uploads).pop(name, 0)
         if name in held_jobs if is_job else UPLOAD + name in held:
             continue
-        if moment < oldest or (surplus > 0 and size):
+        too_old = moment < oldest and (is_job or name not in lasting)
+        if too_old or (surplus > 0 and size):
             surplus -= size
             _delete(store, files, is_job, name)
             swept = Swept(swept.jobs + is_job, swept.uploads + (not is_job), swept.freed + size)

@@ -17,9 +17,12 @@ from sensorium.server.key_check import KeyCheck
 from sensorium.server.keys import KeyRing
 from sensorium.server.models import models_router
 from sensorium.server.openai.answering import MODEL
+from sensorium.server.openai.batch_runner import BatchRunner
+from sensorium.server.openai.batches import batches_router
 from sensorium.server.openai.chat import chat_router
 from sensorium.server.openai.embeddings import embeddings_router
 from sensorium.server.openai.fields import IGNORED
+from sensorium.server.openai.files import files_router
 from sensorium.server.openai.images import images_router
 from sensorium.server.openai.model_list import model_list_router
 from sensorium.server.openai.moderations import NOT_JUDGED, moderations_router
@@ -42,13 +45,12 @@ _FOR_PAGES: dict[str, Any] = {
     "allow_private_network": True,
     "expose_headers": ("x-request-id", "retry-after", "x-should-retry", "location", MODEL, IGNORED, NOT_JUDGED),
 }
+_IN_BATCHES = (chat_router, responses_router, embeddings_router, moderations_router, images_router)
 _OPENAI = (
     model_list_router,
-    chat_router,
-    responses_router,
-    embeddings_router,
-    moderations_router,
-    images_router,
+    *_IN_BATCHES,
+    files_router,
+    batches_router,
     transcriptions_router,
     subtitles_router,
     speech_router,
@@ -73,8 +75,10 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
         try:
             await engine.start()
             try:
+                await batches.start()
                 yield
             finally:
+                await batches.close()
                 await engine.close()
         except Exception as failure:
             app.state.failure = failure
@@ -84,6 +88,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     app.state.engine = engine
     app.state.options = options
     app.state.failure = None
+    app.state.batches = batches = BatchRunner(engine, options, _inside(app))
     answer_errors(app)
     app.add_middleware(Pace, options=options)
     app.add_middleware(KeyCheck, options=options, keys=keys)
@@ -100,3 +105,13 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     ):
         app.include_router(router())
     return app
+
+
+def _inside(app: FastAPI) -> FastAPI:
+    """Return the endpoints that batches ask, without the layers that strangers pass."""
+    inside = FastAPI(openapi_url=None)
+    inside.state = app.state
+    answer_errors(inside)
+    for router in _IN_BATCHES:
+        inside.include_router(router())
+    return inside

@@ -14,7 +14,7 @@ from sensorium.errors import InputError
 from sensorium.server.errors import RefusedRequest, error_body, refused_response
 from sensorium.server.options import ServerOptions
 
-UPLOADS = "/v1/sensorium/uploads"
+UPLOADS = ("/v1/sensorium/uploads", "/v1/files")
 RECORDINGS = ("/asr", "/detect-language")
 """Films of hours come here in one request."""
 
@@ -42,7 +42,7 @@ class Pace:
     def _limit(self, path: str) -> int:
         if path in RECORDINGS:
             return self._options.largest_recording
-        return self._options.largest_upload if path == UPLOADS else self._options.largest_body
+        return self._options.largest_upload if path in UPLOADS else self._options.largest_body
 
 
 class _Body:
@@ -82,7 +82,7 @@ class _Body:
     def too_large(self) -> RefusedRequest:
         """Return the refusal of a body that is too large."""
         reason = InputError(
-            f"The request has more than {self._limit} bytes", f"Send a smaller one, or send files to {UPLOADS} first"
+            f"The request has more than {self._limit} bytes", f"Send a smaller one, or send files to {UPLOADS[0]} first"
         )
         return RefusedRequest(413, reason, close=True)
 

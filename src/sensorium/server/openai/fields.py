@@ -136,12 +136,15 @@ async def read_form(request: Request) -> Form:
     return Form(fields, files)
 
 
-async def kept(engine: Engine, file: UploadFile, owner: str) -> Media:
-    """Keep a file of a form as an upload; return the reference to it for an operation."""
+async def kept(
+    engine: Engine, file: UploadFile, owner: str, *, purpose: str = "", expires: float | None = None
+) -> Media:
+    """Keep a file of a form as an upload; return the reference to it for an operation. See `Engine.receive`."""
 
     async def pieces() -> AsyncIterator[bytes]:
         while piece := await file.read(_PIECE):
             yield piece
 
-    upload = await engine.receive(pieces(), name=file.filename or "upload", owner=owner)
+    name = file.filename or "upload"
+    upload = await engine.receive(pieces(), name=name, owner=owner, purpose=purpose, expires=expires)
     return Media(UPLOAD + upload.id)
