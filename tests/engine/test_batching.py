@@ -84,6 +84,15 @@ def test_sound_weighs_by_its_seconds(tmp_path: Path) -> None:
     assert looking_at(tmp_path / "3.wav", tmp_path / "30.wav") == pytest.approx(33 / 240, rel=0.01)
 
 
+def test_long_sound_is_alone(tmp_path: Path) -> None:
+    write_audio(np.zeros(31 * 16_000, np.float32), tmp_path / "long.wav", 16_000)
+    assert looking_at(tmp_path / "long.wav") > 1
+
+
+def test_no_more_go_together_than_the_operation_says() -> None:
+    assert batches("abcde", lambda item: "key", lambda item: 0.1, lambda item: 2) == [["a", "b"], ["c", "d"], ["e"]]
+
+
 def test_what_cannot_be_read_weighs_nothing_and_addresses_are_not_fetched(tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")

@@ -18,7 +18,7 @@ from sensorium.engine import calls as calls_module
 from sensorium.engine.calls import Calls
 from sensorium.engine.outbox import Outbox
 from sensorium.engine.reference_path import reference_path
-from sensorium.engine.wire import Call, Done, Failed, Kept, Message, Started, Told, WorkerSetup, message_of
+from sensorium.engine.wire import Call, Done, Failed, Kept, Message, Returned, Started, Told, WorkerSetup, message_of
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, StorageError
 from sensorium.media.image import write_image
 from sensorium.media.source import resolve
@@ -38,6 +38,8 @@ class _Doing(Operation):
 
     work: str
     key: str | None = None
+    most: int = 1
+    weight: float = 0
     file: Media | None = None
 
     def run(self, tasks: Tasks, report: Reporter) -> Any:
@@ -48,6 +50,9 @@ class _Doing(Operation):
 
     def batch_key(self) -> Hashable | None:
         return self.key
+
+    def at_once(self, tasks: Tasks, report: Reporter) -> int:
+        return self.most
 
     @classmethod
     def run_together(cls, operations: Sequence[Self], tasks: Tasks, reports: Sequence[Reporter]) -> list[Any]:
@@ -152,7 +157,7 @@ class _Worker:
         while ids:
             message: Any = message_of(self._lines.readline())
             found.setdefault(message.id, []).append(message)
-            if isinstance(message, (Done, Failed)):
+            if isinstance(message, (Done, Failed, Returned)):
                 ids = ids - {message.id}
         return found
 
@@ -247,6 +252,33 @@ def test_a_call_that_is_cancelled_before_its_batch_begins_does_not_run(worker: _
     )
     assert told["a"][-1] == Done("a", {"did": "nothing"})
     assert failure(told["b"]).error["type"] == CancelledError.__name__
+
+
+def test_what_finds_no_room_in_the_pass_goes_back(worker: _Worker) -> None:
+    told = worker.run(*(worker.call(each, work="nothing", key="x", most=2) for each in "abcde"))
+    assert _TOGETHER == [["nothing", "nothing"]]
+    assert told["a"][-1] == Done("a", {"did": "nothing"})
+    assert [told[each] for each in "cde"] == [[Returned(each)] for each in "cde"]
+    assert worker.run(worker.call("c", work="nothing", key="x"))["c"][-1] == Done("c", {"did": "nothing"})
+
+
+def test_what_is_too_heavy_goes_back_to_run_alone(worker: _Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls_module, "weight_of", lambda operation, tasks: operation.weight)
+    weights = {"a": 0.5, "b": 0.5, "light": 0.1, "heavy": 1.1}
+    told = worker.run(*(worker.call(each, work="nothing", key="x", weight=weight) for each, weight in weights.items()))
+    assert _TOGETHER == [["nothing", "nothing"]]
+    assert (told["light"], told["heavy"]) == ([Returned("light")], [Returned("heavy", alone=True)])
+
+
+def test_whoever_is_cancelled_in_a_pass_does_not_wait_for_the_others(worker: _Worker) -> None:
+    @work
+    def outlasts(operation: _Doing, tasks: Tasks, report: Reporter) -> Any:
+        worker.calls.cancel("b")
+        assert failure(worker.told({"b"})["b"]).error["type"] == CancelledError.__name__
+        return "went on"
+
+    worker.calls.run([worker.call("a", work="outlasts", key="x"), worker.call("b", work="nothing", key="x")])
+    assert worker.told({"a"}) == {"a": [Done("a", "went on")]}
 
 
 @pytest.mark.parametrize(

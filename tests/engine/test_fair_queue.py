@@ -91,6 +91,17 @@ def test_a_job_goes_to_no_negative_position() -> None:
         queue.move(jobs[0], -1)
 
 
+def test_a_turn_that_was_given_back_counts_no_more() -> None:
+    queue, jobs = filled(*"aab")
+    queue.remove(jobs[0], started=True)
+    assert list(queue) == [jobs[2], jobs[1]]
+    queue.give_back_turn("a")
+    queue.add(jobs[0])
+    assert list(queue) == [jobs[0], jobs[2], jobs[1]]
+    queue.give_back_turn("b")
+    assert list(queue) == [jobs[0], jobs[2], jobs[1]]
+
+
 def test_the_queue_may_change_while_it_is_read() -> None:
     queue, jobs = filled(*"aabb")
     seen = []

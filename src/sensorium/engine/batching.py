@@ -15,8 +15,12 @@ from sensorium.operations.tasks import Tasks
 MOST_PIXELS = 64_000_000
 """Pixels of the pictures of a batch: 32 photos of 2 megapixels; decoded they take a fifth of a gigabyte."""
 MOST_SECONDS = 240.0
-"""Seconds of the sound of a batch: one that takes longer makes those wait that are short."""
+"""Seconds of the sound of a batch."""
+LONGEST_SECONDS = 30.0
+"""Of sound that goes with others: what is longer fills batches by itself, and would make those wait that are short."""
 MOST_CALLS = 64
+ALONE = 2.0
+"""The weight of what doesn't go with others."""
 _UNKNOWN = 0.25
 """The part of a batch that a medium takes whose size isn't known before it is fetched."""
 _ADDRESSES = ("http://", "https://")
@@ -27,7 +31,10 @@ Item = TypeVar("Item")
 
 
 def batches(
-    items: Sequence[Item], key: Callable[[Item], Hashable | None], weight: Callable[[Item], float]
+    items: Sequence[Item],
+    key: Callable[[Item], Hashable | None],
+    weight: Callable[[Item], float],
+    most: Callable[[Item], int] = lambda item: MOST_CALLS,
 ) -> list[list[Item]]:
     """Return the items in batches, in their order.
 
@@ -36,22 +43,24 @@ def batches(
         key: What items must have in common to be together; one whose key is None is alone.
         weight: The part of a batch that an item takes; one that takes more than all of it is alone. Asked only for
             items that may be together with others.
+        most: How many items like this one go together; asked as ``weight`` is.
     """
     groups: dict[Hashable, list[Item]] = {}
     for number, item in enumerate(items):
         common = key(item)
         groups.setdefault((number,) if common is None else ("key", common), []).append(item)
-    return [batch for group in groups.values() for batch in _cut(group, weight)]
+    return [batch for group in groups.values() for batch in _cut(group, weight, most)]
 
 
-def _cut(group: list[Item], weight: Callable[[Item], float]) -> list[list[Item]]:
+def _cut(group: list[Item], weight: Callable[[Item], float], most: Callable[[Item], int]) -> list[list[Item]]:
     if len(group) == 1:
         return [group]
+    count = most(group[0])
     cut: list[list[Item]] = []
     filled = 0.0
     for item in group:
         heavy = weight(item)
-        if not cut or filled + heavy > 1 or len(cut[-1]) == MOST_CALLS:
+        if not cut or filled + heavy > 1 or len(cut[-1]) == count:
             cut.append([])
             filled = 0.0
         cut[-1].append(item)
@@ -75,7 +84,8 @@ def _weight(source: MediaSource, tasks: Tasks) -> float:
         if media.kind == "image":
             width, height = stored_size(media)
             return width * height / MOST_PIXELS
-        return _seconds(media, tasks) / MOST_SECONDS if media.kind else 0.0
+        seconds = _seconds(media, tasks) if media.kind else 0.0
+        return seconds / MOST_SECONDS if seconds <= LONGEST_SECONDS else ALONE
     except SensoriumError:
         return 0.0
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sensorium.engine.batching import batches, weight_of
+from sensorium.engine.batching import MOST_CALLS, batches, weight_of
 from sensorium.engine.call_reporter import CallReporter
 from sensorium.engine.identifiers import check_index_name
 from sensorium.engine.outbox import Outbox
 from sensorium.engine.reference_path import origin_of
-from sensorium.engine.wire import Call, Done, Failed, Started, WorkerSetup
-from sensorium.errors import InternalError, SensoriumError, StorageError
+from sensorium.engine.wire import Call, Done, Failed, Returned, Started, WorkerSetup
+from sensorium.errors import CancelledError, InternalError, SensoriumError, StorageError
 from sensorium.explanation import explained, ran_out_of_memory
 from sensorium.media.limits import Limits
 from sensorium.media.naming import display_name
@@ -57,6 +57,7 @@ class Calls:
         self._limits = TypeAdapter(Limits).validate_python(dict(setup.limits))
         self._shared = Tasks(limits=self._limits)
         self._running: dict[str, CallReporter] = {}
+        self._together: dict[str, frozenset[str]] = {}
         self._threads: set[threading.Thread] = set()
         self._guard = threading.Lock()
 
@@ -77,8 +78,13 @@ class Calls:
         """Let a call stop."""
         with self._guard:
             reporter = self._running.get(call)
-        if reporter is not None:
-            reporter.cancel()
+            others = [self._running[each] for each in self._together.get(call, ()) if each in self._running]
+        if reporter is None:
+            return
+        reporter.cancel()
+        # Its pass goes on for the others: nobody waits until it is over.
+        if any(not other.is_set() for other in others):
+            self._fail(call, CancelledError("The job was cancelled"))
 
     def end(self, seconds: float) -> bool:
         """Cancel all calls and wait for them, for so many seconds at most; close all task objects.
@@ -129,11 +135,34 @@ class Calls:
                 keys[item.call.id] = None if key is None else (type(item.operation), key)
             except Exception:  # it will say so again when it is run
                 keys[item.call.id] = None
-        for batch in batches(items, lambda item: keys[item.call.id], self._weight):
+        passes: list[list[_Item]] = []
+        begun: set[Hashable] = set()
+        for batch in batches(items, lambda item: keys[item.call.id], self._weight, self._most):
+            key = keys[batch[0].call.id]
+            if key is not None and key in begun:  # a second pass might make others wait that are more urgent
+                self._return(batch)
+            else:
+                passes.append(batch)
+                begun.add(key)
+        for batch in passes:
             if len(batch) == 1:
                 self._run(batch[0])
             else:
                 self._run_together(batch)
+
+    def _return(self, batch: list[_Item]) -> None:
+        alone = len(batch) == 1 and self._weight(batch[0]) > 1
+        for item in batch:
+            self._forget(item.call.id)
+            self._outbox.send(Returned(item.call.id, alone))
+
+    def _most(self, item: _Item) -> int:
+        """Return how many calls like this one the model takes at once, as far as the operation knows."""
+        try:
+            most = item.operation.at_once(self._tasks([item.call]), item.reporter)
+        except Exception:  # it will say so again when it is run
+            most = 1
+        return most if most > 1 else MOST_CALLS
 
     def _weight(self, item: _Item) -> float:
         return weight_of(item.operation, self._tasks([item.call]))
@@ -159,6 +188,17 @@ class Calls:
                 self._run(item)  # which fails as cancelled
         if not waiting:
             return
+        together = frozenset(item.call.id for item in waiting)
+        with self._guard:
+            self._together.update(dict.fromkeys(together, together))
+        try:
+            self._run_pass(waiting)
+        finally:
+            with self._guard:
+                for each in together:
+                    del self._together[each]
+
+    def _run_pass(self, waiting: list[_Item]) -> None:
         operations = [item.operation for item in waiting]
         tasks = self._tasks([item.call for item in waiting])
         for item in waiting:
@@ -169,10 +209,13 @@ class Calls:
         except BaseException as error:
             logger.warning("%d calls failed together, and are run one by one: %r", len(waiting), error)
             for item in waiting:
-                item.reporter.restart()
-                self._run(item)
+                if item.call.id in self._running:
+                    item.reporter.restart()
+                    self._run(item)
             return
         for item, result in pairs:
+            if item.call.id not in self._running:  # it was cancelled meanwhile
+                continue
             if isinstance(result, BaseException):
                 self._fail(item.call.id, result)
             else:

@@ -15,7 +15,7 @@ from sensorium.engine.live_job import LiveJob
 from sensorium.engine.memory_budget import require_possible
 from sensorium.engine.metrics import Metrics
 from sensorium.engine.options import EngineOptions
-from sensorium.engine.wire import Call, Cancel, Done, Failed, FromWorker, Kept, Load, Run, Told, WorkerSetup
+from sensorium.engine.wire import Call, Cancel, Done, Failed, FromWorker, Kept, Load, Returned, Run, Told, WorkerSetup
 from sensorium.engine.workers import Callbacks, Worker, WorkerPool
 from sensorium.errors import InsufficientMemoryError, SensoriumError, TimeLimitError, WorkerLostError
 
@@ -23,6 +23,8 @@ logger = logging.getLogger("sensorium.engine")
 
 _PATIENCE_SECONDS = 10.0
 """After so long, a job that waits for memory holds back later ones whose models take it."""
+_LEAST_TOGETHER = 4
+"""So many jobs are sent to a worker together, even if only the first of them found room in its last pass."""
 _RECENT = 50
 _LONGEST_RETRY_SECONDS = 60.0
 
@@ -67,6 +69,7 @@ class Dispatcher:
         self.paused = False
         self.closing = False
         self._awake = False
+        self._room: dict[tuple[Hashable, Hashable], int] = {}
         self._crowds: dict[tuple[Hashable, Hashable], int] = {}
         self._ended: deque[float] = deque(maxlen=_RECENT)
 
@@ -185,8 +188,9 @@ class Dispatcher:
         if job.batch_key is None or job.alone or job.loads_only:
             return [job]
         batch = [job]
+        most = self._room.get((job.placement.key, job.batch_key), self._options.batch_size)
         for other in self.queue:
-            if len(batch) >= self._options.batch_size:
+            if len(batch) >= most:
                 break
             same = other.placement.key == job.placement.key and other.batch_key == job.batch_key
             if other is not job and same and other.media is not None and not other.alone and not other.loads_only:
@@ -212,7 +216,11 @@ class Dispatcher:
         if first.batch_key is not None:
             if len(self._crowds) > 1000:
                 self._crowds.clear()
-            self._crowds[first.placement.key, first.batch_key] = len(batch)
+                self._room.clear()
+            kind = first.placement.key, first.batch_key
+            self._crowds[kind] = len(batch)
+            if kind in self._room:  # perhaps more find room today
+                self._room[kind] = min(2 * len(batch), self._options.batch_size)
         if first.placement.models not in worker.models:
             if worker.models:
                 worker.measured = False
@@ -251,6 +259,8 @@ class Dispatcher:
                 job.tell({"type": "artifact", **artifact.to_dict()})
             case Done(result=result):
                 self._finish(worker, job, state="done", result=result)
+            case Returned(alone=alone):
+                self._take_back(worker, job, alone)
             case Failed(error=error, recycle=recycle):
                 worker.draining = worker.draining or recycle
                 if error["type"] != "CancelledError":
@@ -274,6 +284,26 @@ class Dispatcher:
         self._journal.changed(job)
         self.wake()  # before the worker is let go: the next job may be for it
         self.pool.release(worker)
+
+    def _take_back(self, worker: Worker, job: LiveJob, alone: bool) -> None:
+        """Let a job wait again that found no room in the pass with the others."""
+        if job.cancelling is not None:
+            self._finish(worker, job, state="cancelled")
+            return
+        del worker.calls[job.id]
+        self._count_end(job, "queued")
+        if job.limit is not None:
+            job.limit.cancel()
+            job.limit = None
+        kind = job.placement.key, job.batch_key
+        self._room[kind] = max(_LEAST_TOGETHER, sum(call.batch_key == job.batch_key for call in worker.calls.values()))
+        if alone:
+            job.batch_key = None
+        job.change(state="queued", started=None, attempts=job.job.attempts - 1)
+        job.tell_state()
+        self.put_back(job)
+        self.queue.give_back_turn(job.owner)
+        self._journal.changed(job)
 
     def _lost(self, worker: Worker, reason: str) -> None:
         """See to the jobs of a worker that has ended under them."""

@@ -87,6 +87,11 @@ class FairQueue:
             if not self._waiting:
                 self._turns.clear()
 
+    def give_back_turn(self, owner: str) -> None:
+        """Count a start of a job of an owner's as if it had not been."""
+        if self._turns[owner] > 0:
+            self._turns[owner] -= 1
+
     def position(self, job: LiveJob) -> int:
         """Return how many jobs are to start before this one."""
         return next(number for number, each in enumerate(self) if each is job)

@@ -136,6 +136,19 @@ class Failed(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Returned(Record):
+    """A call has not begun and is to wait again, since the pass with the others was full; the last message about it.
+
+    Attributes:
+        id: The call.
+        alone: Whether it is too heavy to go with others.
+    """
+
+    id: str
+    alone: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Pong(Record):
     """The answer to a `Ping`.
 
@@ -149,12 +162,12 @@ class Pong(Record):
 
 
 ToWorker: TypeAlias = Run | Load | Cancel | Ping | Stop
-FromWorker: TypeAlias = Started | Told | Kept | Done | Failed | Pong
+FromWorker: TypeAlias = Started | Told | Kept | Done | Failed | Returned | Pong
 Message: TypeAlias = WorkerSetup | ToWorker | FromWorker
 
 _KINDS: dict[str, type[Message]] = {
     kind.__name__: kind
-    for kind in (WorkerSetup, Run, Load, Cancel, Ping, Stop, Started, Told, Kept, Done, Failed, Pong)
+    for kind in (WorkerSetup, Run, Load, Cancel, Ping, Stop, Started, Told, Kept, Done, Failed, Returned, Pong)
 }
 
 

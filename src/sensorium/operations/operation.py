@@ -105,7 +105,10 @@ class Operation(BaseModel):
         return [_attempted(operation, tasks, report) for operation, report in zip(operations, reports, strict=True)]
 
     def at_once(self, tasks: Tasks, report: Reporter) -> int:
-        """Return how many operations like this one go through the model in one pass; more gain nothing."""
+        """Return how many operations like this one go through the model in one pass; more gain nothing.
+
+        1, as here, of an operation with a `batch_key` means that it doesn't say.
+        """
         return 1
 
     def batch_key(self) -> Hashable | None:
