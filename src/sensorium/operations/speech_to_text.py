@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -14,9 +15,10 @@ from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.reporter import Reporter
 from sensorium.operations.tasks import Tasks
+from sensorium.operations.together import Everybody, attempted, run_by_itself, run_in_one_pass
 from sensorium.progress import Finished
 from sensorium.record import Record
-from sensorium.speech.speech_to_text import DetectedLanguage, SpeechToText, Transcription, subtitle_cues
+from sensorium.speech.speech_to_text import DetectedLanguage, Recording, SpeechToText, Transcription, subtitle_cues
 from sensorium.text.languages import language_code
 
 
@@ -112,6 +114,49 @@ class Transcribe(_Timed):
             "transcribe",
             word_timestamps=self.word_timestamps,
             segment_timestamps=self.segment_timestamps,
+        )
+
+    def batch_key(self) -> Hashable:
+        """Return what tells models apart, and what the model is told before it listens."""
+        return (self.name, self.opening_key, self.initial_prompt, self.hotwords)
+
+    def at_once(self, tasks: Tasks, report: Reporter) -> int:
+        """Return how many short recordings the model takes in one pass."""
+        return self.opened(tasks, report).batch_size
+
+    @classmethod
+    def run_together(cls, operations: Sequence[Self], tasks: Tasks, reports: Sequence[Reporter]) -> list[Any]:
+        """Write down short recordings together, those of one length and language in one pass; longer ones after them.
+
+        Each gets the text that it gets alone.
+        """
+
+        def transcribe(waiting: Sequence[Self], everybody: Everybody) -> list[Any]:
+            recogniser = waiting[0].opened(tasks, everybody)
+            asked = zip(waiting, everybody.reports, strict=True)
+            recordings = [attempted(operation._recording, tasks, report) for operation, report in asked]
+            found = [recording for recording in recordings if isinstance(recording, Recording)]
+            outcomes = iter(recogniser.transcribe_together(found, progress=everybody, cancel=everybody))
+            return [next(outcomes) if isinstance(recording, Recording) else recording for recording in recordings]
+
+        outcomes = run_in_one_pass(operations, reports, transcribe)
+        for report, outcome in zip(reports, outcomes, strict=True):
+            for segment in outcome.segments if isinstance(outcome, Transcription) else ():
+                report(Finished(segment))
+        together = zip(operations, reports, outcomes, strict=True)
+        return [run_by_itself(each, tasks, report) if out is None else out for each, report, out in together]
+
+    def _recording(self, tasks: Tasks, report: Reporter) -> Recording:
+        return Recording(
+            tasks.media(self.audio),
+            self.language,
+            word_timestamps=self.word_timestamps,
+            segment_timestamps=self.segment_timestamps,
+            initial_prompt=self.initial_prompt,
+            hotwords=self.hotwords,
+            languages=self.languages,
+            progress=report,
+            cancel=report,
         )
 
 

@@ -21,7 +21,7 @@ Asked = TypeVar("Asked", bound=Operation)
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-Pass: TypeAlias = Callable[[Sequence[Asked], Reporter], list[Any]]
+Pass: TypeAlias = Callable[[Sequence[Asked], "Everybody"], list[Any]]
 """Runs operations in one pass; returns for each its result, or the `SensoriumError` that says why there is none."""
 
 
@@ -48,7 +48,7 @@ def run_in_one_pass(operations: Sequence[Asked], reports: Sequence[Reporter], wo
                 outcomes[number] = CancelledError("The job was cancelled")
         waiting = [number for number in range(len(operations)) if number not in outcomes]
         if waiting:
-            everybody = _Everybody([reports[number] for number in waiting])
+            everybody = Everybody([reports[number] for number in waiting])
             found = _passed([operations[number] for number in waiting], everybody, work)
             if found is None:
                 continue
@@ -80,7 +80,17 @@ def attempted(
         return error
 
 
-def _passed(operations: Sequence[Asked], everybody: _Everybody, work: Pass[Asked]) -> list[Any] | None:
+def run_by_itself(operation: Operation, tasks: Tasks, report: Reporter) -> Any:
+    """Return the result of an operation that can't go with others, or the `SensoriumError` that says why not."""
+    try:
+        return operation.run(tasks, report)
+    except SensoriumError as error:
+        return error
+    except Exception as error:
+        return _mistake(operation, error)
+
+
+def _passed(operations: Sequence[Asked], everybody: Everybody, work: Pass[Asked]) -> list[Any] | None:
     """Return the outcomes of one pass, or None if it has to begin again because somebody cancelled."""
     try:
         return work(operations, everybody)
@@ -101,22 +111,33 @@ def _alone(operation: Asked, report: Reporter, work: Pass[Asked]) -> Any:
     try:
         return run_in_one_pass([operation], [report], work)[0]
     except Exception as error:
-        logger.exception("%s failed", operation.name)
-        return explained(error, remedy="Report it, please")
+        return _mistake(operation, error)
 
 
-class _Everybody(Reporter):
-    """Those who wait for one pass: all are told its events, and any of them stops it."""
+def _mistake(operation: Operation, error: Exception) -> SensoriumError:
+    logger.error("%s failed", operation.name, exc_info=error)
+    return explained(error, remedy="Report it, please")
+
+
+class Everybody(Reporter):
+    """Those who wait for one pass: all are told its events, and any of them stops it.
+
+    Args:
+        reports: Who they are, in the order of their operations.
+    """
 
     def __init__(self, reports: Sequence[Reporter]) -> None:
         self.reports = reports
 
     def tell(self, event: Event) -> None:
+        """Tell all of them."""
         for report in self.reports:
             report.tell(event)
 
     def is_set(self) -> bool:
+        """Return whether one of them has cancelled."""
         return any(report.is_set() for report in self.reports)
 
     def keep(self, name: str, media_type: str, write: Callable[[Path], object]) -> Artifact:
+        """Refuse: a file belongs to one operation."""
         raise ValueError(f"nobody knows whose file {name} is: the pass belongs to several operations")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import closing
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, Recognition
+    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, Encoded, Recognition
     from sensorium.speech.voice_activity import Window
 
     Samples = NDArray[np.float32]
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 _SAMPLE_RATE = 16_000
 _WINDOW_SECONDS = 28.0
 """What goes to the recogniser at once; the model hears 30 s, and its last words are better with some silence after."""
+_LENGTH_STEP = 4.0
+"""Windows are filled up to multiples of so many seconds.
+
+The text depends a little on how much silence follows it, and windows decoded together need one length. With few lengths
+a short recording gets the same length, and so the same text, by itself and together with others.
+"""
 _LANGUAGE_WINDOWS = 4
 """How many windows the language is detected from: a greeting in another language should not decide it."""
 _OTHER_LANGUAGES = 4
@@ -87,8 +94,8 @@ class _Batch:
 
     Attributes:
         windows: In the order of time.
-        longest: Seconds of the longest window, which the others are filled up to. Part of a batch keeps the length of
-            the whole one, so that the same text comes out.
+        longest: Seconds that the windows are filled up to. Part of a batch keeps the length of the whole one, so that
+            the same text comes out.
     """
 
     windows: list[Window]
@@ -112,17 +119,26 @@ class RecognitionRun:
 
     def segments(self) -> Generator[Segment, None, Transcription]:
         """Yield the segments one by one; return the whole transcription."""
-        total = self._total()
+        total = self.total()
         report(self.progress, "transcribing", 0.0, total, "seconds")
         found: list[Segment] = []
         for batch, recognitions in self._recognised():
             for window, recognition in zip(batch.windows, recognitions, strict=True):
-                for segment in _segments(window, recognition):
+                for segment in self.segments_in(window, recognition, first=len(found)):
                     check_cancelled(self.cancel)
-                    words = segment.words if self.options.word_timestamps else ()
-                    found.append(replace(segment, id=len(found), words=words))
-                    yield found[-1]
+                    found.append(segment)
+                    yield segment
             report(self.progress, "transcribing", batch.windows[-1].end, total, "seconds")
+        return self.transcription(found)
+
+    def segments_in(self, window: Window, recognition: Recognition, *, first: int = 0) -> Iterator[Segment]:
+        """Yield the segments of a window, numbered from ``first``, with times in the recording."""
+        for number, segment in enumerate(_segments(window, recognition), first):
+            words = segment.words if self.options.word_timestamps else ()
+            yield replace(segment, id=number, words=words)
+
+    def transcription(self, found: Sequence[Segment]) -> Transcription:
+        """Return the whole transcription, once all windows are recognised."""
         report(self.progress, "transcribing", self.duration, self.duration, "seconds")
         return Transcription(
             text=join_texts([segment.text for segment in found]),
@@ -143,7 +159,7 @@ class RecognitionRun:
             return DetectedLanguage("", 0.0, (), self.model)
         encoded = self.backend.encode([window.samples for window in batch.windows], longest=batch.longest)
         check_cancelled(self.cancel)
-        found = self.backend.language_probabilities(encoded)
+        found = self._language_probabilities(encoded)
         best, *others = sorted(found, key=found.__getitem__, reverse=True)[: 1 + _OTHER_LANGUAGES]
         likely = tuple(LanguageProbability(code, found[code]) for code in others)
         return DetectedLanguage(best, found[best], likely, self.model)
@@ -166,22 +182,31 @@ class RecognitionRun:
     def _recognise(self, batch: _Batch) -> list[Recognition]:
         encoded = self.backend.encode([window.samples for window in batch.windows], longest=batch.longest)
         check_cancelled(self.cancel)
-        if not self.language and self.options.language:
-            self.language, self.language_probability = self.options.language, 1.0
-        elif not self.language:
-            probabilities = self._possible(self.backend.language_probabilities(encoded))
-            self.language = max(probabilities, key=probabilities.__getitem__)
-            self.language_probability = probabilities[self.language]
+        if not self.language:
+            self.settle_language(lambda: self._language_probabilities(encoded))
         return self.backend.recognise(
             encoded,
             language=self.language,
             task=self.options.task,
             initial_prompt=self.options.initial_prompt,
             hotwords=self.options.hotwords,
-            needs_words=lambda number, text: self._needs_words(batch.windows[number], text),
+            needs_words=lambda number, text: self.needs_words(batch.windows[number], text),
         )
 
-    def _possible(self, probabilities: dict[str, float]) -> dict[str, float]:
+    def settle_language(self, detect: Callable[[], Mapping[str, float]]) -> None:
+        """Take the language that was asked for, or else the likeliest one of those that are detected.
+
+        Raises:
+            UnsupportedError: The checkpoint knows none of the languages that may be spoken.
+        """
+        if self.options.language:
+            self.language, self.language_probability = self.options.language, 1.0
+            return
+        probabilities = self._possible(detect())
+        self.language = max(probabilities, key=probabilities.__getitem__)
+        self.language_probability = probabilities[self.language]
+
+    def _possible(self, probabilities: Mapping[str, float]) -> dict[str, float]:
         """Return the probabilities of the languages that may be spoken."""
         wanted = self.options.languages
         found = {code: each for code, each in probabilities.items() if not wanted or code in wanted}
@@ -191,7 +216,16 @@ class RecognitionRun:
             )
         return found
 
-    def _needs_words(self, window: Window, text: str) -> bool:
+    def _language_probabilities(self, encoded: Encoded) -> dict[str, float]:
+        """Return how likely each language is, averaged over the windows by their length."""
+        found: dict[str, float] = {}
+        total = sum(map(len, encoded.windows))
+        for window, likely in zip(encoded.windows, self.backend.language_probabilities(encoded), strict=True):
+            for code, probability in likely.items():
+                found[code] = found.get(code, 0.0) + probability * len(window) / total
+        return found
+
+    def needs_words(self, window: Window, text: str) -> bool:
         """Return whether the words in a window must be timed: for themselves, or to tell one segment from the next."""
         if self.options.word_timestamps or not self.options.segment_timestamps:
             return self.options.word_timestamps
@@ -207,16 +241,20 @@ class RecognitionRun:
                 continue
 
     def _batches(self) -> Generator[_Batch]:
-        from sensorium.speech.voice_activity import speech_windows
-
-        windows = speech_windows(self._blocks(), longest=_WINDOW_SECONDS)
+        windows = self.windows()
         first_alone = self.options.first_soon and self.options.language is not None
         size = _LANGUAGE_WINDOWS
         while together := list(islice(windows, size)):
-            longest = max(len(window.samples) for window in together) / _SAMPLE_RATE
+            longest = max(map(filled_up, together))
             parts = [together[:1], together[1:]] if first_alone else [together]
             yield from (_Batch(part, longest) for part in parts if part)
             size, first_alone = self.backend.batch_size, False
+
+    def windows(self) -> Iterator[Window]:
+        """Read the recording; yield what is spoken in it, up to 28 seconds at a time."""
+        from sensorium.speech.voice_activity import speech_windows
+
+        return speech_windows(self._blocks(), longest=_WINDOW_SECONDS)
 
     def _blocks(self) -> Iterator[Samples]:
         import numpy as np
@@ -235,7 +273,7 @@ class RecognitionRun:
             self.duration += len(block) / _SAMPLE_RATE
             yield block
 
-    def _total(self) -> float | None:
+    def total(self) -> float | None:
         """Return how long the recording is, where somebody wants to know and it costs little to tell."""
         import numpy as np
 
@@ -249,6 +287,11 @@ class RecognitionRun:
         if isinstance(self.source, (str, os.PathLike)) and os.path.isfile(self.source):  # noqa: PTH113
             return probe_audio(self.source, limits=self.limits).duration
         return None
+
+
+def filled_up(window: Window) -> float:
+    """Return the seconds that a window is filled up to."""
+    return math.ceil(len(window.samples) / _SAMPLE_RATE / _LENGTH_STEP) * _LENGTH_STEP
 
 
 def _checked(samples: Samples) -> Samples:

@@ -94,7 +94,7 @@ class Encoded:
 
     Attributes:
         windows: float32 mono at 16 kHz.
-        longest: Seconds of the longest window of their batch.
+        longest: Seconds to which they were filled up.
         features: The encoder's output, a CTranslate2 array of shape [windows, frames / 2, width].
     """
 
@@ -147,7 +147,8 @@ class CTranslate2Whisper:
 
         Args:
             windows: float32 mono at 16 kHz.
-            longest: Seconds of the longest window of their batch, if others of it are encoded at another time.
+            longest: Seconds to which they are filled up before the silence that follows them all; by default those of
+                the longest.
             full: Pad to 30 seconds even where less would do.
         """
         frames = _FULL_FRAMES
@@ -162,15 +163,19 @@ class CTranslate2Whisper:
             return Encoded(windows, longest, _storage(np.concatenate(encoded)))
         return Encoded(windows, longest, self._whisper.encode(np.stack(spectrograms)))
 
-    def language_probabilities(self, encoded: Encoded) -> dict[str, float]:
-        """Return how likely each language is, averaged over the windows by their length."""
-        found: dict[str, float] = {}
-        total = sum(map(len, encoded.windows))
-        for window, guesses in zip(encoded.windows, self._whisper.model.detect_language(encoded.features), strict=True):
-            for token, probability in guesses:
-                code = token[2:-2]
-                found[code] = found.get(code, 0.0) + probability * len(window) / total
-        return found
+    def some(self, encoded: Encoded, numbers: list[int]) -> Encoded:
+        """Return some of the windows that were encoded, as if they had been encoded without the others."""
+        if numbers == list(range(len(encoded.windows))):
+            return encoded
+        windows = [encoded.windows[number] for number in numbers]
+        if self._on_cpu:
+            return Encoded(windows, encoded.longest, _storage(np.array(encoded.features)[numbers]))
+        return self.encode(windows, longest=encoded.longest)
+
+    def language_probabilities(self, encoded: Encoded) -> list[dict[str, float]]:
+        """Return for each window how likely each language is."""
+        found = self._whisper.model.detect_language(encoded.features)
+        return [{token[2:-2]: probability for token, probability in guesses} for guesses in found]
 
     def recognise(
         self,
