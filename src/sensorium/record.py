@@ -21,26 +21,23 @@ class Record(Mapping[str, Any]):
     compare like the dict they stand for. A field whose name starts with an underscore stays private.
     """
 
-    def _names(self) -> list[str]:
-        return [field.name for field in fields(self) if not field.name.startswith("_")]  # type: ignore[arg-type]
-
     def __getitem__(self, key: str) -> Any:
-        if key not in self._names():
+        if key not in _names(type(self)):
             raise KeyError(key)
         return getattr(self, key)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
+        return iter(_names(type(self)))
 
     def __len__(self) -> int:
-        return len(self._names())
+        return len(_names(type(self)))
 
     def __repr__(self) -> str:
         return repr(dict(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain dicts, lists, strings and numbers, ready for ``json.dumps``."""
-        return {name: plain(value) for name, value in self.items()}
+        return {name: plain(getattr(self, name)) for name in _names(type(self))}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -93,6 +90,12 @@ class _Names(dict[str, Any]):
 
 
 _FOR_THE_TYPE_CHECKER = {"np": "numpy", "npt": "numpy.typing", "NDArray": "numpy.typing:NDArray"}
+
+
+@cache
+def _names(record: type[Record]) -> tuple[str, ...]:
+    """Return the names of the public fields."""
+    return tuple(field.name for field in fields(record) if not field.name.startswith("_"))  # type: ignore[arg-type]
 
 
 @cache

@@ -140,12 +140,12 @@ class Checkpoint:
 
 def entries(task: str | None = None, profile: str | None = None) -> list[Checkpoint]:
     """Return the catalog's entries, sorted by task and name; if asked, only those of one task or one profile."""
-    found = _read_catalog().values()
-    return [
+    found = [
         entry
-        for entry in sorted(found, key=lambda entry: (entry.task, entry.name))
+        for entry in _read_catalog().values()
         if (task is None or task in (entry.task, *entry.also_for)) and (profile is None or profile in entry.profiles)
     ]
+    return sorted(found, key=lambda entry: (entry.task, entry.name))
 
 
 def current_profile() -> str:

@@ -95,14 +95,8 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     if options.origins:
         app.add_middleware(CORSMiddleware, **_FOR_PAGES, allow_origins=options.origins)
     app.add_middleware(Gate, options=options)
-    for router in (
-        status_router,
-        uploads_router,
-        jobs_router,
-        models_router,
-        operations_router,
-        *_OPENAI,
-    ):
+    # In this order routes are looked through at each request: what is asked most comes first.
+    for router in (operations_router, *_OPENAI, uploads_router, jobs_router, models_router, status_router):
         app.include_router(router())
     return app
 
