@@ -15,7 +15,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -130,21 +131,15 @@ def soak(
         folder = Path(place)
         files = inputs(folder)
         with sensorium_serve(folder / "data", "--keep-seconds", str(keep)) as (address, process):
-            watcher = Watcher(process.pid, address, folder / "data")
             outcomes, unexpected = Outcomes(), list[str]()
-            everybody = _clients(clients, kinds, files, outcomes, unexpected)
-            before, samples, after = asyncio.run(_soak(watcher, address, everybody, seconds, every, unexpected))
+            everybody = [Client(kinds, files, seed, outcomes, unexpected) for seed in range(clients)]
+            with closing(Watcher(process.pid, address, folder / "data")) as watcher:
+                before, samples, after = asyncio.run(_soak(watcher, address, everybody, seconds, every, unexpected))
             family = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGINT)
             process.wait(60)
             _, alive = psutil.wait_procs(family, 5)
     return Report(samples, before, after, outcomes, unexpected, [each.pid for each in alive])
-
-
-def _clients(
-    count: int, kinds: Sequence[Kind], files: Mapping[str, bytes], outcomes: Outcomes, unexpected: list[str]
-) -> list[Client]:
-    return [Client(kinds, files, seed, outcomes, unexpected) for seed in range(count)]
 
 
 async def _soak(
