@@ -49,7 +49,8 @@ def test_the_commands_run(tmp_path: Path) -> None:
 def _run(block: str, folder: Path) -> list[str]:
     """Run the lines of a block in one shell, and return what each printed."""
     mark = "=== the next line ==="
-    script = "\n".join(f"{line}\necho '{mark}'" for line in block.splitlines()).replace("curl -s", "curl -sS --fail")
+    lines = re.sub(r"curl -s(N?) ", r"curl -sS\1 --fail ", block).splitlines()
+    script = "\n".join(f"{line}\necho '{mark}'" for line in lines)
     environment = {**os.environ, "no_proxy": "*"}
     done = subprocess.run(
         ["bash", "-e", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
