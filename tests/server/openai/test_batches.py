@@ -16,9 +16,11 @@ import openai
 import PIL.Image
 import pytest
 
+from tests import real_media
 from tests.server.conftest import served
 
 EMBEDDINGS, IMAGES = "/v1/embeddings", "/v1/images/generations"
+PHOTO = real_media.photo("coffee")
 CUP = "a flat drawing of a cup of coffee"
 
 
@@ -227,8 +229,39 @@ def test_a_batch_goes_on_after_a_restart(tmp_path: Path) -> None:
         assert len(missed) == counts.failed
 
 
-def connected(address: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=300)
+def connected(address: str, key: str = "none") -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0, timeout=300)
+
+
+def test_nobody_finds_the_files_and_batches_of_others(tmp_path: Path) -> None:
+    names = ("anna", "ben")
+    keys = tmp_path / "keys.toml"
+    keys.write_text("".join(f'[{name}]\nkey = "a-key-of-somebody-{name}"\n' for name in names))
+    with served(tmp_path / "data", "--keys", str(keys)) as (address, _):
+        anna, ben = (connected(address, f"a-key-of-somebody-{name}") for name in names)
+        with anna, ben:
+            batch = over(anna, begun(anna, [line(1, {"input": "cat"})]).id)
+            assert batch.request_counts.completed == 1
+            assert len(answers(anna, batch.output_file_id)) == 1
+            for ask in (
+                lambda: ben.batches.retrieve(batch.id),
+                lambda: ben.batches.cancel(batch.id),
+                lambda: ben.files.content(batch.output_file_id),
+                lambda: ben.files.delete(batch.input_file_id),
+                lambda: begun_with(ben, batch.input_file_id),
+            ):
+                with pytest.raises(openai.NotFoundError):
+                    ask()
+            assert ben.batches.list().data == ben.files.list().data == []
+            assert len(anna.files.list().data) == 2
+            picture = anna.files.create(file=PHOTO.read_bytes(), purpose="vision").id
+            lines = [line(1, {"input": [{"type": "image_url", "image_url": {"url": picture}}]})]
+            assert over(anna, begun(anna, lines).id).request_counts.completed == 1
+            assert over(ben, begun(ben, lines).id).request_counts.failed == 1
+
+
+def begun_with(client: openai.OpenAI, file: str) -> Any:
+    return client.batches.create(input_file_id=file, endpoint=EMBEDDINGS, completion_window="24h")
 
 
 def test_asynchronous(server: str) -> None:

@@ -102,6 +102,9 @@ def test_what_can_not_be_is_refused(
 
 def test_what_there_is_not_can_not_be_found(raw: httpx2.Client) -> None:
     assert raw.post(FILES, json={"purpose": "batch"}).status_code == 400
+    both = {"purpose": "batch", "expires_after": "never", "expires_after[seconds]": "60"}
+    assert raw.post(FILES, data=both, files={"file": b"a"}).status_code == 400
+    assert raw.get(FILES, params={"purpose": "\0"}).json()["data"] == []
     assert raw.get(FILES, params={"after": "file-none"}).status_code == 404
     assert raw.get(FILES, params={"limit": 0}).status_code == 400
     for name in ("file-none", "..", "%2e%2e%2fjobs.sqlite", "file-../x"):

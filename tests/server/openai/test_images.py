@@ -6,6 +6,8 @@ import asyncio
 import base64
 import io
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,6 +18,8 @@ import pytest
 
 from sensorium.image_generation.generated_image import read_settings
 from tests import real_media
+from tests.checkpoints.unclip import tiny_kandinsky
+from tests.server.conftest import served
 
 GENERATIONS, EDITS, VARIATIONS = "/v1/images/generations", "/v1/images/edits", "/v1/images/variations"
 CUP = "a flat drawing of a cup of coffee"
@@ -106,8 +110,9 @@ def test_notes_of_the_painter_are_told(client: openai.OpenAI) -> None:
 
 def test_as_open_webui_asks(raw: httpx2.Client) -> None:
     sent = {"model": "dall-e-3", "prompt": CUP, "n": 1, "size": "512x512", "response_format": "b64_json"}
-    made = raw.post(GENERATIONS, json={**sent, "quality": "hd", "style": "vivid", "user": "me"}).raise_for_status()
-    assert made.headers["x-sensorium-ignored"] == "quality, style, user"
+    more = {"quality": "hd", "style": "vivid", "user": "me", "partial_images": 2}
+    made = raw.post(GENERATIONS, json={**sent, **more}).raise_for_status()
+    assert made.headers["x-sensorium-ignored"] == "partial_images, quality, style, user"
     (picture,) = made.json()["data"]
     assert "url" not in picture
     shown = base64.b64decode(picture["b64_json"])
@@ -239,6 +244,7 @@ def test_pictures_that_were_sent_are_not_kept(raw: httpx2.Client, data: Any) -> 
         ({"prompt": CUP, "output_format": "gif"}, "output_format"),
         ({"prompt": CUP, "output_format": "svg"}, "output_format"),
         ({"prompt": CUP, "output_format": "tiff"}, "output_format"),
+        ({"prompt": CUP, "output_format": {"type": "png"}}, "output_format"),
         ({"prompt": CUP, "output_compression": 101}, "output_compression"),
         ({"prompt": CUP, "background": "transparent"}, "background"),
         ({"prompt": CUP, "response_format": "file"}, "response_format"),
@@ -278,6 +284,40 @@ def test_variations_need_a_checkpoint_that_makes_them(raw: httpx2.Client) -> Non
     assert "kandinsky-2-2" in error["message"]
     error = error_in(raw.post(VARIATIONS, data={"model": "painter-starter"}, files=picture))
     assert "variations" in error["message"]
+
+
+def test_variations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "cache" / "models--someone--tiny-kandinsky"
+    prior, decoder = tiny_kandinsky(tmp_path / "made")
+    prior.rename(decoder / "prior")
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text("0" * 40)
+    (kept / "snapshots").mkdir()
+    decoder.rename(kept / "snapshots" / ("0" * 40))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    with (
+        served(tmp_path / "data") as (address, _),
+        openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client,
+    ):
+        answer = client.images.with_raw_response.create_variation(
+            image=PHOTO, model="someone/tiny-kandinsky", n=2, size="256x256", extra_body={"steps": "2", "seed": "7"}
+        )
+    assert answer.headers["x-sensorium-model"] == "someone/tiny-kandinsky"
+    made: Any = answer.parse()
+    assert len(made.data) == 2
+    assert {"{}x{}".format(*opened(each.b64_json).size) for each in made.data} == {made.size}
+    assert read_settings(base64.b64decode(made.data[1].b64_json)).kind == "variation"
+
+
+def test_who_stops_reading_stops_the_painter(raw: httpx2.Client) -> None:
+    painting = {"prompt": CUP, "steps": 1000, "n": 10, "stream": True, "partial_images": 3}
+    with raw.stream("POST", GENERATIONS, json=painting) as answer:
+        assert "partial_image" in next(answer.iter_lines())
+    deadline = time.monotonic() + 60
+    while raw.get("/v1/sensorium/health").json()["running"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_the_documentation_knows_the_fields(raw: httpx2.Client) -> None:

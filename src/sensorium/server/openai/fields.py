@@ -127,7 +127,10 @@ async def read_form(request: Request) -> Form:
         if isinstance(value, UploadFile):
             files.setdefault(plain, []).append(value)
         elif keys and keys[0]:
-            fields.setdefault(plain, {})[keys[0]] = value
+            held = fields.setdefault(plain, {})
+            if not isinstance(held, dict):
+                raise InputError(f"The form has {plain!r} as a text and as an object", "Send it once")
+            held[keys[0]] = value
         elif keys or plain in fields:
             held = fields.setdefault(plain, [])
             fields[plain] = [*held, value] if isinstance(held, list) else [held, value]

@@ -75,9 +75,12 @@ def files_router() -> APIRouter:
         order: Literal["asc", "desc"] = "desc",
     ) -> dict[str, Any]:
         """List files, the newest first."""
+        purposes = [each for each in _PURPOSES if purpose in (None, each)]
+        if not purposes:
+            return page([], more=False)
         with blaming("after"):
             found = await engine.uploads(
-                [each for each in _PURPOSES if purpose in (None, each)] or [purpose or ""],
+                purposes,
                 owner=owner,
                 limit=limit + 1,
                 after=None if after is None else after.removeprefix(FILE),

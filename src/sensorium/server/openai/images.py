@@ -50,7 +50,9 @@ def _known_format(format: Any) -> Any:
         error = UnsupportedError(f"Pictures can't be had as {format.upper()} here", "Choose png, jpeg or webp")
         error.param = "output_format"
         raise error
-    return {"": "png", None: "png", "jpg": "jpeg"}.get(format, format)
+    if format in ("", None):
+        return "png"
+    return "jpeg" if format == "jpg" else format
 
 
 def _known_background(background: Any) -> Any:
@@ -132,6 +134,13 @@ class PictureFields(VariationFields):
     scheduler: Text = None
     """Name of the sampler; by default the painter's own."""
 
+    @property
+    def ignored(self) -> list[str]:
+        """The names of the fields that mean nothing here."""
+        of_streams = ["partial_images"] if self.partial_images and not self.stream else []
+        of_small_files = ["output_compression"] if self.output_format == "png" and self.output_compression else []
+        return sorted([*super().ignored, *of_streams, *of_small_files])
+
     def painting(self, request: Request, task: str) -> dict[str, Any]:
         """Return the fields of an operation that paints."""
         quality = {} if self.output_compression is None else {"quality": self.output_compression}
@@ -203,7 +212,10 @@ def images_router() -> APIRouter:
         openapi_extra=described(EditFields, files=files),
     )
     async def edit(request: Request, engine: TheEngine, owner: TheOwner) -> Response:
-        """Repaint a picture as a prompt says, or the part of it where a mask is transparent."""
+        """Repaint a picture as a prompt says, or the part of it where a mask is transparent.
+
+        In JSON, `image` and `mask` are data: URIs, ids of files, or objects with `image_url` or `file_id`.
+        """
         document, sent = await read_with_pictures(request)
         fields = EditFields.of(document, "An edit")
         masked = {} if sent.mask is None else {"mask": TO_BE_SENT, "mask_marks": "transparent"}
