@@ -105,7 +105,7 @@ def test_a_body_that_is_no_json_object_is_refused(http: httpx2.Client, content: 
         ("BusyError", 429, True),
         ("WorkerLostError", 500, False),
         ("InsufficientMemoryError", 503, False),
-        ("StorageError", 507, True),
+        ("StorageError", 503, True),
     ],
 )
 def test_errors_of_the_engine_come_with_their_status(http: httpx2.Client, name: str, status: int, again: bool) -> None:

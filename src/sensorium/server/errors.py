@@ -62,7 +62,7 @@ _ANSWERS: Mapping[type[SensoriumError], _Answer] = {
     ClosedError: _Answer(503, again=True),
     InsufficientMemoryError: _Answer(503),
     TimeLimitError: _Answer(504),
-    StorageError: _Answer(507, again=True),
+    StorageError: _Answer(503, again=True),
 }
 _TYPES = {
     401: "authentication_error",
