@@ -39,11 +39,7 @@ class Journal(Protocol):
         """Note that a job has killed a worker."""
 
     def call(self, job: LiveJob) -> Call:
-        """Return what the job's worker is told.
-
-        Raises:
-            StorageError: There is no room for its files.
-        """
+        """Return what the job's worker is told."""
 
     def again(self, job: LiveJob) -> None:
         """Note that a job is to run again from the beginning."""
@@ -208,10 +204,7 @@ class Dispatcher:
 
     def _begin(self, worker: Worker, batch: list[LiveJob]) -> None:
         now = time.time()
-        calls = {job.id: call for job in batch if (call := self._call(job)) is not None}
-        batch = [job for job in batch if job.id in calls]
-        if not batch:
-            return
+        calls = []
         first = batch[0]
         if first.batch_key is not None:
             if len(self._crowds) > 1000:
@@ -234,17 +227,10 @@ class Dispatcher:
             job.tell_state()
             self._metrics.started(_model(job), job.job.operation, now - job.job.created)
             job.limit = self._loop.call_later(self._options.time_limit, self._end_overdue, worker, job)
+            calls.append(self._journal.call(job))
             self._journal.changed(job)
         self._metrics.batch(_model(first), len(batch))
-        worker.process.send(Load(calls[first.id]) if first.loads_only else Run(tuple(calls.values())))
-
-    def _call(self, job: LiveJob) -> Call | None:
-        """Return what the job's worker is told; None, and the job has failed, if there is no room for its files."""
-        try:
-            return self._journal.call(job)
-        except SensoriumError as error:
-            self.drop(job, "failed", error)
-            return None
+        worker.process.send(Load(calls[0]) if first.loads_only else Run(tuple(calls)))
 
     def _hear(self, worker: Worker, message: FromWorker) -> None:
         job = worker.calls.get(getattr(message, "id", ""))
