@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from tests.debian_packages import cache_folder, fetching, open_package
@@ -69,6 +70,20 @@ class PostgreSQL:
             self._server.wait(60)
             self._running.close()
             self._running = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all of its processes for the time of the block, without closing any connection."""
+        assert self._server is not None
+        server = psutil.Process(self._server.pid)
+        processes = [server, *server.children(recursive=True)]
+        try:
+            for process in processes:
+                process.suspend()
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def new_database(self) -> str:
         """Create an empty database; return its address."""

@@ -491,3 +491,12 @@ def test_tables_of_others_stay_as_they_are(postgresql: PostgreSQL) -> None:
         store.put([FULL])
     with psycopg.connect(address.replace("+psycopg", "")) as plain:
         assert plain.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+
+
+def test_a_server_that_hangs(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensorium.engine.postgresql._SECONDS", 0.5)
+    with closing(JobStore(postgresql.new_database())) as store:
+        store.open()
+        with postgresql.frozen(), refused(StorageError, "reached"):
+            store.check()
+        store.check()

@@ -85,3 +85,27 @@ def test_an_absent_database_does_not_keep_the_writer_from_ending() -> None:
     writer.close(0.2)
     assert database.written == []
     assert "sensorium-job-writer" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_database_that_hangs_is_told_and_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        monkeypatch.setattr("sensorium.engine.job_writer._LONG_SECONDS", 0.1)
+        monkeypatch.setattr("sensorium.engine.job_writer._LONGEST_SECONDS", 0.3)
+        database, answers = Database(), threading.Event()
+        writer = JobWriter(database.check)
+        writer.start()
+        try:
+            writer.write(answers.wait)
+            with pytest.raises(StorageError, match="too long"):
+                await writer.write_now(lambda: database.write("given up"))
+            assert "too long" in writer.trouble
+            answers.set()
+            while writer.trouble:
+                await asyncio.sleep(0.01)
+            await writer.write_now(lambda: database.write("afterwards"))
+        finally:
+            answers.set()
+            writer.close(10)
+        assert database.written == ["afterwards"]
+
+    asyncio.run(story())

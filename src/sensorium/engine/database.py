@@ -23,8 +23,10 @@ _POSTGRESQL = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "application_name": "sensorium",
-    "options": f"-c lock_timeout={_SECONDS}s -c statement_timeout=30s",
+    "options": f"-c lock_timeout={_SECONDS}s -c statement_timeout=10s",
 }
+
+SLOW = "The database of jobs can't be used: it takes too long to answer"
 
 _FULL = ("its disk is full", "Make room there")
 _READ_ONLY = ("it can't be written", "Let this user write it")
@@ -187,14 +189,21 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _postgresql(url: sa.URL) -> sa.Engine:
     settings = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
     try:
-        return sa.create_engine(
+        engine = sa.create_engine(
             url, connect_args=settings, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=_SECONDS
         )
+        from sensorium.engine.postgresql import ImpatientConnection
     except ModuleNotFoundError:
         raise MissingDependencyError(
             "Jobs in PostgreSQL need the package psycopg, which is not installed",
             "Install it with: pip install 'psycopg[binary]'",
         ) from None
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, words: Any, options: Any) -> Any:
+        return ImpatientConnection.connect(*words, **options)
+
+    return engine
 
 
 def _refusal(reason: str, remedy: str) -> StorageError:

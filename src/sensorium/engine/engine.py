@@ -18,6 +18,7 @@ from sensorium.engine.interface import Engine
 from sensorium.engine.job import ENDED, Health, Job, JobEvent, ModelState, State, Upload
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_media import JobMedia
+from sensorium.engine.job_reader import JobReader
 from sensorium.engine.job_records import JobRecords
 from sensorium.engine.job_store import JobStore
 from sensorium.engine.job_writer import JobWriter
@@ -59,10 +60,11 @@ class LocalEngine:
         self.files = JobFiles(self.options.data or settings.data_home())
         self.store = JobStore(self.options.database or self.files.database)
         self.writer = JobWriter(self.store.check)
+        self.reader = JobReader()
         self.records = JobRecords(self.store, self.writer, self._forget)
         self.strikes = Strikes(self.store, self.writer)
-        self.media = JobMedia(self.files, self.store, self.writer, self.records, self.options)
-        self.voices = Voices(self.store.database, self.writer, self.media)
+        self.media = JobMedia(self.files, self.store, self.reader, self.writer, self.records, self.options)
+        self.voices = Voices(self.store.database, self.reader, self.writer, self.media)
         self.dispatcher = Dispatcher(self.options, self._setup(), self.metrics, self)
         self._health = HealthCheck(self.dispatcher, self.writer, self.files)
         self._next_rank = time.time()
@@ -101,6 +103,7 @@ class LocalEngine:
                 self.records.save(live)
         self.media.save_uses()
         await asyncio.to_thread(self.writer.close, _STOP_GRACE)
+        self.reader.close()
         self.store.close()
         self.files.close()
 
@@ -146,7 +149,7 @@ class LocalEngine:
         self, *, owner: str | None = None, states: Collection[State] = (), limit: int = 50, before: str | None = None
     ) -> list[Job]:
         """Return jobs, the newest first: see `Engine.jobs`."""
-        stored = await asyncio.to_thread(self.store.jobs, owner=owner, states=states, limit=limit, before=before)
+        stored = await self.reader.read(self.store.jobs, owner=owner, states=states, limit=limit, before=before)
         live = {job.id: self.records.find(job.id) for job in stored}
         return [
             job if (now := live[job.id]) is None else replace(self._view(now), arguments={}, result=None)
@@ -356,6 +359,7 @@ class LocalEngine:
         try:
             await self.records.insert(live)
         except BaseException:
+            live.change(durable=False)
             self.dispatcher.drop(live, "cancelled")
             raise
 
@@ -387,14 +391,14 @@ class LocalEngine:
         return replace(live.job, position=self.dispatcher.queue.position(live))
 
     async def _stored(self, job: str, owner: str | None) -> Job:
-        found = await asyncio.to_thread(self.store.job, job, owner=owner)
+        found = await self.reader.read(self.store.job, job, owner=owner)
         if found is None:
             raise NotFoundError(f"There is no job {job!r}", "Jobs are forgotten after a while")
         return found
 
     async def _stored_events(self, job: str, owner: str | None, after: int) -> AsyncIterator[JobEvent]:
         known = await self._stored(job, owner)
-        events = await asyncio.to_thread(self.store.events, job, after=after)
+        events = await self.reader.read(self.store.events, job, after=after)
         for event in events:
             yield event
         ended = any(event.document["type"] == "ended" for event in events)

@@ -15,6 +15,7 @@ from sensorium.engine.handed_media import hand_over
 from sensorium.engine.indexed_media import replace_earlier
 from sensorium.engine.job import Upload
 from sensorium.engine.job_files import JobFiles
+from sensorium.engine.job_reader import JobReader
 from sensorium.engine.job_records import JobRecords
 from sensorium.engine.job_store import JobStore
 from sensorium.engine.job_writer import JobWriter
@@ -45,16 +46,24 @@ class JobMedia:
     Args:
         files: Where everything lies.
         store: Knows the uploads and the jobs.
+        reader: Asks it.
         writer: Writes to it.
         records: Knows the jobs that live.
         options: The engine's.
     """
 
     def __init__(
-        self, files: JobFiles, store: JobStore, writer: JobWriter, records: JobRecords, options: EngineOptions
+        self,
+        files: JobFiles,
+        store: JobStore,
+        reader: JobReader,
+        writer: JobWriter,
+        records: JobRecords,
+        options: EngineOptions,
     ) -> None:
         self._files = files
         self._store = store
+        self._reader = reader
         self._writer = writer
         self._records = records
         self._largest = options.largest_upload
@@ -102,7 +111,7 @@ class JobMedia:
         Raises:
             NotFoundError: There is none of that owner's.
         """
-        found = self._uploads.get(upload) or await asyncio.to_thread(self._store.upload, upload)
+        found = self._uploads.get(upload) or await self._reader.read(self._store.upload, upload)
         expired = found is not None and found.expires is not None and found.expires < time.time()
         if found is None or expired or owner not in (None, found.owner):
             raise NotFoundError(f"There is no upload {display_name(upload)}", "Send the file again")
@@ -117,7 +126,7 @@ class JobMedia:
             InputError: A voice is made of it.
         """
         await self.upload(upload, owner)
-        if upload in await asyncio.to_thread(self._store.recordings):
+        if upload in await self._reader.read(self._store.recordings):
             raise InputError(f"The upload {display_name(upload)} belongs to a voice", "Delete the voice")
         self._uploads.pop(upload, None)
         await asyncio.to_thread(self._files.delete_upload, upload)
@@ -242,7 +251,7 @@ class JobMedia:
 
     async def _require_artifact(self, job: str, name: str, owner: str) -> None:
         live = self._records.find(job)
-        known = live.job if live is not None else await asyncio.to_thread(self._store.job, job)
+        known = live.job if live is not None else await self._reader.read(self._store.job, job)
         if known is None or known.owner != owner or name not in {each.name for each in known.artifacts}:
             raise NotFoundError(
                 f"There is no file {display_name(name)} of a job {display_name(job)}", "See the job's artifacts"

@@ -53,10 +53,15 @@ class JobRecords:
         """Write a new job down; return when it is.
 
         Raises:
-            StorageError: The database is away.
+            StorageError: The database is away; the job will not be in it when it is back.
         """
         now, rank = job.job, job.rank
-        await self._writer.write_now(lambda: self._store.put([now], {now.id: rank}))
+        self._writer.require_working()
+        try:
+            await self._writer.write_now(lambda: self._store.put([now], {now.id: rank}))
+        except BaseException:
+            self._writer.write(lambda: self._store.delete_jobs([now.id]))  # it may be there, or come there
+            raise
 
     def save(self, job: LiveJob) -> None:
         """Write down what a job is now, and what it has told since the last time; keep it until that is done."""

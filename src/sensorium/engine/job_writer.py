@@ -6,15 +6,22 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+from sensorium.engine.database import SLOW
 from sensorium.errors import StorageError
 
 logger = logging.getLogger("sensorium.engine")
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between the tries to write what must not be lost; the last one is repeated."""
+_LONG_SECONDS = 3.0
+"""After so long, something that is being written is taken as a sign that the database hangs."""
+_LONGEST_SECONDS = 8.0
+"""How long anybody waits for the database; longer than its wait for a lock that another program holds."""
+_AGAIN = "Try again in a few seconds"
 
 
 class JobWriter:
@@ -30,13 +37,16 @@ class JobWriter:
             queue.SimpleQueue()
         )
         self._trouble = ""
+        self._begun: float | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sensorium-job-writer", daemon=True)
 
     @property
     def trouble(self) -> str:
         """Why the database can't be written to, in a sentence; "" if it can."""
-        return self._trouble
+        begun = self._begun
+        hangs = begun is not None and time.monotonic() - begun > _LONG_SECONDS
+        return self._trouble or (SLOW if hangs else "")
 
     def start(self) -> None:
         """Begin."""
@@ -50,13 +60,24 @@ class JobWriter:
         """Write, and return what the action returns; fails at once where the database is away.
 
         Raises:
-            StorageError: It is.
+            StorageError: It is; or it takes so long that nobody knows whether the action will be done.
         """
-        if self._trouble:
-            raise StorageError(self._trouble, "Try again in a few seconds")
+        self.require_working()
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.put((action, done))
-        return await done
+        try:
+            return await asyncio.wait_for(done, _LONGEST_SECONDS)
+        except TimeoutError:
+            raise StorageError(SLOW, _AGAIN) from None
+
+    def require_working(self) -> None:
+        """Refuse what needs the database, if it is known to be away.
+
+        Raises:
+            StorageError: It is.
+        """
+        if trouble := self.trouble:
+            raise StorageError(trouble, _AGAIN)
 
     def look(self) -> None:
         """See soon whether the database answers."""
@@ -75,15 +96,16 @@ class JobWriter:
             action, done = item
             if done is None:
                 self._until_it_works(action)
-            else:
+            elif not done.cancelled():
                 self._once(action, done)
 
     def _once(self, action: Callable[[], Any], done: asyncio.Future[Any]) -> None:
         try:
-            value, error = action(), None
+            self.require_working()  # others wait for their answers too
+            value, error = self._timed(action), None
         except Exception as caught:
             value, error = None, caught
-            if isinstance(caught, StorageError):
+            if isinstance(caught, StorageError) and not self._trouble:
                 self._trouble = caught.message
                 self.write(self._probe)  # tells when it is back
         loop = done.get_loop()
@@ -94,7 +116,7 @@ class JobWriter:
         tries = 0
         while not self._ending.is_set():
             try:
-                action()
+                self._timed(action)
                 self._trouble = ""
                 return
             except StorageError as error:
@@ -106,6 +128,13 @@ class JobWriter:
             except Exception:
                 logger.exception("a job could not be written down")
                 return
+
+    def _timed(self, action: Callable[[], Any]) -> Any:
+        self._begun = time.monotonic()
+        try:
+            return action()
+        finally:
+            self._begun = None
 
 
 def _settle(done: asyncio.Future[Any], value: Any, error: Exception | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from contextlib import suppress
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 from sensorium.engine.database import Database
 from sensorium.engine.identifiers import is_identifier
 from sensorium.engine.job_media import JobMedia
+from sensorium.engine.job_reader import JobReader
 from sensorium.engine.job_writer import JobWriter
 from sensorium.engine.tables import consents, voices
 from sensorium.errors import InputError, NotFoundError
@@ -84,12 +84,14 @@ class Voices:
 
     Args:
         database: Where they are kept.
+        reader: Asks it.
         writer: Writes to it.
         media: Keeps their recordings.
     """
 
-    def __init__(self, database: Database, writer: JobWriter, media: JobMedia) -> None:
+    def __init__(self, database: Database, reader: JobReader, writer: JobWriter, media: JobMedia) -> None:
         self._database = database
+        self._reader = reader
         self._writer = writer
         self._media = media
 
@@ -220,7 +222,7 @@ class Voices:
                 query = sa.select(table).where(table.c.id == name, table.c.owner == owner)
                 return connection.execute(query).mappings().first()
 
-        row = await asyncio.to_thread(read) if is_identifier(name) else None
+        row = await self._reader.read(read) if is_identifier(name) else None
         if row is None:
             raise NotFoundError(f"There is no {what} {display_name(name)}", "List those that there are")
         return dict(row)
@@ -232,7 +234,7 @@ class Voices:
                 rows = connection.execute(query.order_by(table.c.created.desc(), table.c.id.desc())).mappings().all()
             return [dict(row) for row in rows]
 
-        return await asyncio.to_thread(read)
+        return await self._reader.read(read)
 
     async def _write(self, statement: sa.Executable) -> None:
         def write() -> None:
