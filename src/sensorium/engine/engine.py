@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine
 from dataclasses import replace
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sensorium import settings
+from sensorium.engine.admission import Admission
 from sensorium.engine.dispatcher import Dispatcher
 from sensorium.engine.health import HealthCheck
 from sensorium.engine.interface import Engine
-from sensorium.engine.job import ENDED, Health, Job, JobEvent, ModelState, State, Upload
+from sensorium.engine.job import Health, Job, JobEvent, ModelState, State, Upload
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_media import JobMedia
 from sensorium.engine.job_reader import JobReader
@@ -25,17 +25,15 @@ from sensorium.engine.job_writer import JobWriter
 from sensorium.engine.live_job import LiveJob
 from sensorium.engine.metrics import Metrics
 from sensorium.engine.options import EngineOptions
-from sensorium.engine.placement import place
 from sensorium.engine.recovery import recover
 from sensorium.engine.retention import sweep
+from sensorium.engine.stored_jobs import StoredJobs
 from sensorium.engine.strikes import Strikes
 from sensorium.engine.voices import Voices
 from sensorium.engine.wire import Call, WorkerSetup
 from sensorium.engine.workers import Worker
 from sensorium.errors import InputError, NotFoundError, SensoriumError
-from sensorium.explanation import explained
-from sensorium.operations.operation import ModelOperation, Operation
-from sensorium.operations.validation import require_unicode
+from sensorium.operations.operation import Operation
 
 logger = logging.getLogger("sensorium.engine")
 
@@ -66,8 +64,11 @@ class LocalEngine:
         self.media = JobMedia(self.files, self.store, self.reader, self.writer, self.records, self.options)
         self.voices = Voices(self.store.database, self.reader, self.writer, self.media)
         self.dispatcher = Dispatcher(self.options, self._setup(), self.metrics, self)
+        self._admission = Admission(
+            self.options, self.dispatcher, self.records, self.media, self.files, self.strikes, self._background
+        )
+        self._past = StoredJobs(self.store, self.reader)
         self._health = HealthCheck(self.dispatcher, self.writer, self.files)
-        self._next_rank = time.time()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -82,7 +83,7 @@ class LocalEngine:
                 self.changed(live)
             else:
                 self.dispatcher.put_back(live)
-                self._background(self._make_ready(live))
+                self._background(self._admission.make_ready(live))
         self._background(self._keep_records())
         self._background(self._keep_within_bounds())
         self._background(self._health.watch())
@@ -109,13 +110,13 @@ class LocalEngine:
 
     async def submit(self, operation: Operation, *, owner: str = "", durable: bool = True) -> Job:
         """Queue an operation: see `Engine.submit`."""
-        return self._view(await self._admit(operation, owner, durable))
+        return self._view(await self._admission.admit(operation, owner, durable=durable))
 
     async def result(self, job: str, *, owner: str | None = None) -> Job:
         """Return a job once it has ended: see `Engine.result`."""
         live = self.records.find(job, owner)
         if live is None:
-            return await self._stored(job, owner)
+            return await self._past.job(job, owner)
         try:
             ended = await live.wait()
         except asyncio.CancelledError:
@@ -130,7 +131,7 @@ class LocalEngine:
         """Yield the events of a job: see `Engine.events`."""
         live = self.records.find(job, owner)
         if live is None:
-            async for event in self._stored_events(job, owner, after):
+            async for event in self._past.events(job, owner, after):
                 yield event
             return
         try:
@@ -143,7 +144,7 @@ class LocalEngine:
     async def job(self, job: str, *, owner: str | None = None) -> Job:
         """Return a job as it is now: see `Engine.job`."""
         live = self.records.find(job, owner)
-        return await self._stored(job, owner) if live is None else self._view(live)
+        return await self._past.job(job, owner) if live is None else self._view(live)
 
     async def jobs(
         self, *, owner: str | None = None, states: Collection[State] = (), limit: int = 50, before: str | None = None
@@ -160,7 +161,7 @@ class LocalEngine:
         """Cancel a job: see `Engine.cancel`."""
         live = self.records.find(job, owner)
         if live is None:
-            return await self._stored(job, owner)
+            return await self._past.job(job, owner)
         self.dispatcher.cancel(live)
         return await live.wait()
 
@@ -176,7 +177,7 @@ class LocalEngine:
         """Let a queued job start earlier or later: see `Engine.move`."""
         live = self.records.find(job, owner)
         if live is None:
-            await self._stored(job, owner)
+            await self._past.job(job, owner)
         if live is None or live.job.state != "queued":
             raise InputError(f"The job {job} can't be moved, because it doesn't wait any more", "Move one that waits")
         self.dispatcher.queue.move(live, position)
@@ -248,7 +249,7 @@ class LocalEngine:
 
     async def load(self, operation: Operation) -> ModelState:
         """Load what an operation needs: see `Engine.load`."""
-        live = await self._admit(operation, "", durable=False, loads_only=True)
+        live = await self._admission.admit(operation, "", durable=False, loads_only=True)
         ended = await self.result(live.id)
         if ended.error is not None:
             raise SensoriumError.from_dict(ended.error)
@@ -286,7 +287,7 @@ class LocalEngine:
 
     def suspected(self, job: LiveJob) -> None:
         """Remember that a job has killed a worker."""
-        self.strikes.count(job, examined=self._clear_away)
+        self.strikes.count(job, examined=self._admission.clear_away)
 
     def call(self, job: LiveJob) -> Call:
         """Return what the job's worker is told."""
@@ -310,40 +311,6 @@ class LocalEngine:
             profile=self.options.profile,
         )
 
-    async def _admit(self, operation: Operation, owner: str, durable: bool, loads_only: bool = False) -> LiveJob:
-        if isinstance(operation, ModelOperation) and operation.profile is None and self.options.profile is not None:
-            operation = operation.model_copy(update={"profile": self.options.profile})
-        require_unicode(operation.name, operation.model_dump())
-        placement = place(operation, self.options, self.dispatcher.pool.gpus)
-        if not loads_only:
-            await self.media.check(operation, owner)
-        if durable:
-            operation = await self.media.without_data(operation, owner)
-        job = Job(
-            id=secrets.token_hex(12),
-            owner=owner,
-            operation=operation.name,
-            arguments=operation.model_dump(mode="json"),
-            state="queued",
-            durable=durable,
-            model=placement.key.name if placement.models else "",
-            created=time.time(),
-        )
-        self._next_rank += 1
-        live = LiveJob(job, operation, placement, self._next_rank)
-        live.loads_only = loads_only
-        self.dispatcher.add(live)
-        self.records.hold(live)
-        if durable:
-            await self._insert(live)
-        live.tell_state(self.dispatcher.queue.position(live) if not live.has_ended else None)
-        if loads_only or not (self.media.needs_bringing(live) or self.strikes):
-            live.media = {}
-            self.dispatcher.wake()
-        else:
-            self._background(self._make_ready(live))
-        return live
-
     def _forget(self, live: LiveJob) -> None:
         """Delete the files of a job that is in no database; not in the event loop, which others wait for."""
         if self.files.has_files(live.id):
@@ -355,57 +322,10 @@ class LocalEngine:
         except SensoriumError as error:
             logger.warning("files of a job could not be deleted: %s", error)
 
-    async def _insert(self, live: LiveJob) -> None:
-        try:
-            await self.records.insert(live)
-        except BaseException:
-            live.change(durable=False)
-            self.dispatcher.drop(live, "cancelled")
-            raise
-
-    async def _make_ready(self, live: LiveJob) -> None:
-        """Bring a job's media to where its worker finds them, and see whether it is known to kill workers."""
-        try:
-            files = await self.media.bring(live)
-            live.alone = await self.strikes.judge(live, files)
-            live.media = files
-        except Exception as error:
-            if not isinstance(error, SensoriumError):
-                logger.exception("the media of a job could not be brought")
-            if not live.has_ended:
-                self.dispatcher.drop(live, "failed", explained(error, remedy="Send it again"))
-        if live.has_ended:
-            self._clear_away(live)
-        self.dispatcher.wake()
-
-    def _clear_away(self, job: LiveJob) -> None:
-        """Delete the files that were put there for a job that had ended meanwhile."""
-        if job.job.durable:
-            self.media.release(job)
-        elif self.records.find(job.id) is None:
-            self.files.delete_job(job.id)
-
     def _view(self, live: LiveJob) -> Job:
         if live.job.state != "queued":
             return live.job
         return replace(live.job, position=self.dispatcher.queue.position(live))
-
-    async def _stored(self, job: str, owner: str | None) -> Job:
-        found = await self.reader.read(self.store.job, job, owner=owner)
-        if found is None:
-            raise NotFoundError(f"There is no job {job!r}", "Jobs are forgotten after a while")
-        return found
-
-    async def _stored_events(self, job: str, owner: str | None, after: int) -> AsyncIterator[JobEvent]:
-        known = await self._stored(job, owner)
-        events = await self.reader.read(self.store.events, job, after=after)
-        for event in events:
-            yield event
-        ended = any(event.document["type"] == "ended" for event in events)
-        if known.state in ENDED and not ended:
-            yield JobEvent(
-                max((event.id for event in events), default=after) + 1, {"type": "ended", "job": known.to_dict()}
-            )
 
     async def _set_paused(self, paused: bool) -> None:
         self.dispatcher.paused = paused
