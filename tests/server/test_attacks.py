@@ -370,6 +370,23 @@ def test_the_endpoints_of_openai_take_no_more(attacked: Attacked) -> None:
     assert attacked.connected() == []
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/images/edits", "/v1/images/variations", "/asr", "/detect-language", "/v1/audio/translations"]
+)
+def test_forms_with_hostile_files_are_refused(attacked: Attacked, path: str) -> None:
+    evil = '../../evil"\r\nset-cookie: evil=1'
+    name = {"/asr": "audio_file", "/detect-language": "audio_file"}.get(path, "image" if "images" in path else "file")
+    fields = {"prompt": "a dog", "model": "" if "images" in path else "whisper-1"}
+    for what, data in _hostile_files().items():
+        answer = attacked.http.post(path, data=fields, files={name: (evil, data, "application/octet-stream")})
+        attacked.is_refused(f"{what}, to {path}", answer)
+        assert "set-cookie" not in answer.headers
+    for reference in ELSEWHERE:
+        answer = attacked.http.post(path, data={**fields, name: reference})
+        attacked.is_refused(f"{path} from {reference!r}", answer)
+    assert attacked.connected() == []
+
+
 def _chat(kind: str, address: str) -> dict[str, Any]:
     part: dict[str, Any] = {"type": kind, kind: {"url": address}}
     if kind == "input_audio":
