@@ -84,7 +84,10 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_one_engine_at_a_time(files: JobFiles) -> None:
-    with closing(JobFiles(files.folder)) as second, refused(StorageError, files.folder.name, "engine"):
+    with (
+        closing(JobFiles(files.folder)) as second,
+        refused(StorageError, files.folder.name, "in use by another engine"),
+    ):
         second.open()
     (files.uploads / ".partial").touch()
     files.close()

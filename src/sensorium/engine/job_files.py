@@ -63,14 +63,14 @@ class JobFiles:
         """
         with self.explained():
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            with self.explained():
+        with self.explained():
+            try:
                 self._lock.acquire()
-        except Timeout:
-            raise StorageError(
-                f"The folder {display_name(self.folder)} is in use by another engine of Sensorium",
-                "End that one, or choose another folder",
-            ) from None
+            except Timeout:  # it is an OSError too, so it must not reach `explained`
+                raise StorageError(
+                    f"The folder {display_name(self.folder)} is in use by another engine of Sensorium",
+                    "End that one, or choose another folder",
+                ) from None
         try:
             with self.explained():
                 self._prepare()
