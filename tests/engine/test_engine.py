@@ -391,6 +391,19 @@ def test_a_model_that_is_not_here_is_not_fetched_behind_the_users_back(tmp_path:
     run(story())
 
 
+@pytest.mark.parametrize("name", ["../photos", ".photos", "my photos", "größe"])
+def test_what_cannot_be_the_name_of_an_index_is_refused_before_there_is_a_job(tmp_path: Path, name: str) -> None:
+    async def story() -> None:
+        async with running_engine(tmp_path) as engine:
+            upload = await sent(engine, CAT)
+            for what in ("index", "remove-from-index"):
+                with refused(InputError, name):
+                    await engine.submit(operation(what, files=[f"upload:{upload.id}"], index=name))
+            assert await engine.jobs() == []
+
+    run(story())
+
+
 def test_pictures_that_are_sent_again_are_found_once(tmp_path: Path) -> None:
     async def story() -> None:
         async with running_engine(tmp_path) as engine:

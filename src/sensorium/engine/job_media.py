@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.engine.handed_media import hand_over
+from sensorium.engine.identifiers import check_index_name
 from sensorium.engine.indexed_media import replace_earlier
 from sensorium.engine.job import Upload
 from sensorium.engine.job_files import JobFiles
@@ -137,8 +138,11 @@ class JobMedia:
 
         Raises:
             NotFoundError: There is no such upload or artifact.
-            InputError: It names a file of this machine, or an address that isn't fetched.
+            InputError: It names a file of this machine, an address that isn't fetched, or what can't be an index.
         """
+        index = operation.index_of_media()
+        if index is not None:
+            check_index_name(index)
         used = []
         for reference in dict.fromkeys(operation.media()):
             if reference.upload is not None:
