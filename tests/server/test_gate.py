@@ -53,6 +53,16 @@ def test_its_own_pages_are_let_in(http: httpx2.Client, address: str) -> None:
     assert http.get("/health", headers={"origin": address}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/health", "/v1/models", "/nothing", FIND])
+def test_the_head_alone_is_that_of_get(http: httpx2.Client, path: str) -> None:
+    head, whole = http.head(path), http.get(path)
+    assert head.content == b""
+    for what in ("content-length", "content-type"):
+        assert head.headers[what] == whole.headers[what]
+    assert head.status_code == whole.status_code
+    assert http.get("/health").text == "OK", "the connection is as good as before"
+
+
 def test_every_answer_has_an_id_and_is_not_guessed_at(http: httpx2.Client) -> None:
     for answer in (http.get("/health"), http.get("/nothing"), http.post(FIND, json={})):
         assert re.fullmatch(r"req-\w{24}", answer.headers["x-request-id"])

@@ -53,8 +53,10 @@ class Gate:
         if refusal is not None:
             await answer.give(refusal)
             return
+        # Whoever asks for the head alone (health checks do) gets that of GET: its body is left out where it is sent.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
-            await self._app(scope, receive, answer.send)
+            await self._app(asked, receive, answer.send)
         except asyncio.CancelledError:
             # The server ends: its patience with open requests is over.
             await answer.give(error_response(ClosedError("The server ends", "Ask again once it runs again")))
