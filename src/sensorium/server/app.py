@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from sensorium.engine.interface import Engine
+from sensorium.server.documented_errors import ERRORS
 from sensorium.server.errors import answer_errors
 from sensorium.server.gate import Gate
 from sensorium.server.jobs import jobs_router
@@ -97,7 +98,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     app.add_middleware(Gate, options=options)
     # In this order routes are looked through at each request: what is asked most comes first.
     for router in (operations_router, *_OPENAI, uploads_router, jobs_router, models_router, status_router):
-        app.include_router(router())
+        app.include_router(router(), responses=dict(ERRORS))
     return app
 
 

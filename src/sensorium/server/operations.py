@@ -108,7 +108,14 @@ def _add(router: APIRouter, operation: type[Operation]) -> None:
         summary=operation.name,
         description=f"{operation.__doc__}\n\nResult: `{_class_name(operation.result)}`.",
         response_model=None,
-        responses={200: {"model": OperationResult}, 202: {"description": "The job, if it runs in the background."}},
+        responses={
+            200: {
+                "model": OperationResult,
+                "description": "The result; or a stream of the job's events.",
+                "content": {"text/event-stream": {}},
+            },
+            202: {"description": "The job, if it runs in the background.", "content": {"application/json": {}}},
+        },
     )
 
 

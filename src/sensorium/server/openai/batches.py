@@ -13,7 +13,7 @@ from sensorium.server.engine_of import TheEngine, TheOwner, TheReach
 from sensorium.server.errors import blaming
 from sensorium.server.openai.batch import Batch, new_id
 from sensorium.server.openai.batch_runner import BatchRunner
-from sensorium.server.openai.documented import ERRORS, described
+from sensorium.server.openai.documented import described
 from sensorium.server.openai.fields import Fields, read_json
 from sensorium.server.openai.files import file_named, life_of, page
 from sensorium.server.openai.references import FILE
@@ -69,7 +69,7 @@ def batches_router() -> APIRouter:
     """Return the endpoints of batches."""
     router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
-    @router.post("", responses=dict(ERRORS), openapi_extra=described(BatchFields))
+    @router.post("", openapi_extra=described(BatchFields))
     async def create(request: Request, engine: TheEngine, owner: TheOwner, batches: TheBatches) -> dict[str, Any]:
         """Answer the requests of a file in the background; the answers become a file."""
         fields = BatchFields.of(await read_json(request), "A batch")
@@ -95,7 +95,7 @@ def batches_router() -> APIRouter:
         )
         return batch_object(await batches.create(batch, await engine.upload_file(file.id, owner=owner)))
 
-    @router.get("", responses=dict(ERRORS))
+    @router.get("")
     async def list_batches(
         batches: TheBatches,
         owner: TheReach,
@@ -107,12 +107,12 @@ def batches_router() -> APIRouter:
             found = batches.batches(owner, after=after, limit=limit + 1)
         return page([batch_object(each) for each in found[:limit]], more=len(found) > limit)
 
-    @router.get("/{batch}", responses=dict(ERRORS))
+    @router.get("/{batch}")
     async def show(batch: str, batches: TheBatches, owner: TheReach) -> dict[str, Any]:
         """Show how far a batch is."""
         return batch_object(batches.batch(batch, owner))
 
-    @router.post("/{batch}/cancel", responses=dict(ERRORS))
+    @router.post("/{batch}/cancel")
     async def cancel(batch: str, batches: TheBatches, owner: TheReach) -> dict[str, Any]:
         """Give a batch up; what is answered already becomes a file all the same."""
         return batch_object(await batches.cancel(batch, owner))

@@ -29,7 +29,7 @@ from sensorium.server.openai.answering import (
     streamed,
 )
 from sensorium.server.openai.conversation import read_messages
-from sensorium.server.openai.documented import ERRORS
+from sensorium.server.openai.documented import WHOLE_OR_STREAM
 from sensorium.server.openai.fields import ignored_header
 from sensorium.server.openai.put_into_words import PutIntoWords, film_question, put_into_words
 from sensorium.server.openai.writing import GrowingText, WritingFields, chat_of, refuse_promises
@@ -84,7 +84,7 @@ def chat_router() -> APIRouter:
     """Return the endpoint of chats."""
     router = APIRouter(prefix="/v1", tags=["openai"])
 
-    @router.post("/chat/completions", response_class=JSONResponse, responses={**ERRORS})
+    @router.post("/chat/completions", response_class=JSONResponse, responses=dict(WHOLE_OR_STREAM))
     async def chat(fields: ChatFields, request: Request, engine: TheEngine, owner: TheOwner) -> Response:
         """Answer the last message of a conversation, whole or as a stream (SSE)."""
         asked = await _asked(fields, request, engine, owner)

@@ -18,7 +18,6 @@ from sensorium.server.engine_of import TheEngine, TheOwner
 from sensorium.server.errors import blaming
 from sensorium.server.openai.aliases import model_for
 from sensorium.server.openai.answering import MODEL, answered, model_of
-from sensorium.server.openai.documented import ERRORS
 from sensorium.server.openai.fields import Fields
 from sensorium.server.openai.references import address_in
 
@@ -42,7 +41,7 @@ def embeddings_router() -> APIRouter:
     """Return the endpoint of embeddings."""
     router = APIRouter(prefix="/v1", tags=["openai"])
 
-    @router.post("/embeddings", response_class=JSONResponse, responses={**ERRORS})
+    @router.post("/embeddings", response_class=JSONResponse)
     async def embed(fields: EmbeddingFields, request: Request, engine: TheEngine, owner: TheOwner) -> Response:
         """Return one vector of length 1 for each text and picture, in their order."""
         with blaming("input"):

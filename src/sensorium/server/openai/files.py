@@ -14,7 +14,7 @@ from sensorium.errors import InputError, NotFoundError
 from sensorium.operations.media import UPLOAD
 from sensorium.server.engine_of import TheEngine, TheOwner, TheReach
 from sensorium.server.errors import blaming
-from sensorium.server.openai.documented import ERRORS, described
+from sensorium.server.openai.documented import described
 from sensorium.server.openai.fields import Fields, is_form, kept, read_form
 from sensorium.server.openai.references import FILE, file_reference
 
@@ -43,7 +43,6 @@ def files_router() -> APIRouter:
 
     @router.post(
         "",
-        responses=dict(ERRORS),
         openapi_extra=described(FileFields, as_json=False, files={"file": "What to keep."}),
     )
     async def create(request: Request, engine: TheEngine, owner: TheOwner) -> dict[str, Any]:
@@ -65,7 +64,7 @@ def files_router() -> APIRouter:
             )
         return file_object(await engine.upload(media.removeprefix(UPLOAD)))
 
-    @router.get("", responses=dict(ERRORS))
+    @router.get("")
     async def list_files(
         engine: TheEngine,
         owner: TheReach,
@@ -88,19 +87,19 @@ def files_router() -> APIRouter:
             )
         return page([file_object(each) for each in found[:limit]], more=len(found) > limit)
 
-    @router.get("/{file}", responses=dict(ERRORS))
+    @router.get("/{file}")
     async def show(file: str, engine: TheEngine, owner: TheReach) -> dict[str, Any]:
         """Show what is known of a file."""
         return file_object(await file_named(file, engine, owner))
 
-    @router.get("/{file}/content", response_class=FileResponse, responses=dict(ERRORS))
+    @router.get("/{file}/content", response_class=FileResponse)
     async def content(file: str, engine: TheEngine, owner: TheReach) -> FileResponse:
         """Send a file; parts of it by ranges."""
         known = await file_named(file, engine, owner)
         path = await engine.upload_file(known.id, owner=owner)
         return FileResponse(path, media_type="application/octet-stream", filename=known.name)
 
-    @router.delete("/{file}", responses=dict(ERRORS))
+    @router.delete("/{file}")
     async def delete(file: str, engine: TheEngine, owner: TheReach) -> dict[str, Any]:
         """Delete a file; what was given it already keeps it."""
         known = await file_named(file, engine, owner)

@@ -20,7 +20,7 @@ from sensorium.operations.pictures import PictureFormat
 from sensorium.server.engine_of import TheEngine, TheOwner
 from sensorium.server.openai.aliases import model_for
 from sensorium.server.openai.answering import MODEL, answered, model_of, streamed
-from sensorium.server.openai.documented import ERRORS, described
+from sensorium.server.openai.documented import described
 from sensorium.server.openai.fields import Fields, or_none, read_json
 from sensorium.server.openai.painted import PictureStream, forget, images_document
 from sensorium.server.openai.sent_pictures import TO_BE_SENT, read_with_pictures
@@ -121,7 +121,7 @@ class PictureFields(VariationFields):
     """What to paint."""
     output_format: Format = "png"
     """png, jpeg or webp."""
-    output_compression: Annotated[int | None, BeforeValidator(or_none), Field(ge=0, le=100)] = None
+    output_compression: Annotated[Annotated[int, Field(ge=0, le=100)] | None, BeforeValidator(or_none)] = None
     """Of jpeg and webp: lower makes smaller files."""
     background: Background = "auto"
     """Pictures are opaque."""
@@ -188,7 +188,6 @@ def images_router() -> APIRouter:
             "description": "The pictures; or a stream that tells them one by one.",
             "content": {"application/json": {}, "text/event-stream": {}},
         },
-        **ERRORS,
     }
     picture = "A picture, in any usual format."
     files = {"image": picture, "mask*": "A picture that is transparent where to repaint."}
@@ -226,7 +225,6 @@ def images_router() -> APIRouter:
     @router.post(
         "/variations",
         response_class=JSONResponse,
-        responses=dict(ERRORS),
         openapi_extra=described(VariationFields, files={"image": picture}),
     )
     async def vary(request: Request, engine: TheEngine, owner: TheOwner) -> Response:

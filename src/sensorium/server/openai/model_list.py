@@ -12,7 +12,6 @@ from sensorium.errors import ModelUnavailableError, SensoriumError
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.server.openai.aliases import aliases
-from sensorium.server.openai.documented import ERRORS
 from sensorium.server.openai.voice_choice import OPENAI_VOICES
 from sensorium.server.options import ServerOptions
 from sensorium.speech.own_voices import own_voices
@@ -24,12 +23,12 @@ def model_list_router() -> APIRouter:
     """Return the endpoints that list models."""
     router = APIRouter(prefix="/v1", tags=["openai"])
 
-    @router.get("/models", responses={**ERRORS})
+    @router.get("/models")
     async def list_models(request: Request) -> dict[str, Any]:
         """List the models on this machine, and the names that stand for them."""
         return {"object": "list", "data": await asyncio.to_thread(_models, request.app.state.options)}
 
-    @router.get("/models/{model:path}", responses={**ERRORS})
+    @router.get("/models/{model:path}")
     async def show_model(model: str, request: Request) -> dict[str, Any]:
         """Show a model by its name, its hub id or another of its names."""
         return await asyncio.to_thread(_model, model, request.app.state.options)

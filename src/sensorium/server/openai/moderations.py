@@ -15,7 +15,6 @@ from sensorium.server.engine_of import TheEngine, TheOwner
 from sensorium.server.errors import blaming
 from sensorium.server.openai.aliases import model_for
 from sensorium.server.openai.answering import MODEL, answered_together
-from sensorium.server.openai.documented import ERRORS
 from sensorium.server.openai.fields import Fields
 from sensorium.server.openai.references import address_in
 
@@ -66,7 +65,7 @@ def moderations_router() -> APIRouter:
     """Return the endpoint of moderation."""
     router = APIRouter(prefix="/v1", tags=["openai"])
 
-    @router.post("/moderations", response_class=JSONResponse, responses={**ERRORS})
+    @router.post("/moderations", response_class=JSONResponse)
     async def moderate(fields: ModerationFields, request: Request, engine: TheEngine, owner: TheOwner) -> Response:
         """Say what pictures show of OpenAI's categories.
 

@@ -17,7 +17,7 @@ from sensorium.server.errors import blaming
 from sensorium.server.openai.aliases import model_for
 from sensorium.server.openai.answering import MODEL, answered, as_events, followed, model_of, streamed
 from sensorium.server.openai.conversation import Message, read_messages
-from sensorium.server.openai.documented import ERRORS
+from sensorium.server.openai.documented import WHOLE_OR_STREAM
 from sensorium.server.openai.response_object import RESPONSE, ResponseEvents, joined, parted, response_of
 from sensorium.server.openai.writing import WritingFields, refuse_promises
 
@@ -47,7 +47,7 @@ def responses_router() -> APIRouter:
     """Return the endpoints of responses."""
     router = APIRouter(prefix="/v1/responses", tags=["openai"])
 
-    @router.post("", response_class=JSONResponse, responses={**ERRORS})
+    @router.post("", response_class=JSONResponse, responses=dict(WHOLE_OR_STREAM))
     async def create(fields: ResponseFields, request: Request, engine: TheEngine, owner: TheOwner) -> Response:
         """Answer, whole or as a stream of events (SSE), now or in the background."""
         operation = await _operation(fields, request, engine, owner)
@@ -72,7 +72,7 @@ def responses_router() -> APIRouter:
         model = model_of(job)
         return JSONResponse(response_of(job, model), headers={MODEL: model, **fields.headers})
 
-    @router.get("/{response}", response_class=JSONResponse, responses={**ERRORS})
+    @router.get("/{response}", response_class=JSONResponse, responses=dict(WHOLE_OR_STREAM))
     async def retrieve(
         response: str,
         engine: TheEngine,
@@ -88,13 +88,13 @@ def responses_router() -> APIRouter:
             return followed(engine, job, as_events(shaped), media_type=_STREAM)
         return JSONResponse(response_of(job, model), headers={MODEL: model})
 
-    @router.post("/{response}/cancel", response_class=JSONResponse, responses={**ERRORS})
+    @router.post("/{response}/cancel", response_class=JSONResponse)
     async def cancel(response: str, engine: TheEngine, owner: TheOwner) -> Response:
         """Stop an answer that is being made; return once it has stopped."""
         job = await engine.cancel((await _job(response, engine, owner)).id)
         return JSONResponse(response_of(job, model_of(job)))
 
-    @router.delete("/{response}", responses={**ERRORS})
+    @router.delete("/{response}")
     async def delete(response: str, engine: TheEngine, owner: TheOwner) -> dict[str, Any]:
         """Forget an answer; one that is being made is stopped first."""
         await engine.delete((await _job(response, engine, owner)).id)

@@ -25,7 +25,7 @@ from sensorium.server.engine_of import TheEngine, TheOwner
 from sensorium.server.errors import blaming
 from sensorium.server.openai.aliases import model_for
 from sensorium.server.openai.answering import MODEL, Told, answered, as_events, model_of, streamed
-from sensorium.server.openai.documented import ERRORS, described
+from sensorium.server.openai.documented import described
 from sensorium.server.openai.fields import Fields, read_json
 from sensorium.server.openai.voice_choice import chosen_voice
 from sensorium.server.operations import ended_well
@@ -105,7 +105,6 @@ def speech_router() -> APIRouter:
                     "text/event-stream": {},
                 },
             },
-            **ERRORS,
         },
         openapi_extra=described(SpeechFields),
     )

@@ -14,7 +14,6 @@ from sensorium.operations.speech_to_text import DetectLanguage, Subtitle, Subtit
 from sensorium.server.engine_of import TheEngine, TheOwner
 from sensorium.server.errors import blaming
 from sensorium.server.openai.answering import MODEL, answered, model_of
-from sensorium.server.openai.documented import ERRORS
 from sensorium.server.openai.recordings import kept_stream, spoken_language
 from sensorium.server.openai.transcripts import language_name, of_web_service
 from sensorium.speech.speech_to_text import DetectedLanguage, Transcription
@@ -56,8 +55,10 @@ def subtitles_router() -> APIRouter:
         "/asr",
         response_class=Response,
         responses={
-            200: {"description": "In the format that was asked for.", "content": {"text/plain": {}}},
-            **ERRORS,
+            200: {
+                "description": "In the format that was asked for.",
+                "content": {"text/plain": {}, "application/json": {}},
+            },
         },
         openapi_extra=_FORM,
     )
@@ -97,7 +98,7 @@ def subtitles_router() -> APIRouter:
         text = await asyncio.to_thread(path.read_text, encoding="utf-8")
         return PlainTextResponse(text, headers={**headers, MODEL: made.transcription.model})
 
-    @router.post("/detect-language", response_model=SpokenLanguage, responses=dict(ERRORS), openapi_extra=_FORM)
+    @router.post("/detect-language", response_model=SpokenLanguage, openapi_extra=_FORM)
     async def detect_language(
         request: Request, engine: TheEngine, owner: TheOwner, encode: Encode = True
     ) -> JSONResponse:

@@ -17,7 +17,7 @@ from sensorium.server.engine_of import TheEngine, TheOwner
 from sensorium.server.errors import blaming
 from sensorium.server.openai.aliases import model_for
 from sensorium.server.openai.answering import MODEL, answered, as_events, model_of, streamed
-from sensorium.server.openai.documented import ERRORS, described
+from sensorium.server.openai.documented import described
 from sensorium.server.openai.fields import Fields, a_list, or_none
 from sensorium.server.openai.recordings import spoken_language, with_recording
 from sensorium.server.openai.transcripts import TranscriptEvents, plain, verbose
@@ -111,7 +111,6 @@ def transcriptions_router() -> APIRouter:
             "description": "In the format that was asked for.",
             "content": {"application/json": {}, "text/plain": {}, "text/event-stream": {}},
         },
-        **ERRORS,
     }
     file = {"file": "A recording or film, in any format that FFmpeg reads."}
 

@@ -22,7 +22,7 @@ from sensorium.server.engine_of import TheEngine, TheOwner
 from sensorium.server.errors import blaming
 from sensorium.server.openai.aliases import aliases, model_for
 from sensorium.server.openai.answering import answered
-from sensorium.server.openai.documented import ERRORS, described
+from sensorium.server.openai.documented import described
 from sensorium.server.openai.fields import Fields, Form, is_form, kept, read_form, read_json
 from sensorium.server.openai.recordings import spoken_language
 from sensorium.server.openai.voice_choice import voices_of
@@ -64,7 +64,7 @@ class VoiceFields(Fields):
 
 def voices_router() -> APIRouter:
     """Return the endpoints of voices and of statements of consent."""
-    router = APIRouter(prefix="/v1/audio", tags=["voices"], responses=dict(ERRORS))
+    router = APIRouter(prefix="/v1/audio", tags=["voices"])
     _add_consents(router)
     _add_voices(router)
     _add_lists(router)
