@@ -73,6 +73,11 @@ def test_an_index_on_the_server_is_filled_and_searched_from_here(run: Run, desk:
     assert "film" in found[0]["path"] or found[0]["path"].startswith("upload:")
     removed = run("index", found[0]["path"], "--remove", "--to", "trip", *at[2:])
     assert documents(removed.stdout)[0]["removed"] == 1
+    removed = run("index", "photos", "film.mp4", "--remove", "--to", "trip", *at[2:])
+    assert removed.exit_code == 2, "one of them was taken out before"
+    run("index", "photos", "film.mp4", "--to", "trip", *at[2:])
+    removed = run("index", "photos", "--remove", "--to", "trip", *at[2:])
+    assert documents(removed.stdout)[0] == {"index": "trip", "removed": 3, "files": 1}
 
 
 def test_a_broken_input_costs_the_others_nothing_there_either(run: Run, desk: Path, address: str) -> None:

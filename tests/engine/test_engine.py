@@ -422,5 +422,14 @@ def test_pictures_that_are_sent_again_are_found_once(tmp_path: Path) -> None:
             assert elsewhere.state == "failed", "indexes are their owners'"
             removed = await done(engine, operation("remove-from-index", files=files[:1], index="photos"))
             assert removed.result == {"removed": 1, "files": 1}
+            assert len(engine.files.indexed()) == 1
+            again = f"upload:{(await sent(engine, CAT)).id}"
+            absent = await done(engine, operation("remove-from-index", files=[again], index="photos"))
+            assert absent.state == "failed", "its twin is gone already"
+            assert len(engine.files.indexed()) == 1, "what is not in the index does not stay in its folder"
+            rocket = f"upload:{(await sent(engine, real_media.photo('rocket'))).id}"
+            removed = await done(engine, operation("remove-from-index", files=[rocket], index="photos"))
+            assert removed.result == {"removed": 1, "files": 0}, "a file that is sent again stands for itself"
+            assert engine.files.indexed() == set()
 
     run(story())

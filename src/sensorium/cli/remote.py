@@ -65,7 +65,7 @@ class RemoteOperations:
             for _, document in self._client.events(job.id):
                 heard.hear(job.id, document)
             result = operation.result_type().from_dict(_result(heard.ended))
-        if operation.index_of_media() is not None:
+        if _stays(operation):
             self._leave(operation)
         return result
 
@@ -89,7 +89,7 @@ class RemoteOperations:
         """Return the fields of an operation in which files have become uploads."""
         local = [each for each in operation.media() if not each.lower().startswith(_STAY)]
         sent: dict[str, str] = {each: self._uploaded(each) for each in local}
-        if operation.index_of_media() is not None:
+        if _stays(operation):
             self._kept.update(sent.values())
         fields: Mapping[str, Any] = with_media(operation, sent)
         return fields
@@ -219,6 +219,11 @@ class _Once:
         self._came += amount
         self._told = max(self._told, self._came)
         return known
+
+
+def _stays(operation: Operation) -> bool:
+    """Return whether a search index goes on referring to what was sent."""
+    return operation.index_of_media() is not None and not operation.takes_out_of_index
 
 
 def _result(job: Mapping[str, Any]) -> Mapping[str, Any]:

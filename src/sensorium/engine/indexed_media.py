@@ -1,4 +1,4 @@
-"""The files that a search index holds: what is sent again under its name and unchanged takes its own earlier place."""
+"""The files that a search index holds: what is sent again under its name and unchanged stands for what was sent."""
 
 from __future__ import annotations
 
@@ -21,14 +21,28 @@ def replace_earlier(folder: Path, files: Iterable[Path]) -> int:
     Returns:
         How many were deleted.
     """
-    new = {file.name: file for file in files}
-    fresh = {file.parent for file in new.values()}
-    deleted = 0
-    for path in list(folder.glob("*/*")):
-        sent_again = new.get(path.name)
-        if sent_again is None or path.parent in fresh or not path.is_file():
-            continue
-        if filecmp.cmp(path, sent_again, shallow=False):
-            shutil.rmtree(path.parent, ignore_errors=True)
-            deleted += 1
-    return deleted
+    earlier = {path for _, path in _pairs(folder, files)}
+    for path in earlier:
+        shutil.rmtree(path.parent, ignore_errors=True)
+    return len(earlier)
+
+
+def earlier_places(folder: Path, files: Iterable[Path]) -> dict[Path, Path]:
+    """Return where files lie in an index to which they were sent before, with the same name and content.
+
+    Args:
+        folder: Of the index.
+        files: Those that have just been sent, elsewhere.
+    """
+    return dict(_pairs(folder, files))
+
+
+def _pairs(folder: Path, files: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """Return files with what is the same in the folder of an index, and was there before."""
+    new = list(files)
+    fresh = {file.parent for file in new}
+    named: dict[str, list[Path]] = {}
+    for path in folder.glob("*/*"):
+        if path.parent not in fresh and path.is_file():
+            named.setdefault(path.name, []).append(path)
+    return [(file, path) for file in new for path in named.get(file.name, ()) if filecmp.cmp(path, file, shallow=False)]

@@ -13,7 +13,7 @@ from typing import Any
 
 from sensorium.engine.handed_media import hand_over
 from sensorium.engine.identifiers import check_index_name
-from sensorium.engine.indexed_media import replace_earlier
+from sensorium.engine.indexed_media import earlier_places, replace_earlier
 from sensorium.engine.job import Upload
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_reader import JobReader
@@ -23,6 +23,7 @@ from sensorium.engine.job_writer import JobWriter
 from sensorium.engine.live_job import LiveJob
 from sensorium.engine.options import EngineOptions
 from sensorium.engine.reception import receive
+from sensorium.engine.reference_path import reference_of
 from sensorium.engine.wire import Call
 from sensorium.errors import InputError, NotFoundError
 from sensorium.media.limits import Limits
@@ -201,9 +202,10 @@ class JobMedia:
                     self._files, each, folder, name=names[each], limits=self._limits, progress=tell, cancel=stop
                 )
                 handed[str(each)] = {"path": file["path"], "name": file["name"]}
-            if job.operation.index_of_media() is not None and not job.operation.takes_out_of_index:
+            index = job.operation.index_of_media()
+            if index is not None:
                 with self._files.explained():
-                    replace_earlier(folder, (Path(file["path"]) for file in handed.values()))
+                    self._meet_earlier(job, index, handed)
             return handed
 
         job.stop_bringing = stop.set
@@ -240,14 +242,27 @@ class JobMedia:
         if index is not None:
             left_out = {Media(each["media"]) for each in (job.job.result or {}).get("skipped", ())}
             if job.operation.takes_out_of_index and job.job.state == "done":
-                left_out |= set(job.operation.media())
+                taken_out = (reference_of(Path(file["path"]).parent.name) for file in (job.media or {}).values())
+                left_out |= {reference for reference in taken_out if reference is not None}
             self._files.delete_indexed(job.owner, index, left_out)
 
     def _folder(self, job: LiveJob) -> Path:
         index = job.operation.index_of_media()
-        if index is not None:
+        if index is not None and not job.operation.takes_out_of_index:
             return self._files.indexed_folder(job.owner, index)
         return self._files.media_folder(job.id, durable=job.job.durable)
+
+    def _meet_earlier(self, job: LiveJob, index: str, handed: dict[str, dict[str, str]]) -> None:
+        """Replace what was sent to an index before, or, where it is to be taken out, point to it."""
+        folder = self._files.indexed_folder(job.owner, index)
+        sent = [Path(file["path"]) for file in handed.values()]
+        if not job.operation.takes_out_of_index:
+            replace_earlier(folder, sent)
+            return
+        places = earlier_places(folder, sent)
+        for file, path in zip(handed.values(), sent, strict=True):
+            own = folder / path.parent.name / path.name
+            file["path"] = str(own if own.is_file() else places.get(path, path))
 
     def _may_be_found(self, reference: Media) -> bool:
         address = reference.lower()
