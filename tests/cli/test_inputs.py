@@ -32,7 +32,14 @@ def test_what_cannot_be_used_is_an_input_that_says_why(desk: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "stem"), [("a/b/talk.mp3", "talk"), ("-", "standard-input"), ("https://example.org/a.b.wav?x=1", "a.b")]
+    ("name", "stem"),
+    [
+        ("a/b/talk.mp3", "talk"),
+        ("-", "standard-input"),
+        ("https://example.org/a.b.wav?x=1", "a.b"),
+        ("upload:0a1b", "0a1b"),
+        ("artifact:0a1b/talk.mp3", "talk"),
+    ],
 )
 def test_outputs_are_named_by_their_inputs(name: str, stem: str) -> None:
     assert Input(name).stem == stem

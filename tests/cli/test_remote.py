@@ -71,6 +71,8 @@ def test_an_index_on_the_server_is_filled_and_searched_from_here(run: Run, desk:
     assert (filled["added"], filled["skipped"]) == (4, [])
     found = documents(run("search", "a cat", *at).stdout)[0]["matches"]
     assert "film" in found[0]["path"] or found[0]["path"].startswith("upload:")
+    told = run("caption", found[0]["path"], "--json", *at[2:])
+    assert documents(told.stdout)[0]["input"] == found[0]["path"], told.stderr
     removed = run("index", found[0]["path"], "--remove", "--to", "trip", *at[2:])
     assert documents(removed.stdout)[0]["removed"] == 1
     removed = run("index", "photos", "film.mp4", "--remove", "--to", "trip", *at[2:])

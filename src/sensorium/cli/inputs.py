@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 _ADDRESSES = ("http://", "https://", "data:")
+_ON_A_SERVER = ("upload:", "artifact:")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Input:
             return "standard-input"
         if self.name.lower().startswith("data:"):
             return "data"
+        if self.name.startswith(_ON_A_SERVER):
+            return Path(self.name.partition(":")[2]).stem
         return Path(self.name.partition("?")[0] if _is_single(self.name) else self.name).stem
 
 
@@ -81,7 +84,8 @@ def gather(arguments: Sequence[str], kinds: Sequence[Kind]) -> list[Input]:
     """Return the inputs that the arguments stand for, in order, each once.
 
     Args:
-        arguments: Files, folders (searched for media of ``kinds``), globs, http(s) addresses, or ``"-"``.
+        arguments: Files, folders (searched for media of ``kinds``), globs, http(s) addresses, ``"-"``, or
+            ``upload:ID`` and ``artifact:JOB/NAME`` of a server.
         kinds: ``"image"``, ``"audio"``, ``"video"``.
     """
     found: dict[str, Input] = {}
@@ -130,4 +134,4 @@ def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
 
 
 def _is_single(argument: str) -> bool:
-    return argument == STANDARD_INPUT or argument.lower().startswith(_ADDRESSES)
+    return argument == STANDARD_INPUT or argument.lower().startswith(_ADDRESSES) or argument.startswith(_ON_A_SERVER)
