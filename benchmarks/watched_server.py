@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -123,8 +124,8 @@ def _sum(processes: Sequence[psutil.Process], figure: Callable[[psutil.Process],
 
 def _bytes_below(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            if path.is_file():
-                total += path.stat().st_size
+    for place, _, names in os.walk(folder):  # which passes over what vanishes meanwhile; rglob raises an error
+        for name in names:
+            with suppress(OSError):
+                total += (Path(place) / name).lstat().st_size
     return total
