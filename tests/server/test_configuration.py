@@ -47,6 +47,7 @@ def test_a_file_is_read_and_options_replace_its_lines(tmp_path: Path) -> None:
         ('public = ["jobs"]', ("public", "jobs")),
         ('keys = "no-such-file.toml"', ("no-such-file.toml",)),
         ('[models."whisper-base"]\ntime_to_lve = 3', ("time_to_lve", "time_to_live")),
+        ('profile = "starterr"', ("profile", "starterr", "starter, standard, best")),
         ("port = ", ("sensorium.toml",)),
     ],
 )

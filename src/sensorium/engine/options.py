@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from sensorium.models.catalog import PROFILES
 from sensorium.operations.validation import refusal
 
 
@@ -74,3 +75,10 @@ class EngineOptions(Options):
     """Bytes that one upload may have."""
     fetch_from: tuple[str, ...] = ()
     """Hosts that media may be fetched from, such as "images.example.org" or "*.example.org"; none by default."""
+
+    @field_validator("profile")
+    @classmethod
+    def _check_profile(cls, profile: str | None) -> str | None:
+        if profile is not None and profile not in PROFILES:
+            raise ValueError(f"there is none of that name, only {', '.join(PROFILES)}")
+        return profile
