@@ -8,7 +8,8 @@ from typing import Any
 
 from sensorium.engine.job import Job
 from sensorium.engine.live_job import LiveJob
-from sensorium.engine.placement import STARTER, Placement, WorkerKey
+from sensorium.engine.options import STARTER
+from sensorium.engine.placement import Placement, WorkerKey
 from sensorium.operations.operation import Operation
 
 _numbers = itertools.count(1)

@@ -29,12 +29,13 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_file_is_read_and_options_replace_its_lines(tmp_path: Path) -> None:
     file = written(
-        tmp_path, 'port = 9000\ntime_to_live = 60\n[models."whisper-base"]\ntime_to_live = -1\npinned = true\n'
+        tmp_path,
+        'port = 9000\ntime_to_live = 60\n[models."whisper-large-v3-turbo"]\ntime_to_live = -1\npinned = true\n',
     )
     options = configured(file, {"port": 9001})
     assert (options.port, options.time_to_live) == (9001, 60)
-    assert options.models["whisper-base"].time_to_live == -1
-    assert options.models["whisper-base"].pinned
+    assert options.models["whisper-large-v3-turbo"].time_to_live == -1
+    assert options.models["whisper-large-v3-turbo"].pinned
     assert configured(None, {}) == ServerOptions()
 
 
@@ -46,7 +47,9 @@ def test_a_file_is_read_and_options_replace_its_lines(tmp_path: Path) -> None:
         ('origins = ["obsidian.md"]', ("origins", "obsidian.md")),
         ('public = ["jobs"]', ("public", "jobs")),
         ('keys = "no-such-file.toml"', ("no-such-file.toml",)),
-        ('[models."whisper-base"]\ntime_to_lve = 3', ("time_to_lve", "time_to_live")),
+        ('[models."whisper-large-v3-turbo"]\ntime_to_lve = 3', ("time_to_lve", "time_to_live")),
+        ('[models."whisper-larg-v3"]\npinned = true', ("whisper-larg-v3", "whisper-large-v3")),
+        ('[models."whisper-base"]\npinned = true', ("whisper-base", "starter")),
         ('profile = "starterr"', ("profile", "starterr", "starter, standard, best")),
         ("port = ", ("sensorium.toml",)),
     ],

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from sensorium.models import catalog
 from sensorium.models.catalog import PROFILES
 from sensorium.operations.validation import refusal
+
+STARTER = "starter"
+"""The name of the process that the starter's small models share, and that operations without a model run in."""
 
 
 class Options(BaseModel):
@@ -82,3 +87,19 @@ class EngineOptions(Options):
         if profile is not None and profile not in PROFILES:
             raise ValueError(f"there is none of that name, only {', '.join(PROFILES)}")
         return profile
+
+    @field_validator("models")
+    @classmethod
+    def _check_models(cls, models: dict[str, ModelOptions]) -> dict[str, ModelOptions]:
+        known = {entry.name: entry for entry in catalog.entries()}
+        for name, options in models.items():
+            for part in name.split("+"):
+                if part != STARTER and "/" not in part and part not in known:
+                    close = difflib.get_close_matches(part, [STARTER, *known], n=1)
+                    raise ValueError(f"there is no model {part!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+            alone = known.get(name)
+            if alone is not None and STARTER in alone.profiles and (options.pinned or options.time_to_live is not None):
+                raise ValueError(
+                    f"{name!r} shares a process with other small models; say it of {STARTER!r}, their name"
+                )
+        return models

@@ -6,14 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sensorium.engine.options import EngineOptions
+from sensorium.engine.options import STARTER, EngineOptions
 from sensorium.errors import InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint, named, names_only
 from sensorium.operations.operation import Operation
 
-STARTER = "starter"
-"""The name of the process that the starter's small models share, and that operations without a model run in."""
 MAIN_MEMORY = "main"
 _PRESENCE_SECONDS = 10.0
 _UNKNOWN_SIZE = 1_000_000_000

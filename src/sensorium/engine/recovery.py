@@ -7,8 +7,8 @@ import asyncio
 from sensorium.engine.job import Job
 from sensorium.engine.job_store import JobStore
 from sensorium.engine.live_job import LiveJob
-from sensorium.engine.options import EngineOptions
-from sensorium.engine.placement import STARTER, Placement, WorkerKey, place
+from sensorium.engine.options import STARTER, EngineOptions
+from sensorium.engine.placement import Placement, WorkerKey, place
 from sensorium.errors import InterruptedJobError, SensoriumError
 from sensorium.operations.operation import Operation
 from sensorium.operations.registry import operation_named

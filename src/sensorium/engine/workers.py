@@ -17,8 +17,8 @@ from sensorium.engine.job import ModelState, WorkerHealth
 from sensorium.engine.live_job import LiveJob
 from sensorium.engine.memory_budget import Plan, Resident, plan
 from sensorium.engine.metrics import Metrics
-from sensorium.engine.options import EngineOptions, ModelOptions
-from sensorium.engine.placement import MAIN_MEMORY, STARTER, Placement, WorkerKey
+from sensorium.engine.options import STARTER, EngineOptions, ModelOptions
+from sensorium.engine.placement import MAIN_MEMORY, Placement, WorkerKey
 from sensorium.engine.wire import FromWorker, Ping, Pong, WorkerSetup
 from sensorium.engine.worker_process import WorkerProcess, clean_parent
 from sensorium.models.memory import total_memory
