@@ -276,14 +276,8 @@ def test_a_recording_that_unpacks_to_a_day(tmp_path: Path) -> None:
             call(path, limits=Limits(max_duration=300))
 
 
-def test_a_film_of_one_huge_picture(tmp_path: Path) -> None:
-    picture = tmp_path / "bomb.gif"
-    Image.new("P", (64, 64)).save(picture, save_all=True, append_images=[Image.new("P", (64, 64), 1)])
-    data = bytearray(picture.read_bytes())
-    data[6:10] = b"\xff\xff\xff\xff"
-    webm = bytearray(film(tmp_path / "lie.webm", 5, codec="libvpx").read_bytes())
-    frame = webm.find(b"\x9d\x01\x2a")
-    webm[frame + 3 : frame + 7] = struct.pack("<HH", 16_383, 16_383)
+def memory_of_probing(path: Path) -> float:
+    """Return the most memory that a process takes that looks at a file and must refuse it, in MiB."""
     program = (
         PEAK_MEMORY
         + """
@@ -296,12 +290,21 @@ except SensoriumError as error:
     print(peak_memory())
 """
     )
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def test_a_film_of_one_huge_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "bomb.gif"
+    Image.new("P", (64, 64)).save(picture, save_all=True, append_images=[Image.new("P", (64, 64), 1)])
+    data = bytearray(picture.read_bytes())
+    data[6:10] = b"\xff\xff\xff\xff"
+    webm = bytearray(film(tmp_path / "lie.webm", 5, codec="libvpx").read_bytes())
+    frame = webm.find(b"\x9d\x01\x2a")
+    webm[frame + 3 : frame + 7] = struct.pack("<HH", 16_383, 16_383)
     for name, content in {"bomb.gif": data, "lie.webm": webm}.items():
         (tmp_path / name).write_bytes(content)
-        done = subprocess.run(
-            [sys.executable, "-c", program, tmp_path / name], capture_output=True, text=True, check=True
-        )
-        assert float(done.stdout) < 400
+        assert memory_of_probing(tmp_path / name) < 400
 
 
 def test_a_film_with_more_tracks_than_anybody_needs(tmp_path: Path) -> None:
@@ -327,6 +330,33 @@ def test_a_recording_with_a_made_up_sample_rate(tmp_path: Path) -> None:
     for read in (probe_audio, read_audio):
         with pytest.raises(InputError, match=r"fast\.wav has 1073757824 samples a second"):
             read(path)
+
+
+@pytest.mark.parametrize("form", [b"WAVE", b"AVI "])
+@pytest.mark.parametrize("outside", [b"RIFF", b"RF64"])
+def test_a_title_of_two_gigabytes(tmp_path: Path, form: bytes, outside: bytes) -> None:
+    described = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16) if form == b"WAVE" else b""
+    skipped = b"ds64" + struct.pack("<IQQQI", 28, 0, 3, 0, 0) + b"data\xff\xff\xff\xffabc\0"
+    notes = b"LIST" + struct.pack("<I", 0x7FFFFFF0) + b"INFOINAM" + struct.pack("<I", 0x7FFFFF00) + b"Anna"
+    path = tmp_path / "title.riff"
+    path.write_bytes(outside + bytes([255] * 4) + form + (skipped if outside == b"RF64" else b"") + described + notes)
+    assert memory_of_probing(path) < 400
+
+
+def test_ffmpeg_takes_no_more_memory_at_once_than_a_frame_needs(tmp_path: Path) -> None:
+    program = """
+import sys, av
+from sensorium.media.audio import probe_audio
+probe_audio(sys.argv[1])
+av.VideoFrame(8192, 4608, "rgba64le")
+try:
+    av.VideoFrame(20_000, 10_000, "rgb24")
+except MemoryError:
+    print("bounded")
+"""
+    path = write_audio(np.zeros(1600, np.float32), tmp_path / "sound.wav", 16_000)
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    assert done.stdout == "bounded\n"
 
 
 def test_timestamps_from_the_far_future(tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ import ctypes
 import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from sensorium.errors import InputError
 from sensorium.media.content import HEAD_BYTES, UNKNOWN, describe_content, sniff_kind
 from sensorium.media.limits import Limits
+from sensorium.media.riff import has_false_notes
 from sensorium.media.source import MediaSource, display_name, resolve
 from sensorium.progress import Cancellation, check_cancelled
 
@@ -35,10 +38,13 @@ HIGHEST_SAMPLE_RATE = 768_000
 
 MAX_STREAMS = 64
 
+_MOST_AT_ONCE = 512 << 20
+
 LARGEST_FRAME = 8192 * 4608
 """Most pixels in a frame of a film. It applies even if the limit for pictures is higher: a decoder holds a dozen
 frames."""
 
+_AGAIN = "Fetch or copy it again"
 REMEDY = "Convert it with FFmpeg to MP4, WebM, WAV, FLAC, MP3 or Ogg"
 
 
@@ -115,6 +121,17 @@ class _Bytes:
         self.tell = file.tell
 
 
+@cache
+def _bound_memory() -> None:
+    """Let FFmpeg take no more memory at once than the largest frame needs: what a damaged file says would be 2 GB."""
+    import av
+
+    folder = Path(av.__file__).parent
+    for library in [*folder.parent.glob("av.libs/libavutil*"), *folder.glob(".dylibs/libavutil*")]:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(str(library)).av_max_alloc(ctypes.c_size_t(_MOST_AT_ONCE))
+
+
 def _refuse_other_files(url: str, flags: int, options: object) -> object:
     raise PermissionError("a media file asked for another file")
 
@@ -143,7 +160,10 @@ def open_media(source: MediaSource, *, limits: Limits, cancel: Cancellation | No
         head = file.read(HEAD_BYTES)
         if not head:
             raise InputError(f"The file {name} is empty", "Choose another file, or fetch it again")
+        if has_false_notes(file, head):
+            raise InputError(f"The file {name} is damaged: its notes are said to be larger than any are", _AGAIN)
         file.seek(0)
+        _bound_memory()
         try:
             container = av.open(
                 _Bytes(file),
@@ -166,7 +186,7 @@ def open_media(source: MediaSource, *, limits: Limits, cancel: Cancellation | No
 def _refusal(name: str, head: bytes) -> InputError:
     if sniff_kind(head) in ("audio", "video"):
         reason = "is damaged: its beginning or its table of contents is missing"
-        return InputError(f"The file {name} {reason}", "Fetch or copy it again")
+        return InputError(f"The file {name} {reason}", _AGAIN)
     content = describe_content(head)
     convertible = content == UNKNOWN
     return InputError(

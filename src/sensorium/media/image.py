@@ -221,11 +221,11 @@ def _decode(
                 _silence_libtiff()
             with without_warnings():
                 image = reader(file)
-            _check_dimensions(image.size, media.name, limits)
-            if minimum_side is not None:
-                image.draft("", (minimum_side, minimum_side))
-            image.load()
-            converted = convert(image, media.name)
+                _check_dimensions(image.size, media.name, limits)
+                if minimum_side is not None:
+                    image.draft("", (minimum_side, minimum_side))
+                image.load()
+                converted = convert(image, media.name)
             return _without_file(image) if converted is image else converted
         except InputError:
             raise
