@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from typer.main import get_command
 
@@ -22,6 +23,7 @@ from tests.checkpoints.diffusion import tiny_stable_diffusion
 from tests.checkpoints.speech import tiny_csm, tiny_vits
 from tests.checkpoints.unclip import tiny_kandinsky
 from tests.cli.conftest import Run
+from tests.server.conftest import served
 
 pytestmark = pytest.mark.usefixtures("loaded_clip", "loaded_answerers")
 
@@ -33,8 +35,11 @@ def _examples(command: Any) -> Iterator[str]:
         yield from _examples(child)
 
 
+EVERY = set(_examples(get_command(app)))
+SERVING = sorted(example for example in EVERY if example.startswith("sensorium serve"))
 # The tour takes minutes and has tests of its own.
-EXAMPLES = sorted(example for example in set(_examples(get_command(app))) if not example.startswith("sensorium tour"))
+EXAMPLES = sorted(example for example in EVERY - set(SERVING) if not example.startswith("sensorium tour"))
+ON_A_SERVER = ("sensorium jobs ", *(f"sensorium models {name}" for name in ("loaded", "load ", "unload ", "pin ")))
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +64,19 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
     shutil.copy(real_media.speech_clips("en")[0].path, folder / "voice.wav")
     (folder / "story.txt").write_text("Once upon a time there was a cat.")
     (folder / "my-policy.toml").write_text(shipped_policy_text())
+    (folder / "photos" / "old").mkdir()
+    shutil.copy(real_media.photo("coffee"), folder / "photos" / "old")
+    (folder / "sensorium.toml").write_text("queue = 16\n")
     (folder / "wildcards").mkdir()
     (folder / "wildcards" / "colour.txt").write_text("red\ngreen\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that holds a loaded model."""
+    with served(tmp_path_factory.mktemp("data"), "--no-preload") as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +110,17 @@ def voice_substitutes(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"mms-tts-eng={tiny_vits(folder / 'vits')},csm-1b={tiny_csm(folder / 'csm')}"
 
 
+def _job(address: str, *, waits: bool) -> str:
+    """Submit a job, and return its id once it has ended, or while it waits in a queue that is paused."""
+    with httpx2.Client(base_url=f"{address}/v1/sensorium", trust_env=False, timeout=120) as http:
+        http.post("/queue/pause" if waits else "/queue/resume").raise_for_status()
+        fields = {"prompt": "a red car", "steps": 1}
+        job = str(http.post("/imagine", params={"background": "true"}, json=fields).json()["id"])
+        if not waits:
+            http.get(f"/jobs/{job}/events").raise_for_status()
+        return job
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) > 25
 
@@ -111,6 +137,12 @@ def test_example(
     monkeypatch.chdir(media)
     monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
     monkeypatch.setattr(search, "default_index", lambda: media / "default-index")
+    if example.startswith(ON_A_SERVER):
+        address = request.getfixturevalue("server")
+        monkeypatch.setenv("SENSORIUM_SERVER", address)
+        example = example.replace(" ID", f" {_job(address, waits=' move ' in example)}")
+    if example == "sensorium index --remove photos/old":
+        assert run("index", "photos", "-q").exit_code == 0
     if " remove " in example:
         monkeypatch.setenv("SENSORIUM_HOME", str(tmp_path))
     if "holiday-index" in example or example.startswith("sensorium search"):
@@ -135,3 +167,14 @@ def test_example(
     result = run(*arguments, input=f"{piped[1] if piped else 'What is it?'}\n")
     assert result.exit_code == 0, result.output
     assert result.stdout
+
+
+@pytest.mark.parametrize("example", SERVING)
+def test_serving_example(media: Path, example: str, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(media)
+    if "--keys" in example and not Path("keys.toml").exists():
+        assert run("keys", "new", "anna", "keys.toml").exit_code == 0
+    options = shlex.split(example.removeprefix("sensorium serve"))
+    # Whatever port the example names may be taken here; the last one counts.
+    with served(tmp_path, "--no-preload", *options, "--port", "0") as (address, _):
+        assert httpx2.get(f"{address}/health", trust_env=False).text == "OK"

@@ -29,8 +29,8 @@ def register(group: typer.Typer) -> None:
     for name, function, line in (
         ("loaded", loaded, "sensorium models loaded"),
         ("load", load, "sensorium models load transcribe --model whisper-base"),
-        ("unload", unload, "sensorium models unload whisper-base"),
-        ("pin", pin, "sensorium models pin whisper-base"),
+        ("unload", unload, "sensorium models unload starter"),
+        ("pin", pin, "sensorium models pin starter"),
     ):
         group.command(name, epilog=examples(line))(function)
 

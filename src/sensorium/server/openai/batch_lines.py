@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sensorium.record import Record
+
 MOST_LINES = 50_000
 _MOST_ERRORS = 100
 _LONGEST_ID = 512
@@ -26,8 +28,8 @@ class BatchLine:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class LineError:
+@dataclass(frozen=True, eq=False, repr=False)
+class LineError(Record):
     """What is wrong with a line.
 
     Attributes:
@@ -41,10 +43,6 @@ class LineError:
     code: str
     message: str
     param: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as an answer tells it."""
-        return {"code": self.code, "line": self.line, "message": self.message, "param": self.param}
 
 
 def check_lines(path: Path, endpoint: str, longest: int) -> tuple[int, list[LineError]]:
