@@ -176,9 +176,9 @@ def test_files_that_nobody_owns_go_once_they_are_old(store: JobStore, files: Job
 def test_strikes_are_forgotten(store: JobStore, files: JobFiles) -> None:
     store.add_strike("deed")
     sweep(store, files, NOW, DAY, PLENTY)
-    assert store.strikes("deed") == 1
+    assert store.struck().get("deed", 0) == 1
     sweep(store, files, 1e11, DAY, PLENTY)
-    assert store.strikes("deed") == 0
+    assert store.struck().get("deed", 0) == 0
 
 
 def test_nothing_is_deleted_while_the_database_is_away(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.operations.operation import Operation
-from sensorium.operations.reporter import Reporter, Unheard
+from sensorium.operations.reporter import Reporter
 from sensorium.operations.tasks import Tasks
 from sensorium.progress import Event
+from tests.operations.unheard import Unheard
 
 
 class Listening(Unheard):

@@ -12,11 +12,11 @@ from sensorium.errors import CancelledError, InputError, SensoriumError
 from sensorium.language.sampling import choose_sampling
 from sensorium.operations.chat import Chat
 from sensorium.operations.media import Media, with_media
-from sensorium.operations.reporter import Unheard
 from sensorium.operations.tasks import Tasks
 from sensorium.vision_language.llava import LLaVA
 from tests.openai_server import OpenAIServer, images_in, serve_openai
 from tests.operations.reporting import Listener
+from tests.operations.unheard import Unheard
 from tests.real_media import photo
 from tests.refusals import refused
 

@@ -24,12 +24,12 @@ from sensorium.operations.media import Media
 from sensorium.operations.operation import Operation
 from sensorium.operations.paint_again import PaintAgain
 from sensorium.operations.pictures import Picture
-from sensorium.operations.reporter import Unheard
 from sensorium.operations.tasks import Tasks
 from sensorium.progress import Event, Finished, Preview, Progress
 from tests import real_media
 from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
 from tests.checkpoints.unclip import tiny_kandinsky
+from tests.operations.unheard import Unheard
 from tests.refusals import refused
 
 FEW = {"steps": 2, "seed": 7}

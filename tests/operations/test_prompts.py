@@ -13,8 +13,8 @@ from sensorium.media.limits import Limits
 from sensorium.media.source import resolve
 from sensorium.operations.operation import Operation
 from sensorium.operations.prompts import BuildPrompt, CountTokens
-from sensorium.operations.reporter import Unheard
 from sensorium.operations.tasks import Tasks
+from tests.operations.unheard import Unheard
 from tests.refusals import refused
 
 END = "photorealistic, highly detailed, 8k uhd, dslr, masterpiece, best quality"

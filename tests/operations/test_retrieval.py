@@ -18,12 +18,12 @@ from sensorium.media.source import ResolvedMedia, resolve
 from sensorium.media.video_writer import write_video
 from sensorium.operations.media import Media, Origin
 from sensorium.operations.operation import Operation
-from sensorium.operations.reporter import Unheard
 from sensorium.operations.retrieval import Index, RemoveFromIndex, Search
 from sensorium.operations.tasks import Tasks
 from sensorium.progress import Progress
 from sensorium.vision_language.clip import CLIP
 from tests.operations.listening import Listening, through_json
+from tests.operations.unheard import Unheard
 from tests.real_media import photo
 from tests.refusals import refused
 from tests.retrieval.album import save_photo

@@ -18,7 +18,6 @@ from sensorium.media.audio_encoder import SOUND_FORMATS
 from sensorium.media.limits import Limits
 from sensorium.models import catalog, store
 from sensorium.operations.operation import ModelOperation
-from sensorium.operations.reporter import Unheard
 from sensorium.operations.speech_to_text import DetectLanguage, Subtitle, Transcribe, Translate
 from sensorium.operations.tasks import Tasks
 from sensorium.operations.text_to_speech import Clone, Speak
@@ -30,6 +29,7 @@ from sensorium.speech.speech_to_text import SpeechToText
 from tests import real_media
 from tests.checkpoints.speech import tiny_csm, tiny_whisper
 from tests.operations.listening import Listening, through_json
+from tests.operations.unheard import Unheard
 from tests.refusals import refused
 from tests.speech.conftest import comment_of, joined_clips, silence, words_of
 from tests.subtitle_reader import read_cues

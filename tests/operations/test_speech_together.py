@@ -13,7 +13,6 @@ from sensorium.errors import CancelledError, InputError, InternalError, NotFound
 from sensorium.media.audio import write_audio
 from sensorium.media.source import MediaSource
 from sensorium.operations.media import Media
-from sensorium.operations.reporter import Unheard
 from sensorium.operations.speech_to_text import Transcribe
 from sensorium.operations.tasks import Tasks
 from sensorium.progress import Event, Finished, Progress
@@ -21,6 +20,7 @@ from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper
 from sensorium.speech.transcription import Transcription
 from tests import real_media
 from tests.operations.listening import Listening
+from tests.operations.unheard import Unheard
 from tests.speech.conftest import joined_clips, silence
 
 ENGLISH = [str(clip.path) for clip in real_media.speech_clips("en")]

@@ -13,13 +13,13 @@ from sensorium.media.audio import read_audio
 from sensorium.media.source import resolve
 from sensorium.media.video_writer import write_video
 from sensorium.operations.operation import ModelOperation
-from sensorium.operations.reporter import Unheard
 from sensorium.operations.tasks import Tasks
 from sensorium.operations.video import AskFilm, ClassifyFilm, DescribeFilm, FindMoment, Moderate
 from sensorium.progress import Progress
 from tests import real_media
 from tests.checkpoints.video import ACTIONS, tiny_videomae
 from tests.operations.listening import Listening, through_json
+from tests.operations.unheard import Unheard
 from tests.refusals import refused
 
 CATS = {"name": "no cats", "ordinary": ["a cup"], "labels": [{"name": "cats", "threshold": 0.5, "shows": "a cat"}]}

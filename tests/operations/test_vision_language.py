@@ -14,7 +14,6 @@ from sensorium.answer import Answer
 from sensorium.errors import CancelledError, InputError, NotFoundError, SensoriumError, UnsupportedError
 from sensorium.operations.media import Media
 from sensorium.operations.operation import Operation
-from sensorium.operations.reporter import Unheard
 from sensorium.operations.tasks import Tasks
 from sensorium.operations.vision_language import Ask, Caption, Classify, Embed
 from sensorium.progress import Progress
@@ -26,6 +25,7 @@ from sensorium.vision_language.starter.conse import ConSE
 from tests.checkpoints.clip import tiny_clip
 from tests.checkpoints.vision_language import tiny_blip
 from tests.operations.reporting import Listener
+from tests.operations.unheard import Unheard
 from tests.real_media import photo
 from tests.refusals import refused
 

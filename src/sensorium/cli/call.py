@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sensorium.operations.reporter import Reporter
     from sensorium.operations.tasks import Tasks
 
-Loadable = TypeVar("Loadable", bound=Any)
 Result_co = TypeVar("Result_co", covariant=True)
 
 
@@ -67,11 +66,6 @@ class Call(Terminal):
             self._remote.close()
         if error is None and self._failures:
             raise typer.Exit(SOME_FAILED if self._succeeded else exit_code(self._failures[0]))
-
-    def open(self, task: Loadable) -> Loadable:
-        """Fetch and load a task's checkpoint, showing progress; return the task."""
-        task.load(progress=self.progress, cancel=cancel)
-        return task
 
     def load(self, operation: Operation) -> None:
         """Open what an operation needs, before the first input is looked at; a server does that by itself."""

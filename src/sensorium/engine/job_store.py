@@ -279,12 +279,6 @@ class JobStore:
         with self._database.writing() as connection:
             self._upsert(connection, flags, [{"name": name, "value": value}], ("value",))
 
-    def strikes(self, fingerprint: str) -> int:
-        """Return how many workers a request has killed."""
-        with self._database.reading() as connection:
-            query = sa.select(strikes.c.count).where(strikes.c.fingerprint == fingerprint)
-            return connection.scalar(query) or 0
-
     def struck(self) -> dict[str, int]:
         """Return how many workers each request has killed, by its fingerprint."""
         with self._database.reading() as connection:
