@@ -81,7 +81,7 @@ class Call(Terminal):
         files: Sequence[Path] = (),
         told: Callable[[Event], None] | None = None,
     ) -> Result_co:
-        """Run an operation, here or on the server, showing progress and notes; return its result.
+        """Run an operation, here or on the server, showing progress, notes and warnings; return its result.
 
         Args:
             operation: What to do.
@@ -90,10 +90,13 @@ class Call(Terminal):
         """
         from sensorium.cli.running import TerminalReporter
 
+        result: Result_co
         if self.server is not None:
-            result: Result_co = self._remote.run(cast("Operation", operation), files, told)
-            return result
-        return operation.run(self._tasks, TerminalReporter(self, files, told))
+            result = self._remote.run(cast("Operation", operation), files, told)
+        else:
+            result = operation.run(self._tasks, TerminalReporter(self, files, told))
+        self.warnings(getattr(result, "warnings", ()))
+        return result
 
     def run_together(self, operations: Sequence[Operation]) -> Iterator[Any]:
         """Run operations of one kind and with one `batch_key`, as many in one pass as go through the model at once.
@@ -104,7 +107,9 @@ class Call(Terminal):
         from sensorium.cli.running import TerminalReporter
 
         if self.server is not None:
-            yield from self._remote.run_together(operations)
+            for outcome in self._remote.run_together(operations):
+                self.warnings(getattr(outcome, "warnings", ()))
+                yield outcome
             return
         reporter = TerminalReporter(self, (), None)
         size = operations[0].at_once(self._tasks, reporter) if operations else 1
@@ -112,12 +117,14 @@ class Call(Terminal):
             group = operations[start : start + size]
             try:
                 if size == 1:
-                    outcomes = [self.run(group[0])]
+                    outcomes = [group[0].run(self._tasks, reporter)]
                 else:
                     outcomes = type(group[0]).run_together(group, self._tasks, [reporter] * len(group))
             except Exception as error:
                 outcomes = [error] * len(group)
-            yield from outcomes
+            for outcome in outcomes:
+                self.warnings(getattr(outcome, "warnings", ()))
+                yield outcome
 
     def resolved(self, item: Input) -> ResolvedMedia:
         """Return an input found and checked, for its kind; an operation that refers to it doesn't find it once more.

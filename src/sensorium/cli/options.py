@@ -58,7 +58,10 @@ AsJson: TypeAlias = Annotated[
     ),
 ]
 Quiet: TypeAlias = Annotated[
-    bool, typer.Option("--quiet", "-q", metavar="", help="No progress, no notes.", rich_help_panel=_SHARED)
+    bool,
+    typer.Option(
+        "--quiet", "-q", metavar="", help="No progress, no notes; warnings and errors only.", rich_help_panel=_SHARED
+    ),
 ]
 Server: TypeAlias = Annotated[
     str | None,

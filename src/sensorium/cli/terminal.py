@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sensorium import settings
@@ -30,7 +30,7 @@ class Terminal:
 
     Args:
         as_json: Print each result as a JSON document on one line, instead of text.
-        quiet: Print no progress and no notes.
+        quiet: Print no progress and no notes; warnings and errors are printed nevertheless.
     """
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
@@ -74,6 +74,12 @@ class Terminal:
         if not self.quiet:
             self.clear_progress()
             print(printable(text), file=sys.stderr, flush=True)
+
+    def warnings(self, sentences: Iterable[str]) -> None:
+        """Print on stderr what was missing or damaged in an input, also if the command is to be quiet."""
+        for sentence in sentences:
+            self.clear_progress()
+            print(style("Warning:", "33", sys.stderr), printable(f"{sentence}."), file=sys.stderr, flush=True)
 
     def error(self, error: SensoriumError, name: str | None = None) -> None:
         """Print an error as one sentence; with ``as_json``, also print a JSON document."""

@@ -183,11 +183,13 @@ class SubtitleFile(Record):
         artifact: The file.
         format: ``"srt"``, ``"vtt"``, ``"txt"``, ``"tsv"`` or ``"json"``.
         transcription: What is said, sentence by sentence.
+        warnings: Those of the transcription.
     """
 
     artifact: Artifact
     format: str
     transcription: Transcription
+    warnings: tuple[str, ...] = ()
 
 
 class Subtitle(_WritingDown):
@@ -220,7 +222,7 @@ class Subtitle(_WritingDown):
             MEDIA_TYPES[self.format],
             lambda path: write_subtitles(cues, path, self.format),
         )
-        return SubtitleFile(artifact, self.format, said)
+        return SubtitleFile(artifact, self.format, said, said.warnings)
 
 
 class DetectLanguage(_Listening):

@@ -8,11 +8,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
 from sensorium.media.source import MediaSource
 from sensorium.media.subtitles import Word
@@ -116,6 +117,7 @@ class RecognitionRun:
     language: str = ""
     language_probability: float = 0.0
     duration: float = 0.0
+    warnings: InputWarnings = field(default_factory=InputWarnings)
 
     def segments(self) -> Generator[Segment, None, Transcription]:
         """Yield the segments one by one; return the whole transcription."""
@@ -148,6 +150,7 @@ class RecognitionRun:
             segments=tuple(found),
             task=self.options.task,
             model=self.model,
+            warnings=self.warnings.told(),
         )
 
     def detected_language(self) -> DetectedLanguage:
@@ -156,13 +159,13 @@ class RecognitionRun:
         with closing(self._batches()) as batches:
             batch = next(batches, None)
         if batch is None:
-            return DetectedLanguage("", 0.0, (), self.model)
+            return DetectedLanguage("", 0.0, (), self.model, self.warnings.told())
         encoded = self.backend.encode([window.samples for window in batch.windows], longest=batch.longest)
         check_cancelled(self.cancel)
         found = self._language_probabilities(encoded)
         best, *others = sorted(found, key=found.__getitem__, reverse=True)[: 1 + _OTHER_LANGUAGES]
         likely = tuple(LanguageProbability(code, found[code]) for code in others)
-        return DetectedLanguage(best, found[best], likely, self.model)
+        return DetectedLanguage(best, found[best], likely, self.model, self.warnings.told())
 
     def _recognised(self) -> Iterator[tuple[_Batch, list[Recognition]]]:
         """Recognise one batch in the background while the next is read and searched for speech."""
@@ -267,7 +270,7 @@ class RecognitionRun:
             step = 30 * _SAMPLE_RATE
             blocks = (samples[at : at + step] for at in range(0, len(samples), step))
         else:
-            blocks = stream_audio(self.source, sample_rate=_SAMPLE_RATE, limits=self.limits)
+            blocks = stream_audio(self.source, sample_rate=_SAMPLE_RATE, limits=self.limits, on_warning=self.warnings)
         for block in blocks:
             check_cancelled(self.cancel)
             self.duration += len(block) / _SAMPLE_RATE

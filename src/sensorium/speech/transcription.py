@@ -54,6 +54,7 @@ class Transcription(Record):
         segments: Sentences and phrases with their times.
         task: ``"transcribe"`` or ``"translate"``.
         model: Name of the checkpoint.
+        warnings: What was missing, damaged, left out or unsure in the recording: a sentence for each.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Transcription(Record):
     segments: tuple[Segment, ...]
     task: str
     model: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,12 +89,14 @@ class DetectedLanguage(Record):
         probability: How sure the model is of it, from 0 to 1.
         others: The likeliest of all other languages, best first.
         model: Name of the checkpoint.
+        warnings: What was missing, damaged, left out or unsure in the recording: a sentence for each.
     """
 
     language: str
     probability: float
     others: tuple[LanguageProbability, ...]
     model: str
+    warnings: tuple[str, ...] = ()
 
 
 def phrases(words: Iterable[Word]) -> Iterator[tuple[Word, ...]]:

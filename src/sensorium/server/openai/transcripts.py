@@ -33,6 +33,7 @@ def plain(said: Transcription, *, logprobs: bool = False) -> dict[str, Any]:
         "languages": _languages(said),
         **({"logprobs": log_probabilities(said)} if logprobs else {}),
         "usage": usage(said),
+        **_warnings(said),
     }
 
 
@@ -51,6 +52,7 @@ def verbose(said: Transcription, *, words: bool = False) -> dict[str, Any]:
         "segments": [segment(each) for each in said.segments],
         **({"words": [_word(each) for part in said.segments for each in part.words]} if words else {}),
         "usage": usage(said),
+        **_warnings(said),
     }
 
 
@@ -76,7 +78,7 @@ def of_web_service(said: Transcription) -> dict[str, Any]:
         {**segment(part), "words": [{**_word(each), "probability": each.probability} for each in part.words]}
         for part in said.segments
     ]
-    return {"text": said.text, "language": said.language, "segments": segments}
+    return {"text": said.text, "language": said.language, "segments": segments, **_warnings(said)}
 
 
 def log_probabilities(said: Transcription) -> list[dict[str, Any]]:
@@ -131,6 +133,11 @@ class TranscriptEvents:
         if delta:
             self._sent = whole
             yield {"type": "transcript.text.delta", "delta": delta}
+
+
+def _warnings(said: Transcription) -> dict[str, Any]:
+    """Return what was missing or damaged in the recording; OpenAI's own answers have no such field."""
+    return {"warnings": list(said.warnings)} if said.warnings else {}
 
 
 def _languages(said: Transcription) -> list[dict[str, str]]:
