@@ -15,7 +15,7 @@ from sensorium.errors import InputError
 from sensorium.media.content import HEAD_BYTES, UNKNOWN, describe_content, sniff_kind
 from sensorium.media.limits import Limits
 from sensorium.media.riff import has_false_notes
-from sensorium.media.source import MediaSource, display_name, resolve
+from sensorium.media.source import MediaSource, ResolvedMedia, display_name, resolve
 from sensorium.progress import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
@@ -56,12 +56,14 @@ class OpenMedia:
         name: The file's name in messages.
         container: PyAV's container.
         limits: The limits for the file.
+        source: The file, to be opened once more.
         cancel: If set, reading stops.
     """
 
     name: str
     container: InputContainer
     limits: Limits
+    source: ResolvedMedia
     cancel: Cancellation | None = None
 
     @property
@@ -180,7 +182,7 @@ def open_media(source: MediaSource, *, limits: Limits, cancel: Cancellation | No
             logger.debug("FFmpeg on %s: %s", name, error)
             raise _refusal(name, head) from None
         stack.enter_context(container)
-        yield OpenMedia(name, container, limits, cancel)
+        yield OpenMedia(name, container, limits, media, cancel)
 
 
 def _refusal(name: str, head: bytes) -> InputError:

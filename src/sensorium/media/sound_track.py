@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError
+from sensorium.media.bare_stream import BARE, BareStream
 from sensorium.media.container import OpenMedia, WarningCallback, decode, has_unusual_channels, seek, warn
+from sensorium.media.cut_off import ends_early, is_cut_off, least_end
+from sensorium.media.damaged_gaps import DamagedGaps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,11 +24,15 @@ _TOLERANCE = 0.1
 _LONGEST_GUESSED_PAUSE = 10.0
 """Longest pause in seconds that is believed where the file doesn't say how long it is."""
 
+_AT_THE_END = 1.0
+"""Seconds. Damage so close to the end of a file is the frame in which it breaks off."""
+
+_MOST_PLACES = 5
+
+_FEW = 3
+
 _PREROLL = 2.0
 """Seconds decoded ahead of a window: a codec carries a little of its past along, and so does a resampler."""
-
-_BARE = frozenset({"mp3", "aac", "ac3", "amr"})
-"""Files without a container: FFmpeg only guesses their length from the bit rate, and a seek lands near its goal."""
 
 _SHARES = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
 """How much of each front channel goes into mono (ITU-R BS.775). Of those at the sides, behind and above, 0.5 does."""
@@ -48,7 +55,7 @@ class Sound:
 
 def trusted_end(media: OpenMedia, track: Any) -> float | None:
     """Return the second at which a sound track ends, as far as the file says so; a guess from the bit rate is none."""
-    if media.container.format.name in _BARE and not (media.container.format.name == "mp3" and track.start_time):
+    if media.container.format.name in BARE and not (media.container.format.name == "mp3" and track.start_time):
         return None  # an MP3 that states its encoder's delay states its number of frames, too
     if track.duration is None:
         return media.stated_duration
@@ -86,9 +93,7 @@ def decode_mono(media: OpenMedia, *, start: float = 0.0, on_warning: WarningCall
         yield from track.pieces(start)
         track.warn_if_cut(on_warning)
     finally:
-        if track.damaged_at is not None:
-            second = f"{track.damaged_at:.0f}"
-            warn(on_warning, f"A part of {media.name} near second {second} is damaged and was left out")
+        track.warn_of_damage(on_warning)
 
 
 class _Track:
@@ -97,13 +102,16 @@ class _Track:
 
         self.media = media
         self.stream = media.sound_track()
-        self.damaged_at: float | None = None
+        self._damaged: list[float] = []
+        self._failed_at_first = 0
+        self._gaps = DamagedGaps(media, self.stream.index)
         self._queue: Any = av.AudioFifo()
         self._rate = 0
         self._position = 0  # of the next sample, those in the queue counted
         self._zero = media.start
         self._limit = media.limits.max_duration
-        self._bare = media.container.format.name in _BARE
+        bare = media.container.format.name in BARE
+        self._bare = BareStream(media, self.stream, self._note_damage) if bare else None
         self._stated = trusted_end(media, self.stream)
 
     @property
@@ -138,18 +146,31 @@ class _Track:
             raise too_long(self.media)
 
     def warn_if_cut(self, on_warning: WarningCallback | None) -> None:
-        # Where only the whole film states its duration, its sound may well be shorter.
-        if self.stream.duration is None and self.media.container.streams.video:
-            return
-        if self._stated is not None and self.now < self._stated - max(1.0, 0.01 * self._stated):
-            warn(
-                on_warning,
-                f"{self.media.name} breaks off at second {self.now:.0f} of {self._stated:.0f}; the rest is missing",
-            )
+        """Warn if the file breaks off; then damage at its very end isn't told once more."""
+        at_end = [second for second in self._damaged if second > self.now - _AT_THE_END]
+        if self._stated is None:
+            cut = bool(at_end) or is_cut_off(self.media)
+        elif self.stream.duration is None and self.media.container.streams.video:
+            # Only the whole film states its duration, and its sound may well be shorter.
+            cut = self.now < least_end(self._stated) and ends_early(self.media)
+        else:
+            cut = self.now < least_end(self._stated) or is_cut_off(self.media)
+        if cut:
+            self._damaged = [second for second in self._damaged if second not in at_end]
+            of = "" if self._stated is None or self.now >= least_end(self._stated) else f" of {self._stated:.0f}"
+            warn(on_warning, f"{self.media.name} breaks off at second {self.now:.0f}{of}; the rest is missing")
+
+    def warn_of_damage(self, on_warning: WarningCallback | None) -> None:
+        """Warn of the parts that were left out."""
+        seconds = list(dict.fromkeys(f"{second:.0f}" for second in self._damaged))
+        if seconds:
+            more = f" and in {len(seconds) - _MOST_PLACES} more places" if len(seconds) > _MOST_PLACES else ""
+            near = f"second {', '.join(seconds[:_MOST_PLACES])}{more}"
+            warn(on_warning, f"A part of {self.media.name} near {near} is damaged and was left out")
 
     def _frames(self, start: float) -> Iterator[Any]:
         """Yield decoded frames; the first one of the file sets the clock, and then those near ``start`` follow."""
-        frames = decode(self.media, self.stream, self._note_damage)
+        frames = self._decoded()
         first = next(frames, None)
         if first is None:
             return
@@ -160,8 +181,8 @@ class _Track:
             return
         frames.close()
         begin = start - _PREROLL + self._zero
-        if not self._bare and seek(self.media, self.stream, math.floor(begin / self.stream.time_base)):
-            frames = decode(self.media, self.stream, self._note_damage, not_before=begin)
+        if self._bare is None and seek(self.media, self.stream, math.floor(begin / self.stream.time_base)):
+            frames = self._decoded(not_before=begin)
             first = next(frames, None)
             if first is not None and first.time is not None and first.time <= begin + _PREROLL / 2:
                 self._jump(first)
@@ -169,15 +190,27 @@ class _Track:
                 return
             frames.close()
         seek(self.media, self.stream, math.floor(self.media.start / self.stream.time_base))
-        frames = decode(self.media, self.stream, self._note_damage, not_before=begin if self._bare else None)
+        frames = self._decoded(not_before=begin if self._bare else None)
         first = next(frames, None)
         if first is not None:
             self._jump(first)
+            # If a damaged part covers the time, silence stands for it.
+            self._position = min(self._position, round(start * self._rate))
             yield from chain([first], frames)
 
+    def _decoded(self, not_before: float | None = None) -> Generator[Any, None, None]:
+        if self._bare is not None:
+            return self._bare.decode(not_before)
+        return decode(self.media, self.stream, self._note_damage, not_before=not_before)
+
     def _note_damage(self) -> None:
-        if self.damaged_at is None:
-            self.damaged_at = self.now
+        if self._rate:
+            self._damaged.append(self.now)
+            return
+        # The first frame of a recording that was cut out of a longer one may lean on what isn't there any more.
+        self._failed_at_first += 1
+        if self._failed_at_first > _FEW:
+            self._damaged.append(0.0)
 
     def _jump(self, frame: Any) -> None:
         """Set the clock by the first frame after a seek."""
@@ -191,18 +224,22 @@ class _Track:
             self._position = round(self.now * frame.sample_rate)
             self._rate = frame.sample_rate
         time = frame.time
-        if time is None or self._bare:
+        if time is None or (self._bare is not None and not self._bare.delay):
             return  # the timestamps of a bare stream are not stored in it: FFmpeg counts frames, as we do
         gap = time - self._zero - self.now
         if abs(gap) <= (_TOLERANCE if self._position else 0.0):
             return
-        if self._stated is None:
+        if self._bare is not None:
+            believed = gap > 0
+        elif self._stated is None:
             believed = 0 < gap <= _LONGEST_GUESSED_PAUSE
         else:
             believed = 0 < gap <= self._stated + 1.0 - self.now
         if not believed:
             self._zero += gap  # timestamps that start anew, as in recordings that were joined
             return
+        if self._position and self._bare is None and self._gaps.hold(time - gap, time):
+            self._note_damage()
         yield from self._drain(self._rate)
         self._check_limit(self.now + gap)
         yield from self._silence(round(gap * self._rate))

@@ -1,0 +1,89 @@
+"""Files that were cut off, as a stopped download is: what they say about themselves, and what is there."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+from sensorium.media.container import OpenMedia, open_media, packets
+
+_UNKNOWN = 0x7FFF_0000
+"""Sizes from here on stand for "unknown": programs write them that record into a pipe."""
+
+_LARGEST_PAGE = 65_307
+"""Bytes of a page of Ogg."""
+
+_LAST_PAGE = 4
+_W64_HEAD = 16
+_MOST_CHUNKS = 10_000
+
+
+def is_cut_off(media: OpenMedia) -> bool:
+    """Return whether a file that states no duration is shorter than it says, or lacks the mark of its end.
+
+    WAV, AVI, Wave64 and CAF state their size in bytes, and Ogg marks its last page.
+    """
+    with media.source.open() as file:
+        head = media.source.head
+        if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
+            return _is_short_riff(file, head)
+        if head[:4] == b"riff":
+            return int.from_bytes(head[_W64_HEAD : _W64_HEAD + 8], "little") > media.source.size
+        if head[:4] == b"caff":
+            return _is_short_caf(file)
+        return head[:4] == b"OggS" and not _has_last_page(file)
+
+
+def ends_early(media: OpenMedia) -> bool:
+    """Return whether no track of a file reaches the duration that its header states."""
+    stated = media.stated_duration
+    if stated is None:
+        return False
+    reached = media.start
+    with open_media(media.source, limits=media.limits, cancel=media.cancel) as again:
+        tracks = [*again.container.streams.video, *again.container.streams.audio]
+        for packet in packets(again, tracks, lambda: None):
+            if packet.pts is not None and packet.time_base is not None:
+                reached = max(reached, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    return reached - media.start < least_end(stated)
+
+
+def least_end(stated: float) -> float:
+    """Return the second that a file which states a duration reaches if nothing is missing: headers are inexact."""
+    return stated - max(1.0, 0.01 * stated)
+
+
+def _is_short_riff(file: BinaryIO, head: bytes) -> bool:
+    if head[:4] in (b"RF64", b"BW64"):
+        stated = int.from_bytes(head[20:28], "little")  # in the chunk ds64, which comes first
+    else:
+        stated = int.from_bytes(head[4:8], "big" if head[:4] == b"RIFX" else "little")
+        if stated >= _UNKNOWN:
+            return False
+    return 8 + stated > file.seek(0, os.SEEK_END)
+
+
+def _is_short_caf(file: BinaryIO) -> bool:
+    place, end = 8, file.seek(0, os.SEEK_END)
+    for _ in range(_MOST_CHUNKS):
+        if place >= end:
+            break
+        file.seek(place)
+        size = int.from_bytes(file.read(12)[4:], "big", signed=True)
+        if size < 0:
+            return False  # it reaches to the end, wherever that is
+        place += 12 + size
+    return place > end
+
+
+def _has_last_page(file: BinaryIO) -> bool:
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - 2 * _LARGEST_PAGE))
+    data = file.read()
+    page = data.rfind(b"OggS")
+    while page >= 0 and len(data) < page + 27:
+        page = data.rfind(b"OggS", 0, page)
+    if page < 0:
+        return False
+    lengths = data[page + 27 : page + 27 + data[page + 26]]
+    return bool(data[page + 5] & _LAST_PAGE) and len(data) >= page + 27 + data[page + 26] + sum(lengths)
