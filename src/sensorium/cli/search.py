@@ -77,7 +77,7 @@ def index(
             call.show(None, {"index": place.shown, **removal.to_dict()}, text)
             return
         changes = call.run(Index(files=files, index=place.name, every=every, **options.choice))
-        counts = {name: changes[name] for name in ("added", "updated", "unchanged", "removed")}
+        counts = {name: changes[name] for name in ("added", "updated", "moved", "unchanged", "removed")}
         counts["skipped"] = len(changes.skipped)
         text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to do"
         document = {"index": place.shown, **changes.to_dict()}
@@ -86,7 +86,9 @@ def index(
         for file in changes.skipped:
             print_error(file.reason)
     if changes.skipped:
-        raise typer.Exit(SOME_FAILED if changes.added + changes.updated + changes.unchanged else BAD_INPUT)
+        raise typer.Exit(
+            SOME_FAILED if changes.added + changes.updated + changes.moved + changes.unchanged else BAD_INPUT
+        )
 
 
 @command
@@ -125,7 +127,9 @@ def search(
         )
         if call.as_json:
             query = {"text": text, "image": image, "index": place.shown, "model": found.model}
-            call.document({**query, "matches": [_document(match) for match in found.matches]})
+            call.document(
+                {**query, "matches": [_document(match) for match in found.matches], "warnings": found.warnings}
+            )
             return
         for match in found.matches:
             moment = "" if match.time is None else f"  at {clock(match.time)}"

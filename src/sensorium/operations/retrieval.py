@@ -54,9 +54,10 @@ class IndexChanges(Record):
         unchanged: How many are as they were.
         removed: How many are gone, and were dropped.
         skipped: Those that can't be read, each with the reason.
-        reused: How many of the added and updated ones were known already by their content.
+        reused: How many of the added, updated and moved ones were known already by their content.
         model: Name of the checkpoint that encodes.
         files: How many pictures and films can be found now.
+        moved: How many are at another place than before.
     """
 
     added: int
@@ -67,6 +68,7 @@ class IndexChanges(Record):
     reused: int
     model: str
     files: int
+    moved: int = 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,10 +110,12 @@ class Findings(Record):
     Attributes:
         matches: Best first.
         model: Name of the checkpoint that compared.
+        warnings: One sentence if files that are near are not where they were indexed; they are left out.
     """
 
     matches: tuple[FoundMedium, ...]
     model: str
+    warnings: tuple[str, ...] = ()
 
 
 class _WithIndex(ModelOperation):
@@ -179,17 +183,20 @@ class Index(_WithIndex):
         sources = _sources(self.files, tasks)
         index = self.opened(tasks, report)
         # Files of this machine are judged by their folders; of uploads only their keeper knows which are gone.
-        is_gone = None if tasks.limits.allow_files else lambda path: tasks.origin(path) is None
+        own_files = tasks.limits.allow_files
+        is_gone = None if own_files else lambda path: tasks.origin(path) is None
         done = index.add(sources, every=self.every, is_gone=is_gone, progress=report, cancel=report)
         return IndexChanges(
             added=done.added,
             updated=done.updated,
-            unchanged=done.unchanged,
+            # What is sent again has another place here, but none that its sender knows of.
+            unchanged=done.unchanged if own_files else done.unchanged + done.moved,
             removed=done.removed,
             skipped=tuple(medium for file in done.skipped for medium in _skipped(file, tasks)),
             reused=done.reused,
             model=done.model,
             files=len(index),
+            moved=done.moved if own_files else 0,
         )
 
 
@@ -258,7 +265,8 @@ class Search(_WithIndex):
             progress=report,
             cancel=report,
         )
-        return Findings(tuple(medium for match in found for medium in _found(match, tasks)), found.model)
+        matches = tuple(medium for match in found for medium in _found(match, tasks))
+        return Findings(matches, found.model, found.warnings if tasks.limits.allow_files else ())
 
 
 class _OpenIndexes:

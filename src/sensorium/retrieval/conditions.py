@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from sensorium.retrieval.stored_paths import stored
+
 
 def quoted(text: str) -> str:
     """Return a text as SQL writes it."""
@@ -27,8 +29,8 @@ def some(conditions: Sequence[str]) -> str:
 
 
 def paths_below(folder: str) -> tuple[str, str]:
-    """Return the range in which all paths below a folder lie: from the first text up to, not including, the second."""
-    first = folder.rstrip(os.sep) + os.sep
+    """Return the range in which all stored paths below a folder lie: from the first text to the second, without it."""
+    first = stored(folder).rstrip(os.sep) + os.sep
     return first, first[:-1] + chr(ord(os.sep) + 1)
 
 
@@ -40,6 +42,16 @@ def under(folder: str | None) -> str | None:
     return f"path >= {quoted(first)} AND path < {quoted(end)}"
 
 
+def at(path: str) -> str:
+    """Return the condition that a path is this one."""
+    return f"path = {quoted(stored(path))}"
+
+
+def among(paths: Iterable[str]) -> str:
+    """Return the condition that a path is one of these."""
+    return f"path IN ({listed(map(stored, paths))})"
+
+
 def at_or_under(root: str) -> str:
     """Return the condition that a path is this one, or lies below it."""
-    return f"path = {quoted(root)} OR ({under(root)})"
+    return f"{at(root)} OR ({under(root)})"

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Self
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError
-from sensorium.media.limits import Limits
+from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import ResolvedMedia, display_name
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.retrieval.checks import check_query, names_by_path, require_every
+from sensorium.retrieval.finding import nearest_files
 from sensorium.retrieval.ingest import Ingest, IngestCounts
 from sensorium.retrieval.location import check_location, is_remote
+from sensorium.retrieval.moves import Moves, find_moves
 from sensorium.retrieval.probe import SENSES, Sense, check_probe, make_probe
 from sensorium.retrieval.results import IndexedFile, IndexReport, Match, Matches, SkippedFile
 from sensorium.retrieval.rows import Encoder
 from sensorium.retrieval.scan import absolute, find_changes
+from sensorium.retrieval.spelling import as_indexed, folder_as_indexed
 from sensorium.retrieval.table import MediaTable, create_table, open_table
 from sensorium.task import TaskOptions
 from sensorium.vision_language.clip import CLIP
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
 
 __all__ = ["IndexReport", "IndexedFile", "Match", "Matches", "SearchIndex", "SkippedFile"]
-
-_FETCH_GROWTH = 4
 
 
 class SearchIndex:
@@ -109,8 +110,9 @@ class SearchIndex:
         """Bring the index up to date with files, folders (with all below them) and patterns.
 
         New and changed files are read, files that are gone from a named folder are dropped, files that can't be read
-        are listed, and tried again once they change. Moved, renamed and copied files are known by their content and
-        not encoded again. What is finished is kept if the call is cancelled or crashes; the next one goes on there.
+        are listed, and tried again once they, what is installed or the limits change. Moved, renamed and copied files
+        are known by their content and not encoded again; what the index knew of the earlier place goes. What is
+        finished is kept if the call is cancelled or crashes; the next one goes on there.
 
         Args:
             paths: Pictures and films, folders, or patterns such as ``"photos/*.jpg"``. A file that was resolved before
@@ -121,7 +123,7 @@ class SearchIndex:
             cancel: Stops soon.
 
         Returns:
-            How many files were added, updated, unchanged, removed, and which were skipped.
+            How many files were added, updated, unchanged, moved, removed, and which were skipped.
 
         Raises:
             InputError: A path doesn't exist; a folder has lost all its indexed files at once (its drive may not be
@@ -133,27 +135,33 @@ class SearchIndex:
         require_every(every)
         with self._writing():
             table = self._open()
-            changes = find_changes(wanted, table, every=every, progress=progress, cancel=cancel)
+            limits = self._options["limits"] or DEFAULT_LIMITS
+            changes = find_changes(
+                wanted, table, every=every, limits=limits, index=self._location, progress=progress, cancel=cancel
+            )
             counts = IngestCounts()
             if changes.to_read:
                 clip = self._encoder(SENSES, progress, cancel)
                 table = table or self._create(clip)
                 ingest = Ingest(clip, table, every=every, names=names, progress=progress, cancel=cancel)
                 counts = ingest.run(changes.to_read)
-            gone = set(changes.gone)
+            gone, moves = set(changes.gone), Moves()
             if table is not None:
                 if is_gone is not None:
                     gone.update(path for path in table.paths() if is_gone(Path(path)))
+                moves = find_moves(counts.arrived, counts.broken, gone, table)
+                gone |= moves.left
                 table.remove(sorted(gone))
                 table.maintain()
         return IndexReport(
-            added=counts.added,
+            added=counts.added - moves.readable,
             updated=counts.updated,
             unchanged=changes.unchanged + counts.unchanged,
-            removed=len(gone),
+            removed=len(gone) - moves.readable - moves.broken,
             skipped=tuple(sorted([*changes.skipped, *counts.skipped], key=lambda item: item.path)),
             reused=counts.reused,
             model=self.model,
+            moved=moves.readable,
         )
 
     @checked
@@ -186,19 +194,28 @@ class SearchIndex:
             cancel: Stops fetching and loading.
 
         Returns:
-            Matches, best first.
+            Matches, best first. Files that are not where they were indexed are left out, and told of in ``warnings``.
 
         Raises:
-            InputError: There is no index, it is empty, or the query can't be used.
+            InputError: There is no index, it is empty, it knows nothing below ``under``, or the query can't be used.
         """
         check_query(text, image, limit, image_weight, kind)
         table = self._existing()
+        below = None if under is None else folder_as_indexed(table, absolute(under), self._location)
         vector = self._query(text, image, image_weight, progress, cancel)
-        below = None if under is None else absolute(under)
-        matches = _nearest_files(table, vector, limit, kind, below, all_moments, may_be_found)
+        matches = nearest_files(
+            table,
+            vector,
+            limit,
+            index=self._location,
+            kind=kind,
+            under=below,
+            all_moments=all_moments,
+            may_be_found=may_be_found,
+        )
         if not matches and table.count() == 0:
             raise InputError(f"The index {self._name} is empty", "Add pictures or films first")
-        return Matches(matches, model=table.encoder.name)
+        return matches
 
     @checked
     def remove(
@@ -218,7 +235,7 @@ class SearchIndex:
             table = self._existing()
             gone: set[str] = set()
             for path, name in names.items():
-                below = table.states([path])
+                below = table.states([as_indexed(table, path)])
                 if not below:
                     raise InputError(f"{name} is not in the index", "Name an indexed file or folder")
                 gone.update(below)
@@ -330,30 +347,6 @@ class SearchIndex:
             yield
         finally:
             lock.release()
-
-
-def _nearest_files(
-    table: MediaTable,
-    vector: np.ndarray,
-    limit: int,
-    kind: str | None,
-    under: str | None,
-    all_moments: bool,
-    may_be_found: Callable[[Path], bool] | None,
-) -> list[Match]:
-    """Return the nearest pictures and films, each film once unless all its moments are wanted."""
-    found: dict[object, Match] = {}
-    # The nearest rows may all be of one film: more are fetched until there are enough files.
-    fetch = limit
-    while True:
-        hits = table.nearest(vector, fetch, kind=kind, under=under)
-        for hit in hits:
-            if may_be_found is None or may_be_found(Path(hit.path)):
-                match = Match(Path(hit.path), "image" if hit.time is None else "moment", hit.time, hit.score)
-                found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
-        if len(found) >= limit or len(hits) < fetch:
-            return list(found.values())[:limit]
-        fetch *= _FETCH_GROWTH
 
 
 def _revision(checkpoint: catalog.Checkpoint) -> str:

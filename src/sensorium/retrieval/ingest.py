@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import os
 import queue
 import threading
 import time
@@ -11,17 +12,20 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sensorium.errors import CancelledError, SensoriumError
+from sensorium.errors import CancelledError, InputError, MissingDependencyError, SensoriumError, UnsupportedError
 from sensorium.media.content import HEAD_BYTES
 from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.media.source import ResolvedMedia, display_name, resolve, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.retrieval.mounts import mount_of
+from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import FileRows, FileState
-from sensorium.retrieval.scan import FoundFile
+from sensorium.retrieval.scan import FoundFile, settled_time
 from sensorium.retrieval.table import MediaTable
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ _SECONDS_PER_WRITE = 20.0
 _READ_AHEAD = 32
 _CHUNK = 1 << 20
 _DIGEST_LENGTH = 32
+
+_IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 Content: TypeAlias = tuple[str, "float | None"]
 """Digest of a file's bytes, and seconds between moments for a film: what decides its rows."""
@@ -50,6 +56,8 @@ class IngestCounts:
         unchanged: Only looked changed; the content is the same.
         reused: How many of the added and updated ones were known by their content.
         skipped: Files that can't be read.
+        arrived: The contents of the files that are new in the index, by path.
+        broken: The same of new files that can't be read.
     """
 
     added: int = 0
@@ -57,6 +65,8 @@ class IngestCounts:
     unchanged: int = 0
     reused: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
+    arrived: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,10 +74,26 @@ class _Reading:
     """A file on its way into the index."""
 
     file: FoundFile
+    found: os.stat_result
     state: FileState
     times: list[float | None] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
     reason: str = ""
+    lasting: bool = True
+
+    def fail(self, error: SensoriumError) -> None:
+        """Note why it can't be read."""
+        self.reason = error.message
+        self.lasting = isinstance(error, (InputError, UnsupportedError, MissingDependencyError))
+
+    @property
+    def settled(self) -> bool:
+        """Whether another look at the file, as it is now, would find the same."""
+        try:
+            now = os.stat(self.file.path)  # noqa: PTH116 - called for every file
+        except OSError:
+            return False
+        return self.lasting and all(getattr(now, name) == getattr(self.found, name) for name in _IDENTITY)
 
 
 @dataclass(frozen=True)
@@ -131,6 +157,7 @@ class Ingest:
         self._begun: deque[_Reading] = deque()
         self._finished: list[_Reading] = []
         self._known: list[_Reading] = []
+        self._mount_of = lru_cache(maxsize=4096)(mount_of)
         self._done = 0
         self._total = 0
         self._written_at = time.monotonic()
@@ -171,11 +198,11 @@ class Ingest:
         """Open files one after the other; runs in a thread of its own, ahead of the encoder."""
         for file in files:
             try:
-                state, kind = self._digest(file)
+                found, state, kind = self._digest(file)
             except (OSError, ValueError) as error:
                 yield _Unreadable(file, why_unreadable(error, self._name(file)).message)
                 continue
-            reading = _Reading(file, state)
+            reading = _Reading(file, found, state)
             if reuse and _content(state) in self._contents:
                 yield _Known(reading)
                 continue
@@ -186,11 +213,12 @@ class Ingest:
             except CancelledError:
                 raise
             except SensoriumError as error:
-                reading.reason = error.message
+                reading.fail(error)
 
-    def _digest(self, file: FoundFile) -> tuple[FileState, str]:
+    def _digest(self, file: FoundFile) -> tuple[os.stat_result, FileState, str]:
         digest = hashlib.sha256()
         with open_regular_file(file.path) as stream:
+            found = os.fstat(stream.fileno())
             head = stream.read(_CHUNK)
             digest.update(head)
             while chunk := stream.read(_CHUNK):
@@ -198,7 +226,9 @@ class Ingest:
                 digest.update(chunk)
         kind = sniff_kind(head[:HEAD_BYTES]) or (mimetypes.guess_type(file.path)[0] or "").partition("/")[0]
         every = self._every if kind == "video" else None
-        return FileState(file.size, file.modified_ns, digest.hexdigest()[:_DIGEST_LENGTH], every, ""), kind
+        content = digest.hexdigest()[:_DIGEST_LENGTH]
+        mount = self._mount_of(os.path.dirname(file.path))  # noqa: PTH120 - pathlib's takes ten times as long
+        return found, FileState(found.st_size, settled_time(found), content, every, "", mount), kind
 
     def _pictures_of(self, reading: _Reading, kind: str) -> Iterator[_Picture]:
         media = self._media(reading.file)
@@ -239,7 +269,7 @@ class Ingest:
 
     def _fail(self, index: int, error: SensoriumError) -> None:
         # Failures are told as soon as a picture can't be read, before the rows of the batch that it would be in.
-        self._pictures.pop(index).reading.reason = error.message
+        self._pictures.pop(index).reading.fail(error)
 
     def _arrive(self, index: int) -> _Picture:
         """Take the picture whose row came back: rows come in order, so all files before its own are complete."""
@@ -289,14 +319,21 @@ class Ingest:
     def _rows(self, reading: _Reading) -> FileRows:
         import numpy as np
 
-        path, known = reading.file.path, reading.file.known
+        path, state, known = reading.file.path, reading.state, reading.file.known
+        if not reading.settled:
+            # What was encoded isn't certainly what was digested: no other file may take it over, and it is read again.
+            state = replace(state, modified_ns=0, content="")
         if reading.reason:
             nothing = np.empty((0, self._table.encoder.dimension), np.float32)
-            return FileRows(path, replace(reading.state, reason=reading.reason), (), nothing, known)
-        return FileRows(path, reading.state, tuple(reading.times), np.stack(reading.vectors), known)
+            tried = circumstances(self._clip.limits, reading.found)
+            return FileRows(path, replace(state, reason=reading.reason, tried=tried), (), nothing, known)
+        return FileRows(path, state, tuple(reading.times), np.stack(reading.vectors), known)
 
     def _count(self, reading: _Reading, *, reused: bool) -> None:
         known = reading.file.known
+        if known is None:
+            arrived = self.counts.broken if reading.reason else self.counts.arrived
+            arrived[reading.file.path] = reading.state.content
         if reading.reason:
             self.counts.skipped.append(SkippedFile(Path(reading.file.path), reading.reason))
         elif reused and known is not None and _content(known) == _content(reading.state):

@@ -34,6 +34,12 @@ def check_location(location: str | os.PathLike[str]) -> str:
     if not text:
         raise InputError("The index has no name", "Name the folder that shall hold it")
     path = Path(text).expanduser().absolute()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"An index can't lie at {display_name(path)}: that name is not valid Unicode", "Name another folder"
+        ) from None
     if os.path.exists(path) and not path.is_dir():  # noqa: PTH110 - pathlib's raises an error for a long name
         raise InputError(f"{display_name(text)} is a file, not an index", "Name the folder that shall hold the index")
     return str(path)

@@ -33,6 +33,7 @@ class _Matches(Record):
 
     matches: tuple[Match, ...]
     model: str
+    warnings: tuple[str, ...] = ()
 
 
 class Matches(list[Match]):
@@ -40,15 +41,21 @@ class Matches(list[Match]):
 
     Attributes:
         model: Name of the checkpoint that compared.
+        warnings: One sentence if files that were near are not where they were indexed; they are left out.
     """
 
-    def __init__(self, matches: Iterable[Match], *, model: str) -> None:
+    def __init__(self, matches: Iterable[Match], *, model: str, warnings: tuple[str, ...] = ()) -> None:
         super().__init__(matches)
         self.model = model
+        self.warnings = warnings
 
     def to_dict(self) -> dict[str, Any]:
-        """Return matches and model, ready for ``json.dumps``."""
-        return {"matches": [match.to_dict() for match in self], "model": self.model}
+        """Return matches, model and warnings, ready for ``json.dumps``."""
+        return {
+            "matches": [match.to_dict() for match in self],
+            "model": self.model,
+            "warnings": list(self.warnings),
+        }
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -58,7 +65,7 @@ class Matches(list[Match]):
             InputError: It is no such document.
         """
         read = _Matches.from_dict(document)
-        return cls(read.matches, model=read.model)
+        return cls(read.matches, model=read.model, warnings=read.warnings)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,11 +89,12 @@ class IndexReport(Record):
         added: New in the index.
         updated: Changed since last time, and read again.
         unchanged: As they were.
-        removed: Gone from the folders, and dropped from the index.
+        removed: Gone, and dropped from the index.
         skipped: Files that can't be read, each with the reason.
-        reused: How many of the added and updated ones were known already by their content (moved, renamed or
-            copied files), so that no model had to look at them.
+        reused: How many of the added, updated and moved ones were known already by their content, so that no model had
+            to look at them.
         model: Name of the checkpoint that encodes.
+        moved: At another place, or under another name, than before.
     """
 
     added: int
@@ -96,6 +104,7 @@ class IndexReport(Record):
     skipped: tuple[SkippedFile, ...]
     reused: int
     model: str
+    moved: int = 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

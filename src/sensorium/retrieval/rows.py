@@ -38,6 +38,8 @@ class FileState:
         content: Digest of its bytes.
         every: Seconds between the moments of a film; None for a picture.
         reason: Why it can't be read; "" if it can.
+        mount: Where the drive is mounted that holds it; "" if that wasn't noted.
+        tried: Under which circumstances it couldn't be read, from `circumstances`; "" for a file that can be read.
     """
 
     size: int
@@ -45,6 +47,8 @@ class FileState:
     content: str
     every: float | None
     reason: str
+    mount: str = ""
+    tried: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensorium.errors import InputError, SensoriumError
+from sensorium.media.limits import Limits
 from sensorium.media.regular_file import why_unreadable
 from sensorium.media.source import collect_files, display_name
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.retrieval.forgetting import where_they_may_be
+from sensorium.retrieval.mounts import broken_link_above, is_mounted
+from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import FileState
 from sensorium.retrieval.table import MediaTable
@@ -27,14 +31,10 @@ class FoundFile:
 
     Attributes:
         path: Absolute.
-        size: In bytes.
-        modified_ns: Time of its last change; 0 if that was so recent that another change might not show.
         known: What the index knows of it; None for a new file.
     """
 
     path: str
-    size: int
-    modified_ns: int
     known: FileState | None
 
 
@@ -45,12 +45,14 @@ class Changes:
     Attributes:
         to_read: New and changed files.
         gone: Files in the index that are no longer on disk.
+        away: Files in the index that lie on drives that aren't mounted, by where they were.
         unchanged: How many readable files are as they were.
         skipped: Files that can't be read.
     """
 
     to_read: list[FoundFile] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    away: dict[str, list[str]] = field(default_factory=dict)
     unchanged: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
 
@@ -60,23 +62,33 @@ def absolute(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - pathlib's way follows links
 
 
+def settled_time(state: os.stat_result) -> int:
+    """Return the time of a file's last change in ns; 0 if that was so recent that another change might not show."""
+    return state.st_mtime_ns if time.time_ns() - state.st_mtime_ns > _COARSEST_CLOCK_NS else 0
+
+
 def find_changes(
     paths: Sequence[str],
     table: MediaTable | None,
     *,
     every: float,
+    limits: Limits,
+    index: str,
     progress: ProgressCallback | None,
     cancel: Cancellation | None,
 ) -> Changes:
     """Compare files, folders and patterns with what an index knows.
 
     A file is as it was if its size and the time of its last change are; whether one that looks changed really is,
-    its content tells when it is read. Films that were sampled at another interval count as changed.
+    its content tells when it is read. Films that were sampled at another interval count as changed. A file that
+    couldn't be read is tried again as soon as anything has changed that might let it be read.
 
     Args:
         paths: Absolute.
         table: The index; None if it is new.
         every: Seconds between the moments of films.
+        limits: For files.
+        index: Where the index lies, for messages.
         progress: Told how many files have been looked at.
         cancel: Stops the scan.
 
@@ -86,7 +98,7 @@ def find_changes(
     folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112 - pathlib's raises an error for a long name
     known = table.states([_fixed_part(path) for path in paths]) if table is not None else {}
     for path in paths:
-        _check_presence(path, known)
+        _check_presence(path, known, index)
     changes = Changes()
     unreadable: list[str] = []
 
@@ -104,87 +116,79 @@ def find_changes(
             report(progress, "looking for changes", count, None, "files")
         name = str(file)
         seen.add(name)
-        _compare(name, known.get(name), every, changes)
+        _compare(name, known.get(name), every, limits, changes)
     for folder in folders:
-        _check_emptiness(folder, known, seen)
+        _check_emptiness(folder, known, seen, index)
     for name in known:
-        if name not in seen and any(_is_under(name, folder) for folder in folders):
-            _miss(name, unreadable, changes)
+        if name not in seen and any(is_under(name, folder) for folder in folders):
+            _miss(name, known[name].mount, unreadable, changes)
+    for mount, away in changes.away.items():
+        reason = f"No drive is mounted at {display_name(mount)}, and {len(away)} files on it stay in the index"
+        changes.skipped.append(SkippedFile(Path(mount), reason))
     return changes
 
 
-def _compare(path: str, known: FileState | None, every: float, changes: Changes) -> None:
+def _compare(path: str, known: FileState | None, every: float, limits: Limits, changes: Changes) -> None:
     try:
-        path.encode("utf-8")
         state = os.stat(path)  # noqa: PTH116 - called for every file of large folders
-    except UnicodeEncodeError:
-        changes.skipped.append(SkippedFile(Path(path), f"The name of {display_name(path)} is not valid Unicode"))
     except OSError as error:
         # It went away since the folder was listed; if it was indexed, the next scan drops it.
         changes.skipped.append(SkippedFile(Path(path), why_unreadable(error, display_name(path)).message))
+        return
+    if (
+        known is None
+        or (known.size, known.modified_ns) != (state.st_size, state.st_mtime_ns)
+        or known.every not in (None, every)
+        or (known.reason and known.tried != circumstances(limits, state))
+    ):
+        changes.to_read.append(FoundFile(path, known))
+    elif known.reason:
+        changes.skipped.append(SkippedFile(Path(path), known.reason))
     else:
-        as_it_was = (
-            known is not None
-            and (known.size, known.modified_ns) == (state.st_size, state.st_mtime_ns)
-            and known.every in (None, every)
-        )
-        if known is None or not as_it_was:
-            settled = time.time_ns() - state.st_mtime_ns > _COARSEST_CLOCK_NS
-            changes.to_read.append(FoundFile(path, state.st_size, state.st_mtime_ns if settled else 0, known))
-        elif known.reason:
-            changes.skipped.append(SkippedFile(Path(path), known.reason))
-        else:
-            changes.unchanged += 1
+        changes.unchanged += 1
 
 
-def _miss(path: str, unreadable: list[str], changes: Changes) -> None:
+def _miss(path: str, mount: str, unreadable: list[str], changes: Changes) -> None:
     """Decide about a file that is in the index but no longer listed."""
-    if any(path == place or _is_under(path, place) for place in unreadable):
+    if any(path == place or is_under(path, place) for place in unreadable):
         return
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        link = _broken_link_above(path)
-        if link is None:
-            changes.gone.append(path)
-        else:
+        link = broken_link_above(path)
+        if link is not None:
             unreadable.append(link)
             changes.skipped.append(SkippedFile(Path(link), f"The link {display_name(link)} leads nowhere"))
+        elif not is_mounted(mount):
+            changes.away.setdefault(mount, []).append(path)
+        else:
+            changes.gone.append(path)
     except OSError as error:
         changes.skipped.append(SkippedFile(Path(path), why_unreadable(error, display_name(path)).message))
     else:
         changes.gone.append(path)
 
 
-def _broken_link_above(path: str) -> str | None:
-    """Return the link on the way to a missing file that leads nowhere (to a drive that isn't mounted, say)."""
-    for folder in Path(path).parents:
-        if os.path.lexists(folder):
-            return None if folder.exists() else str(folder)
-    return None
-
-
-def _check_presence(path: str, known: Mapping[str, FileState]) -> None:
-    if os.path.lexists(path):
-        return
-    lost = sum(_is_under(name, path) for name in known)
-    if lost:
+def _check_presence(path: str, known: Mapping[str, FileState], index: str) -> None:
+    lost = sum(is_under(name, path) for name in known)
+    if lost and not os.path.lexists(path):
         raise InputError(
             f"The folder {display_name(path)} is not there, but {lost} of its files are in the index",
-            "Check that its drive is mounted; remove ('sensorium index --remove') takes the files out of the index",
+            where_they_may_be(path, index),
         )
 
 
-def _check_emptiness(folder: str, known: Mapping[str, FileState], seen: set[str]) -> None:
-    lost = sum(_is_under(name, folder) for name in known)
-    if lost and not any(_is_under(name, folder) for name in seen):
+def _check_emptiness(folder: str, known: Mapping[str, FileState], seen: set[str], index: str) -> None:
+    lost = sum(is_under(name, folder) for name in known)
+    if lost and not any(is_under(name, folder) for name in seen):
         raise InputError(
             f"The folder {display_name(folder)} has no pictures or films any more, but {lost} are in the index",
-            "Check that its drive is mounted; remove ('sensorium index --remove') takes the files out of the index",
+            where_they_may_be(folder, index),
         )
 
 
-def _is_under(path: str, folder: str) -> bool:
+def is_under(path: str, folder: str) -> bool:
+    """Return whether a path lies below a folder."""
     return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from sensorium import settings
 from sensorium.errors import InputError
 from sensorium.media.source import display_name
 from sensorium.retrieval import conditions
+from sensorium.retrieval.columns import ADDED_LATER, STATE_COLUMNS, schema_of, to_arrow
 from sensorium.retrieval.rows import Encoder, FileRows, FileState, Hit
 from sensorium.retrieval.snapshot import Snapshot, most_rows
+from sensorium.retrieval.stored_paths import restored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +42,8 @@ _REFINE = 4
 _RETRAIN_GROWTH = 4
 _MAX_UNINDEXED = 20_000
 _MAX_FRAGMENTS = 100
+_MOST_NAMED = 1000
+"""How many paths or contents one condition names."""
 # Readers hold a version only while they answer one query; an hour is far more than they need.
 _KEEP_VERSIONS = timedelta(hours=1)
 
@@ -80,27 +84,50 @@ class MediaTable:
         """Return the files at or under ``roots``, by path."""
         found: dict[str, FileState] = {}
         where = conditions.every("number = 0", conditions.some([conditions.at_or_under(root) for root in roots]))
-        columns = ["path", "size", "modified_ns", "content", "every", "reason"]
-        for batch in self._scan(where, columns):
-            for path, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                found[path] = FileState(*values)
+        columns = [name for name in STATE_COLUMNS if name in self._newest().schema.names]
+        for path, *values in self._values(where, ["path", *columns]):
+            state = dict(zip(columns, values, strict=True))
+            found[restored(path)] = FileState(**{**state, "mount": restored(state.get("mount", ""))})
         return found
+
+    def knows_below(self, folder: str) -> bool:
+        """Return whether any file lies below a folder."""
+        with _plain_errors("read", self._name):
+            return bool(self._newest().count_rows(conditions.under(folder)))
 
     def paths(self) -> list[str]:
         """Return the paths of all files, of those that can't be read too."""
-        return [path for batch in self._scan("number = 0", ["path"]) for path in batch.column("path").to_pylist()]
+        return [restored(path) for (path,) in self._values("number = 0", ["path"])]
+
+    def mounts(self, paths: Sequence[str]) -> dict[str, str]:
+        """Return where the drives were mounted that held files, by the files' paths; "" where that wasn't noted."""
+        if "mount" not in self._newest().schema.names:
+            return dict.fromkeys(paths, "")
+        found = {}
+        for some in _portions(paths):
+            where = conditions.every("number = 0", conditions.among(some))
+            found.update({restored(path): restored(mount) for path, mount in self._values(where, ["path", "mount"])})
+        return found
+
+    def holders(self, contents: Sequence[str]) -> dict[str, list[str]]:
+        """Return the paths of the files with each content, of those that can't be read too, by digest."""
+        found: dict[str, list[str]] = {}
+        for some in _portions(contents):
+            where = conditions.every("number = 0", f"content IN ({conditions.listed(some)})")
+            for path, content in self._values(where, ["path", "content"]):
+                found.setdefault(content, []).append(restored(path))
+        return found
 
     def contents(self) -> set[tuple[str, float | None]]:
         """Return which contents can be found: digest, and seconds between moments."""
         found: set[tuple[str, float | None]] = set()
-        for batch in self._scan("number = 0 AND reason = ''", ["content", "every"]):
-            found.update(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+        found.update(self._values("number = 0 AND reason = ''", ["content", "every"]))
         return found
 
     def moments(self) -> Iterator[tuple[str, str, int]]:
         """Yield path, kind and size of every row that can be found."""
-        for batch in self._scan("reason = ''", ["path", "kind", "size"]):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        for path, kind, size in self._values("reason = ''", ["path", "kind", "size"]):
+            yield restored(path), kind, size
 
     def with_content(self, contents: Iterable[str]) -> dict[tuple[str, float | None], FileRows]:
         """Return the rows of one file for each content that can be found."""
@@ -121,7 +148,9 @@ class MediaTable:
             path, moments = next(iter(copies.items()))
             moments.sort(key=lambda row: row[0])
             state = moments[0][2]
-            found[key] = FileRows(path, state, tuple(row[1] for row in moments), np.stack([row[3] for row in moments]))
+            found[key] = FileRows(
+                restored(path), state, tuple(row[1] for row in moments), np.stack([row[3] for row in moments])
+            )
         return found
 
     def write(self, files: Sequence[FileRows]) -> None:
@@ -130,23 +159,27 @@ class MediaTable:
             return
         with _plain_errors("written", self._name):
             table = self._newest()
+            missing = {name: value for name, value in ADDED_LATER.items() if name not in table.schema.names}
+            if missing:
+                table.add_columns(missing)
+                table = self._newest()
             # A film may have fewer moments than before. Its last ones go first: after a crash between the two steps,
             # the film still counts as changed and is read again.
             shrunk = [file for file in files if file.replaced is not None and file.replaced.every is not None]
             if shrunk:
                 ends = [
-                    conditions.every(f"path = {conditions.quoted(file.path)}", f"number >= {max(1, len(file.times))}")
+                    conditions.every(conditions.at(file.path), f"number >= {max(1, len(file.times))}")
                     for file in shrunk
                 ]
                 table.delete(conditions.some(ends))
             merge = table.merge_insert(["path", "number"]).when_matched_update_all().when_not_matched_insert_all()
-            merge.execute(self._to_arrow(files, table.schema))
+            merge.execute(to_arrow(files, table.schema, self.encoder.dimension))
 
     def remove(self, paths: Sequence[str]) -> None:
         """Drop files."""
         with _plain_errors("written", self._name):
-            for start in range(0, len(paths), 1000):
-                self._newest().delete(f"path IN ({conditions.listed(paths[start : start + 1000])})")
+            for some in _portions(paths):
+                self._newest().delete(conditions.among(some))
 
     def nearest(
         self, vector: np.ndarray, limit: int, *, kind: str | None = None, under: str | None = None
@@ -162,8 +195,10 @@ class MediaTable:
         with _plain_errors("read", self._name):
             snapshot = self._in_memory()
             if snapshot is None:
-                return self._ask_lance(vector, limit, kind, under)
-        return snapshot.nearest(vector, limit, kind=kind, under=under)
+                hits = self._ask_lance(vector, limit, kind, under)
+            else:
+                hits = snapshot.nearest(vector, limit, kind=kind, under=under)
+        return [replace(hit, path=restored(hit.path)) for hit in hits]
 
     def maintain(self) -> None:
         """Compact, and build or extend the indexes, where that pays."""
@@ -244,31 +279,13 @@ class MediaTable:
             for path, time, distance in zip(*(found.column(name).to_pylist() for name in columns), strict=True)
         ]
 
+    def _values(self, where: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+        for batch in self._scan(where, columns):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
     def _scan(self, where: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
         with _plain_errors("read", self._name):
             yield from self._newest().scanner(columns=columns, filter=where).to_batches()
-
-    def _to_arrow(self, files: Sequence[FileRows], schema: pa.Schema) -> pa.Table:
-        import numpy as np
-        import pyarrow as pa
-
-        dimension = self.encoder.dimension
-        columns: dict[str, list[Any]] = {name: [] for name in schema.names if name != "vector"}
-        vectors: list[np.ndarray] = []
-        for file in files:
-            state = file.state
-            unreadable = np.zeros((1, dimension), np.float32)
-            for number, time in enumerate(file.times or (None,)):
-                identity = (file.path, number, _kind(state), time)
-                values = (*identity, state.size, state.modified_ns, state.content, state.every, state.reason)
-                for column, value in zip(columns.values(), values, strict=True):
-                    column.append(value)
-            vectors.append(file.vectors if file.times else unreadable)
-        matrix = np.concatenate(vectors).astype(np.float32, copy=False)
-        # A vector that isn't finite is near to nothing and is left out, as that of a file that can't be read.
-        missing = np.array([bool(reason) for reason in columns["reason"]]) | ~np.isfinite(matrix).all(axis=1)
-        rows = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), dimension, mask=pa.array(missing))
-        return pa.table([*columns.values(), rows], schema=schema)
 
 
 def open_table(location: str, name: str | None = None) -> MediaTable | None:
@@ -305,23 +322,7 @@ def create_table(location: str, encoder: Encoder, name: str | None = None) -> Me
         InputError: It can't be written there.
     """
     lance = _lance()
-    import pyarrow as pa
-
-    schema = pa.schema(
-        [
-            pa.field("path", pa.string(), nullable=False),
-            pa.field("number", pa.int32(), nullable=False),
-            pa.field("kind", pa.string(), nullable=False),
-            pa.field("time", pa.float64()),
-            pa.field("size", pa.int64(), nullable=False),
-            pa.field("modified_ns", pa.int64(), nullable=False),
-            pa.field("content", pa.string(), nullable=False),
-            pa.field("every", pa.float64()),
-            pa.field("reason", pa.string(), nullable=False),
-            pa.field("vector", pa.list_(pa.float32(), encoder.dimension)),
-        ],
-        metadata={"layout": _LAYOUT, "encoder": json.dumps(asdict(encoder))},
-    )
+    schema = schema_of(encoder.dimension).with_metadata({"layout": _LAYOUT, "encoder": json.dumps(asdict(encoder))})
     name = name or display_name(location)
     with _plain_errors("written", name):
         lance.write_dataset(schema.empty_table(), _address(location))
@@ -352,8 +353,8 @@ def _plain_errors(done: str, name: str) -> Iterator[None]:
         ) from None
 
 
-def _kind(state: FileState) -> str:
-    return "image" if state.every is None else "moment"
+def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[start : start + _MOST_NAMED] for start in range(0, len(names), _MOST_NAMED))
 
 
 def _to_array(column: pa.Array, dimension: int) -> np.ndarray:
