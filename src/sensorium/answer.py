@@ -83,6 +83,7 @@ class _Answer(Record):
     seed: int | None
     finish_reason: FinishReason
     usage: Usage | None
+    warnings: tuple[str, ...] = ()
 
 
 class Answer(str):
@@ -97,6 +98,7 @@ class Answer(str):
             answer was reached, and there might be more to say.
         usage: The tokens that it took; none where it was put together from measurements, as the starter does for most
             questions. None where a server doesn't count them.
+        warnings: What was missing or damaged in what it is about: a sentence for each.
     """
 
     model: str
@@ -105,6 +107,7 @@ class Answer(str):
     seed: int | None
     finish_reason: FinishReason
     usage: Usage | None
+    warnings: tuple[str, ...]
 
     def __new__(
         cls,
@@ -116,6 +119,7 @@ class Answer(str):
         seed: int | None = None,
         finish_reason: FinishReason = "stop",
         usage: Usage | None = NO_TOKENS,
+        warnings: tuple[str, ...] = (),
     ) -> Self:
         answer = super().__new__(cls, text)
         answer.model = model
@@ -124,6 +128,7 @@ class Answer(str):
         answer.seed = seed
         answer.finish_reason = finish_reason
         answer.usage = usage
+        answer.warnings = warnings
         return answer
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
@@ -143,6 +148,7 @@ class Answer(str):
             "evidence": [item.to_dict() for item in self.evidence],
             "finish_reason": self.finish_reason,
             "usage": None if self.usage is None else self.usage.to_dict(),
+            "warnings": list(self.warnings),
         }
         return document if self.seed is None else {**document, "seed": self.seed}
 
@@ -165,4 +171,5 @@ class Answer(str):
             "seed": self.seed,
             "finish_reason": self.finish_reason,
             "usage": self.usage,
+            "warnings": self.warnings,
         }

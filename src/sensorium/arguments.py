@@ -289,6 +289,7 @@ _KINDS = {
     "Callable": _FUNCTION,
     "ProgressCallback": _FUNCTION,
     "EventCallback": _FUNCTION,
+    "WarningCallback": _FUNCTION,
     "Cancellation": _Kind(
         lambda value: callable(getattr(value, "is_set", None)), "an object with is_set(), such as a threading.Event"
     ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sensorium import LanguageModel
@@ -14,6 +15,7 @@ from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.messages import user_turn
 from sensorium.language.sampling import Sampling
 from sensorium.streaming import ResultStream
+from tests.films import truncated
 from tests.language.tiny_language_models import tiny_causal_language_model, write_gguf
 from tests.openai_server import OpenAIServer, serve_openai
 
@@ -175,3 +177,16 @@ def test_a_server_hears_and_sees(server: OpenAIServer, tmp_path: Path) -> None:
     assert seen["image_url"]["url"].startswith("data:image/jpeg;base64,")
     with wave.open(io.BytesIO(base64.b64decode(heard["input_audio"]["data"]))) as wav:
         assert (heard["input_audio"]["format"], wav.getframerate(), wav.getnframes()) == ("wav", 16000, 1600)
+
+
+def test_what_is_missing_of_a_recording_is_told_with_the_answer(server: OpenAIServer, tmp_path: Path) -> None:
+    from sensorium import LLaVA
+    from sensorium.media.audio_writer import write_audio
+
+    whole = write_audio(np.random.default_rng(0).normal(0, 0.1, 32_000), tmp_path / "whole.wav", 16_000)
+    cut = truncated(whole, tmp_path / "cut.wav", 0.5)
+    turn = {"role": "user", "content": [{"type": "audio", "audio": cut}, {"type": "text", "text": "What is this?"}]}
+    for answer in (LanguageModel(server.model()).chat([turn]), LLaVA(server.model()).chat(None, [turn])):
+        (sentence,) = answer.warnings
+        assert "cut.wav breaks off at second 1" in sentence
+    assert LanguageModel(server.model()).chat([{"role": "user", "content": "Hello"}]).warnings == ()

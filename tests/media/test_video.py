@@ -462,8 +462,19 @@ def test_what_is_left_of_a_film_that_breaks_off(folder: Path, suffix: str) -> No
     assert abs(numbers_left[-1] - frames[-1].time * 25) <= 1.01  # of the very last frame, only a part may be there
     assert 100 < numbers_left[-1] < 200
     assert 4 < probe_video(path).duration < 8
-    if suffix in ("mkv", "mp4"):  # a broadcast doesn't say how long it should be; of an AVI, FFmpeg takes what is there
-        assert any("breaks off at second" in sentence for sentence in said)
+    assert any("breaks off at second" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts", "webm"])
+def test_frames_that_are_missing_without_an_error(folder: Path, suffix: str) -> None:
+    codec = "libvpx-vp9" if suffix == "webm" else "libx264"
+    data = bytearray(film(folder / f"gap.{suffix}", 300, codec=codec).read_bytes())
+    start, end = int(len(data) * 0.4), int(len(data) * 0.6)
+    data[start:end] = bytes(end - start)
+    said: list[str] = []
+    list(sample_frames(bytes(data), 16, on_warning=said.append))
+    assert len(said) == 1
+    assert "damaged" in said[0]
 
 
 def test_a_recording_that_begins_in_the_middle(folder: Path) -> None:

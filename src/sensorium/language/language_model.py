@@ -15,6 +15,8 @@ from sensorium.language.sampling import Sampling, SamplingOptions, choose_sampli
 from sensorium.language.text_pieces import read_answer
 from sensorium.language.text_writer import TextWriter
 from sensorium.language.written_language import require_language
+from sensorium.media.container import WarningCallback
+from sensorium.media.input_warnings import InputWarnings
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.streaming import ResultStream
 from sensorium.task import Task
@@ -169,7 +171,8 @@ class LanguageModel(Task[TextWriter]):
         cancel: Cancellation | None,
     ) -> ResultStream[str, Answer]:
         require_language(turns[-1].text, self.checkpoint, what="prompt")
-        turns = self._read_media(turns)
+        warnings = InputWarnings()
+        turns = self._read_media(turns, warnings)
 
         def start(backend: TextWriter) -> Generator[str, None, Answer]:
             if not backend.holds_conversations and not continue_text:
@@ -178,14 +181,15 @@ class LanguageModel(Task[TextWriter]):
                     "Use generate(), or choose a checkpoint whose name says 'instruct' or 'chat'",
                 )
             written = backend.write(turns, sampling, progress=progress, cancel=cancel)
-            return read_answer(written, sampling, model=self.model)
+            answer = yield from read_answer(written, sampling, model=self.model)
+            return answer.changed(warnings=warnings.told())
 
         return ResultStream(self.leased(start, progress=progress, cancel=cancel))
 
-    def _read_media(self, turns: Sequence[Turn]) -> list[Turn]:
+    def _read_media(self, turns: Sequence[Turn], on_warning: WarningCallback | None = None) -> list[Turn]:
         # A server decides itself what its model sees and hears.
         takes: tuple[MediaKind, ...] = ("image", "audio") if self.checkpoint.endpoint else ()
-        return read_media(turns, takes=takes, checkpoint=self.checkpoint, limits=self.limits)
+        return read_media(turns, takes=takes, checkpoint=self.checkpoint, limits=self.limits, on_warning=on_warning)
 
 
 def _plain(options: SamplingOptions) -> SamplingOptions:

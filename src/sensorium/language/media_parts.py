@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sensorium.errors import UnsupportedError
 from sensorium.language.messages import MediaKind, MediaPart, Part, Turn
+from sensorium.media.container import WarningCallback
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models.catalog import Checkpoint
 
@@ -22,7 +23,12 @@ _REMEDIES = {
 
 
 def read_media(
-    turns: Sequence[Turn], *, takes: Collection[MediaKind], checkpoint: Checkpoint, limits: Limits = DEFAULT_LIMITS
+    turns: Sequence[Turn],
+    *,
+    takes: Collection[MediaKind],
+    checkpoint: Checkpoint,
+    limits: Limits = DEFAULT_LIMITS,
+    on_warning: WarningCallback | None = None,
 ) -> list[Turn]:
     """Return a conversation with pictures as upright RGB pictures, and recordings as mono samples of `SOUND_RATE`.
 
@@ -31,6 +37,7 @@ def read_media(
         takes: The media that the checkpoint takes, films never among them.
         checkpoint: For the words of an error.
         limits: What a file may cost, and where it may come from.
+        on_warning: Told in one sentence what of a recording is missing or damaged; None for the log.
 
     Raises:
         UnsupportedError: There is a part that the checkpoint can't take.
@@ -43,10 +50,10 @@ def read_media(
                     f"The conversation holds {_WORDS[part.kind]}, and {checkpoint.name!r} takes none",
                     _REMEDIES[part.kind],
                 )
-    return [replace(turn, parts=tuple(_read(part, limits) for part in turn.parts)) for turn in turns]
+    return [replace(turn, parts=tuple(_read(part, limits, on_warning) for part in turn.parts)) for turn in turns]
 
 
-def _read(part: Part, limits: Limits) -> Part:
+def _read(part: Part, limits: Limits, on_warning: WarningCallback | None) -> Part:
     from sensorium.media.audio import read_audio
     from sensorium.media.image import read_image
 
@@ -54,4 +61,4 @@ def _read(part: Part, limits: Limits) -> Part:
         return part
     if part.kind == "image":
         return MediaPart("image", read_image(part.source, limits=limits))
-    return MediaPart("audio", read_audio(part.source, sample_rate=SOUND_RATE, limits=limits))
+    return MediaPart("audio", read_audio(part.source, sample_rate=SOUND_RATE, limits=limits, on_warning=on_warning))

@@ -14,6 +14,8 @@ _LARGEST_PAGE = 65_307
 """Bytes of a page of Ogg."""
 
 _LAST_PAGE = 4
+_MPEG_PACKET = 188
+_SYNC = 0x47
 _W64_HEAD = 16
 _MOST_CHUNKS = 10_000
 
@@ -21,7 +23,8 @@ _MOST_CHUNKS = 10_000
 def is_cut_off(media: OpenMedia) -> bool:
     """Return whether a file that states no duration is shorter than it says, or lacks the mark of its end.
 
-    WAV, AVI, Wave64 and CAF state their size in bytes, and Ogg marks its last page.
+    WAV, AVI, Wave64, CAF and the parts of an MP4 state their size in bytes, an MPEG transport stream is made of packets
+    of one size, and Ogg marks its last page.
     """
     with media.source.open() as file:
         head = media.source.head
@@ -31,6 +34,10 @@ def is_cut_off(media: OpenMedia) -> bool:
             return int.from_bytes(head[_W64_HEAD : _W64_HEAD + 8], "little") > media.source.size
         if head[:4] == b"caff":
             return _is_short_caf(file)
+        if head[4:8] == b"ftyp":
+            return _is_short_mp4(file)
+        if head[:1] == head[_MPEG_PACKET : _MPEG_PACKET + 1] == bytes([_SYNC]):
+            return media.source.size % _MPEG_PACKET != 0
         return head[:4] == b"OggS" and not _has_last_page(file)
 
 
@@ -46,6 +53,18 @@ def ends_early(media: OpenMedia) -> bool:
             if packet.pts is not None and packet.time_base is not None:
                 reached = max(reached, float((packet.pts + (packet.duration or 0)) * packet.time_base))
     return reached - media.start < least_end(stated)
+
+
+def breaks_off(what: str, reached: float, stated: float | None) -> str:
+    """Return the sentence that says so.
+
+    Args:
+        what: The name of the file, or "The sound of" it.
+        reached: Its last second.
+        stated: The second at which it ends by its header, if that tells.
+    """
+    of = f" of {stated:.0f}" if stated is not None and reached < least_end(stated) else ""
+    return f"{what} breaks off at second {reached:.0f}{of}; the rest is missing"
 
 
 def least_end(stated: float) -> float:
@@ -73,6 +92,21 @@ def _is_short_caf(file: BinaryIO) -> bool:
         if size < 0:
             return False  # it reaches to the end, wherever that is
         place += 12 + size
+    return place > end
+
+
+def _is_short_mp4(file: BinaryIO) -> bool:
+    place, end = 0, file.seek(0, os.SEEK_END)
+    for _ in range(_MOST_CHUNKS):
+        if place + 8 > end:
+            break
+        file.seek(place)
+        start = file.read(16)
+        size = int.from_bytes(start[:4], "big")
+        size = int.from_bytes(start[8:], "big") if size == 1 else size
+        if size < 8:
+            return False  # 0 reaches to the end, wherever that is
+        place += size
     return place > end
 
 

@@ -1,11 +1,11 @@
-"""Which pauses in a sound track are damage: the file holds bytes there that nothing could be made of."""
+"""Which pauses in a track are damage: the file holds bytes there that nothing could be made of."""
 
 from __future__ import annotations
 
 from sensorium.media.container import OpenMedia, open_media, packets
 
 _WITHOUT_PAUSES = frozenset({"ogg", "flac", "mpegts", "mpeg", "wv"})
-"""Containers whose sound has no pauses: where timestamps jump, something was lost."""
+"""Containers whose tracks have no pauses: where timestamps jump, something was lost."""
 
 _WITHOUT_INDEX = "matroska"
 """It may hold pauses, and FFmpeg passes over what is damaged without a word. Its tracks are stored in turn."""
@@ -19,7 +19,7 @@ class DamagedGaps:
 
     Args:
         media: The open file.
-        number: Index of the sound stream.
+        number: Index of the stream.
     """
 
     def __init__(self, media: OpenMedia, number: int) -> None:
@@ -39,9 +39,9 @@ class DamagedGaps:
         return any(first < end and last > start for first, last in self._found)
 
     def _find(self) -> list[tuple[float, float]]:
-        """Return between which times of the sound bytes are left over; the file is read, but not decoded."""
+        """Return between which times of the stream bytes are left over; the file is read, but not decoded."""
         found: list[tuple[float, float]] = []
-        heard = place = 0.0
+        reached = place = 0.0
         left_over = False
         with open_media(self._media.source, limits=self._media.limits, cancel=self._media.cancel) as again:
             streams = [*again.container.streams.video, *again.container.streams.audio]
@@ -53,6 +53,6 @@ class DamagedGaps:
                 if packet.stream.index == self._number:
                     time = float(packet.pts * packet.time_base)
                     if left_over:
-                        found.append((heard, time))
-                    heard, left_over = time, False
+                        found.append((reached, time))
+                    reached, left_over = time, False
         return found

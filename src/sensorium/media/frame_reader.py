@@ -20,6 +20,8 @@ from sensorium.media.container import (
     seek,
     warn,
 )
+from sensorium.media.cut_off import breaks_off, is_cut_off, least_end
+from sensorium.media.damaged_gaps import DamagedGaps
 from sensorium.progress import ProgressCallback, report
 from sensorium.threads import thread_count
 
@@ -36,6 +38,9 @@ _NEAR = 3
 _INDEXED = frozenset({"mov", "matroska", "avi"})
 """Containers with a reliable index of the points where decoding can begin. For other containers FFmpeg builds an index
 only while it reads."""
+
+_LONG = 1.0
+"""Seconds without a frame that may be damage; a picture that doesn't change is stored less often, too."""
 
 _FEW = 32
 """The frame that is shown first is among this many packets at the beginning; no codec reorders frames further."""
@@ -99,6 +104,7 @@ class FrameReader:
         self._progress = progress
         self._reported = -1
         self._damaged = False
+        self._gaps = DamagedGaps(media, self.stream.index)
         self.tick = float(self.stream.time_base)
         rate = float(self.stream.average_rate or self.stream.guessed_rate or 25)
         self._per_frame = max(1, round(1 / rate / self.tick))
@@ -212,10 +218,13 @@ class FrameReader:
         if last is None:
             last, end = self.first, self.first + self._per_frame
         duration = max(self.seconds(end), reached - self.media.start)
-        if stated is not None and duration >= stated - max(1.0, 0.01 * stated):
+        if stated is not None and duration >= least_end(stated):
             duration = max(duration, stated)
-        elif stated is not None:
-            warn(self._on_warning, f"The film {self.media.name} breaks off at second {duration:.0f} of {stated:.0f}")
+            cut = is_cut_off(self.media)
+        else:
+            cut = stated is not None or is_cut_off(self.media)
+        if cut:
+            warn(self._on_warning, breaks_off(f"The film {self.media.name}", duration, stated))
         return last, end, duration
 
     def _walk(self) -> tuple[int | None, int, float]:
@@ -326,6 +335,7 @@ class FrameReader:
     def _feed(self, packet: Any, ticks: int, *, skip: bool) -> None:
         stamp = self._stamp(packet)
         if stamp is not None:
+            self._notice_gap(stamp if packet.dts is None else packet.dts)
             self._fed = stamp if packet.dts is None else packet.dts
             if packet.is_keyframe:
                 self._longest_group = max(self._longest_group, stamp - self._group)
@@ -339,6 +349,11 @@ class FrameReader:
             check_size(frame.width, frame.height, self.media)
             self._decoded.append(TimedFrame(frame, self._ticks_of(frame)))
             self._report(self._decoded[-1].ticks)
+
+    def _notice_gap(self, ticks: int) -> None:
+        """Note damage if frames are missing between the packet before and one that is decoded at ``ticks``."""
+        if self._fed is not None and (ticks - self._fed) * self.tick > _LONG and not self._damaged:
+            self._damaged = self._gaps.hold(self._fed * self.tick, ticks * self.tick)
 
     def _report(self, ticks: int) -> None:
         second = int(self.seconds(ticks))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import InputError
 from sensorium.media.bare_stream import BARE, BareStream
 from sensorium.media.container import OpenMedia, WarningCallback, decode, has_unusual_channels, seek, warn
-from sensorium.media.cut_off import ends_early, is_cut_off, least_end
+from sensorium.media.cut_off import breaks_off, ends_early, is_cut_off, least_end
 from sensorium.media.damaged_gaps import DamagedGaps
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ class _Track:
             cut = self.now < least_end(self._stated) or is_cut_off(self.media)
         if cut:
             self._damaged = [second for second in self._damaged if second not in at_end]
-            of = "" if self._stated is None or self.now >= least_end(self._stated) else f" of {self._stated:.0f}"
-            warn(on_warning, f"{self.media.name} breaks off at second {self.now:.0f}{of}; the rest is missing")
+            film = self.media.container.streams.video
+            warn(on_warning, breaks_off(f"{'The sound of ' * bool(film)}{self.media.name}", self.now, self._stated))
 
     def warn_of_damage(self, on_warning: WarningCallback | None) -> None:
         """Warn of the parts that were left out."""

@@ -59,18 +59,21 @@ class VideoInfo(Record):
     codec: str
 
 
-def probe_video(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
+def probe_video(
+    source: MediaSource, *, limits: Limits = DEFAULT_LIMITS, on_warning: WarningCallback | None = None
+) -> VideoInfo:
     """Return a film's length, size and codec; only its first frame is decoded.
 
     Args:
         source: Path, address, data URI, bytes or open file.
         limits: The limits for the file.
+        on_warning: Called with one sentence if the film breaks off; None for the log.
 
     Raises:
         InputError: The file can't be read, or has no moving picture.
     """
     with open_media(source, limits=limits) as media:
-        reader = FrameReader(media)
+        reader = FrameReader(media, on_warning)
         found = reader.frame_at(reader.first)
         stream, frame, turn = reader.stream, found.frame, turn_of(found.frame)
         width, height = shown_size(frame.width, frame.height, stream.sample_aspect_ratio, turn)

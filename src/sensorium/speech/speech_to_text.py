@@ -12,6 +12,7 @@ from sensorium.arguments import checked
 from sensorium.errors import InputError, SensoriumError, UnsupportedError
 from sensorium.language.written_language import require_characters
 from sensorium.media.atomic_file import atomic_file
+from sensorium.media.container import WarningCallback, warn
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.recognition import RecognitionOptions, RecognitionRun
@@ -202,6 +203,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         result = self.transcribe(
             audio_path, language, task, word_timestamps=word_timestamps, progress=progress, cancel=cancel
         )
+        _tell(result, None)
         return list(result.segments)
 
     @checked
@@ -257,6 +259,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         format: str | None = None,
+        on_warning: WarningCallback | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Path:
@@ -269,6 +272,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             task: As for `transcribe`.
             format: ``"srt"`` and ``"vtt"`` are laid out for reading on a screen; ``"txt"``, ``"tsv"`` and
                 ``"json"`` hold whole sentences; None for the one that the file's suffix names.
+            on_warning: Told each of the transcription's warnings; None for the log.
             progress: Told the seconds of sound done.
             cancel: Stops the work.
 
@@ -282,6 +286,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         with atomic_file(output_path) as temporary:
             result = self.transcribe(audio_path, language, task, word_timestamps=True, progress=progress, cancel=cancel)
             write_subtitles(subtitle_cues(result, wanted), temporary, wanted)
+        _tell(result, on_warning)
         return Path(output_path)
 
     def _stream(
@@ -366,6 +371,12 @@ def _options(
     return RecognitionOptions(
         code, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, candidates if code is None else ()
     )
+
+
+def _tell(result: Transcription, on_warning: WarningCallback | None) -> None:
+    """Tell the warnings of a transcription to a caller who doesn't get it."""
+    for sentence in result.warnings:
+        warn(on_warning, sentence)
 
 
 def subtitle_cues(result: Transcription, format: str, *, words: bool = False) -> list[Cue]:

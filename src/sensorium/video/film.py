@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensorium.media.content import image_format
+from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.media.video import probe_video, sample_frames
@@ -37,6 +38,7 @@ class Film:
         identity: A text that differs for different films, and changes when the film's file changes.
         probe: `sensorium.media.video.probe_video`, called for this film.
         frames: `sensorium.media.video.sample_frames`, called for this film.
+        warnings: What was found to be missing or damaged so far.
 
     Raises:
         InputError: There is nothing to read.
@@ -53,8 +55,9 @@ class Film:
         self._limits = limits
         self.source = resolve(source, limits=limits, progress=progress, cancel=cancel)
         self.identity = _identity(self.source)
-        self.probe = partial(probe_video, self.source, limits=limits)
-        self.frames = partial(sample_frames, self.source, limits=limits)
+        self.warnings = InputWarnings()
+        self.probe = partial(probe_video, self.source, limits=limits, on_warning=self.warnings)
+        self.frames = partial(sample_frames, self.source, limits=limits, on_warning=self.warnings)
 
     @property
     def is_picture(self) -> bool:
@@ -76,22 +79,28 @@ class FilmMemory(Generic[Known]):
     """What was found out about the last few films: users often ask several questions about the same film."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._known: OrderedDict[str, tuple[Known, tuple[str, ...]]] = OrderedDict()
         self._guard = threading.Lock()
 
     def get(self, film: Film, find_out: Callable[[], Known]) -> Known:
-        """Return what is known about a film; if nothing is known, call ``find_out`` and remember its result."""
+        """Return what is known about a film; if nothing is known, call ``find_out`` and remember its result.
+
+        What was missing or damaged then is told to the film's ``warnings`` again.
+        """
         with self._guard:
             known = self._known.get(film.identity)
             if known is not None:
                 self._known.move_to_end(film.identity)
         if known is None:
-            known = find_out()
+            known = find_out(), film.warnings.told()
             with self._guard:
                 self._known[film.identity] = known
                 while len(self._known) > _FILMS_REMEMBERED:
                     self._known.popitem(last=False)
-        return known
+        found, sentences = known
+        for sentence in sentences:
+            film.warnings(sentence)
+        return found
 
 
 def _identity(media: ResolvedMedia) -> str:

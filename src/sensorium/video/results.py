@@ -32,11 +32,13 @@ class VideoClassification(Record):
         labels: The likeliest labels of the whole film, best first; scores are means over the film's stretches.
         windows: The film's stretches, in the order of time.
         model: Name of the checkpoint that judged.
+        warnings: What was missing or damaged in the film: a sentence for each.
     """
 
     labels: tuple[LabelScore, ...]
     windows: tuple[LabelledWindow, ...]
     model: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,6 +75,7 @@ class Moderation(Record):
         policy: Name of the policy.
         model: Name of the checkpoint that judged.
         limits: What that checkpoint can't do, from its catalog card; "" for a checkpoint without a card.
+        warnings: What was missing or damaged in the film or picture: a sentence for each.
     """
 
     flagged: bool
@@ -82,6 +85,7 @@ class Moderation(Record):
     policy: str
     model: str
     limits: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,11 +111,13 @@ class VideoSearch(Record):
         text: What was searched for.
         moments: Best first. The list is never empty, even if the film doesn't show what the text says.
         model: Name of the checkpoint that compared.
+        warnings: What was missing or damaged in the film: a sentence for each.
     """
 
     text: str
     moments: tuple[FoundMoment, ...]
     model: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,7 +127,9 @@ class Subtitles(Record):
     Attributes:
         path: Path of the file.
         model: Name of the checkpoint that recognised the speech.
+        warnings: What was missing or damaged in the film: a sentence for each.
     """
 
     path: Path
     model: str
+    warnings: tuple[str, ...] = ()

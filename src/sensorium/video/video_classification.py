@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.errors import InputError
@@ -89,7 +90,8 @@ def classify_actions(
         sampled = film.frames(classifier.num_frames, start=start, end=end, minimum_side=_FRAME_SIDE)
         likely.append(classifier.probabilities([frame.image for frame in sampled]).numpy())
     report(progress, "classifying", len(windows), len(windows), "stretches")
-    return _classification(windows, np.stack(likely), classifier.labels, top_k, classifier.name)
+    found = _classification(windows, np.stack(likely), classifier.labels, top_k, classifier.name)
+    return replace(found, warnings=film.warnings.told())
 
 
 def classify_by_labels(

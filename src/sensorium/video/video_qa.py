@@ -12,6 +12,7 @@ from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.written_language import require_language
+from sensorium.media.container import warn
 from sensorium.models import catalog
 from sensorium.models.catalog import component
 from sensorium.progress import Cancellation, ProgressCallback
@@ -147,7 +148,8 @@ class VideoQA(Task[VideoAnswerer]):
         require_language(question, self.checkpoint, what="question")
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         with self.lease(progress=progress, cancel=cancel) as backend:
-            return backend.answer(film, question.strip(), progress=progress, cancel=cancel)
+            answer = backend.answer(film, question.strip(), progress=progress, cancel=cancel)
+        return answer.changed(warnings=film.warnings.told())
 
     @checked
     def describe(
@@ -176,7 +178,8 @@ class VideoQA(Task[VideoAnswerer]):
         """
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         with self.lease(progress=progress, cancel=cancel) as backend:
-            return backend.describe(film, progress=progress, cancel=cancel)
+            answer = backend.describe(film, progress=progress, cancel=cancel)
+        return answer.changed(warnings=film.warnings.told())
 
     @checked
     def moments(
@@ -200,7 +203,10 @@ class VideoQA(Task[VideoAnswerer]):
                     f"The checkpoint {self.model!r} sees a film as a whole and lists no moments",
                     "Use describe(), or a pipeline such as 'videomae-video-qa'",
                 )
-            return backend.moments(film, progress=progress, cancel=cancel)
+            moments = backend.moments(film, progress=progress, cancel=cancel)
+        for sentence in film.warnings.told():
+            warn(None, sentence)
+        return moments
 
     @checked
     def classify(
@@ -231,9 +237,9 @@ class VideoQA(Task[VideoAnswerer]):
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         if labels is not None:
             clip = self._loaded_clip(progress, cancel)
-            return classify_by_labels(
-                self._embedded(film, clip, progress, cancel), clip, labels, top_k=top_k, cancel=cancel
-            )
+            embeddings = self._embedded(film, clip, progress, cancel)
+            found = classify_by_labels(embeddings, clip, labels, top_k=top_k, cancel=cancel)
+            return replace(found, warnings=film.warnings.told())
         with self.lease(progress=progress, cancel=cancel) as backend:
             if not isinstance(backend, ActionNamer):
                 raise UnsupportedError(
@@ -272,9 +278,9 @@ class VideoQA(Task[VideoAnswerer]):
         require_search(text, limit)
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         clip = self._loaded_clip(progress, cancel)
-        return find_moments(
-            self._embedded(film, clip, progress, cancel), clip, text.strip(), limit=limit, cancel=cancel
-        )
+        embeddings = self._embedded(film, clip, progress, cancel)
+        found = find_moments(embeddings, clip, text.strip(), limit=limit, cancel=cancel)
+        return replace(found, warnings=film.warnings.told())
 
     @checked
     def moderate(
@@ -323,7 +329,8 @@ class VideoQA(Task[VideoAnswerer]):
             picture = embed_picture(film.picture(2 * clip.backend.image_side), clip)
             return moderate_frames(picture, clip, wanted, picture=True, cancel=cancel)
         embeddings = self._embedded(film, clip, progress, cancel)
-        return moderate_frames(embeddings, clip, wanted, picture=False, cancel=cancel)
+        found = moderate_frames(embeddings, clip, wanted, picture=False, cancel=cancel)
+        return replace(found, warnings=film.warnings.told())
 
     @checked
     def subtitles(
@@ -353,8 +360,10 @@ class VideoQA(Task[VideoAnswerer]):
         """
         speech = self._loaded_speech()
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
-        path = speech.generate_subtitles(film.source, output_path, language, task, progress=progress, cancel=cancel)
-        return Subtitles(Path(path), speech.model)
+        path = speech.generate_subtitles(
+            film.source, output_path, language, task, on_warning=film.warnings, progress=progress, cancel=cancel
+        )
+        return Subtitles(Path(path), speech.model, film.warnings.told())
 
     @checked
     def load_encoder(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:

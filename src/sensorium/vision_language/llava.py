@@ -13,6 +13,7 @@ from sensorium.language.media_parts import read_media
 from sensorium.language.messages import MediaKind, MediaPart, Message, Turn, read_conversation
 from sensorium.language.sampling import Sampling, SamplingOptions, choose_sampling
 from sensorium.language.written_language import require_language
+from sensorium.media.input_warnings import InputWarnings
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.streaming import ResultStream
 from sensorium.task import Task
@@ -129,17 +130,23 @@ class LLaVA(Task["ImageChatter"]):
         The input is checked at once, not at the first piece. Closing the stream stops the model.
         """
         sampling = choose_sampling(LONGEST_REPLY, **options)
-        turns = self._turns(image, conversation_history, system)
+        warnings = InputWarnings()
+        turns = self._turns(image, conversation_history, system, warnings)
 
         def start(backend: ImageChatter) -> Generator[str, None, Answer]:
             longest = options.get("max_new_tokens") or backend.longest_reply
             chosen = replace(sampling, max_new_tokens=longest)
-            return backend.stream(turns, chosen, progress=progress, cancel=cancel)
+            answer = yield from backend.stream(turns, chosen, progress=progress, cancel=cancel)
+            return answer.changed(warnings=warnings.told())
 
         return ResultStream(self.leased(start, progress=progress, cancel=cancel))
 
     def _turns(
-        self, image: ImageSource | Sequence[ImageSource] | None, history: Sequence[Message], system: str | None
+        self,
+        image: ImageSource | Sequence[ImageSource] | None,
+        history: Sequence[Message],
+        system: str | None,
+        warnings: InputWarnings,
     ) -> list[Turn]:
         sources = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
         media = [MediaPart("image", source) for source in sources]
@@ -147,4 +154,4 @@ class LLaVA(Task["ImageChatter"]):
         require_language(turns[-1].text, self.checkpoint, what="question")
         # A server decides itself what its model hears.
         takes: tuple[MediaKind, ...] = ("image", "audio") if self.checkpoint.endpoint else ("image",)
-        return read_media(turns, takes=takes, checkpoint=self.checkpoint, limits=self.limits)
+        return read_media(turns, takes=takes, checkpoint=self.checkpoint, limits=self.limits, on_warning=warnings)

@@ -96,6 +96,14 @@ def test_a_recording_is_written_down_first_and_the_answer_says_so(client: OpenAI
     assert stream[0].to_dict()["sensorium"]["put_into_words"] == [read]
 
 
+def test_what_is_missing_of_a_recording_is_told_with_its_words(client: OpenAI, clip: real_media.SpeechClip) -> None:
+    data = clip.path.read_bytes()
+    part = {"type": "input_audio", "input_audio": {"data": base64.b64encode(data[:-9000]).decode(), "format": "wav"}}
+    (read,) = ask(client, user(part), max_tokens=4).to_dict()["sensorium"]["put_into_words"]
+    (sentence,) = read["warnings"]
+    assert "breaks off" in sentence
+
+
 def test_a_film_alone_is_answered_by_who_watches_films(client: OpenAI) -> None:
     film = {"type": "video_url", "video_url": {"url": data_uri(real_media.film("Megamind"), "video/x-msvideo")}}
     question = user(film, "What is said?")

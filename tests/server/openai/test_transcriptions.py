@@ -53,6 +53,18 @@ def test_json_is_the_default(client: openai.OpenAI) -> None:
     assert said.usage.seconds > 1
 
 
+def test_what_is_missing_of_a_recording_is_told_in_every_format(raw: httpx2.Client) -> None:
+    data = CLIP.path.read_bytes()
+    cut = {"file": ("cut.wav", data[: len(data) * 3 // 5], "audio/wav")}
+    for form in ("json", "verbose_json", "text", "srt"):
+        answer = raw.post(PATH, files=cut, data={"response_format": form, "language": "en"})
+        (sentence,) = json.loads(answer.headers["x-sensorium-warnings"])
+        assert "cut.wav breaks off at second" in sentence
+        if "json" in form:
+            assert answer.json()["warnings"] == [sentence]
+    assert "x-sensorium-warnings" not in raw.post(PATH, files=sent(), data={"response_format": "text"}).headers
+
+
 def test_all_formats_of_text(client: openai.OpenAI) -> None:
     for form in ("text", "srt", "vtt"):
         answer = client.audio.transcriptions.with_raw_response.create(

@@ -179,7 +179,7 @@ class _Chunks:
         if new:
             yield self._chunk({"content": new})
         if event.document["type"] == "ended":
-            yield self._chunk({}, result["finish_reason"])
+            yield self._chunk({}, result["finish_reason"], **_extension((), [result]))
             self._results.append(result)
             self.complete = True
 
@@ -209,13 +209,18 @@ def _completion(jobs: Sequence[Job], model: str, in_words: Sequence[PutIntoWords
             for number, result in enumerate(results)
         ],
         "usage": _usage(results),
-        **_extension(in_words),
+        **_extension(in_words, results),
     }
 
 
-def _extension(in_words: Sequence[PutIntoWords]) -> dict[str, Any]:
-    """Return what an answer tells beyond OpenAI's fields."""
-    return {"sensorium": {"put_into_words": [each.to_dict() for each in in_words]}} if in_words else {}
+def _extension(in_words: Sequence[PutIntoWords], results: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Return what an answer tells beyond OpenAI's fields: what was read in other words, missing or damaged."""
+    told = {
+        "put_into_words": [each.to_dict() for each in in_words],
+        "warnings": list(dict.fromkeys(sentence for result in results for sentence in result.get("warnings", ()))),
+    }
+    found = {name: value for name, value in told.items() if value}
+    return {"sensorium": found} if found else {}
 
 
 def _usage(results: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:

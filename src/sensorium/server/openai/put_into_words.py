@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from sensorium.engine.interface import Engine
+from sensorium.engine.job import Job
 from sensorium.models import catalog
 from sensorium.operations.operation import Operation
 from sensorium.operations.speech_to_text import Transcribe
@@ -29,11 +30,13 @@ class PutIntoWords(Record):
         kind: ``"audio"`` or ``"video"``.
         text: The words; "" where nobody speaks.
         model: The checkpoint that heard or watched.
+        warnings: What was missing or damaged in the recording or film: a sentence for each.
     """
 
     kind: str
     text: str
     model: str
+    warnings: tuple[str, ...] = ()
 
 
 async def put_into_words(
@@ -59,8 +62,7 @@ async def put_into_words(
     operations = [_operation(kind, reference, question, model) for kind, reference in media]
     jobs = await answered_together(request, engine, operations, owner)
     words = {
-        medium: PutIntoWords(medium[0], str((job.result or {})["text"]).strip(), model_of(job))
-        for medium, operation, job in zip(media, operations, jobs, strict=True)
+        medium: _put_into_words(medium[0], job) for medium, operation, job in zip(media, operations, jobs, strict=True)
     }
     return [_in_words(message, words) for message in messages], list(words.values())
 
@@ -77,6 +79,11 @@ def _operation(kind: str, reference: str, question: str, model: str | None) -> O
     if kind == "audio":
         return Transcribe.of({"audio": reference})
     return _about_film(reference, question, model)
+
+
+def _put_into_words(kind: str, job: Job) -> PutIntoWords:
+    result = job.result or {}
+    return PutIntoWords(kind, str(result["text"]).strip(), model_of(job), tuple(result.get("warnings", ())))
 
 
 def _about_film(film: str, question: str, model: str | None) -> AskFilm | DescribeFilm:

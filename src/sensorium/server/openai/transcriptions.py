@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Request
@@ -22,6 +23,8 @@ from sensorium.server.openai.fields import Fields, a_list, or_none
 from sensorium.server.openai.recordings import spoken_language, with_recording
 from sensorium.server.openai.transcripts import TranscriptEvents, plain, verbose
 from sensorium.speech.speech_to_text import Transcription
+
+WARNINGS = "x-sensorium-warnings"
 
 _TASK = Transcribe.task
 
@@ -166,6 +169,11 @@ def _common(request: Request, fields: TranslationFields, audio: Media) -> dict[s
     }
 
 
+def _warned(warnings: Sequence[str]) -> dict[str, str]:
+    """Return the header that tells what was missing or damaged, as JSON: texts and subtitles have no room for it."""
+    return {WARNINGS: json.dumps(list(warnings))} if warnings else {}
+
+
 async def _answer(
     request: Request,
     engine: TheEngine,
@@ -190,7 +198,7 @@ async def _answer(
         )
     with blaming("input_audio" if fields.input_audio else "file"):
         job = await answered(request, engine, operation, owner, passing=[audio])
-    headers = {MODEL: model_of(job), **fields.headers}
+    headers = {MODEL: model_of(job), **fields.headers, **_warned((job.result or {}).get("warnings", ()))}
     if form in ("srt", "vtt"):
         made = SubtitleFile.from_dict(job.result or {})
         path, _ = await engine.artifact(job.id, made.artifact.name, owner=owner)
