@@ -128,7 +128,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 ORDER = (
     {"errors", "version"},
-    {"settings", "record", "progress", "quiet", "streaming"},
+    {"settings", "record", "progress", "quiet", "streaming", "unfinished"},
     {"answer", "arguments", "explanation", "threads", "text"},
     {"media", "models"},
     {"suitability", "task"},

@@ -152,7 +152,7 @@ def test_a_checkpoint_on_this_machine_may_be_named_by_a_picture(run: Run, easel:
         (["imagine", "a cat", "--steps", "0"], "The number of steps can't be 0. Use 1 to 1000."),
         (["imagine", "a cat", "--width", "500"], "The width 500 is not divisible by 8. Use 496 or 504."),
         (["imagine", "a cat", "-o", "cat.tiff"], "'cat.tiff' has no suffix"),
-        (["imagine", "a cat", "-o", "absent/cat.png"], "The folder of 'absent/cat.png' doesn't exist"),
+        (["imagine", "a cat", "-o", "absent/cat.png"], "The folder of absent/cat.png doesn't exist"),
         (["imagine", "a cat", "--scheduler", "dpm"], "There is no scheduler 'dpm'"),
         (["imagine", "a cat", "--style", "nowhere"], "There is no style 'nowhere'"),
         (["imagine", "a cat", "--image", "photo.png"], "--image and --mask go with --again only"),

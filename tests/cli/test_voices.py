@@ -83,7 +83,7 @@ def test_sound_goes_to_a_pipe(program: Program, desk: Path) -> None:
         (["--file", "cat.jpg"], "is not UTF-8"),
         (["Hello", "-o", "hello.docx"], "hello.docx"),
         (["Hello", "--speed", "9"], "speed"),
-        (["Hello", "-o", "-", "--json"], "Sound can't be printed here"),
+        (["Hello", "-o", "-", "--json"], "can't both go to standard output"),
     ],
 )
 def test_what_cannot_be_spoken(run: Run, desk: Path, arguments: list[str], sentence: str) -> None:

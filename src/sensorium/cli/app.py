@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -36,8 +35,9 @@ from sensorium.cli import (
     voices,
 )
 from sensorium.cli.exit_codes import ALL_GOOD, BAD_INPUT, CANCELLED, OUTPUT_CLOSED, exit_code, explain
-from sensorium.cli.interrupt import end_program
+from sensorium.cli.interrupt import end_program, listen_to_signals
 from sensorium.cli.options import examples
+from sensorium.cli.streams import open_closed_streams
 from sensorium.cli.terminal import Terminal, clear_screen_of_bars
 from sensorium.errors import InputError
 from sensorium.version import VERSION
@@ -62,9 +62,10 @@ class SensoriumGroup(TyperGroup):
             code = self._run(arguments, prog_name or "sensorium", options)
         except BrokenPipeError:
             code = OUTPUT_CLOSED
-        clear_screen_of_bars()
-        if code == CANCELLED:
-            print("Cancelled.", file=sys.stderr)
+        with suppress(OSError):  # the terminal was closed
+            clear_screen_of_bars()
+            if code == CANCELLED:
+                print("Cancelled.", file=sys.stderr)
         if code == OUTPUT_CLOSED:
             _close_output()
         end_program(code)
@@ -154,13 +155,13 @@ for group in (
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, by default the program's own, and end with `SystemExit`."""
+    open_closed_streams()
     _prepare_streams()
     settings.keep_numpy_on_one_thread()
     settings.send_no_telemetry()
     if not settings.debugging():
         _silence_libraries()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    listen_to_signals()
     get_command(app).main(arguments, prog_name="sensorium")
 
 

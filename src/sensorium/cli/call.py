@@ -14,6 +14,7 @@ import typer
 from sensorium.cli.exit_codes import SOME_FAILED, exit_code, explain
 from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel
+from sensorium.cli.outputs import STANDARD_OUTPUT, inputs_of, require_room, shown
 from sensorium.cli.terminal import Terminal
 from sensorium.errors import CancelledError, MissingDependencyError, ModelUnavailableError, SensoriumError
 from sensorium.progress import Event, check_cancelled, report
@@ -52,6 +53,8 @@ class Call(Terminal):
         super().__init__(as_json=as_json, quiet=quiet)
         self.profile = profile
         self.server = server
+        self._reads: list[str | Path] = []
+        self._prints_a_file = False
         self._succeeded = 0
         self._failures: list[SensoriumError] = []
 
@@ -66,6 +69,22 @@ class Call(Terminal):
             self._remote.close()
         if error is None and self._failures:
             raise typer.Exit(SOME_FAILED if self._succeeded else exit_code(self._failures[0]))
+
+    def reads(self, *files: str | Path | None) -> None:
+        """Note files that the command reads besides the media of its operations: no output may replace them."""
+        self._reads += [file for file in files if file is not None]
+
+    def require_room(self, outputs: Sequence[Path], inputs: Sequence[Input] = ()) -> None:
+        """See that files can be written, and that none of them is one that the command reads, or writes twice.
+
+        `run` does that for the files and the media of its operation; this is for commands that run several.
+
+        Raises:
+            InputError: That would lose a file.
+        """
+        if outputs:
+            require_room(outputs, [*self._reads, *(item.name for item in inputs)], as_json=self.as_json)
+            self._prints_a_file = STANDARD_OUTPUT in outputs
 
     def load(self, operation: Operation) -> None:
         """Open what an operation needs, before the first input is looked at; a server does that by itself."""
@@ -90,6 +109,7 @@ class Call(Terminal):
         """
         from sensorium.cli.running import TerminalReporter
 
+        self.require_room(files, [Input(name) for name in inputs_of(cast("Operation", operation))] if files else ())
         result: Result_co
         if self.server is not None:
             result = self._remote.run(cast("Operation", operation), files, told)
@@ -181,7 +201,14 @@ class Call(Terminal):
             self._succeeded += 1
 
     def show(self, item: Input | None, result: Mapping[str, Any] | Any, text: str) -> None:
-        """Print a result: as text, or as JSON together with the name of its input."""
+        """Print a result: as text, or as JSON together with the name of its input.
+
+        Where the command's file goes to standard output, what is said of it is a note.
+        """
+        if self._prints_a_file:
+            if text != shown(STANDARD_OUTPUT):
+                self.note(text)
+            return
         if not self.as_json:
             self.line(text)
             return

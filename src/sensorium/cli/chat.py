@@ -12,7 +12,7 @@ import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.inputs import Input, gather
-from sensorium.cli.interrupt import interruptible
+from sensorium.cli.interrupt import TerminatedError, interruptible
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.errors import InputError
 from sensorium.progress import Piece
@@ -95,6 +95,8 @@ def chat(
         items = gather(images, ("image",)) if images else []
         if any(item.name == "-" for item in items):
             raise InputError("The questions come from standard input, so the picture can't", "Name a picture file")
+        if history is not None:
+            call.require_room([history], items)
         sources = [item.source for item in items]
 
         def open_conversation() -> tuple[Conversation, Chat]:
@@ -123,7 +125,8 @@ def _opened(
     from sensorium.vision_language.conversation import Conversation
     from sensorium.vision_language.llava import LLaVA
 
-    resumed = history is not None and history.exists()
+    # A file may be made before anything is kept in it, as mktemp does; and a device keeps nothing.
+    resumed = history is not None and history.is_file() and bool(history.read_bytes().strip())
     if history is not None and resumed:
         saved = Conversation.load(history, model=common.model, profile=common.profile, device=common.device)
         if sources and Conversation(sources, model=saved.llava).images != saved.images:
@@ -144,6 +147,8 @@ def _interruptible_answer(call: Call, conversation: Conversation, question: str,
     """Print the answer to a question; a user at a terminal can stop it with Ctrl-C, and then neither is remembered."""
     try:
         interruptible(lambda: _answer(call, conversation, question, chat))
+    except TerminatedError:
+        raise
     except KeyboardInterrupt:
         if not sys.stdin.isatty():
             raise

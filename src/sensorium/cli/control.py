@@ -15,6 +15,7 @@ from sensorium.cli.inputs import Input, media_of
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
+from sensorium.cli.outputs import is_stream, shown
 from sensorium.cli.painted_files import paint, paint_again, painter_of, picture_files, picture_format, refuse_others
 from sensorium.cli.painting_options import ControlledPainting, Output, Text, Texts
 from sensorium.errors import InputError
@@ -257,7 +258,7 @@ def _make_map(call: Call, reference: str | None, controls: _Controls, common: Co
         "width": drawn.width,
         "height": drawn.height,
     }
-    call.show(item, result, f"{file}: {kind} map, {drawn.width}×{drawn.height}, by {drawn.model}")
+    call.show(item, result, f"{shown(file)}: {kind} map, {drawn.width}×{drawn.height}, by {drawn.model}")
 
 
 def _refuse_what_paints(context: typer.Context, prompt: str | None, controls: _Controls, common: CommonOptions) -> None:
@@ -293,6 +294,8 @@ def _map_files(save_map: str | None, kinds: Sequence[str]) -> list[Path]:
     if save_map is None:
         return []
     (path,) = picture_files(save_map, 1)
+    if len(kinds) > 1 and is_stream(save_map):
+        raise InputError(f"{len(kinds)} maps can't go to {save_map!r}, which is no plain file", "Name a file")
     return [path] if len(kinds) == 1 else [path.with_stem(f"{path.stem}-{kind}") for kind in kinds]
 
 

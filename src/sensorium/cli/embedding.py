@@ -12,6 +12,7 @@ from sensorium.cli.inputs import Input, gather
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
+from sensorium.cli.outputs import is_stream, output_path, place_for, require_no_screen, shown
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def embed(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="A .npy file for the vectors, instead of printing them."),
+        typer.Option("--output", "-o", metavar="FILE", help="A .npy file for the vectors; - is standard output."),
     ] = None,
     *,
     common: CommonOptions,
@@ -54,6 +55,8 @@ def embed(
     with common.call() as call:
         target = None if output is None else _target(output)
         items = gather(images or [], ("image",))
+        if target is not None:
+            call.require_room([target], items)
         if not items and not texts:
             raise InputError("There is nothing to embed", "Name a picture, or a text with --text")
         asked = [(item, None) for item in items] + [(Input(text), text) for text in texts or ()]
@@ -73,7 +76,7 @@ def embed(
                     call.show(item, document, json.dumps(document["embedding"]))
         if target is not None and rows:
             _save(rows, target)
-            call.show(None, {"output": str(target), "rows": len(rows)}, str(target))
+            call.show(None, {"output": str(target), "rows": len(rows)}, shown(target))
 
 
 def _operation(item: Input, text: str | None, common: CommonOptions) -> Embed:
@@ -86,8 +89,10 @@ def _operation(item: Input, text: str | None, common: CommonOptions) -> Embed:
 def _target(output: str) -> Path:
     from sensorium.media.atomic_file import require_place
 
-    path = Path(output)
-    if path.suffix.lower() != ".npy":
+    path = output_path(output)
+    if is_stream(output):
+        require_no_screen(path, "An array")
+    elif path.suffix.lower() != ".npy":
         raise InputError(f"{output!r} doesn't end in .npy", "Name a .npy file, which numpy.load reads")
     require_place(path)
     return path
@@ -98,5 +103,5 @@ def _save(rows: list[Any], path: Path) -> None:
 
     from sensorium.media.atomic_file import atomic_file
 
-    with atomic_file(path) as temporary, temporary.open("wb") as file:
+    with place_for(path, "vectors.npy") as place, atomic_file(place) as temporary, temporary.open("wb") as file:
         np.save(file, np.stack(rows))

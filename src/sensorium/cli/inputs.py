@@ -26,10 +26,12 @@ class Input:
     Attributes:
         name: The input's path, its address, or ``"-"`` for standard input.
         error: Why the input can't be used; None if it can.
+        below: The subfolders between the folder that the user named and the file; "" if the file itself was named.
     """
 
     name: str
     error: SensoriumError | None = None
+    below: str = ""
 
     @property
     def source(self) -> str | bytes:
@@ -58,13 +60,18 @@ class Input:
     @property
     def stem(self) -> str:
         """The input's name without folder and suffix, for the name of an output file."""
+        return Path(self.full_name).stem
+
+    @property
+    def full_name(self) -> str:
+        """The input's name without folder."""
         if self.name == STANDARD_INPUT:
             return "standard-input"
         if self.name.lower().startswith("data:"):
             return "data"
         if self.name.startswith(_ON_A_SERVER):
-            return Path(self.name.partition(":")[2]).stem
-        return Path(self.name.partition("?")[0] if _is_single(self.name) else self.name).stem
+            return Path(self.name.partition(":")[2]).name
+        return Path(self.name.partition("?")[0] if _is_single(self.name) else self.name).name
 
 
 def media_of(name: str | None) -> Media | None:
@@ -122,9 +129,11 @@ def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
         return
     count = 0
     try:
+        folder = Path(argument)
         for path in collect_files([argument], kinds=kinds):
             count += 1
-            yield Input(str(path))
+            below = path.parent.relative_to(folder) if path.is_relative_to(folder) else Path()
+            yield Input(str(path), below="" if below == Path() else str(below))
     except SensoriumError as error:
         yield Input(argument, error)
         return

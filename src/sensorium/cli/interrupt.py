@@ -1,4 +1,4 @@
-"""Makes Ctrl-C work at once: commands run in a second thread, and the main thread only waits.
+"""Makes Ctrl-C, SIGTERM and SIGHUP work at once: commands run in a second thread, the main thread only waits.
 
 Python's signal handler can't interrupt a model that computes in C, but it can interrupt a main thread that waits.
 """
@@ -7,20 +7,45 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 from sensorium.cli.exit_codes import CANCELLED
+from sensorium.unfinished import remove_unfinished
 
 cancel = threading.Event()
-"""Set by Ctrl-C; commands pass it to every long call."""
+"""Set by Ctrl-C, SIGTERM and SIGHUP; commands pass it to every long call."""
 
 _GRACE_SECONDS = 3.0
+"""How long a command may take to end by itself."""
+
+_ENDING = ("SIGTERM", "SIGHUP")
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
+
+
+class TerminatedError(KeyboardInterrupt):
+    """The program shall end: its terminal was closed, or a service stops it. A user's Ctrl-C may mean less."""
+
+
+def listen_to_signals() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, except where whoever started the program ignores them (nohup)."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in _ENDING:
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise TerminatedError
 
 
 class _Job(threading.Thread):
@@ -44,8 +69,12 @@ class _Job(threading.Thread):
             self.ended.set()
 
 
-def interruptible(work: Callable[[], Result]) -> Result:
+def interruptible(work: Callable[[], Result], grace: float = _GRACE_SECONDS) -> Result:
     """Run ``work`` so that Ctrl-C stops it cleanly. If ``work`` doesn't stop, Ctrl-C ends the program.
+
+    Args:
+        work: What to do; it looks at `cancel`.
+        grace: Seconds in which it may end by itself; a second Ctrl-C ends them.
 
     Raises:
         KeyboardInterrupt: The user pressed Ctrl-C, and ``work`` has stopped.
@@ -60,7 +89,7 @@ def interruptible(work: Callable[[], Result]) -> Result:
             pass  # Wait with a timeout: on Windows, a wait without one can't be interrupted.
     except KeyboardInterrupt:
         cancel.set()
-        _end_within_grace()
+        _end_within(job, grace)
         raise
     job.join()
     if job.error is not None:
@@ -71,28 +100,41 @@ def interruptible(work: Callable[[], Result]) -> Result:
 
 def command(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Make a whole command `interruptible`."""
+    return command_ending_within(_GRACE_SECONDS)(function)
 
-    @functools.wraps(function)
-    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        return interruptible(lambda: function(*args, **kwargs))
 
-    return run
+def command_ending_within(grace: float) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Make a whole command `interruptible` that needs its time to keep what it has done."""
+
+    def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        @functools.wraps(function)
+        def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            return interruptible(lambda: function(*args, **kwargs), grace)
+
+        return run
+
+    return decorate
 
 
 def end_program(code: int) -> None:
     """End the program at once if a command still computes; a normal exit would wait for that command, or crash."""
     nested = isinstance(threading.current_thread(), _Job)
     if not nested and any(isinstance(thread, _Job) for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Files get their names only when they are complete, so no incomplete file is left.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # the terminal was closed
+                stream.flush()
+        # Files get their names only when they are complete, so no incomplete file is left but those with other names.
+        remove_unfinished()
         os._exit(code)
 
 
-def _end_within_grace() -> None:
+def _end_within(job: _Job, grace: float) -> None:
     try:
-        for thread in threading.enumerate():
-            if isinstance(thread, _Job) and thread.ended.wait(_GRACE_SECONDS):
-                thread.join()
+        ended = job.ended.wait(min(grace, _GRACE_SECONDS))
+        if not ended and grace > _GRACE_SECONDS:
+            print("Keeping what is finished; Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+            ended = job.ended.wait(grace - _GRACE_SECONDS)
+        if ended:
+            job.join()
     except KeyboardInterrupt:
         end_program(CANCELLED)

@@ -13,6 +13,7 @@ from sensorium.cli.call import Call
 from sensorium.cli.interrupt import cancel, command
 from sensorium.cli.loaded_models import server_at
 from sensorium.cli.options import AsJson, Quiet, Server, examples
+from sensorium.cli.outputs import is_stream, output_path, place_for, require_no_screen, shown
 from sensorium.errors import CancelledError, InputError, SensoriumError
 
 if TYPE_CHECKING:
@@ -99,8 +100,13 @@ def events(
 def result(
     job: Id,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="A file for what it made, or for several files a folder."),
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="A file for what it made, or for several files a folder; - is standard output.",
+        ),
     ] = None,
     server: Server = None,
     as_json: AsJson = False,
@@ -110,10 +116,12 @@ def result(
     with Call(as_json=as_json, quiet=quiet) as call, server_at(server) as client:
         ended = _ended(client, job)
         paths = _places(ended, output)
+        call.require_room(paths)
         for artifact, path in zip(ended.artifacts, paths, strict=False):
-            client.download(ended.id, artifact.name, path)
+            with place_for(path, artifact.name) as place:
+                client.download(ended.id, artifact.name, place)
         document = {"job": ended.id, "result": ended.result, "files": [str(path) for path in paths]}
-        text = "\n".join(map(str, paths)) or json.dumps(document["result"], ensure_ascii=False, indent=2)
+        text = "\n".join(map(shown, paths)) or json.dumps(document["result"], ensure_ascii=False, indent=2)
         call.show(None, document, text)
         if ended.artifacts and not paths:
             call.note(f"It made {len(ended.artifacts)} files; -o gets them.")
@@ -187,13 +195,18 @@ def _ended(client: Client, job: str) -> Job:
     return found
 
 
-def _places(job: Job, output: Path | None) -> list[Path]:
+def _places(job: Job, output: str | None) -> list[Path]:
     if output is None or not job.artifacts:
         return []
-    if len(job.artifacts) == 1 and not output.is_dir():
-        return [output]
-    output.mkdir(parents=True, exist_ok=True)
-    return [output / artifact.name for artifact in job.artifacts]
+    path = output_path(output)
+    if len(job.artifacts) == 1 and not path.is_dir():
+        if not job.artifacts[0].media_type.startswith("text/"):
+            require_no_screen(path, "What it made")
+        return [path]
+    if is_stream(output):
+        raise InputError(f"The job made {len(job.artifacts)} files, and {output!r} takes one", "Name a folder with -o")
+    path.mkdir(parents=True, exist_ok=True)
+    return [path / Path(artifact.name).name for artifact in job.artifacts]
 
 
 def _state(job: Job) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sensorium.cli.call import Call, Runnable
+from sensorium.cli.outputs import is_stream, output_path, require_no_screen, shown
 from sensorium.errors import InputError
 from sensorium.progress import Event, Finished
 
@@ -26,23 +26,26 @@ def picture_files(output: str, count: int) -> list[Path]:
     Raises:
         InputError: The suffix is none of a picture, or the folder doesn't exist or can't be written to.
     """
-    path = Path(output)
-    if path.suffix.lower() not in _FORMATS:
+    from sensorium.media.atomic_file import require_place
+
+    path = output_path(output)
+    if is_stream(output):
+        require_no_screen(path, "A picture")
+        if count > 1:
+            raise InputError(f"{count} pictures can't go to {output!r}, which is no plain file", "Name a file with -o")
+    elif path.suffix.lower() not in _FORMATS:
         raise InputError(
             f"{output!r} has no suffix of a picture format that can be written", f"Use one of {', '.join(_FORMATS)}"
         )
-    if not path.parent.is_dir():
-        raise InputError(f"The folder of {output!r} doesn't exist", "Create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"The folder of {output!r} can't be written to", "Choose another folder")
-    if path.is_dir():
-        raise InputError(f"{output!r} is a folder", "Name a file inside it")
-    return [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
+    files = [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
+    for file in files[:1]:
+        require_place(file)
+    return files
 
 
 def picture_format(output: str) -> PictureFormat:
-    """Return what operations call the format of a file, by its suffix, which `picture_files` has checked."""
-    return _FORMATS[Path(output).suffix.lower()]
+    """Return what operations call the format of a file, by its suffix; PNG for what is no plain file."""
+    return _FORMATS.get(Path(output).suffix.lower(), "png")
 
 
 def paint(call: Call, operation: Runnable[Pictures], files: list[Path], *, map_files: Sequence[Path] = ()) -> None:
@@ -62,7 +65,7 @@ def paint(call: Call, operation: Runnable[Pictures], files: list[Path], *, map_f
 
     pictures = call.run(operation, files=[*map_files, *files], told=show)
     for file in map_files:
-        call.note(f"{file}: the map")
+        call.note(f"{shown(file)}: the map")
     for note in pictures.notes:
         call.note(f"{note}.")
 
@@ -70,14 +73,14 @@ def paint(call: Call, operation: Runnable[Pictures], files: list[Path], *, map_f
 def _show_picture(call: Call, file: Path, settings: PictureSettings) -> None:
     flagged = ", flagged by the safety checker" if settings.safety == "flagged" else ""
     seed = "" if settings.seed is None else f", seed {settings.seed}"
-    text = f"{file}: {settings.width}×{settings.height}{seed}{flagged}"
+    text = f"{shown(file)}: {settings.width}×{settings.height}{seed}{flagged}"
     call.show(None, {"file": str(file), **settings.to_dict()}, text)
 
 
 def paint_again(call: Call, operation: Runnable[PaintedAgain], file: Path) -> None:
     """Run an operation that makes a picture again; say whether it is the same."""
     made = call.run(operation, files=[file])
-    text = f"{file}: {'the same picture, pixel for pixel' if made.identical else made.difference}"
+    text = f"{shown(file)}: {'the same picture, pixel for pixel' if made.identical else made.difference}"
     call.show(None, {"file": str(file), "identical": made.identical, **made.picture.settings.to_dict()}, text)
 
 

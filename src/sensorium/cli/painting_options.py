@@ -21,7 +21,10 @@ Texts: TypeAlias = list[str] | None
 Output = Annotated[
     str,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="Where to: .png, .jpg or .webp; several pictures are numbered."
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where to: .png, .jpg or .webp; several pictures are numbered. - is PNG on standard output.",
     ),
 ]
 Safety = Annotated[str, typer.Option("--safety", metavar="NAME", help="flag, block or off.")]

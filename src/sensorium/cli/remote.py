@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.cli.interrupt import cancel
+from sensorium.cli.outputs import place_for
 from sensorium.client import Client
 from sensorium.errors import CancelledError, InternalError, SensoriumError
 from sensorium.operations.events import event_from
@@ -177,7 +178,8 @@ class _Heard:
             path = next(self._files, None)
             if path is None:
                 return  # a file that the command has no use for
-            self._client.download(job, name, path)
+            with place_for(path, name) as place:
+                self._client.download(job, name, place)
             self._written[name] = path
 
     def _tell(self, event: Event) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sensorium.cli.inputs import STANDARD_INPUT, read_standard_input
 from sensorium.cli.interrupt import cancel
+from sensorium.cli.outputs import place_for
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.operations.artifact import Artifact
 from sensorium.operations.media import Media
@@ -72,6 +73,7 @@ class TerminalReporter(Reporter):
 
     def keep(self, name: str, media_type: str, write: Callable[[Path], object]) -> Artifact:
         """Write a file to where the user wants the next one."""
-        path = next(self._files)
-        write(path)
-        return Artifact(name, media_type, path.stat().st_size)
+        with place_for(next(self._files), name) as path:
+            write(path)
+            size = path.stat().st_size
+        return Artifact(name, media_type, size)

@@ -12,7 +12,7 @@ import typer
 from sensorium.cli.call import Call
 from sensorium.cli.exit_codes import BAD_INPUT, SOME_FAILED
 from sensorium.cli.inputs import Input, gather
-from sensorium.cli.interrupt import command
+from sensorium.cli.interrupt import command, command_ending_within
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
 from sensorium.cli.terminal import clock, one_line, print_error
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sensorium.operations.retrieval import FoundMedium
 
 Text: TypeAlias = str | None
+
+_LAST_PASS_SECONDS = 30.0
+"""In which pictures that go through the encoder together come out and are kept, with all that were finished before."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +49,7 @@ def register(app: typer.Typer) -> None:
     )(search)
 
 
-@command
+@command_ending_within(_LAST_PASS_SECONDS)
 @grouped
 def index(
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Folders, pictures, films or globs.")],

@@ -15,6 +15,8 @@ from sensorium.cli.inputs import STANDARD_INPUT, Input, gather, stands_for_sever
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
+from sensorium.cli.output_names import output_names
+from sensorium.cli.outputs import is_stream, output_path, shown
 from sensorium.cli.terminal import one_line
 from sensorium.errors import InputError
 from sensorium.progress import Event, Finished
@@ -74,7 +76,10 @@ class _Writing:
         ),
     ] = None
     output: Annotated[
-        Text, typer.Option("--output", "-o", metavar="PATH", help="A file, or for several inputs a folder.")
+        Text,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="A file, or for several inputs a folder; - is standard output."
+        ),
     ] = None
     words: Annotated[bool, typer.Option("--words", metavar="", help="Time every word; without --format, as tsv.")] = (
         False
@@ -113,7 +118,11 @@ class _Target:
         from sensorium.media.subtitles import FORMATS
 
         default = "tsv" if self.words else "txt"
-        suffix = "" if self.output is None or self._is_folder else Path(self.output).suffix.lstrip(".").lower()
+        suffix = (
+            ""
+            if self.output is None or self._is_folder or is_stream(self.output)
+            else Path(self.output).suffix.lstrip(".").lower()
+        )
         form = self.format or suffix or default
         if form not in FORMATS:
             raise InputError(f"There is no format {form!r}", f"Choose one of {', '.join(FORMATS)}")
@@ -123,28 +132,25 @@ class _Target:
     def _is_folder(self) -> bool:
         assert self.output is not None
         several = len(self.files) > 1 or any(stands_for_several(file) for file in self.files)
+        if is_stream(self.output):
+            if several:
+                raise InputError(f"{self.output!r} takes one text", "Leave out -o to print all, or name a folder")
+            return False
         return several or Path(self.output).is_dir() or self.output.endswith(("/", "\\"))
 
     def paths(self, items: Sequence[Input]) -> list[Path]:
-        """Return the file for each input; refuse what would overwrite an input."""
+        """Return the file for each input."""
+        from sensorium.media.atomic_file import require_place
+
         assert self.output is not None
-        target = Path(self.output)
+        target = output_path(self.output)
         if self._is_folder:
             if target.exists() and not target.is_dir():
                 raise InputError(f"{self.output!r} is a file", "Several inputs need a folder: name one with -o")
-            paths = [target / f"{item.stem}.{self.form}" for item in items]
-        else:
-            if not target.parent.is_dir():
-                raise InputError(f"There is no folder {str(target.parent)!r}", "Make it first, or write elsewhere")
-            paths = [target]
-        for number, (item, path) in enumerate(zip(items, paths, strict=True)):
-            if path in paths[:number]:
-                raise InputError(f"Two inputs would both be written to {str(path)!r}", "Do them one by one")
-            if path.exists() and Path(item.name).exists() and path.samefile(item.name):
-                raise InputError(f"The output {str(path)!r} is the input itself", "Name another file with -o")
-        if self._is_folder and any(item.error is None for item in items):
-            target.mkdir(parents=True, exist_ok=True)
-        return paths
+            require_place(next(each for each in (target, *target.parents) if each.exists()) / self.form)
+            return [target / name for name in output_names(items, self.form)]
+        require_place(target)
+        return [target]
 
 
 def _write_down(files: list[str], writing: _Writing, common: CommonOptions, *, translate: bool) -> None:
@@ -168,11 +174,14 @@ def _write_down(files: list[str], writing: _Writing, common: CommonOptions, *, t
 
 
 def _write_files(call: Call, operation: Subtitle, items: Sequence[Input], paths: Sequence[Path]) -> None:
+    call.require_room(paths, items)
     call.load(operation)
     for item, path in zip(call.inputs(items), paths, strict=True):
         with call.attempt(item):
-            said = call.run(_of(operation, item), files=[path]).transcription
-            call.show(item, {**said.to_dict(), "output": str(path)}, str(path))
+            asked = _of(operation, item)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            said = call.run(asked, files=[path]).transcription
+            call.show(item, {**said.to_dict(), "output": str(path)}, shown(path))
             _note_silence(call, item, said)
 
 

@@ -188,10 +188,13 @@ def moderate(
     with options.call() as call:
         from sensorium.operations.media import Media
         from sensorium.operations.video import Moderate
-        from sensorium.video.moderation_policy import policy_in_file, shipped_policy_text
+        from sensorium.video.moderation_policy import policy_in_file, shipped_policy, shipped_policy_text
 
         if show_policy:
-            call.write(shipped_policy_text())
+            if call.as_json:
+                call.document(shipped_policy())
+            else:
+                call.write(shipped_policy_text())
             return
         if not files:
             raise InputError("There is no file to look at", "Name a film, a picture or a folder")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -18,13 +15,12 @@ from sensorium.cli.inputs import STANDARD_INPUT, read_standard_input
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
+from sensorium.cli.outputs import is_stream, output_path, require_no_screen
 from sensorium.cli.terminal import clock
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
     from sensorium.operations.text_to_speech import Clone, Speak
-
-STANDARD_OUTPUT = "-"
 
 Text: TypeAlias = str | None
 
@@ -77,17 +73,25 @@ class _Speaking:
         ),
     ] = None
 
-    def require_place(self, call: Call) -> None:
-        """Refuse to write sound to a screen."""
-        if self.output == STANDARD_OUTPUT and (call.as_json or sys.stdout.isatty()):
-            raise InputError("Sound can't be printed here", "Name a file with -o, or pipe the command into a player")
+    @property
+    def target(self) -> Path:
+        """Where the sound goes, which is no screen."""
+        path = output_path(self.output)
+        require_no_screen(path, "Sound")
+        return path
 
     @property
     def fields(self) -> dict[str, Any]:
         """The fields that `Speak` and `Clone` have in common."""
-        from sensorium.media.audio_writer import require_sound_path
+        from sensorium.media.atomic_file import require_place
+        from sensorium.media.audio_writer import require_sound_path, sound_format
 
-        form = "wav" if self.output == STANDARD_OUTPUT else require_sound_path(self.output).name
+        if is_stream(self.output):
+            require_place(self.target)
+            known = sound_format(self.output)
+            form = "wav" if known is None else known.name
+        else:
+            form = require_sound_path(self.output).name
         return {"format": form, "speed": self.speed, "seed": self.seed, "language": self.language}
 
 
@@ -108,8 +112,7 @@ def speak(
         from sensorium.operations.text_to_speech import Speak
 
         words = _text_to_speak(call, text, speaking.file)
-        speaking.require_place(call)
-        _deliver(call, Speak(text=words, voice=voice, **speaking.fields, **common.choice), speaking.output)
+        _deliver(call, Speak(text=words, voice=voice, **speaking.fields, **common.choice), speaking)
 
 
 @command
@@ -143,7 +146,6 @@ def clone(
         if not reference:
             raise InputError("There is no recording of the voice", "Name one with --reference")
         words = _text_to_speak(call, text, speaking.file)
-        speaking.require_place(call)
         operation = Clone(
             text=words,
             reference=Media(reference),
@@ -152,20 +154,14 @@ def clone(
             **speaking.fields,
             **common.choice,
         )
-        _deliver(call, operation, speaking.output, consent=statement)
+        _deliver(call, operation, speaking, consent=statement)
 
 
-def _deliver(call: Call, operation: Speak | Clone, output: str, **facts: str) -> None:
+def _deliver(call: Call, operation: Speak | Clone, speaking: _Speaking, **facts: str) -> None:
     """Speak into the output and say what it is."""
-    if output == STANDARD_OUTPUT:
-        with tempfile.TemporaryDirectory(prefix="sensorium-speech-") as folder:
-            path = Path(folder) / "speech.wav"
-            call.run(operation, files=[path])
-            call.clear_progress()
-            with path.open("rb") as stream:
-                shutil.copyfileobj(stream, sys.stdout.buffer)
-        return
-    spoken = call.run(operation, files=[Path(output)])
+    call.reads(speaking.file)
+    output = speaking.output
+    spoken = call.run(operation, files=[speaking.target])
     document = {"output": output, "duration": spoken.duration, "sample_rate": spoken.sample_rate}
     call.show(None, {**document, "seed": spoken.seed, "model": spoken.model, **facts}, output)
     call.note(f"{clock(spoken.duration)} of speech by {spoken.model}, a generated voice")

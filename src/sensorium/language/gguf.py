@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_transformers
+from sensorium.unfinished import temporary_folder
 
 if TYPE_CHECKING:
     from sensorium.language.causal_language_model import CausalLanguageModel
@@ -85,9 +85,9 @@ def _to_int8(file: Path, target: Path, checkpoint: Checkpoint) -> None:
     except (ValueError, KeyError, IndexError, TypeError, UnicodeDecodeError) as error:
         raise _damaged(file, checkpoint) from error
     devices.prepare_torch()
-    with tempfile.TemporaryDirectory(prefix="sensorium-gguf-", dir=target) as temporary:
-        _to_bfloat16(file, Path(temporary), checkpoint)
-        convert(Path(temporary), target)
+    with temporary_folder("sensorium-gguf-", target) as temporary:
+        _to_bfloat16(file, temporary, checkpoint)
+        convert(temporary, target)
 
 
 def _to_bfloat16(file: Path, target: Path, checkpoint: Checkpoint) -> None:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _FORMATS = {suffix: form for form in SOUND_FORMATS.values() for suffix in form.suffixes}
 
 
+def sound_format(path: str | os.PathLike[str]) -> SoundFormat | None:
+    """Return the format that a file's suffix names, if there is one."""
+    return _FORMATS.get(Path(path).suffix.lower())
+
+
 def require_sound_path(path: str | os.PathLike[str]) -> SoundFormat:
     """See that sound could be written to a file, before anything costly is done for it.
 

@@ -10,6 +10,7 @@ import binascii
 import io
 import os
 import tempfile
+import weakref
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.naming import display_name, size_in_words
 from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.unfinished import forget_unfinished, note_unfinished
 
 __all__ = [
     "Kind",
@@ -280,11 +282,14 @@ def _spool(
 
 def _temporary_file(name: str) -> Any:
     try:
-        return tempfile.NamedTemporaryFile(prefix="sensorium-")
+        file = tempfile.NamedTemporaryFile(prefix="sensorium-")  # noqa: SIM115  (`ResolvedMedia` closes it)
     except OSError:
         raise InputError(
             f"{name} can't be kept: no temporary file can be made", "Set TMPDIR to another folder"
         ) from None
+    note_unfinished(Path(file.name))
+    weakref.finalize(file, forget_unfinished, Path(file.name))
+    return file
 
 
 def _write(temporary: Any, data: bytearray, name: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sensorium.progress import Cancellation, check_cancelled
+from sensorium.unfinished import temporary_folder
 
 _POLL_SECONDS = 0.2
 
@@ -43,8 +43,8 @@ def run_child(
     Raises:
         CancelledError: ``cancel`` was set.
     """
-    with tempfile.TemporaryDirectory(prefix="sensorium-child-") as folder:
-        output, complaint = Path(folder) / "output", Path(folder) / "complaint"
+    with temporary_folder("sensorium-child-") as folder:
+        output, complaint = folder / "output", folder / "complaint"
         with output.open("wb") as stdout, complaint.open("wb") as stderr:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment)
             try:

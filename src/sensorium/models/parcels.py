@@ -21,6 +21,7 @@ from sensorium.errors import ModelUnavailableError
 from sensorium.models.catalog import Checkpoint, CheckpointFile, Part
 from sensorium.models.child_process import folder_bytes, run_child
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.unfinished import temporary_folder
 
 logger = logging.getLogger("sensorium.models")
 
@@ -48,8 +49,7 @@ def unpack_parcels(
     """
     total = sum(file.size_bytes for file in checkpoint.files)
     stage = f"fetching {checkpoint.name}"
-    with tempfile.TemporaryDirectory(prefix=".parcels-", dir=folder.parent) as name:
-        parcels = Path(name)
+    with temporary_folder(".parcels-", folder.parent) as parcels:
 
         def tell() -> None:
             fetched = folder_bytes(parcels)

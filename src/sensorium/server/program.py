@@ -97,11 +97,15 @@ def listening(options: ServerOptions, keys: KeyRing) -> socket.socket:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does: uvicorn sends itself the signals again once it has ended."""
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: uvicorn sends itself the signals again once it has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGTERM)}
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        # uvicorn doesn't know it: the terminal was closed in which it runs.
+        before[hangup] = signal.signal(hangup, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         yield
     finally:

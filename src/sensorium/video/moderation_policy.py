@@ -65,6 +65,11 @@ def shipped_policy_text() -> str:
     return package_files("sensorium.video").joinpath("data/moderation.toml").read_text(encoding="utf-8")
 
 
+def shipped_policy() -> dict[str, Any]:
+    """Return the content of the default policy's file."""
+    return tomllib.loads(shipped_policy_text())
+
+
 def read_policy(
     source: str | os.PathLike[str] | Mapping[str, Any] | None, *, limits: Limits = DEFAULT_LIMITS
 ) -> Policy:
@@ -78,7 +83,7 @@ def read_policy(
         InputError: The file can't be read or may not be named, or its content is not a policy.
     """
     if source is None:
-        return _parse(tomllib.loads(shipped_policy_text()), "general")
+        return _parse(shipped_policy(), "general")
     if isinstance(source, Mapping):
         return _parse(source, "custom")
     if not limits.allow_files:

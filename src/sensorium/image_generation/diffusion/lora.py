@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import struct
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, is_path, resolve
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers, quiet_transformers
+from sensorium.unfinished import temporary_folder
 
 if TYPE_CHECKING:
     from sensorium.image_generation.picture_settings import PictureSettings
@@ -58,8 +58,8 @@ class Lora:
         if path is not None and path.suffix == _SUFFIX:
             yield path
             return
-        with tempfile.TemporaryDirectory(prefix="sensorium-") as folder:
-            file = Path(folder) / f"lora{_SUFFIX}"
+        with temporary_folder("sensorium-") as folder:
+            file = folder / f"lora{_SUFFIX}"
             if path is not None:
                 file.symlink_to(path.absolute())
             else:
