@@ -8,7 +8,7 @@ import pytest
 
 from sensorium.media.audio import read_audio, write_audio
 from tests.cli.conftest import Run, documents
-from tests.films import truncated
+from tests.films import film, truncated
 
 CUT = "Warning: cut.mp3 breaks off at second "
 
@@ -23,3 +23,14 @@ def test_a_cut_recording(run: Run, desk: Path, options: list[str]) -> None:
     if "--json" in options:
         (document,) = documents(result.stdout)
         assert f"Warning: {document['warnings'][0]}.\n" == result.stderr
+
+
+def test_a_cut_film_in_an_index(run: Run, desk: Path) -> None:
+    whole = film(desk / "long.mp4", 250, container_options={"movflags": "+faststart"})
+    truncated(whole, desk / "cut.mp4", 0.6)
+    for _ in range(2):
+        result = run("index", "cut.mp4", "--to", "found", "--json", "--quiet")
+        assert result.exit_code == 0
+        (document,) = documents(result.stdout)
+        assert all("cut.mp4" in sentence for sentence in document["warnings"])
+        assert result.stderr == "".join(f"Warning: {sentence}.\n" for sentence in document["warnings"]) != ""

@@ -58,6 +58,7 @@ class IndexChanges(Record):
         model: Name of the checkpoint that encodes.
         files: How many pictures and films can be found now.
         moved: How many are at another place than before.
+        warnings: What is missing or damaged in the films that it was called for, whenever they were read.
     """
 
     added: int
@@ -69,6 +70,7 @@ class IndexChanges(Record):
     model: str
     files: int
     moved: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -197,6 +199,7 @@ class Index(_WithIndex):
             model=done.model,
             files=len(index),
             moved=done.moved if own_files else 0,
+            warnings=done.warnings,
         )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STATE_COLUMNS = tuple(field.name for field in fields(FileState))
 """Those that hold what is known of a file."""
 
-ADDED_LATER = {"mount": "''", "tried": "''"}
+ADDED_LATER = {"mount": "''", "tried": "''", "warnings": "''"}
 """Those that an index of an earlier version lacks, with what SQL puts into them."""
 
 
@@ -38,6 +38,7 @@ def schema_of(dimension: int) -> pa.Schema:
             pa.field("vector", pa.list_(pa.float32(), dimension)),
             pa.field("mount", pa.string(), nullable=False),
             pa.field("tried", pa.string(), nullable=False),
+            pa.field("warnings", pa.string(), nullable=False),
         ]
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -23,7 +24,7 @@ from sensorium.retrieval.location import check_location, is_remote
 from sensorium.retrieval.moves import Moves, find_moves
 from sensorium.retrieval.probe import SENSES, Sense, check_probe, make_probe
 from sensorium.retrieval.results import IndexedFile, IndexReport, Match, Matches, SkippedFile
-from sensorium.retrieval.rows import Encoder
+from sensorium.retrieval.rows import Encoder, FileState
 from sensorium.retrieval.scan import absolute, find_changes
 from sensorium.retrieval.spelling import as_indexed, folder_as_indexed
 from sensorium.retrieval.table import MediaTable, create_table, open_table
@@ -162,6 +163,7 @@ class SearchIndex:
             reused=counts.reused,
             model=self.model,
             moved=moves.readable,
+            warnings=_warned({**changes.damaged, **counts.damaged}, names),
         )
 
     @checked
@@ -249,12 +251,20 @@ class SearchIndex:
         Raises:
             InputError: There is no index.
         """
-        moments: dict[str, tuple[str, int, int]] = {}
-        for path, kind, size in self._existing().moments():
-            moments[path] = (kind, size, moments[path][2] + 1 if path in moments else 1)
+        files: dict[str, FileState] = {}
+        moments: Counter[str] = Counter()
+        for path, file in self._existing().moments():
+            files[path] = file
+            moments[path] += 1
         return [
-            IndexedFile(Path(path), "video" if kind == "moment" else kind, size, count)
-            for path, (kind, size, count) in sorted(moments.items())
+            IndexedFile(
+                Path(path),
+                "image" if file.every is None else "video",
+                file.size,
+                moments[path],
+                file.warned(display_name(path)),
+            )
+            for path, file in sorted(files.items())
         ]
 
     def close(self) -> None:
@@ -347,6 +357,12 @@ class SearchIndex:
             yield
         finally:
             lock.release()
+
+
+def _warned(damaged: Mapping[str, FileState], names: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the warnings about files, by path, in the order of their paths."""
+    each = (file.warned(names.get(path) or display_name(path)) for path, file in sorted(damaged.items()))
+    return tuple(sentence for sentences in each for sentence in sentences)
 
 
 def _revision(checkpoint: catalog.Checkpoint) -> str:

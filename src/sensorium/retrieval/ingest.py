@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import CancelledError, InputError, MissingDependencyError, SensoriumError, UnsupportedError
 from sensorium.media.content import HEAD_BYTES
+from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.media.source import ResolvedMedia, display_name, resolve, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.mounts import mount_of
 from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
-from sensorium.retrieval.rows import FileRows, FileState
+from sensorium.retrieval.rows import NAME, FileRows, FileState
 from sensorium.retrieval.scan import FoundFile, settled_time
 from sensorium.retrieval.table import MediaTable
 
@@ -58,6 +59,7 @@ class IngestCounts:
         skipped: Files that can't be read.
         arrived: The contents of the files that are new in the index, by path.
         broken: The same of new files that can't be read.
+        damaged: Those that something is missing of, by path.
     """
 
     added: int = 0
@@ -67,6 +69,7 @@ class IngestCounts:
     skipped: list[SkippedFile] = field(default_factory=list)
     arrived: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, FileState] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,6 +83,7 @@ class _Reading:
     vectors: list[np.ndarray] = field(default_factory=list)
     reason: str = ""
     lasting: bool = True
+    warnings: InputWarnings = field(default_factory=InputWarnings)
 
     def fail(self, error: SensoriumError) -> None:
         """Note why it can't be read."""
@@ -238,7 +242,10 @@ class Ingest:
         from sensorium.media.video import sample_frames
 
         side = 2 * self._clip.backend.image_side
-        for frame in sample_frames(media, every=self._every, minimum_side=side, limits=self._clip.limits):
+        frames = sample_frames(
+            media, every=self._every, minimum_side=side, limits=self._clip.limits, on_warning=reading.warnings
+        )
+        for frame in frames:
             check_cancelled(self._cancel)
             yield _Picture(reading, frame.image, frame.time)
 
@@ -288,6 +295,8 @@ class Ingest:
             self._write()
 
     def _write(self) -> None:
+        for reading in self._finished:
+            reading.state = replace(reading.state, warnings=self._warnings(reading))
         self._table.write([self._rows(reading) for reading in self._finished])
         for reading in self._finished:
             self._count(reading, reused=False)
@@ -300,6 +309,8 @@ class Ingest:
         """Write the files whose content is in the table by now; the others wait."""
         sources = self._table.with_content({reading.state.content for reading in self._known})
         ready = [reading for reading in self._known if _content(reading.state) in sources]
+        for reading in ready:
+            reading.state = replace(reading.state, warnings=sources[_content(reading.state)].state.warnings)
         self._table.write(
             [
                 replace(
@@ -329,11 +340,17 @@ class Ingest:
             return FileRows(path, replace(state, reason=reading.reason, tried=tried), (), nothing, known)
         return FileRows(path, state, tuple(reading.times), np.stack(reading.vectors), known)
 
+    def _warnings(self, reading: _Reading) -> str:
+        name = self._name(reading.file)
+        return "\n".join(sentence.replace(name, NAME) for sentence in reading.warnings.told())
+
     def _count(self, reading: _Reading, *, reused: bool) -> None:
         known = reading.file.known
         if known is None:
             arrived = self.counts.broken if reading.reason else self.counts.arrived
             arrived[reading.file.path] = reading.state.content
+        if reading.state.warnings and not reading.reason:
+            self.counts.damaged[reading.file.path] = reading.state
         if reading.reason:
             self.counts.skipped.append(SkippedFile(Path(reading.file.path), reading.reason))
         elif reused and known is not None and _content(known) == _content(reading.state):

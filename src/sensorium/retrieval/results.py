@@ -95,6 +95,7 @@ class IndexReport(Record):
             to look at them.
         model: Name of the checkpoint that encodes.
         moved: At another place, or under another name, than before.
+        warnings: What is missing or damaged in the films that it was called for, whenever they were read.
     """
 
     added: int
@@ -105,6 +106,7 @@ class IndexReport(Record):
     reused: int
     model: str
     moved: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,9 +118,11 @@ class IndexedFile(Record):
         kind: ``"image"`` or ``"video"``.
         size: In bytes, when it was read.
         moments: How many moments of a film can be found; 1 for a picture.
+        warnings: What was missing or damaged when it was read.
     """
 
     path: Path
     kind: str
     size: int
     moments: int
+    warnings: tuple[str, ...] = ()

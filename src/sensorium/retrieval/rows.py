@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+NAME = "{file}"
+"""Stands for a file's name in what is kept about it: it may be moved."""
+
+
 @dataclass(frozen=True)
 class Encoder:
     """What made the vectors of a table; vectors of two encoders never mix.
@@ -40,6 +44,7 @@ class FileState:
         reason: Why it can't be read; "" if it can.
         mount: Where the drive is mounted that holds it; "" if that wasn't noted.
         tried: Under which circumstances it couldn't be read, from `circumstances`; "" for a file that can be read.
+        warnings: What was missing or damaged, a sentence on each line, with `NAME` for the file's name.
     """
 
     size: int
@@ -49,6 +54,11 @@ class FileState:
     reason: str
     mount: str = ""
     tried: str = ""
+    warnings: str = ""
+
+    def warned(self, name: str) -> tuple[str, ...]:
+        """Return the warnings about a file that is called by a name now."""
+        return tuple(line.replace(NAME, name) for line in self.warnings.split("\n") if line)
 
 
 @dataclass(frozen=True)

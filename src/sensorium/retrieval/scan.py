@@ -48,6 +48,7 @@ class Changes:
         away: Files in the index that lie on drives that aren't mounted, by where they were.
         unchanged: How many readable files are as they were.
         skipped: Files that can't be read.
+        damaged: Unchanged files that something is missing of, by path.
     """
 
     to_read: list[FoundFile] = field(default_factory=list)
@@ -55,6 +56,7 @@ class Changes:
     away: dict[str, list[str]] = field(default_factory=dict)
     unchanged: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
+    damaged: dict[str, FileState] = field(default_factory=dict)
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
@@ -146,6 +148,8 @@ def _compare(path: str, known: FileState | None, every: float, limits: Limits, c
         changes.skipped.append(SkippedFile(Path(path), known.reason))
     else:
         changes.unchanged += 1
+        if known.warnings:
+            changes.damaged[path] = known
 
 
 def _miss(path: str, mount: str, unreadable: list[str], changes: Changes) -> None:

@@ -47,6 +47,9 @@ _MOST_NAMED = 1000
 # Readers hold a version only while they answer one query; an hour is far more than they need.
 _KEEP_VERSIONS = timedelta(hours=1)
 
+_COPIED = ("size", "modified_ns", "content", "every", "reason", "warnings")
+"""What a file that has the same content takes over from another."""
+
 _FINDABLE = "reason = '' AND vector IS NOT NULL"
 
 
@@ -124,22 +127,24 @@ class MediaTable:
         found.update(self._values("number = 0 AND reason = ''", ["content", "every"]))
         return found
 
-    def moments(self) -> Iterator[tuple[str, str, int]]:
-        """Yield path, kind and size of every row that can be found."""
-        for path, kind, size in self._values("reason = ''", ["path", "kind", "size"]):
-            yield restored(path), kind, size
+    def moments(self) -> Iterator[tuple[str, FileState]]:
+        """Yield path and file of every row that can be found."""
+        columns = [name for name in STATE_COLUMNS if name in self._newest().schema.names]
+        for path, *values in self._values("reason = ''", ["path", *columns]):
+            yield restored(path), FileState(**dict(zip(columns, values, strict=True)))
 
     def with_content(self, contents: Iterable[str]) -> dict[tuple[str, float | None], FileRows]:
         """Return the rows of one file for each content that can be found."""
         import numpy as np
 
-        columns = ["path", "number", "time", "size", "modified_ns", "content", "every", "reason", "vector"]
+        known_of_file = [name for name in _COPIED if name in self._newest().schema.names]
+        columns = ["path", "number", "time", *known_of_file, "vector"]
         rows: dict[tuple[str, float | None], dict[str, list[tuple[Any, ...]]]] = {}
         for batch in self._scan(f"reason = '' AND content IN ({conditions.listed(contents)})", columns):
             vectors = list(_to_array(batch.column("vector"), self.encoder.dimension))
             values = [column.to_pylist() for column in batch.columns[:-1]]
             for path, number, time, *state, vector in zip(*values, vectors, strict=True):
-                known = FileState(*state)
+                known = FileState(**dict(zip(known_of_file, state, strict=True)))
                 rows.setdefault((known.content, known.every), {}).setdefault(path, []).append(
                     (number, time, known, vector)
                 )
