@@ -22,6 +22,7 @@ from sensorium.cli import (
     embedding,
     jobs,
     keys,
+    mcp,
     models,
     painting,
     pictures,
@@ -148,6 +149,7 @@ for group in (
     serve,
     jobs,
     keys,
+    mcp,
     doctor,
 ):
     group.register(app)

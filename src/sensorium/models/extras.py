@@ -10,7 +10,7 @@ from sensorium.errors import MissingDependencyError
 EXTRAS = {
     "torch": ("torch", "transformers", "diffusers", "accelerate", "peft", "sentencepiece", "scipy", "cv2"),
     "remote": ("openai",),
-    "serve": ("fastapi", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
+    "serve": ("fastapi", "mcp", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
 }
 """Maps each extra to the modules that it adds. The plain installation doesn't have them."""
 

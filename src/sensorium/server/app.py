@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from sensorium.engine.interface import Engine
+from sensorium.server.agents import AgentsEndpoint
 from sensorium.server.documented_errors import ERRORS
 from sensorium.server.errors import answer_errors
 from sensorium.server.gate import Gate
@@ -77,7 +78,8 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
             await engine.start()
             try:
                 await batches.start()
-                yield
+                async with agents.running():
+                    yield
             finally:
                 await batches.close()
                 await engine.close()
@@ -90,6 +92,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     app.state.options = options
     app.state.failure = None
     app.state.batches = batches = BatchRunner(engine, options, _inside(app))
+    agents = AgentsEndpoint(engine, options)
     answer_errors(app)
     app.add_middleware(Pace, options=options)
     app.add_middleware(KeyCheck, options=options, keys=keys)
@@ -99,6 +102,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     # In this order routes are looked through at each request: what is asked most comes first.
     for router in (operations_router, *_OPENAI, uploads_router, jobs_router, models_router, status_router):
         app.include_router(router(), responses=dict(ERRORS))
+    app.router.routes.append(agents.route)
     return app
 
 

@@ -1,0 +1,1 @@
+"""Every operation as a tool for agents, over the Model Context Protocol."""
