@@ -93,6 +93,10 @@ def test_what_an_index_on_a_server_has_taken_up_stays_there(
     assert (done.exit_code, done.stdout) == (0, "4 added; 9 files in holiday\n")
     assert server.asked == ("index", "holiday", ["upload:before", "upload:0", "upload:1", "upload:2"])
     assert server.discarded == []
+    none, *sums = server.fields["origins"]
+    assert none == ""
+    assert len(set(sums)) == 3
+    assert str(desk) not in "".join(sums)
     found = run("search", "--image", "cat.jpg", "--server", "http://127.0.0.1:1")
     assert (found.exit_code, found.stdout) == (0, "0.91  my cat.jpg\n")
     assert server.asked == ("search", None, ["upload:3"])
@@ -106,6 +110,7 @@ class RecordingServer:
         self.sent = 0
         self.asked: tuple[str, Any, list[Any]] = ("", None, [])
         self.discarded: list[str] = []
+        self.fields: dict[str, Any] = {}
 
     def upload(self, file: object, name: str) -> Upload:
         self.sent += 1
@@ -116,7 +121,7 @@ class RecordingServer:
 
     def submit(self, operation: str, fields: dict[str, Any]) -> Job:
         media = fields["files"] if operation == "index" else [fields["image"]]
-        self.asked = (operation, fields["index"], media)
+        self.asked, self.fields = (operation, fields["index"], media), fields
         return Job("job", "", operation, fields, "running")
 
     def events(self, job: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -404,6 +404,27 @@ def test_what_cannot_be_the_name_of_an_index_is_refused_before_there_is_a_job(tm
     run(story())
 
 
+def test_a_picture_that_changed_takes_the_place_of_what_it_was(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running_engine(tmp_path) as engine:
+            found = []
+            for names in (("chelsea", "rocket"), ("coffee", "rocket")):
+                uploads = [await sent(engine, real_media.photo(name)) for name in names]
+                files = [f"upload:{each.id}" for each in uploads]
+                indexed = await done(
+                    engine, operation("index", files=files, origins=["1.png", "2.png"], index="photos")
+                )
+                assert (indexed.state, indexed.error) == ("done", None)
+                search = await done(engine, operation("search", text="a cat", index="photos"))
+                assert search.result is not None
+                found.append({match["media"] for match in search.result["matches"]})
+            assert found[1] == set(files)
+            assert found[0].isdisjoint(files)
+            assert len(engine.files.indexed()) == 2
+
+    run(story())
+
+
 def test_pictures_that_are_sent_again_are_found_once(tmp_path: Path) -> None:
     async def story() -> None:
         async with running_engine(tmp_path) as engine:

@@ -222,3 +222,10 @@ def test_few_indexes_are_kept_open_and_all_can_be_used(photos: Path, tmp_path: P
 def test_lance_is_imported_by_running_an_operation_only() -> None:
     imported = imported_by("from sensorium.operations.registry import all_operations; all_operations()")
     assert imported & {"lance", "pyarrow"} == set()
+
+
+def test_origins_belong_to_files_one_by_one() -> None:
+    index = Index(files=("upload:1", "upload:2"), origins=("", "my cat"))
+    assert index.origins_of_media() == {"upload:2": "my cat"}
+    with refused(InputError, "1 origins"):
+        Index(files=("upload:1", "upload:2"), origins=("my cat",))

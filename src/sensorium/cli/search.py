@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,12 +77,13 @@ def index(
 
         place = _place(to, call)
         files = _files(paths, call)
+        origins = () if call.server is None else tuple(map(_origin, files))
         if remove:
-            removal = call.run(RemoveFromIndex(files=files, index=place.name))
+            removal = call.run(RemoveFromIndex(files=files, origins=origins, index=place.name))
             text = f"{removal.removed} removed; {removal.files} files in {place.shown}"
             call.show(None, {"index": place.shown, **removal.to_dict()}, text)
             return
-        changes = call.run(Index(files=files, index=place.name, every=every, **options.choice))
+        changes = call.run(Index(files=files, origins=origins, index=place.name, every=every, **options.choice))
         counts = {name: changes[name] for name in ("added", "updated", "moved", "unchanged", "removed")}
         counts["skipped"] = len(changes.skipped)
         text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to do"
@@ -171,6 +175,15 @@ def _files(paths: Sequence[str], call: Call) -> tuple[Media, ...]:
     there = [Input(path) for path in paths if path.startswith((UPLOAD, ARTIFACT))]
     here = gather([path for path in paths if not path.startswith((UPLOAD, ARTIFACT))], ("image", "video"))
     return tuple(item.media for item in (*there, *here))
+
+
+def _origin(file: Media) -> str:
+    """Return what tells a file of this machine from all others; a server is told no path, only a sum of it."""
+    if file.upload is not None or file.artifact is not None:
+        return ""
+    folder, name = os.path.split(file)
+    place = f"{platform.node()}:{os.path.realpath(folder)}:{name}"
+    return hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()
 
 
 def _document(match: FoundMedium) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sensorium.engine.handed_media import hand_over
 from sensorium.engine.identifiers import check_index_name
-from sensorium.engine.indexed_media import earlier_places, replace_earlier
+from sensorium.engine.indexed_media import earlier_places, note_origin, replace_earlier
 from sensorium.engine.job import Upload
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_reader import JobReader
@@ -256,10 +256,13 @@ class JobMedia:
         """Replace what was sent to an index before, or, where it is to be taken out, point to it."""
         folder = self._files.indexed_folder(job.owner, index)
         sent = [Path(file["path"]) for file in handed.values()]
+        origins = {str(reference): origin for reference, origin in job.operation.origins_of_media().items()}
         if not job.operation.takes_out_of_index:
+            for reference, origin in origins.items():
+                note_origin(Path(handed[reference]["path"]), origin)
             replace_earlier(folder, sent)
             return
-        places = earlier_places(folder, sent)
+        places = earlier_places(folder, {Path(file["path"]): origins.get(each, "") for each, file in handed.items()})
         for file, path in zip(handed.values(), sent, strict=True):
             own = folder / path.parent.name / path.name
             file["path"] = str(own if own.is_file() else places.get(path, path))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -51,6 +51,19 @@ class Media(str):
         """The id of the job and the name of its artifact, or None."""
         job, slash, name = self.removeprefix(ARTIFACT).partition("/")
         return (job, name) if self.startswith(ARTIFACT) and slash else None
+
+
+def _as_path(value: Any) -> str:
+    # As for `Media`: names of folders need be no valid Unicode.
+    if not isinstance(value, str) or not value:
+        raise ValueError("input should be a text that names a folder")
+    return value
+
+
+PathText: TypeAlias = Annotated[
+    str, PlainValidator(_as_path, json_schema_input_type=Annotated[str, Field(min_length=1)])
+]
+"""The path of a folder of the command line's own machine."""
 
 
 @dataclass(frozen=True)

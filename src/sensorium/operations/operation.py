@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -93,6 +93,10 @@ class Operation(BaseModel):
     def index_of_media(self) -> str | None:
         """Return the name of the search index that goes on referring to its media when it has ended, or None."""
         return None
+
+    def origins_of_media(self) -> Mapping[Media, str]:
+        """Return what tells media for the index from all others at their sender's, as far as that was told."""
+        return {}
 
     @classmethod
     def run_together(cls, operations: Sequence[Self], tasks: Tasks, reports: Sequence[Reporter]) -> list[Any]:

@@ -6,13 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar, Self, cast
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from sensorium.errors import InputError
 from sensorium.media.source import display_name
-from sensorium.operations.media import Media
+from sensorium.operations.media import Media, PathText
 from sensorium.operations.operation import ModelOperation, Operation
 from sensorium.operations.reporter import Reporter
 from sensorium.operations.tasks import Tasks
@@ -151,7 +151,40 @@ class _WithIndex(ModelOperation):
         self.opened(tasks, report).load(progress=report, cancel=report)
 
 
-class Index(_WithIndex):
+class _OfFiles(Operation):
+    """What is done to an index with files."""
+
+    files: Annotated[tuple[Media, ...], Field(min_length=1)]
+    """The pictures and films; on the command line also folders, with all that is below them, and patterns."""
+    origins: tuple[Annotated[str, Field(max_length=1000)], ...] = ()
+    """For each file, what tells it from all others at its sender's, such as its path or a sum of that; "" for nothing.
+    On a server it stands for the file that was sent before with the same origin, whatever it holds now."""
+    index: Annotated[str | None, Field(min_length=1)] = None
+    """Name of the index, on the command line its folder or address; by default the caller's own."""
+
+    @field_validator("files")
+    @classmethod
+    def _check_files(cls, files: tuple[Media, ...]) -> tuple[Media, ...]:
+        return _lasting(files)
+
+    @model_validator(mode="after")
+    def _check_origins(self) -> Self:
+        if self.origins and len(self.origins) != len(self.files):
+            raise InputError(
+                f"There are {len(self.files)} files, but {len(self.origins)} origins", "Give one for each file, or none"
+            )
+        return self
+
+    def index_of_media(self) -> str:
+        """Return the name of the index."""
+        return self.index or DEFAULT_INDEX
+
+    def origins_of_media(self) -> dict[Media, str]:
+        """Return the origins of those files that have one."""
+        return {file: origin for file, origin in zip(self.files, self.origins, strict=False) if origin}
+
+
+class Index(_OfFiles, _WithIndex):
     """Make pictures and films searchable.
 
     It may be run again at any time: new and changed files are read, those that are gone are dropped, broken ones are
@@ -160,25 +193,14 @@ class Index(_WithIndex):
 
     result: ClassVar[str] = "sensorium.operations.retrieval:IndexChanges"
 
-    files: Annotated[tuple[Media, ...], Field(min_length=1)]
-    """The pictures and films; on the command line also folders and patterns."""
     every: float = 2.0
     """How many seconds apart the moments of a film are."""
-
-    @field_validator("files")
-    @classmethod
-    def _check_files(cls, files: tuple[Media, ...]) -> tuple[Media, ...]:
-        return _lasting(files)
 
     @field_validator("every")
     @classmethod
     def _check_every(cls, every: float) -> float:
         require_every(every)
         return every
-
-    def index_of_media(self) -> str:
-        """Return the name of the index."""
-        return self.index or DEFAULT_INDEX
 
     def run(self, tasks: Tasks, report: Reporter) -> IndexChanges:
         """Return what has changed."""
@@ -203,25 +225,11 @@ class Index(_WithIndex):
         )
 
 
-class RemoveFromIndex(Operation):
+class RemoveFromIndex(_OfFiles):
     """Take pictures and films out of a search index; the files themselves stay."""
 
     result: ClassVar[str] = "sensorium.operations.retrieval:Removal"
     takes_out_of_index: ClassVar[bool] = True
-
-    files: Annotated[tuple[Media, ...], Field(min_length=1)]
-    """The pictures and films; on the command line also folders, with all that is below them."""
-    index: Annotated[str | None, Field(min_length=1)] = None
-    """Name of the index, on the command line its folder or address; by default the caller's own."""
-
-    @field_validator("files")
-    @classmethod
-    def _check_files(cls, files: tuple[Media, ...]) -> tuple[Media, ...]:
-        return _lasting(files)
-
-    def index_of_media(self) -> str:
-        """Return the name of the index."""
-        return self.index or DEFAULT_INDEX
 
     def run(self, tasks: Tasks, report: Reporter) -> Removal:
         """Return how many were removed."""
@@ -243,7 +251,7 @@ class Search(_WithIndex):
     """A picture that what is found should resemble."""
     limit: int = 10
     """How many to return, at most."""
-    under: Annotated[str | None, Field(min_length=1)] = None
+    under: PathText | None = None
     """Only what lies below this folder; only on the command line."""
     all_moments: bool = False
     """Every moment of a film that matches, not only its best one."""
