@@ -31,6 +31,7 @@ from sensorium.models.catalog import family_of
 from sensorium.progress import Event, Finished, Preview, Progress
 from tests.checkpoints import diffusion as tiny
 from tests.checkpoints.controlnet import tiny_controlnet
+from tests.refusals import refused
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -154,6 +155,16 @@ def test_wrong_input_is_told_before_anything_is_loaded(
         TextToImage(stable_diffusion).generate(**{"prompt": "a cat", **arguments})
     assert message in caught.value.message
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("level", [0, 127])
+def test_a_mask_that_marks_nothing_is_refused_before_anything_is_loaded(
+    stable_diffusion: Path, cat: PIL.Image.Image, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, level: int
+) -> None:
+    monkeypatch.setattr(TextToImage, "load", lambda *_, **__: pytest.fail("it was loaded"))
+    PIL.Image.new("L", (64, 64), level).save(tmp_path / "mask.png")
+    with refused(InputError, "mask.png"):
+        TextToImage(stable_diffusion).inpaint(cat, tmp_path / "mask.png", "a hat")
 
 
 def test_wrong_pictures_and_strengths(

@@ -103,6 +103,24 @@ def test_films(container: str, codec: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "description"),
     [
+        (b"\0\0\0\x1cftypavif", "an AVIF picture"),
+        (b"\0\0\0\x18ftypmif1", "a HEIC picture"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "a HEIC picture"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0miafavif", "an AVIF picture"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+        (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+        (b"\xff\x0a", "a JPEG XL picture"),
+    ],
+)
+def test_newer_pictures_are_pictures(head: bytes, description: str) -> None:
+    assert sniff_kind(head) == "image"
+    assert describe_content(head) == description
+
+
+@pytest.mark.parametrize(
+    ("head", "description"),
+    [
         (b"", "empty"),
         (b"hello", "text"),
         ("日本語のテキスト".encode(), "text"),
@@ -119,8 +137,6 @@ def test_films(container: str, codec: str, tmp_path: Path) -> None:
             b"version https://git-lfs.github.com/spec/v1\noid sha256:",
             "a pointer left by Git LFS instead of the file itself",
         ),
-        (b"\0\0\0\x1cftypavif", "an AVIF picture"),
-        (b"\0\0\0\x18ftypmif1", "a HEIC picture"),
         (b"\x7fELF\x02", "a program"),
         (bytes(64), "unknown data"),
         (b"\xff\xff\xff\xff", "unknown data"),

@@ -199,7 +199,6 @@ def test_an_empty_file_a_text_a_page_and_other_documents(tmp_path: Path) -> None
         (b"<!DOCTYPE html><html><body>404</body></html>", "a web page"),
         (b"%PDF-1.7\n%...", "a PDF document"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "a HEIC picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "a PostScript document"),
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", "a sound recording"),
         (bytes(range(256)), "unknown data"),

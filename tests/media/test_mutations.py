@@ -33,6 +33,12 @@ def picture(path: Path, **options: Any) -> Path:
     return path
 
 
+def plain(path: Path, **options: Any) -> Path:
+    """Write a small picture in a format to which Pillow adds nothing."""
+    Image.fromarray(numbered(7, 64, 48)).save(path, **options)
+    return path
+
+
 def animation(path: Path) -> Path:
     """Write pictures that move."""
     first, *others = (Image.fromarray(numbered(number, 48, 32)) for number in range(4))
@@ -61,6 +67,10 @@ SEEDS: dict[str, tuple[str, Callable[[Path], Path], int]] = {
     "moving.gif": ("image", animation, 300),
     "picture.tiff": ("image", lambda path: picture(path, compression="tiff_lzw"), 300),
     "picture.bmp": ("image", picture, 300),
+    "picture.avif": ("image", picture, 300),
+    "moving.avif": ("image", animation, 200),
+    "picture.jp2": ("image", lambda path: plain(path, tile_size=(32, 32)), 300),
+    "picture.j2k": ("image", plain, 300),
     "sound.wav": ("audio", sound, 400),
     "sound.mp3": ("audio", sound, 400),
     "sound.flac": ("audio", sound, 400),

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sensorium.errors import SensoriumError
 from sensorium.media.container import open_media
-from sensorium.media.image import stored_size
+from sensorium.media.picture_formats import stored_size
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.operations.operation import Operation
 from sensorium.operations.tasks import Tasks

@@ -25,6 +25,7 @@ from sensorium.image_generation.picture_settings import PictureSettings as Pictu
 from sensorium.image_generation.picture_size import nearest_size
 from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
+from sensorium.media.naming import display_name
 from sensorium.models import catalog
 from sensorium.progress import all_events
 from sensorium.task import Task, TaskOptions
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.lora import LoraFiles
 
 _DIFFUSERS = "diffusers"
+
+_REPAINTED_FROM = 128
+"""Level of grey from which a mask marks its place."""
+
+_MAKE_WHITE = "Make it white where to repaint"
 
 
 class TextToImage(Task[Painter]):
@@ -138,13 +144,14 @@ class TextToImage(Task[Painter]):
 
         Args:
             init_image: The picture.
-            mask_image: White where it is to be repainted, black where it stays; of any size.
+            mask_image: White where it is to be repainted, black where it stays; of any size. It is refused if it is
+                white nowhere.
             prompt: What the part shall show.
             strength: How much of the part may change.
             options: See `PaintingKeywords`.
         """
         how = painting_options(options, self.limits)
-        image, mask = self._read(init_image), self._read(mask_image).convert("L")
+        image, mask = self._read(init_image), self._read_mask(mask_image)
         return self._paint(PaintingRequest(prompt, how, image, mask, strength), options)
 
     @checked
@@ -245,6 +252,13 @@ class TextToImage(Task[Painter]):
 
     def _read(self, image: ImageSource) -> PIL.Image.Image:
         return read_image(image, limits=self.limits)
+
+    def _read_mask(self, image: ImageSource) -> PIL.Image.Image:
+        mask = self._read(image).convert("L")
+        if not sum(mask.histogram()[_REPAINTED_FROM:]):
+            name = display_name(image)
+            raise InputError(f"The mask {name} is white nowhere: nothing would be repainted", _MAKE_WHITE)
+        return mask
 
     def _paint(self, request: PaintingRequest, call: CallKeywords) -> GeneratedImages:
         tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")

@@ -22,7 +22,7 @@ OnFileError: TypeAlias = Callable[[Path, SensoriumError], None]
 """Called with a file or folder that could not be used, and with the error that says why."""
 
 _SUFFIXES: dict[Kind, str] = {
-    "image": "jpg jpeg jpe jfif png webp gif bmp tif tiff heic heif avif jxl jp2",
+    "image": "jpg jpeg jpe jfif png webp gif bmp tif tiff heic heif hif avif jxl jp2 j2k jpx",
     "audio": "wav mp3 flac ogg oga opus m4a m4b aac wma aif aiff amr ac3 caf",
     "video": "mp4 m4v mov mkv webm avi mpg mpeg mts m2ts wmv flv 3gp 3g2 ogv vob",
 }

@@ -23,6 +23,10 @@ _IMAGES = (
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
+    (b"\x00\x00\x00\x0cjP  \x0d\x0a\x87\x0a", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
 )
 _AUDIO = (
     b"fLaC",
@@ -58,16 +62,20 @@ _PICTURE_BRANDS = {
     b"hevx": "HEIC",
     b"heim": "HEIC",
     b"heis": "HEIC",
-    b"mif1": "HEIC",
-    b"msf1": "HEIC",
 }
+_ANY_PICTURE_BRANDS = frozenset({b"mif1", b"msf1", b"mif2"})
+"""Brands of files with pictures of any codec; the brands that follow tell which."""
+
 _AUDIO_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "})
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_VIDEO = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
 
 
 def image_format(head: bytes) -> str:
-    """Return Pillow's name of a picture's format ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"), or ""."""
+    """Return the name of a picture's format, or "".
+
+    The names are "JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "JPEG 2000", "JPEG XL", "AVIF" and "HEIC".
+    """
     for magic, name in _IMAGES:
         if head.startswith(magic):
             return name
@@ -79,7 +87,18 @@ def image_format(head: bytes) -> str:
         and struct.unpack_from("<I", head, 14)[0] in {12, 16, 40, 52, 56, 64, 108, 124}
     ):
         return "BMP"
+    if head[4:8] == b"ftyp":
+        return _format_of_brand(head)
     return ""
+
+
+def _format_of_brand(head: bytes) -> str:
+    brand = head[8:12]
+    if brand in _ANY_PICTURE_BRANDS:
+        end = min(int.from_bytes(head[:4], "big"), len(head))
+        others = {head[place : place + 4] for place in range(16, end - 3, 4)}
+        return "AVIF" if others & {b"avif", b"avis"} else "HEIC"
+    return _PICTURE_BRANDS.get(brand, "")
 
 
 def sniff_kind(head: bytes) -> Kind:
@@ -137,7 +156,7 @@ def _is_video(head: bytes) -> bool:
     if head[:4] == b"\x1a\x45\xdf\xa3":
         return b"webm" in head[:64] or b"matroska" in head[:64]
     if head[4:8] == b"ftyp":
-        return head[8:12] not in _PICTURE_BRANDS and head[8:12] not in _AUDIO_BRANDS
+        return head[8:12] not in _AUDIO_BRANDS
     if head[4:8] == b"mdat" or (head[4:8] in _MP4_BOXES and head[0] == 0) or head[:16] == _ASF:
         return True
     if head[:4] == b"OggS":
@@ -164,10 +183,6 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"8BPS", "a Photoshop document"),
     (b"%!PS", "a PostScript document"),
     (b"\x00\x00\x01\x00", "a Windows icon"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
     (b"qoif", "a QOI picture"),
     (b"v/1\x01", "an OpenEXR picture"),
     (b"MThd", "a MIDI score, which holds notes and no sound"),
@@ -189,12 +204,10 @@ def describe_content(head: bytes) -> str:
     for magic, description in _OTHERS:
         if head.startswith(magic):
             return description
-    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
-        name = _PICTURE_BRANDS[head[8:12]]
-        return f"{'an' if name[0] in 'AH' else 'a'} {name} picture" if name == "AVIF" else f"a {name} picture"
     kind = sniff_kind(head)
     if kind == "image":
-        return f"a {image_format(head)} picture"
+        name = image_format(head)
+        return f"{'an' if name == 'AVIF' else 'a'} {name} picture"
     if kind:
         return _NAMES[kind]
     return _describe_text(head)

@@ -8,13 +8,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from sensorium.media.container import OpenMedia
+from sensorium.media.frame_colours import FrameColours
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-_HIGH_DEFINITION = 720
-"""Pixels. If a film doesn't say which colour standard it uses, frames of at least this height are read as BT.709,
-smaller ones as BT.601, as in players."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +68,13 @@ class PictureMaker:
     """
 
     def __init__(self, media: OpenMedia, stream: Any, minimum_side: int | None) -> None:
-        from av.video.reformatter import VideoReformatter
-
         self._media = media
         self._stream = stream
         self._minimum_side = minimum_side
-        self._reformatter = VideoReformatter()
+        self._colours = FrameColours()
 
     def picture(self, frame: Any) -> Image:
         """Return a decoded frame as the picture that a player shows."""
-        from av.video.reformatter import ColorRange, Colorspace, Interpolation
         from PIL import Image
 
         turn = turn_of(frame)
@@ -90,16 +84,7 @@ class PictureMaker:
             width, height = round(width * scale), round(height * scale)
         if turn.clockwise in (90, 270):
             width, height = height, width
-        plane = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="rgb24",
-            src_colorspace=Colorspace.ITU709 if frame.colorspace == 2 and frame.height >= _HIGH_DEFINITION else None,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.AREA if width * height < frame.width * frame.height else Interpolation.BICUBIC,
-        ).planes[0]
-        image = Image.frombytes("RGB", (width, height), memoryview(plane), "raw", "RGB", plane.line_size)
+        image = Image.fromarray(self._colours.rgb(frame, width, height))
         if turn.clockwise:
             image = image.transpose(
                 {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}[

@@ -7,30 +7,31 @@ import io
 import json
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy
 import numpy.typing
 import PIL
-from PIL import Image, ImageChops, ImageCms
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
+from PIL import Image, ImageChops, ImageStat
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile, PngInfo
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from sensorium.errors import InputError
 from sensorium.media.atomic_file import atomic_file
+from sensorium.media.colour_mapping import ColourCode
 from sensorium.media.content import image_format
+from sensorium.media.jpeg_2000_parts import whole_jpeg_2000
+from sensorium.media.jpeg_end import scans_of, with_end
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
-from sensorium.media.naming import display_name, size_in_words
+from sensorium.media.naming import display_name
+from sensorium.media.picture_colour_code import TELLING, read_colour_code
+from sensorium.media.picture_colours import to_rgb
+from sensorium.media.picture_formats import SAVE_AGAIN, check_dimensions, damaged, open_picture
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.quiet import without_warnings
 
@@ -42,18 +43,6 @@ ImageSource: TypeAlias = Image.Image | numpy.typing.NDArray[Any] | MediaSource
 DEFAULT_QUALITY = 95
 """Of JPEG and WebP files: the eye sees no loss."""
 
-# These readers are called instead of Image.open, which would apply Image.MAX_IMAGE_PIXELS, a setting of the user's own
-# program. Also, only one reader sees each file, and a phone's JPEG with a second picture inside is read as a plain
-# JPEG.
-_READERS: dict[str, type[ImageFile]] = {
-    "JPEG": JpegImageFile,
-    "PNG": PngImageFile,
-    "WEBP": WebPImageFile,
-    "GIF": GifImageFile,
-    "BMP": BmpImageFile,
-    "TIFF": TiffImageFile,
-}
-_WHITE = (255, 255, 255)
 _ORIENTATION = 0x0112
 _IMAGE_DESCRIPTION = 0x010E
 _UPRIGHT = {
@@ -65,25 +54,31 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIXTEEN_TO_EIGHT_BITS = ((numpy.arange(65536, dtype=numpy.uint32) + 128) // 257).astype(numpy.uint8)
 _MOST_SCANS = 100
-_JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # FF 00 and FF D0…D7 are part of a scan
-_START_OF_SCAN, _END_OF_IMAGE, _TEMPORARY = 0xDA, 0xD9, 0x01
-_SAVE_AGAIN = "Save it again as PNG or JPEG"
+_CHECKED = frozenset({"JPEG", "JPEG2000"})
+"""Their decoders don't tell, or can't, whether the whole picture is there."""
+
+_ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
+_PLAIN, _SHOWS_SOMETHING = 4, 25
+"""Standard deviations, in levels of the channel that varies most: of a picture that looks like a single colour, and of
+one that surely shows something."""
 _WRITERS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def read_image(source: ImageSource, *, minimum_side: int | None = None, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     """Read a picture as upright 8-bit RGB in the sRGB colour space.
 
-    The picture is turned as the camera noted, its colour profile is converted, and transparent parts become white. If
-    the file is an animation or has several pages, the first picture is read. Size limits are checked before any pixel
-    is decoded. A damaged or incomplete file is refused; missing parts are never filled with grey.
+    The picture is turned as the camera noted, its colour profile is converted, and a high dynamic range is compressed.
+    Transparent parts become white; or black or grey, if what is in front would vanish on white. If the file is an
+    animation or has several pages, the first picture is read; of an animation that begins with a single colour, the
+    first that shows something. Size limits are checked before any pixel is decoded. A damaged or incomplete file is
+    refused, and missing parts are never filled with grey; a file that lacks nothing but its end mark is read.
 
     Args:
-        source: A JPEG, PNG, WebP, GIF, BMP or TIFF file as path, address, data: URI, bytes or open file; or a PIL
-            image; or an array of shape (height, width), (height, width, 3) or (height, width, 4), of uint8 or of floats
-            in 0…1.
+        source: A JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or JPEG 2000 file, or with the package pillow-heif a HEIC file,
+            or with pillow-jxl-plugin a JPEG XL file; as path, address, data: URI, bytes or open file. Or a PIL image;
+            or an array of shape (height, width), (height, width, 3) or (height, width, 4), of uint8 or of floats in
+            0…1.
         minimum_side: If given, the result may be smaller than the stored picture, but its shorter side has at least
             this many pixels (if the stored picture has). Large JPEG files are then decoded several times faster.
         limits: The limits for the sizes of the file and the picture.
@@ -119,23 +114,6 @@ def read_mask(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Image.
     return _read_file(source, None, limits, _to_upright_mask)
 
 
-def stored_size(media: ResolvedMedia) -> tuple[int, int]:
-    """Return width and height that the header of a picture's file states; nothing is decoded, and no limit applies.
-
-    Raises:
-        InputError: It is no picture, or its header is damaged.
-    """
-    reader = _READERS.get(image_format(media.head))
-    if reader is None:
-        raise InputError(f"{media.name} is not a picture that can be read: it is {media.description}", _SAVE_AGAIN)
-    with media.open() as file, without_warnings():
-        try:
-            return reader(file).size
-        except Exception as error:  # for damaged files, Pillow's readers raise errors of many kinds
-            logger.debug("Pillow on %s: %r", media.name, error)
-            raise InputError(f"The picture {media.name} is damaged or cut short", _SAVE_AGAIN) from None
-
-
 def write_image(
     image: Image.Image,
     path: str | os.PathLike[str],
@@ -148,7 +126,7 @@ def write_image(
     Args:
         image: The picture.
         path: The file to write; its suffix chooses the format: .png, .jpg, .jpeg or .webp. JPEG has no transparency:
-            transparent parts become white.
+            transparent parts become white, or dark if the picture itself is white.
         metadata: Texts to write into the file: as PNG text, or as one JSON object in the EXIF image description of JPEG
             and WebP. For PNG, names must have 1 to 79 letters.
         quality: Of JPEG and WebP, 0 to 100: lower makes smaller files.
@@ -191,49 +169,91 @@ def _description(metadata: Mapping[str, str]) -> Image.Exif:
     return exif
 
 
-def _read_file(
-    source: MediaSource, minimum_side: int | None, limits: Limits, convert: Callable[[Image.Image, str], Image.Image]
-) -> Image.Image:
+_Convert: TypeAlias = Callable[[Image.Image, str, ColourCode | None], Image.Image]
+
+
+def _read_file(source: MediaSource, minimum_side: int | None, limits: Limits, convert: _Convert) -> Image.Image:
     media = resolve(source, limits=limits)
-    reader = _READERS.get(image_format(media.head))
-    if reader is None:
-        raise InputError(f"{media.name} is not a picture that can be read: it is {media.description}", _SAVE_AGAIN)
-    if media.size > limits.max_image_bytes:
-        allowed = size_in_words(limits.max_image_bytes)
-        raise InputError(f"The picture {media.name} is larger than the {allowed} allowed", _SAVE_AGAIN)
-    return _decode(media, reader, minimum_side, limits, convert)
+    try:
+        if image_format(media.head) == "TIFF":
+            _silence_libtiff()
+        with media.open() as file, without_warnings():
+            return _decode(media, file, minimum_side, limits, convert)
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"The picture {media.name} doesn't fit into memory", "Make it smaller") from None
+    except Exception as error:  # for damaged files, Pillow's readers raise errors of many kinds
+        logger.debug("Pillow on %s: %r", media.name, error)
+        raise damaged(media.name) from None
 
 
 def _decode(
-    media: ResolvedMedia,
-    reader: type[ImageFile],
-    minimum_side: int | None,
-    limits: Limits,
-    convert: Callable[[Image.Image, str], Image.Image],
+    media: ResolvedMedia, file: BinaryIO, minimum_side: int | None, limits: Limits, convert: _Convert
 ) -> Image.Image:
+    image = open_picture(media, file, limits)
+    if image.format in _CHECKED:
+        image = type(image)(io.BytesIO(_whole(media)))
+    code = _colour_code(media, image)
+    if minimum_side is not None:
+        image.draft("", (minimum_side, minimum_side))
+    image.load()
+    if image.format in _ANIMATED and getattr(image, "is_animated", False):
+        return _first_that_shows_something(image, lambda: convert(image, media.name, code), limits)
+    converted = convert(image, media.name, code)
+    return _without_file(image) if converted is image else converted
+
+
+def _whole(media: ResolvedMedia) -> bytes:
+    """Return a JPEG or JPEG 2000 file, which was given its end mark if it lacks no more than that.
+
+    A JPEG with thousands of scans of the whole picture is refused: it is small, but decoding it takes hours.
+    """
+    data: bytes | None = media.read()
+    assert data is not None
+    if image_format(media.head) == "JPEG 2000":
+        data = whole_jpeg_2000(data)
+    else:
+        scans = scans_of(data, _MOST_SCANS)
+        if scans.count > _MOST_SCANS:
+            raise InputError(f"The picture {media.name} is built from too many layers", SAVE_AGAIN)
+        data = data if scans.ended else with_end(data, scans)
+    if data is None:
+        raise damaged(media.name)
+    return data
+
+
+def _colour_code(media: ResolvedMedia, image: ImageFile) -> ColourCode | None:
+    """Return what a picture's numbers stand for, unless a profile tells it or they are ordinary ones."""
+    if image_format(media.head) not in TELLING:
+        return None
     with media.open() as file:
-        if reader is JpegImageFile:
-            data = file.read()
-            _check_scans(data, media.name)
-            file = io.BytesIO(data)
-        try:
-            if reader is TiffImageFile:
-                _silence_libtiff()
-            with without_warnings():
-                image = reader(file)
-                _check_dimensions(image.size, media.name, limits)
-                if minimum_side is not None:
-                    image.draft("", (minimum_side, minimum_side))
-                image.load()
-                converted = convert(image, media.name)
-            return _without_file(image) if converted is image else converted
-        except InputError:
-            raise
-        except MemoryError:
-            raise InputError(f"The picture {media.name} doesn't fit into memory", "Make it smaller") from None
-        except Exception as error:  # for damaged files, Pillow's readers raise errors of many kinds
-            logger.debug("Pillow on %s: %r", media.name, error)
-            raise InputError(f"The picture {media.name} is damaged or cut short", _SAVE_AGAIN) from None
+        code = read_colour_code(file)
+    overruled = image.format != "PNG" and image.info.get("icc_profile")
+    return None if code is None or code.is_ordinary or overruled else code
+
+
+def _first_that_shows_something(image: ImageFile, converted: Callable[[], Image.Image], limits: Limits) -> Image.Image:
+    """Return the first picture of an animation; or a later one if the first is of a single colour, as in a fade-in.
+
+    No more pixels are decoded than the largest picture may have.
+    """
+    best = converted().copy()
+    most, left = _variation(best), limits.max_pixels
+    if most < _PLAIN:
+        with suppress(Exception):  # there are no more pictures, or the next one is damaged
+            while most < _SHOWS_SOMETHING and left > 0:
+                image.seek(image.tell() + 1)
+                left -= image.width * image.height
+                found = converted()
+                if _variation(found) > most:
+                    best, most = found.copy(), _variation(found)
+    best.info = {}
+    return best
+
+
+def _variation(image: Image.Image) -> float:
+    return max(ImageStat.Stat(image).stddev)
 
 
 def _without_file(image: ImageFile) -> Image.Image:
@@ -245,38 +265,9 @@ def _without_file(image: ImageFile) -> Image.Image:
     return image.copy()
 
 
-def _check_scans(data: bytes, name: str) -> None:
-    """Refuse a JPEG file with thousands of scans of the whole picture: it is small, but decoding it takes hours."""
-    scans, marker = 0, _JPEG_MARKER.search(data, 2)
-    while marker is not None and marker[0][1] != _END_OF_IMAGE:
-        end = marker.end()
-        if marker[0][1] != _TEMPORARY:  # the only other marker without a length
-            end += int.from_bytes(data[end : end + 2], "big")
-        scans += marker[0][1] == _START_OF_SCAN
-        if scans > _MOST_SCANS:
-            raise InputError(f"The picture {name} is built from too many layers", _SAVE_AGAIN)
-        marker = _JPEG_MARKER.search(data, end)
-
-
-def _check_dimensions(size: tuple[int, int], name: str, limits: Limits) -> None:
-    width, height = size
-    remedy = "Make it smaller, or raise the limit"
-    if max(size) > limits.max_side:
-        raise InputError(
-            f"The picture {name} measures {width}×{height} pixels, and sides over {limits.max_side} are not allowed",
-            remedy,
-        )
-    if width * height > limits.max_pixels:
-        raise InputError(
-            f"The picture {name} measures {width}×{height} pixels, more than the {limits.max_pixels} allowed", remedy
-        )
-    if min(size) < 1:
-        raise InputError(f"The picture {name} has no pixels", "Give another picture")
-
-
 def _from_pil(image: Image.Image, limits: Limits) -> Image.Image:
     name = display_name(image)
-    _check_dimensions(image.size, name, limits)
+    check_dimensions(image.size, name, limits)
     try:
         image.load()
         return _to_upright_rgb(image, name)
@@ -284,14 +275,14 @@ def _from_pil(image: Image.Image, limits: Limits) -> Image.Image:
         raise
     except Exception as error:  # the image may come from a damaged file, which is decoded only now
         logger.debug("Pillow on %s: %r", name, error)
-        raise InputError(f"The picture {name} is damaged or cut short", _SAVE_AGAIN) from None
+        raise damaged(name) from None
 
 
 def _from_array(array: numpy.typing.NDArray[Any], limits: Limits) -> Image.Image:
     name = display_name(array)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         raise InputError(f"{name} is not a picture", "Give height × width, or height × width × 3 with the colours last")
-    _check_dimensions((array.shape[1], array.shape[0]), name, limits)
+    check_dimensions((array.shape[1], array.shape[0]), name, limits)
     if array.dtype.kind == "f":
         # "not (a and b)" is also true for NaN.
         if not (array.min() >= 0 and array.max() <= 1):
@@ -302,22 +293,23 @@ def _from_array(array: numpy.typing.NDArray[Any], limits: Limits) -> Image.Image
     return _to_upright_rgb(Image.fromarray(array), name)
 
 
-def _to_upright_rgb(image: Image.Image, name: str) -> Image.Image:
+def _to_upright_rgb(image: Image.Image, name: str, code: ColourCode | None = None) -> Image.Image:
     """Convert a decoded image. The result has no orientation and no profile, so a second call changes nothing."""
     orientation = _orientation(image)
     profile = image.info.get("icc_profile")
-    if image.mode == "RGB" and orientation not in _UPRIGHT and not profile and not image.has_transparency_data:
+    ordinary = image.mode == "RGB" and not profile and code is None and not image.has_transparency_data
+    if ordinary and orientation not in _UPRIGHT:
         return image
-    rgb = _to_rgb(image, profile, name)
+    rgb = to_rgb(image, profile, name, code)
     rgb = rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
     rgb = rgb.copy() if rgb is image else rgb
     rgb.info = {}
     return rgb
 
 
-def _to_upright_mask(image: Image.Image, name: str) -> Image.Image:
+def _to_upright_mask(image: Image.Image, name: str, code: ColourCode | None) -> Image.Image:
     if not image.has_transparency_data:
-        return _to_upright_rgb(image, name).convert("L")
+        return _to_upright_rgb(image, name, code).convert("L")
     mask = ImageChops.invert(image.convert("RGBA").getchannel("A"))
     if mask.getbbox() is None:
         raise InputError(f"The mask {name} is transparent nowhere", "Make it transparent where to repaint")
@@ -327,79 +319,13 @@ def _to_upright_mask(image: Image.Image, name: str) -> Image.Image:
 
 def _orientation(image: Image.Image) -> int:
     """Return the orientation, as a number of EXIF: 1 is upright. A damaged note counts as upright."""
+    if image.format == "JXL" and not getattr(image, "jpeg", False):
+        return 1  # libjxl turns the picture as the codestream says, which the note only repeats
     try:
         with without_warnings():
             return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # EXIF data are damaged more often than pictures
         return 1
-
-
-def _to_rgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
-    alpha = None
-    if image.mode.startswith("I") or image.mode == "F":
-        image, alpha = _to_eight_bits(image, name)
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-        image = image.convert("RGB")
-    rgb = _to_srgb(image, profile)
-    if alpha is None:
-        return rgb
-    background = Image.new("RGB", rgb.size, _WHITE)
-    background.paste(rgb, mask=alpha)
-    return background
-
-
-def _to_eight_bits(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | None]:
-    """Convert grey values of 16 or 32 bits to 8 bits; return a mask too, if one value stands for transparent."""
-    values = numpy.asarray(image)
-    lowest, highest = values.min(), values.max()
-    if image.mode == "F":
-        if not (lowest >= 0 and highest <= 1):
-            raise InputError(f"The picture {name} holds measured values, not brightness in 0…1", _SAVE_AGAIN)
-        grey = (values * 255 + 0.5).astype(numpy.uint8)
-    elif lowest < 0 or highest > 65535:
-        raise InputError(f"The picture {name} holds measured values, not brightness in 0…65535", _SAVE_AGAIN)
-    else:
-        grey = _SIXTEEN_TO_EIGHT_BITS[values]
-    transparent = image.info.get("transparency")
-    alpha = Image.fromarray((values != transparent).astype(numpy.uint8) * 255) if isinstance(transparent, int) else None
-    return Image.fromarray(grey), alpha
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if image.mode == "LAB":
-        return _convert_colours(image, ImageCms.createProfile("LAB"))
-    if profile:
-        # A profile that is damaged, or made for another kind of colours, is ignored, as in all viewers.
-        with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            described = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            space = described.profile.xcolor_space.strip()
-            if space == "GRAY" and image.mode != "CMYK":
-                return _convert_colours(image.convert("L"), described)
-            if space == "CMYK" and image.mode == "CMYK":
-                return _convert_colours(image, described)
-            if space == "RGB" and image.mode != "CMYK" and _changes_colours(profile):
-                return _convert_colours(image.convert("RGB"), described)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _convert_colours(image: Image.Image, profile: Any) -> Image.Image:
-    converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    assert converted is not None
-    return converted
-
-
-@lru_cache(maxsize=32)
-def _changes_colours(profile: bytes) -> bool:
-    """Return whether an RGB profile changes colours, tried on a grid of colours.
-
-    Most profiles are just sRGB, and converting a picture of 24 megapixels takes 0.7 s.
-    """
-    levels = numpy.linspace(0, 255, 17).astype(numpy.uint8)
-    grid = numpy.stack(numpy.meshgrid(levels, levels, levels), axis=-1).reshape(17, -1, 3)
-    converted = _convert_colours(Image.fromarray(grid), ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    return bool(numpy.abs(numpy.asarray(converted).astype(int) - grid).max() > 1)
 
 
 @cache

@@ -14,7 +14,8 @@ class Limits:
         max_download_bytes: Largest file fetched from an address or read from a stream, in bytes.
         max_image_bytes: Largest encoded picture, in bytes: pictures are read whole.
         max_pixels: Most pixels in a picture or film frame. The default is just above the largest phone sensors
-            (16384×12288); such a picture takes 0.8 GB of memory, and twice that while it is converted.
+            (16384×12288); such a picture takes 0.8 GB of memory, and twice that while it is converted. JPEG 2000, whose
+            decoder takes more, may have a quarter of it.
         max_side: Longest side of a picture or film frame, in pixels; the default is the longest that JPEG has.
         max_duration: Longest recording or film, in seconds.
         max_frames: Most frames that are taken from one film.

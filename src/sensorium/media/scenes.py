@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from sensorium.media.frame_colours import FrameColours
 from sensorium.media.frame_reader import FrameReader, TimedFrame
 
 if TYPE_CHECKING:
@@ -63,11 +64,11 @@ def find_scenes(reader: FrameReader, first: int, last: int) -> Iterator[tuple[Ti
         The first frame of each scene, with the strength of the change at that frame; 1.0 for the very first frame.
     """
     lasting = round(_LASTING / reader.tick)
-    sketch_of = _sketcher()
+    colours = FrameColours(threads=1)
     scene: _Scene | None = None
     left: _Scene | None = None  # the previous scene, until the new scene has lasted long enough
     for frame in reader.frames(first, last):
-        sketch = sketch_of(frame.frame)
+        sketch = _Sketch(colours.rgb(frame.frame, _WIDTH, _HEIGHT))
         if scene is None:
             scene = _Scene(frame, 1.0, sketch)
             continue
@@ -129,17 +130,3 @@ class _Scene:
         """Add the next frame to the scene."""
         self._moved = sketch.pixel_change(self._latest)
         self._latest = sketch
-
-
-def _sketcher() -> Any:
-    from av.video.reformatter import Interpolation, VideoReformatter
-
-    reformatter = VideoReformatter()
-
-    def sketch_of(frame: Any) -> _Sketch:
-        small = reformatter.reformat(
-            frame, width=_WIDTH, height=_HEIGHT, format="rgb24", interpolation=Interpolation.AREA, threads=1
-        )
-        return _Sketch(small.to_ndarray())
-
-    return sketch_of
