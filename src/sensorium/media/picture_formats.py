@@ -80,6 +80,7 @@ def open_picture(media: ResolvedMedia, file: BinaryIO, limits: Limits) -> ImageF
         data = file.read()
         check_dimensions(jpeg_xl_size(data), media.name, limits)
         file = io.BytesIO(data)
+    # The size that an AVIF file states may be false, too; its decoder then makes pictures of 16384×16384 at most.
     image = reader(file)
     if image.format == "JPEG2000":
         limits = replace(limits, max_pixels=limits.max_pixels // _JPEG_2000_SHARE)
