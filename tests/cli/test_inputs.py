@@ -8,6 +8,7 @@ import pytest
 
 from sensorium.cli.inputs import Input, gather
 from sensorium.errors import InputError
+from tests.refusals import refused
 
 
 def test_files_folders_globs_and_addresses_in_order_each_once(desk: Path) -> None:
@@ -43,3 +44,13 @@ def test_what_cannot_be_used_is_an_input_that_says_why(desk: Path) -> None:
 )
 def test_outputs_are_named_by_their_inputs(name: str, stem: str) -> None:
     assert Input(name).stem == stem
+
+
+def test_what_cannot_be_looked_at_in_a_folder_is_an_input_that_fails(desk: Path) -> None:
+    (desk / "photos" / "gone.jpg").symlink_to("nowhere")
+    *whole, gone = gather(["photos"], ["image"])
+    assert len(whole) == 3
+    assert all(item.error is None for item in whole)
+    assert gone.name == "photos/gone.jpg"
+    with refused(InputError, "photos/gone.jpg"):
+        _ = gone.media

@@ -103,6 +103,23 @@ def test_what_an_index_on_a_server_has_taken_up_stays_there(
     assert server.discarded == ["3"]
 
 
+def test_what_cannot_be_sent_to_an_index_keeps_back_nothing_else(
+    run: Run, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = RecordingServer()
+    monkeypatch.setattr("sensorium.cli.remote.Client", lambda address, cancel: server)
+    (desk / "photos" / "empty.jpg").touch()
+    (desk / "photos" / "gone.jpg").symlink_to("nowhere")
+    done = run("index", "photos", "--json", "--server", "http://127.0.0.1:1")
+    assert done.exit_code == 1
+    (document,) = documents(done.stdout)
+    assert document["added"] == server.sent == 3
+    assert [file["path"] for file in document["skipped"]] == ["photos/empty.jpg", "photos/gone.jpg"]
+    assert all(name in done.stderr for name in ("empty.jpg", "gone.jpg"))
+    refused = run("index", "photos/gone.jpg", "photos", "--server", "http://127.0.0.1:1")
+    assert (refused.exit_code, server.sent) == (2, 3)
+
+
 class RecordingServer:
     """The client of a server that has always done what it was asked for."""
 

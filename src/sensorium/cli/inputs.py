@@ -127,17 +127,14 @@ def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
         # This happens with an unset variable in a script. As a path, "" would mean the whole current folder.
         yield Input(argument, InputError("The name of an input is empty", "Name a file, a folder or a glob"))
         return
-    count = 0
-    try:
-        folder = Path(argument)
-        for path in collect_files([argument], kinds=kinds):
-            count += 1
-            below = path.parent.relative_to(folder) if path.is_relative_to(folder) else Path()
-            yield Input(str(path), below="" if below == Path() else str(below))
-    except SensoriumError as error:
-        yield Input(argument, error)
-        return
-    if not count:
+    folder, missed = Path(argument), list[Input]()
+    empty = True
+    for path in collect_files([argument], kinds=kinds, on_error=lambda *why: missed.append(Input(str(why[0]), why[1]))):
+        empty = False
+        below = path.parent.relative_to(folder) if path.is_relative_to(folder) else Path()
+        yield Input(str(path), below="" if below == Path() else str(below))
+    yield from missed
+    if empty and not missed:
         wanted = " or ".join(kinds)
         yield Input(argument, InputError(f"{argument!r} holds no {wanted} file", "Name a file, a folder or a glob"))
 

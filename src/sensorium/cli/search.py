@@ -76,7 +76,7 @@ def index(
         from sensorium.operations.retrieval import Index, RemoveFromIndex
 
         place = _place(to, call)
-        files = _files(paths, call)
+        files, unsent = _files(paths, call)
         origins = () if call.server is None else tuple(map(_origin, files))
         if remove:
             removal = call.run(RemoveFromIndex(files=files, origins=origins, index=place.name))
@@ -85,14 +85,14 @@ def index(
             return
         changes = call.run(Index(files=files, origins=origins, index=place.name, every=every, **options.choice))
         counts = {name: changes[name] for name in ("added", "updated", "moved", "unchanged", "removed")}
-        counts["skipped"] = len(changes.skipped)
+        skipped = [*unsent, *({"path": file.media, "reason": file.reason} for file in changes.skipped)]
+        counts["skipped"] = len(skipped)
         text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to do"
-        document = {"index": place.shown, **changes.to_dict()}
-        document["skipped"] = [{"path": file.media, "reason": file.reason} for file in changes.skipped]
+        document = {"index": place.shown, **changes.to_dict(), "skipped": skipped}
         call.show(None, document, f"{text}; {changes.files} files in {place.shown}")
-        for file in changes.skipped:
-            print_error(file.reason)
-    if changes.skipped:
+        for file in skipped:
+            print_error(file["reason"])
+    if skipped:
         raise typer.Exit(
             SOME_FAILED if changes.added + changes.updated + changes.moved + changes.unchanged else BAD_INPUT
         )
@@ -166,15 +166,29 @@ def _place(named: str | None, call: Call) -> _Place:
     return _Place(folder, folder)
 
 
-def _files(paths: Sequence[str], call: Call) -> tuple[Media, ...]:
-    """Return what to index: as it was named, or one by one for a server, which knows no folders of this machine."""
+def _files(paths: Sequence[str], call: Call) -> tuple[tuple[Media, ...], list[dict[str, str]]]:
+    """Return what to index: as it was named, or one by one for a server, which knows no folders of this machine.
+
+    Besides, return what lies below the folders and can't be sent, each with the reason.
+    """
     from sensorium.operations.media import ARTIFACT, UPLOAD, Media
 
     if call.server is None:
-        return tuple(Media(path) for path in paths)
-    there = [Input(path) for path in paths if path.startswith((UPLOAD, ARTIFACT))]
-    here = gather([path for path in paths if not path.startswith((UPLOAD, ARTIFACT))], ("image", "video"))
-    return tuple(item.media for item in (*there, *here))
+        return tuple(Media(path) for path in paths), []
+    files = [Media(path) for path in paths if path.startswith((UPLOAD, ARTIFACT))]
+    skipped, unsent = list[dict[str, str]](), list[InputError]()
+    for item in gather([path for path in paths if path not in files], ("image", "video")):
+        try:
+            call.resolved(item)
+            files.append(item.media)
+        except InputError as error:
+            if item.name in paths:
+                raise
+            unsent.append(error)
+            skipped.append({"path": item.name, "reason": error.message})
+    if unsent and not files:
+        raise unsent[0]
+    return tuple(files), skipped
 
 
 def _origin(file: Media) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import os
-import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -14,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sensorium.errors import CancelledError, InputError, MissingDependencyError, SensoriumError, UnsupportedError
 from sensorium.media.content import HEAD_BYTES
@@ -22,6 +20,7 @@ from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.media.source import ResolvedMedia, display_name, resolve, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.retrieval.looking_ahead import ahead
 from sensorium.retrieval.mounts import mount_of
 from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
@@ -184,7 +183,7 @@ class Ingest:
 
     def _read(self, files: list[FoundFile], *, reuse: bool) -> None:
         try:
-            with closing(_ahead(self._look(files, reuse), _READ_AHEAD)) as items:
+            with closing(ahead(self._look(files, reuse), _READ_AHEAD)) as items:
                 encoded = self._clip.encode_images(self._sources(items), on_error=self._fail, cancel=self._cancel)
                 for index, row in encoded:
                     picture = self._arrive(index)
@@ -367,43 +366,3 @@ class Ingest:
 
 def _content(state: FileState) -> Content:
     return state.content, state.every
-
-
-def _ahead(items: Generator[_Item, None, None], count: int) -> Generator[_Item, None, None]:
-    """Run a generator in a thread, at most ``count`` items ahead."""
-    waiting: queue.Queue[Any] = queue.Queue(maxsize=count)
-    stopped = threading.Event()
-    end = object()
-
-    def put(item: Any) -> bool:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def fill() -> None:
-        with closing(items):
-            try:
-                for item in items:
-                    if not put((item, None)):
-                        return
-                put((end, None))
-            except BaseException as error:
-                put((end, error))
-
-    thread = threading.Thread(target=fill, name="sensorium-look", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = waiting.get()
-            if error is not None:
-                raise error
-            if item is end:
-                return
-            yield item
-    finally:
-        stopped.set()
-        thread.join()

@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from sensorium.retrieval.ingest import _ahead
+from sensorium.retrieval.looking_ahead import ahead
 
 
-def test_items_come_in_order_and_at_most_so_many_ahead() -> None:
+def test_items_come_in_order_and_at_most_so_manyahead() -> None:
     made: list[int] = []
 
     def numbers() -> Generator[int, None, None]:
@@ -20,7 +20,7 @@ def test_items_come_in_order_and_at_most_so_many_ahead() -> None:
             made.append(number)
             yield number
 
-    for expected, number in enumerate(_ahead(numbers(), 4)):
+    for expected, number in enumerate(ahead(numbers(), 4)):
         assert number == expected
         time.sleep(0.001)
         # Four wait in the queue, one is being put there, one is in use.
@@ -33,10 +33,10 @@ def test_an_error_in_the_thread_reaches_the_caller() -> None:
         yield 1
         raise ValueError("inside")
 
-    ahead = _ahead(failing(), 4)
-    assert next(ahead) == 1
+    items = ahead(failing(), 4)
+    assert next(items) == 1
     with pytest.raises(ValueError, match="inside"):
-        next(ahead)
+        next(items)
 
 
 def test_leaving_early_ends_the_thread_and_closes_what_it_read() -> None:
@@ -49,7 +49,7 @@ def test_leaving_early_ends_the_thread_and_closes_what_it_read() -> None:
         finally:
             closed.set()
 
-    with closing(_ahead(endless(), 2)) as ahead:
-        next(ahead)
+    with closing(ahead(endless(), 2)) as items:
+        next(items)
     assert closed.is_set()
     assert not [thread for thread in threading.enumerate() if thread.name == "sensorium-look"]
