@@ -52,6 +52,14 @@ def rounded(value: Any) -> Any:
     return value
 
 
+def test_what_is_missing_of_a_file_is_told_from_there_too(run: Run, desk: Path, address: str) -> None:
+    (desk / "cut.wav").write_bytes((desk / "interview.mp3").read_bytes()[:-20_000])
+    command = ["transcribe", "cut.wav", "--language", "en", "--quiet"]
+    here, there = run(*command), run(*command, "--server", address)
+    assert here.stderr == there.stderr
+    assert here.stderr.startswith("Warning: cut.wav breaks off at second ")
+
+
 @pytest.mark.parametrize("operation", COMMANDS)
 def test_a_command_gives_the_same_there_as_here(run: Run, desk: Path, address: str, operation: str) -> None:
     command = [*COMMANDS[operation], "--json"]

@@ -47,6 +47,7 @@ TIMED = [
     Kind("mpegts", "aac"),
     Kind("ipod", "aac", container_options={"movflags": "faststart"}),
 ]
+STREAMS = [TIMED[3], Kind("mpeg", "mp2", 48_000)]
 PLAIN = [Kind("wav", "pcm_s16le"), Kind("w64", "pcm_s16le"), Kind("caf", "pcm_s16le"), Kind("aiff", "pcm_s16be")]
 
 
@@ -120,7 +121,7 @@ def test_two_damaged_parts(written: Callable[[Kind], bytes], kind: Kind) -> None
     assert "second 2, 12 " in said[0]
 
 
-@pytest.mark.parametrize("kind", [*BARE[:-1], *TIMED[:-2], *PLAIN], ids=str)
+@pytest.mark.parametrize("kind", [*BARE[:-1], *TIMED[:-2], *STREAMS, *PLAIN], ids=str)
 def test_a_file_that_breaks_off(written: Callable[[Kind], bytes], kind: Kind) -> None:
     data, said = written(kind), list[str]()
     read_audio(data, on_warning=said.append)

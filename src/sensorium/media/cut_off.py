@@ -11,7 +11,10 @@ _UNKNOWN = 0x7FFF_0000
 """Sizes from here on stand for "unknown": programs write them that record into a pipe."""
 
 _LARGEST_PAGE = 65_307
-"""Bytes of a page of Ogg."""
+"""Bytes of a page of Ogg; a packet of an MPEG program stream is hardly larger."""
+
+_FIRST_WITH_LENGTH = 0xBC
+"""Packets of a program stream that are numbered from here on state their length."""
 
 _LAST_PAGE = 4
 _MPEG_PACKET = 188
@@ -23,8 +26,8 @@ _MOST_CHUNKS = 10_000
 def is_cut_off(media: OpenMedia) -> bool:
     """Return whether a file that states no duration is shorter than it says, or lacks the mark of its end.
 
-    WAV, AVI, Wave64, CAF and the parts of an MP4 state their size in bytes, an MPEG transport stream is made of packets
-    of one size, and Ogg marks its last page.
+    WAV, AVI, Wave64, CAF and the parts of an MP4 state their size in bytes, packets of an MPEG
+    program stream state theirs, those of a transport stream have all one size, and Ogg marks its last page.
     """
     with media.source.open() as file:
         head = media.source.head
@@ -36,6 +39,8 @@ def is_cut_off(media: OpenMedia) -> bool:
             return _is_short_caf(file)
         if head[4:8] == b"ftyp":
             return _is_short_mp4(file)
+        if head[:4] == b"\0\0\1\xba":
+            return _is_short_program_stream(file)
         if head[:1] == head[_MPEG_PACKET : _MPEG_PACKET + 1] == bytes([_SYNC]):
             return media.source.size % _MPEG_PACKET != 0
         return head[:4] == b"OggS" and not _has_last_page(file)
@@ -108,6 +113,17 @@ def _is_short_mp4(file: BinaryIO) -> bool:
             return False  # 0 reaches to the end, wherever that is
         place += size
     return place > end
+
+
+def _is_short_program_stream(file: BinaryIO) -> bool:
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - 2 * _LARGEST_PAGE))
+    data = file.read()
+    packet = data.rfind(b"\0\0\1")
+    while packet >= 0 and (len(data) < packet + 6 or data[packet + 3] < _FIRST_WITH_LENGTH):
+        packet = data.rfind(b"\0\0\1", 0, packet)
+    length = int.from_bytes(data[packet + 4 : packet + 6], "big")
+    return packet >= 0 and packet + 6 + length > len(data)
 
 
 def _has_last_page(file: BinaryIO) -> bool:
