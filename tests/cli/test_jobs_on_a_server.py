@@ -137,6 +137,8 @@ def test_jobs_are_shown_ordered_and_their_files_fetched(run: Run, address: str, 
     assert [(event["id"], event["type"]) for event in events] == [(5, "artifact"), (6, "ended")]
     assert run("jobs", "result", job, "-o", tmp_path / "a.png", *at).stdout.strip() == str(tmp_path / "a.png")
     assert run("jobs", "result", job, "-o", tmp_path, *at).stdout.strip() == str(tmp_path / "picture-1.png")
+    printed = run("jobs", "result", job, "-o", "-", *at)
+    assert (printed.exit_code, printed.stdout_bytes) == (0, bytes(range(256)))
     assert (tmp_path / "picture-1.png").read_bytes() == (tmp_path / "a.png").read_bytes() == bytes(range(256))
     assert run("jobs", "move", waiting, "0", *at).exit_code == 2
     assert "cancelled" in run("jobs", "cancel", waiting, *at).stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,8 @@ def test_the_shipped_policy_can_be_copied(run: Run, desk: Path) -> None:
     copy.write_text(run("moderate", "--show-policy").stdout)
     (document,) = documents(run("moderate", "cat.jpg", "-p", copy, "-l", "weapons", "--json").stdout)
     assert [moment["label"] for moment in document["moments"]] == ["weapons"]
+    (shown,) = documents(run("moderate", "--show-policy", "--json").stdout)
+    assert shown == tomllib.loads(copy.read_text())
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sensorium.image_generation.picture_settings import PictureSettings
     from sensorium.operations.pictures import PaintedAgain, PictureFormat, Pictures
 
+_EVERYWHERE = ("profile", "as_json", "quiet", "server")
 _FORMATS: Mapping[str, PictureFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
@@ -123,5 +124,9 @@ def refuse_others(context: typer.Context, mode: str, known: Sequence[str]) -> No
     for parameter in context.command.params:
         name = parameter.name or ""
         source = context.get_parameter_source(name)
-        if name not in (*known, "profile", "as_json", "quiet") and source is not None and source.name == "COMMANDLINE":
+        if (
+            name not in (*known, "profile", "as_json", "quiet", "server")
+            and source is not None
+            and source.name == "COMMANDLINE"
+        ):
             raise InputError(f"With {mode} the option {parameter.opts[0]} has no use", "Leave it out")

@@ -13,7 +13,7 @@ from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.operations.artifact import Artifact
 from sensorium.operations.media import Media
 from sensorium.operations.reporter import Reporter
-from sensorium.progress import Event, Note, Progress
+from sensorium.progress import Event, Note, Progress, check_cancelled
 
 if TYPE_CHECKING:
     from sensorium.cli.terminal import Terminal
@@ -72,7 +72,8 @@ class TerminalReporter(Reporter):
         return cancel.is_set()
 
     def keep(self, name: str, media_type: str, write: Callable[[Path], object]) -> Artifact:
-        """Write a file to where the user wants the next one."""
+        """Write a file to where the user wants the next one, unless the user pressed Ctrl-C before it is begun."""
+        check_cancelled(cancel)
         with place_for(next(self._files), name) as path:
             write(path)
             size = path.stat().st_size

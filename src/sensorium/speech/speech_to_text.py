@@ -13,6 +13,7 @@ from sensorium.errors import InputError, SensoriumError, UnsupportedError
 from sensorium.language.written_language import require_characters
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.container import WarningCallback, warn
+from sensorium.media.separate_files import require_separate
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.recognition import RecognitionOptions, RecognitionRun
@@ -283,6 +284,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             InputError: As for `transcribe`; or the format is unknown, or the file can't be written.
         """
         wanted = format or subtitle_format(output_path)
+        require_separate([output_path], [audio_path] if isinstance(audio_path, (str, os.PathLike)) else ())
         with atomic_file(output_path) as temporary:
             result = self.transcribe(audio_path, language, task, word_timestamps=True, progress=progress, cancel=cancel)
             write_subtitles(subtitle_cues(result, wanted), temporary, wanted)
