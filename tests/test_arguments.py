@@ -50,6 +50,7 @@ ARGUMENTS = [
 WRONG = {
     "str": [5, b"bytes", ["a", "list"]],
     "int": ["x", 2.5, True],
+    "int | str": [2.5, True, [1]],
     "float": ["hot", True],
     "bool": ["yes", 1],
     "str | Sequence[str]": [5, ["cat", 5], {"cat": 1}],

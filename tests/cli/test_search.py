@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,39 +82,6 @@ def test_files_are_taken_out_of_the_index(run: Run, desk: Path) -> None:
     again = run("index", "--remove", "photos/cat.png", "--to", "pictures", "--json")
     assert again.exit_code == 2
     assert "cat.png is not in the index" in again.stderr
-
-
-def test_photos_that_moved_are_told_of_with_a_command_that_works(run: Run, desk: Path) -> None:
-    run("index", "photos", "--to", "my pictures")
-    (desk / "photos").rename(desk / "new place")
-    lost = run("search", "a cat", "--index", "my pictures")
-    assert (lost.exit_code, lost.stdout) == (0, "")
-    told = re.findall(r"'sensorium (index --remove .*)'", lost.stderr)
-    assert len(told) == 1
-    refused = run("index", "photos", "--to", "my pictures")
-    assert refused.exit_code == 2
-    assert told[0] in refused.stderr
-    (document,) = documents(run("search", "a cat", "--index", "my pictures", "--json").stdout)
-    assert (document["matches"], len(document["warnings"])) == ([], 1)
-
-    moved = run("index", "new place", "--to", "my pictures")
-    assert (moved.exit_code, moved.stdout) == (0, "3 moved; 3 files in my pictures\n")
-    (desk / "new place").rename(desk / "photos")
-    run("index", "photos", "--to", "my pictures")
-    removed = run(*shlex.split(told[0]))
-    assert (removed.exit_code, removed.stdout) == (0, f"3 removed; 0 files in {desk / 'my pictures'}\n")
-
-
-def test_a_folder_that_is_not_there_is_not_searched(run: Run, desk: Path) -> None:
-    run("index", "photos", "--to", "pictures")
-    absent = run("search", "a cat", "--index", "pictures", "--under", "nowhere")
-    assert absent.exit_code == 2
-    assert "nowhere" in absent.stderr
-    strange = os.fsdecode(b"caf\xe9")
-    (desk / "photos").rename(desk / strange)
-    run("index", strange, "--to", "pictures")
-    found = run("search", "a cat", "--index", "pictures", "--under", strange)
-    assert (found.exit_code, len(found.stdout.splitlines())) == (0, 3)
 
 
 def test_what_an_index_on_a_server_has_taken_up_stays_there(

@@ -114,16 +114,13 @@ def test_a_limit_that_was_raised_lets_a_file_in(folder: Path, tmp_path: Path) ->
 
 
 def test_memory_that_ran_out_once_is_no_reason_for_ever(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, instead: Callable[[Decode], AbstractContextManager[None]]
 ) -> None:
     def exhausted(*_: object) -> Image.Image:
-        raise MemoryError
+        raise InsufficientMemoryError("Memory ran out", "Try again later")
 
     index = SearchIndex(tmp_path / "index")
-    with monkeypatch.context() as patch:
-        patch.setattr(image_reader, "_decode", exhausted)
-        with refused(InsufficientMemoryError, "dog.jpg"):
-            image_reader.read_image(folder / "dog.jpg")
+    with instead(exhausted):
         assert len(index.add(folder / "dog.jpg").skipped) == 1
     assert index.add(folder / "dog.jpg").skipped == ()
 

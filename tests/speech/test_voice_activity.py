@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sensorium.media.audio import read_audio
-from sensorium.speech.voice_activity import SAMPLE_RATE, Span, Window, speech_windows
+from sensorium.media.voice_detector import SAMPLE_RATE
+from sensorium.speech.voice_activity import Span, Window, speech_windows
 from tests import real_media
 from tests.speech.conftest import joined_clips, silence
 

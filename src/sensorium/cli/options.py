@@ -57,6 +57,14 @@ AsJson: TypeAlias = Annotated[
         "--json", metavar="", help="Print JSON: one document on one line for each input.", rich_help_panel=_SHARED
     ),
 ]
+Track: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--track",
+        metavar="NUMBER|CODE",
+        help="The sound track to hear, by number from 1 or language; by default the one in which somebody speaks.",
+    ),
+]
 Quiet: TypeAlias = Annotated[
     bool,
     typer.Option(

@@ -11,7 +11,7 @@ import typer
 from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
-from sensorium.cli.options import examples
+from sensorium.cli.options import Track, examples
 from sensorium.cli.pictures import ShowEvidence, answer_text
 from sensorium.cli.terminal import clock, one_line
 from sensorium.errors import InputError
@@ -72,6 +72,7 @@ class _Parts:
         int | None,
         typer.Option("--frames", min=1, metavar="NUMBER", help="Answer from so many frames."),
     ] = None
+    track: Track = None
     captioner: Annotated[
         str | None,
         typer.Option("--captioner", metavar="NAME", help="Describes frames in a pipeline.", rich_help_panel=_PARTS),
@@ -107,6 +108,7 @@ class _Parts:
             "language_model": self.writer,
             "speech": self.listener,
             "num_frames": self.frames,
+            "track": self.track,
         }
 
 

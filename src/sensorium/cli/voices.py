@@ -14,7 +14,7 @@ from sensorium.cli.completion import complete_languages
 from sensorium.cli.inputs import STANDARD_INPUT, read_standard_input
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
-from sensorium.cli.options import examples
+from sensorium.cli.options import Track, examples
 from sensorium.cli.outputs import is_stream, output_path, require_no_screen
 from sensorium.cli.terminal import clock
 from sensorium.errors import InputError
@@ -133,6 +133,7 @@ def clone(
     reference_text: Annotated[
         Text, typer.Option("--reference-text", metavar="TEXT", help="What is said in it; transcribed if left out.")
     ] = None,
+    track: Track = None,
     speaking: _Speaking,
     common: CommonOptions,
 ) -> None:
@@ -151,6 +152,7 @@ def clone(
             reference=Media(reference),
             consent=statement,
             reference_text=reference_text,
+            track=track,
             **speaking.fields,
             **common.choice,
         )

@@ -12,7 +12,8 @@ from sensorium.errors import InputError
 from sensorium.media.audio_writer import AudioWriter, write_audio
 from sensorium.media.container import OpenMedia, WarningCallback, decode, open_media, packets
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
-from sensorium.media.sound_track import decode_mono, resample, too_long, trusted_end
+from sensorium.media.resampling import resample
+from sensorium.media.sound_track import decode_mono, too_long, trusted_end
 from sensorium.media.source import MediaSource
 from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.record import Record
@@ -41,30 +42,31 @@ class AudioInfo(Record):
     codec: str
 
 
-def probe_audio(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> AudioInfo:
-    """Say what the sound track of a file is; of its sound, only the beginning is decoded.
+def probe_audio(source: MediaSource, *, track: int | None = None, limits: Limits = DEFAULT_LIMITS) -> AudioInfo:
+    """Say what a sound track of a file is; of its sound, only the beginning is decoded.
 
     Args:
         source: Path, address, data URI, bytes or open file; sound or film.
+        track: Number of the sound track, from 1; None for the one that a player would play.
         limits: What the file may cost.
 
     Raises:
         InputError: The file can't be read, or has no sound track.
     """
     with open_media(source, limits=limits) as media:
-        track = media.sound_track()
-        frames = decode(media, track, lambda: None)
+        stream = media.sound_track(track)
+        frames = decode(media, stream, lambda: None)
         first = next(frames, None)
         frames.close()
         if first is None:
             raise InputError(f"No sound can be decoded from {media.name}", "Choose another file, or fetch it again")
-        end = trusted_end(media, track)
+        end = trusted_end(media, stream)
         if end is None:
             end = (first.time or 0.0) + first.samples / first.sample_rate - media.start
-            for packet in packets(media, [track], lambda: None):
+            for packet in packets(media, [stream], lambda: None):
                 if packet.pts is not None:
                     end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - media.start)
-        codec = track.codec_context.codec.canonical_name
+        codec = stream.codec_context.codec.canonical_name
         return AudioInfo(end, first.sample_rate, first.layout.nb_channels, codec)
 
 
@@ -74,6 +76,8 @@ def read_audio(
     sample_rate: int = 16_000,
     start: float | None = None,
     end: float | None = None,
+    track: int | None = None,
+    voices: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     on_warning: WarningCallback | None = None,
     progress: ProgressCallback | None = None,
@@ -89,6 +93,9 @@ def read_audio(
         sample_rate: Samples a second that the result shall have.
         start: Where to begin, in seconds; None for the beginning.
         end: Where to stop, in seconds; None for the end.
+        track: Number of the sound track, from 1; None for the one that a player would play.
+        voices: Whether channels are mixed by what is spoken into them, so that neither opposite phases nor noise in one
+            of them cover a voice; else the result is their mean. It is the mean, too, where nothing disturbs.
         limits: What the file may cost.
         on_warning: Told in one sentence that a part of the file is missing or damaged; None for the log.
         progress: Told the second that was reached.
@@ -103,7 +110,7 @@ def read_audio(
     """
     import numpy as np
 
-    blocks = list(_window(source, sample_rate, start, end, limits, on_warning, progress, cancel))
+    blocks = list(_window(source, sample_rate, start, end, track, voices, limits, on_warning, progress, cancel))
     return np.concatenate(blocks)
 
 
@@ -114,6 +121,8 @@ def stream_audio(
     block_seconds: float = 30.0,
     start: float | None = None,
     end: float | None = None,
+    track: int | None = None,
+    voices: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     on_warning: WarningCallback | None = None,
     progress: ProgressCallback | None = None,
@@ -127,6 +136,9 @@ def stream_audio(
         block_seconds: Length of a block; only the last one is shorter.
         start: Where to begin, in seconds; None for the beginning.
         end: Where to stop, in seconds; None for the end.
+        track: Number of the sound track, from 1; None for the one that a player would play.
+        voices: Whether channels are mixed by what is spoken into them, so that neither opposite phases nor noise in one
+            of them cover a voice; else the result is their mean. It is the mean, too, where nothing disturbs.
         limits: What the file may cost.
         on_warning: Told in one sentence that a part of the file is missing or damaged; None for the log.
         progress: Told the second that was reached.
@@ -146,7 +158,7 @@ def stream_audio(
     size = max(1, round(block_seconds * sample_rate))
     waiting: list[NDArray[np.float32]] = []
     held = 0
-    for block in _window(source, sample_rate, start, end, limits, on_warning, progress, cancel):
+    for block in _window(source, sample_rate, start, end, track, voices, limits, on_warning, progress, cancel):
         waiting.append(block)
         held += len(block)
         while held >= size:
@@ -162,6 +174,8 @@ def _window(
     sample_rate: int,
     start: float | None,
     end: float | None,
+    track: int | None,
+    voices: bool,
     limits: Limits,
     on_warning: WarningCallback | None,
     progress: ProgressCallback | None,
@@ -176,11 +190,12 @@ def _window(
     if not 0 <= begin < (math.inf if end is None else end):
         raise InputError(f"There is no sound from second {start} to {end}", "Give a start of 0 or more and a later end")
     with open_media(source, limits=limits, cancel=cancel) as media:
-        total = _length(media, begin, end)
+        total = _length(media, track, begin, end)
         first = round(begin * sample_rate)
         last = sys.maxsize if end is None or end == math.inf else round(end * sample_rate)
         found = reached = 0
-        for piece in resample(decode_mono(media, start=begin, on_warning=on_warning), sample_rate):
+        pieces = decode_mono(media, track=track, start=begin, voices=voices, on_warning=on_warning)
+        for piece in resample(pieces, sample_rate):
             samples = piece.samples[max(0, first - piece.position) : max(0, last - piece.position)]
             if len(samples):
                 found += len(samples)
@@ -195,9 +210,9 @@ def _window(
             raise InputError(f"No sound can be decoded from {media.name}", "Choose another file, or fetch it again")
 
 
-def _length(media: OpenMedia, begin: float, end: float | None) -> float | None:
+def _length(media: OpenMedia, track: int | None, begin: float, end: float | None) -> float | None:
     """Return how many seconds will be read, as far as the file says; refuse more than the limit before reading."""
-    stated = trusted_end(media, media.sound_track())
+    stated = trusted_end(media, media.sound_track(track))
     if stated is None:
         return None
     length = max(0.0, min(stated, math.inf if end is None else end) - begin)

@@ -76,13 +76,24 @@ class OpenMedia:
         """The file's length by its header, in seconds; None if the header doesn't tell. It can be wrong."""
         return None if self.container.duration is None else self.container.duration / 1_000_000
 
-    def sound_track(self) -> Any:
-        """Return the sound stream that a player would play.
+    def sound_track(self, number: int | None = None) -> Any:
+        """Return a sound stream.
+
+        Args:
+            number: Which one, from 1; None for the one that a player would play.
 
         Raises:
-            InputError: There is no sound stream, or it can't be decoded.
+            InputError: There is no such sound stream, or it can't be decoded.
         """
-        stream = self._choose(list(self.container.streams.audio), "sound track")
+        streams = list(self.container.streams.audio)
+        if number is not None and streams:
+            if not 1 <= number <= len(streams):
+                raise InputError(
+                    f"{self.name} has no sound track {number}",
+                    "Its only one is 1" if len(streams) == 1 else f"Choose one from 1 to {len(streams)}",
+                )
+            streams = [streams[number - 1]]
+        stream = self._choose(streams, "sound track")
         # A false rate of a thousand million samples per second would take a gigabyte and half a minute before it fails.
         rate = stream.codec_context.sample_rate
         if rate > HIGHEST_SAMPLE_RATE:

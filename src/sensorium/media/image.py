@@ -21,7 +21,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
-from sensorium.errors import InputError, InsufficientMemoryError
+from sensorium.errors import InputError
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.colour_mapping import ColourCode
 from sensorium.media.content import image_format
@@ -88,7 +88,6 @@ def read_image(source: ImageSource, *, minimum_side: int | None = None, limits: 
 
     Raises:
         InputError: The source can't be read, is no picture, is damaged, or exceeds the limits.
-        InsufficientMemoryError: It doesn't fit into memory.
     """
     if isinstance(source, Image.Image):
         return _from_pil(source, limits)
@@ -183,7 +182,7 @@ def _read_file(source: MediaSource, minimum_side: int | None, limits: Limits, co
     except InputError:
         raise
     except MemoryError:
-        raise InsufficientMemoryError(f"The picture {media.name} doesn't fit into memory", "Make it smaller") from None
+        raise InputError(f"The picture {media.name} doesn't fit into memory", "Make it smaller") from None
     except Exception as error:  # for damaged files, Pillow's readers raise errors of many kinds
         logger.debug("Pillow on %s: %r", media.name, error)
         raise damaged(media.name) from None

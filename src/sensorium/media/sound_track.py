@@ -1,22 +1,18 @@
-"""A sound track as one gapless stream of mono samples, on the clock that a player shows."""
+"""A sound track as one gapless stream of samples, on the clock that a player shows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sensorium.errors import InputError
 from sensorium.media.bare_stream import BARE, BareStream
+from sensorium.media.channels import Channels, Sound, channels_of, mixed, shares_of
 from sensorium.media.container import OpenMedia, WarningCallback, decode, has_unusual_channels, seek, warn
 from sensorium.media.cut_off import breaks_off, ends_early, is_cut_off, least_end
 from sensorium.media.damaged_gaps import DamagedGaps
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _TOLERANCE = 0.1
 """Seconds by which a timestamp may be off before it is taken for a pause; containers round timestamps."""
@@ -33,24 +29,6 @@ _FEW = 3
 
 _PREROLL = 2.0
 """Seconds decoded ahead of a window: a codec carries a little of its past along, and so does a resampler."""
-
-_SHARES = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
-"""How much of each front channel goes into mono (ITU-R BS.775). Of those at the sides, behind and above, 0.5 does."""
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A piece of a sound track.
-
-    Attributes:
-        samples: float32 array of shape [samples].
-        rate: Samples a second.
-        position: Index of the first sample at this rate, counted from the beginning of the file.
-    """
-
-    samples: NDArray[np.float32]
-    rate: int
-    position: int
 
 
 def trusted_end(media: OpenMedia, track: Any) -> float | None:
@@ -71,15 +49,24 @@ def too_long(media: OpenMedia) -> InputError:
     )
 
 
-def decode_mono(media: OpenMedia, *, start: float = 0.0, on_warning: WarningCallback | None = None) -> Iterator[Sound]:
-    """Decode the sound track as mono pieces of about a second.
+def decode_mono(
+    media: OpenMedia,
+    *,
+    track: int | None = None,
+    start: float = 0.0,
+    voices: bool = False,
+    on_warning: WarningCallback | None = None,
+) -> Iterator[Sound]:
+    """Decode a sound track as mono pieces of about a second.
 
     Where timestamps say that nothing is heard, there is silence. A part that can't be decoded becomes silence, too,
     so that what follows stays at its time.
 
     Args:
         media: The open file.
+        track: Number of the sound track, from 1; None for the one that a player would play.
         start: What is heard before this time, in seconds, may be left out.
+        voices: Whether channels are mixed by what is spoken into them; else the result is their mean.
         on_warning: Told in one sentence what is missing; None for the log.
 
     Yields:
@@ -88,20 +75,27 @@ def decode_mono(media: OpenMedia, *, start: float = 0.0, on_warning: WarningCall
     Raises:
         InputError: There is no sound track, or it is longer than the limit.
     """
-    track = _Track(media)
+    reading = _Track(media, track)
+    pieces = reading.pieces(start)
     try:
-        yield from track.pieces(start)
-        track.warn_if_cut(on_warning)
+        yield from _mixed_by_voices(pieces) if voices else mixed(pieces)
+        reading.warn_if_cut(on_warning)
     finally:
-        track.warn_of_damage(on_warning)
+        reading.warn_of_damage(on_warning)
+
+
+def _mixed_by_voices(pieces: Iterator[Channels]) -> Iterator[Sound]:
+    from sensorium.media.voice_channels import mixed_by_voices
+
+    return mixed_by_voices(pieces)
 
 
 class _Track:
-    def __init__(self, media: OpenMedia) -> None:
+    def __init__(self, media: OpenMedia, track: int | None) -> None:
         import av
 
         self.media = media
-        self.stream = media.sound_track()
+        self.stream = media.sound_track(track)
         self._damaged: list[float] = []
         self._failed_at_first = 0
         self._gaps = DamagedGaps(media, self.stream.index)
@@ -118,20 +112,20 @@ class _Track:
     def now(self) -> float:
         return self._position / self._rate if self._rate else 0.0
 
-    def pieces(self, start: float) -> Iterator[Sound]:
+    def pieces(self, start: float) -> Iterator[Channels]:
         self._limit = start + self.media.limits.max_duration
         for frame in self._frames(start):
             yield from self._follow(frame)
             if has_unusual_channels(frame):
                 yield from self._drain(self._rate)
-                yield Sound(_mix(frame, self.media.name), self._rate, self._position)
+                yield channels_of(frame, self._rate, self._position, name=self.media.name)
                 self._position += frame.samples
             else:
                 yield from self._collect(frame)
             self._check_limit(self.now)
         yield from self._drain(self._rate)
 
-    def _collect(self, frame: Any) -> Iterator[Sound]:
+    def _collect(self, frame: Any) -> Iterator[Channels]:
         frame.pts = None  # the queue would insist on timestamps without jitter
         try:
             self._queue.write(frame)
@@ -150,15 +144,21 @@ class _Track:
         at_end = [second for second in self._damaged if second > self.now - _AT_THE_END]
         if self._stated is None:
             cut = bool(at_end) or is_cut_off(self.media)
-        elif self.stream.duration is None and self.media.container.streams.video:
-            # Only the whole film states its duration, and its sound may well be shorter.
+        elif self._has_others and (self.stream.duration is None or "matroska" in self.media.container.format.name):
+            # Only the whole film states its duration, which FFmpeg sometimes takes for that of a track, too. Its sound
+            # may well be shorter.
             cut = self.now < least_end(self._stated) and ends_early(self.media)
         else:
             cut = self.now < least_end(self._stated) or is_cut_off(self.media)
         if cut:
             self._damaged = [second for second in self._damaged if second not in at_end]
-            film = self.media.container.streams.video
-            warn(on_warning, breaks_off(f"{'The sound of ' * bool(film)}{self.media.name}", self.now, self._stated))
+            what = f"{'The sound of ' * self._has_others}{self.media.name}"
+            warn(on_warning, breaks_off(what, self.now, self._stated))
+
+    @property
+    def _has_others(self) -> bool:
+        """Whether the file has other tracks, with pictures or sound."""
+        return len(self.media.container.streams.video) + len(self.media.container.streams.audio) > 1
 
     def warn_of_damage(self, on_warning: WarningCallback | None) -> None:
         """Warn of the parts that were left out."""
@@ -217,7 +217,7 @@ class _Track:
         self._rate = frame.sample_rate
         self._position = max(0, round((frame.time - self._zero) * self._rate)) if frame.time is not None else 0
 
-    def _follow(self, frame: Any) -> Iterator[Sound]:
+    def _follow(self, frame: Any) -> Iterator[Channels]:
         """Bring rate and position up to a frame that is about to be queued."""
         if frame.sample_rate != self._rate:
             yield from self._drain(self._rate)
@@ -242,115 +242,23 @@ class _Track:
             self._note_damage()
         yield from self._drain(self._rate)
         self._check_limit(self.now + gap)
-        yield from self._silence(round(gap * self._rate))
+        yield from self._silence(round(gap * self._rate), shares_of(frame))
 
-    def _silence(self, count: int) -> Iterator[Sound]:
+    def _silence(self, count: int, shares: tuple[float, ...]) -> Iterator[Channels]:
         import numpy as np
 
         while count > 0:
             size = min(count, 10 * self._rate)
-            yield Sound(np.zeros(size, np.float32), self._rate, self._position)
+            yield Channels(np.zeros((len(shares), size), np.float32), shares, self._rate, self._position)
             self._position += size
             count -= size
 
-    def _drain(self, rate: int, at_least: int = 1) -> Iterator[Sound]:
+    def _drain(self, rate: int, at_least: int = 1) -> Iterator[Channels]:
         """Empty the queue if it holds enough: one large conversion is far cheaper than one for each frame."""
         import av
 
         if self._queue.samples < at_least:
             return
         frame = self._queue.read()
-        yield Sound(_mix(frame, self.media.name), rate, self._position - frame.samples)
+        yield channels_of(frame, rate, self._position - frame.samples, name=self.media.name)
         self._queue = av.AudioFifo()
-
-
-def _mix(frame: Any, name: str) -> NDArray[np.float32]:
-    """Return the samples of a frame of any format as mono float32."""
-    import numpy as np
-
-    try:
-        samples = frame.to_ndarray()
-    except ValueError:
-        raise InputError(
-            f"The sound of {name} is stored as {frame.format.name}, which can't be read", "Convert it to FLAC"
-        ) from None
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    mono: NDArray[np.float32] = _shares(frame.layout) @ samples.astype(np.float32)
-    if samples.dtype.kind == "f":
-        return np.nan_to_num(mono, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
-    full = 2.0 ** (8 * samples.itemsize - 1)
-    if samples.dtype.kind == "u":
-        mono -= full
-    mono /= full
-    return mono
-
-
-def _shares(layout: Any) -> NDArray[np.float32]:
-    """Return each channel's share in mono; shares add up to 1, so that nothing clips."""
-    import numpy as np
-
-    names = [channel.name for channel in layout.channels]
-    surround = len(names) > 2 and "FL" in names
-    shares = [_SHARES.get(name, 0.5) if surround else 1.0 for name in names]
-    return np.array([share / sum(shares) for share in shares], np.float32)
-
-
-def resample(pieces: Iterator[Sound], rate: int) -> Iterator[Sound]:
-    """Change the sample rate (polyphase filter of libswresample).
-
-    Args:
-        pieces: Pieces that follow each other; their own rate may change on the way.
-        rate: Samples a second of the result.
-
-    Yields:
-        Pieces that follow each other.
-    """
-    position: int | None = None
-    converter = _Converter(rate, rate)
-    for piece in pieces:
-        if position is None:
-            # Begin where samples of both rates fall on the same instant: then a window is cut from the
-            # very samples that the whole would have.
-            piece = _without(piece, -piece.position % (piece.rate // math.gcd(piece.rate, rate)))
-            if not len(piece.samples):
-                continue
-            position = piece.position * rate // piece.rate
-        outputs: Iterator[NDArray[np.float32]] = iter(())
-        if piece.rate != converter.source:
-            outputs = converter.finish()
-            converter = _Converter(piece.rate, rate)
-        for samples in chain(outputs, converter.push(piece.samples)):
-            yield Sound(samples, rate, position)
-            position += len(samples)
-    for samples in converter.finish():
-        assert position is not None
-        yield Sound(samples, rate, position)
-        position += len(samples)
-
-
-def _without(piece: Sound, count: int) -> Sound:
-    return Sound(piece.samples[count:], piece.rate, piece.position + count)
-
-
-class _Converter:
-    def __init__(self, source: int, target: int) -> None:
-        import av
-
-        self.source = source
-        self._resampler = None if source == target else av.AudioResampler(format="flt", layout="mono", rate=target)
-
-    def push(self, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        import av
-        import numpy as np
-
-        if self._resampler is None:
-            yield samples
-            return
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="flt", layout="mono")
-        frame.sample_rate = self.source
-        yield from (out.to_ndarray()[0] for out in self._resampler.resample(frame))
-
-    def finish(self) -> Iterator[NDArray[np.float32]]:
-        if self._resampler is not None:
-            yield from (out.to_ndarray()[0] for out in self._resampler.resample(None))

@@ -14,6 +14,7 @@ from sensorium.operations.artifact import Artifact
 from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.reporter import Reporter
+from sensorium.operations.sound_track import Track
 from sensorium.operations.tasks import Tasks
 from sensorium.operations.together import Everybody, attempted, run_by_itself, run_in_one_pass
 from sensorium.progress import Finished
@@ -49,6 +50,9 @@ class _Listening(ModelOperation):
 
     audio: Media
     """A recording or film of any length, in any format that FFmpeg reads."""
+    track: Track = None
+    """Which sound track is heard: its number, from 1, or the language that it is marked with; by default one of the
+    language that is spoken, or else one in which somebody speaks."""
 
     def opened(self, tasks: Tasks, report: Reporter) -> SpeechToText:
         """Return the recogniser, loaded."""
@@ -82,6 +86,7 @@ class _WritingDown(_Listening):
             initial_prompt=self.initial_prompt,
             hotwords=self.hotwords,
             languages=self.languages,
+            track=self.track,
             progress=report,
             cancel=report,
         )
@@ -155,6 +160,7 @@ class Transcribe(_Timed):
             initial_prompt=self.initial_prompt,
             hotwords=self.hotwords,
             languages=self.languages,
+            track=self.track,
             progress=report,
             cancel=report,
         )
@@ -233,4 +239,4 @@ class DetectLanguage(_Listening):
     def run(self, tasks: Tasks, report: Reporter) -> DetectedLanguage:
         """Return the language, and which others it may be."""
         audio = tasks.media(self.audio)
-        return self.opened(tasks, report).detect_language(audio, progress=report, cancel=report)
+        return self.opened(tasks, report).detect_language(audio, track=self.track, progress=report, cancel=report)

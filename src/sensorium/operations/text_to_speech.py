@@ -19,6 +19,7 @@ from sensorium.operations.artifact import Artifact
 from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.reporter import Reporter
+from sensorium.operations.sound_track import Track
 from sensorium.operations.tasks import Tasks
 from sensorium.progress import Sound
 from sensorium.record import Record
@@ -183,6 +184,8 @@ class Clone(_Speaking):
     """Who agreed to it, in words, such as "I am the speaker" or "Maria Rossi agreed in writing on 3 May 2026"."""
     reference_text: str | None = None
     """What is said in the recording; transcribed where the voice needs it and it is left out."""
+    track: Track = None
+    """Number, from 1, or language of the sound track; by default one in which somebody speaks."""
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Return the voice, its components, and the recogniser of recordings whose text isn't given."""
@@ -219,6 +222,7 @@ class Clone(_Speaking):
             path,
             consent=self.consent,
             reference_text=self.reference_text,
+            track=self.track,
             **options,
         )
 
@@ -229,6 +233,7 @@ class Clone(_Speaking):
             self.format,
             consent=self.consent,
             reference_text=self.reference_text,
+            track=self.track,
             **options,
         )
 

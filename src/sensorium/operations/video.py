@@ -13,6 +13,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.reporter import Reporter
+from sensorium.operations.sound_track import Track
 from sensorium.operations.tasks import Tasks
 from sensorium.video.film_search import require_search
 from sensorium.video.moderation_policy import read_policy
@@ -42,6 +43,9 @@ class _Answering(_OfAFilm):
     """Writes the answers of a pipeline; by default the checkpoint's own choice, else the profile's."""
     speech: PartName = None
     """Writes down what is said in a pipeline; a video model hears the sound track only if one is named."""
+    track: Track = None
+    """Which sound track is heard: its number, from 1, or the language that it is marked with; by default one in which
+    somebody speaks."""
     num_frames: int | None = None
     """How many frames are looked at, 1 to 768; by default what suits the film and the checkpoint."""
 
@@ -82,7 +86,7 @@ class DescribeFilm(_Answering):
     def run(self, tasks: Tasks, report: Reporter) -> Answer:
         """Return the description; its evidence are the moments that it tells of."""
         film = tasks.media(self.film)
-        return self.opened(tasks, report).describe(film, progress=report, cancel=report)
+        return self.opened(tasks, report).describe(film, track=self.track, progress=report, cancel=report)
 
 
 class AskFilm(_Answering):
@@ -103,7 +107,7 @@ class AskFilm(_Answering):
         """Return the answer."""
         film = tasks.media(self.film)
         video_qa = self.opened(tasks, report)
-        return video_qa.answer_video_question(film, self.question, progress=report, cancel=report)
+        return video_qa.answer_video_question(film, self.question, track=self.track, progress=report, cancel=report)
 
 
 class _Comparing(_OfAFilm):

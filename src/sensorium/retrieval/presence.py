@@ -31,7 +31,7 @@ class Presence:
 
         A file that this user may not look at counts as there: only what is certainly missing is left out.
         """
-        if self._missing_places and not self._missing_places.isdisjoint(map(str, Path(path).parents)):
+        if not self._missing_places.isdisjoint(map(str, Path(path).parents)):
             self._missing.append(path)
             return False
         try:

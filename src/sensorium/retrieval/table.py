@@ -354,8 +354,7 @@ def _plain_errors(done: str, name: str) -> Iterator[None]:
         logger.info("Lance at %s: %s", name, error)
         raise InputError(
             f"The index {name} can't be {done}",
-            "Check that it is there, free space and permissions; if it is damaged, index into an empty folder; "
-            "the log (sensorium.retrieval, level INFO) has details",
+            "Check that it is there, free space and permissions; the log (sensorium.retrieval, level INFO) has details",
         ) from None
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
-from sensorium.media.source import MediaSource
+from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.media.subtitles import Word
+from sensorium.media.track_choice import TrackName
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.speakable_text import split_sentences
 from sensorium.speech.transcription import (
@@ -75,6 +76,7 @@ class RecognitionOptions:
         initial_prompt: Text in whose style and spelling to go on.
         hotwords: Words to expect.
         languages: Codes of the languages of which one is spoken; any if empty.
+        track: The sound track that is heard, by its number or language; None to choose one.
         first_soon: Whether somebody waits for the first segment: then it comes after one window, if the language is
             known, rather than after a batch of windows.
     """
@@ -86,6 +88,7 @@ class RecognitionOptions:
     initial_prompt: str | None = None
     hotwords: str | None = None
     languages: tuple[str, ...] = ()
+    track: TrackName | None = None
     first_soon: bool = False
 
 
@@ -118,6 +121,7 @@ class RecognitionRun:
     language_probability: float = 0.0
     duration: float = 0.0
     warnings: InputWarnings = field(default_factory=InputWarnings)
+    _found: tuple[ResolvedMedia, int] | None = None
 
     def segments(self) -> Generator[Segment, None, Transcription]:
         """Yield the segments one by one; return the whole transcription."""
@@ -266,15 +270,43 @@ class RecognitionRun:
 
         blocks: Iterable[Samples]
         if isinstance(self.source, np.ndarray):
+            if self.options.track is not None:
+                raise InputError("Samples have no sound tracks to choose from", "Leave out the track")
             samples = _checked(self.source)
             step = 30 * _SAMPLE_RATE
             blocks = (samples[at : at + step] for at in range(0, len(samples), step))
         else:
-            blocks = stream_audio(self.source, sample_rate=_SAMPLE_RATE, limits=self.limits, on_warning=self.warnings)
+            source, track = self._sound(self.source)
+            blocks = stream_audio(
+                source,
+                sample_rate=_SAMPLE_RATE,
+                track=track,
+                voices=True,
+                limits=self.limits,
+                on_warning=self.warnings,
+            )
         for block in blocks:
             check_cancelled(self.cancel)
             self.duration += len(block) / _SAMPLE_RATE
             yield block
+
+    def _sound(self, source: MediaSource) -> tuple[ResolvedMedia, int]:
+        """Return the file, found once, and the number of the sound track that is heard."""
+        from sensorium.media.track_choice import choose_track
+
+        if self._found is None:
+            wanted = self.options
+            media = resolve(source, limits=self.limits, cancel=self.cancel)
+            track = choose_track(
+                media,
+                track=wanted.track,
+                languages=(wanted.language,) if wanted.language else wanted.languages,
+                limits=self.limits,
+                on_warning=self.warnings,
+                cancel=self.cancel,
+            )
+            self._found = media, track
+        return self._found
 
     def total(self) -> float | None:
         """Return how long the recording is, where somebody wants to know and it costs little to tell."""
@@ -288,7 +320,8 @@ class RecognitionRun:
             return len(self.source) / _SAMPLE_RATE
         # Not pathlib's way, which raises an error for a name that is too long, as a data: URI is.
         if isinstance(self.source, (str, os.PathLike)) and os.path.isfile(self.source):  # noqa: PTH113
-            return probe_audio(self.source, limits=self.limits).duration
+            source, track = self._sound(self.source)
+            return probe_audio(source, track=track, limits=self.limits).duration
         return None
 
 

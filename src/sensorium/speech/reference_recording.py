@@ -9,8 +9,11 @@ from sensorium.errors import InputError
 from sensorium.media.audio import read_audio
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.naming import display_name
+from sensorium.media.source import resolve
+from sensorium.media.track_choice import TrackName, choose_track
+from sensorium.media.voice_detector import SAMPLE_RATE
 from sensorium.progress import Cancellation
-from sensorium.speech.voice_activity import SAMPLE_RATE, Span, speech_windows
+from sensorium.speech.voice_activity import Span, speech_windows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,12 +36,14 @@ class ReferenceRecording:
 
     Attributes:
         source: The recording.
+        track: Number of its sound track that is heard, from 1.
         speech: float32 mono at 16 kHz: its first 3 to 30 seconds of speech, without long silences.
         spans: Where that lies in the recording, counted at 16 kHz.
         limits: What the recording may cost.
     """
 
     source: MediaSource
+    track: int
     speech: Samples
     spans: tuple[Span, ...]
     limits: Limits = DEFAULT_LIMITS
@@ -49,7 +54,9 @@ class ReferenceRecording:
 
         if sample_rate == SAMPLE_RATE:
             return self.speech
-        heard = read_audio(self.source, sample_rate=sample_rate, end=_READ, limits=self.limits)
+        heard = read_audio(
+            self.source, sample_rate=sample_rate, end=_READ, track=self.track, voices=True, limits=self.limits
+        )
         edges = [
             (span.start * sample_rate // SAMPLE_RATE, span.stop * sample_rate // SAMPLE_RATE) for span in self.spans
         ]
@@ -57,13 +64,19 @@ class ReferenceRecording:
 
 
 def find_reference(
-    source: MediaSource, *, whole: bool, limits: Limits = DEFAULT_LIMITS, cancel: Cancellation | None = None
+    source: MediaSource,
+    *,
+    whole: bool,
+    track: TrackName | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    cancel: Cancellation | None = None,
 ) -> ReferenceRecording:
     """Find the speech in a recording of a voice.
 
     Args:
         source: Path, address, data URI, bytes or open file; sound or film.
         whole: Whether all that is said is needed, because a text of it is known.
+        track: Which sound track is heard: its number, from 1, or its language; None for one in which somebody speaks.
         limits: What the recording may cost, and where it may come from.
         cancel: Stops the reading.
 
@@ -71,7 +84,9 @@ def find_reference(
         InputError: It can't be read, nobody speaks in it, or it holds less than 3 seconds of speech; or, where all of
             it is needed, more than 30.
     """
-    heard = read_audio(source, end=_READ, limits=limits, cancel=cancel)
+    media = resolve(source, limits=limits, cancel=cancel)
+    number = choose_track(media, track=track, limits=limits, cancel=cancel)
+    heard = read_audio(media, end=_READ, track=number, voices=True, limits=limits, cancel=cancel)
     windows = speech_windows([heard], longest=LONGEST)
     window = next(windows, None)
     name = display_name(source)
@@ -86,4 +101,4 @@ def find_reference(
             f"The reference recording {name} holds more than {LONGEST:g} seconds of speech",
             f"Cut recording and text down to {LONGEST:g} seconds, or leave out the text: then the beginning is used",
         )
-    return ReferenceRecording(source, window.samples, window.spans, limits)
+    return ReferenceRecording(media, number, window.samples, window.spans, limits)

@@ -15,6 +15,7 @@ from sensorium.media.atomic_file import atomic_file
 from sensorium.media.container import WarningCallback, warn
 from sensorium.media.separate_files import require_separate
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
+from sensorium.media.track_choice import require_track
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.recognition import RecognitionOptions, RecognitionRun
 from sensorium.speech.recognition_together import Outcome, transcribe_together
@@ -44,6 +45,7 @@ class Recording:
     initial_prompt: str | None = None
     hotwords: str | None = None
     languages: Sequence[str] = ()
+    track: int | str | None = None
     progress: ProgressCallback | None = None
     cancel: Cancellation | None = None
 
@@ -62,6 +64,7 @@ class Recording:
             self.initial_prompt,
             self.hotwords,
             self.languages,
+            self.track,
         )
 
 
@@ -102,6 +105,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         initial_prompt: str | None = None,
         hotwords: str | None = None,
         languages: Sequence[str] = (),
+        track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Transcription:
@@ -118,6 +122,8 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             initial_prompt: Text in whose style and spelling the transcription goes on.
             hotwords: Names and terms to expect.
             languages: The languages of which one is spoken, where ``language`` is to be detected; any if empty.
+            track: Which sound track of a film is heard: its number, from 1, or the language that it is marked with. By
+                default one of the language that is spoken, or else one in which somebody speaks.
             progress: Told the seconds of sound done.
             cancel: Stops the work.
 
@@ -125,12 +131,15 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             The text, its segments, the language. Where nobody speaks the text is "" and there are no segments.
 
         Raises:
-            InputError: The file can't be read or has no sound track; the language or task is unknown.
+            InputError: The file can't be read or has no sound track, or not the one that is named; the language or task
+                is unknown.
             UnsupportedError: The checkpoint doesn't do the language or the task.
             ModelUnavailableError: The checkpoint isn't here and can't be fetched.
             CancelledError: ``cancel`` was set.
         """
-        options = _options(language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages)
+        options = _options(
+            language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages, track
+        )
         return self._stream(audio_path, options, progress, cancel).finish()
 
     @checked
@@ -145,6 +154,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         initial_prompt: str | None = None,
         hotwords: str | None = None,
         languages: Sequence[str] = (),
+        track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> ResultStream[Segment, Transcription]:
@@ -152,7 +162,9 @@ class SpeechToText(Task["CTranslate2Whisper"]):
 
         The recording is never in memory as a whole. Arguments and errors are those of `transcribe`.
         """
-        options = _options(language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages)
+        options = _options(
+            language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages, track
+        )
         return self._stream(audio_path, replace(options, first_soon=True), progress, cancel)
 
     @property
@@ -197,12 +209,13 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         word_timestamps: bool = False,
+        track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> list[Segment]:
         """Return the segments of a recording with their times; arguments and errors are those of `transcribe`."""
         result = self.transcribe(
-            audio_path, language, task, word_timestamps=word_timestamps, progress=progress, cancel=cancel
+            audio_path, language, task, word_timestamps=word_timestamps, track=track, progress=progress, cancel=cancel
         )
         _tell(result, None)
         return list(result.segments)
@@ -212,6 +225,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         self,
         audio_path: AudioSource,
         *,
+        track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> DetectedLanguage:
@@ -219,6 +233,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
 
         Args:
             audio_path: As for `transcribe`; of a long recording only the beginning is read.
+            track: As for `transcribe`.
             progress: Told that it is at work.
             cancel: Stops the work.
 
@@ -231,7 +246,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         with self.lease(progress=progress, cancel=cancel) as backend:
             if not backend.multilingual:
                 raise self._english_only()
-            options = RecognitionOptions(None, "transcribe")
+            options = RecognitionOptions(None, "transcribe", track=require_track(track))
             run = RecognitionRun(backend, self.model, audio_path, options, self.limits, progress, cancel)
             return run.detected_language()
 
@@ -243,12 +258,13 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         language: str | None = None,
         task: str = "transcribe",
         *,
+        track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Path:
         """Write an SRT subtitle file, laid out for reading; return its path."""
         return self.generate_subtitles(
-            audio_path, output_path, language, task, format="srt", progress=progress, cancel=cancel
+            audio_path, output_path, language, task, format="srt", track=track, progress=progress, cancel=cancel
         )
 
     @checked
@@ -260,6 +276,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         task: str = "transcribe",
         *,
         format: str | None = None,
+        track: int | str | None = None,
         on_warning: WarningCallback | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
@@ -273,6 +290,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             task: As for `transcribe`.
             format: ``"srt"`` and ``"vtt"`` are laid out for reading on a screen; ``"txt"``, ``"tsv"`` and
                 ``"json"`` hold whole sentences; None for the one that the file's suffix names.
+            track: As for `transcribe`.
             on_warning: Told each of the transcription's warnings; None for the log.
             progress: Told the seconds of sound done.
             cancel: Stops the work.
@@ -286,7 +304,9 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         wanted = format or subtitle_format(output_path)
         require_separate([output_path], [audio_path] if isinstance(audio_path, (str, os.PathLike)) else ())
         with atomic_file(output_path) as temporary:
-            result = self.transcribe(audio_path, language, task, word_timestamps=True, progress=progress, cancel=cancel)
+            result = self.transcribe(
+                audio_path, language, task, word_timestamps=True, track=track, progress=progress, cancel=cancel
+            )
             write_subtitles(subtitle_cues(result, wanted), temporary, wanted)
         _tell(result, on_warning)
         return Path(output_path)
@@ -363,6 +383,7 @@ def _options(
     initial_prompt: str | None,
     hotwords: str | None,
     languages: Sequence[str],
+    track: int | str | None,
 ) -> RecognitionOptions:
     if task not in TASKS:
         raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
@@ -371,7 +392,14 @@ def _options(
     code = None if language is None else language_code(language)
     candidates = tuple(language_code(each) for each in languages)
     return RecognitionOptions(
-        code, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, candidates if code is None else ()
+        code,
+        task,
+        word_timestamps,
+        segment_timestamps,
+        initial_prompt,
+        hotwords,
+        candidates if code is None else (),
+        require_track(track),
     )
 
 

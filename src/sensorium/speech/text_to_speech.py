@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium.media.source import MediaSource
+from sensorium.media.track_choice import TrackName, require_track
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,11 @@ class _Wish:
 
 @dataclass(frozen=True)
 class _Recording:
-    """The recording whose voice is taken on, with what is said in it; "" to find that out."""
+    """The recording whose voice is taken on, with what is said in it ("" to find that out), and its track."""
 
     source: MediaSource
     text: str
+    track: TrackName | None
 
 
 class TextToSpeech(Task[Voice]):
@@ -187,6 +189,7 @@ class TextToSpeech(Task[Voice]):
         *,
         consent: str = "",
         reference_text: str | None = None,
+        track: int | str | None = None,
         speed: float = 1.0,
         seed: int | None = None,
         language: str | None = None,
@@ -203,6 +206,7 @@ class TextToSpeech(Task[Voice]):
             consent: A statement in words that the person agrees, such as "I am the speaker" or "Maria Rossi agreed in
                 writing on 3 May 2026". It is kept in the file's metadata, beside the mark that the speech is generated.
             reference_text: What is said in the recording; None to have it transcribed where the voice needs it.
+            track: Number, from 1, or language of the sound track; None for one in which somebody speaks.
             speed: As for `synthesize`.
             seed: As for `synthesize`.
             language: As for `synthesize`.
@@ -220,7 +224,7 @@ class TextToSpeech(Task[Voice]):
         statement = consent_statement(consent)
         require_sound_path(output_path)
         wish = self._wish(text, speed, seed, language, progress, cancel)
-        recording = _Recording(reference_audio, reference_text or "")
+        recording = _Recording(reference_audio, reference_text or "", require_track(track))
         return _write(self._cloned(wish, recording, statement), output_path)
 
     @checked
@@ -232,6 +236,7 @@ class TextToSpeech(Task[Voice]):
         *,
         consent: str = "",
         reference_text: str | None = None,
+        track: int | str | None = None,
         speed: float = 1.0,
         seed: int | None = None,
         language: str | None = None,
@@ -245,7 +250,7 @@ class TextToSpeech(Task[Voice]):
         statement = consent_statement(consent)
         form = streamed_format(format)
         wish = self._wish(text, speed, seed, language, progress, cancel)
-        recording = _Recording(reference_audio, reference_text or "")
+        recording = _Recording(reference_audio, reference_text or "", require_track(track))
         return EncodedSpeech(self._cloned(wish, recording, statement), form)
 
     def _wish(
@@ -281,7 +286,9 @@ class TextToSpeech(Task[Voice]):
         from sensorium.speech.reference_recording import find_reference
 
         whole = bool(recording.text)
-        found = find_reference(recording.source, whole=whole, limits=self.limits, cancel=wish.cancel)
+        found = find_reference(
+            recording.source, whole=whole, track=recording.track, limits=self.limits, cancel=wish.cancel
+        )
         # If something can't be fetched, the error must not advise the starter, whose voice can't clone.
         wanted = replace(self.checkpoint, task="voice-cloning")
         self._fetch(wanted, components.FOR_CLONING, wish.progress, wish.cancel)

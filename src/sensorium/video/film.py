@@ -13,6 +13,7 @@ from sensorium.media.content import image_format
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
+from sensorium.media.track_choice import TrackName, require_track
 from sensorium.media.video import probe_video, sample_frames
 from sensorium.progress import Cancellation, ProgressCallback
 
@@ -30,12 +31,14 @@ class Film:
     Args:
         source: Path, address, data URI, bytes or open file.
         limits: How large the film may be, and where it may come from.
+        track: Which sound track is heard: its number, from 1, or its language; None for one in which somebody speaks.
         progress: Told the bytes that were fetched.
         cancel: Stops the fetch.
 
     Attributes:
         source: The film, found and checked once.
-        identity: A text that differs for different films, and changes when the film's file changes.
+        track: Which sound track is heard, as above.
+        identity: A text that differs for different films and sound tracks, and changes when the film's file changes.
         probe: `sensorium.media.video.probe_video`, called for this film.
         frames: `sensorium.media.video.sample_frames`, called for this film.
         warnings: What was found to be missing or damaged so far.
@@ -49,12 +52,14 @@ class Film:
         source: MediaSource,
         *,
         limits: Limits = DEFAULT_LIMITS,
+        track: TrackName | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> None:
         self._limits = limits
         self.source = resolve(source, limits=limits, progress=progress, cancel=cancel)
-        self.identity = _identity(self.source)
+        self.track = require_track(track)
+        self.identity = f"{_identity(self.source)} {self.track}"
         self.warnings = InputWarnings()
         self.probe = partial(probe_video, self.source, limits=limits, on_warning=self.warnings)
         self.frames = partial(sample_frames, self.source, limits=limits, on_warning=self.warnings)

@@ -123,6 +123,7 @@ class VideoQA(Task[VideoAnswerer]):
         video_path: MediaSource,
         question: str,
         *,
+        track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer:
@@ -133,6 +134,7 @@ class VideoQA(Task[VideoAnswerer]):
         Args:
             video_path: Any film that FFmpeg reads: path, address, bytes, open file.
             question: What to find out, such as "When does the dog appear?" or "What is said?".
+            track: Number, from 1, or language of the sound track; None for one in which somebody speaks.
             progress: Told the frames seen, the seconds heard and the tokens written so far.
             cancel: Stops at the next frame, sentence or token.
 
@@ -146,7 +148,7 @@ class VideoQA(Task[VideoAnswerer]):
         """
         require_question(question)
         require_language(question, self.checkpoint, what="question")
-        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, track=track, progress=progress, cancel=cancel)
         with self.lease(progress=progress, cancel=cancel) as backend:
             answer = backend.answer(film, question.strip(), progress=progress, cancel=cancel)
         return answer.changed(warnings=film.warnings.told())
@@ -156,6 +158,7 @@ class VideoQA(Task[VideoAnswerer]):
         self,
         video_path: MediaSource,
         *,
+        track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer:
@@ -166,6 +169,7 @@ class VideoQA(Task[VideoAnswerer]):
 
         Args:
             video_path: Any film that FFmpeg reads.
+            track: Number, from 1, or language of the sound track; None for one in which somebody speaks.
             progress: Told the frames seen and the seconds heard so far.
             cancel: Stops at the next frame, sentence or token.
 
@@ -176,7 +180,7 @@ class VideoQA(Task[VideoAnswerer]):
             InputError: The file is no film or has no frames.
             CancelledError: ``cancel`` was set.
         """
-        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
+        film = Film(video_path, limits=self.limits, track=track, progress=progress, cancel=cancel)
         with self.lease(progress=progress, cancel=cancel) as backend:
             answer = backend.describe(film, progress=progress, cancel=cancel)
         return answer.changed(warnings=film.warnings.told())
@@ -340,6 +344,7 @@ class VideoQA(Task[VideoAnswerer]):
         language: str | None = None,
         *,
         task: str = "transcribe",
+        track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Subtitles:
@@ -350,6 +355,8 @@ class VideoQA(Task[VideoAnswerer]):
             output_path: The file to write; its suffix chooses the format: .srt, .vtt, .txt, .tsv, .json.
             language: The language that is spoken; None to detect it.
             task: ``"transcribe"``, or ``"translate"`` into English.
+            track: Number, from 1, or language of the sound track; by default one of the language that is spoken, else
+                one in which somebody speaks.
             progress: Told the seconds transcribed so far.
             cancel: Stops the work; no incomplete file is left.
 
@@ -361,7 +368,14 @@ class VideoQA(Task[VideoAnswerer]):
         speech = self._loaded_speech()
         film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
         path = speech.generate_subtitles(
-            film.source, output_path, language, task, on_warning=film.warnings, progress=progress, cancel=cancel
+            film.source,
+            output_path,
+            language,
+            task,
+            track=track,
+            on_warning=film.warnings,
+            progress=progress,
+            cancel=cancel,
         )
         return Subtitles(Path(path), speech.model, film.warnings.told())
 

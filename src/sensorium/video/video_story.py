@@ -165,7 +165,7 @@ def listen(
     """
     if not info.has_audio:
         return (), ""
-    heard = speech.transcribe(film.source, progress=progress, cancel=cancel)
+    heard = speech.transcribe(film.source, track=film.track, progress=progress, cancel=cancel)
     for sentence in heard.warnings:
         film.warnings(sentence)
     sentences = tuple(Sentence(segment.start, segment.end, segment.text.strip()) for segment in heard.segments)

@@ -63,6 +63,9 @@ class TranslationFields(Fields):
     """The language that is spoken: code, locale or English name; detected if left out, "" or "auto"."""
     prompt: Text = None
     """Text in whose style and spelling the transcription goes on."""
+    track: Text = None
+    """Which sound track of a film is heard: its number, from 1, or its language. By default one of the language that is
+    spoken, or else one in which somebody speaks."""
     response_format: Format = "json"
     """json, text, srt, vtt, or verbose_json with times."""
     temperature: Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(or_none)] = None
@@ -166,6 +169,7 @@ def _common(request: Request, fields: TranslationFields, audio: Media) -> dict[s
         "model": model_for(request, fields.model, _TASK),
         "language": fields.language,
         "initial_prompt": fields.prompt,
+        "track": fields.track,
     }
 
 
