@@ -288,6 +288,7 @@ _KINDS = {
     "os.PathLike[str]": _Kind(lambda value: isinstance(value, os.PathLike), "a path", "paths"),
     "Callable": _FUNCTION,
     "ProgressCallback": _FUNCTION,
+    "WarningCallback": _FUNCTION,
     "EventCallback": _FUNCTION,
     "WarningCallback": _FUNCTION,
     "Cancellation": _Kind(

@@ -8,6 +8,7 @@ import pytest
 
 from sensorium.cli.inputs import Input, gather
 from sensorium.errors import InputError
+from tests.cli.conftest import Run
 from tests.refusals import refused
 
 
@@ -30,6 +31,23 @@ def test_what_cannot_be_used_is_an_input_that_says_why(desk: Path) -> None:
         _ = missing.source
     with pytest.raises(InputError, match="'empty' holds no image file"):
         _ = empty.source
+
+
+def test_a_sentence_in_the_place_of_a_file_is_an_input_that_says_why(desk: Path) -> None:
+    (item,) = gather(["What is in the picture? " * 20], ["image"])
+    with refused(InputError, "What is in the picture", "too long"):
+        _ = item.source
+
+
+@pytest.mark.parametrize(
+    "arguments", [["caption"], ["chat"], ["chat", "--history"], ["transcribe", "cat.jpg", "-o"], ["embed"]]
+)
+def test_a_sentence_in_the_place_of_a_file_is_refused(run: Run, desk: Path, arguments: list[str]) -> None:
+    result = run(*arguments, "What is in the picture? " * 20, input="Hello\n")
+    assert result.exit_code == 2
+    assert "too long" in result.stderr
+    assert "What is in the picture? What" in result.stderr
+    assert len(result.stderr) < 400
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,30 @@ def test_a_text_too_long_for_a_file_name_is_spoken(run: Run, desk: Path) -> None
     assert (desk / "long.wav").is_file()
 
 
+def test_a_text_in_another_encoding_is_spoken(run: Run, desk: Path) -> None:
+    (desk / "marked.txt").write_bytes("Once upon a time.".encode("utf-16"))
+    (desk / "western.txt").write_bytes("The café’s bill — it’s £5 — was paid by the naïve man.".encode("cp1252"))
+    result = run("speak", "--file", "marked.txt", "-o", "a.wav")
+    assert (result.exit_code, "UTF" in result.stderr) == (0, False)
+    result = run("speak", "--file", "western.txt", "-o", "b.wav")
+    assert (result.exit_code, "'western.txt'" in result.stderr, "cp1252" in result.stderr) == (0, True, True)
+
+
+def test_what_the_voice_can_not_read_is_left_out_with_a_warning(run: Run, desk: Path) -> None:
+    (desk / "report.txt").write_text(
+        "Dear reader, this long report is entirely in English and explains the results, as the word λόγος does. "
+        "The angle α was 30 degrees.",
+        encoding="utf-8",
+    )
+    result = run("speak", "--file", "report.txt", "-o", "a.wav", "--json")
+    (document,) = documents(result.stdout)
+    assert result.exit_code == 0
+    assert len(document["warnings"]) == 1
+    assert "λόγος" in document["warnings"][0]
+    assert "α" not in document["warnings"][0].replace("λόγος", "")
+    assert "λόγος" in result.stderr
+
+
 def test_sound_goes_to_a_pipe(program: Program, desk: Path) -> None:
     done = program("speak", "Hello there.", "-o", "-", encoding="latin-1")
     assert done.returncode == 0

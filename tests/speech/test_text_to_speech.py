@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_samples(voice: TextToSpeech) -> None:
 def test_sentences_come_one_by_one_with_their_places(voice: TextToSpeech) -> None:
     reports: list[Progress] = []
     chunks = list(voice.stream("Dr. Smith is in. He waits.\n\nCome soon!", seed=1, progress=reports.append))
-    assert [chunk.text for chunk in chunks] == ["Dr. Smith is in.", "He waits.", "Come soon!"]
+    assert [chunk.text for chunk in chunks] == ["Doctor Smith is in.", "He waits.", "Come soon!"]
     ends = [chunk.start + len(chunk.samples) / chunk.sample_rate for chunk in chunks]
     assert [chunk.start for chunk in chunks] == pytest.approx([0.0, *ends[:-1]])
     assert reports[-1].done == reports[-1].total
@@ -93,7 +93,7 @@ from sensorium.speech.text_to_speech import TextToSpeech
 voice = TextToSpeech()
 page = "It was a long and quiet afternoon, and nobody came. The cat slept on the chair beside the window. "
 unbroken = "and then and then and then " * 12
-for chunk in voice.stream(page + unbroken, seed=1):
+for chunk in voice.stream((page + unbroken) * 2, seed=1):
     pass
 before = peak_memory()
 seconds = 0.0
@@ -147,6 +147,50 @@ def test_a_text_without_words_is_refused(voice: TextToSpeech, text: str, tmp_pat
 def test_a_language_it_can_not_speak_is_refused(voice: TextToSpeech, text: str, named: str) -> None:
     with pytest.raises(UnsupportedError, match=named):
         voice.stream(text)
+
+
+def test_what_is_written_in_signs_is_heard_as_it_is_meant(
+    voice: TextToSpeech, recogniser: SpeechToText, tmp_path: Path
+) -> None:
+    text = (
+        "You can call us at 416-555-0192, and your PIN is 0042. Tomorrow it will be −5 °C in Oslo. The ticket costs "
+        "20 € for us. They lost £1.5bn last year. He lives at No. 10 Downing Street. My brother is 6'2\" tall. "
+        "Add 1½ cups of flour. Built ca. 1900 and approx. 20 m tall."
+    )
+    heard = words_of(recogniser.transcribe(voice.synthesize(text, tmp_path / "a.wav", seed=1), "en").text)
+    assert "minus 5" in heard
+    assert "20 euros" in heard
+    assert "1 5 billion pounds" in heard
+    assert "number 10 downing street" in heard
+    assert "0042" in heard.replace("0 0 4 2", "0042")
+    assert "416 555 0192" in heard
+    assert "one and a half cups" in heard
+
+
+def test_a_wrapped_paragraph_is_spoken_sentence_by_sentence(voice: TextToSpeech) -> None:
+    text = (
+        "It is a truth universally\nacknowledged, that a single man in\npossession of a fortune is rich.\n"
+        "He lives at No. 5 here."
+    )
+    assert [chunk.text for chunk in voice.stream(text, seed=1)] == [
+        "It is a truth universally acknowledged, that a single man in possession of a fortune is rich.",
+        "He lives at Number five here.",
+    ]
+    assert len(list(voice.stream("Roses are red,\nViolets are blue,\nSugar is sweet.", seed=1))) == 3
+
+
+def test_few_words_that_it_can_not_read_are_left_out_with_a_warning(voice: TextToSpeech) -> None:
+    told: list[str] = []
+    english = "Dear reader, this long report is entirely in English and explains the results. "
+    chunks = list(voice.stream(f"{english}The angle α was 30 degrees.", seed=1, on_warning=told.append))
+    assert (chunks[-1].text, told) == ("The angle alpha was thirty degrees.", [])
+    chunks = list(voice.stream(f"{english}They call it λόγος there.", seed=1, on_warning=told.append))
+    assert chunks[-1].text.split() == ["They", "call", "it", "there."]
+    assert len(told) == 1
+    assert "λόγος" in told[0]
+    assert list(voice.stream("Hello 你好 world", language="en", seed=1, on_warning=told.append))
+    with pytest.raises(UnsupportedError, match="你好"):
+        voice.stream("Hi 你好世界你好", language="en")
 
 
 @pytest.mark.parametrize(

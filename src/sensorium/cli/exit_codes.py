@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 from typing import Any
@@ -54,7 +55,10 @@ def explain(error: Exception) -> SensoriumError:
         traceback.print_exception(error)
     said = explained(error, remedy="Set SENSORIUM_DEBUG=1 to see where, and report it, please")
     if isinstance(said, InputError) and isinstance(error, OSError) and error.filename:
-        return InputError(f"{said.message}: {error.filename}")
+        from sensorium.media.naming import display_name
+
+        shorter = "Give a shorter name" if error.errno == errno.ENAMETOOLONG else ""
+        return InputError(f"{said.message}: {display_name(error.filename)}", shorter)
     return said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -81,10 +82,11 @@ def media_of(name: str | None) -> Media | None:
 
 def stands_for_several(argument: str) -> bool:
     """Return whether an argument is a folder or a glob, and not one file or address."""
-    path = Path(argument)
-    return not _is_single(argument) and (
-        path.is_dir() or (not path.exists() and any(sign in argument for sign in "*?["))
-    )
+    if _is_single(argument):
+        return False
+    # Not pathlib's ways, which raise an error for a text that is too long for a file's name.
+    is_there = os.path.exists(argument)  # noqa: PTH110
+    return os.path.isdir(argument) or (not is_there and any(sign in argument for sign in "*?["))  # noqa: PTH112
 
 
 def gather(arguments: Sequence[str], kinds: Sequence[Kind]) -> list[Input]:
@@ -120,7 +122,7 @@ def read_standard_input() -> bytes:
 def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
     from sensorium.media.source import collect_files
 
-    if _is_single(argument) or Path(argument).is_file():
+    if _is_single(argument) or os.path.isfile(argument):  # noqa: PTH113
         yield Input(argument)
         return
     if not argument.strip():

@@ -165,11 +165,15 @@ def _deliver(call: Call, operation: Speak | Clone, speaking: _Speaking, **facts:
     output = speaking.output
     spoken = call.run(operation, files=[speaking.target])
     document = {"output": output, "duration": spoken.duration, "sample_rate": spoken.sample_rate}
-    call.show(None, {**document, "seed": spoken.seed, "model": spoken.model, **facts}, output)
+    call.show(
+        None, {**document, "seed": spoken.seed, "model": spoken.model, "warnings": spoken.warnings, **facts}, output
+    )
     call.note(f"{clock(spoken.duration)} of speech by {spoken.model}, a generated voice")
 
 
 def _text_to_speak(call: Call, text: str | None, file: str | None) -> str:
+    from sensorium.text.decoding import decode_text
+
     if (text is None) == (file is None):
         raise InputError(
             "There is no text to speak" if text is None else "There are two texts to speak",
@@ -188,7 +192,7 @@ def _text_to_speak(call: Call, text: str | None, file: str | None) -> str:
             data, name = Path(file).read_bytes(), repr(file)
         except OSError as error:
             raise InputError(f"The text file {file!r} can't be read: {error.strerror}", "Check the name") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"The text in {name} is not UTF-8", "Save it as UTF-8 text") from None
+    decoded = decode_text(data, name)
+    if decoded.guessed:
+        call.note(f"The text in {name} is not UTF-8; it is read as {decoded.encoding}, which it looks like.")
+    return decoded.text

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.audio import probe_audio
 from sensorium.media.audio_encoder import SOUND_FORMATS, SoundFormat, sound_format, streamed_format
+from sensorium.media.input_warnings import InputWarnings
 from sensorium.models import catalog
 from sensorium.models.catalog import Checkpoint
 from sensorium.operations.artifact import Artifact
@@ -44,6 +45,7 @@ class Spoken(Record):
         sample_rate: Samples a second.
         model: Name of the checkpoint.
         seed: The seed that makes the same speech again.
+        warnings: What the voice can't read and left out: a sentence for each.
     """
 
     artifact: Artifact
@@ -52,6 +54,7 @@ class Spoken(Record):
     sample_rate: int
     model: str
     seed: int
+    warnings: tuple[str, ...] = ()
 
 
 def _readable(text: Any) -> Any:
@@ -111,12 +114,14 @@ class _Speaking(ModelOperation):
         voice = self._voice(tasks, report, load=False)
         form = SOUND_FORMATS[self.format]
         seed = secrets.randbelow(2**32) if self.seed is None else self.seed
+        warnings = InputWarnings()
         options = {
             "speed": self.speed,
             "seed": seed,
             "language": self.language,
             "progress": report,
             "cancel": report,
+            "on_warning": warnings,
         }
         facts: tuple[float, int] = (0.0, 0)
 
@@ -129,7 +134,7 @@ class _Speaking(ModelOperation):
                 facts = _length_and_rate(path)
 
         artifact = report.keep(_file_name(form), form.media_type, write)
-        return Spoken(artifact, form.name, *facts, voice.model, seed)
+        return Spoken(artifact, form.name, *facts, voice.model, seed, warnings.told())
 
     def _stream_into(self, path: Path, speech: EncodedSpeech, report: Reporter) -> tuple[float, int]:
         with atomic_file(path) as partial, partial.open("wb") as file, speech:

@@ -19,7 +19,6 @@ from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.media.subtitles import Word
 from sensorium.media.track_choice import TrackName
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-from sensorium.speech.speakable_text import split_sentences
 from sensorium.speech.transcription import (
     LONG,
     DetectedLanguage,
@@ -29,6 +28,7 @@ from sensorium.speech.transcription import (
     phrases,
 )
 from sensorium.text.phrase_breaks import join_texts
+from sensorium.text.sentences import split_sentences
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,18 +1,27 @@
-"""Text made ready for a voice: checked for what the voice can't speak, cleaned, and cut into sentences."""
+"""Text made ready for a voice: checked for what the voice can't speak, cleaned, and cut where it is too long."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.text.english_signs import without_lone_greek
 from sensorium.text.languages import LANGUAGES, language_code
-from sensorium.text.phrase_breaks import ends_sentence
 
 _LONGEST_SENTENCE = 400
 _LONGEST_WORD = 40
 _LONGEST_NUMBER = 15
 """Nobody reads a longer number as one; it is read digit by digit."""
+
+_MOST_LEFT_OUT = 0.1
+_MOST_WHERE_INSISTED = 0.5
+"""The share of a text's letters that may be left out, with a warning."""
+OTHER_VOICES = "'sensorium models list --task text-to-speech' shows the voices there are"
+
+_SOFT_HYPHEN = "\u00ad"
+"""Says at the end of a line that the word goes on."""
 
 _SCRIPTS = {
     "CJK": "Chinese",
@@ -26,8 +35,6 @@ _SCRIPTS = {
     "THAI": "Thai",
     "GREEK": "Greek",
 }
-_PIECES = re.compile(r"[^\s。！？।]*(?:[。！？।][”’」』）]*|\s+|$)")
-"""A word with the space after it, or up to a full stop of a script that puts no spaces."""
 _READ_AS_UNITS = frozenset("µμΩΩ")
 
 # Words by which a language is told; none of them is an English word.
@@ -45,13 +52,26 @@ or from i"""
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 
 
+@dataclass(frozen=True)
+class Unspoken:
+    """What a voice can't read of a text.
+
+    Attributes:
+        words: Each once.
+        why: What the text is to the voice, after "The text".
+    """
+
+    words: tuple[str, ...]
+    why: str
+
+
 def clean_text(text: str) -> str:
     """Return a text without what no voice reads.
 
     Raises:
         InputError: There are no words in it.
     """
-    cleaned = "".join(_readable(character) for character in unicodedata.normalize("NFC", text))
+    cleaned = "".join(_readable(character) for character in unicodedata.normalize("NFC", re.sub(r"\r\n?", "\n", text)))
     cleaned = re.sub(rf"\d{{{_LONGEST_NUMBER + 1},}}", lambda number: " ".join(number.group()), cleaned)
     if not any(character.isalnum() for character in cleaned):
         raise InputError("There are no words to speak in the text", "Give at least one word or number")
@@ -73,40 +93,56 @@ def check_language(text: str, *, languages: tuple[str, ...], language: str | Non
     """
     if not languages:
         return
-    remedy = "'sensorium models list --task text-to-speech' shows the voices there are"
     if language is not None and language.strip().lower() not in languages:
         code = language_code(language)
         if code not in languages:
             raise UnsupportedError(
-                f"The voice {voice!r} speaks {_names(languages)} only, not {LANGUAGES[code]}", remedy
+                f"The voice {voice!r} speaks {_names(languages)} only, not {LANGUAGES[code]}", OTHER_VOICES
             )
     if languages == ("en",):
-        foreign = _foreign_letters(text)
-        if foreign:
-            raise UnsupportedError(
-                f"The text holds {foreign}, and the voice {voice!r} speaks English only",
-                f"Leave that out; {remedy}",
-            )
+        without_unspoken(text, foreign_words(text, voice), insisted=language is not None)
     told = None if language else _told_language(text, languages)
     if told:
         raise UnsupportedError(
             f"The text seems to be {LANGUAGES[told]}, and the voice {voice!r} speaks {_names(languages)} only",
-            f"Say language={languages[0]!r} to have it read as {_names(languages[:1])}; {remedy}",
+            f"Say language={languages[0]!r} to have it read as {_names(languages[:1])}; {OTHER_VOICES}",
         )
 
 
-def split_sentences(text: str) -> list[str]:
-    """Cut a text into sentences, in any script; "Dr. Smith" doesn't end one, a new line does."""
-    sentences: list[str] = []
-    for line in text.splitlines():
-        held = ""
-        for piece in _PIECES.findall(line):
-            held += piece
-            if ends_sentence(held.strip()):
-                sentences.append(held.strip())
-                held = ""
-        sentences.append(held.strip())
-    return [sentence for sentence in sentences if any(character.isalnum() for character in sentence)]
+def foreign_words(text: str, voice: str) -> Unspoken | None:
+    """Return the words of a text that an English voice can't read: those in other scripts than Latin."""
+    # The phonemes of "[word](/phonemes/)" are letters of their own, and lone Greek letters have English names.
+    plain = without_lone_greek(re.sub(r"\]\(/[^)\n]*/\)", "]", text))
+    words = [word for word in re.findall(r"[^\W\d_]+", plain) if not word.isascii() and _script(word)]
+    if not words:
+        return None
+    shown = ", ".join(dict.fromkeys(words))
+    return Unspoken(
+        tuple(dict.fromkeys(words)),
+        f"holds {_script(words[0])} letters ({shown[:20]}{'…' if len(shown) > 20 else ''}), "
+        f"and the voice {voice!r} speaks English only",
+    )
+
+
+def without_unspoken(text: str, unspoken: Unspoken | None, *, insisted: bool) -> tuple[str, str | None]:
+    """Return a text without the words that a voice can't read, if they are few, and a warning that says so.
+
+    Args:
+        text: What shall be spoken.
+        unspoken: The words; None if there are none.
+        insisted: Whether the language was named: then up to half of the text is left out, else a tenth.
+
+    Raises:
+        UnsupportedError: They are too many.
+    """
+    if unspoken is None:
+        return text, None
+    which = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(unspoken.words, key=len, reverse=True)))})(?!\w)")
+    kept = which.sub(" ", text)
+    letters, left = (sum(map(str.isalpha, part)) for part in (text, kept))
+    if letters - left > letters * (_MOST_WHERE_INSISTED if insisted else _MOST_LEFT_OUT):
+        raise UnsupportedError(f"The text {unspoken.why}", f"Leave that out; {OTHER_VOICES}")
+    return kept, f"Some words are not spoken: the text {unspoken.why}"
 
 
 def cut_long_sentence(sentence: str, longest: int = _LONGEST_SENTENCE) -> list[str]:
@@ -125,22 +161,20 @@ def cut_long_sentence(sentence: str, longest: int = _LONGEST_SENTENCE) -> list[s
 def _readable(character: str) -> str:
     if character in "\n\t":
         return character
-    if character == "\r":
+    if character in "\v\f\x85":
         return "\n"
     category = unicodedata.category(character)
     if category == "Cf":
-        return ""
+        return character if character == _SOFT_HYPHEN else ""
     return " " if category in {"Cc", "Cs", "Co", "Cn"} else character
 
 
-def _foreign_letters(text: str) -> str:
-    """Describe the first letters of another script: "Chinese (你好)"; "" if there are none."""
-    # The phonemes of "[word](/phonemes/)" are letters of their own.
-    for match in re.finditer(r"[^\W\d_]+", re.sub(r"\]\(/[^)\n]*/\)", "]", text)):
-        for letter in match.group():
-            script = unicodedata.name(unicodedata.normalize("NFKC", letter)[0], "UNKNOWN").split()[0]
-            if script != "LATIN" and letter not in _READ_AS_UNITS and letter.isalpha():
-                return f"{_SCRIPTS.get(script, script.capitalize())} letters ({match.group()[:20]})"
+def _script(word: str) -> str:
+    """Return the first script of a word's letters that isn't Latin; "" if there is none."""
+    for letter in word:
+        script = unicodedata.name(unicodedata.normalize("NFKC", letter)[0], "UNKNOWN").split()[0]
+        if script != "LATIN" and letter not in _READ_AS_UNITS and letter.isalpha():
+            return _SCRIPTS.get(script, script.capitalize())
     return ""
 
 

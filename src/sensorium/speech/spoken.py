@@ -12,6 +12,7 @@ from sensorium.record import Record
 from sensorium.speech.speakable_text import cut_long_sentence
 from sensorium.speech.voice import Voice
 from sensorium.streaming import ResultStream
+from sensorium.text.sentences import split_sentences
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,6 +113,7 @@ def spoken_sentences(
     speaker: Any,
     text: str,
     *,
+    language: str | None,
     speed: float,
     seed: int,
     progress: ProgressCallback | None,
@@ -122,24 +124,29 @@ def spoken_sentences(
     Args:
         voice: Who speaks.
         speaker: From the voice's ``speaker`` or ``imitate``.
-        text: From the voice's ``written_out``.
+        text: Each line of which is at least a sentence, without what the voice can't read.
+        language: Code of its language; None where only the voice can know.
         speed: 1 is the voice's own pace.
         seed: Of the first sentence; each one after it has the next number.
         progress: Told the characters spoken.
         cancel: Stops the work.
     """
-    done = start = 0.0
-    for number, part in enumerate(_parts(voice, text)):
+    start = 0.0
+    for number, (part, done) in enumerate(_parts(voice, text, language)):
         check_cancelled(cancel)
         report(progress, "speaking", done, len(text), "characters")
         samples = voice.speak(part, speaker=speaker, speed=speed, seed=seed + number, cancel=cancel)
-        done += len(part)
         if len(samples):
             yield SpeechChunk(samples, voice.sample_rate, part, start)
             start += len(samples) / voice.sample_rate
     report(progress, "speaking", len(text), len(text), "characters")
 
 
-def _parts(voice: Voice, text: str) -> Iterator[str]:
-    for sentence in voice.sentences(text):
-        yield from cut_long_sentence(sentence, voice.longest_sentence)
+def _parts(voice: Voice, text: str, language: str | None) -> Iterator[tuple[str, int]]:
+    """Yield what is spoken at once, as words, and how many characters of the text were spoken before it."""
+    done = 0
+    known = (language or "", *voice.languages) if len(voice.languages) == 1 else (language or "",)
+    for sentence in split_sentences(text, next(filter(None, known), "")):
+        for part in cut_long_sentence(voice.written_out(sentence, language), voice.longest_sentence):
+            yield part, done
+        done += len(sentence)

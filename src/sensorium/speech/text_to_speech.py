@@ -13,19 +13,21 @@ from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.audio_encoder import streamed_format
 from sensorium.media.audio_writer import AudioWriter, require_sound_path
+from sensorium.media.container import WarningCallback, warn
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.consent import consent_statement
 from sensorium.speech.families import components
-from sensorium.speech.speakable_text import check_language, clean_text
+from sensorium.speech.speakable_text import check_language, clean_text, without_unspoken
 from sensorium.speech.speaking_checkpoints import VOICE_TASK, cloning_checkpoint
 from sensorium.speech.speed_and_seed import require_seed, require_speed
 from sensorium.speech.spoken import EncodedSpeech, Speech, SpeechChunk, spoken_sentences
 from sensorium.speech.voice import CloningVoice, Reference, Voice
 from sensorium.task import Task, TaskOptions
 from sensorium.text.languages import language_code
+from sensorium.text.line_wraps import unwrap_lines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +47,7 @@ class _Wish:
     language: str | None
     progress: ProgressCallback | None
     cancel: Cancellation | None
+    on_warning: WarningCallback | None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class TextToSpeech(Task[Voice]):
         language: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        on_warning: WarningCallback | None = None,
     ) -> str:
         """Speak a text into a sound file. Its metadata says that the speech is generated, by which voice and seed.
 
@@ -113,6 +117,7 @@ class TextToSpeech(Task[Voice]):
             language: The language of the text; None to judge by its letters and words.
             progress: Told the characters spoken.
             cancel: Stops the work.
+            on_warning: Told what the voice can't read and leaves out: a sentence.
 
         Returns:
             The path.
@@ -123,7 +128,7 @@ class TextToSpeech(Task[Voice]):
             CancelledError: ``cancel`` was set.
         """
         require_sound_path(output_path)
-        speech = self._speech(self._wish(text, speed, seed, language, progress, cancel), voice)
+        speech = self._speech(self._wish(text, speed, seed, language, progress, cancel, on_warning), voice)
         return _write(speech, output_path)
 
     @checked
@@ -137,12 +142,13 @@ class TextToSpeech(Task[Voice]):
         language: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        on_warning: WarningCallback | None = None,
     ) -> Iterator[SpeechChunk]:
         """Yield a text sentence by sentence, each as soon as it is spoken; memory stays flat.
 
         Arguments and errors are those of `synthesize`.
         """
-        return self._speech(self._wish(text, speed, seed, language, progress, cancel), voice).chunks
+        return self._speech(self._wish(text, speed, seed, language, progress, cancel, on_warning), voice).chunks
 
     @checked
     def stream_encoded(
@@ -156,6 +162,7 @@ class TextToSpeech(Task[Voice]):
         language: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        on_warning: WarningCallback | None = None,
     ) -> EncodedSpeech:
         """Give encoded sound piece by piece, as sentences are spoken; joined, the pieces are a sound file.
 
@@ -169,6 +176,7 @@ class TextToSpeech(Task[Voice]):
             language: As for `synthesize`.
             progress: As for `synthesize`.
             cancel: As for `synthesize`.
+            on_warning: As for `synthesize`.
 
         Returns:
             The pieces; before the first one it tells ``media_type`` and ``sample_rate``. Closing it stops the voice.
@@ -178,7 +186,9 @@ class TextToSpeech(Task[Voice]):
             UnsupportedError: As for `synthesize`.
         """
         form = streamed_format(format)
-        return EncodedSpeech(self._speech(self._wish(text, speed, seed, language, progress, cancel), voice), form)
+        return EncodedSpeech(
+            self._speech(self._wish(text, speed, seed, language, progress, cancel, on_warning), voice), form
+        )
 
     @checked
     def clone(
@@ -195,6 +205,7 @@ class TextToSpeech(Task[Voice]):
         language: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        on_warning: WarningCallback | None = None,
     ) -> str:
         """Speak a text in the voice of a recording, with the consent of the person whose voice it is.
 
@@ -212,6 +223,7 @@ class TextToSpeech(Task[Voice]):
             language: As for `synthesize`.
             progress: As for `synthesize`.
             cancel: As for `synthesize`.
+            on_warning: As for `synthesize`.
 
         Returns:
             The path.
@@ -223,7 +235,7 @@ class TextToSpeech(Task[Voice]):
         """
         statement = consent_statement(consent)
         require_sound_path(output_path)
-        wish = self._wish(text, speed, seed, language, progress, cancel)
+        wish = self._wish(text, speed, seed, language, progress, cancel, on_warning)
         recording = _Recording(reference_audio, reference_text or "", require_track(track))
         return _write(self._cloned(wish, recording, statement), output_path)
 
@@ -242,6 +254,7 @@ class TextToSpeech(Task[Voice]):
         language: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
+        on_warning: WarningCallback | None = None,
     ) -> EncodedSpeech:
         """Give speech in the voice of a recording as encoded sound, piece by piece.
 
@@ -249,7 +262,7 @@ class TextToSpeech(Task[Voice]):
         """
         statement = consent_statement(consent)
         form = streamed_format(format)
-        wish = self._wish(text, speed, seed, language, progress, cancel)
+        wish = self._wish(text, speed, seed, language, progress, cancel, on_warning)
         recording = _Recording(reference_audio, reference_text or "", require_track(track))
         return EncodedSpeech(self._cloned(wish, recording, statement), form)
 
@@ -261,6 +274,7 @@ class TextToSpeech(Task[Voice]):
         language: str | None,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
+        on_warning: WarningCallback | None,
     ) -> _Wish:
         """Refuse what can be refused before anything is fetched or loaded."""
         require_speed(speed)
@@ -268,7 +282,7 @@ class TextToSpeech(Task[Voice]):
         readable = clean_text(text)
         check_language(readable, languages=_known(self.checkpoint.languages), language=language, voice=self.model)
         seed = secrets.randbelow(2**32) if seed is None else seed
-        return _Wish(readable, speed, seed, language, progress, cancel)
+        return _Wish(readable, speed, seed, language, progress, cancel, on_warning)
 
     def _speech(self, wish: _Wish, voice: str | None) -> Speech:
         """Speak in one of the checkpoint's own voices."""
@@ -315,12 +329,18 @@ class TextToSpeech(Task[Voice]):
     def _spoken(self, backend: Voice, speaker: Any, wish: _Wish, whose: str) -> Speech:
         languages = _known(self.checkpoint.languages) or backend.languages
         check_language(wish.text, languages=languages, language=wish.language, voice=self.model)
-        text = backend.written_out(wish.text, None if wish.language is None else _code(wish.language, languages))
+        language = None if wish.language is None else _code(wish.language, languages)
+        unspoken = backend.unspoken(wish.text, language)
+        kept, warning = without_unspoken(wish.text, unspoken, insisted=language is not None)
+        if warning:
+            warn(wish.on_warning, warning)
+        text = unwrap_lines(kept)
         chunks = self.leased(
             lambda voice: spoken_sentences(
                 voice,
                 speaker,
                 text,
+                language=language,
                 speed=wish.speed,
                 seed=wish.seed,
                 progress=wish.progress,

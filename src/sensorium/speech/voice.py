@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from sensorium.progress import Cancellation
+from sensorium.speech.speakable_text import Unspoken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,20 +41,25 @@ class Voice(Protocol):
     languages: tuple[str, ...]
     longest_sentence: int
 
-    def written_out(self, text: str, language: str | None) -> str:
-        """Return a text in the letters that the voice was taught, numbers as words where it needs that.
+    def unspoken(self, text: str, language: str | None) -> Unspoken | None:
+        """Return what the voice can't read of a text; None where it reads everything.
 
         Args:
             text: What shall be spoken.
             language: Code of its language; None where only the voice can know.
 
         Raises:
-            UnsupportedError: The text holds what the voice has no sound for.
+            UnsupportedError: The text can't be read at all, and it can be said better than by its words why not.
         """
         ...
 
-    def sentences(self, text: str) -> list[str]:
-        """Cut a text into sentences."""
+    def written_out(self, sentence: str, language: str | None) -> str:
+        """Return a sentence in the letters that the voice was taught, with numbers and signs as words.
+
+        Args:
+            sentence: Without what is `unspoken`.
+            language: As for `unspoken`.
+        """
         ...
 
     def speaker(self, voice: str | None) -> Any:

@@ -16,7 +16,6 @@ from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.progress import Cancellation
 from sensorium.speech.families.torch_generation import as_samples, seeded_generation
-from sensorium.speech.speakable_text import split_sentences
 from sensorium.speech.tempo import change_tempo
 
 if TYPE_CHECKING:
@@ -63,13 +62,12 @@ class BarkVoice:
         self.sample_rate: int = getattr(self._model.generation_config, "sample_rate", 24_000)
         self._presets = self._read_presets()
 
-    def written_out(self, text: str, language: str | None) -> str:
-        """Return a text as it is: the model reads numbers, and "[laughs]" too."""
-        return text
+    def unspoken(self, text: str, language: str | None) -> None:
+        """Return nothing: the model reads any letters, as well as it can."""
 
-    def sentences(self, text: str) -> list[str]:
-        """Cut a text into sentences."""
-        return split_sentences(text)
+    def written_out(self, sentence: str, language: str | None) -> str:
+        """Return a sentence as it is: the model reads numbers, and "[laughs]" too."""
+        return sentence
 
     def speaker(self, voice: str | None) -> Preset | None:
         """Return a preset by name. Without presets, who speaks is drawn by the seed, anew for each sentence."""

@@ -15,7 +15,6 @@ from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.progress import Cancellation
 from sensorium.speech.families.torch_generation import as_samples, seeded_generation
-from sensorium.speech.speakable_text import split_sentences
 from sensorium.speech.tempo import change_tempo
 from sensorium.speech.voice import Reference, SpokenBefore
 
@@ -59,13 +58,12 @@ class CsmVoice:
         self.reference_rate: int = codec.sampling_rate
         self._frame_rate: float = codec.frame_rate
 
-    def written_out(self, text: str, language: str | None) -> str:
-        """Return a text without the model's own control words."""
-        return re.sub(r"<\|[^|<>]*\|>", " ", text)
+    def unspoken(self, text: str, language: str | None) -> None:
+        """Return nothing: the model reads any letters, as well as it can."""
 
-    def sentences(self, text: str) -> list[str]:
-        """Cut a text into sentences."""
-        return split_sentences(text)
+    def written_out(self, sentence: str, language: str | None) -> str:
+        """Return a sentence without the model's own control words."""
+        return re.sub(r"<\|[^|<>]*\|>", " ", sentence)
 
     def speaker(self, voice: str | None) -> SpokenBefore:
         """Return a speaker by number; who that is, is drawn by the seed and kept from sentence to sentence."""

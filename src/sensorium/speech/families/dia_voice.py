@@ -16,7 +16,6 @@ from sensorium.models.pretrained import open_model, open_part
 from sensorium.progress import Cancellation
 from sensorium.speech.families.components import CODEC, component
 from sensorium.speech.families.torch_generation import as_samples, seeded_generation
-from sensorium.speech.speakable_text import split_sentences
 from sensorium.speech.tempo import change_tempo
 from sensorium.speech.voice import Reference, SpokenBefore
 
@@ -77,13 +76,12 @@ class DiaVoice:
             "pad_token_id": self._model.config.decoder_config.pad_token_id,
         }
 
-    def written_out(self, text: str, language: str | None) -> str:
-        """Return a text without the marks that stand for a change of speaker."""
-        return re.sub(r"\[S\d\]", " ", text)
+    def unspoken(self, text: str, language: str | None) -> None:
+        """Return nothing: the model reads any letters, as well as it can."""
 
-    def sentences(self, text: str) -> list[str]:
-        """Cut a text into sentences."""
-        return split_sentences(text)
+    def written_out(self, sentence: str, language: str | None) -> str:
+        """Return a sentence without the marks that stand for a change of speaker."""
+        return re.sub(r"\[S\d\]", " ", sentence)
 
     def speaker(self, voice: str | None) -> SpokenBefore:
         """Return a speaker drawn by the seed, and kept from sentence to sentence."""

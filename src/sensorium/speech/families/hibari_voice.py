@@ -15,6 +15,8 @@ import numpy as np
 from sensorium.errors import UnsupportedError
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation
+from sensorium.speech.speakable_text import Unspoken, cut_long_sentence, foreign_words
+from sensorium.text.spoken_form import spoken_form
 from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
@@ -44,14 +46,13 @@ class HibariVoice:
         self.longest_sentence = 400
         self._name = checkpoint.name
 
-    def written_out(self, text: str, language: str | None) -> str:
-        """Return the text as it is: the voice's own front end reads numbers."""
-        return text
+    def unspoken(self, text: str, language: str | None) -> Unspoken | None:
+        """Return the words of other scripts, which the voice's front end would drop."""
+        return foreign_words(text, self._name)
 
-    def sentences(self, text: str) -> list[str]:
-        """Cut a text into sentences; "Dr. Smith" doesn't end one."""
-        found: list[str] = self._voice.split_sentences(text)
-        return found
+    def written_out(self, sentence: str, language: str | None) -> str:
+        """Return a sentence with numbers and signs as words; the voice's own front end gets many of them wrong."""
+        return spoken_form(sentence, "en")
 
     def speaker(self, voice: str | None) -> None:
         """Refuse any name: there is one voice."""
@@ -73,8 +74,8 @@ class HibariVoice:
         noise = np.random.default_rng(seed)
         spoken = [
             self._voice.from_ids(self._voice.ids(part), speed, noise)
-            for phonemes in self._voice.phonemize(sentence)
-            for part in _short(phonemes)
+            # Not `phonemize`, which would end a sentence at abbreviations once more.
+            for part in cut_long_sentence(self._voice.g2p(sentence), _MAX_PHONEMES)
         ]
         return np.concatenate(spoken).astype(np.float32) if spoken else np.zeros(0, np.float32)
 
@@ -102,13 +103,3 @@ def _without_scipy_fft() -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
-
-
-def _short(phonemes: str) -> list[str]:
-    """Cut a string of phonemes between words: numbers get much longer when they are read out."""
-    parts = [""]
-    for word in phonemes.split(" "):
-        if len(parts[-1]) + len(word) >= _MAX_PHONEMES:
-            parts.append("")
-        parts[-1] = f"{parts[-1]} {word}" if parts[-1] else word
-    return [part for part in parts if part]

@@ -16,10 +16,10 @@ from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.progress import Cancellation
 from sensorium.quiet import without_warnings
-from sensorium.speech.families.alphabet import fit_to_alphabet
+from sensorium.speech.families.alphabet import fit_to_alphabet, words_outside
 from sensorium.speech.families.components import SPEAKER_ENCODER, VOCODER, component
 from sensorium.speech.families.torch_generation import as_samples, seeded_generation
-from sensorium.speech.speakable_text import split_sentences
+from sensorium.speech.speakable_text import Unspoken
 from sensorium.speech.tempo import change_tempo
 from sensorium.speech.voice import Reference
 
@@ -69,14 +69,13 @@ class SpeechT5Voice:
         self.longest_sentence: int = min(400, self._model.config.max_text_positions - 2)
         self._alphabet = {" ", *(sign for sign in self._tokenizer.get_vocab() if len(sign) == 1)}
 
-    def written_out(self, text: str, language: str | None) -> str:
-        """Return a text in the letters that the voice was taught."""
-        spoken = (*self.languages, language or "")[0]
-        return fit_to_alphabet(text, self._alphabet, language=spoken, voice=self._name)
+    def unspoken(self, text: str, language: str | None) -> Unspoken | None:
+        """Return the words with letters that the voice wasn't taught."""
+        return words_outside(text, self._alphabet, language=self._spoken(language), voice=self._name)
 
-    def sentences(self, text: str) -> list[str]:
-        """Cut a text into sentences."""
-        return split_sentences(text)
+    def written_out(self, sentence: str, language: str | None) -> str:
+        """Return a sentence in the letters that the voice was taught."""
+        return fit_to_alphabet(sentence, self._alphabet, language=self._spoken(language))
 
     def speaker(self, voice: str | None) -> Any:
         """Return the speaker embedding of a .npy file, a tensor of shape [1, width]."""
@@ -119,6 +118,9 @@ class SpeechT5Voice:
                 "Choose another checkpoint",
             )
         return torch.nn.functional.normalize(vector).to(self._model.device, self._placement.dtype)
+
+    def _spoken(self, language: str | None) -> str:
+        return (*self.languages, language or "")[0]
 
     def speak(
         self, sentence: str, *, speaker: Any, speed: float, seed: int, cancel: Cancellation | None

@@ -13,10 +13,11 @@ from sensorium.models.device import place, prepare_torch
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.progress import Cancellation
-from sensorium.speech.families.alphabet import fit_to_alphabet
+from sensorium.speech.families.alphabet import fit_to_alphabet, words_outside
 from sensorium.speech.families.torch_generation import as_samples, seeded_generation
-from sensorium.speech.speakable_text import split_sentences
+from sensorium.speech.speakable_text import Unspoken
 from sensorium.text.languages import code_of_three_letters
+from sensorium.text.spoken_form import spoken_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,22 +65,24 @@ class VitsVoice:
         self.languages: tuple[str, ...] = (code_of_three_letters(language),) if language else ()
         self._alphabet = {sign for sign in self._tokenizer.encoder if len(sign) == 1}
 
-    def written_out(self, text: str, language: str | None) -> str:
-        """Return a text in the letters that the voice was taught."""
+    def unspoken(self, text: str, language: str | None) -> Unspoken | None:
+        """Return the words with letters that the voice wasn't taught."""
         if self._tokenizer.phonemize:
-            return text
+            return None
         letters = [character for character in text if character.isalpha() and not character.isascii()]
         if self._tokenizer.is_uroman and letters:
             raise UnsupportedError(
                 f"The voice {self._name!r} reads its language in Latin letters only, and the text holds {letters[0]!r}",
                 "Romanise the text first with the program uroman (pip install uroman), and give what it returns",
             )
-        spoken = (*self.languages, language or "")[0]
-        return fit_to_alphabet(text, self._alphabet, language=spoken, voice=self._name)
+        return words_outside(text, self._alphabet, language=self._spoken(language), voice=self._name)
 
-    def sentences(self, text: str) -> list[str]:
-        """Cut a text into sentences."""
-        return split_sentences(text)
+    def written_out(self, sentence: str, language: str | None) -> str:
+        """Return a sentence in the letters that the voice was taught, or in words where it reads phonemes."""
+        spoken = self._spoken(language)
+        if self._tokenizer.phonemize:
+            return spoken_form(sentence, spoken)
+        return fit_to_alphabet(sentence, self._alphabet, language=spoken)
 
     def speaker(self, voice: str | None) -> int | None:
         """Return the number of a speaker, for checkpoints that were taught several."""
@@ -93,6 +96,9 @@ class VitsVoice:
                 f"The checkpoint {self._name!r} has no voice {voice!r}", f"Choose a number from 0 to {count - 1}"
             )
         return int(voice or 0)
+
+    def _spoken(self, language: str | None) -> str:
+        return (*self.languages, language or "")[0]
 
     def speak(
         self, sentence: str, *, speaker: int | None, speed: float, seed: int, cancel: Cancellation | None

@@ -13,7 +13,7 @@ from sensorium.language.messages import TextPart, Turn
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.pretrained import open_part
 from sensorium.quiet import quiet_transformers
-from sensorium.text.english_numbers import spell_english_numbers
+from sensorium.text.spoken_form import number_in_words
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -140,7 +140,7 @@ def _without_video(processor_class: Any) -> Any:
     module: Any = sys.modules[processor_class.__module__]
     if getattr(module, "num2words", module) is None:
         # SmolVLM insists on num2words, which it needs only to tell how many frames a film has.
-        module.num2words = lambda number: spell_english_numbers(str(number))
+        module.num2words = number_in_words
     return type(processor_class.__name__, (processor_class,), {"check_argument_for_proper_class": check})
 
 
