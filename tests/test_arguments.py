@@ -71,6 +71,7 @@ WRONG = {
     "Mapping[str, str | os.PathLike[str]]": ["canny", {"canny": 5}, {5: "canny"}],
     "LoraFiles": [5],
     "ProgressCallback": [5, "print"],
+    "WarningCallback": [5, "print"],
     "Cancellation": [True, 5],
     "Limits": [{"max_bytes": 5}],
 }

@@ -290,7 +290,6 @@ _KINDS = {
     "ProgressCallback": _FUNCTION,
     "WarningCallback": _FUNCTION,
     "EventCallback": _FUNCTION,
-    "WarningCallback": _FUNCTION,
     "Cancellation": _Kind(
         lambda value: callable(getattr(value, "is_set", None)), "an object with is_set(), such as a threading.Event"
     ),

@@ -34,8 +34,8 @@ def test_what_cannot_be_used_is_an_input_that_says_why(desk: Path) -> None:
 
 
 def test_a_sentence_in_the_place_of_a_file_is_an_input_that_says_why(desk: Path) -> None:
-    (item,) = gather(["What is in the picture? " * 20], ["image"])
-    with refused(InputError, "What is in the picture", "too long"):
+    (item,) = gather(["Describe the picture, please. " * 20], ["image"])
+    with refused(InputError, "Describe the picture", "too long"):
         _ = item.source
 
 
@@ -43,10 +43,10 @@ def test_a_sentence_in_the_place_of_a_file_is_an_input_that_says_why(desk: Path)
     "arguments", [["caption"], ["chat"], ["chat", "--history"], ["transcribe", "cat.jpg", "-o"], ["embed"]]
 )
 def test_a_sentence_in_the_place_of_a_file_is_refused(run: Run, desk: Path, arguments: list[str]) -> None:
-    result = run(*arguments, "What is in the picture? " * 20, input="Hello\n")
+    result = run(*arguments, "Describe the picture, please. " * 20, input="Hello\n")
     assert result.exit_code == 2
     assert "too long" in result.stderr
-    assert "What is in the picture? What" in result.stderr
+    assert "Describe the picture, please. Describe" in result.stderr
     assert len(result.stderr) < 400
 
 
