@@ -47,6 +47,7 @@ class Said:
     end: float
     text: str
     words: tuple[Word, ...] = ()
+    language: str = ""
 
 
 def said(units: list[str], start: float, pauses: random.Random, letters_per_second: float) -> Said:

@@ -72,11 +72,13 @@ class Cue(Record):
         start: When it appears, in seconds.
         end: When it goes, in seconds.
         text: Its lines, joined by newlines.
+        language: Code of its language; "" if unknown.
     """
 
     start: float
     end: float
     text: str
+    language: str = ""
 
 
 class SpokenText(Protocol):
@@ -90,6 +92,8 @@ class SpokenText(Protocol):
     def text(self) -> str: ...
     @property
     def words(self) -> Sequence[Word]: ...
+    @property
+    def language(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class _Piece:
         end: In seconds.
         space: Whether a space stands before it.
         inside_word: Whether it continues a word that the recogniser saw as one.
+        language: Code of its language; "" if unknown.
     """
 
     text: str
@@ -121,6 +126,7 @@ class _Piece:
     end: float
     space: bool
     inside_word: bool = False
+    language: str = ""
 
 
 def layout_cues(segments: Iterable[SpokenText], *, language: str = "") -> list[Cue]:
@@ -130,15 +136,16 @@ def layout_cues(segments: Iterable[SpokenText], *, language: str = "") -> list[C
 
     Args:
         segments: In the order of time.
-        language: Language code, which makes breaks at phrases better; "" if unknown.
+        language: Code of the language of segments that don't tell theirs, which makes breaks at phrases better; "" if
+            unknown.
 
     Returns:
-        Cues in the order of time that don't overlap.
+        Cues in the order of time that don't overlap; none holds two languages.
     """
     cues: list[Cue] = []
     for run in _runs(_pieces(segments)):
         measures = _measures(run)
-        cues += _layout_run(_fit(run, measures.line_length), measures, language)
+        cues += _layout_run(_fit(run, measures.line_length), measures, run[0].language or language)
     return _retime(cues)
 
 
@@ -155,7 +162,7 @@ def _pieces(segments: Iterable[SpokenText]) -> list[_Piece]:
                 if pieces and _are_one(pieces[-1], piece):
                     pieces[-1] = replace(pieces[-1], text=pieces[-1].text + piece.text, end=piece.end)
                 else:
-                    pieces.append(piece)
+                    pieces.append(replace(piece, language=segment.language))
     return _in_order(pieces)
 
 
@@ -219,13 +226,13 @@ def _in_order(pieces: list[_Piece]) -> list[_Piece]:
 
 
 def _runs(pieces: list[_Piece]) -> list[list[_Piece]]:
-    """Cut where a cue must end anyway: at long silences, and where the script changes with a sentence."""
+    """Cut where a cue must end anyway: at long silences, where the language changes, or the script with a sentence."""
     runs: list[list[_Piece]] = []
     for piece in pieces:
         previous = runs[-1][-1] if runs else piece
         silence = piece.start - previous.end > MAX_PAUSE
         other_script = ends_sentence(previous.text) and _measures([previous]) != _measures([piece])
-        if not runs or silence or other_script:
+        if not runs or silence or other_script or piece.language != previous.language:
             runs.append([piece])
         else:
             runs[-1].append(piece)
@@ -357,7 +364,7 @@ def _layout_run(pieces: list[_Piece], measures: _Measures, language: str) -> lis
         first = best[stop][1]
         _, place = run.split(first, stop)
         lines = [run.text(first, place), run.text(place, stop)] if place else [run.text(first, stop)]
-        cues.append(Cue(pieces[first].start, pieces[stop - 1].end, "\n".join(lines)))
+        cues.append(Cue(pieces[first].start, pieces[stop - 1].end, "\n".join(lines), language))
         stop = first
     return cues[::-1]
 
@@ -376,5 +383,5 @@ def _retime(cues: list[Cue]) -> list[Cue]:
         end = max(cue.end, start + MIN_DURATION, min(start + wanted, cue.end + MAX_LINGER))
         if following - end < CLOSED_GAP:
             end = following - MIN_GAP
-        timed.append(Cue(start, min(end, start + MAX_DURATION), cue.text))
+        timed.append(replace(cue, start=start, end=min(end, start + MAX_DURATION)))
     return timed

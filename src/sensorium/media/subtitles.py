@@ -7,6 +7,7 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sensorium.errors import InputError
@@ -39,6 +40,9 @@ def subtitle_format(path: str | os.PathLike[str]) -> str:
 def format_subtitles(cues: Iterable[Cue], format: str = "srt") -> str:
     """Return cues as the text of a subtitle file.
 
+    Where the cues are in several languages, VTT marks those in another language than most, and a table has a column for
+    the language; JSON tells the language of each cue that has one.
+
     Args:
         cues: In the order of time.
         format: ``"srt"``, ``"vtt"``, ``"txt"``, ``"tsv"``, ``"json"``.
@@ -47,7 +51,7 @@ def format_subtitles(cues: Iterable[Cue], format: str = "srt") -> str:
         InputError: There is no such format.
     """
     write = {"srt": _srt, "vtt": _vtt, "txt": _txt, "tsv": _tsv, "json": _json}[known_format(format)]
-    return write([Cue(cue.start, cue.end, _clean(cue.text)) for cue in cues])
+    return write([replace(cue, text=_clean(cue.text)) for cue in cues])
 
 
 def write_subtitles(cues: Iterable[Cue], path: str | os.PathLike[str], format: str | None = None) -> Path:
@@ -109,8 +113,11 @@ def _srt(cues: list[Cue]) -> str:
 
 def _vtt(cues: list[Cue]) -> str:
     blocks = ["WEBVTT\n"]
+    main = _main_language(cues)
     for cue in cues:
         said = html.escape(cue.text, quote=False)
+        if cue.language and cue.language != main:
+            said = f"<lang {cue.language}>{said}</lang>"
         blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{said}\n")
     return "\n".join(blocks)
 
@@ -120,16 +127,34 @@ def _txt(cues: list[Cue]) -> str:
 
 
 def _tsv(cues: list[Cue]) -> str:
-    rows = (f"{_milliseconds(cue.start)}\t{_milliseconds(cue.end)}\t{_unwrapped(cue)}\n" for cue in cues)
-    return "start\tend\ttext\n" + "".join(rows)
+    rows = [[str(_milliseconds(cue.start)), str(_milliseconds(cue.end)), _unwrapped(cue)] for cue in cues]
+    header = ["start", "end", "text"]
+    # Programs that read Whisper's tables expect three columns: there is a fourth only where it says something.
+    if len({cue.language for cue in cues}) > 1:
+        header.append("language")
+        rows = [[*row, cue.language] for row, cue in zip(rows, cues, strict=True)]
+    return "".join("\t".join(row) + "\n" for row in [header, *rows])
 
 
 def _json(cues: list[Cue]) -> str:
     items = [
-        {"start": _milliseconds(cue.start) / 1000, "end": _milliseconds(cue.end) / 1000, "text": cue.text}
+        {
+            "start": _milliseconds(cue.start) / 1000,
+            "end": _milliseconds(cue.end) / 1000,
+            "text": cue.text,
+            **({"language": cue.language} if cue.language else {}),
+        }
         for cue in cues
     ]
     return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
+
+
+def _main_language(cues: list[Cue]) -> str:
+    """Return the language of most of the text."""
+    lengths: dict[str, int] = {}
+    for cue in cues:
+        lengths[cue.language] = lengths.get(cue.language, 0) + len(cue.text)
+    return max(lengths, key=lengths.__getitem__, default="")
 
 
 def _unwrapped(cue: Cue) -> str:

@@ -65,9 +65,10 @@ class _WritingDown(_Listening):
     part: ClassVar[str] = "sensorium.speech.transcription:Segment"
 
     language: Annotated[str | None, AfterValidator(_code)] = None
-    """The language that is spoken: a code such as "en", a locale or an English name; detected if left out."""
+    """The language that is spoken: a code such as "en", a locale or an English name; detected, also where it changes,
+    if left out."""
     languages: Annotated[tuple[str, ...], AfterValidator(_codes)] = ()
-    """The languages of which one is spoken, where it is to be detected; any if left out."""
+    """The languages that may be spoken, where it is to be detected; any if left out."""
     initial_prompt: Annotated[str | None, _of_characters("initial prompt")] = None
     """Text in whose style and spelling the transcription goes on."""
     hotwords: Annotated[str | None, _of_characters("list of hotwords")] = None

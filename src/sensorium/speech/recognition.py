@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import closing
@@ -12,20 +12,21 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from sensorium.errors import InputError, UnsupportedError
+from sensorium.errors import InputError
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
-from sensorium.media.subtitles import Word
 from sensorium.media.track_choice import TrackName
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.speech.language_pieces import hear
+from sensorium.speech.spoken_languages import Passage, SpokenLanguages
 from sensorium.speech.transcription import (
     LONG,
     DetectedLanguage,
     LanguageProbability,
     Segment,
     Transcription,
-    phrases,
+    segments_of,
 )
 from sensorium.text.phrase_breaks import join_texts
 from sensorium.text.sentences import split_sentences
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, Encoded, Recognition
+    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, Encoded
+    from sensorium.speech.recognised_text import Recognition
     from sensorium.speech.voice_activity import Window
 
     Samples = NDArray[np.float32]
@@ -53,15 +55,8 @@ _LANGUAGE_WINDOWS = 4
 """How many windows the language is detected from: a greeting in another language should not decide it."""
 _OTHER_LANGUAGES = 4
 """How many languages are told beside the likeliest."""
-_NO_SPEECH = 0.6
-_LOW_LOG_PROBABILITY = -1.0
-"""Text is dropped where the model says that nobody speaks and is unsure of the text too (Radford et al.)."""
 _SURELY_NO_PAUSE = 0.5
 """A silence this short, in seconds, ends no segment."""
-_SHORTEST_PAUSE = 0.2
-"""Words are cut off at silences at least this long, in seconds."""
-_EDGE = 0.05
-"""How far a word may reach into such a silence, in seconds, because its first and last sounds are quiet."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +64,13 @@ class RecognitionOptions:
     """What is asked of the recogniser.
 
     Attributes:
-        language: Code of the language that is spoken; None to detect it.
+        language: Code of the language that is spoken; None to detect it, window by window.
         task: ``"transcribe"`` or ``"translate"``.
         word_timestamps: Whether segments list their words with times.
         segment_timestamps: Whether each sentence is a segment with times of its own.
         initial_prompt: Text in whose style and spelling to go on.
         hotwords: Words to expect.
-        languages: Codes of the languages of which one is spoken; any if empty.
+        languages: Codes of the languages that may be spoken; any if empty.
         track: The sound track that is heard, by its number or language; None to choose one.
         first_soon: Whether somebody waits for the first segment: then it comes after one window, if the language is
             known, rather than after a batch of windows.
@@ -106,6 +101,14 @@ class _Batch:
     longest: float
 
 
+@dataclass(frozen=True)
+class Recognised:
+    """A passage, and what was recognised in it."""
+
+    passage: Passage
+    recognition: Recognition
+
+
 @dataclass
 class RecognitionRun:
     """One recording on its way through the recogniser: read, cut at silences, recognised batch by batch."""
@@ -117,39 +120,46 @@ class RecognitionRun:
     limits: Limits
     progress: ProgressCallback | None
     cancel: Cancellation | None
-    language: str = ""
-    language_probability: float = 0.0
     duration: float = 0.0
     warnings: InputWarnings = field(default_factory=InputWarnings)
     _found: tuple[ResolvedMedia, int] | None = None
+    languages: SpokenLanguages = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.languages = SpokenLanguages(self.backend, self.options.languages, self.model)
 
     def segments(self) -> Generator[Segment, None, Transcription]:
         """Yield the segments one by one; return the whole transcription."""
         total = self.total()
         report(self.progress, "transcribing", 0.0, total, "seconds")
         found: list[Segment] = []
-        for batch, recognitions in self._recognised():
-            for window, recognition in zip(batch.windows, recognitions, strict=True):
-                for segment in self.segments_in(window, recognition, first=len(found)):
+        for batch, recognised in self._recognised():
+            for each in recognised:
+                for segment in self.segments_in(each, first=len(found)):
                     check_cancelled(self.cancel)
                     found.append(segment)
                     yield segment
             report(self.progress, "transcribing", batch.windows[-1].end, total, "seconds")
         return self.transcription(found)
 
-    def segments_in(self, window: Window, recognition: Recognition, *, first: int = 0) -> Iterator[Segment]:
-        """Yield the segments of a window, numbered from ``first``, with times in the recording."""
-        for number, segment in enumerate(_segments(window, recognition), first):
+    def segments_in(self, recognised: Recognised, *, first: int = 0) -> Iterator[Segment]:
+        """Yield the segments of a passage, numbered from ``first``, with times in the recording."""
+        passage = recognised.passage
+        found = segments_of(passage.window, recognised.recognition, passage.language)
+        for number, segment in enumerate(found, first):
             words = segment.words if self.options.word_timestamps else ()
             yield replace(segment, id=number, words=words)
 
     def transcription(self, found: Sequence[Segment]) -> Transcription:
         """Return the whole transcription, once all windows are recognised."""
         report(self.progress, "transcribing", self.duration, self.duration, "seconds")
+        language, probability = self.languages.main()
+        if unsure := self.languages.unsure():
+            self.warnings(unsure)
         return Transcription(
             text=join_texts([segment.text for segment in found]),
-            language=self.language,
-            language_probability=self.language_probability,
+            language=language,
+            language_probability=probability,
             duration=self.duration,
             segments=tuple(found),
             task=self.options.task,
@@ -158,7 +168,7 @@ class RecognitionRun:
         )
 
     def detected_language(self) -> DetectedLanguage:
-        """Return which language is spoken, as `segments` finds it: from the first windows in which somebody speaks."""
+        """Return which language is spoken, judged by the first windows in which somebody speaks."""
         report(self.progress, "detecting the language", 0.0, None, "seconds")
         with closing(self._batches()) as batches:
             batch = next(batches, None)
@@ -171,10 +181,10 @@ class RecognitionRun:
         likely = tuple(LanguageProbability(code, found[code]) for code in others)
         return DetectedLanguage(best, found[best], likely, self.model, self.warnings.told())
 
-    def _recognised(self) -> Iterator[tuple[_Batch, list[Recognition]]]:
+    def _recognised(self) -> Iterator[tuple[_Batch, list[Recognised]]]:
         """Recognise one batch in the background while the next is read and searched for speech."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="speech-to-text")
-        running: tuple[_Batch, Future[list[Recognition]]] | None = None
+        running: tuple[_Batch, Future[list[Recognised]]] | None = None
         try:
             for batch in self._batches():
                 following = batch, pool.submit(self._recognise, batch)
@@ -186,42 +196,45 @@ class RecognitionRun:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _recognise(self, batch: _Batch) -> list[Recognition]:
+    def _recognise(self, batch: _Batch) -> list[Recognised]:
         encoded = self.backend.encode([window.samples for window in batch.windows], longest=batch.longest)
         check_cancelled(self.cancel)
-        if not self.language:
-            self.settle_language(lambda: self._language_probabilities(encoded))
+        if self.options.language:
+            passages = self.languages.named(batch.windows, self.options.language)
+        else:
+            passages = self.languages.followed(hear(self.backend, encoded, dict(enumerate(batch.windows))))
+        return self.recognised(passages, encoded)
+
+    def recognised(self, passages: Sequence[Passage], encoded: Encoded) -> list[Recognised]:
+        """Recognise passages; whole windows of one language are decoded together.
+
+        Args:
+            passages: Of the windows of a batch.
+            encoded: The batch.
+        """
+        found: dict[int, Recognition] = {}
+        for language, places in _together(passages):
+            whole = [passages[place].number for place in places]
+            numbers = [number for number in whole if number is not None]
+            if numbers:
+                part = self.backend.some(encoded, numbers)
+            else:
+                window = passages[places[0]].window
+                part = self.backend.encode([window.samples], longest=filled_up(window))
+            check_cancelled(self.cancel)
+            windows = [passages[place].window for place in places]
+            found.update(zip(places, self._decoded(part, windows, language), strict=True))
+        return [Recognised(passage, found[place]) for place, passage in enumerate(passages)]
+
+    def _decoded(self, encoded: Encoded, windows: Sequence[Window], language: str) -> list[Recognition]:
         return self.backend.recognise(
             encoded,
-            language=self.language,
+            language=language,
             task=self.options.task,
             initial_prompt=self.options.initial_prompt,
             hotwords=self.options.hotwords,
-            needs_words=lambda number, text: self.needs_words(batch.windows[number], text),
+            needs_words=lambda number, text: self.needs_words(windows[number], text),
         )
-
-    def settle_language(self, detect: Callable[[], Mapping[str, float]]) -> None:
-        """Take the language that was asked for, or else the likeliest one of those that are detected.
-
-        Raises:
-            UnsupportedError: The checkpoint knows none of the languages that may be spoken.
-        """
-        if self.options.language:
-            self.language, self.language_probability = self.options.language, 1.0
-            return
-        probabilities = self._possible(detect())
-        self.language = max(probabilities, key=probabilities.__getitem__)
-        self.language_probability = probabilities[self.language]
-
-    def _possible(self, probabilities: Mapping[str, float]) -> dict[str, float]:
-        """Return the probabilities of the languages that may be spoken."""
-        wanted = self.options.languages
-        found = {code: each for code, each in probabilities.items() if not wanted or code in wanted}
-        if not found:
-            raise UnsupportedError(
-                f"The checkpoint {self.model!r} knows none of the languages {', '.join(wanted)}", "Leave them out"
-            )
-        return found
 
     def _language_probabilities(self, encoded: Encoded) -> dict[str, float]:
         """Return how likely each language is, averaged over the windows by their length."""
@@ -239,7 +252,7 @@ class RecognitionRun:
         start, end = window.speech
         return end - start > LONG or window.longest_pause > _SURELY_NO_PAUSE or len(split_sentences(text)) > 1
 
-    def _wait(self, future: Future[list[Recognition]]) -> list[Recognition]:
+    def _wait(self, future: Future[list[Recognised]]) -> list[Recognised]:
         while True:
             check_cancelled(self.cancel)
             try:
@@ -330,6 +343,17 @@ def filled_up(window: Window) -> float:
     return math.ceil(len(window.samples) / _SAMPLE_RATE / _LENGTH_STEP) * _LENGTH_STEP
 
 
+def _together(passages: Sequence[Passage]) -> Iterator[tuple[str, list[int]]]:
+    """Yield the places of passages that are decoded together: whole windows of one language, each part by itself."""
+    whole: dict[str, list[int]] = {}
+    for place, passage in enumerate(passages):
+        if passage.number is None:
+            yield passage.language, [place]
+        else:
+            whole.setdefault(passage.language, []).append(place)
+    yield from whole.items()
+
+
 def _checked(samples: Samples) -> Samples:
     import numpy as np
 
@@ -339,49 +363,3 @@ def _checked(samples: Samples) -> Samples:
             "Give one row of floating-point samples at 16 kHz, or the path of a file",
         )
     return np.nan_to_num(samples.astype(np.float32), copy=False)
-
-
-def _segments(window: Window, recognition: Recognition) -> Iterator[Segment]:
-    """Turn what was recognised in a window into segments with times in the recording."""
-    unlikely = recognition.average_log_probability < _LOW_LOG_PROBABILITY
-    if recognition.no_speech_probability > _NO_SPEECH and unlikely:
-        return
-    if not recognition.words:
-        if text := recognition.text.strip():
-            start, end = window.speech
-            yield _segment(recognition, round(start, 3), round(end, 3), text, ())
-        return
-    words = []
-    for word in recognition.words:
-        start, end = window.times(*_off_silence(word.start, word.end, window.silences))
-        words.append(Word(round(start, 3), round(end, 3), word.text, round(word.probability, 4)))
-    for phrase in phrases(words):
-        text = "".join(word.text for word in phrase).strip()
-        if text:
-            yield _segment(recognition, phrase[0].start, phrase[-1].end, text, phrase)
-
-
-def _segment(recognition: Recognition, start: float, end: float, text: str, words: tuple[Word, ...]) -> Segment:
-    return Segment(
-        id=0,
-        start=start,
-        end=end,
-        text=text,
-        words=words,
-        average_log_probability=recognition.average_log_probability,
-        no_speech_probability=recognition.no_speech_probability,
-        compression_ratio=recognition.compression_ratio,
-    )
-
-
-def _off_silence(start: float, end: float, silences: tuple[tuple[float, float], ...]) -> tuple[float, float]:
-    """Take silence off a word's times: the model counts a pause as part of the word before or after it."""
-    for silent_from, silent_to in silences:
-        if silent_to - silent_from < _SHORTEST_PAUSE or end <= silent_from or start >= silent_to:
-            continue
-        before, after = silent_from - start, end - silent_to
-        if before >= max(after, 0.0):
-            end = silent_from + _EDGE
-        elif after > 0:
-            start = silent_to - _EDGE
-    return start, max(start, end)

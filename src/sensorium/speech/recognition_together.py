@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from sensorium.errors import CancelledError, SensoriumError
 from sensorium.progress import check_cancelled, report
-from sensorium.speech.recognition import RecognitionRun, filled_up
-from sensorium.speech.transcription import Transcription
+from sensorium.speech.language_pieces import hear
+from sensorium.speech.recognition import Recognised, RecognitionRun, filled_up
+from sensorium.speech.spoken_languages import Passage
+from sensorium.speech.transcription import Segment, Transcription
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -82,55 +83,74 @@ def _recognised(batch: list[_Short]) -> Iterator[tuple[int, Outcome]]:
     backend = waiting[0].run.backend
     encoded = backend.encode([each.window.samples for each in waiting], longest=_length(waiting[0]))
     understood = yield from _understood(waiting, encoded)
-    for places in _of_one_prompt(waiting, understood):
+    for place in [place for place, passages in understood.items() if len(passages) > 1]:
+        yield waiting[place].number, _by_itself(waiting[place], understood.pop(place), encoded)
+    languages = {place: passage.language for place, (passage,) in understood.items()}
+    for places in _of_one_prompt(waiting, languages):
         group = yield from _without_cancelled([waiting[place] for place in places])
         if group:
-            part = backend.some(encoded, [place for place in places if waiting[place] in group])
-            yield from _decoded(group, part)
+            places = [place for place in places if waiting[place] in group]
+            yield from _decoded(group, backend.some(encoded, places), [understood[place][0] for place in places])
 
 
-def _understood(waiting: list[_Short], encoded: Encoded) -> Generator[tuple[int, Outcome], None, list[int]]:
-    """Find out the languages; return the places of those whose language the model knows, yield why not for others."""
-    backend = waiting[0].run.backend
-    unknown = [place for place, each in enumerate(waiting) if not each.run.options.language]
-    found = backend.language_probabilities(backend.some(encoded, unknown)) if unknown else []
-    detected = dict(zip(unknown, found, strict=True))
-    understood = []
+def _understood(
+    waiting: list[_Short], encoded: Encoded
+) -> Generator[tuple[int, Outcome], None, dict[int, list[Passage]]]:
+    """Find out the languages; return the passages of each place, yield why not for those whose language isn't known."""
+    unknown = {place: each.window for place, each in enumerate(waiting) if not each.run.options.language}
+    found = hear(waiting[0].run.backend, encoded, unknown) if unknown else []
+    heard = {each.number: each for each in found}
+    understood = {}
     for place, each in enumerate(waiting):
+        languages, named = each.run.languages, each.run.options.language
         try:
-            each.run.settle_language(partial(detected.__getitem__, place))
+            understood[place] = languages.named([each.window], named) if named else languages.followed([heard[place]])
         except SensoriumError as error:
             yield each.number, error
-        else:
-            understood.append(place)
     return understood
 
 
-def _of_one_prompt(waiting: list[_Short], places: list[int]) -> list[list[int]]:
-    """Return some places, those together for whom the decoder is told the same."""
+def _by_itself(recording: _Short, passages: list[Passage], encoded: Encoded) -> Outcome:
+    """Recognise a recording in which several languages are spoken: its parts go through the model one by one."""
+    run = recording.run
+    try:
+        recognised = run.recognised(passages, encoded)
+    except SensoriumError as error:
+        return error
+    return _transcription(run, recognised)
+
+
+def _of_one_prompt(waiting: list[_Short], languages: Mapping[int, str]) -> list[list[int]]:
+    """Return the places, those together for whom the decoder is told the same."""
     groups: dict[Hashable, list[int]] = {}
-    for place in places:
-        run = waiting[place].run
-        told = (run.language, run.options.task, run.options.initial_prompt, run.options.hotwords)
+    for place, language in languages.items():
+        options = waiting[place].run.options
+        told = (language, options.task, options.initial_prompt, options.hotwords)
         groups.setdefault(told, []).append(place)
     return list(groups.values())
 
 
-def _decoded(group: list[_Short], encoded: Encoded) -> Iterator[tuple[int, Outcome]]:
+def _decoded(group: list[_Short], encoded: Encoded, passages: list[Passage]) -> Iterator[tuple[int, Outcome]]:
     run = group[0].run
     recognitions = run.backend.recognise(
         encoded,
-        language=run.language,
+        language=passages[0].language,
         task=run.options.task,
         initial_prompt=run.options.initial_prompt,
         hotwords=run.options.hotwords,
         needs_words=lambda place, text: group[place].run.needs_words(group[place].window, text),
     )
     done = yield from _without_cancelled(group)
-    for each, recognition in zip(group, recognitions, strict=True):
+    for each, passage, recognition in zip(group, passages, recognitions, strict=True):
         if each in done:
-            segments = list(each.run.segments_in(each.window, recognition))
-            yield each.number, each.run.transcription(segments)
+            yield each.number, _transcription(each.run, [Recognised(passage, recognition)])
+
+
+def _transcription(run: RecognitionRun, recognised: Sequence[Recognised]) -> Transcription:
+    segments: list[Segment] = []
+    for each in recognised:
+        segments += run.segments_in(each, first=len(segments))
+    return run.transcription(segments)
 
 
 def _without_cancelled(recordings: list[_Short]) -> Generator[tuple[int, Outcome], None, list[_Short]]:

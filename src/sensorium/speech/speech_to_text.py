@@ -114,14 +114,15 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         Args:
             audio_path: Path, address, data URI, bytes or open file, of any length and in any format that FFmpeg
                 reads; or float32 mono samples at 16 kHz.
-            language: The language that is spoken: code, locale or English name; None to detect it.
+            language: The language that is spoken: code, locale or English name, and it holds all through; None to
+                detect it, also where it changes.
             task: ``"transcribe"``, or ``"translate"`` into English.
             word_timestamps: Whether segments list their words with times.
             segment_timestamps: Whether each sentence is a segment with times of its own. Without, a segment is up to 28
                 seconds of speech with the times of its beginning and end, which takes less work: for who wants text.
             initial_prompt: Text in whose style and spelling the transcription goes on.
             hotwords: Names and terms to expect.
-            languages: The languages of which one is spoken, where ``language`` is to be detected; any if empty.
+            languages: The languages that may be spoken, where ``language`` is to be detected; any if empty.
             track: Which sound track of a film is heard: its number, from 1, or the language that it is marked with. By
                 default one of the language that is spoken, or else one in which somebody speaks.
             progress: Told the seconds of sound done.
@@ -229,7 +230,7 @@ class SpeechToText(Task["CTranslate2Whisper"]):
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> DetectedLanguage:
-        """Tell which language is spoken, from the first two minutes of speech, as `transcribe` does.
+        """Tell which language is spoken, judged by the first two minutes of speech.
 
         Args:
             audio_path: As for `transcribe`; of a long recording only the beginning is read.
@@ -417,9 +418,10 @@ def subtitle_cues(result: Transcription, format: str, *, words: bool = False) ->
         format: One of the subtitle formats.
         words: A cue for each word instead.
     """
+    english = result.task == "translate"
+    segments = [replace(segment, language="en") for segment in result.segments] if english else result.segments
     if words:
-        return [Cue(word.start, word.end, word.text.strip()) for part in result.segments for word in part.words]
+        return [Cue(word.start, word.end, word.text.strip(), part.language) for part in segments for word in part.words]
     if format in {"srt", "vtt"}:
-        language = "en" if result.task == "translate" else result.language
-        return layout_cues(result.segments, language=language)
-    return [Cue(segment.start, segment.end, segment.text) for segment in result.segments]
+        return layout_cues(segments)
+    return [Cue(segment.start, segment.end, segment.text, segment.language) for segment in segments]

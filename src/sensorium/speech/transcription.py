@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sensorium.media.subtitles import Word
 from sensorium.record import Record
 from sensorium.text.phrase_breaks import ends_sentence
+
+if TYPE_CHECKING:
+    from sensorium.speech.recognised_text import Recognition
+    from sensorium.speech.voice_activity import Window
 
 _PAUSE = 0.8
 """A silence that ends a segment, in seconds."""
@@ -15,6 +20,13 @@ LONG = 12.0
 """A segment that lasts longer ends at the next comma or short pause, in seconds."""
 _TOOLONG = 20.0
 _CLAUSE_ENDS = frozenset(",;:，、；：،؛")
+_NO_SPEECH = 0.6
+_LOW_LOG_PROBABILITY = -1.0
+"""Text is dropped where the model says that nobody speaks and is unsure of the text too (Radford et al.)."""
+_SHORTEST_PAUSE = 0.2
+"""Words are cut off at silences at least this long, in seconds."""
+_EDGE = 0.05
+"""How far a word may reach into such a silence, in seconds, because its first and last sounds are quiet."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +42,7 @@ class Segment(Record):
         average_log_probability: How sure the model is of the text around it: 0 is certain, under -1 is guessing.
         no_speech_probability: How likely nobody speaks there, from 0 to 1.
         compression_ratio: How repetitive the text around it is; over 2.4 is suspicious.
+        language: Code of the language that is spoken in it.
     """
 
     id: int
@@ -40,6 +53,7 @@ class Segment(Record):
     average_log_probability: float = 0.0
     no_speech_probability: float = 0.0
     compression_ratio: float = 0.0
+    language: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +62,7 @@ class Transcription(Record):
 
     Attributes:
         text: All of it; "" where nobody speaks.
-        language: Code of the language that is spoken, such as ``"en"``; "" where nobody speaks.
+        language: Code of the language that is spoken most, such as ``"en"``; "" where nobody speaks.
         language_probability: How sure the detection is, from 0 to 1; 1 if the caller named the language.
         duration: Length of the recording, in seconds.
         segments: Sentences and phrases with their times.
@@ -118,3 +132,58 @@ def _ends_before(held: list[Word], word: Word) -> bool:
     if pause >= _PAUSE or ends_sentence(last.text.strip()) or word.end - held[0].start > _TOOLONG:
         return True
     return lasted > LONG and (last.text.strip()[-1:] in _CLAUSE_ENDS or pause >= 0.25)
+
+
+def segments_of(window: Window, recognition: Recognition, language: str) -> Iterator[Segment]:
+    """Turn what was recognised in a window into segments with times in the recording; none is numbered.
+
+    Args:
+        window: The window.
+        recognition: What was recognised in it.
+        language: Code of the language that is spoken in it.
+    """
+    unlikely = recognition.average_log_probability < _LOW_LOG_PROBABILITY
+    if recognition.no_speech_probability > _NO_SPEECH and unlikely:
+        return
+    if not recognition.words:
+        if text := recognition.text.strip():
+            start, end = window.speech
+            yield _segment(recognition, language, round(start, 3), round(end, 3), text, ())
+        return
+    words = []
+    for word in recognition.words:
+        start, end = window.times(*_off_silence(word.start, word.end, window.silences))
+        words.append(Word(round(start, 3), round(end, 3), word.text, round(word.probability, 4)))
+    for phrase in phrases(words):
+        text = "".join(word.text for word in phrase).strip()
+        if text:
+            yield _segment(recognition, language, phrase[0].start, phrase[-1].end, text, phrase)
+
+
+def _segment(
+    recognition: Recognition, language: str, start: float, end: float, text: str, words: tuple[Word, ...]
+) -> Segment:
+    return Segment(
+        id=0,
+        start=start,
+        end=end,
+        text=text,
+        words=words,
+        average_log_probability=recognition.average_log_probability,
+        no_speech_probability=recognition.no_speech_probability,
+        compression_ratio=recognition.compression_ratio,
+        language=language,
+    )
+
+
+def _off_silence(start: float, end: float, silences: tuple[tuple[float, float], ...]) -> tuple[float, float]:
+    """Take silence off a word's times: the model counts a pause as part of the word before or after it."""
+    for silent_from, silent_to in silences:
+        if silent_to - silent_from < _SHORTEST_PAUSE or end <= silent_from or start >= silent_to:
+            continue
+        before, after = silent_from - start, end - silent_to
+        if before >= max(after, 0.0):
+            end = silent_from + _EDGE
+        elif after > 0:
+            start = silent_to - _EDGE
+    return start, max(start, end)

@@ -83,6 +83,31 @@ class Window:
         cut_out = [(after.start - before.stop) / SAMPLE_RATE for before, after in pairwise(self.spans)]
         return max([*pauses, *cut_out], default=0.0)
 
+    @property
+    def seconds(self) -> float:
+        """How long it is, without the silences that were cut out."""
+        return len(self.samples) / SAMPLE_RATE
+
+    def part(self, start: float, end: float) -> Window:
+        """Return what lies between two places, given in seconds from the beginning of the window."""
+        first, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
+        spans = []
+        for span in self.spans:
+            begin = max(first, span.offset)
+            stop = min(last, span.offset + span.stop - span.start)
+            if begin < stop:
+                shift = span.start - span.offset
+                spans.append(Span(begin + shift, stop + shift, begin - first))
+        length = (last - first) / SAMPLE_RATE
+        silences = [(max(0.0, since - start), min(length, until - start)) for since, until in self.silences]
+        inside = [(since, until) for since, until in silences if since < until]
+        # The first and the last silence say where the speech begins and ends, even if they last no time.
+        if not inside or inside[0][0] > 0.0:
+            inside.insert(0, (0.0, 0.0))
+        if inside[-1][1] < length:
+            inside.append((length, length))
+        return Window(self.samples[first:last], tuple(spans), tuple(inside))
+
     def times(self, start: float, end: float) -> tuple[float, float]:
         """Turn times in the window into times in the recording; both ends stay in one span.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.speech.families.whisper_ctranslate2 import Recognition, SpokenWord, _loops, _without_squeezed
+from sensorium.speech.recognised_text import Recognition, SpokenWord, loops, without_squeezed
 from sensorium.speech.speech_to_text import SpeechToText
 from tests.speech.conftest import silence
 
@@ -37,10 +37,10 @@ def recognised(words: list[tuple[str, float]], compression: float) -> Recognitio
 
 def test_repetition_that_takes_no_time_is_a_loop_and_repetition_that_takes_time_is_speech() -> None:
     said = recognised([(" again", 0.4)] * 40, compression=8.0)
-    assert not _loops(said)
+    assert not loops(said)
     looped = recognised([(" You", 0.3), (" know", 0.3), *[(" you know", 0.0)] * 80], compression=12.0)
-    assert _loops(looped)
-    kept = _without_squeezed(looped)
+    assert loops(looped)
+    kept = without_squeezed(looped)
     assert "".join(word.text for word in kept.words) == kept.text == " You know"
     plain = recognised([(" a", 0.0), (" b", 0.4)], compression=1.1)
-    assert not _loops(plain)
+    assert not loops(plain)

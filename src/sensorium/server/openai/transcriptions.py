@@ -88,7 +88,7 @@ class TranscriptionFields(TranslationFields):
     """What is asked of a transcription."""
 
     languages: Annotated[Candidates, Field(default_factory=list)]
-    """The languages of which one is spoken, where it is to be detected."""
+    """The languages that may be spoken, where they are to be detected."""
     keywords: Annotated[Words, Field(default_factory=list)]
     """Names and terms to expect."""
     timestamp_granularities: Annotated[Granularities, Field(default_factory=list)]

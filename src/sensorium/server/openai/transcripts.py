@@ -46,10 +46,13 @@ def verbose(said: Transcription, *, words: bool = False) -> dict[str, Any]:
     """
     return {
         "task": said.task,
-        "language": language_name("en" if said.task == "translate" and said.text else said.language),
+        "language": language_name(_written_language(said, said.language)),
         "duration": said.duration,
         "text": said.text,
-        "segments": [segment(each) for each in said.segments],
+        "segments": [
+            {**segment(each), "language": language_name(_written_language(said, each.language))}
+            for each in said.segments
+        ],
         **({"words": [_word(each) for part in said.segments for each in part.words]} if words else {}),
         "usage": usage(said),
         **_warnings(said),
@@ -75,7 +78,11 @@ def segment(part: Segment) -> dict[str, Any]:
 def of_web_service(said: Transcription) -> dict[str, Any]:
     """Return a transcription as whisper-asr-webservice writes it in JSON."""
     segments = [
-        {**segment(part), "words": [{**_word(each), "probability": each.probability} for each in part.words]}
+        {
+            **segment(part),
+            "language": part.language,
+            "words": [{**_word(each), "probability": each.probability} for each in part.words],
+        }
         for part in said.segments
     ]
     return {"text": said.text, "language": said.language, "segments": segments, **_warnings(said)}
@@ -141,7 +148,13 @@ def _warnings(said: Transcription) -> dict[str, Any]:
 
 
 def _languages(said: Transcription) -> list[dict[str, str]]:
-    return [{"code": said.language}] if said.language else []
+    """Return the languages that are spoken, the one that is spoken most first."""
+    codes = dict.fromkeys([said.language, *(part.language for part in said.segments)])
+    return [{"code": code} for code in codes if code]
+
+
+def _written_language(said: Transcription, spoken: str) -> str:
+    return "en" if said.task == "translate" and said.text else spoken
 
 
 def _word(word: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,14 @@ from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 from sensorium.speech.families.whisper_int8 import UnknownFormatError, write_int8
+from sensorium.speech.recognised_text import (
+    LOOP_COMPRESSION,
+    Recognition,
+    SpokenWord,
+    compression_ratio,
+    loops,
+    without_squeezed,
+)
 from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
@@ -38,11 +45,11 @@ Attention grows with the square of the length. With 8 s of silence Whisper base 
 recordings in five languages as with the full 30 s (216 in 1,770 words, at 2.4 times the speed); with 2 s it begins to
 repeat itself.
 """
+_FRAMES_PER_SECOND = 50
+"""Of the encoder's output."""
+_TAIL = 2 * _FRAMES_PER_SECOND
+"""Every window ends with at least two seconds of silence."""
 _BEAM = 5
-_LOOP_COMPRESSION = 2.4
-"""Text that zlib makes smaller than by this factor repeats itself (Radford et al.)."""
-_LOOP_SQUEEZED = 0.2
-"""It is the model that repeats itself, and not the speaker, if more than this share of the words last no time."""
 _TOKENS_PER_SECOND = 25
 _SPARE_TOKENS = 20
 """A window of n seconds gets at most 25 n + 20 tokens: nobody speaks faster, so more can only be repetition."""
@@ -50,42 +57,6 @@ _PREPENDED = "\"'“¿([{-«"
 """Punctuation that belongs to the word after it."""
 _APPENDED = "\"'.。,，!！?？:：”)]}、»…;；"
 """Punctuation that belongs to the word before it."""
-
-
-@dataclass(frozen=True)
-class SpokenWord:
-    """A word with its place in a window.
-
-    Attributes:
-        text: With the space before it, if it has one.
-        start: Where it begins, in seconds from the beginning of the window.
-        end: Where it ends, in seconds from the beginning of the window.
-        probability: From 0 to 1.
-    """
-
-    text: str
-    start: float
-    end: float
-    probability: float
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """What was recognised in a window.
-
-    Attributes:
-        text: All of it.
-        words: In order; joined, they are the text. Empty where nobody asked for them.
-        average_log_probability: Over the tokens.
-        no_speech_probability: How likely nobody speaks.
-        compression_ratio: How repetitive the text is.
-    """
-
-    text: str
-    words: tuple[SpokenWord, ...]
-    average_log_probability: float
-    no_speech_probability: float
-    compression_ratio: float
 
 
 @dataclass(frozen=True)
@@ -175,7 +146,34 @@ class CTranslate2Whisper:
     def language_probabilities(self, encoded: Encoded) -> list[dict[str, float]]:
         """Return for each window how likely each language is."""
         found = self._whisper.model.detect_language(encoded.features)
-        return [{token[2:-2]: probability for token, probability in guesses} for guesses in found]
+        return [_by_code(guesses) for guesses in found]
+
+    def piece_language_probabilities(
+        self, encoded: Encoded, pieces: Sequence[tuple[int, float, float]]
+    ) -> list[dict[str, float]]:
+        """Return for pieces of windows how likely each language is, without encoding them again.
+
+        A piece is heard with the silence at the end of its window after it: without, languages are mistaken four times
+        as often.
+
+        Args:
+            encoded: From `encode`.
+            pieces: Numbers of windows, and where in them the pieces begin and end, in seconds.
+        """
+        features = self._on_host(encoded.features)
+        alike: dict[int, list[int]] = {}
+        heard = []
+        for place, (number, start, end) in enumerate(pieces):
+            # Whole seconds, so that many pieces are of one length and go through the decoder together.
+            length = max(1, round(end - start)) * _FRAMES_PER_SECOND
+            first = min(max(0, round((start + end) / 2 * _FRAMES_PER_SECOND) - length // 2), features.shape[1] - length)
+            heard.append(np.concatenate([features[number, first : first + length], features[number, -_TAIL:]]))
+            alike.setdefault(length, []).append(place)
+        found: dict[int, dict[str, float]] = {}
+        for places in alike.values():
+            guesses = self._whisper.model.detect_language(_storage(np.stack([heard[place] for place in places])))
+            found.update(zip(places, map(_by_code, guesses), strict=True))
+        return [found[place] for place in range(len(pieces))]
 
     def recognise(
         self,
@@ -208,14 +206,22 @@ class CTranslate2Whisper:
         prompt = self._whisper.get_prompt(tokenizer, previous, without_timestamps=True, hotwords=hotwords)
         results = self._decode(encoded, tokenizer, prompt, needs_words)
         for number, result in enumerate(results):
-            if _loops(result):
+            if loops(result):
                 again = self.encode([encoded.windows[number]], full=True)
                 results[number] = self._decode(again, tokenizer, prompt, _always)[0]
-                if _loops(results[number]):
+                if loops(results[number]):
                     results[number] = self._decode(again, tokenizer, prompt, _always, no_repeat_ngram_size=5)[0]
-                if _loops(results[number]):
-                    results[number] = _without_squeezed(results[number])
+                if loops(results[number]):
+                    results[number] = without_squeezed(results[number])
         return results
+
+    def _on_host(self, features: Any) -> NDArray[np.float32]:
+        import ctranslate2
+
+        if self._on_cpu:
+            return np.asarray(features)
+        # NumPy knows no bfloat16.
+        return np.asarray(features.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32))
 
     def _spectrogram(self, window: Samples, frames: int) -> NDArray[np.float32]:
         spectrogram = self._whisper.feature_extractor(window)[..., :frames]
@@ -254,14 +260,14 @@ class CTranslate2Whisper:
                     words=(),
                     average_log_probability=result.scores[0] * length / (length + 1),
                     no_speech_probability=result.no_speech_prob,
-                    compression_ratio=_compression_ratio(text),
+                    compression_ratio=compression_ratio(text),
                 )
             )
         # Only the times of its words tell whether the model repeats itself or the speaker does.
         wanted = [
             number
             for number, result in enumerate(recognitions)
-            if result.compression_ratio > _LOOP_COMPRESSION or needs_words(number, result.text)
+            if result.compression_ratio > LOOP_COMPRESSION or needs_words(number, result.text)
         ]
         for number, words in zip(wanted, self._aligned(encoded, tokenizer, tokens, wanted), strict=True):
             recognitions[number] = replace(recognitions[number], words=words)
@@ -283,6 +289,11 @@ class CTranslate2Whisper:
         )
         words = dict(zip(aligning, map(_words, found), strict=True))
         return [words[number] for number in wanted]
+
+
+def _by_code(guesses: list[tuple[str, float]]) -> dict[str, float]:
+    """Turn ("<|en|>", 0.9) into {"en": 0.9}."""
+    return {token[2:-2]: probability for token, probability in guesses}
 
 
 def _always(number: int, text: str) -> bool:
@@ -339,30 +350,3 @@ def _words(alignment: list[dict[str, Any]]) -> tuple[SpokenWord, ...]:
         for word in alignment
         if word["word"]
     )
-
-
-def _compression_ratio(text: str) -> float:
-    data = text.encode("utf-8")
-    return len(data) / len(zlib.compress(data)) if data else 0.0
-
-
-def _loops(result: Recognition) -> bool:
-    """Return whether the model repeats itself: repetitive text whose words pile up in no time.
-
-    Somebody who really says the same thing again and again takes time for each word.
-    """
-    if result.compression_ratio <= _LOOP_COMPRESSION:
-        return False
-    squeezed = sum(word.end - word.start < 0.03 for word in result.words)
-    return squeezed > _LOOP_SQUEEZED * len(result.words)
-
-
-def _without_squeezed(result: Recognition) -> Recognition:
-    """Keep the words up to the first that pile up."""
-    kept = []
-    for word in result.words:
-        if word.end - word.start < 0.03:
-            break
-        kept.append(word)
-    text = "".join(word.text for word in kept)
-    return replace(result, text=text, words=tuple(kept), compression_ratio=_compression_ratio(text))
