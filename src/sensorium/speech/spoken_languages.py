@@ -84,9 +84,9 @@ class SpokenLanguages:
             UnsupportedError: The checkpoint knows none of the languages that may be spoken.
         """
         windows = [self._heard_closely(self._restricted(each)) for each in heard]
-        course = _course([piece for each in windows for piece in each.pieces], self._latest or _likeliest(windows))
-        self._latest = course[-1]
-        languages = iter(course)
+        codes = course([piece for each in windows for piece in each.pieces], self._latest or _likeliest(windows))
+        self._latest = codes[-1]
+        languages = iter(codes)
         passages: list[Passage] = []
         for each in windows:
             spoken = [next(languages) for _ in each.pieces]
@@ -181,7 +181,7 @@ def _log(likely: Mapping[str, float], language: str) -> float:
     return math.log(max(likely[language], _LEAST))
 
 
-def _course(pieces: Sequence[Piece], usual: str) -> list[str]:
+def course(pieces: Sequence[Piece], usual: str) -> list[str]:
     """Return the likeliest language of each piece, where changes have a price.
 
     Args:
@@ -201,7 +201,7 @@ def _course(pieces: Sequence[Piece], usual: str) -> list[str]:
             code: (max(scores[code], changed) if number else scores[code]) + weight * _log(piece.likely, code)
             for code in languages
         }
-    course = [max(languages, key=lambda code: scores[code] - (0.0 if code == usual else _CHANGE))]
+    codes = [max(languages, key=lambda code: scores[code] - (0.0 if code == usual else _CHANGE))]
     for origins in reversed(came_from[1:]):
-        course.append(origins[course[-1]])
-    return course[::-1]
+        codes.append(origins[codes[-1]])
+    return codes[::-1]
