@@ -11,6 +11,7 @@ from sensorium.errors import InputError
 from sensorium.media.audio import read_audio, write_audio
 from sensorium.speech.reference_recording import find_reference
 from tests import real_media
+from tests.films import truncated
 from tests.speech.conftest import SAMPLE_RATE, joined_clips, silence
 
 
@@ -50,6 +51,13 @@ def test_the_sound_track_of_a_film_and_bytes_are_recordings(tmp_path: Path, spee
     assert len(find_reference(real_media.film("Megamind"), whole=False).speech) > 3 * SAMPLE_RATE
     data = written(tmp_path, speech, name="voice.mp3").read_bytes()
     assert len(find_reference(data, whole=True).samples(24_000)) > 5 * 24_000
+
+
+def test_a_damaged_recording_comes_with_a_warning(tmp_path: Path, speech: np.ndarray) -> None:
+    whole = write_audio(speech, tmp_path / "whole.mp3", SAMPLE_RATE)
+    told: list[str] = []
+    find_reference(truncated(whole, tmp_path / "cut.mp3", 0.7), whole=False, on_warning=told.append)
+    assert any("cut.mp3" in sentence for sentence in told)
 
 
 def test_what_is_no_recording_of_a_voice_is_refused(tmp_path: Path, speech: np.ndarray) -> None:

@@ -45,7 +45,7 @@ class Spoken(Record):
         sample_rate: Samples a second.
         model: Name of the checkpoint.
         seed: The seed that makes the same speech again.
-        warnings: What the voice can't read and left out: a sentence for each.
+        warnings: What the voice can't read and left out, and what is damaged in a recording: a sentence for each.
     """
 
     artifact: Artifact

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensorium.errors import InputError
 from sensorium.media.audio import read_audio
+from sensorium.media.container import WarningCallback
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.naming import display_name
 from sensorium.media.source import resolve
@@ -69,6 +70,7 @@ def find_reference(
     whole: bool,
     track: TrackName | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    on_warning: WarningCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> ReferenceRecording:
     """Find the speech in a recording of a voice.
@@ -78,6 +80,7 @@ def find_reference(
         whole: Whether all that is said is needed, because a text of it is known.
         track: Which sound track is heard: its number, from 1, or its language; None for one in which somebody speaks.
         limits: What the recording may cost, and where it may come from.
+        on_warning: Told what is missing or damaged in it, or was chosen: a sentence for each.
         cancel: Stops the reading.
 
     Raises:
@@ -85,8 +88,8 @@ def find_reference(
             it is needed, more than 30.
     """
     media = resolve(source, limits=limits, cancel=cancel)
-    number = choose_track(media, track=track, limits=limits, cancel=cancel)
-    heard = read_audio(media, end=_READ, track=number, voices=True, limits=limits, cancel=cancel)
+    number = choose_track(media, track=track, limits=limits, on_warning=on_warning, cancel=cancel)
+    heard = read_audio(media, end=_READ, track=number, voices=True, limits=limits, on_warning=on_warning, cancel=cancel)
     windows = speech_windows([heard], longest=LONGEST)
     window = next(windows, None)
     name = display_name(source)

@@ -147,6 +147,8 @@ def _parts(voice: Voice, text: str, language: str | None) -> Iterator[tuple[str,
     done = 0
     known = (language or "", *voice.languages) if len(voice.languages) == 1 else (language or "",)
     for sentence in split_sentences(text, next(filter(None, known), "")):
-        for part in cut_long_sentence(voice.written_out(sentence, language), voice.longest_sentence):
-            yield part, done
+        # Cut twice: written out, a sentence is longer; and writing out takes ages where it is long.
+        for piece in cut_long_sentence(sentence, voice.longest_sentence):
+            for part in cut_long_sentence(voice.written_out(piece, language), voice.longest_sentence):
+                yield part, done
         done += len(sentence)

@@ -117,7 +117,7 @@ class TextToSpeech(Task[Voice]):
             language: The language of the text; None to judge by its letters and words.
             progress: Told the characters spoken.
             cancel: Stops the work.
-            on_warning: Told what the voice can't read and leaves out: a sentence.
+            on_warning: Told what the voice can't read and leaves out, and what is damaged in a recording: a sentence.
 
         Returns:
             The path.
@@ -301,7 +301,12 @@ class TextToSpeech(Task[Voice]):
 
         whole = bool(recording.text)
         found = find_reference(
-            recording.source, whole=whole, track=recording.track, limits=self.limits, cancel=wish.cancel
+            recording.source,
+            whole=whole,
+            track=recording.track,
+            limits=self.limits,
+            on_warning=wish.on_warning,
+            cancel=wish.cancel,
         )
         # If something can't be fetched, the error must not advise the starter, whose voice can't clone.
         wanted = replace(self.checkpoint, task="voice-cloning")

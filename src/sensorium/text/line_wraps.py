@@ -52,12 +52,13 @@ class _Block:
     @property
     def is_wrapped(self) -> bool:
         """Whether its own breaks show that they were made to fit its width."""
-        if not _NARROWEST <= self.width <= _WIDEST:
+        width = self.width
+        if not _NARROWEST <= width <= _WIDEST:
             return False
         breaks = [pair for pair in self._pairs() if not _begins_item(pair[1])]
         if not breaks or (len(" ".join(self.lines).split()) < 2 * len(self.lines) and not _is_unspaced(self.lines)):
             return False
-        full = sum(_has_no_room(before, after, self.width) for before, after in breaks)
+        full = sum(_has_no_room(before, after, width) for before, after in breaks)
         onward = sum(_goes_on(before, after) for before, after in breaks)
         anew = sum(_begins_anew(before, after) for before, after in breaks)
         return full > 0.7 * len(breaks) and onward >= anew and (onward > 0 or len(breaks) > 1)
@@ -68,16 +69,18 @@ class _Block:
         Args:
             width_of_text: The width that other blocks of the text were broken to fit; 0 where there is none.
         """
-        width = self.width if self.is_wrapped else width_of_text
-        if width < self.width:
+        wrapped, own = self.is_wrapped, self.width
+        width = own if wrapped else width_of_text
+        if width < own:
             width = 0
-        joined = self.lines[0]
+        parts = [self.lines[0]]
         for before, after in self._pairs():
-            if _is_broken_to_fit(before, after, width, surely=self.is_wrapped):
-                joined = _joined(joined, after)
+            if _is_broken_to_fit(before, after, width, surely=wrapped):
+                parts[-1] = parts[-1].rstrip()
+                parts += [_between(before.rstrip(), after.lstrip()), after.lstrip()]
             else:
-                joined += "\n" + after
-        return joined
+                parts += ["\n", after]
+        return "".join(parts)
 
     def _pairs(self) -> list[tuple[str, str]]:
         return list(zip(self.lines, self.lines[1:], strict=False))
@@ -122,13 +125,10 @@ def _begins_item(line: str) -> bool:
     return _ITEM.match(line) is not None
 
 
-def _joined(text: str, line: str) -> str:
-    text, line = text.rstrip(), line.lstrip()
-    if text.endswith(_SOFT_HYPHEN):
-        return text[:-1] + line
-    if _WORD_CUT_IN_TWO.search(text) and line[:1].islower():
-        return text + line
-    return text + (" " if needs_space(text, line) else "") + line
+def _between(before: str, after: str) -> str:
+    """Return what stands between two lines that are joined."""
+    cut_in_two = before.endswith(_SOFT_HYPHEN) or (_WORD_CUT_IN_TWO.search(before) and after[:1].islower())
+    return " " if not cut_in_two and needs_space(before, after) else ""
 
 
 def _first_letter(line: str) -> str:

@@ -9,6 +9,7 @@ first what is meant.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,9 @@ _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:([\u2009\u202f\u00a0’'])\d{3})(
 _SPACED_THOUSANDS = re.compile(r"(?<![\d+] )(?<![\d.,+])[1-9]\d{0,2}(?: \d{3})+(?! ?\d)")
 _GROUPED_WITH_COMMAS = frozenset({"zh", "ja", "ko", "th", "he", "hi", "bn", "ta", "te", "ur", "sw", "ms", "fil"})
 _COMMA_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_LONGEST_AT_ONCE = 160
+_CUTS = (re.compile(r"[,;:—]\s+(?=[^\W\d])"), re.compile(r"[^\W\d] (?=[^\W\d])"), re.compile(r"\s"))
+"""Where a text may be cut, best first: never in the middle of a date or an amount, if it can be helped."""
 _CLOSING = "\"'”’»›)]} "
 _PLAIN_NUMBER = re.compile(r"(?<![\d.,:/\-])\d{1,15}(?![\d]|[.,:/\-]\d|[%‰°])")
 
@@ -79,6 +83,21 @@ def _spoken(text: str, language: str) -> str:
 
 def _prepared(text: str, language: str) -> str:
     """Return what the package makes of a text, with the space around it."""
+    return "".join(_prepared_piece(piece, language) for piece in _pieces(text))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a text that the package would take ages for, since it compares what it reads with what it makes of it."""
+    while len(text) > _LONGEST_AT_ONCE:
+        head = text[:_LONGEST_AT_ONCE]
+        cuts = (max((found.end() for found in place.finditer(head)), default=0) for place in _CUTS)
+        cut = next((cut for cut in cuts if cut > _LONGEST_AT_ONCE // 3), _LONGEST_AT_ONCE)
+        yield text[:cut]
+        text = text[cut:]
+    yield text
+
+
+def _prepared_piece(text: str, language: str) -> str:
     from spokenform import prepare
 
     bare = text.strip()

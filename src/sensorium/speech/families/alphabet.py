@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from itertools import islice
 
 from sensorium.errors import UnsupportedError
-from sensorium.speech.speakable_text import Unspoken
+from sensorium.speech.speakable_text import Unspoken, cut_long_sentence
 from sensorium.text.english_signs import without_lone_greek
 from sensorium.text.sentences import split_sentences
 from sensorium.text.spoken_form import spoken_form
 
+_EXAMINED = 50
+"""So many sentences with numbers are tried before the first is spoken: writing them out takes a hundredth of a second
+each."""
 _VARIANTS = {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "…": "..."}
 # Romanian letters with a comma, which many texts and vocabularies write with a cedilla.
 _VARIANTS |= {"ș": "ş", "Ș": "ş", "ț": "ţ", "Ț": "ţ", "ş": "ș", "Ş": "ș", "ţ": "ț", "Ţ": "ț"}
@@ -43,38 +47,50 @@ def words_outside(text: str, alphabet: Collection[str], *, language: str, voice:
     return Unspoken(tuple(unknown), f"holds the letters {shown!r}, which the voice {voice!r} was never taught")
 
 
-def fit_to_alphabet(sentence: str, alphabet: Collection[str], *, language: str) -> str:
+def fit_to_alphabet(sentence: str, alphabet: Collection[str], *, language: str, voice: str) -> str:
     """Return a sentence in letters that a voice knows.
 
     Args:
         sentence: Without the `words_outside`.
         alphabet: As for `words_outside`.
         language: As for `words_outside`.
+        voice: As for `words_outside`.
 
     Returns:
         Numbers and signs as words, accents taken off where the voice doesn't know them; signs that nobody reads become
         spaces.
+
+    Raises:
+        UnsupportedError: As for `words_outside`, which doesn't look at all of a long text.
     """
     composed = unicodedata.normalize("NFC", spoken_form(sentence, language))
+    if language != "en" and _holds_digit(sentence):
+        left = [sign for sign in composed if _is_read_aloud(sign) and not _knows(alphabet, sign)]
+        if left:
+            raise _unread(left, language, voice)
     return re.sub(r"[ \t]+", " ", "".join(_fit(character, alphabet) for character in composed))
 
 
 def _require_readable_numbers(text: str, alphabet: Collection[str], language: str, voice: str) -> None:
-    """Refuse numbers that can't be written out: nothing that is read aloud is dropped silently."""
-    if language == "en" or not any(character.isdecimal() for character in text):
+    """Refuse numbers that can't be written out before anything is spoken: what is read aloud is never dropped."""
+    if language == "en" or not _holds_digit(text):
         return
-    for sentence in split_sentences(text, language):
-        if not any(character.isdecimal() for character in sentence):
-            continue
-        left = [sign for sign in spoken_form(sentence, language) if _is_read_aloud(sign) and not _knows(alphabet, sign)]
-        if left:
-            digits = any(sign.isdecimal() for sign in left)
-            raise UnsupportedError(
-                f"The voice {voice!r} was never taught the {'digits' if digits else 'signs'} "
-                f"{''.join(dict.fromkeys(left))!r}",
-                "Write numbers out as words"
-                + ("" if language else "; if the text is English, say so: then they are read"),
-            )
+    pieces = (piece for sentence in split_sentences(text, language) for piece in cut_long_sentence(sentence))
+    for piece in islice(filter(_holds_digit, pieces), _EXAMINED):
+        fit_to_alphabet(piece, alphabet, language=language, voice=voice)
+
+
+def _unread(signs: list[str], language: str, voice: str) -> UnsupportedError:
+    kind = "digits" if any(map(str.isdecimal, signs)) else "signs"
+    say_so = "" if language else "; if the text is English, say so: then they are read"
+    return UnsupportedError(
+        f"The voice {voice!r} was never taught the {kind} {''.join(dict.fromkeys(signs))!r}",
+        f"Write numbers out as words{say_so}",
+    )
+
+
+def _holds_digit(text: str) -> bool:
+    return any(map(str.isdecimal, text))
 
 
 def _is_read_aloud(sign: str) -> bool:

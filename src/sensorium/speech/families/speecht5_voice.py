@@ -75,7 +75,7 @@ class SpeechT5Voice:
 
     def written_out(self, sentence: str, language: str | None) -> str:
         """Return a sentence in the letters that the voice was taught."""
-        return fit_to_alphabet(sentence, self._alphabet, language=self._spoken(language))
+        return fit_to_alphabet(sentence, self._alphabet, language=self._spoken(language), voice=self._name)
 
     def speaker(self, voice: str | None) -> Any:
         """Return the speaker embedding of a .npy file, a tensor of shape [1, width]."""

@@ -82,7 +82,7 @@ class VitsVoice:
         spoken = self._spoken(language)
         if self._tokenizer.phonemize:
             return spoken_form(sentence, spoken)
-        return fit_to_alphabet(sentence, self._alphabet, language=spoken)
+        return fit_to_alphabet(sentence, self._alphabet, language=spoken, voice=self._name)
 
     def speaker(self, voice: str | None) -> int | None:
         """Return the number of a speaker, for checkpoints that were taught several."""
