@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from sensorium.media.audio import read_audio
 from tests.cli.conftest import Run, documents
 from tests.server.conftest import served
+from tests.sound_tracks import Track, with_tracks
 
 COMMANDS: dict[str, list[str]] = {
     "ask": ["ask", "cat.jpg", "What animal is it?"],
@@ -58,6 +60,15 @@ def test_what_is_missing_of_a_file_is_told_from_there_too(run: Run, desk: Path, 
     here, there = run(*command), run(*command, "--server", address)
     assert here.stderr == there.stderr
     assert here.stderr.startswith("Warning: cut.wav breaks off at second ")
+
+
+@pytest.mark.parametrize("options", [[], ["--track", "2"], ["--track", "fr"], ["--track", "3"]])
+def test_the_sound_track_is_chosen_there_as_here(run: Run, desk: Path, address: str, options: list[str]) -> None:
+    speech = read_audio(desk / "interview.mp3", end=4)
+    with_tracks(desk / "two.mkv", Track(0 * speech, "fre"), Track(speech, "eng"))
+    command = ["transcribe", "two.mkv", "--json", "--quiet", *options]
+    here, there = run(*command), run(*command, "--server", address)
+    assert (rounded(documents(there.stdout)), there.stderr) == (rounded(documents(here.stdout)), here.stderr)
 
 
 @pytest.mark.parametrize("operation", COMMANDS)

@@ -14,6 +14,7 @@ from sensorium.media.audio import read_audio, stream_audio
 from sensorium.media.channels import Channels
 from sensorium.media.voice_channels import mixed_by_voices
 from tests import real_media
+from tests.media.test_audio import encode
 from tests.sound_tracks import RATE, with_channels
 
 Samples = NDArray[np.float64]
@@ -113,6 +114,28 @@ def test_the_one_in_the_middle_is_heard_over_music(tmp_path: Path, speech: Sampl
     around = [music, np.roll(music, 900), speech, 0.3 * music, 0.5 * music, 0.5 * np.roll(music, 700)]
     mean, mixed = read_both(with_channels(tmp_path / "surround.wav", around))
     assert likeness(mixed, speech) > likeness(mean, speech) + 0.2
+
+
+def in_surround(path: Path, channels: list[Samples]) -> Path:
+    """Write FLAC with the channels of a film: left, right, centre, bass, left behind, right behind."""
+    whole = np.round(np.clip(np.stack(channels, axis=1), -1, 1) * 32_767).astype(np.int16).reshape(1, -1)
+    return encode(path, whole, RATE, codec="flac", layout="5.1", form="s16")
+
+
+def test_the_channel_of_the_bass_is_heard_only_if_somebody_speaks_into_it(
+    tmp_path: Path, speech: Samples, music: Samples
+) -> None:
+    path = tmp_path / "film.flac"
+    nothing = 0 * speech
+    bass = at_level(np.sin(2 * np.pi * 60 * np.arange(len(speech)) / RATE))
+    mean, mixed = read_both(in_surround(path, [nothing, nothing, speech, bass, nothing, nothing]))
+    assert np.array_equal(mixed, mean)
+    assert likeness(mixed, speech) > 0.99
+    mean, mixed = read_both(in_surround(path, [nothing, nothing, nothing, speech, nothing, nothing]))
+    assert np.abs(mean).max() == 0
+    assert likeness(mixed, speech) > 0.9
+    mean, mixed = read_both(in_surround(path, [music, np.roll(music, 900), speech, bass, nothing, nothing]))
+    assert likeness(mixed, speech) > likeness(mean, speech) + 0.1
 
 
 def test_a_noisy_channel_is_heard_when_somebody_speaks_into_it(tmp_path: Path, speech: Samples, reply: Samples) -> None:

@@ -56,9 +56,14 @@ def read_media(
 def _read(part: Part, limits: Limits, on_warning: WarningCallback | None) -> Part:
     from sensorium.media.audio import read_audio
     from sensorium.media.image import read_image
+    from sensorium.media.source import resolve
+    from sensorium.media.track_choice import choose_track
 
     if not isinstance(part, MediaPart):
         return part
     if part.kind == "image":
         return MediaPart("image", read_image(part.source, limits=limits))
-    return MediaPart("audio", read_audio(part.source, sample_rate=SOUND_RATE, limits=limits, on_warning=on_warning))
+    media = resolve(part.source, limits=limits)
+    track = choose_track(media, limits=limits, on_warning=on_warning)
+    sound = read_audio(media, sample_rate=SOUND_RATE, track=track, limits=limits, on_warning=on_warning)
+    return MediaPart("audio", sound)

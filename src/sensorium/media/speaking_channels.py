@@ -104,7 +104,7 @@ def _sources(heard: Floats, amounts: Floats, plain: Floats) -> list[_Source]:
     for group in groups:
         weights = amounts[list(group)] * np.array(list(group.values()), np.float32)
         samples = weights @ heard[list(group)]
-        alone = len(groups) == 1  # then it doesn't matter when somebody speaks
+        alone = len(groups) == 1 and bool(plain[min(group)])  # then it doesn't matter when somebody speaks
         speech = np.zeros(len(samples) // FRAME, bool) if alone else _speech(samples)
         found.append(_Source(group, not plain[min(group)], samples, weights @ sharpened[list(group)], speech))
     return found
@@ -114,7 +114,7 @@ def _factors(sources: list[_Source], signs: Floats) -> Floats:
     """Return how much of each source is taken, frame by frame: 0 or 1, or -1 where it is turned round."""
     plain = np.ones((len(sources), len(sources[0].speech)), np.float32)
     plain[[source.spare for source in sources]] = 0.0
-    if len(sources) == 1:
+    if len(sources) == 1 and plain.any():
         return plain * signs[:, None]
     chosen = _gates(sources, plain) * _signs(sources, signs)[:, None]
     others = [] if np.array_equal(chosen, plain) else [(plain, 1.1)]
@@ -134,7 +134,7 @@ def _gates(sources: list[_Source], plain: Floats) -> Floats:
     """Shut a source that disturbs while nobody speaks in it; open one that is missing in the mean if it is needed."""
     gates = plain.copy()
     usual = [source for source in sources if not source.spare]
-    spoken = np.any([source.speech for source in usual], axis=0)
+    spoken = np.any([np.zeros_like(sources[0].speech), *(source.speech for source in usual)], axis=0)
     levels = [float(source.power[source.speech].mean()) for source in usual if source.speech.sum() >= _FEW]
     for gate, source in zip(gates, sources, strict=True):
         near = np.convolve(source.speech, np.ones(2 * _PADDING + 1))[_PADDING:-_PADDING] > 0
