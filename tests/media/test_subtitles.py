@@ -191,12 +191,6 @@ def test_segments_without_words_are_laid_out_by_length() -> None:
     assert " ".join(cue.text.replace("\n", " ") for cue in cues) == ENGLISH
 
 
-def test_a_word_longer_than_a_line_is_cut() -> None:
-    cues = layout_cues([Said(0.0, 5.0, "x" * 100)])
-    assert "".join(cue.text.replace("\n", "") for cue in cues) == "x" * 100
-    assert max(len(line) for cue in cues for line in cue.text.split("\n")) <= 42
-
-
 def test_words_given_without_spaces_get_them() -> None:
     words = (Word(0.0, 0.4, "Hello"), Word(0.4, 0.8, "world"), Word(0.8, 0.8, "!"))
     assert layout_cues([Said(0.0, 1.0, "Hello world!", words)])[0].text == "Hello world!"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sensorium.record import Record
+from sensorium.text.characters import cut_word, written_length
 from sensorium.text.phrase_breaks import (
     FORBIDDEN,
     break_cost,
@@ -231,7 +232,8 @@ def _runs(pieces: list[_Piece]) -> list[list[_Piece]]:
     for piece in pieces:
         previous = runs[-1][-1] if runs else piece
         silence = piece.start - previous.end > MAX_PAUSE
-        other_script = ends_sentence(previous.text) and _measures([previous]) != _measures([piece])
+        speaks = any(map(str.isalnum, piece.text))  # a closing mark alone belongs to no script
+        other_script = speaks and ends_sentence(previous.text) and _measures([previous]) != _measures([piece])
         if not runs or silence or other_script or piece.language != previous.language:
             runs.append([piece])
         else:
@@ -249,7 +251,7 @@ def _fit(pieces: list[_Piece], line_length: int) -> list[_Piece]:
     """Cut words that are longer than a line; nothing else can be done with them."""
     fitting: list[_Piece] = []
     for piece in pieces:
-        parts = [piece.text[at : at + line_length] for at in range(0, len(piece.text), line_length)]
+        parts = cut_word(piece.text, line_length)
         share = (piece.end - piece.start) / len(parts)
         for number, part in enumerate(parts):
             fitting.append(
@@ -272,7 +274,7 @@ class _Run:
         self.measures = measures
         self.offsets = [0]
         for piece in pieces:
-            self.offsets.append(self.offsets[-1] + len(piece.text) + piece.space)
+            self.offsets.append(self.offsets[-1] + written_length(piece.text) + piece.space)
         self.breaks = [self._break_before(number, language) for number in range(len(pieces))] + [0.0]
         ends = [ends_sentence(piece.text) for piece in pieces]
         self.sentence_ends = [0]
@@ -379,7 +381,7 @@ def _retime(cues: list[Cue]) -> list[Cue]:
     timed: list[Cue] = []
     for cue, start, following in zip(cues, starts, [*starts, math.inf][1:], strict=True):
         speed = _measures([_Piece(cue.text, 0.0, 0.0, False)]).characters_per_second
-        wanted = max(MIN_DURATION, len(cue.text) / speed)
+        wanted = max(MIN_DURATION, written_length(cue.text) / speed)
         end = max(cue.end, start + MIN_DURATION, min(start + wanted, cue.end + MAX_LINGER))
         if following - end < CLOSED_GAP:
             end = following - MIN_GAP

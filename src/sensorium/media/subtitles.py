@@ -15,6 +15,7 @@ from sensorium.media.atomic_file import atomic_file
 from sensorium.media.subtitle_layout import Cue as Cue
 from sensorium.media.subtitle_layout import Word as Word
 from sensorium.media.subtitle_layout import layout_cues as layout_cues
+from sensorium.text.characters import CUT
 from sensorium.text.phrase_breaks import join_texts
 
 MEDIA_TYPES = {
@@ -158,4 +159,4 @@ def _main_language(cues: list[Cue]) -> str:
 
 
 def _unwrapped(cue: Cue) -> str:
-    return join_texts(cue.text.split("\n"))
+    return join_texts(cue.text.replace(f"{CUT}\n", "").split("\n"))

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from sensorium.text.characters import belong_together
 
 FORBIDDEN = float("inf")
 """The cost of a break that must not be made."""
 
-_SENTENCE_ENDS = frozenset(".?!…。？！．؟۔।॥։")
-_CLAUSE_ENDS = frozenset(",;:，、；：､،؛—–")
-_CLOSING = frozenset("\"'”’»›)]}」』）】》〉〕］｝")
-_OPENING = frozenset("\"'“‘«‹([{¿¡「『（【《〈〔［｛")
+_SENTENCE_ENDS = frozenset(".?!…。？！．｡؟۔।॥։።፧፨။៕᙮‼⁇⁈⁉")
+_CLAUSE_ENDS = frozenset(",;:，、；：､،؛—–፣፤၊·")
+_CLOSING = frozenset("\"'”’»›)]}」』）】》〉〕］｝〗〙〛｠〞〟｣")
+_OPENING = frozenset("\"'“‘«‹([{¿¡「『（【《〈〔［｛〖〘〚｟〝｢„‚")
 _SURELY_OPENING = _OPENING - frozenset("\"'")
+_ENDING = (_SENTENCE_ENDS | _CLAUSE_ENDS | _CLOSING) - frozenset("\"'")
+_DASHES = frozenset("—–")
 # Characters that must not begin a line in Chinese and Japanese (JIS X 4051; W3C, Requirements for Chinese Text Layout).
 _NOT_FIRST = frozenset(
-    "。，、．！？；：」』）】》〉〕］｝”’…‥・ー々ゝゞヽヾぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ％℃～〜｡､·"
+    "。，、．！？；：」』）】》〉〕］｝〗〙〛｠〞〟｣”’»…‥・･ー々ゝゞヽヾ゛゜ｰﾞﾟぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ"
+    "ㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿｧｨｩｪｫｬｭｮｯ％‰℃～〜｡､·‼⁇⁈⁉"
 )
-_NOT_LAST = frozenset("「『（【《〈〔［｛“‘＄￥")
+_NOT_LAST = frozenset("「『（【《〈〔［｛〖〘〚｟〝｢“‘«＄￥＃№")
 
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|Mme|Mlle|Sra|Dra|Nr|bzw|e\.g|i\.e)\.$")
 
@@ -97,9 +101,14 @@ def join_texts(texts: list[str]) -> str:
     return joined
 
 
+def is_only_closing(text: str) -> bool:
+    """Return whether a text is nothing but marks that close what stands before them, as in French « oui ! »."""
+    return all(sign in _ENDING and sign not in _DASHES for sign in text)
+
+
 def ends_sentence(text: str) -> bool:
     """Return whether a sentence ends with this word; a period after "Dr" or an initial doesn't end one."""
-    bare = text.rstrip("".join(_CLOSING))
+    bare = text.rstrip("".join(_CLOSING) + " ")
     return bool(bare) and bare[-1] in _SENTENCE_ENDS and not _ABBREVIATION.search(bare)
 
 
@@ -116,7 +125,9 @@ def break_cost(before: str, after: str, *, space: bool, pause: float = 0.0, lang
     Returns:
         From 0 (the end of a sentence) to 10 (inside a phrase); `FORBIDDEN` where typography rules it out.
     """
-    if unicodedata.combining(after[0]) or unicodedata.category(after[0]) in {"Mn", "Mc"}:
+    if not space and belong_together(before[-1], after[0]):
+        return FORBIDDEN
+    if is_only_closing(after) or before[-1] in _SURELY_OPENING:
         return FORBIDDEN
     if not space and (after[0] in _NOT_FIRST or before[-1] in _NOT_LAST):
         return FORBIDDEN
