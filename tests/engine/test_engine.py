@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,29 @@ def test_queued_jobs_and_the_pause_survive_a_restart(tmp_path: Path) -> None:
             assert [(await engine.job(job.id)).position for job in jobs] == [1, 0]
             await engine.resume()
             assert [(await engine.result(job.id)).state for job in jobs] == ["done", "done"]
+
+    run(story())
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with running_engine(tmp_path, batch_wait=0.05) as engine:
+            asked = await classify(engine)
+            together = [await engine.submit(asked) for _ in range(4)]
+            await asyncio.gather(*(engine.result(job.id) for job in together))
+            await engine.pause()
+            before = await engine.submit(asked)
+            monkeypatch.setattr(time, "time", lambda: 0.0 + time.monotonic() % 1)
+            later = await engine.submit(asked)
+            assert (await engine.job(later.id)).position == 1
+        async with running_engine(tmp_path, batch_wait=0.05) as engine:
+            last = await engine.submit(asked)
+            assert [(await engine.job(job.id)).position for job in (before, later, last)] == [0, 1, 2]
+            await engine.resume()
+            ended = await asyncio.gather(*(engine.result(job.id) for job in (before, later, last)))
+            assert {job.state for job in ended} == {"done"}
+            alone = await asyncio.wait_for(done(engine, asked), 60)
+            assert alone.state == "done"
 
     run(story())
 

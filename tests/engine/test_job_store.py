@@ -158,6 +158,7 @@ def test_deleted_jobs_take_their_events_along(store: JobStore, address: str) -> 
     assert store.ended() == [("job-2", 8.0), ("job-1", 9.0), ("job-0", 10.0)]
     assert store.ended(limit=1) == [("job-2", 8.0)]
     assert store.ended(before=9.5) == [("job-2", 8.0), ("job-1", 9.0)]
+    assert store.ended(after=9.5) == [("job-0", 10.0)]
     assert store.known(["job-0", "gone", "a\0", "waits"]) == {"job-0", "waits"}
     store.delete_jobs([*(f"job-{number}" for number in range(1200)), "gone"])
     assert [each.id for each in store.jobs()] == ["waits"]
@@ -174,8 +175,8 @@ def test_uploads(store: JobStore) -> None:
     assert store.upload("up-1", owner="bob") is None
     assert store.uploads(owner="ann") == uploads
     store.use_uploads(["up-0", "gone"], 8.0)
-    assert store.unused_uploads(before=8.5) == [("up-1", 1.0), ("up-2", 2.0), ("up-0", 8.0)]
-    assert store.unused_uploads(before=2.0) == [("up-1", 1.0)]
+    assert store.unused_uploads(before=8.5, after=9e9) == [("up-1", 1.0), ("up-2", 2.0), ("up-0", 8.0)]
+    assert store.unused_uploads(before=2.0, after=7.9) == [("up-1", 1.0), ("up-0", 8.0), ("bobs", 9.0)]
     assert store.known_uploads(["up-1", "gone"]) == {"up-1"}
     store.delete_uploads(["up-1", "gone"])
     assert [each.id for each in store.uploads()] == ["up-0", "up-2", "bobs"]

@@ -192,3 +192,16 @@ def test_nothing_is_deleted_while_the_database_is_away(
     assert files.job_sizes() == {"old": 100}
     (tmp_path / "away").rename(database)
     assert sweep(store, files, NOW, 7 * DAY, 1) == Swept(1, 0, 100)
+
+
+def test_what_a_wrong_clock_dated_in_the_future_goes_for_room_and_not_by_age(
+    store: JobStore, files: JobFiles, add_job: Callable[..., None], add_upload: Callable[..., None]
+) -> None:
+    add_job("from-2100", -70 * 365 * DAY, 100)
+    add_upload("from-2100-too", -70 * 365 * DAY - 1, 50)
+    add_job("today", 2 * DAY, 100)
+    assert sweep(store, files, NOW, 7 * DAY, PLENTY) == Swept(0, 0, 0)
+    assert sweep(store, files, NOW, 7 * DAY, 200) == Swept(jobs=1, uploads=0, freed=100)
+    assert left(store, files) == {"from-2100", "from-2100-too"}
+    assert sweep(store, files, NOW, 7 * DAY, 60) == Swept(jobs=1, uploads=0, freed=100)
+    assert sweep(store, files, NOW, 7 * DAY, 1) == Swept(jobs=0, uploads=1, freed=50)

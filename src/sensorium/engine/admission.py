@@ -57,6 +57,10 @@ class Admission:
         self._background = background
         self._next_rank = time.time()
 
+    def come_after(self, job: LiveJob) -> None:
+        """Put later jobs behind one of an earlier engine, even if the clock has been set back since."""
+        self._next_rank = max(self._next_rank, job.rank)
+
     async def admit(self, operation: Operation, owner: str, *, durable: bool, loads_only: bool = False) -> LiveJob:
         """Queue an operation as a job.
 

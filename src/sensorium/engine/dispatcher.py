@@ -152,7 +152,7 @@ class Dispatcher:
                 continue
             worker = self.pool.of(key)
             if worker is None:
-                if not self._make_room(job) and time.time() - job.job.created > _PATIENCE_SECONDS:
+                if not self._make_room(job) and time.monotonic() - job.came_at > _PATIENCE_SECONDS:
                     starving = starving or job
                 blocked.add(key)
             elif not worker.started:
@@ -196,7 +196,7 @@ class Dispatcher:
     def _waits_for_more(self, job: LiveJob, batch: list[LiveJob]) -> bool:
         """Return whether a batch waits a moment, because lately more requests of its kind came together."""
         crowd = self._crowds.get((job.placement.key, job.batch_key), 1)
-        left = self._options.batch_wait - (time.time() - job.job.created)
+        left = self._options.batch_wait - (time.monotonic() - job.came_at)
         if job.batch_key is None or len(batch) >= min(crowd, self._options.batch_size) or left <= 0:
             return False
         self._loop.call_later(left, self.wake)
@@ -225,7 +225,8 @@ class Dispatcher:
             worker.calls[job.id] = job
             job.change(state="running", position=None, started=now, attempts=job.job.attempts + 1)
             job.tell_state()
-            self._metrics.started(_model(job), job.job.operation, now - job.job.created)
+            job.began_at = time.monotonic()
+            self._metrics.started(_model(job), job.job.operation, job.began_at - job.came_at)
             job.limit = self._loop.call_later(self._options.time_limit, self._end_overdue, worker, job)
             calls.append(self._journal.call(job))
             self._journal.changed(job)
@@ -360,7 +361,8 @@ class Dispatcher:
             worker.process.kill()
 
     def _count_end(self, job: LiveJob, state: State) -> None:
-        self._metrics.ended(_model(job), job.job.operation, state, time.time() - (job.job.started or time.time()))
+        ran = time.monotonic() - job.began_at if job.began_at else 0.0
+        self._metrics.ended(_model(job), job.job.operation, state, ran)
         if state == "cancelled":
             self._metrics.cancelled(_model(job), time.monotonic() - job.cancel_begun if job.cancel_begun else 0.0)
 

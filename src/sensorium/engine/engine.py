@@ -83,6 +83,7 @@ class LocalEngine:
                 self.changed(live)
             else:
                 self.dispatcher.put_back(live)
+                self._admission.come_after(live)
                 self._background(self._admission.make_ready(live))
         self._background(self._keep_records())
         self._background(self._keep_within_bounds())

@@ -148,16 +148,21 @@ class JobStore:
             with self._database.writing() as connection:
                 connection.execute(statement, [{"job": job, "place": rank} for job, rank in ranks.items()])
 
-    def ended(self, *, before: float | None = None, limit: int | None = None) -> list[tuple[str, float]]:
+    def ended(
+        self, *, before: float | None = None, after: float | None = None, limit: int | None = None
+    ) -> list[tuple[str, float]]:
         """Return the ids of ended jobs and when they ended, those that ended first at the front.
 
         Args:
             before: Only those that ended before this moment.
+            after: Only those that ended after this moment.
             limit: How many at most.
         """
         query = sa.select(jobs.c.id, jobs.c.ended).where(jobs.c.state.in_(ENDED), jobs.c.ended.is_not(None))
         if before is not None:
             query = query.where(jobs.c.ended < before)
+        if after is not None:
+            query = query.where(jobs.c.ended > after)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(jobs.c.ended, jobs.c.id).limit(limit)).all()
         return [(row.id, row.ended) for row in rows]
@@ -234,9 +239,9 @@ class JobStore:
         with self._database.reading() as connection:
             return list(connection.scalars(sa.select(uploads.c.id).where(uploads.c.expires < now)))
 
-    def unused_uploads(self, *, before: float) -> list[tuple[str, float]]:
-        """Return the ids of uploads last used before a moment and when that was, the longest unused at the front."""
-        query = sa.select(uploads.c.id, uploads.c.used).where(uploads.c.used < before)
+    def unused_uploads(self, *, before: float, after: float) -> list[tuple[str, float]]:
+        """Return the ids of uploads last used before one moment or after another, and when; the oldest at the front."""
+        query = sa.select(uploads.c.id, uploads.c.used).where((uploads.c.used < before) | (uploads.c.used > after))
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(uploads.c.used, uploads.c.id)).all()
         return [(row.id, row.used) for row in rows]

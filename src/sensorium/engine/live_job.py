@@ -57,6 +57,10 @@ class LiveJob:
         """When its worker was told to stop it, by the monotonic clock; 0 if it was not."""
         self.saved_events = 0
         """How many of its events are in the database."""
+        self.came_at = time.monotonic()
+        """When this engine got to know of it, by the monotonic clock: the clock of the day may be set meanwhile."""
+        self.began_at = 0.0
+        """When it began to run, by the monotonic clock; 0 before."""
         self.ended_at = 0.0
         """When it ended, by the monotonic clock."""
         self.readers = 0

@@ -35,7 +35,8 @@ def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, kee
     """Delete ended jobs and unused uploads by age, then the oldest ones for room.
 
     Jobs that wait or run stay, and so does what a search index or a voice holds. Uploads that were to live until a
-    moment go then; those that were sent for a purpose don't go by age.
+    moment go then; those that were sent for a purpose don't go by age. What is dated in the future, because the clock
+    was wrong then or is now, goes for room only, after all else.
 
     Args:
         store: Knows the jobs and uploads.
@@ -59,7 +60,7 @@ def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, kee
     held = files.indexed() | {Media(UPLOAD + upload) for upload in store.recordings()}
     lasting = store.lasting_uploads()
     held_jobs = {reference.artifact[0] for reference in held if reference.artifact}
-    for moment, is_job, name in _oldest_first(store, max(oldest, now - _FRESH_SECONDS)):
+    for moment, is_job, name in _oldest_first(store, max(oldest, now - _FRESH_SECONDS), now + _FRESH_SECONDS):
         size = (jobs if is_job else uploads).pop(name, 0)
         if name in held_jobs if is_job else UPLOAD + name in held:
             continue
@@ -73,9 +74,10 @@ def sweep(store: JobStore, files: JobFiles, now: float, keep_seconds: float, kee
     return swept
 
 
-def _oldest_first(store: JobStore, before: float) -> list[tuple[float, bool, str]]:
-    jobs = [(ended, True, job) for job, ended in store.ended(before=before)]
-    uploads = [(used, False, upload) for upload, used in store.unused_uploads(before=before)]
+def _oldest_first(store: JobStore, before: float, after: float) -> list[tuple[float, bool, str]]:
+    ended = [*store.ended(before=before), *store.ended(after=after)]
+    jobs = [(moment, True, job) for job, moment in ended]
+    uploads = [(used, False, upload) for upload, used in store.unused_uploads(before=before, after=after)]
     return sorted(jobs + uploads)
 
 
