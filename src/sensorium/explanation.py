@@ -12,8 +12,11 @@ _EXHAUSTED = (
     "failed to allocate memory",
     "out of memory",
     "bad_alloc",
+    "failed to map segment",
+    "cannot allocate memory",
 )
-"""How torch, ONNX Runtime, CTranslate2 and C++ say in a plain RuntimeError that memory has run out."""
+"""How torch, ONNX Runtime, CTranslate2, C++ and the system's loader of libraries say that memory has run out, in errors
+of classes that mean anything else too."""
 
 
 def explained(error: BaseException, *, remedy: str) -> SensoriumError:
@@ -33,7 +36,12 @@ def explained(error: BaseException, *, remedy: str) -> SensoriumError:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error of Python or of a library says that memory has run out."""
+    """Return whether an error of Python or of a library, or one that caused it, says that memory has run out."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return _says_memory_ran_out(error) or (cause is not None and ran_out_of_memory(cause))
+
+
+def _says_memory_ran_out(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     if isinstance(error, MemoryError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ _LIBRARIES_ARE_QUIET = {
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
+_FRAMED_COLUMNS = 80
+"""How wide a terminal must be for help in frames with nothing cut off."""
 _SPINS = "10000"
 """How many times a waiting thread of torch checks before it sleeps. With fewer checks small networks become slower on a
 quiet machine: with none, a step of a small U-Net takes twice as long."""
@@ -50,9 +53,22 @@ def hardware() -> str:
 def home() -> Path:
     """Return the folder that holds fetched checkpoints: ``SENSORIUM_HOME``, or ``sensorium`` in the user's cache."""
     chosen = os.environ.get("SENSORIUM_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sensorium"
+    return user_path(chosen) if chosen else _user_folder("XDG_CACHE_HOME", ".cache", "SENSORIUM_HOME") / "sensorium"
+
+
+def _user_folder(variable: str, place: str, ours: str) -> Path:
+    """Return a folder of the user's: what ``variable`` says, or a place in the home folder.
+
+    Raises:
+        InputError: The user has no home folder, as happens in containers; ``ours`` is the variable that helps.
+    """
+    chosen = os.environ.get(variable, "")
+    if Path(chosen).is_absolute():  # others are to be ignored: https://specifications.freedesktop.org/basedir-spec
+        return Path(chosen)
+    home = Path() if os.environ.get("HOME") == "" else user_path("~")
+    if not home.is_absolute():
+        raise InputError("This user has no home folder", f"Set {ours} to a folder that Sensorium may use, or set HOME")
+    return home / place
 
 
 def default_index() -> Path:
@@ -64,14 +80,22 @@ def data_home() -> Path:
     """Return the folder that keeps jobs and their files: ``SENSORIUM_DATA``, or one in the user's data folder."""
     chosen = os.environ.get("SENSORIUM_DATA")
     if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "sensorium"
+        return user_path(chosen)
+    return _user_folder("XDG_DATA_HOME", ".local/share", "SENSORIUM_DATA") / "sensorium"
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ``~`` replaced by the home folder; as it is where that user, or the folder, isn't known.
+
+    `Path.expanduser` raises an error there, though ``~name`` may well be the name of a file.
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def mirror() -> Path | None:
     """Return the folder that checkpoints are copied from (``SENSORIUM_MIRROR``), or None."""
     chosen = os.environ.get("SENSORIUM_MIRROR")
-    return Path(chosen).expanduser() if chosen else None
+    return user_path(chosen) if chosen else None
 
 
 def offline() -> bool:
@@ -147,7 +171,24 @@ def openai_address() -> str:
 
 def colours() -> bool:
     """Return whether the terminal may be coloured (https://no-color.org)."""
-    return not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or os.name == "nt")
+    return not (os.environ.get("NO_COLOR") or is_dumb_terminal() or os.name == "nt")
+
+
+def is_dumb_terminal() -> bool:
+    """Return whether the terminal can only print lines, as it is in editors and in logs of builds."""
+    return os.environ.get("TERM") == "dumb"
+
+
+def fit_help_to_terminal() -> None:
+    """Let help fit into a narrow terminal, unless the user has said how it looks. Read when typer is imported.
+
+    Between frames, names of options are cut off there. A width of nought, as terminals in containers have it, is no
+    width: rich would print nothing at all.
+    """
+    if not os.environ.get("COLUMNS", "1").strip("0"):
+        del os.environ["COLUMNS"]
+    if shutil.get_terminal_size().columns < _FRAMED_COLUMNS:
+        os.environ.setdefault("TYPER_USE_RICH", "0")
 
 
 def shown() -> list[str]:

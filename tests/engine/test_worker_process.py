@@ -207,6 +207,19 @@ def test_a_killed_worker_is_told_once_and_reaped(start: Callable[..., Worker], p
     worker.process.kill()
 
 
+@pytest.mark.parametrize("preload", [True, False])
+def test_a_worker_works_though_the_servers_folder_is_gone(
+    start: Callable[..., Worker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preload: bool
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    worker = start(preload=preload)
+    worker.run(transcribe(worker, "a"))
+    assert isinstance(worker.end_of("a"), Done)
+
+
 def test_one_that_does_not_stop_is_ended(start: Callable[..., Worker]) -> None:
     worker = start()
     worker.process.send(Ping(1))

@@ -6,6 +6,9 @@ from __future__ import annotations
 def main() -> None:
     """Run the ``sensorium`` command."""
     try:
+        from sensorium import settings
+
+        settings.fit_help_to_terminal()
         from sensorium.cli.app import run
 
         run()

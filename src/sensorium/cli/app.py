@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,6 +83,7 @@ class SensoriumGroup(TyperGroup):
     def _run(self, arguments: list[str], name: str, options: dict[str, Any]) -> int:
         terminal = Terminal(as_json="--json" in arguments)
         try:
+            _require_current_folder()
             value = super().main(arguments, prog_name=name, standalone_mode=False, **options)
             sys.stdout.flush()
             return value if isinstance(value, int) else ALL_GOOD
@@ -165,6 +167,18 @@ def run(arguments: Sequence[str] | None = None) -> None:
         _silence_libraries()
     listen_to_signals()
     get_command(app).main(arguments, prog_name="sensorium")
+
+
+def _require_current_folder() -> None:
+    """Refuse to run in a folder that isn't there any more: names of files mean nothing, and Intel's MKL ends us.
+
+    Raises:
+        InputError: It has been deleted.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise InputError("The current folder has been deleted", "Change to another folder") from None
 
 
 def _prepare_streams() -> None:

@@ -134,11 +134,16 @@ def _expand(argument: str, kinds: Sequence[Kind]) -> Iterator[Input]:
     for path in collect_files([argument], kinds=kinds, on_error=lambda *why: missed.append(Input(str(why[0]), why[1]))):
         empty = False
         below = path.parent.relative_to(folder) if path.is_relative_to(folder) else Path()
-        yield Input(str(path), below="" if below == Path() else str(below))
+        yield Input(_as_path(str(path)), below="" if below == Path() else str(below))
     yield from missed
     if empty and not missed:
         wanted = " or ".join(kinds)
         yield Input(argument, InputError(f"{argument!r} holds no {wanted} file", "Name a file, a folder or a glob"))
+
+
+def _as_path(found: str) -> str:
+    """Return the name of a file of a folder so that it can't be taken for standard input, or for an address."""
+    return f".{os.sep}{found}" if _is_single(found) else found
 
 
 def _is_single(argument: str) -> bool:

@@ -84,4 +84,4 @@ Server: TypeAlias = Annotated[
 
 def examples(*commands: str) -> str:
     """Return the examples at the end of a command's help."""
-    return "\n".join(["Examples:", *(f"  {command}" for command in commands)])
+    return "\b\n" + "\n".join(["Examples:", *(f"  {command}" for command in commands)])

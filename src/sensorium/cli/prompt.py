@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -98,7 +97,7 @@ class _Variations:
         """Return the fields of an operation, with the lists of words that a prompt uses."""
         from sensorium.image_generation.prompts.variations import wildcard_lists
 
-        folder = None if self.wildcards is None else Path(self.wildcards).expanduser()
+        folder = None if self.wildcards is None else settings.user_path(self.wildcards)
         return {
             "variations": self.count,
             "seed": None if self.everything else self.seed,

@@ -92,7 +92,7 @@ class Terminal:
         """Show progress: on a terminal a bar, otherwise one line when a fetch begins."""
         if self.quiet:
             return
-        if not sys.stderr.isatty():
+        if not sys.stderr.isatty() or settings.is_dumb_terminal():
             if report.stage.startswith("fetching") and report.stage not in self._stages:
                 self._stages.add(report.stage)
                 size = f" ({report.total / 1e6:,.0f} MB)" if report.unit == "bytes" and report.total else ""

@@ -180,6 +180,9 @@ def _text_to_speak(call: Call, text: str | None, file: str | None) -> str:
             "Give a text, or --file with a text file, or - to read standard input",
         )
     if text is not None and text != STANDARD_INPUT:
+        from sensorium.language.written_language import require_characters
+
+        require_characters(text, what="text")
         # Not pathlib's way, which raises an error for a text that is too long for a file's name.
         if os.path.isfile(text):  # noqa: PTH113
             call.note(f"Saying the words {text!r}; --file {text!r} reads the file aloud.")

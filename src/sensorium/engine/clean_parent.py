@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from sensorium import settings
-from sensorium.engine.worker import detach_standard_streams, work
+from sensorium.engine.worker import detach_standard_streams, leave_deleted_folder, work
 from sensorium.quiet import quiet_transformers
 
 _WITH_THREADS = ("numpy", "scipy.linalg")
@@ -55,6 +55,7 @@ def main() -> NoReturn:
     """
     engine = socket.socket(fileno=os.dup(0))
     detach_standard_streams()
+    leave_deleted_folder()
     logging.basicConfig(level=logging.WARNING, format="sensorium clean parent: %(message)s")
     import_heavy()
     _CleanParent(engine).serve()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sensorium import settings
 from sensorium.engine.identifiers import check_index_name, is_identifier
 from sensorium.engine.reference_path import reference_folder, reference_of
 from sensorium.errors import NotFoundError, StorageError
@@ -41,7 +42,7 @@ class JobFiles:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = settings.user_path(folder).absolute()
         self._kept, self._passing = self.folder / "jobs", self.folder / "passing"
         self.uploads = self.folder / "uploads"
         self._indexes, self._indexed = self.folder / "indexes", self.folder / "indexed"

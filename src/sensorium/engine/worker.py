@@ -39,6 +39,14 @@ def detach_standard_streams() -> None:
     os.dup2(2, 1)
 
 
+def leave_deleted_folder() -> None:
+    """Go elsewhere if the current folder, the server's, has been deleted: without one, Intel's MKL ends the process."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        os.chdir(os.sep)
+
+
 def work(reading: BinaryIO, writing: BinaryIO) -> NoReturn:
     """Do what the engine says until it says to stop, or is gone.
 
@@ -71,6 +79,7 @@ def _prepare(setup: WorkerSetup) -> None:
     for file, text in (("comm", "sensorium-work"), ("oom_score_adj", _KILLED_FIRST)):
         with suppress(OSError):  # only Linux has them: the name in `ps`, and who is killed when memory runs out
             Path("/proc/self", file).write_text(text)
+    leave_deleted_folder()
     settings.be_a_worker(setup.threads, setup.profile)
     settings.keep_numpy_on_one_thread()
     settings.send_no_telemetry()

@@ -10,6 +10,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sensorium import settings
 from sensorium.arguments import checked
 from sensorium.errors import InputError
 from sensorium.image_generation.prompts.variations import PromptVariations, draw_variations, list_variations
@@ -55,7 +56,7 @@ class PromptEngineer:
         self.quality_boosters: list[str] = []
         self.negative_common: list[str] = []
         folder = isinstance(wildcards, (str, os.PathLike))
-        self._wildcards: Any = Path(wildcards).expanduser() if folder else wildcards  # type: ignore[arg-type]
+        self._wildcards: Any = settings.user_path(wildcards) if folder else wildcards  # type: ignore[arg-type]
         shipped = package_files("sensorium.image_generation").joinpath("data", "styles.toml")
         self._add(tomllib.loads(shipped.read_text(encoding="utf-8")), "styles.toml")
         if styles is not None:

@@ -202,7 +202,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
             return entry
     if _names_only.get():
         return _known_to_the_hub(wanted, task, of_that_name)
-    path = Path(wanted).expanduser()
+    path = settings.user_path(wanted)
     # pathlib's own questions raise an error for a name that is too long for a file.
     if wanted and os.path.isdir(path):  # noqa: PTH112
         return _from_folder(path, task)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from sensorium.errors import InputError
 from sensorium.operations.media import Media
 from sensorium.operations.operation import Operation
+from sensorium.operations.validation import require_unicode
 from sensorium.record import Record
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class BuildPrompt(Operation):
             raise InputError(
                 "All variations are asked for, so neither a number of variations nor a seed has a use", "Leave it out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_characters(self) -> Self:
+        require_unicode(self.name, self.model_dump(exclude={"styles"}))
         return self
 
     def run(self, tasks: Tasks, report: Reporter) -> Prompts:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
+from sensorium import settings
 from sensorium.errors import InputError
 from sensorium.media.source import display_name
 
@@ -33,7 +33,7 @@ def check_location(location: str | os.PathLike[str]) -> str:
         )
     if not text:
         raise InputError("The index has no name", "Name the folder that shall hold it")
-    path = Path(text).expanduser().absolute()
+    path = settings.user_path(text).absolute()
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sensorium import settings
 from sensorium.errors import InputError, SensoriumError
 from sensorium.media.limits import Limits
 from sensorium.media.regular_file import why_unreadable
@@ -61,7 +62,7 @@ class Changes:
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """Return the absolute form of a path, without following links: a file is called what the user calls it."""
-    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - pathlib's way follows links
+    return os.path.abspath(settings.user_path(path))  # noqa: PTH100 - pathlib's way follows links
 
 
 def settled_time(state: os.stat_result) -> int:

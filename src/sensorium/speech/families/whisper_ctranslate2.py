@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium.errors import InputError, ModelUnavailableError
+from sensorium.errors import InputError, InsufficientMemoryError, ModelUnavailableError
+from sensorium.explanation import ran_out_of_memory
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 from sensorium.speech.families.whisper_int8 import UnknownFormatError, write_int8
@@ -104,7 +105,11 @@ class CTranslate2Whisper:
                 cpu_threads=thread_count(),
                 local_files_only=True,
             )
-        except (RuntimeError, ValueError, OSError):
+        except (RuntimeError, ValueError, OSError) as error:
+            if ran_out_of_memory(error):
+                raise InsufficientMemoryError(
+                    f"The checkpoint {checkpoint.name!r} needs more memory than is left", "Choose a smaller checkpoint"
+                ) from error
             raise ModelUnavailableError(
                 f"The checkpoint {checkpoint.name!r} is damaged, or not a Whisper for CTranslate2",
                 f"Remove {str(folder)!r} and fetch it again",

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from sensorium.errors import ModelUnavailableError
+from sensorium.errors import InsufficientMemoryError, ModelUnavailableError
+from sensorium.explanation import ran_out_of_memory
 from sensorium.models.catalog import Checkpoint
 from sensorium.threads import thread_count
 
@@ -44,6 +45,10 @@ class OnnxGraph:
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors have no class in common
+            if ran_out_of_memory(error):
+                raise InsufficientMemoryError(
+                    f"The checkpoint {checkpoint.name!r} needs more memory than is left", "Close other programs"
+                ) from error
             raise ModelUnavailableError(
                 f"The checkpoint {checkpoint.name!r} can't be opened: its weights are missing, or only half there",
                 f"Remove it with 'sensorium models remove {checkpoint.name}'; it is fetched anew at its next use",
