@@ -172,12 +172,17 @@ def test_a_pipe_whose_reader_has_gone(tmp_path: Path) -> None:
 
 
 def test_devices_stay_devices() -> None:
-    number = Path(os.devnull).stat().st_rdev
-    write(os.devnull)
-    assert Path(os.devnull).stat().st_rdev == number
-    with refused(InputError, "/dev/full", "no space left"):
-        write("/dev/full")
-    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+    # A terminal of the test's own: if something were wrong, /dev/null would be gone for the whole machine.
+    master, slave = os.openpty()
+    try:
+        write(os.ttyname(slave), b"new")
+        assert os.read(master, 3) == b"new"
+        assert stat.S_ISCHR(Path(os.ttyname(slave)).stat().st_mode)
+    finally:
+        os.close(master)
+        os.close(slave)
+    with Path("/dev/full").open("wb") as full, refused(InputError, "no space left"):
+        write(f"/dev/fd/{full.fileno()}")
 
 
 @pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}"])

@@ -37,7 +37,7 @@ from sensorium.cli import (
     voices,
 )
 from sensorium.cli.exit_codes import ALL_GOOD, BAD_INPUT, CANCELLED, OUTPUT_CLOSED, exit_code, explain
-from sensorium.cli.interrupt import end_program, listen_to_signals
+from sensorium.cli.interrupt import end_cancelled_program, end_program, listen_to_signals
 from sensorium.cli.options import examples
 from sensorium.cli.streams import open_closed_streams
 from sensorium.cli.terminal import Terminal, clear_screen_of_bars
@@ -166,7 +166,12 @@ def run(arguments: Sequence[str] | None = None) -> None:
     if not settings.debugging():
         _silence_libraries()
     listen_to_signals()
-    get_command(app).main(arguments, prog_name="sensorium")
+    try:
+        get_command(app).main(arguments, prog_name="sensorium")
+    except SystemExit as end:
+        if end.code == CANCELLED:
+            end_cancelled_program()
+        raise
 
 
 def _require_current_folder() -> None:

@@ -120,12 +120,25 @@ def end_program(code: int) -> None:
     """End the program at once if a command still computes; a normal exit would wait for that command, or crash."""
     nested = isinstance(threading.current_thread(), _Job)
     if not nested and any(isinstance(thread, _Job) for thread in threading.enumerate()):
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):  # the terminal was closed
-                stream.flush()
-        # Files get their names only when they are complete, so no incomplete file is left but those with other names.
-        remove_unfinished()
-        os._exit(code)
+        _leave(code)
+
+
+def end_cancelled_program() -> None:
+    """End the program at once if a thread may still compute for the command that was cancelled.
+
+    Python waits at its end for the threads of every pool, daemons or not.
+    """
+    if threading.active_count() > 1:
+        _leave(CANCELLED)
+
+
+def _leave(code: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # the terminal was closed
+            stream.flush()
+    # Files get their names only when they are complete, so no incomplete file is left but those with other names.
+    remove_unfinished()
+    os._exit(code)
 
 
 def _end_within(job: _Job, grace: float) -> None:
