@@ -33,6 +33,8 @@ def test_a_folder_and_sampling(run: Run, desk: Path, llava: Path) -> None:
     (other,) = documents(run("chat", "cat.jpg", *options, "--seed", "6", input="What is it?\n").stdout)
     assert other["text"] != first["text"]
     assert second["question"] == "Where?"
+    (marked,) = documents(run("chat", "cat.jpg", *options, "--seed", "5", input="\ufeffWhat is it?\r\n").stdout)
+    assert marked == first
 
 
 def test_the_history_is_kept_and_gone_on_with(run: Run, desk: Path, server: OpenAIServer) -> None:

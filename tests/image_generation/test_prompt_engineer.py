@@ -153,6 +153,8 @@ def test_users_add_styles_by_attribute_and_by_file(tmp_path: Path) -> None:
     assert engineer.get_negative_prompt(style="ink").endswith(", disfigured, color, paint")
     assert "watercolor" in engineer.style_keywords
     assert engineer.negative_common == PromptEngineer().negative_common
+    own.write_bytes(b'\xef\xbb\xbf[styles]\r\nink = "ink drawing"\r\n')  # as editors on Windows write it
+    assert PromptEngineer(own).style_keywords["ink"] == "ink drawing"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sensorium.errors import InputError, MissingDependencyError
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.registry import all_operations
 from sensorium.server.configuration import configured
-from sensorium.server.keys import Key, KeyRing, digest_of
+from sensorium.server.keys import Key, KeyRing, digest_of, known_keys
 from sensorium.server.loading import operation_for
 from sensorium.server.options import ServerOptions
 from sensorium.server.program import listening
@@ -37,6 +37,13 @@ def test_a_file_is_read_and_options_replace_its_lines(tmp_path: Path) -> None:
     assert options.models["whisper-large-v3-turbo"].time_to_live == -1
     assert options.models["whisper-large-v3-turbo"].pinned
     assert configured(None, {}) == ServerOptions()
+
+
+def test_files_of_windows_are_read(tmp_path: Path) -> None:
+    assert configured(written(tmp_path, "\ufeffport = 9000\r\nqueue = 3\r\n"), {}).port == 9000
+    keys = tmp_path / "keys.toml"
+    keys.write_bytes(b'\xef\xbb\xbf[anna]\r\nkey = "a-key-of-anna-for-this-test"\r\n')
+    assert known_keys(keys)
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,8 @@ def test_the_shipped_policy_is_a_file_to_copy(tmp_path: Path) -> None:
     copy = tmp_path / "copy.toml"
     copy.write_text(shipped_policy_text())
     assert read_policy(copy) == read_policy(None)
+    copy.write_bytes(b"\xef\xbb\xbf" + shipped_policy_text().replace("\n", "\r\n").encode())  # as Windows has it
+    assert read_policy(copy) == read_policy(None)
     assert all(0 < label.threshold <= 1 for label in read_policy(None).labels)
 
 

@@ -185,7 +185,7 @@ def _typed_lines() -> Iterator[str]:
             raise
         if not line and not interactive:
             return
-        line = line.strip()
+        line = line.removeprefix("\ufeff").strip()  # a byte-order mark, as files from Windows begin with
         if line in ("/quit", "/exit", "/bye"):
             return
         if line:

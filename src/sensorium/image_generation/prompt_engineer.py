@@ -217,7 +217,7 @@ def _read_styles(source: MediaSource, limits: Limits) -> tuple[dict[str, Any], s
         else:
             media = resolve(source, limits=limits)
             name, data = media.name, media.read()
-        return tomllib.loads(data.decode()), name
+        return tomllib.loads(data.decode("utf-8-sig")), name
     except OSError:
         raise InputError(f"The styles file {str(source)!r} can't be read", "Check that it exists") from None
     except ValueError as error:

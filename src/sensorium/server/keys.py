@@ -136,7 +136,7 @@ def digest_of(key: str) -> str:
 
 def _keys_in(file: Path) -> Iterable[Key]:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         _unreadable(file, error)
     for name, table in tables.items():

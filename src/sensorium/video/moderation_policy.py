@@ -99,7 +99,7 @@ def policy_in_file(source: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(source)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         place = f" ({' '.join(str(error).split())})" if isinstance(error, tomllib.TOMLDecodeError) else ""
         raise InputError(f"The policy file {os.fspath(source)!r} is not valid TOML{place}", _REMEDY) from None
