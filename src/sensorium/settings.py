@@ -149,6 +149,12 @@ def api_keys() -> str:
     return os.environ.get("SENSORIUM_API_KEYS", "")
 
 
+def keep_page_files_in(folder: Path) -> None:
+    """Let Gradio keep files that come and go with the page in a folder, and tell its makers nothing."""
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
 def compiles() -> bool:
     """Return whether networks on a GPU are compiled (``SENSORIUM_COMPILE=1``)."""
     return os.environ.get("SENSORIUM_COMPILE", "") == "1"

@@ -11,6 +11,7 @@ EXTRAS = {
     "torch": ("torch", "transformers", "diffusers", "accelerate", "peft", "sentencepiece", "scipy", "cv2"),
     "remote": ("openai",),
     "serve": ("fastapi", "mcp", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
+    "studio": ("gradio",),
 }
 """Maps each extra to the modules that it adds. The plain installation doesn't have them."""
 

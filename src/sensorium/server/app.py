@@ -37,6 +37,7 @@ from sensorium.server.operations import operations_router
 from sensorium.server.options import ServerOptions
 from sensorium.server.pace import Pace
 from sensorium.server.status import status_router
+from sensorium.server.studio import StudioEndpoint
 from sensorium.server.telemetry import telemetry_for
 from sensorium.server.uploads import uploads_router
 from sensorium.version import VERSION
@@ -78,7 +79,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
             await engine.start()
             try:
                 await batches.start()
-                async with agents.running():
+                async with agents.running(), studio.running():
                     yield
             finally:
                 await batches.close()
@@ -92,7 +93,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     app.state.options = options
     app.state.failure = None
     app.state.batches = batches = BatchRunner(engine, options, _inside(app))
-    agents = AgentsEndpoint(engine, options)
+    agents, studio = AgentsEndpoint(engine, options), StudioEndpoint(engine, options)
     answer_errors(app)
     app.add_middleware(Pace, options=options)
     app.add_middleware(KeyCheck, options=options, keys=keys)
@@ -102,7 +103,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     # In this order routes are looked through at each request: what is asked most comes first.
     for router in (operations_router, *_OPENAI, uploads_router, jobs_router, models_router, status_router):
         app.include_router(router(), responses=dict(ERRORS))
-    app.router.routes.append(agents.route)
+    app.router.routes.extend((agents.route, *studio.routes))
     return app
 
 

@@ -14,6 +14,8 @@ from sensorium.server.failed_attempts import FailedAttempts
 from sensorium.server.hosts import is_loopback
 from sensorium.server.keys import Key, KeyRing
 from sensorium.server.options import ServerOptions
+from sensorium.server.studio_login import PATH as LOGIN
+from sensorium.server.studio_login import StudioLogin, belongs_to_page, key_in_cookie, to_login, wants_a_page
 
 ALWAYS = "/health"
 """What everybody may ask, always: whether the server lives."""
@@ -43,6 +45,7 @@ class KeyCheck:
         self._options = options
         self._keys = keys
         self._attempts = FailedAttempts()
+        self._login = StudioLogin(keys, self._attempts.slow_down)
         self._open: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,15 +53,22 @@ class KeyCheck:
         if scope["type"] != "http" or scope["path"] == ALWAYS:
             await self._app(scope, receive, send)
             return
-        shown = _shown(Headers(scope=scope))
+        if self._keys and scope["path"] == LOGIN:
+            await self._login(scope, receive, send)
+            return
+        headers, is_page = Headers(scope=scope), belongs_to_page(scope["path"])
+        shown = _shown(headers) or (key_in_cookie(headers) if is_page else None)
         key = self._keys.find(shown) if shown is not None else None
         caller = self._caller(scope, key)
+        if caller is None and is_page and wants_a_page(scope, headers):
+            await to_login()(scope, receive, send)
+            return
         if caller is None:
             if shown is not None:
                 await self._attempts.slow_down((scope.get("client") or ("", 0))[0])
             await refused_response(_refusal(scope["method"], shown))(scope, receive, send)
             return
-        busy = self._too_much(key) if scope["path"] not in _NEVER_TOO_MANY else None
+        busy = None if scope["path"] in _NEVER_TOO_MANY else self._too_much(None if is_page else key)
         if busy is not None:
             await error_response(busy)(scope, receive, send)
             return

@@ -42,7 +42,9 @@ class Pace:
     def _limit(self, path: str) -> int:
         if path in RECORDINGS:
             return self._options.largest_recording
-        return self._options.largest_upload if path in UPLOADS else self._options.largest_body
+        if path in UPLOADS or (path.startswith("/studio/") and path.endswith("/gradio_api/upload")):
+            return self._options.largest_upload
+        return self._options.largest_body
 
 
 class _Body:

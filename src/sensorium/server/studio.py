@@ -1,0 +1,89 @@
+"""``/studio``: the page, which is put together when somebody opens it for the first time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sensorium.engine.interface import Engine
+from sensorium.models.extras import missing_packages_explained
+from sensorium.server.caller import SCOPE, Caller
+from sensorium.server.options import ServerOptions
+
+PATH = "/studio"
+
+
+class StudioEndpoint:
+    """An ASGI application that leads to the page in the visitor's language.
+
+    Args:
+        engine: Runs the page's jobs.
+        options: How large an upload may be.
+    """
+
+    def __init__(self, engine: Engine, options: ServerOptions) -> None:
+        self._engine = engine
+        self._options = options
+        self._stack = AsyncExitStack()
+        self._making: asyncio.Task[ASGIApp] | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Enter before the first request, leave after the last one."""
+        async with self._stack:
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["path"].rstrip("/") == PATH:
+            from sensorium.studio.wording import preferred_language
+
+            language = preferred_language(Headers(scope=scope).get("accept-language", ""))
+            await RedirectResponse(f"{PATH}/{language}/", 307)(scope, receive, send)
+            return
+        page = await self.page()
+        await page(scope, receive, send)
+
+    async def page(self) -> ASGIApp:
+        """Return the page, put together.
+
+        Raises:
+            MissingDependencyError: What it is made with isn't installed.
+        """
+        if self._making is None or (self._making.done() and self._making.exception() is not None):
+            self._making = asyncio.create_task(self._make())
+        return await asyncio.shield(self._making)
+
+    async def _make(self) -> ASGIApp:
+        def make() -> Any:
+            with missing_packages_explained("The studio"):
+                from sensorium.studio.application import create_studio
+                from sensorium.studio.watched_jobs import WatchedJobs
+            jobs = WatchedJobs(self._engine)
+            return jobs, create_studio(
+                self._engine, jobs, visitor_of=_visitor, largest=self._options.largest_upload
+            )
+
+        jobs, application = await asyncio.to_thread(make)
+        self._stack.push_async_callback(jobs.close)
+        await self._stack.enter_async_context(application.router.lifespan_context(application))
+        return cast(ASGIApp, application)
+
+    @property
+    def routes(self) -> list[Route]:
+        """The routes of an application that lead here."""
+        return [Route(PATH, endpoint=self), Route(f"{PATH}/{{path:path}}", endpoint=self)]
+
+
+def _visitor(request: Any) -> Any:
+    from sensorium.studio.workroom import Visitor
+
+    caller: Caller = request.scope.get(SCOPE, Caller())
+    return Visitor(caller.owner, caller.administrator)

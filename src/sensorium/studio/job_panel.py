@@ -1,0 +1,176 @@
+"""A job on the page: where it stands, how to cancel it, and what it has made, found again after any reload."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import gradio as gr
+
+from sensorium.errors import NotFoundError, SensoriumError
+from sensorium.operations.operation import Operation
+from sensorium.studio.watched_jobs import WatchedJob
+from sensorium.studio.workroom import Workroom
+
+Make: TypeAlias = Callable[..., Awaitable[Operation]]
+"""Builds an operation of the request and the values of the page's fields, in this order."""
+
+Show: TypeAlias = Callable[[WatchedJob, gr.Request], Awaitable[Sequence[Any]]]
+"""Returns what the outputs show of a job, running or ended; `gr.skip()` for those that stay."""
+
+_SECONDS = 0.7
+_SECRET = "sensorium-studio"
+"""What Gradio encrypts a job's id with in the browser. It is no secret: a job is found by its owner only."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What starts a job: one of the page's buttons, with what it reads.
+
+    Attributes:
+        listen: Such as ``button.click``.
+        inputs: The fields whose values `make` gets.
+        make: Builds the operation.
+    """
+
+    listen: Callable[..., Any]
+    inputs: Sequence[Any]
+    make: Make
+
+
+class JobPanel:
+    """The panel of the jobs of one part of a tab. Make it where its line of progress shall stand.
+
+    Args:
+        room: What the tab works with.
+        name: Of the part, unique on the page: the browser keeps the job under it.
+        operations: The names of the operations that it submits. Another device shows the newest job of these.
+        outputs: What shows the result.
+        show: Says what.
+    """
+
+    def __init__(
+        self, room: Workroom, name: str, operations: Sequence[str], outputs: Sequence[Any], show: Show
+    ) -> None:
+        self._room = room
+        self._operations = operations
+        self._outputs = list(outputs)
+        self._show = show
+        self._seen = gr.State(0)
+        self.job = gr.BrowserState("", storage_key=f"sensorium-{name}", secret=_SECRET)
+        """The id of the job that is shown; "" for none."""
+        with gr.Row(elem_classes="job", equal_height=True):
+            self.status = gr.HTML("", elem_id=f"{name}-status", elem_classes="status", scale=4)
+            self.cancel = gr.Button(
+                room.words("job.cancel"), visible=False, size="sm", scale=1, min_width=110, elem_id=f"{name}-cancel"
+            )
+        self.timer = gr.Timer(_SECONDS, active=False)
+        self._own = [self.job, self._seen, self.status, self.cancel, self.timer]
+        self.timer.tick(
+            self._poll, [self.job, self._seen], [*self._own, *self._outputs], show_progress="hidden", **_PRIVATE
+        )
+        self.cancel.click(self._cancel, [self.job], [self.status], show_progress="hidden", **_PRIVATE)
+
+    def starts_with(self, *events: Event) -> None:
+        """Let buttons start jobs."""
+        for event in events:
+            event.listen(
+                self._beginning(event.make),
+                list(event.inputs),
+                [*self._own, *self._outputs],
+                show_progress="hidden",
+                **_PRIVATE,
+            )
+
+    def resumes_with(self, page: gr.Blocks) -> None:
+        """Show the job again when the page is opened again, here or on another device."""
+        page.load(self._resume, [self.job], [*self._own, *self._outputs], show_progress="hidden", **_PRIVATE)
+
+    def opens(self, listen: Callable[..., Any], job: Any) -> None:
+        """Show another job, whose id a component holds, when something happens."""
+        listen(self._open, [job], [*self._own, *self._outputs], show_progress="hidden", **_PRIVATE)
+
+    def _beginning(self, make: Make) -> Callable[..., Awaitable[list[Any]]]:
+        # The request comes first: Gradio doesn't look for it behind any number of values.
+        async def begin(request: gr.Request, *values: Any) -> list[Any]:
+            try:
+                job = await self._room.submit(await make(request, *values), request)
+                return await self._drawn(job.id, 0, request)
+            except SensoriumError as error:
+                told = [gr.skip(), gr.skip(), self._said(str(error), "alert"), gr.skip(), gr.skip()]
+                return [*told, *(gr.skip() for _ in self._outputs)]
+
+        return begin
+
+    async def _poll(self, job: str, seen: int, request: gr.Request) -> list[Any]:
+        return await self._drawn(job, seen, request)
+
+    async def _open(self, job: str, request: gr.Request) -> list[Any]:
+        return await self._drawn(job, 0, request)
+
+    async def _resume(self, job: str, request: gr.Request) -> list[Any]:
+        try:
+            if job:
+                return await self._drawn(job, 0, request)
+        except NotFoundError:
+            pass
+        latest = await self._room.latest(self._operations, request)
+        return self._nothing() if latest is None else await self._drawn(latest.id, 0, request)
+
+    async def _cancel(self, job: str, request: gr.Request) -> Any:
+        try:
+            await self._room.engine.cancel(job, owner=self._room.owner(request))
+        except SensoriumError as error:
+            return self._said(str(error), "alert")
+        return gr.skip()
+
+    async def _drawn(self, job: str, seen: int, request: gr.Request) -> list[Any]:
+        if not job:
+            return self._nothing()
+        watched = await self._room.look(job, request)
+        if watched.changes == seen and not watched.ended:
+            return [gr.skip() for _ in (*self._own, *self._outputs)]
+        outputs = await self._show(watched, request)
+        own = [job, watched.changes, self._status(watched), gr.update(visible=not watched.ended)]
+        return [*own, gr.Timer(active=not watched.ended), *outputs]
+
+    def _nothing(self) -> list[Any]:
+        own = ["", 0, "", gr.update(visible=False), gr.Timer(active=False)]
+        return [*own, *(gr.skip() for _ in self._outputs)]
+
+    def _status(self, watched: WatchedJob) -> str:
+        job, words = watched.job, self._room.words
+        match job.state:
+            case "queued":
+                return self._said(words("job.queued", before=job.position or 0))
+            case "running":
+                return self._progress(watched)
+            case "done":
+                seconds = (job.ended or 0.0) - (job.started or 0.0)
+                notes = "".join(f"<p>{html.escape(note)}</p>" for note in watched.notes)
+                by = words("job.by", model=job.model) if job.model else ""
+                return self._said(words("job.done", seconds=f"{seconds:.1f}") + by) + notes
+            case "cancelled":
+                return self._said(words("job.cancelled"))
+        error = job.error or {}
+        return self._said(" ".join(f"{error[name]}." for name in ("message", "remedy") if error.get(name)), "alert")
+
+    def _progress(self, watched: WatchedJob) -> str:
+        told = watched.job.progress or {}
+        stage, done, total = told.get("stage") or self._room.words("job.running"), told.get("done"), told.get("total")
+        if not total:
+            return self._said(f"{stage} …")
+        share = min(1.0, done / total)
+        bar = f'<progress max="1" value="{share:.3f}" aria-label="{html.escape(stage)}"></progress>'
+        return self._said(f"{stage}: {done:.0f} / {total:.0f} {told['unit']}") + bar
+
+    @staticmethod
+    def _said(text: str, role: str = "status") -> str:
+        return f'<p role="{role}" class="{role}">{html.escape(text)}</p>'
+
+
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "queue": False}
+"""What an event of the page's is not: an API. Nor does it wait for others: what takes long is a job."""
+

@@ -1,0 +1,42 @@
+"""The page in one language: its head and its tabs."""
+
+from __future__ import annotations
+
+import html
+
+import gradio as gr
+
+from sensorium.studio.tabs import paint
+from sensorium.studio.wording import LANGUAGES
+from sensorium.studio.workroom import Workroom
+
+_TABS = (("paint", paint.build),)
+
+
+def build_page(room: Workroom) -> gr.Blocks:
+    """Return the page.
+
+    Args:
+        room: What its tabs work with, in the language of the page.
+    """
+    words = room.words
+    with gr.Blocks(title=words("page.title"), analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
+        gr.HTML(_masthead(room), elem_classes="masthead")
+        with gr.Tabs():
+            for name, build in _TABS:
+                with gr.Tab(words(f"page.{name}"), id=name, elem_id=f"tab-{name}"):
+                    build(room, page)
+    return page
+
+
+def _masthead(room: Workroom) -> str:
+    words = room.words
+    links = " · ".join(
+        f'<a href="/studio/{code}/" hreflang="{code}" lang="{code}">{name}</a>'
+        for code, name in LANGUAGES.items()
+        if code != words.language
+    )
+    return (
+        f"<header><h1>{html.escape(words('page.title'))}</h1><p>{html.escape(words('page.subtitle'))}</p>"
+        f"<nav aria-label={html.escape(words('page.language'))!r}>{links}</nav></header>"
+    )

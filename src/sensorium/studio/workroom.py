@@ -1,0 +1,140 @@
+"""What all tabs share: the engine for whoever asks, files that come and go, and the page's words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium.engine.interface import Engine
+from sensorium.engine.job import Job
+from sensorium.media.naming import display_name
+from sensorium.operations.media import UPLOAD, Media
+from sensorium.operations.operation import Operation
+from sensorium.studio.watched_jobs import WatchedJob, WatchedJobs
+from sensorium.studio.wording import Wording
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who looks at the page.
+
+    Attributes:
+        owner: Whose the jobs are that the visitor submits.
+        administrator: Whether the visitor may change what concerns everybody.
+    """
+
+    owner: str
+    administrator: bool
+
+
+class Workroom:
+    """What a tab works with, in one language.
+
+    Args:
+        engine: Runs jobs.
+        jobs: Watches them.
+        folder: Where files are put that the page shows.
+        words: The page's words.
+        visitor_of: Says who sent a request.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        jobs: WatchedJobs,
+        folder: Path,
+        words: Wording,
+        visitor_of: Callable[[Any], Visitor],
+    ) -> None:
+        self.engine = engine
+        self.words = words
+        self._jobs = jobs
+        self._folder = folder
+        self._visitor_of = visitor_of
+
+    def visitor(self, request: gr.Request) -> Visitor:
+        """Return who asks."""
+        return self._visitor_of(request.request)
+
+    def owner(self, request: gr.Request) -> str:
+        """Return for whom a new job is."""
+        return self.visitor(request).owner
+
+    def address(self, request: gr.Request) -> str:
+        """Return the server's address as the visitor's browser knows it, without a final slash."""
+        return str(request.request.base_url).partition("/studio")[0].rstrip("/")
+
+    async def submit(self, operation: Operation, request: gr.Request) -> Job:
+        """Queue an operation as a job that goes on whatever happens to the page.
+
+        Raises:
+            SensoriumError: It isn't accepted; the message says why.
+        """
+        return await self.engine.submit(operation, owner=self.owner(request))
+
+    async def look(self, job: str, request: gr.Request) -> WatchedJob:
+        """Return what is known of a job of the visitor's.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        return await self._jobs.look(job, self.owner(request))
+
+    async def latest(self, operations: Collection[str], request: gr.Request) -> Job | None:
+        """Return the visitor's newest job of some operations, or None."""
+        found = await self.engine.jobs(owner=self.owner(request), limit=100)
+        return next((job for job in found if job.operation in operations), None)
+
+    async def hand_over(self, file: str | Path, request: gr.Request) -> Media:
+        """Keep a file that the visitor has put on the page; return how operations name it.
+
+        Raises:
+            SensoriumError: It is too large, empty, or there is no room.
+        """
+        path = Path(file)
+        upload = await self.engine.receive(_pieces(path), name=display_name(path.name), owner=self.owner(request))
+        return Media(f"{UPLOAD}{upload.id}")
+
+    async def file_of(self, job: str, name: str, request: gr.Request) -> str:
+        """Return a copy of a job's file that the page may show.
+
+        Raises:
+            NotFoundError: There is none, or it was deleted by age.
+        """
+        path, _ = await self.engine.artifact(job, name, owner=self.owner(request))
+        return await asyncio.to_thread(self._shown, path)
+
+    def shown(self, data: bytes, name: str) -> str:
+        """Return a file that the page may show, made of bytes."""
+        place = self._place(name)
+        place.write_bytes(data)
+        return str(place)
+
+    def _shown(self, path: Path) -> str:
+        # Under a name that cannot be guessed: the page's own files can be asked for by everybody with a key.
+        place = self._place(path.name)
+        try:
+            os.link(path, place)
+        except OSError:
+            shutil.copyfile(path, place)
+        return str(place)
+
+    def _place(self, name: str) -> Path:
+        folder = self._folder / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        return folder / name
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := await asyncio.to_thread(file.read, 1 << 20):
+            yield piece
