@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,18 +41,31 @@ def serve(
     Only programs on this machine can reach it, unless there are keys (--keys) and an address (--host). Ctrl-C ends it;
     jobs that run then run again at the next start.
     """
+    serve_with(config, context.obj, as_json=as_json, ready=lambda address: f"Sensorium serves at {address}")
+
+
+def serve_with(config: Path | None, given: Mapping[str, Any], *, as_json: bool, ready: Callable[[str], str]) -> None:
+    """Run the server until it is stopped.
+
+    Args:
+        config: The file with its options.
+        given: The options of the command line.
+        as_json: Whether its address is told as JSON.
+        ready: Called with its address once it answers; returns what is told of that.
+    """
     with missing_packages_explained("sensorium serve"):
         from sensorium.engine.engine import LocalEngine
         from sensorium.server.configuration import configured
         from sensorium.server.program import serve as serve_until_stopped
-    options = configured(config, context.obj)
+    options = configured(config, dict(given))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", force=True)
     terminal = Terminal(as_json=as_json)
 
     def say_where(address: str) -> None:
+        told = ready(address)
         if as_json:
             terminal.document({"address": address})
         else:
-            terminal.note(f"Sensorium serves at {address}")
+            terminal.note(told)
 
     serve_until_stopped(LocalEngine(options), options, say_where)

@@ -67,9 +67,7 @@ class StudioEndpoint:
                 from sensorium.studio.application import create_studio
                 from sensorium.studio.watched_jobs import WatchedJobs
             jobs = WatchedJobs(self._engine)
-            return jobs, create_studio(
-                self._engine, jobs, visitor_of=_visitor, largest=self._options.largest_upload
-            )
+            return jobs, create_studio(self._engine, jobs, visitor_of=_visitor, largest=self._options.largest_upload)
 
         jobs, application = await asyncio.to_thread(make)
         self._stack.push_async_callback(jobs.close)

@@ -173,4 +173,3 @@ class JobPanel:
 
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "queue": False}
 """What an event of the page's is not: an API. Nor does it wait for others: what takes long is a job."""
-

@@ -20,7 +20,8 @@ def build_page(room: Workroom) -> gr.Blocks:
         room: What its tabs work with, in the language of the page.
     """
     words = room.words
-    with gr.Blocks(title=words("page.title"), analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
+    page = gr.Blocks(title=words("page.title"), analytics_enabled=False, delete_cache=(3600, 24 * 3600))
+    with page:
         gr.HTML(_masthead(room), elem_classes="masthead")
         with gr.Tabs():
             for name, build in _TABS:

@@ -38,7 +38,9 @@ class Wording:
 def _words(language: str) -> Mapping[str, str]:
     file = importlib.resources.files(__package__) / "words" / f"{language}.toml"
     tables = tomllib.loads(file.read_text("utf-8"))
-    return MappingProxyType({f"{table}.{name}": text for table, words in tables.items() for name, text in words.items()})
+    return MappingProxyType(
+        {f"{table}.{name}": text for table, words in tables.items() for name, text in words.items()}
+    )
 
 
 def preferred_language(accepted: str) -> str:

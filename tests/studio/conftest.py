@@ -1,0 +1,87 @@
+"""A server with the page, and a real browser that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.real_browser import chromium
+from tests.server.conftest import served
+
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+LONG = 120_000
+"""Milliseconds that a job of the starter may take on a busy machine."""
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium()))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server whose page all tests share."""
+    with served(tmp_path_factory.mktemp("studio") / "data") as (address, _):
+        yield address
+
+
+@pytest.fixture
+def open_page(browser: Browser, studio: str) -> Iterator[Open]:
+    """Opens the page in a browser of its own; at the end, nothing was asked of other machines and nothing failed."""
+    contexts, problems = [], []
+
+    def opened(tab: str = "paint", language: str = "en", *, narrow: bool = False, dark: bool = False) -> Page:
+        context = browser.new_context(
+            viewport=NARROW if narrow else WIDE,  # type: ignore[arg-type]
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(LONG)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda sent: problems.append(sent.url) if _is_elsewhere(sent.url, studio) else None)
+        page.goto(f"{studio}/studio/{language}/")
+        page.get_by_role("tab").first.wait_for()
+        go_to(page, tab)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def go_to(page: Page, tab: str) -> None:
+    """Open a tab by its name in the code; on a narrow page it may be in the menu of those that don't fit."""
+    button = page.locator(f"#tab-{tab}-button")
+    if not button.is_visible():
+        page.get_by_role("button", name="More tabs").or_(page.locator(".overflow-menu > button")).first.click()
+        page.locator(f".overflow-dropdown button:has-text('{button.text_content()}')").click()
+    else:
+        button.click()
+
+
+def wait_until_done(page: Page, panel: str) -> str:
+    """Wait until the job of a panel is done; return its line."""
+    line = page.locator(f"#{panel}-status p[role=status]", has_text="Done")
+    line.wait_for()
+    return line.text_content() or ""
+
+
+def _is_elsewhere(url: str, studio: str) -> bool:
+    return not url.startswith((studio, "data:", "blob:", "about:"))
+
+
+def put_in(page: Page, selector: str, *files: Path) -> None:
+    """Put files into a field for files."""
+    page.locator(f"{selector} input[type=file]").set_input_files([str(file) for file in files])
