@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-from typing import Any
-
 import gradio as gr
 
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Noto Sans SC", "PingFang SC", "sans-serif")
@@ -13,7 +11,7 @@ _FIXED = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 def theme() -> gr.themes.Base:
     """Return the theme. Its fonts are the machine's own: nothing is fetched from elsewhere."""
-    made: Any = gr.themes.Base(
+    made = gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.amber,
         neutral_hue=gr.themes.colors.slate,
@@ -22,7 +20,7 @@ def theme() -> gr.themes.Base:
         font=_FONTS,
         font_mono=_FIXED,
     )
-    return made.set(
+    made.set(
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_text_color="white",
@@ -31,6 +29,7 @@ def theme() -> gr.themes.Base:
         block_label_text_color="*neutral_700",
         block_label_text_color_dark="*neutral_200",
     )
+    return made
 
 
 def style() -> str:

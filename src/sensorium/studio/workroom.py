@@ -9,7 +9,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sensorium.engine.interface import Engine
 from sensorium.engine.job import Job
@@ -21,6 +21,7 @@ from sensorium.studio.wording import Wording
 
 if TYPE_CHECKING:
     import gradio as gr
+    from starlette.requests import Request as StarletteRequest
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Workroom:
 
     def address(self, request: gr.Request) -> str:
         """Return the server's address as the visitor's browser knows it, without a final slash."""
-        return str(request.request.base_url).partition("/studio")[0].rstrip("/")
+        return str(cast("StarletteRequest", request.request).base_url).partition("/studio")[0].rstrip("/")
 
     async def submit(self, operation: Operation, request: gr.Request) -> Job:
         """Queue an operation as a job that goes on whatever happens to the page.

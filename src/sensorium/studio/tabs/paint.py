@@ -42,9 +42,13 @@ def build(room: Workroom, page: gr.Blocks) -> None:
             panel = JobPanel(room, "paint", ("imagine",), [gallery], show)
 
     async def make(request: gr.Request, prompt: str, negative: str, count: int, steps: int, seed: str) -> Imagine:
-        chosen = {"negative_prompt": negative} if negative else {}
         return Imagine(
-            prompt=prompt, num_images=count, steps=steps, previews=True, seed=int(seed) if seed else None, **chosen
+            prompt=prompt,
+            negative_prompt=negative,
+            num_images=count,
+            steps=steps,
+            previews=True,
+            seed=int(seed) if seed else None,
         )
 
     fields = [prompt, negative, count, steps, seed]
