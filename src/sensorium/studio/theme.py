@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+
 import gradio as gr
 
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Noto Sans SC", "PingFang SC", "sans-serif")
