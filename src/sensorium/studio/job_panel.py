@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -20,7 +21,11 @@ Make: TypeAlias = Callable[..., Awaitable[Operation]]
 Show: TypeAlias = Callable[[WatchedJob, gr.Request], Awaitable[Sequence[Any]]]
 """Returns what the outputs show of a job, running or ended; `gr.skip()` for those that stay."""
 
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "queue": False}
+"""What an event of the page's is not: an API. Nor does it wait for others: what takes long is a job."""
 _SECONDS = 0.7
+_SECONDS_TO_JUDGE = 3.0
+"""Before, what a model takes to begin counts too much."""
 _SECRET = "sensorium-studio"
 """What Gradio encrypts a job's id with in the browser. It is no secret: a job is found by its owner only."""
 
@@ -69,9 +74,9 @@ class JobPanel:
         self.timer = gr.Timer(_SECONDS, active=False)
         self._own = [self.job, self._seen, self.status, self.cancel, self.timer]
         self.timer.tick(
-            self._poll, [self.job, self._seen], [*self._own, *self._outputs], show_progress="hidden", **_PRIVATE
+            self._poll, [self.job, self._seen], [*self._own, *self._outputs], show_progress="hidden", **PRIVATE
         )
-        self.cancel.click(self._cancel, [self.job], [self.status], show_progress="hidden", **_PRIVATE)
+        self.cancel.click(self._cancel, [self.job], [self.status], show_progress="hidden", **PRIVATE)
 
     def starts_with(self, *events: Event) -> None:
         """Let buttons start jobs."""
@@ -81,16 +86,16 @@ class JobPanel:
                 list(event.inputs),
                 [*self._own, *self._outputs],
                 show_progress="hidden",
-                **_PRIVATE,
+                **PRIVATE,
             )
 
     def resumes_with(self, page: gr.Blocks) -> None:
         """Show the job again when the page is opened again, here or on another device."""
-        page.load(self._resume, [self.job], [*self._own, *self._outputs], show_progress="hidden", **_PRIVATE)
+        page.load(self._resume, [self.job], [*self._own, *self._outputs], show_progress="hidden", **PRIVATE)
 
     def opens(self, listen: Callable[..., Any], job: Any) -> None:
         """Show another job, whose id a component holds, when something happens."""
-        listen(self._open, [job], [*self._own, *self._outputs], show_progress="hidden", **_PRIVATE)
+        listen(self._open, [job], [*self._own, *self._outputs], show_progress="hidden", **PRIVATE)
 
     def _beginning(self, make: Make) -> Callable[..., Awaitable[list[Any]]]:
         # The request comes first: Gradio doesn't look for it behind any number of values.
@@ -99,7 +104,7 @@ class JobPanel:
                 job = await self._room.submit(await make(request, *values), request)
                 return await self._drawn(job.id, 0, request)
             except SensoriumError as error:
-                told = [gr.skip(), gr.skip(), self._said(str(error), "alert"), gr.skip(), gr.skip()]
+                told = [gr.skip(), gr.skip(), self.said(str(error), "alert"), gr.skip(), gr.skip()]
                 return [*told, *(gr.skip() for _ in self._outputs)]
 
         return begin
@@ -123,7 +128,7 @@ class JobPanel:
         try:
             await self._room.engine.cancel(job, owner=self._room.owner(request))
         except SensoriumError as error:
-            return self._said(str(error), "alert")
+            return self.said(str(error), "alert")
         return gr.skip()
 
     async def _drawn(self, job: str, seen: int, request: gr.Request) -> list[Any]:
@@ -144,32 +149,36 @@ class JobPanel:
         job, words = watched.job, self._room.words
         match job.state:
             case "queued":
-                return self._said(words("job.queued", before=job.position or 0))
+                return self.said(words("job.queued", before=job.position or 0))
             case "running":
                 return self._progress(watched)
             case "done":
                 seconds = (job.ended or 0.0) - (job.started or 0.0)
                 notes = "".join(f"<p>{html.escape(note)}</p>" for note in watched.notes)
                 by = words("job.by", model=job.model) if job.model else ""
-                return self._said(words("job.done", seconds=f"{seconds:.1f}") + by) + notes
+                return self.said(words("job.done", seconds=f"{seconds:.1f}") + by) + notes
             case "cancelled":
-                return self._said(words("job.cancelled"))
+                return self.said(words("job.cancelled"))
         error = job.error or {}
-        return self._said(" ".join(f"{error[name]}." for name in ("message", "remedy") if error.get(name)), "alert")
+        return self.said(" ".join(f"{error[name]}." for name in ("message", "remedy") if error.get(name)), "alert")
 
     def _progress(self, watched: WatchedJob) -> str:
         told = watched.job.progress or {}
         stage, done, total = told.get("stage") or self._room.words("job.running"), told.get("done"), told.get("total")
         if not total:
-            return self._said(f"{stage} …")
+            return self.said(f"{stage} …")
         share = min(1.0, done / total)
         bar = f'<progress max="1" value="{share:.3f}" aria-label="{html.escape(stage)}"></progress>'
-        return self._said(f"{stage}: {done:.0f} / {total:.0f} {told['unit']}") + bar
+        return self.said(f"{stage}: {done:.0f} / {total:.0f} {told['unit']}{self._left(watched, share)}") + bar
+
+    def _left(self, watched: WatchedJob, share: float) -> str:
+        """Return how long it may still take, once there is something to judge by."""
+        lasted = time.time() - (watched.job.started or time.time())
+        if not 0.02 < share < 1 or lasted < _SECONDS_TO_JUDGE:
+            return ""
+        return self._room.words("job.left", seconds=f"{lasted / share * (1 - share):.0f}")
 
     @staticmethod
-    def _said(text: str, role: str = "status") -> str:
+    def said(text: str, role: str = "status") -> str:
+        """Return a line about a job; the role "alert" is for what went wrong."""
         return f'<p role="{role}" class="{role}">{html.escape(text)}</p>'
-
-
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "queue": False}
-"""What an event of the page's is not: an API. Nor does it wait for others: what takes long is a job."""

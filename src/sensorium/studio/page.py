@@ -6,7 +6,7 @@ import html
 
 import gradio as gr
 
-from sensorium.studio.tabs import paint
+from sensorium.studio.tabs.painting import tab as paint
 from sensorium.studio.wording import LANGUAGES
 from sensorium.studio.workroom import Workroom
 

@@ -1,0 +1,1 @@
+"""Paint: pictures from words, from pictures, from a part of one, and from another's layout."""
