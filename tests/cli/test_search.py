@@ -14,8 +14,9 @@ from sensorium.operations.retrieval import Findings, FoundMedium, IndexChanges
 from tests.cli.conftest import Run, documents
 from tests.test_import_graph import imported_by
 
-NOT_NEEDED = {"lancedb", "lance_namespace", "lance_namespace_urllib3_client", "pandas", "polars", "diffusers", "ray"}
-"""Lance and LanceDB bring clients of catalog servers, and take in data frames if they are installed."""
+NOT_NEEDED = {"lancedb", "lance_namespace", "lance_namespace_urllib3_client", "polars", "diffusers", "ray"}
+"""Lance and LanceDB bring clients of catalog servers, and take in data frames if they are installed. pandas is imported
+by pyarrow wherever it is there, as it is beside Gradio: that is out of our hands."""
 
 pytestmark = pytest.mark.usefixtures("loaded_clip")
 

@@ -155,7 +155,8 @@ class JobPanel:
             case "done":
                 seconds = (job.ended or 0.0) - (job.started or 0.0)
                 notes = "".join(f"<p>{html.escape(note)}</p>" for note in watched.notes)
-                by = words("job.by", model=job.model) if job.model else ""
+                model = (job.result or {}).get("model")
+                by = words("job.by", model=model) if model else ""
                 return self.said(words("job.done", seconds=f"{seconds:.1f}") + by) + notes
             case "cancelled":
                 return self.said(words("job.cancelled"))

@@ -42,6 +42,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
                 height=420,
                 object_fit="contain",
                 preview=False,
+                buttons=["download", "fullscreen"],
             )
             settings = gr.State([])
             panel = JobPanel(room, "paint", _PAINTING, [gallery, settings], _show(room))
