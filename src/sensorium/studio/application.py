@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sensorium import settings
 from sensorium.engine.interface import Engine
 from sensorium.studio.page import build_page
-from sensorium.studio.theme import style, theme
+from sensorium.studio.theme import script, style, theme
 from sensorium.studio.watched_jobs import WatchedJobs
 from sensorium.studio.wording import LANGUAGES, Wording
 from sensorium.studio.workroom import Visitor, Workroom
@@ -49,5 +49,6 @@ def create_studio(engine: Engine, jobs: WatchedJobs, *, visitor_of: Callable[[An
             mcp_server=False,
             theme=theme(),
             css=style(),
+            js=script(language),
         )
     return application

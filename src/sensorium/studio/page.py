@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Mapping
 
 import gradio as gr
 
@@ -10,7 +11,8 @@ from sensorium.studio.tabs.painting import tab as paint
 from sensorium.studio.wording import LANGUAGES
 from sensorium.studio.workroom import Workroom
 
-_TABS = (("paint", paint.build),)
+TABS: Mapping[str, Callable[[Workroom, gr.Blocks], None]] = {"paint": paint.build}
+"""The tabs in their order; each puts itself on the page."""
 
 
 def build_page(room: Workroom) -> gr.Blocks:
@@ -24,7 +26,7 @@ def build_page(room: Workroom) -> gr.Blocks:
     with page:
         gr.HTML(_masthead(room), elem_classes="masthead")
         with gr.Tabs():
-            for name, build in _TABS:
+            for name, build in TABS.items():
                 with gr.Tab(words(f"page.{name}"), id=name, elem_id=f"tab-{name}"):
                     build(room, page)
     return page
@@ -39,5 +41,5 @@ def _masthead(room: Workroom) -> str:
     )
     return (
         f"<header><h1>{html.escape(words('page.title'))}</h1><p>{html.escape(words('page.subtitle'))}</p>"
-        f"<nav aria-label={html.escape(words('page.language'))!r}>{links}</nav></header>"
+        f'<nav aria-label="{html.escape(words("page.language"))}">{links}</nav></header>'
     )

@@ -36,3 +36,13 @@ def theme() -> gr.themes.Base:
 def style() -> str:
     """Return the page's style sheet."""
     return importlib.resources.files(__package__).joinpath("style.css").read_text("utf-8")
+
+
+def script(language: str) -> str:
+    """Return what the page does once it is there: it tells readers of screens its language, and what empty fields are.
+
+    Args:
+        language: Of the page.
+    """
+    file = importlib.resources.files(__package__).joinpath("page.js")
+    return file.read_text("utf-8").replace("LANGUAGE", language)
