@@ -1,0 +1,1 @@
+"""Watch: questions about films, descriptions, moments, what a policy looks for, subtitles."""
