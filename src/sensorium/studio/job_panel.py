@@ -59,6 +59,7 @@ class JobPanel:
     def __init__(
         self, room: Workroom, name: str, operations: Sequence[str], outputs: Sequence[Any], show: Show
     ) -> None:
+        self.name = name
         self._room = room
         self._operations = operations
         self._outputs = list(outputs)
@@ -66,13 +67,15 @@ class JobPanel:
         self._seen = gr.State(0)
         self.job = gr.BrowserState("", storage_key=f"sensorium-{name}", secret=_SECRET)
         """The id of the job that is shown; "" for none."""
+        self.ended = gr.State("")
+        """The id of the job that is shown once it has ended; "" before."""
         with gr.Row(elem_classes="job", equal_height=True):
             self.status = gr.HTML("", elem_id=f"{name}-status", elem_classes="status", scale=4)
             self.cancel = gr.Button(
                 room.words("job.cancel"), visible=False, size="sm", scale=1, min_width=110, elem_id=f"{name}-cancel"
             )
         self.timer = gr.Timer(_SECONDS, active=False)
-        self._own = [self.job, self._seen, self.status, self.cancel, self.timer]
+        self._own = [self.job, self._seen, self.status, self.cancel, self.timer, self.ended]
         self.timer.tick(
             self._poll, [self.job, self._seen], [*self._own, *self._outputs], show_progress="hidden", **PRIVATE
         )
@@ -104,7 +107,7 @@ class JobPanel:
                 job = await self._room.submit(await make(request, *values), request)
                 return await self._drawn(job.id, 0, request)
             except SensoriumError as error:
-                told = [gr.skip(), gr.skip(), self.said(str(error), "alert"), gr.skip(), gr.skip()]
+                told = [gr.skip(), gr.skip(), self.said(str(error), "alert"), gr.skip(), gr.skip(), gr.skip()]
                 return [*told, *(gr.skip() for _ in self._outputs)]
 
         return begin
@@ -139,10 +142,10 @@ class JobPanel:
             return [gr.skip() for _ in (*self._own, *self._outputs)]
         outputs = await self._show(watched, request)
         own = [job, watched.changes, self._status(watched), gr.update(visible=not watched.ended)]
-        return [*own, gr.Timer(active=not watched.ended), *outputs]
+        return [*own, gr.Timer(active=not watched.ended), job if watched.ended else "", *outputs]
 
     def _nothing(self) -> list[Any]:
-        own = ["", 0, "", gr.update(visible=False), gr.Timer(active=False)]
+        own = ["", 0, "", gr.update(visible=False), gr.Timer(active=False), ""]
         return [*own, *(gr.skip() for _ in self._outputs)]
 
     def _status(self, watched: WatchedJob) -> str:

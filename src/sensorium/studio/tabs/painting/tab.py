@@ -15,6 +15,7 @@ from sensorium.operations.image_generation import Imagine
 from sensorium.operations.operation import Operation
 from sensorium.operations.prompts import CountTokens
 from sensorium.studio.job_panel import PRIVATE, Event, JobPanel
+from sensorium.studio.recipes import recipe_box
 from sensorium.studio.tabs.painting.form import Form, build_form, filled_in, operation_of
 from sensorium.studio.tabs.painting.pictures import pictures_of, settings_of, table_of
 from sensorium.studio.watched_jobs import WatchedJob
@@ -51,6 +52,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
             with gr.Row():
                 again = gr.Button(words("paint.again"), size="sm", elem_id="paint-again")
                 use = gr.Button(words("paint.use"), size="sm", elem_id="paint-use")
+            recipe_box(room, panel)
     _build_earlier(room, page, panel)
     _build_reading(room, form)
 
