@@ -15,8 +15,8 @@ from sensorium.operations.operation import Operation
 from sensorium.studio.watched_jobs import WatchedJob
 from sensorium.studio.workroom import Workroom
 
-Make: TypeAlias = Callable[..., Awaitable[Operation]]
-"""Builds an operation of the request and the values of the page's fields, in this order."""
+Make: TypeAlias = Callable[..., Awaitable[Operation | Sequence[Operation]]]
+"""Builds an operation of the request and the values of the page's fields, in this order; a `JobGroup` takes several."""
 
 Show: TypeAlias = Callable[[WatchedJob, gr.Request], Awaitable[Sequence[Any]]]
 """Returns what the outputs show of a job, running or ended; `gr.skip()` for those that stay."""
@@ -81,9 +81,9 @@ class JobPanel:
         )
         self.cancel.click(self._cancel, [self.job], [self.status], show_progress="hidden", **PRIVATE)
 
-    def starts_with(self, *events: Event) -> None:
-        """Let buttons start jobs."""
-        for event in events:
+    def starts_with(self, *events: Event) -> list[Any]:
+        """Let buttons start jobs; return for each what can be told what comes next (``.then``)."""
+        return [
             event.listen(
                 self._beginning(event.make),
                 list(event.inputs),
@@ -91,6 +91,8 @@ class JobPanel:
                 show_progress="hidden",
                 **PRIVATE,
             )
+            for event in events
+        ]
 
     def resumes_with(self, page: gr.Blocks) -> None:
         """Show the job again when the page is opened again, here or on another device."""
@@ -104,8 +106,8 @@ class JobPanel:
         # The request comes first: Gradio doesn't look for it behind any number of values.
         async def begin(request: gr.Request, *values: Any) -> list[Any]:
             try:
-                job = await self._room.submit(await make(request, *values), request)
-                return await self._drawn(job.id, 0, request)
+                job = await self._begun(await make(request, *values), request)
+                return await self._drawn(job, 0, request)
             except SensoriumError as error:
                 told = [gr.skip(), gr.skip(), self.said(str(error), "alert"), gr.skip(), gr.skip(), gr.skip()]
                 return [*told, *(gr.skip() for _ in self._outputs)]
@@ -124,15 +126,24 @@ class JobPanel:
                 return await self._drawn(job, 0, request)
         except NotFoundError:
             pass
+        return await self._drawn(await self._latest(request), 0, request)
+
+    async def _begun(self, made: Any, request: gr.Request) -> str:
+        return (await self._room.submit(made, request)).id
+
+    async def _latest(self, request: gr.Request) -> str:
         latest = await self._room.latest(self._operations, request)
-        return self._nothing() if latest is None else await self._drawn(latest.id, 0, request)
+        return "" if latest is None else latest.id
 
     async def _cancel(self, job: str, request: gr.Request) -> Any:
         try:
-            await self._room.engine.cancel(job, owner=self._room.owner(request))
+            await self._end(job, request)
         except SensoriumError as error:
             return self.said(str(error), "alert")
         return gr.skip()
+
+    async def _end(self, job: str, request: gr.Request) -> None:
+        await self._room.engine.cancel(job, owner=self._room.owner(request))
 
     async def _drawn(self, job: str, seen: int, request: gr.Request) -> list[Any]:
         if not job:

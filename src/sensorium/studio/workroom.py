@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import shutil
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,16 @@ from sensorium.engine.job import Job
 from sensorium.media.naming import display_name
 from sensorium.operations.media import UPLOAD, Media
 from sensorium.operations.operation import Operation
+from sensorium.studio.examples import Examples
 from sensorium.studio.watched_jobs import WatchedJob, WatchedJobs
 from sensorium.studio.wording import Wording
 
 if TYPE_CHECKING:
     import gradio as gr
     from starlette.requests import Request as StarletteRequest
+
+
+_REMEMBERED = 2000
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,11 @@ class Workroom:
     ) -> None:
         self.engine = engine
         self.words = words
+        self.examples = Examples(engine, folder / "examples")
         self._jobs = jobs
         self._folder = folder
         self._visitor_of = visitor_of
+        self._media: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def visitor(self, request: gr.Request) -> Visitor:
         """Return who asks."""
@@ -114,15 +121,40 @@ class Workroom:
         path, _ = await self.engine.artifact(job, name, owner=self.owner(request))
         return await asyncio.to_thread(self._shown, path)
 
+    async def media_of(self, reference: str, request: gr.Request) -> str:
+        """Return a copy that the page may show of what an operation refers to; the same one each time.
+
+        Args:
+            reference: ``upload:ID`` or ``artifact:JOB/NAME``.
+            request: Who asks.
+
+        Raises:
+            NotFoundError: There is none, or it was deleted by age.
+        """
+        owner, media = self.owner(request), Media(reference)
+        known = self._media.get((owner, reference))
+        if known is None or not Path(known).exists():
+            if media.artifact is not None:
+                known = await self.file_of(*media.artifact, request)
+            else:
+                upload = await self.engine.upload(media.upload or reference, owner=owner)
+                path = await self.engine.upload_file(upload.id, owner=owner)
+                known = await asyncio.to_thread(self._shown, path, Path(upload.name).name)
+            self._media[owner, reference] = known
+        self._media.move_to_end((owner, reference))
+        if len(self._media) > _REMEMBERED:
+            self._media.popitem(last=False)
+        return known
+
     def shown(self, data: bytes, name: str) -> str:
         """Return a file that the page may show, made of bytes."""
         place = self._place(name)
         place.write_bytes(data)
         return str(place)
 
-    def _shown(self, path: Path) -> str:
+    def _shown(self, path: Path, name: str = "") -> str:
         # Under a name that cannot be guessed: the page's own files can be asked for by everybody with a key.
-        place = self._place(path.name)
+        place = self._place(name or path.name)
         try:
             os.link(path, place)
         except OSError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -13,6 +13,7 @@ from sensorium.models import catalog, store
 from sensorium.progress import ProgressCallback
 
 if TYPE_CHECKING:
+    import numpy
     from PIL import Image
 
 import tomllib
@@ -72,33 +73,49 @@ def make_film(photos: list[Photo], path: Path, progress: ProgressCallback | None
     """
     import numpy
 
-    from sensorium.media.video_writer import write_video
     from sensorium.speech.text_to_speech import TextToSpeech
 
     by_name = {photo.path.stem: photo.path for photo in photos}
-    scenes: list[tuple[Path, int]] = []
-    sound = []
+    scenes = []
     with TextToSpeech() as voice:
         for name, sentence in NARRATION:
             chunks = list(voice.stream(sentence, progress=progress))
             sample_rate = chunks[0].sample_rate
-            spoken = numpy.concatenate([chunk.samples for chunk in chunks])
-            frames = round((len(spoken) / sample_rate + _PAUSE_SECONDS) * _FRAMES_PER_SECOND)
-            samples = round(frames / _FRAMES_PER_SECOND * sample_rate)
-            sound.append(numpy.pad(spoken, (0, max(0, samples - len(spoken))))[:samples])
-            scenes.append((by_name[name], frames))
+            scenes.append((by_name[name], numpy.concatenate([chunk.samples for chunk in chunks])))
+    return write_film(scenes, sample_rate, path)
+
+
+def write_film(scenes: Sequence[tuple[Path, numpy.ndarray]], sample_rate: int, path: Path) -> Path:
+    """Write a film: a slow zoom on each picture while something is heard.
+
+    Args:
+        scenes: The pictures, each with its sound: float32 ``[samples]``.
+        sample_rate: Samples per second.
+        path: The MP4 file to write.
+    """
+    import numpy
+
+    from sensorium.media.video_writer import write_video
+
+    shots: list[tuple[Path, int]] = []
+    sound = []
+    for picture, spoken in scenes:
+        frames = round((len(spoken) / sample_rate + _PAUSE_SECONDS) * _FRAMES_PER_SECOND)
+        samples = round(frames / _FRAMES_PER_SECOND * sample_rate)
+        sound.append(numpy.pad(spoken, (0, max(0, samples - len(spoken))))[:samples])
+        shots.append((picture, frames))
     return write_video(
-        path, _frames(scenes), _FRAMES_PER_SECOND, audio=numpy.concatenate(sound), sample_rate=sample_rate
+        path, _frames(shots), _FRAMES_PER_SECOND, audio=numpy.concatenate(sound), sample_rate=sample_rate
     )
 
 
-def _frames(scenes: list[tuple[Path, int]]) -> Iterator[Image.Image]:
+def _frames(shots: list[tuple[Path, int]]) -> Iterator[Image.Image]:
     from PIL import Image
 
     from sensorium.media.image import read_image
 
     width, height = _FILM_SIZE
-    for path, count in scenes:
+    for path, count in shots:
         picture = read_image(path)
         side = min(picture.width / width, picture.height / height)
         for index in range(count):
