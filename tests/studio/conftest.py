@@ -63,6 +63,7 @@ def open_page(browser: Browser, studio: str) -> Iterator[Open]:
 
 def go_to(page: Page, tab: str) -> None:
     """Open a tab by its name in the code; on a narrow page it may be in the menu of those that don't fit."""
+    page.get_by_role("tab").first.wait_for()
     button = page.locator(f"#tab-{tab}-button")
     if not button.is_visible():
         page.get_by_role("button", name="More tabs").or_(page.locator(".overflow-menu > button")).first.click()

@@ -86,6 +86,7 @@ def test_a_server_that_restarts_goes_on_with_a_job(browser: Browser, tmp_path: P
     try:
         with served(tmp_path / "data") as (address, server):
             page.goto(f"{address}/studio/en/")
+            go_to(page, "paint")
             page.locator("#paint-prompt textarea").fill("a red house")
             page.get_by_text("Size, steps, model").click()
             page.get_by_label("Steps").fill("150")
@@ -96,6 +97,7 @@ def test_a_server_that_restarts_goes_on_with_a_job(browser: Browser, tmp_path: P
         with served(tmp_path / "data", "--port", port) as (again, _):
             assert again == address
             page.reload()
+            go_to(page, "paint")
             wait_until_done(page, "paint")
             page.locator("#paint-gallery img").first.wait_for()
     finally:

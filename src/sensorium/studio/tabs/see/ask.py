@@ -32,7 +32,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
                 go = gr.Button(words("see.ask_go"), variant="primary", elem_id="see-ask-go", min_width=120)
                 example = gr.Button(words("see.example"), elem_id="see-ask-example", min_width=120)
         with gr.Column(scale=3, min_width=300):
-            answers = gr.HTML(empty(words("see.ask_empty")), elem_id="see-ask-results", render=False)
+            answers: Any = gr.HTML(empty(words("see.ask_empty")), elem_id="see-ask-results", render=False)
 
             async def show(watched: Sequence[WatchedJob], request: gr.Request) -> list[Any]:
                 shown = [await about_picture(room, each, request, _answer(each, words)) for each in watched]

@@ -79,4 +79,5 @@ def _standing(watched: WatchedJob, words: Wording) -> str:
     if error:
         text = " ".join(f"{error[name]}." for name in ("message", "remedy") if error.get(name))
         return f'<p class="alert">{html.escape(text)}</p>'
-    return f"<p class=quiet>{html.escape(words(f'job.{watched.job.state}', before=watched.job.position or 0))}</p>"
+    state = words(f"job.{watched.job.state}", before=watched.job.position or 0)
+    return f"<p class=quiet>{html.escape(state)}</p>"

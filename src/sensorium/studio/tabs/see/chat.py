@@ -114,7 +114,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
     panel.resumes_with(page)
 
 
-def _download(label: str, name: str) -> gr.DownloadButton:
+def _download(label: str, name: str) -> Any:
     return gr.DownloadButton(label, elem_id=name, min_width=140, interactive=False, render=False)
 
 

@@ -40,7 +40,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
                 go = gr.Button(words("see.classify_go"), variant="primary", elem_id="see-classify-go", min_width=120)
                 example = gr.Button(words("see.example"), elem_id="see-classify-example", min_width=120)
         with gr.Column(scale=3, min_width=300):
-            found = gr.HTML(empty(words("see.classify_empty")), elem_id="see-classify-results", render=False)
+            found: Any = gr.HTML(empty(words("see.classify_empty")), elem_id="see-classify-results", render=False)
 
             async def show(watched: Sequence[WatchedJob], request: gr.Request) -> list[Any]:
                 shown = [await about_picture(room, each, request, _bars(each.job.result, words)) for each in watched]

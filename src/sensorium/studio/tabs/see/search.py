@@ -40,7 +40,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
                     DEFAULT_INDEX, label=words("see.index_name"), info=words("see.index_info"), elem_id="see-index-name"
                 )
                 every = gr.Slider(0.5, 10, 2, step=0.5, label=words("see.every"), elem_id="see-every")
-            changes = gr.HTML("", elem_id="see-index-results", render=False)
+            changes: Any = gr.HTML("", elem_id="see-index-results", render=False)
 
             async def show_changes(watched: WatchedJob, request: gr.Request) -> list[Any]:
                 return [_changes(watched.job.result, words)]
@@ -55,7 +55,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
                 limit = gr.Slider(1, _MOST, 12, step=1, label=words("see.limit"), elem_id="see-limit", scale=2)
                 moments = gr.Checkbox(label=words("see.all_moments"), elem_id="see-all-moments", scale=2, min_width=180)
                 go = gr.Button(words("see.search_go"), variant="primary", elem_id="see-search-go", min_width=120)
-            found = gr.HTML(empty(words("see.search_empty")), elem_id="see-search-results", render=False)
+            found: Any = gr.HTML(empty(words("see.search_empty")), elem_id="see-search-results", render=False)
 
             async def show_found(watched: WatchedJob, request: gr.Request) -> list[Any]:
                 return [await _found(room, watched, request)]
