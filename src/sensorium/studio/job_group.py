@@ -75,8 +75,7 @@ class JobGroup(JobPanel):
         if changes == seen and not ended:
             return [gr.skip() for _ in (*self._own, *self._outputs)]
         outputs = await self._show_all(watched, request)
-        own = [job, changes, self._standing(watched), gr.update(visible=not ended)]
-        return [*own, gr.Timer(active=not ended), *outputs]
+        return [*self._standing(job, changes, self._how_far(watched), ended=ended), *outputs]
 
     async def _there(self, job: str, request: gr.Request) -> list[WatchedJob]:
         found = await asyncio.gather(*(self._room.look(each, request) for each in job.split()), return_exceptions=True)
@@ -88,7 +87,7 @@ class JobGroup(JobPanel):
             raise cast(NotFoundError, found[0])
         return there
 
-    def _standing(self, watched: Sequence[WatchedJob]) -> str:
+    def _how_far(self, watched: Sequence[WatchedJob]) -> str:
         """Return the line that says how far they are."""
         if len(watched) == 1 or not any(each.ended for each in watched):
             return self._status(watched[-1])

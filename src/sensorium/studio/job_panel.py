@@ -152,12 +152,15 @@ class JobPanel:
         if watched.changes == seen and not watched.ended:
             return [gr.skip() for _ in (*self._own, *self._outputs)]
         outputs = await self._show(watched, request)
-        own = [job, watched.changes, self._status(watched), gr.update(visible=not watched.ended)]
-        return [*own, gr.Timer(active=not watched.ended), job if watched.ended else "", *outputs]
+        return [*self._standing(job, watched.changes, self._status(watched), ended=watched.ended), *outputs]
+
+    @staticmethod
+    def _standing(job: str, changes: int, status: str, *, ended: bool) -> list[Any]:
+        """Return what the panel's own components show."""
+        return [job, changes, status, gr.update(visible=not ended), gr.Timer(active=not ended), job if ended else ""]
 
     def _nothing(self) -> list[Any]:
-        own = ["", 0, "", gr.update(visible=False), gr.Timer(active=False), ""]
-        return [*own, *(gr.skip() for _ in self._outputs)]
+        return [*self._standing("", 0, "", ended=True), *(gr.skip() for _ in self._outputs)]
 
     def _status(self, watched: WatchedJob) -> str:
         job, words = watched.job, self._room.words

@@ -75,13 +75,13 @@ def recipe_box(room: Workroom, panel: JobPanel) -> None:
 
 
 async def recipes_for(room: Workroom, job: str, request: gr.Request) -> Recipes:
-    """Return what does a job of the visitor's again.
+    """Return what does a job of the visitor's again; of jobs that were begun together, the first one.
 
     Raises:
         NotFoundError: There is no such job.
     """
     owner = room.owner(request)
-    found = await room.engine.job(job, owner=owner)
+    found = await room.engine.job(job.partition(" ")[0], owner=owner)
     names = {}
     for media in media_in(operation_named(found.operation).of(dict(found.arguments))):
         if media.upload is not None:

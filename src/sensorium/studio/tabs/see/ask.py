@@ -12,6 +12,7 @@ import gradio as gr
 from sensorium.operations.vision_language import Ask, Caption
 from sensorium.studio.job_group import JobGroup
 from sensorium.studio.job_panel import PRIVATE, Event
+from sensorium.studio.recipes import recipe_box
 from sensorium.studio.tabs.see.cards import about_picture, cards, empty
 from sensorium.studio.tabs.see.dropped_pictures import dropped_pictures, handed_over
 from sensorium.studio.watched_jobs import WatchedJob
@@ -40,6 +41,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
 
             panel = JobGroup(room, "see-ask", ("caption", "ask"), [answers], show)
             answers.render()
+            recipe_box(room, panel)
 
     async def make(request: gr.Request, files: Sequence[Any] | None, question: str) -> list[Ask | Caption]:
         images = await handed_over(room, files, request)

@@ -55,7 +55,7 @@ def cards(each: Iterable[str], name: str) -> str:
 
 def empty(text: str) -> str:
     """Return what stands where nothing is yet."""
-    return f"<p class=empty>{html.escape(text)}</p>"
+    return f"<p class=teaching>{html.escape(text)}</p>"
 
 
 async def about_picture(room: Workroom, watched: WatchedJob, request: gr.Request, below: str) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 from sensorium.errors import InputError, NotFoundError
 from sensorium.operations.chat import Chat
 from sensorium.studio.job_panel import PRIVATE, Event, JobPanel
+from sensorium.studio.recipes import recipe_box
 from sensorium.studio.tabs.see.branches import branches
 from sensorium.studio.tabs.see.cards import name_of
 from sensorium.studio.tabs.see.conversation import Said, answer_of, as_json, as_markdown, asked_in, whole
@@ -67,6 +68,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
         new = gr.Button(words("see.new_chat"), elem_id="see-chat-new", min_width=140)
         markdown.render()
         document.render()
+    recipe_box(room, panel)
 
     async def ask(request: gr.Request, job: str, asked: Mapping[str, Any] | None) -> Chat:
         text, files = (asked or {}).get("text") or "", (asked or {}).get("files") or []

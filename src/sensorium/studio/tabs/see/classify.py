@@ -14,6 +14,7 @@ from sensorium.errors import InputError
 from sensorium.operations.vision_language import Classify
 from sensorium.studio.job_group import JobGroup
 from sensorium.studio.job_panel import PRIVATE, Event
+from sensorium.studio.recipes import recipe_box
 from sensorium.studio.tabs.see.cards import about_picture, cards, empty
 from sensorium.studio.tabs.see.dropped_pictures import dropped_pictures, handed_over
 from sensorium.studio.watched_jobs import WatchedJob
@@ -48,6 +49,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
 
             panel = JobGroup(room, "see-classify", ("classify",), [found], show)
             found.render()
+            recipe_box(room, panel)
 
     async def make(request: gr.Request, files: Sequence[Any] | None, labels: str) -> list[Classify]:
         candidates = tuple(label.strip() for label in _BETWEEN_LABELS.split(labels) if label.strip())

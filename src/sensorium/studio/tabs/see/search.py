@@ -11,6 +11,7 @@ import gradio as gr
 from sensorium.errors import InputError, NotFoundError
 from sensorium.operations.retrieval import DEFAULT_INDEX, Index, Search
 from sensorium.studio.job_panel import PRIVATE, Event, JobPanel
+from sensorium.studio.recipes import recipe_box
 from sensorium.studio.tabs.see.cards import card, cards, empty, moment, picture
 from sensorium.studio.watched_jobs import WatchedJob
 from sensorium.studio.wording import Wording
@@ -62,6 +63,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
 
             searching = JobPanel(room, "see-search", ("search",), [found], show_found)
             found.render()
+            recipe_box(room, searching)
 
     async def make_index(request: gr.Request, files: Sequence[str] | None, index: str, every: float) -> Index:
         if not files:
