@@ -82,6 +82,19 @@ class Cue(Record):
     language: str = ""
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class ReadingSpeed(Record):
+    """How fast a cue must be read.
+
+    Attributes:
+        characters_per_second: What it takes; infinite where it lasts no time.
+        readable: What can be read in its script.
+    """
+
+    characters_per_second: float
+    readable: float
+
+
 class SpokenText(Protocol):
     """What `layout_cues` lays out: a segment of a transcription, with or without words."""
 
@@ -148,6 +161,13 @@ def layout_cues(segments: Iterable[SpokenText], *, language: str = "") -> list[C
         measures = _measures(run)
         cues += _layout_run(_fit(run, measures.line_length), measures, run[0].language or language)
     return _retime(cues)
+
+
+def reading_speed(cue: Cue) -> ReadingSpeed:
+    """Return how fast a cue must be read, and how fast it can be."""
+    length, lasts = len(" ".join(cue.text.split())), cue.end - cue.start
+    needed = length / lasts if lasts > 0 else math.inf
+    return ReadingSpeed(needed, _measures([_Piece(cue.text, 0.0, 0.0, False)]).characters_per_second)
 
 
 def _pieces(segments: Iterable[SpokenText]) -> list[_Piece]:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from sensorium import settings
 from sensorium.engine.interface import Engine
 from sensorium.studio.page import build_page
+from sensorium.studio.sound_stream import add_sound_stream
 from sensorium.studio.theme import script, style, theme
 from sensorium.studio.watched_jobs import WatchedJobs
 from sensorium.studio.wording import LANGUAGES, Wording
@@ -32,6 +33,7 @@ def create_studio(engine: Engine, jobs: WatchedJobs, *, visitor_of: Callable[[An
     folder = engine.folder_of("studio")
     settings.keep_page_files_in(folder)
     application = FastAPI(openapi_url=None)
+    add_sound_stream(application, engine, visitor_of)
     for language in LANGUAGES:
         room = Workroom(engine, jobs, Path(folder), Wording(language), visitor_of)
         gr.mount_gradio_app(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import gradio as gr
 
-from sensorium.studio.tabs import see
+from sensorium.studio.tabs import hear, see, speak
 from sensorium.studio.tabs.painting import tab as paint
 from sensorium.studio.tabs.watching import tab as watch
 from sensorium.studio.wording import LANGUAGES
@@ -16,6 +16,8 @@ from sensorium.studio.workroom import Workroom
 TABS: Mapping[str, Callable[[Workroom, gr.Blocks], None]] = {
     "see": see.build,
     "paint": paint.build,
+    "hear": hear.build,
+    "speak": speak.build,
     "watch": watch.build,
 }
 """The tabs in their order; each puts itself on the page."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
+from sensorium.text.languages import LANGUAGES as SPOKEN
+
 LANGUAGES = {"en": "English", "zh": "简体中文"}
 """The languages of the page by their codes, each with its own name."""
 
@@ -33,6 +35,15 @@ class Wording:
         text = self._words[key]
         return text.format(**values) if values else text
 
+    def language_name(self, code: str) -> str:
+        """Return what a language that people speak is called."""
+        return _language_names(self.language).get(code, code)
+
+    def languages(self) -> list[tuple[str, str]]:
+        """Return the languages that people speak, by name and code, sorted by name."""
+        names = _language_names(self.language)
+        return sorted((name, code) for code, name in names.items())
+
 
 @cache
 def _words(language: str) -> Mapping[str, str]:
@@ -41,6 +52,13 @@ def _words(language: str) -> Mapping[str, str]:
     return MappingProxyType(
         {f"{table}.{name}": text for table, words in tables.items() for name, text in words.items()}
     )
+
+
+@cache
+def _language_names(language: str) -> Mapping[str, str]:
+    """Return the names of the languages that are spoken; those in English are there already."""
+    file = importlib.resources.files(__package__) / "words" / f"languages.{language}.toml"
+    return MappingProxyType(tomllib.loads(file.read_text("utf-8"))) if file.is_file() else SPOKEN
 
 
 def preferred_language(accepted: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from sensorium.engine.interface import Engine
 from sensorium.engine.job import Job
@@ -145,6 +146,11 @@ class Workroom:
         if len(self._media) > _REMEMBERED:
             self._media.popitem(last=False)
         return known
+
+    @staticmethod
+    def shown_at(file: str | Path) -> str:
+        """Return where the page, below whose address all of Gradio's lie, finds a file that it may show."""
+        return f"gradio_api/file={quote(str(file))}"
 
     def shown(self, data: bytes, name: str) -> str:
         """Return a file that the page may show, made of bytes."""

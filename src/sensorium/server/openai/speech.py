@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from sensorium.engine.growing_sound import GrowingSound
 from sensorium.engine.interface import Engine
 from sensorium.engine.job import Job, JobEvent
 from sensorium.engine.voices import Consent, CustomVoice, is_custom_voice
@@ -135,7 +136,7 @@ class SpeechEvents:
     """Shapes the events of a job as ``speech.audio.delta`` and ``speech.audio.done``."""
 
     def __init__(self) -> None:
-        self._pieces = _Pieces()
+        self._pieces = GrowingSound()
 
     def __call__(self, event: JobEvent) -> Iterator[dict[str, Any]]:
         """Yield what is sent for an event.
@@ -152,28 +153,9 @@ class SpeechEvents:
             yield {"type": "speech.audio.done", "usage": {"type": "duration", "seconds": seconds}}
 
 
-class _Pieces:
-    """The pieces of sound of a job, without those that one that began again makes once more: its seed is fixed."""
-
-    def __init__(self) -> None:
-        self._sent = self._made = 0
-
-    def new(self, event: JobEvent) -> bytes:
-        """Return the bytes that an event brings."""
-        if event.document["type"] == "restarted":
-            self._made = 0
-        if event.document["type"] != "sound":
-            return b""
-        data = base64.b64decode(event.document["data"])
-        known = max(0, self._sent - self._made)
-        self._made += len(data)
-        self._sent = max(self._sent, self._made)
-        return data[known:]
-
-
 async def _sound(job: Job, told: Told) -> AsyncIterator[bytes]:
     """Yield the sound as it is made; a failure breaks the connection off, for sound can't tell it in another way."""
-    pieces = _Pieces()
+    pieces = GrowingSound()
     async for event in told:
         if piece := pieces.new(event):
             yield piece
