@@ -9,9 +9,15 @@ from pathlib import Path
 
 from tests.debian_packages import cache_folder, fetching, open_package
 
+_FONT = "fonts-wqy-microhei"
+"""The smallest package that has Chinese letters."""
+
 
 def chromium() -> Path:
-    """Return the machine's Chromium or Chrome, or else Debian's, unpacked in the cache without installing it."""
+    """Return the machine's Chromium or Chrome, or else Debian's, unpacked in the cache without installing it.
+
+    The latter has a font for Chinese with it, which a machine without a screen seldom has.
+    """
     for name in ("chromium", "chromium-browser", "google-chrome"):
         found = shutil.which(name)
         if found:
@@ -19,7 +25,28 @@ def chromium() -> Path:
     starter = cache_folder() / "chromium" / "start"
     if not starter.is_file():
         _unpack(starter.parent)
-    return starter
+    with_font = starter.with_name("start-with-font")
+    if not with_font.is_file():
+        _add_font(starter, with_font)
+    return with_font
+
+
+def _add_font(starter: Path, with_font: Path) -> None:
+    folder = cache_folder() / _FONT
+    with fetching(_FONT) as temporary:
+        if not folder.is_dir():
+            root = open_package(_FONT, temporary)
+            (root / "fonts.conf").write_text(
+                "<fontconfig>"
+                '<include ignore_missing="yes">/etc/fonts/fonts.conf</include>'
+                f"<dir>{folder}/usr/share/fonts</dir><cachedir>{folder}/cache</cachedir>"
+                "</fontconfig>\n"
+            )
+            root.rename(folder)
+        written = temporary / with_font.name
+        written.write_text(f'#!/bin/sh\nexport FONTCONFIG_FILE={folder}/fonts.conf\nexec {starter} "$@"\n')
+        written.chmod(0o755)
+        written.rename(with_font)
 
 
 def _unpack(target: Path) -> None:

@@ -65,6 +65,10 @@ def test_prints_each_step_as_a_command_that_can_be_typed(tour: tuple[Path, str])
     assert commands == [step.arguments[0] for step in STEPS]
 
 
+def test_the_last_word_leads_to_the_studio(tour: tuple[Path, str]) -> None:
+    assert tour[1].rstrip().endswith("sensorium studio")
+
+
 def test_the_cat_is_a_cat_and_the_coffee_is_found(tour: tuple[Path, str]) -> None:
     classified, *_ = _outputs(tour[1], "classify")
     assert re.search(r"\bcat\b", classified)

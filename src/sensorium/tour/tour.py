@@ -71,9 +71,21 @@ def run_tour(
     if failed:
         raise InputError(f"{len(failed)} of {len(outcomes)} steps failed, the first was: {failed[0]}", f"See {page}")
     write(f"\nThe page with everything: {page}")
+    write(f"To try it yourself, on your own pictures and recordings, in the browser: {_command('studio')}")
     if open_browser:
         webbrowser.open(page.resolve().as_uri())
     return page
+
+
+def _command(name: str) -> str:
+    """Return how a command is typed here: with the program's place if the shell wouldn't find it."""
+    if shutil.which("sensorium"):
+        return f"sensorium {name}"
+    program = Path(sys.executable).with_name("sensorium")
+    if not program.exists():
+        return f"{Path(sys.executable).name} -m sensorium {name}"
+    place = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    return shlex.join([str(place), name])
 
 
 def _prepare(output: Path) -> None:
