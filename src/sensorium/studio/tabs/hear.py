@@ -151,10 +151,12 @@ async def _source(room: Workroom, reference: str, request: gr.Request) -> _Sourc
 def _facts(heard: Transcription | None, words: Wording) -> str:
     if heard is None:
         return ""
-    if not heard.text:
-        return f"<p>{html.escape(words('hear.silence'))}</p>"
+    told = [_in_short(heard, words) if heard.text else words("hear.silence"), *heard.warnings]
+    return "".join(f"<p>{html.escape(line)}</p>" for line in told)
+
+
+def _in_short(heard: Transcription, words: Wording) -> str:
     language = words.language_name(heard.language)
+    sure = words("hear.sure", share=round(100 * heard.language_probability)) if heard.language_probability < 1 else ""
     minutes, seconds = divmod(round(heard.duration), 60)
-    sure = words("hear.sure", share=round(100 * heard.language_probability))
-    told = f"{language}{sure if heard.language_probability < 1 else ''} · {minutes}:{seconds:02d}"
-    return f"<p>{html.escape(told)}</p>"
+    return f"{language}{sure} · {minutes}:{seconds:02d}"
