@@ -1,12 +1,12 @@
 // Plays speech while it is spoken, where it is told piece by piece; else as soon as its file is there.
 const audio = element.querySelector("audio"), link = element.querySelector("a"), empty = element.querySelector("p");
-let file = "";
+let file = "", opened = false;
 
 function play(source) {
   audio.dataset.source = source;
   audio.src = source;
-  // Without a click a browser plays nothing by itself: after a reload it waits for one.
-  audio.play().catch(() => {});
+  // What was there when the page was opened waits for a click.
+  if (opened && navigator.userActivation?.hasBeenActive !== false) audio.play().catch(() => {});
 }
 
 function finish() {
@@ -41,4 +41,5 @@ audio.addEventListener("ended", finish);
 audio.addEventListener("pause", finish);
 audio.addEventListener("error", finish);
 take();
+opened = true;
 watch("value", take);
