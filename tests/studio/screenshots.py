@@ -17,7 +17,7 @@ from tests.server.conftest import served
 from tests.studio.conftest import LONG, NARROW, WIDE, go_to
 
 _FOLDER = Path("screenshots")
-_EXAMPLES = {name: f"#{name}-example" for name in TABS}
+_EXAMPLES = {name: f"#{name}-example" for name in TABS} | {"see": "#see-classify-example"}
 
 
 def main() -> None:

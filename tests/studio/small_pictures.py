@@ -12,7 +12,6 @@ from PIL import Image
 
 _FROM, _TO = Path("screenshots"), Path("docs/studio")
 _PICTURES = {
-    "see": "see-en-wide-light.png",
     "paint": "paint-en-wide-light.png",
     "hear": "hear-en-wide-light.png",
     "watch": "watch-en-wide-dark.png",
