@@ -95,19 +95,6 @@ class ReadingSpeed(Record):
     readable: float
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ReadingSpeed(Record):
-    """How fast a cue must be read.
-
-    Attributes:
-        characters_per_second: What it takes; infinite where it lasts no time.
-        readable: What can be read in its script.
-    """
-
-    characters_per_second: float
-    readable: float
-
-
 class SpokenText(Protocol):
     """What `layout_cues` lays out: a segment of a transcription, with or without words."""
 
