@@ -36,6 +36,7 @@ from sensorium.server.openai.voices import voices_router
 from sensorium.server.operations import operations_router
 from sensorium.server.options import ServerOptions
 from sensorium.server.pace import Pace
+from sensorium.server.pulling import Puller
 from sensorium.server.status import status_router
 from sensorium.server.studio import StudioEndpoint
 from sensorium.server.telemetry import telemetry_for
@@ -92,8 +93,9 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     app.state.engine = engine
     app.state.options = options
     app.state.failure = None
+    app.state.puller = puller = Puller()
     app.state.batches = batches = BatchRunner(engine, options, _inside(app))
-    agents, studio = AgentsEndpoint(engine, options), StudioEndpoint(engine, options)
+    agents, studio = AgentsEndpoint(engine, options), StudioEndpoint(engine, options, puller.begin)
     answer_errors(app)
     app.add_middleware(Pace, options=options)
     app.add_middleware(KeyCheck, options=options, keys=keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,7 +54,6 @@ class Pull(_Fields):
 def models_router() -> APIRouter:
     """Return the endpoints of models."""
     router = APIRouter(prefix="/v1/sensorium/models", tags=["models"])
-    puller = Puller()
 
     @router.get("")
     async def list_models(engine: TheEngine) -> dict[str, Any]:
@@ -81,8 +80,9 @@ def models_router() -> APIRouter:
         return (await engine.pin(which.model, which.pinned)).to_dict()
 
     @router.post("/pull", response_class=Response, dependencies=FOR_ADMINISTRATORS)
-    async def pull(what: Pull) -> Response:
+    async def pull(what: Pull, request: Request) -> Response:
         """Fetch a checkpoint and those that it needs, telling progress (SSE); stops if the reader goes."""
+        puller: Puller = request.app.state.puller
         return EventStream(puller.begin(what.model))
 
     return router

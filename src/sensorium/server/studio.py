@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sensorium.engine.interface import Engine
+from sensorium.engine.job import JobEvent
 from sensorium.models.extras import missing_packages_explained
 from sensorium.server.caller import SCOPE, Caller
 from sensorium.server.options import ServerOptions
@@ -26,10 +27,12 @@ class StudioEndpoint:
     Args:
         engine: Runs the page's jobs.
         options: How large an upload may be.
+        fetch: Fetches a checkpoint.
     """
 
-    def __init__(self, engine: Engine, options: ServerOptions) -> None:
+    def __init__(self, engine: Engine, options: ServerOptions, fetch: Callable[[str], AsyncIterator[JobEvent]]) -> None:
         self._engine = engine
+        self._fetch = fetch
         self._options = options
         self._stack = AsyncExitStack()
         self._making: asyncio.Task[ASGIApp] | None = None
@@ -65,12 +68,15 @@ class StudioEndpoint:
         def make() -> Any:
             with missing_packages_explained("The studio"):
                 from sensorium.studio.application import create_studio
+                from sensorium.studio.fetched_models import FetchedModels
                 from sensorium.studio.watched_jobs import WatchedJobs
-            jobs = WatchedJobs(self._engine)
-            return jobs, create_studio(self._engine, jobs, visitor_of=_visitor, largest=self._options.largest_upload)
+            jobs, fetched = WatchedJobs(self._engine), FetchedModels(self._fetch)
+            largest = self._options.largest_upload
+            return jobs, fetched, create_studio(self._engine, jobs, fetched, visitor_of=_visitor, largest=largest)
 
-        jobs, application = await asyncio.to_thread(make)
+        jobs, fetched, application = await asyncio.to_thread(make)
         self._stack.push_async_callback(jobs.close)
+        self._stack.push_async_callback(fetched.close)
         await self._stack.enter_async_context(application.router.lifespan_context(application))
         return cast(ASGIApp, application)
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from sensorium import settings
 from sensorium.engine.interface import Engine
+from sensorium.studio.fetched_models import FetchedModels
 from sensorium.studio.page import build_page
 from sensorium.studio.sound_stream import add_sound_stream
 from sensorium.studio.theme import script, style, theme
@@ -21,12 +22,20 @@ from sensorium.studio.workroom import Visitor, Workroom
 PATH = "/studio"
 
 
-def create_studio(engine: Engine, jobs: WatchedJobs, *, visitor_of: Callable[[Any], Visitor], largest: int) -> FastAPI:
+def create_studio(
+    engine: Engine,
+    jobs: WatchedJobs,
+    fetched: FetchedModels,
+    *,
+    visitor_of: Callable[[Any], Visitor],
+    largest: int,
+) -> FastAPI:
     """Return the pages below ``/studio/LANGUAGE/``. Takes seconds: Gradio is large.
 
     Args:
         engine: Runs jobs.
         jobs: Watches them for the pages.
+        fetched: Fetches models for the pages.
         visitor_of: Says who sent a request.
         largest: Bytes that a file may have which a visitor puts on a page.
     """
@@ -35,7 +44,7 @@ def create_studio(engine: Engine, jobs: WatchedJobs, *, visitor_of: Callable[[An
     application = FastAPI(openapi_url=None)
     add_sound_stream(application, engine, visitor_of)
     for language in LANGUAGES:
-        room = Workroom(engine, jobs, Path(folder), Wording(language), visitor_of)
+        room = Workroom(engine, jobs, fetched, Path(folder), Wording(language), visitor_of)
         gr.mount_gradio_app(
             application,
             build_page(room),

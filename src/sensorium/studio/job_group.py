@@ -59,7 +59,7 @@ class JobGroup(JobPanel):
         for job in found:
             if group and (job.operation != group[-1].operation or group[-1].created - job.created > _APART):
                 break
-            if group or job.operation in self._operations:
+            if group or job.operation in self.operations:
                 group.append(job)
         return " ".join(job.id for job in reversed(group))
 

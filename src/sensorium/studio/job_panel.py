@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import gradio as gr
+from gradio.context import Context
 
 from sensorium.errors import NotFoundError, SensoriumError
 from sensorium.operations.operation import Operation
@@ -61,7 +62,10 @@ class JobPanel:
     ) -> None:
         self.name = name
         self._room = room
-        self._operations = operations
+        self.operations = operations
+        self.tab = _tab_around(Context.block)
+        """The id of the tab that it is in."""
+        room.panels.append(self)
         self._outputs = list(outputs)
         self._show = show
         self._seen = gr.State(0)
@@ -118,6 +122,8 @@ class JobPanel:
         return await self._drawn(job, seen, request)
 
     async def _open(self, job: str, request: gr.Request) -> list[Any]:
+        if not job:
+            return [gr.skip() for _ in (*self._own, *self._outputs)]
         return await self._drawn(job, 0, request)
 
     async def _resume(self, job: str, request: gr.Request) -> list[Any]:
@@ -132,7 +138,7 @@ class JobPanel:
         return (await self._room.submit(made, request)).id
 
     async def _latest(self, request: gr.Request) -> str:
-        latest = await self._room.latest(self._operations, request)
+        latest = await self._room.latest(self.operations, request)
         return "" if latest is None else latest.id
 
     async def _cancel(self, job: str, request: gr.Request) -> Any:
@@ -200,3 +206,9 @@ class JobPanel:
     def said(text: str, role: str = "status") -> str:
         """Return a line about a job; the role "alert" is for what went wrong."""
         return f'<p role="{role}" class="{role}">{html.escape(text)}</p>'
+
+
+def _tab_around(block: Any) -> str:
+    while block is not None and not isinstance(block, gr.Tab):
+        block = block.parent
+    return "" if block is None else str(block.id)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import gradio as gr
 
 from sensorium.studio.tabs import hear, see, speak
+from sensorium.studio.tabs.machine import tab as machine
 from sensorium.studio.tabs.painting import tab as paint
 from sensorium.studio.tabs.watching import tab as watch
 from sensorium.studio.wording import LANGUAGES
@@ -19,6 +20,7 @@ TABS: Mapping[str, Callable[[Workroom, gr.Blocks], None]] = {
     "hear": hear.build,
     "speak": speak.build,
     "watch": watch.build,
+    "machine": machine.build,
 }
 """The tabs in their order; each puts itself on the page."""
 

@@ -62,12 +62,12 @@ def recipe_box(room: Workroom, panel: JobPanel) -> None:
 
     async def fill(job: str, request: gr.Request) -> list[Any]:
         try:
-            recipes = await recipes_for(room, job, request) if job else None
+            recipes = [await recipes_for(room, each, request) for each in job.split()]
         except NotFoundError:
-            recipes = None
-        if recipes is None:
+            recipes = []
+        if not recipes:
             return [gr.update(visible=True), *(gr.update(visible=False) for _ in codes)]
-        texts = (recipes.command, recipes.python, recipes.curl)
+        texts = ("\n\n".join(getattr(each, kind) for each in recipes) for kind in ("command", "python", "curl"))
         return [gr.update(visible=False), *(gr.update(value=text, visible=True) for text in texts)]
 
     for listen in (box.expand, panel.ended.change):

@@ -15,16 +15,20 @@ from urllib.parse import quote
 
 from sensorium.engine.interface import Engine
 from sensorium.engine.job import Job
+from sensorium.errors import AccessError
 from sensorium.media.naming import display_name
 from sensorium.operations.media import UPLOAD, Media
 from sensorium.operations.operation import Operation
 from sensorium.studio.examples import Examples
+from sensorium.studio.fetched_models import FetchedModels
 from sensorium.studio.watched_jobs import WatchedJob, WatchedJobs
 from sensorium.studio.wording import Wording
 
 if TYPE_CHECKING:
     import gradio as gr
     from starlette.requests import Request as StarletteRequest
+
+    from sensorium.studio.job_panel import JobPanel
 
 
 _REMEMBERED = 2000
@@ -49,6 +53,7 @@ class Workroom:
     Args:
         engine: Runs jobs.
         jobs: Watches them.
+        fetched: Fetches models.
         folder: Where files are put that the page shows.
         words: The page's words.
         visitor_of: Says who sent a request.
@@ -58,13 +63,17 @@ class Workroom:
         self,
         engine: Engine,
         jobs: WatchedJobs,
+        fetched: FetchedModels,
         folder: Path,
         words: Wording,
         visitor_of: Callable[[Any], Visitor],
     ) -> None:
         self.engine = engine
+        self.fetched = fetched
         self.words = words
         self.examples = Examples(engine, folder / "examples")
+        self.panels: list[JobPanel] = []
+        """The panels of all tabs that are on the page so far."""
         self._jobs = jobs
         self._folder = folder
         self._visitor_of = visitor_of
@@ -73,6 +82,24 @@ class Workroom:
     def visitor(self, request: gr.Request) -> Visitor:
         """Return who asks."""
         return self._visitor_of(request.request)
+
+    def require_administrator(self, request: gr.Request, what: str) -> None:
+        """Refuse what concerns everybody to those who are no administrators.
+
+        Args:
+            request: Whose.
+            what: What it is, as the beginning of a sentence.
+
+        Raises:
+            AccessError: So it is.
+        """
+        if not self.visitor(request).administrator:
+            raise AccessError(f"{what} is for administrators", "Ask with a key that is marked as an administrator's")
+
+    def reach(self, request: gr.Request) -> str | None:
+        """Return whose jobs the visitor may see and order: None, which is everybody's, for administrators."""
+        visitor = self.visitor(request)
+        return None if visitor.administrator else visitor.owner
 
     def owner(self, request: gr.Request) -> str:
         """Return for whom a new job is."""
