@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     import gradio as gr
     from starlette.requests import Request as StarletteRequest
 
-    from sensorium.studio.job_panel import JobPanel
-
 
 _REMEMBERED = 2000
 
@@ -72,8 +70,8 @@ class Workroom:
         self.fetched = fetched
         self.words = words
         self.examples = Examples(engine, folder / "examples")
-        self.panels: list[JobPanel] = []
-        """The panels of all tabs that are on the page so far."""
+        self.panels: list[Any] = []
+        """Each `JobPanel` of all tabs that are on the page so far."""
         self._jobs = jobs
         self._folder = folder
         self._visitor_of = visitor_of
