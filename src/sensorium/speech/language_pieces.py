@@ -20,7 +20,6 @@ _SHORTEST_PIECE = 1.5
 """What is shorter is heard together with its neighbour, in seconds."""
 _QUIET = 0.1
 """How long a quiet place is, in seconds."""
-_QUIET_PLACES = 6
 
 
 @dataclass(frozen=True)
@@ -94,13 +93,14 @@ def together(pieces: Sequence[Piece]) -> dict[str, float]:
     return {code: sum(each.likely[code] * each.seconds for each in pieces) / total for code in pieces[0].likely}
 
 
-def quiet_places(window: Window, start: float, end: float) -> list[float]:
+def quiet_places(window: Window, start: float, end: float, *, most: int = 6) -> list[float]:
     """Return the quietest places of a stretch, in seconds from the beginning of its window; none if it is very short.
 
     Args:
         window: The window.
         start: Where the stretch begins, in seconds from the beginning of the window.
         end: Where it ends.
+        most: How many at most.
     """
     import numpy as np
 
@@ -110,7 +110,7 @@ def quiet_places(window: Window, start: float, end: float) -> list[float]:
     loudness = np.square(blocks[: len(blocks) // step * step].reshape(-1, step)).mean(axis=1)
     edge = round(0.5 / _QUIET)
     inside = [at for at in range(edge, len(loudness) - edge) if loudness[at] <= min(loudness[at - 1], loudness[at + 1])]
-    quietest = sorted(inside, key=lambda at: float(loudness[at]))[:_QUIET_PLACES]
+    quietest = sorted(inside, key=lambda at: float(loudness[at]))[:most]
     return [start + (at + 0.5) * _QUIET for at in sorted(quietest)]
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 LOOP_COMPRESSION = 2.4
 """Text that zlib makes smaller than by this factor repeats itself (Radford et al.)."""
+_NO_SPEECH = 0.6
+_LOW_LOG_PROBABILITY = -1.0
+"""Text is dropped where the model says that nobody speaks and is unsure of the text too (Radford et al.)."""
 _LOOP_SQUEEZED = 0.2
 """It is the model that repeats itself, and not the speaker, if more than this share of the words last no time."""
 
@@ -45,6 +48,12 @@ class Recognition:
     average_log_probability: float
     no_speech_probability: float
     compression_ratio: float
+
+    @property
+    def said(self) -> str:
+        """The text; "" where the model says that nobody speaks, and is unsure of the text too."""
+        nobody = self.no_speech_probability > _NO_SPEECH and self.average_log_probability < _LOW_LOG_PROBABILITY
+        return "" if nobody else self.text.strip()
 
 
 def compression_ratio(text: str) -> float:

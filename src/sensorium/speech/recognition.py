@@ -19,6 +19,7 @@ from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.media.track_choice import TrackName
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.language_pieces import hear
+from sensorium.speech.scarce_text import LONGEST_PART, is_fuller, is_hardly_any, is_scarce, short_parts
 from sensorium.speech.spoken_languages import Passage, SpokenLanguages
 from sensorium.speech.transcription import (
     LONG,
@@ -30,6 +31,7 @@ from sensorium.speech.transcription import (
 )
 from sensorium.text.phrase_breaks import join_texts
 from sensorium.text.sentences import split_sentences
+from sensorium.text.stretches import listed, stretch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,6 +126,7 @@ class RecognitionRun:
     warnings: InputWarnings = field(default_factory=InputWarnings)
     _found: tuple[ResolvedMedia, int] | None = None
     languages: SpokenLanguages = field(init=False)
+    lost: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.languages = SpokenLanguages(self.backend, self.options.languages, self.model)
@@ -156,6 +159,8 @@ class RecognitionRun:
         language, probability = self.languages.main()
         if unsure := self.languages.unsure():
             self.warnings(unsure)
+        if self.lost:
+            self.warnings(f"Somebody speaks or sings {listed(self.lost)}, but hardly a word of it was understood")
         return Transcription(
             text=join_texts([segment.text for segment in found]),
             language=language,
@@ -224,7 +229,27 @@ class RecognitionRun:
             check_cancelled(self.cancel)
             windows = [passages[place].window for place in places]
             found.update(zip(places, self._decoded(part, windows, language), strict=True))
-        return [Recognised(passage, found[place]) for place, passage in enumerate(passages)]
+        return [each for place, passage in enumerate(passages) for each in self.filled_out(passage, found[place])]
+
+    def filled_out(self, passage: Passage, recognition: Recognition) -> list[Recognised]:
+        """Return what was recognised in a passage; in short parts if it was too little for what is spoken."""
+        found = [Recognised(passage, recognition)]
+        if not is_scarce(passage.window, recognition.said):
+            return found
+        check_cancelled(self.cancel)
+        parts = short_parts(passage.window)
+        encoded = self.backend.encode([part.samples for part in parts], longest=LONGEST_PART)
+        again = self._decoded(encoded, parts, passage.language)
+        texts = [each.said for each in again]
+        if len(parts) > 1 and is_fuller(" ".join(texts), recognition.said):
+            found = [
+                Recognised(replace(passage, window=part, number=None), each)
+                for part, each in zip(parts, again, strict=True)
+            ]
+        for each in found:
+            if is_hardly_any(each.passage.window, each.recognition.said):
+                self.lost.append(stretch(*each.passage.window.speech))
+        return found
 
     def _decoded(self, encoded: Encoded, windows: Sequence[Window], language: str) -> list[Recognition]:
         return self.backend.recognise(

@@ -143,7 +143,7 @@ def _decoded(group: list[_Short], encoded: Encoded, passages: list[Passage]) -> 
     done = yield from _without_cancelled(group)
     for each, passage, recognition in zip(group, passages, recognitions, strict=True):
         if each in done:
-            yield each.number, _transcription(each.run, [Recognised(passage, recognition)])
+            yield each.number, _transcription(each.run, each.run.filled_out(passage, recognition))
 
 
 def _transcription(run: RecognitionRun, recognised: Sequence[Recognised]) -> Transcription:

@@ -20,9 +20,6 @@ LONG = 12.0
 """A segment that lasts longer ends at the next comma or short pause, in seconds."""
 _TOOLONG = 20.0
 _CLAUSE_ENDS = frozenset(",;:，、；：،؛")
-_NO_SPEECH = 0.6
-_LOW_LOG_PROBABILITY = -1.0
-"""Text is dropped where the model says that nobody speaks and is unsure of the text too (Radford et al.)."""
 _SHORTEST_PAUSE = 0.2
 """Words are cut off at silences at least this long, in seconds."""
 _EDGE = 0.05
@@ -142,11 +139,10 @@ def segments_of(window: Window, recognition: Recognition, language: str) -> Iter
         recognition: What was recognised in it.
         language: Code of the language that is spoken in it.
     """
-    unlikely = recognition.average_log_probability < _LOW_LOG_PROBABILITY
-    if recognition.no_speech_probability > _NO_SPEECH and unlikely:
+    if not recognition.said:
         return
     if not recognition.words:
-        if text := recognition.text.strip():
+        if text := recognition.said:
             start, end = window.speech
             yield _segment(recognition, language, round(start, 3), round(end, 3), text, ())
         return

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from sensorium.speech.language_pieces import Heard, Piece, together
 from sensorium.text.languages import LANGUAGES
+from sensorium.text.stretches import listed, stretch
 
 _SURE = 0.5
 """A language that is less probable isn't sure."""
@@ -16,8 +17,6 @@ _OVERRULING = 0.8
 """A piece is told of if its language is less probable than the one, and another more probable than the other."""
 _SAME_PLACE = 2.0
 """Unsure stretches that are nearer to each other, in seconds, are one."""
-_TOLD = 3
-"""How many places are named."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,11 @@ class UnsureLanguages:
         """Return what there is to say about them; None if there are none."""
         if not self._doubts:
             return None
-        named = [
-            f"from {_clock(doubt.start)} to {_clock(doubt.end)} (taken for {_name(doubt.taken)}, "
-            f"may be {_name(doubt.other)})"
-            for doubt in self._doubts[:_TOLD]
+        places = [
+            f"{stretch(doubt.start, doubt.end)} (taken for {_name(doubt.taken)}, may be {_name(doubt.other)})"
+            for doubt in self._doubts
         ]
-        if len(self._doubts) > _TOLD:
-            named.append(f"at {len(self._doubts) - _TOLD} other places")
-        places = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
-        return f"It isn't sure which language is spoken {places}; name it if you know it"
+        return f"It isn't sure which language is spoken {listed(places)}; name it if you know it"
 
     def _add(self, heard: Heard, pieces: Sequence[Piece], taken: str, likely: Mapping[str, float]) -> None:
         start, end = (
@@ -86,12 +81,6 @@ class UnsureLanguages:
             self._doubts[-1] = replace(last, end=end)
         else:
             self._doubts.append(_Doubt(start, end, taken, other))
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def _name(code: str) -> str:

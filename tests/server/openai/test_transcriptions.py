@@ -31,6 +31,7 @@ SEGMENT = {
     "avg_logprob": float,
     "compression_ratio": float,
     "no_speech_prob": float,
+    "language": str,
 }
 
 
@@ -88,6 +89,7 @@ def test_verbose_json_has_all_that_strict_clients_need(raw: httpx2.Client) -> No
     assert "words" not in said
     for segment in said["segments"]:
         assert {name: type(value) for name, value in segment.items()} == SEGMENT
+        assert segment["language"] == "english"
     assert " ".join(segment["text"] for segment in said["segments"]) == said["text"]
 
 
