@@ -65,7 +65,7 @@ class Finished:
         ids = [job.id for job in jobs]
         choice = gr.update(choices=choices, value=chosen if chosen in ids else next(iter(ids), None))
         if not jobs:
-            return [hint(words("machine.nothing_done")), choice]
+            return [hint(words("machine.nothing_done"), words("machine.finished")), choice]
         heads = [words(f"machine.{name}") for name in ("job", "state", "model", "made")]
         rows = [
             (_line(job), words(f"machine.ended_{job.state}"), job.model or "–", str(len(job.artifacts) or "–"))

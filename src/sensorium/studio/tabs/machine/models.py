@@ -55,7 +55,7 @@ class LoadedModels:
         names = [each.name for each in models]
         choice = gr.update(choices=names, value=chosen if chosen in names else next(iter(names), None))
         if not models:
-            return [hint(words("machine.no_models")), choice]
+            return [hint(words("machine.no_models"), words("machine.models")), choice]
         heads = [words(f"machine.{name}") for name in ("model", "device", "state", "memory", "gpu", "kept")]
         rows = [
             (

@@ -57,7 +57,7 @@ class Queue:
         choice = gr.update(choices=choices, value=chosen if chosen in ids else next(iter(ids), None))
         note = JobPanel.said(words("machine.paused")) if paused else ""
         if not jobs:
-            return [note + hint(words("machine.no_jobs")), choice]
+            return [note + hint(words("machine.no_jobs"), words("machine.queue")), choice]
         heads = [words(f"machine.{name}") for name in ("job", "state", "model", "of")]
         rows = [
             (f"{job.operation} · {job.id[:8]}", self._state(job), job.model or "–", job.owner or "–") for job in jobs

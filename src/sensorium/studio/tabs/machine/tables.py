@@ -19,9 +19,10 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     )
 
 
-def hint(text: str) -> str:
-    """Return a line that explains."""
-    return f"<p class='hint'>{html.escape(text)}</p>"
+def hint(text: str, title: str = "") -> str:
+    """Return a line that explains, below the title of what would be there."""
+    heading = f"<h2 class='machine-title'>{html.escape(title)}</h2>" if title else ""
+    return f"{heading}<p class='hint'>{html.escape(text)}</p>"
 
 
 def size(count: float) -> str:
