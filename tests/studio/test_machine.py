@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx2
 from playwright.sync_api import Browser, Page, expect
 
 from sensorium.client import Client
 from tests.server.conftest import served
-from tests.server.test_keys import ANNA, CHIEF
+from tests.server.test_keys import ANNA, BEN, CHIEF
 from tests.studio.conftest import LONG, Open, go_to
 
 LOOK = 30_000
@@ -83,22 +84,41 @@ def test_a_model_that_there_is_not_is_refused_by_its_name(open_page: Open) -> No
     page.locator("#machine-fetch-told p[role=alert]", has_text="no such model").wait_for()
 
 
-def test_what_concerns_everybody_is_an_administrators(browser: Browser, tmp_path: Path) -> None:
+def test_what_concerns_everybody_is_an_administrators_and_jobs_are_their_owners(
+    browser: Browser, tmp_path: Path
+) -> None:
     keys = tmp_path / "keys.toml"
-    keys.write_text(f'[anna]\nkey = "{ANNA}"\n[chief]\nkey = "{CHIEF}"\nadmin = true\n')
+    keys.write_text(f'[anna]\nkey = "{ANNA}"\n[ben]\nkey = "{BEN}"\n[chief]\nkey = "{CHIEF}"\nadmin = true\n')
     with served(tmp_path / "data", "--keys", str(keys)) as (address, _):
-        for key, refused in ((ANNA, True), (CHIEF, False)):
+        headers = {"authorization": f"Bearer {ANNA}"}
+        fields = {"subject": "a cat"}
+        httpx2.post(
+            f"{address}/v1/sensorium/build-prompt?background=true", json=fields, headers=headers, trust_env=False
+        ).raise_for_status()
+        for key in (ANNA, BEN, CHIEF):
             context = browser.new_context()
-            page = context.new_page()
-            page.set_default_timeout(LONG)
-            page.goto(f"{address}/studio")
-            page.locator("#key").fill(key)
-            page.get_by_role("button").click()
-            page.get_by_role("tab").first.wait_for()
-            go_to(page, "machine")
+            page = logged_in(context.new_page(), address, key)
+            seen = "build-prompt" if key == ANNA else "Nothing is finished"
+            page.locator("#machine-finished", has_text=seen).wait_for()
             page.locator("#machine-pause").click()
-            if refused:
-                page.locator("#machine-queue-told p[role=alert]", has_text="is for administrators").wait_for()
-            else:
+            if key == CHIEF:
                 page.locator("#machine-queue", has_text="Paused").wait_for()
+            else:
+                page.locator("#machine-queue-told p[role=alert]", has_text="is for administrators").wait_for()
+                page.locator("#machine-unload").click()
+                page.locator("#machine-models-told p[role=alert]", has_text="is for administrators").wait_for()
+                page.locator("#machine-fetching button").first.click()
+                page.locator("#machine-fetch").click()
+                page.locator("#machine-fetch-told p[role=alert]", has_text="is for administrators").wait_for()
             context.close()
+
+
+def logged_in(page: Page, address: str, key: str) -> Page:
+    """Show a key where the page asks for it; go to the tab."""
+    page.set_default_timeout(LONG)
+    page.goto(f"{address}/studio")
+    page.locator("#key").fill(key)
+    page.get_by_role("button").click()
+    page.get_by_role("tab").first.wait_for()
+    go_to(page, "machine")
+    return page
