@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, NotFoundError
 from sensorium.operations.media import Media
 from sensorium.operations.operation import Operation
 from sensorium.operations.speech_to_text import Subtitle
@@ -21,6 +21,8 @@ from sensorium.video.moderation_policy import shipped_policy
 
 _WATCHING = ("ask-film", "describe-film", "find-moment", "moderate", "subtitle")
 _PLAYER = "watch-film"
+_FILMS = ("film", "source", "audio")
+"""What operations call the film."""
 _HIDDEN: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 
 
@@ -70,6 +72,18 @@ def build(room: Workroom, page: gr.Blocks) -> None:
     )
     _build_example(room, example, film, panel)
     panel.resumes_with(page)
+
+    async def reopened(request: gr.Request, job: str) -> Any:
+        """Return the film that the job on the page is about: its moments are played from it."""
+        latest = None if job else await room.latest(_WATCHING, request)
+        try:
+            known = (await room.look(job or (latest.id if latest else ""), request)).job
+            named = next(known.arguments[name] for name in _FILMS if name in known.arguments)
+            return await room.media_of(str(named), request)
+        except (NotFoundError, StopIteration):
+            return gr.skip()
+
+    page.load(reopened, [panel.job], film, **_HIDDEN)
 
 
 def _build_example(room: Workroom, button: gr.Button, film: gr.Video, panel: JobPanel) -> None:
