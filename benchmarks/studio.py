@@ -35,6 +35,8 @@ from tests.sound_tracks import RATE, with_channels
 AIM = 300
 """Milliseconds."""
 PATIENCE = 120_000
+ROUNDS = 60
+"""How often it clicks at most until both jobs have come further."""
 MINUTES, STEPS = 15, 1000
 """Of the recording and of the picture: longer than the clicks take."""
 
@@ -69,7 +71,7 @@ def run(clicks: int = 30) -> list[dict[str, Any]]:
         dice: list[float] = []
         begun: list[float] = []
         after = before
-        while len(dice) < clicks or any(now["done"] <= then["done"] for now, then in zip(after, before, strict=True)):
+        while len(dice) < clicks or (len(begun) < ROUNDS and not _further(before, after)):
             dice += [_timed(painting, "#paint-dice", "#paint-seed :is(input, textarea)") for _ in range(3)]
             begun.append(_begun_and_cancelled(other))
             after = [_progress(http, job) for job in jobs]
@@ -91,8 +93,8 @@ def _opened(page: Page, address: str) -> Page:
 
 
 def _begin_transcription(http: httpx2.Client, folder: Path) -> str:
-    clip = read_audio(speech_clips("en")[0].path, sample_rate=RATE)
-    whole = np.resize(clip, MINUTES * 60 * RATE)
+    clips = [read_audio(clip.path, sample_rate=RATE) for clip in speech_clips("en")]
+    whole = np.resize(np.concatenate(clips), MINUTES * 60 * RATE)
     recording = with_channels(folder / "long.wav", [whole]).read_bytes()
     sent = http.post("/v1/sensorium/uploads?name=long.wav", content=recording).raise_for_status().json()
     job = http.post("/v1/sensorium/transcribe?background=true", json={"audio": f"upload:{sent['id']}"})
@@ -125,6 +127,10 @@ def _progress(http: httpx2.Client, job: str) -> dict[str, Any]:
     if found["state"] not in ("queued", "running"):
         raise RuntimeError(f"the job {found['operation']} is {found['state']} already: {found.get('error')}")
     return found.get("progress") or {}
+
+
+def _further(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> bool:
+    return all(now["done"] > then["done"] for then, now in zip(before, after, strict=True))
 
 
 def _timed(page: Page, button: str, shown: str, mark: str = "") -> float:

@@ -124,15 +124,44 @@ def test_nothing_on_a_tab_keeps_anybody_out(open_page: Open, tab: str, dark: boo
     assert serious == []
 
 
-def test_a_picture_is_painted_with_the_keyboard_alone(open_page: Open) -> None:
+def reach(page: Page, name: str) -> None:
+    """Press Tab until something with an id has the focus."""
+    for _ in range(150):
+        if page.evaluate("document.activeElement.id") == name:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard doesn't lead to {name}")
+
+
+@pytest.mark.parametrize(
+    ("tab", "button", "panel"),
+    [
+        ("see", "see-classify-example", "see-classify"),
+        ("paint", "paint-example", "paint"),
+        ("hear", "hear-example", "hear"),
+        ("speak", "speak-example", "speak"),
+        ("watch", "watch-example", "watch"),
+    ],
+)
+def test_a_job_of_each_sense_is_done_with_the_keyboard_alone(
+    open_page: Open, tab: str, button: str, panel: str
+) -> None:
+    page = open_page("machine")
+    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+    reach(page, f"tab-{tab}-button")
+    page.keyboard.press("Enter")
+    page.locator(f"#{button}").wait_for()
+    reach(page, button)
+    page.keyboard.press("Enter")
+    page.locator(f"#{panel}-cancel").wait_for()
+    wait_until_done(page, panel)
+
+
+def test_a_prompt_is_typed_and_painted_with_the_keyboard_alone(open_page: Open) -> None:
     page = open_page("paint")
     page.locator("#paint-prompt textarea").focus()
     page.keyboard.type("a red house")
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "paint-go":
-            break
-    assert page.evaluate("document.activeElement.id") == "paint-go"
+    reach(page, "paint-go")
     page.keyboard.press("Enter")
     wait_until_done(page, "paint")
     page.locator("#paint-gallery img").first.wait_for()
