@@ -21,7 +21,7 @@ from tests import real_media
 from tests.mcp.conversation import Conversation, connected, document, links, pictures, started
 from tests.server.conftest import served
 
-ANN, BOB = "sk-ann-0123456789abcdefghij", "sk-bob-0123456789abcdefghij"
+ANN, BOB, CAT = (f"sk-{name}-0123456789abcdefghij" for name in ("ann", "bob", "cat"))
 Check: TypeAlias = Callable[[dict[str, Any]], bool]
 
 
@@ -52,7 +52,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with two keys."""
     folder = tmp_path_factory.mktemp("server")
     keys = folder / "keys.toml"
-    keys.write_text(f'[ann]\nkey = "{ANN}"\n[bob]\nkey = "{BOB}"\n')
+    keys.write_text(f'[ann]\nkey = "{ANN}"\n[bob]\nkey = "{BOB}"\n[cat]\nkey = "{CAT}"\n')
     keys.chmod(0o600)
     with served(folder / "data", "--keys", str(keys)) as (address, _):
         yield address
@@ -212,7 +212,9 @@ def test_files_of_this_machine_are_named_by_agents_on_it_alone(
     own_agent: Conversation, remote_agent: Conversation, tmp_path: Path
 ) -> None:
     missing = tmp_path / "missing.png"
-    for path, named in ((missing, "missing.png"), (tmp_path, "folder")):
+    long, nobody = tmp_path / ("x" * 5000), Path("~nobody-of-that-name/x.png")
+    cases = ((missing, "missing.png"), (tmp_path, "folder"), (long, "too long"), (nobody, "x.png"))
+    for path, named in cases:
         told = own_agent.call("caption", image=str(path))
         assert told.is_error
         assert named in str(told.content)
@@ -252,6 +254,21 @@ def test_a_session_belongs_to_its_key(address: str) -> None:
         listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
         assert http.post("/mcp", json=listing, headers={**bob, **session}).status_code == 404
         assert http.post("/mcp", json=listing, headers={**ann, **session}).status_code == 200
+
+
+def test_nobody_takes_all_sessions(address: str) -> None:
+    start = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+    }
+    headers = {"accept": "application/json, text/event-stream", "authorization": f"Bearer {CAT}"}
+    with httpx2.Client(base_url=address, trust_env=False, timeout=60, headers=headers) as http:
+        answers = [http.post("/mcp", json=start).status_code for _ in range(70)]
+    assert set(answers) == {200, 429}
+    with connected(address, ANN, mode="legacy") as agent:
+        assert not agent.call("count-tokens", prompt="a red house").is_error
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80"])

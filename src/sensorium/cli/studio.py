@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +39,9 @@ def studio(
     ends it; jobs that run then run again at the next start.
     """
     with missing_packages_explained("sensorium studio"):
-        import gradio  # noqa: F401  (so that it is told now if it is missing, and not to the first visitor)
+        # So that it is told now if it is missing, and not to the first visitor.
+        if find_spec("gradio") is None:
+            raise ModuleNotFoundError(name="gradio")
 
     def open_in_browser(address: str) -> str:
         if open_page:

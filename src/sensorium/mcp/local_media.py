@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
+from sensorium import settings
 from sensorium.errors import InputError
 from sensorium.mcp.known_paths import KnownPaths
 from sensorium.mcp.operation_runner import Hear, OperationRunner
@@ -69,7 +70,7 @@ class LocalMediaRunner:
 
 
 def _path(reference: str) -> Path:
-    return Path(reference).expanduser().absolute()
+    return settings.user_path(reference).absolute()
 
 
 def _found(reference: str) -> tuple[ResolvedMedia, str]:
@@ -78,6 +79,7 @@ def _found(reference: str) -> tuple[ResolvedMedia, str]:
         media = resolve(reference)
         return media, media.name
     path = _path(reference)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder", "Name the files in it one by one")
+    with suppress(OSError):  # a name that is too long: that is told where the file is looked for
+        if path.is_dir():
+            raise InputError(f"{path} is a folder", "Name the files in it one by one")
     return resolve(path), path.name

@@ -7,18 +7,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sensorium import settings
 from sensorium.engine.interface import Engine
 from sensorium.engine.job import JobEvent
+from sensorium.errors import NotFoundError
 from sensorium.models.extras import missing_packages_explained
 from sensorium.server.caller import SCOPE, Caller
 from sensorium.server.options import ServerOptions
+from sensorium.server.studio_routes import is_file, is_needed
 
 PATH = "/studio"
+SOUND = "sound"
+"""Below this, the page finds speech that is still being spoken."""
 
 
 class StudioEndpoint:
@@ -51,8 +56,13 @@ class StudioEndpoint:
             language = preferred_language(Headers(scope=scope).get("accept-language", ""))
             await RedirectResponse(f"{PATH}/{language}/", 307)(scope, receive, send)
             return
+        language, _, route = scope["path"].removeprefix(f"{PATH}/").partition("/")
+        if language != SOUND and not is_needed(scope["method"], route):
+            raise NotFoundError(f"The page has no {scope['path'][:200]!r}", f"Open {PATH}")
         page = await self.page()
-        await page(scope, receive, send)
+        # Gradio would write into the page what a client calls the server.
+        headers = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-host"]
+        await page({**scope, "headers": headers}, receive, _guarded(send, is_file(route)))
 
     async def page(self) -> ASGIApp:
         """Return the page, put together.
@@ -66,6 +76,7 @@ class StudioEndpoint:
 
     async def _make(self) -> ASGIApp:
         def make() -> Any:
+            settings.keep_page_files_in(self._engine.folder_of("studio"))  # Gradio looks for it when it is imported
             with missing_packages_explained("The studio"):
                 from sensorium.studio.application import create_studio
                 from sensorium.studio.fetched_models import FetchedModels
@@ -84,6 +95,18 @@ class StudioEndpoint:
     def routes(self) -> list[Route]:
         """The routes of an application that lead here."""
         return [Route(PATH, endpoint=self), Route(f"{PATH}/{{path:path}}", endpoint=self)]
+
+
+def _guarded(send: Send, file: bool) -> Send:
+    """Return what sends an answer that no other page may frame, and no file of which may do anything by itself."""
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            policy = "sandbox; default-src 'none'; " if file else ""
+            MutableHeaders(scope=message)["content-security-policy"] = f"{policy}frame-ancestors 'self'"
+        await send(message)
+
+    return guarded
 
 
 def _visitor(request: Any) -> Any:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import gradio.processing_utils
 from fastapi import FastAPI
 
-from sensorium import settings
 from sensorium.engine.interface import Engine
 from sensorium.studio.fetched_models import FetchedModels
 from sensorium.studio.page import build_page
@@ -17,7 +17,7 @@ from sensorium.studio.sound_stream import add_sound_stream
 from sensorium.studio.theme import script, style, theme
 from sensorium.studio.watched_jobs import WatchedJobs
 from sensorium.studio.wording import LANGUAGES, Wording
-from sensorium.studio.workroom import Visitor, Workroom
+from sensorium.studio.workroom import Visitor, Workroom, forget_shown
 
 PATH = "/studio"
 
@@ -40,19 +40,23 @@ def create_studio(
         largest: Bytes that a file may have which a visitor puts on a page.
     """
     folder = engine.folder_of("studio")
-    settings.keep_page_files_in(folder)
+    _fetch_nothing()
+    forget_shown(folder)
     application = FastAPI(openapi_url=None)
     add_sound_stream(application, engine, visitor_of)
     for language in LANGUAGES:
         room = Workroom(engine, jobs, fetched, Path(folder), Wording(language), visitor_of)
+        page = build_page(room)
+        # Only then does Gradio see to it that a file which a visitor names was put on the page before.
+        page.has_launched = True
         gr.mount_gradio_app(
             application,
-            build_page(room),
+            page,
             f"{PATH}/{language}",
             root_path=f"{PATH}/{language}",
             footer_links=[],
             run_history=False,
-            show_error=True,
+            show_error=False,
             max_file_size=largest,
             ssr_mode=False,
             enable_monitoring=False,
@@ -63,3 +67,14 @@ def create_studio(
             js=script(language),
         )
     return application
+
+
+def _fetch_nothing() -> None:
+    """Let Gradio fetch nothing for visitors: what may be fetched, and from where, is for operations to decide."""
+    for name in ("async_ssrf_protected_download", "ssrf_protected_download", "save_url_to_cache"):
+        assert hasattr(gradio.processing_utils, name), name
+        setattr(gradio.processing_utils, name, _refused)
+
+
+def _refused(*place: Any, **options: Any) -> Any:
+    raise ValueError("the page takes files, and no addresses of files")

@@ -152,7 +152,7 @@ class JobPanel:
         await self._room.engine.cancel(job, owner=self._room.owner(request))
 
     async def _drawn(self, job: str, seen: int, request: gr.Request) -> list[Any]:
-        if not job:
+        if not job or not isinstance(job, str):  # what a browser has kept may be anything
             return self._nothing()
         watched = await self._room.look(job, request)
         if watched.changes == seen and not watched.ended:

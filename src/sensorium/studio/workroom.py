@@ -6,8 +6,10 @@ import asyncio
 import os
 import secrets
 import shutil
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +19,7 @@ from sensorium.engine.interface import Engine
 from sensorium.engine.job import Job
 from sensorium.errors import AccessError
 from sensorium.media.naming import display_name
-from sensorium.operations.media import UPLOAD, Media
+from sensorium.operations.media import ARTIFACT, UPLOAD, Media
 from sensorium.operations.operation import Operation
 from sensorium.studio.examples import Examples
 from sensorium.studio.fetched_models import FetchedModels
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 
 _REMEMBERED = 2000
+_EXAMPLES = "examples"
+_SWEEP_SECONDS = 3600.0
+_KEPT_SECONDS = 6 * 3600.0
+"""How long a copy that the page shows is kept; an open page asks for a new one when it is opened again."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,14 @@ class Workroom:
         self.engine = engine
         self.fetched = fetched
         self.words = words
-        self.examples = Examples(engine, folder / "examples")
+        self.examples = Examples(engine, folder / _EXAMPLES)
         self.panels: list[Any] = []
         """Each `JobPanel` of all tabs that are on the page so far."""
         self._jobs = jobs
         self._folder = folder
         self._visitor_of = visitor_of
         self._media: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._swept = time.monotonic()
 
     def visitor(self, request: gr.Request) -> Visitor:
         """Return who asks."""
@@ -144,8 +151,10 @@ class Workroom:
         Raises:
             NotFoundError: There is none, or it was deleted by age.
         """
-        path, _ = await self.engine.artifact(job, name, owner=self.owner(request))
-        return await asyncio.to_thread(self._shown, path)
+        owner = self.owner(request)
+        path, _ = await self.engine.artifact(job, name, owner=owner)
+        known = self._known(owner, f"{ARTIFACT}{job}/{name}")
+        return known or self._remember(owner, f"{ARTIFACT}{job}/{name}", await asyncio.to_thread(self._shown, path))
 
     async def media_of(self, reference: str, request: gr.Request) -> str:
         """Return a copy that the page may show of what an operation refers to; the same one each time.
@@ -158,19 +167,29 @@ class Workroom:
             NotFoundError: There is none, or it was deleted by age.
         """
         owner, media = self.owner(request), Media(reference)
+        if media.artifact is not None:
+            return await self.file_of(*media.artifact, request)
+        upload = await self.engine.upload(media.upload or reference, owner=owner)
+        known = self._known(owner, reference)
+        if known is not None:
+            return known
+        path = await self.engine.upload_file(upload.id, owner=owner)
+        shown = await asyncio.to_thread(self._shown, path, Path(upload.name).name)
+        return self._remember(owner, reference, shown)
+
+    def _known(self, owner: str, reference: str) -> str | None:
+        """Return the copy that is there already, if there is one."""
         known = self._media.get((owner, reference))
         if known is None or not Path(known).exists():
-            if media.artifact is not None:
-                known = await self.file_of(*media.artifact, request)
-            else:
-                upload = await self.engine.upload(media.upload or reference, owner=owner)
-                path = await self.engine.upload_file(upload.id, owner=owner)
-                known = await asyncio.to_thread(self._shown, path, Path(upload.name).name)
-            self._media[owner, reference] = known
+            return None
         self._media.move_to_end((owner, reference))
+        return known
+
+    def _remember(self, owner: str, reference: str, copy: str) -> str:
+        self._media[owner, reference] = copy
         if len(self._media) > _REMEMBERED:
             self._media.popitem(last=False)
-        return known
+        return copy
 
     @staticmethod
     def shown_at(file: str | Path) -> str:
@@ -193,9 +212,26 @@ class Workroom:
         return str(place)
 
     def _place(self, name: str) -> Path:
+        if time.monotonic() - self._swept > _SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            forget_shown(self._folder, older_than=_KEPT_SECONDS)
         folder = self._folder / secrets.token_hex(16)
         folder.mkdir(parents=True)
         return folder / name
+
+
+def forget_shown(folder: Path, older_than: float = 0.0) -> None:
+    """Delete the copies that pages have shown, but not the examples.
+
+    Args:
+        folder: Where they lie, each in a folder of its own.
+        older_than: Seconds that a copy must be old.
+    """
+    newest = time.time() - older_than
+    for each in folder.iterdir():
+        with suppress(OSError):
+            if each.name != _EXAMPLES and each.is_dir() and each.stat().st_mtime <= newest:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:

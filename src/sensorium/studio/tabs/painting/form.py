@@ -221,17 +221,22 @@ async def _marked(value: Mapping[str, Any] | None, room: Workroom, request: gr.R
     if not layers:
         raise InputError(room.words("paint.no_mark"))
     mask = await asyncio.to_thread(_mask_of, layers[0])
+    if mask is None:
+        raise InputError(room.words("paint.no_mark"))
     return await room.hand_over(background, request), await room.hand_over(mask, request)
 
 
-def _mask_of(layer: str) -> Path:
-    """Return a mask that is white where something was drawn on an otherwise transparent picture."""
+def _mask_of(layer: str) -> Path | None:
+    """Return a mask that is white where something was drawn on an otherwise transparent picture; None for nothing."""
     import PIL.Image
 
     path = Path(layer)
     mask = path.with_name(f"mask-{path.stem}.png")
     with PIL.Image.open(path, formats=["PNG", "WEBP"]) as drawn:
-        drawn.convert("RGBA").getchannel("A").point(lambda alpha: 255 if alpha > _MIDDLE else 0).save(mask)
+        marked = drawn.convert("RGBA").getchannel("A").point(lambda alpha: 255 if alpha > _MIDDLE else 0)
+    if marked.getbbox() is None:
+        return None
+    marked.save(mask)
     return mask
 
 

@@ -150,8 +150,7 @@ def _build_earlier(room: Workroom, page: gr.Blocks, panel: JobPanel) -> None:
 
     refresh.click(load, None, [earlier, ids], **_HIDDEN)
     page.load(load, None, [earlier, ids], **_HIDDEN)
-    earlier.select(pick, ids, picked, **_HIDDEN)
-    panel.opens(picked.change, picked)
+    panel.opens(earlier.select(pick, ids, picked, **_HIDDEN).then, picked)
 
 
 def _build_reading(room: Workroom, form: Form) -> None:
