@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import wave
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as NotShownError
 
 from sensorium.media.audio import read_audio
 from tests import real_media
@@ -27,8 +29,13 @@ def clip(text: str, language: str = "en") -> Path:
 def begin(page: Page, file: Path) -> None:
     """Put a recording on the page and begin to write it down."""
     page.locator("#hear-recording button").first.wait_for()  # all of the tab is there
-    put_in(page, "#hear-file", file)
-    page.locator("#hear-file").get_by_text(file.name).wait_for()
+    shown = page.locator("#hear-file").get_by_text(file.name)
+    for _ in range(6):  # a field that is drawn anew just then loses what is put into it
+        put_in(page, "#hear-file", file)
+        with suppress(NotShownError):
+            shown.wait_for(timeout=20_000)
+            break
+    shown.wait_for()
     page.locator("#hear-go").click()
     page.locator("#hear-cancel").wait_for()
 
