@@ -36,9 +36,10 @@ def _examples(command: Any) -> Iterator[str]:
 
 
 EVERY = set(_examples(get_command(app)))
-SERVING = sorted(example for example in EVERY if example.startswith("sensorium serve"))
-# The tour takes minutes and has tests of its own.
-EXAMPLES = sorted(example for example in EVERY - set(SERVING) if not example.startswith("sensorium tour"))
+SERVING = sorted(example for example in EVERY if example.startswith(("sensorium serve", "sensorium studio")))
+# The tour takes minutes and has tests of its own; tools for agents wait for an agent, and have theirs.
+ELSEWHERE = ("sensorium tour", "sensorium mcp")
+EXAMPLES = sorted(example for example in EVERY - set(SERVING) if not example.startswith(ELSEWHERE))
 ON_A_SERVER = ("sensorium jobs ", *(f"sensorium models {name}" for name in ("loaded", "load ", "unload ", "pin ")))
 
 
@@ -174,7 +175,9 @@ def test_serving_example(media: Path, example: str, tmp_path: Path, run: Run, mo
     monkeypatch.chdir(media)
     if "--keys" in example and not Path("keys.toml").exists():
         assert run("keys", "new", "anna", "keys.toml").exit_code == 0
-    options = shlex.split(example.removeprefix("sensorium serve"))
+    _, command, *options = shlex.split(example)
+    if command == "studio":
+        options.append("--no-open")
     # Whatever port the example names may be taken here; the last one counts.
-    with served(tmp_path, "--no-preload", *options, "--port", "0") as (address, _):
+    with served(tmp_path, "--no-preload", *options, "--port", "0", command=command) as (address, _):
         assert httpx2.get(f"{address}/health", trust_env=False).text == "OK"

@@ -33,10 +33,10 @@ def _written(value: Any) -> str:
 
 
 @contextmanager
-def served(data: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
-    """Run ``sensorium serve``; give its address and its process."""
-    command = [*SENSORIUM, "serve", "--port", "0", "--json", "--data", str(data), *options]
-    with running(command, stdout=subprocess.PIPE, text=True) as process:
+def served(data: Path, *options: str, command: str = "serve") -> Iterator[tuple[str, subprocess.Popen[Any]]]:
+    """Run ``sensorium serve``, or another command that serves; give its address and its process."""
+    words = [*SENSORIUM, command, "--port", "0", "--json", "--data", str(data), *options]
+    with running(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["address"], process
 

@@ -55,6 +55,8 @@ def test_the_page_leads_to_its_language_and_to_the_other(studio: str, open_page:
     page = open_page("paint", "zh")
     expect(page.locator("#paint-go")).to_have_text("绘画")
     page.get_by_role("link", name="English").click()
+    page.wait_for_url("**/studio/en/")
+    go_to(page, "paint")
     expect(page.locator("#paint-go")).to_have_text("Paint")
 
 

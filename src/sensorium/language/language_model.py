@@ -9,7 +9,7 @@ from typing import ClassVar, Unpack
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.language.media_parts import read_media
+from sensorium.language.media_parts import read_media, with_warnings
 from sensorium.language.messages import MediaKind, Message, Turn, read_conversation, user_turn
 from sensorium.language.sampling import Sampling, SamplingOptions, choose_sampling
 from sensorium.language.text_pieces import read_answer
@@ -181,8 +181,7 @@ class LanguageModel(Task[TextWriter]):
                     "Use generate(), or choose a checkpoint whose name says 'instruct' or 'chat'",
                 )
             written = backend.write(turns, sampling, progress=progress, cancel=cancel)
-            answer = yield from read_answer(written, sampling, model=self.model)
-            return answer.changed(warnings=warnings.told())
+            return with_warnings(read_answer(written, sampling, model=self.model), warnings)
 
         return ResultStream(self.leased(start, progress=progress, cancel=cancel))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import replace
 
+from sensorium.answer import Answer
 from sensorium.errors import UnsupportedError
 from sensorium.language.messages import MediaKind, MediaPart, Part, Turn
 from sensorium.media.container import WarningCallback
+from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models.catalog import Checkpoint
 
@@ -67,3 +69,9 @@ def _read(part: Part, limits: Limits, on_warning: WarningCallback | None) -> Par
     track = choose_track(media, limits=limits, on_warning=on_warning)
     sound = read_audio(media, sample_rate=SOUND_RATE, track=track, limits=limits, on_warning=on_warning)
     return MediaPart("audio", sound)
+
+
+def with_warnings(pieces: Generator[str, None, Answer], warnings: InputWarnings) -> Generator[str, None, Answer]:
+    """Pass the pieces of an answer on; the answer tells what was missing or damaged in its input."""
+    answer = yield from pieces
+    return answer.changed(warnings=warnings.told())

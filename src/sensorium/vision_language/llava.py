@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Unpack
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
-from sensorium.language.media_parts import read_media
+from sensorium.language.media_parts import read_media, with_warnings
 from sensorium.language.messages import MediaKind, MediaPart, Message, Turn, read_conversation
 from sensorium.language.sampling import Sampling, SamplingOptions, choose_sampling
 from sensorium.language.written_language import require_language
@@ -136,8 +136,9 @@ class LLaVA(Task["ImageChatter"]):
         def start(backend: ImageChatter) -> Generator[str, None, Answer]:
             longest = options.get("max_new_tokens") or backend.longest_reply
             chosen = replace(sampling, max_new_tokens=longest)
-            answer = yield from backend.stream(turns, chosen, progress=progress, cancel=cancel)
-            return answer.changed(warnings=warnings.told())
+            # Not in a generator: what the backend refuses is to be told now, not at the first piece.
+            pieces = backend.stream(turns, chosen, progress=progress, cancel=cancel)
+            return with_warnings(pieces, warnings)
 
         return ResultStream(self.leased(start, progress=progress, cancel=cancel))
 
