@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from sensorium.errors import InputError
 from sensorium.server.errors import RefusedRequest, error_body, refused_response
 from sensorium.server.options import ServerOptions
+from sensorium.studio.address import PAGE
 
 UPLOADS = ("/v1/sensorium/uploads", "/v1/files")
 RECORDINGS = ("/asr", "/detect-language")
@@ -42,7 +43,7 @@ class Pace:
     def _limit(self, path: str) -> int:
         if path in RECORDINGS:
             return self._options.largest_recording
-        if path in UPLOADS or (path.startswith("/studio/") and path.endswith("/gradio_api/upload")):
+        if path in UPLOADS or (path.startswith(f"{PAGE}/") and path.endswith("/gradio_api/upload")):
             return self._options.largest_upload
         return self._options.largest_body
 

@@ -20,8 +20,8 @@ from sensorium.models.extras import missing_packages_explained
 from sensorium.server.caller import SCOPE, Caller
 from sensorium.server.options import ServerOptions
 from sensorium.server.studio_routes import is_file, is_needed
+from sensorium.studio.address import PAGE
 
-PATH = "/studio"
 SOUND = "sound"
 """Below this, the page finds speech that is still being spoken."""
 
@@ -50,15 +50,15 @@ class StudioEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["path"].rstrip("/") == PATH:
+        if scope["path"].rstrip("/") == PAGE:
             from sensorium.studio.wording import preferred_language
 
             language = preferred_language(Headers(scope=scope).get("accept-language", ""))
-            await RedirectResponse(f"{PATH}/{language}/", 307)(scope, receive, send)
+            await RedirectResponse(f"{PAGE}/{language}/", 307)(scope, receive, send)
             return
-        language, _, route = scope["path"].removeprefix(f"{PATH}/").partition("/")
+        language, _, route = scope["path"].removeprefix(f"{PAGE}/").partition("/")
         if language != SOUND and not is_needed(scope["method"], route):
-            raise NotFoundError(f"The page has no {scope['path'][:200]!r}", f"Open {PATH}")
+            raise NotFoundError(f"The page has no {scope['path'][:200]!r}", f"Open {PAGE}")
         page = await self.page()
         # Gradio would write into the page what a client calls the server.
         headers = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-host"]
@@ -94,7 +94,7 @@ class StudioEndpoint:
     @property
     def routes(self) -> list[Route]:
         """The routes of an application that lead here."""
-        return [Route(PATH, endpoint=self), Route(f"{PATH}/{{path:path}}", endpoint=self)]
+        return [Route(PAGE, endpoint=self), Route(f"{PAGE}/{{path:path}}", endpoint=self)]
 
 
 def _guarded(send: Send, file: bool) -> Send:

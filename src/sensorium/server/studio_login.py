@@ -16,9 +16,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from sensorium.server.keys import KeyRing
+from sensorium.studio.address import PAGE
 
-ROOT = "/studio"
-PATH = f"{ROOT}/login"
+PATH = f"{PAGE}/login"
 _COOKIE = "sensorium-key"
 _LARGEST = 4096
 _PATIENCE = 10.0
@@ -27,7 +27,7 @@ _LASTS = 30 * 24 * 3600
 
 def belongs_to_page(path: str) -> bool:
     """Return whether a path is one of the page's."""
-    return path == ROOT or path.startswith(f"{ROOT}/")
+    return path == PAGE or path.startswith(f"{PAGE}/")
 
 
 def key_in_cookie(headers: Headers) -> str | None:
@@ -72,13 +72,13 @@ class StudioLogin:
             await self._slow_down((scope.get("client") or ("", 0))[0])
             await _asked("The server doesn't know this key.", 401)(scope, receive, send)
             return
-        answer = RedirectResponse(ROOT, 303)
+        answer = RedirectResponse(PAGE, 303)
         # Only the page sends it, and no other page can make a browser send it.
         answer.set_cookie(
             _COOKIE,
             key,
             max_age=_LASTS,
-            path=ROOT,
+            path=PAGE,
             secure=request.url.scheme == "https",
             httponly=True,
             samesite="strict",

@@ -11,6 +11,7 @@ import gradio.processing_utils
 from fastapi import FastAPI
 
 from sensorium.engine.interface import Engine
+from sensorium.studio.address import PAGE
 from sensorium.studio.fetched_models import FetchedModels
 from sensorium.studio.page import build_page
 from sensorium.studio.sound_stream import add_sound_stream
@@ -18,8 +19,6 @@ from sensorium.studio.theme import script, style, theme
 from sensorium.studio.watched_jobs import WatchedJobs
 from sensorium.studio.wording import LANGUAGES, Wording
 from sensorium.studio.workroom import Visitor, Workroom, forget_shown
-
-PATH = "/studio"
 
 
 def create_studio(
@@ -52,8 +51,8 @@ def create_studio(
         gr.mount_gradio_app(
             application,
             page,
-            f"{PATH}/{language}",
-            root_path=f"{PATH}/{language}",
+            f"{PAGE}/{language}",
+            root_path=f"{PAGE}/{language}",
             footer_links=[],
             run_history=False,
             show_error=False,

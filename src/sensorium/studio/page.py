@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import gradio as gr
 
+from sensorium.studio.address import PAGE
 from sensorium.studio.tabs import hear, see, speak
 from sensorium.studio.tabs.machine import tab as machine
 from sensorium.studio.tabs.painting import tab as paint
@@ -45,7 +46,7 @@ def build_page(room: Workroom) -> gr.Blocks:
 def _masthead(room: Workroom) -> str:
     words = room.words
     links = " · ".join(
-        f'<a href="/studio/{code}/" hreflang="{code}" lang="{code}">{name}</a>'
+        f'<a href="{PAGE}/{code}/" hreflang="{code}" lang="{code}">{name}</a>'
         for code, name in LANGUAGES.items()
         if code != words.language
     )

@@ -13,9 +13,10 @@ from sensorium.engine.growing_sound import GrowingSound
 from sensorium.engine.interface import Engine
 from sensorium.errors import NotFoundError
 from sensorium.media.audio_encoder import sound_format
+from sensorium.studio.address import PAGE
 from sensorium.studio.workroom import Visitor
 
-_PATH = "/studio/sound"
+_PATH = f"{PAGE}/sound"
 
 
 def sound_address(job: str) -> str:

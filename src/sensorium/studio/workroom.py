@@ -21,6 +21,7 @@ from sensorium.errors import AccessError
 from sensorium.media.naming import display_name
 from sensorium.operations.media import ARTIFACT, UPLOAD, Media
 from sensorium.operations.operation import Operation
+from sensorium.studio.address import PAGE
 from sensorium.studio.examples import Examples
 from sensorium.studio.fetched_models import FetchedModels
 from sensorium.studio.watched_jobs import WatchedJob, WatchedJobs
@@ -112,7 +113,7 @@ class Workroom:
 
     def address(self, request: gr.Request) -> str:
         """Return the server's address as the visitor's browser knows it, without a final slash."""
-        return str(cast("StarletteRequest", request.request).base_url).partition("/studio")[0].rstrip("/")
+        return str(cast("StarletteRequest", request.request).base_url).partition(PAGE)[0].rstrip("/")
 
     async def submit(self, operation: Operation, request: gr.Request) -> Job:
         """Queue an operation as a job that goes on whatever happens to the page.

@@ -10,7 +10,7 @@ _NAMED = 3
 
 def stretch(start: float, end: float) -> str:
     """Return a stretch, given in seconds, in words."""
-    return f"from {_clock(start)} to {_clock(end)}"
+    return f"from {clock(start)} to {clock(end)}"
 
 
 def listed(stretches: Sequence[str]) -> str:
@@ -22,7 +22,8 @@ def listed(stretches: Sequence[str]) -> str:
     return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a time as ``0:12`` or ``1:00:12``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -16,6 +16,7 @@ from sensorium.studio.tabs.see.cards import card, cards, empty, moment, picture
 from sensorium.studio.watched_jobs import WatchedJob
 from sensorium.studio.wording import Wording
 from sensorium.studio.workroom import Workroom
+from sensorium.text.stretches import clock
 
 _QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 _MOST = 48
@@ -119,16 +120,10 @@ async def _found(room: Workroom, watched: WatchedJob, request: gr.Request) -> st
 async def _match(room: Workroom, match: Mapping[str, Any], request: gr.Request) -> str:
     words = room.words
     score = words("see.score", score=f"{match['score']:.2f}")
-    told = score if match["time"] is None else f"{words('see.at', time=_clock(match['time']))} · {score}"
+    told = score if match["time"] is None else f"{words('see.at', time=clock(match['time']))} · {score}"
     try:
         path = await room.media_of(match["media"], request)
     except NotFoundError as error:
         return card("", match["name"], f"<p class=quiet>{html.escape(told)}</p><p>{html.escape(str(error))}</p>")
     seen = picture(path) if match["time"] is None else moment(path, match["time"])
     return card(seen, match["name"], f"<p class=quiet>{html.escape(told)}</p>")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorium.studio.wording import Wording
+from sensorium.video.video_story import clock
 
 _NARROWEST = 1.5
 """Percent of the line that a moment takes at least, so that it can be clicked."""
@@ -78,13 +79,6 @@ def drawn(moments: Sequence[ShownMoment], player: str, words: Wording) -> str:
         f'<div class="timeline" role="group" aria-label="{html.escape(words("watch.timeline"))}">{bars}</div>'
         f'<ol class="moments">{rows}</ol>'
     )
-
-
-def clock(seconds: float) -> str:
-    """Return a time as players show it."""
-    whole = int(seconds)
-    hours = f"{whole // 3600}:" if whole >= 3600 else ""
-    return f"{hours}{whole % 3600 // 60:02}:{whole % 60:02}"
 
 
 def _bar(moment: ShownMoment, length: float, player: str, words: Wording) -> str:

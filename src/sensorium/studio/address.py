@@ -1,0 +1,3 @@
+"""Where the page lies on its server."""
+
+PAGE = "/studio"
