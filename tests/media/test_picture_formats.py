@@ -23,6 +23,7 @@ from tests.refusals import refused
 
 SUFFIXES = ["avif", "jp2", "j2k"]
 PACKAGES = {"heic": "pillow-heif", "jxl": "pillow-jxl-plugin"}
+VERSIONS = ("pillow-heif==1.8.1", "pillow-jxl-plugin==1.3.8")
 _WRITE = """
 import sys, pillow_heif, pillow_jxl
 from PIL import Image
@@ -61,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a.heic, a.jxl and others, and below "packages" the two packages, which nothing else sees."""
     folder = tmp_path_factory.mktemp("newer")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
-    subprocess.run([*pip, "--target", folder / "packages", *PACKAGES.values()], check=True, capture_output=True)
+    subprocess.run([*pip, "--target", folder / "packages", *VERSIONS], check=True, capture_output=True)
     exif = Image.Exif()
     exif[0x0112] = 6
     with Image.open(real_media.photo("china")) as photo:
