@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import wave
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
-from playwright.sync_api import TimeoutError as NotShownError
 
 from sensorium.media.audio import read_audio
 from tests import real_media
 from tests.films import film
 from tests.real_browser import chromium
-from tests.studio.conftest import LONG, Open, go_to, put_in
+from tests.studio.conftest import LONG, Open, begin, go_to, named, put_in
 
 RATE = 16_000
 EDITED = "The number you dialed is out of service --> for now."
@@ -26,23 +24,16 @@ def clip(text: str, language: str = "en") -> Path:
     return next(each.path for each in real_media.speech_clips(language) if text in each.text)
 
 
-def begin(page: Page, file: Path) -> None:
-    """Put a recording on the page and begin to write it down."""
+def begin_with(page: Page, file: Path) -> str:
+    """Put a recording on the page and begin to write it down; return the job."""
     page.locator("#hear-recording button").first.wait_for()  # all of the tab is there
-    shown = page.locator("#hear-file").get_by_text(file.name)
-    for _ in range(6):  # a field that is drawn anew just then loses what is put into it
-        put_in(page, "#hear-file", file)
-        with suppress(NotShownError):
-            shown.wait_for(timeout=20_000)
-            break
-    shown.wait_for()
-    page.locator("#hear-go").click()
-    page.locator("#hear-cancel").wait_for()
+    put_in(page, "#hear-file", file, shown=named(file))
+    return begin(page, "hear")
 
 
 def written_down(page: Page, file: Path) -> None:
     """Put a recording on the page and wait for its text."""
-    begin(page, file)
+    begin_with(page, file)
     wait_for_subtitles(page)
 
 
@@ -117,7 +108,7 @@ def test_segments_come_while_it_listens_after_a_reload_too_and_stay_when_it_is_c
     open_page: Open, tmp_path: Path
 ) -> None:
     page = open_page("hear")
-    begin(page, long_recording(tmp_path / "long.wav", 100))
+    begin_with(page, long_recording(tmp_path / "long.wav", 100))
     page.locator("#hear-cues .cue").first.wait_for()
     expect(page.locator("#hear-cancel")).to_be_visible()
     assert page.locator("#hear-cues .cue-text").first.get_attribute("readonly") is not None
@@ -133,7 +124,7 @@ def test_segments_come_while_it_listens_after_a_reload_too_and_stay_when_it_is_c
 def test_a_film_shows_its_subtitles(open_page: Open, tmp_path: Path) -> None:
     sound = read_audio(clip("not in service"))
     page = open_page("hear", "zh")
-    begin(page, film(tmp_path / "film.mp4", 40, 8, sound=sound))
+    begin_with(page, film(tmp_path / "film.mp4", 40, 8, sound=sound))
     page.locator("#hear-facts", has_text="英语").wait_for()
     assert said(page).startswith("The number you have dialed")
     shown = "document.querySelector('#hear-cues video').textTracks[0].cues"
@@ -156,8 +147,7 @@ def test_nothing_to_listen_to_is_said(open_page: Open) -> None:
 
 def test_the_example_runs_with_one_click(open_page: Open) -> None:
     page = open_page("hear", narrow=True)
-    page.locator("#hear-example").click()
-    page.locator("#hear-cancel").wait_for()
+    begin(page, "hear", "#hear-example")
     wait_for_subtitles(page)
     assert "cup of coffee" in said(page)
 
@@ -177,8 +167,7 @@ def test_a_recording_is_made_through_the_page(browser: Browser, studio: str, tmp
         page.wait_for_timeout(6000)  # what is said lasts so long
         page.locator("#hear-recording").get_by_role("button", name="Stop").first.click()
         page.locator("#hear-recording").get_by_role("button", name="Play").first.wait_for()
-        page.locator("#hear-go").click()
-        page.locator("#hear-cancel").wait_for()
+        begin(page, "hear")
         wait_for_subtitles(page)
         assert "number you have dialed" in said(page)
     finally:

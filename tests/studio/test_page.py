@@ -15,7 +15,7 @@ import sensorium.studio
 from sensorium.studio.page import TABS
 from sensorium.studio.wording import LANGUAGES, Wording, preferred_language
 from tests.server.conftest import served
-from tests.studio.conftest import LONG, Open, go_to, wait_until_done
+from tests.studio.conftest import LONG, Open, begin, go_to, wait_until_done
 
 SOURCE = Path(sensorium.studio.__file__).parent
 
@@ -65,7 +65,7 @@ def begin_long_painting(page: Page) -> None:
     page.locator("#paint-prompt textarea").fill("a red house")
     page.get_by_text("Size, steps, model").click()
     page.get_by_label("Steps").fill("900")
-    page.locator("#paint-go").click()
+    begin(page, "paint")
     page.locator("#paint-status progress").wait_for()
 
 
@@ -92,7 +92,7 @@ def test_a_server_that_restarts_goes_on_with_a_job(browser: Browser, tmp_path: P
             page.locator("#paint-prompt textarea").fill("a red house")
             page.get_by_text("Size, steps, model").click()
             page.get_by_label("Steps").fill("150")
-            page.locator("#paint-go").click()
+            begin(page, "paint")
             page.locator("#paint-status progress").wait_for()
             end(server)
         port = address.rpartition(":")[2]
@@ -162,9 +162,7 @@ def test_a_job_of_each_sense_is_done_with_the_keyboard_alone(
     page.keyboard.press("Enter")
     page.locator(f"#{button}").wait_for()
     reach(page, button)
-    page.keyboard.press("Enter")
-    page.locator(f"#{panel}-cancel").wait_for()
-    wait_until_done(page, panel)
+    wait_until_done(page, panel, begin(page, panel, press="Enter"))
 
 
 def test_a_prompt_is_typed_and_painted_with_the_keyboard_alone(open_page: Open) -> None:
@@ -172,6 +170,5 @@ def test_a_prompt_is_typed_and_painted_with_the_keyboard_alone(open_page: Open) 
     page.locator("#paint-prompt textarea").focus()
     page.keyboard.type("a red house")
     reach(page, "paint-go")
-    page.keyboard.press("Enter")
-    wait_until_done(page, "paint")
+    wait_until_done(page, "paint", begin(page, "paint", press="Enter"))
     page.locator("#paint-gallery img").first.wait_for()

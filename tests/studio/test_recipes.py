@@ -29,7 +29,7 @@ from sensorium.studio.again.wish import wish_of
 from sensorium.studio.recipes import recipes_of
 from sensorium.studio.wording import Wording
 from tests import real_media
-from tests.studio.conftest import Open, wait_until_done
+from tests.studio.conftest import Open, begin, wait_until_done
 
 PROMPT = 'a "red" `house` at $5'
 
@@ -263,8 +263,7 @@ def test_what_a_command_cannot_say_is_told() -> None:
 
 def test_the_page_offers_them(open_page: Open) -> None:
     page = open_page("paint")
-    page.locator("#paint-example").click()
-    wait_until_done(page, "paint")
+    wait_until_done(page, "paint", begin(page, "paint", "#paint-example"))
     page.locator("#paint-recipes button").first.click()
     page.locator("#paint-recipe-command", has_text="sensorium imagine 'a red house'").wait_for()
     page.locator("#paint-recipe-python", has_text="from sensorium import TextToImage").wait_for()

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests import real_media
-from tests.studio.conftest import Open, put_in, wait_until_done
+from tests.studio.conftest import Open, begin, named, put_in, wait_until_done
 
 
 def part(page: Page, name: str) -> None:
     page.locator(f"#tab-see-{name}-button").click()
 
 
-def card(page: Page, results: str, title: str) -> str:
-    """Return the words of a card."""
-    found = page.locator(f"#{results} .card", has=page.locator("h3", has_text=title))
-    found.wait_for()
-    return found.inner_text()
+def card(page: Page, results: str, title: str) -> Locator:
+    return page.locator(f"#{results} .card", has=page.locator("h3", has_text=title))
 
 
 def said(page: Page) -> list[str]:
@@ -30,18 +27,19 @@ def said(page: Page) -> list[str]:
 def test_each_of_many_pictures_gets_its_label_and_a_reload_finds_them(open_page: Open) -> None:
     page = open_page("see")
     cat, coffee = real_media.photo("chelsea"), real_media.photo("coffee")
-    put_in(page, "#see-classify-pictures", cat, coffee)
-    expect(page.locator("#see-classify-pictures img")).to_have_count(2)
+    put_in(page, "#see-classify-pictures", cat, coffee, count=2)
     page.locator("#see-labels textarea").fill("a cat, a cup of coffee，a rocket")
-    page.locator("#see-classify-go").click()
-    wait_until_done(page, "see-classify")
+    wait_until_done(page, "see-classify", begin(page, "see-classify"))
     for again in (False, True):
         if again:
             page.reload()
-        assert card(page, "see-classify-results", cat.name).split("\n")[1].strip() == "a cat"
-        assert card(page, "see-classify-results", coffee.name).split("\n")[1].strip() == "a cup of coffee"
-    picture = page.locator("#see-classify-results img").first
-    assert picture.evaluate("each => each.decode().then(() => each.naturalWidth)") > 100
+        for picture, label in ((cat, "a cat"), (coffee, "a cup of coffee")):
+            found = card(page, "see-classify-results", picture.name)
+            expect(found.locator(".bars li").first.locator("span").first).to_have_text(label)
+    assert (
+        page.locator("#see-classify-results img").first.evaluate("each => each.decode().then(() => each.naturalWidth)")
+        > 100
+    )
 
 
 def test_what_is_missing_is_said_in_one_sentence(open_page: Open) -> None:
@@ -54,22 +52,18 @@ def test_a_picture_is_described_and_asked_about(open_page: Open) -> None:
     page = open_page("see")
     part(page, "ask")
     put_in(page, "#see-ask-pictures", real_media.photo("astronaut"))
-    expect(page.locator("#see-ask-pictures img")).to_have_count(1)
-    page.locator("#see-ask-go").click()
-    wait_until_done(page, "see-ask")
-    assert "person" in card(page, "see-ask-results", "astronaut")
+    wait_until_done(page, "see-ask", begin(page, "see-ask"))
+    expect(card(page, "see-ask-results", "astronaut")).to_contain_text("person")
     page.locator("#see-question textarea").fill("How many people are there?")
-    page.locator("#see-ask-go").click()
-    expect(page.locator("#see-ask-results .card")).to_contain_text("How many people are there?")
-    wait_until_done(page, "see-ask")
-    assert "one" in card(page, "see-ask-results", "astronaut").lower()
+    wait_until_done(page, "see-ask", begin(page, "see-ask"))
+    expect(card(page, "see-ask-results", "astronaut")).to_contain_text("How many people are there?")
+    expect(card(page, "see-ask-results", "astronaut")).to_contain_text("one", ignore_case=True)
 
 
 def test_a_search_finds_a_picture_by_words_and_a_moment_of_a_film_that_plays_from_there(open_page: Open) -> None:
     page = open_page("see")
     part(page, "search")
-    page.locator("#see-search-example").click()
-    wait_until_done(page, "see-search")
+    wait_until_done(page, "see-search", begin(page, "see-search", "#see-search-example"))
     titles = page.locator("#see-search-results h3")
     expect(titles).to_have_count(7)
     assert set(titles.all_inner_texts()[:2]) == {"coffee.png", "film.mp4"}
@@ -79,22 +73,22 @@ def test_a_search_finds_a_picture_by_words_and_a_moment_of_a_film_that_plays_fro
     film.evaluate("film => { film.muted = true; return film.play(); }")
     page.wait_for_function(f"document.querySelector('#see-search-results video').currentTime > {found}")
     page.locator("#see-by-picture button").first.click()
-    put_in(page, "#see-query-picture", real_media.photo("rocket"))
+    rocket = real_media.photo("rocket")
+    put_in(page, "#see-query-picture", rocket, shown=named(rocket))
     page.locator("#see-query textarea, #see-query input").fill("")
-    page.locator("#see-search-go").click()
+    begin(page, "see-search")
     expect(titles.first).to_have_text("rocket.jpg")
 
 
 def test_an_index_that_is_being_built_is_found_after_a_reload_and_cancelled(open_page: Open) -> None:
     page = open_page("see")
     part(page, "search")
-    put_in(page, "#see-index-files", real_media.film("vtest"))
-    page.locator("#see-index-files").get_by_text("vtest").wait_for()
+    film = real_media.film("vtest")
+    put_in(page, "#see-index-files", film, shown=named(film))
     page.get_by_text("Options of the index").click()
     page.locator("#see-every input[type=number]").fill("0.5")
     page.locator("#see-index-name textarea, #see-index-name input").fill("slow")
-    page.locator("#see-index-go").click()
-    page.locator("#see-index-cancel").wait_for()
+    begin(page, "see-index")
     page.reload()
     part(page, "search")
     page.locator("#see-index-cancel").click()
@@ -104,14 +98,13 @@ def test_an_index_that_is_being_built_is_found_after_a_reload_and_cancelled(open
 def test_a_conversation_is_streamed_branched_and_saved(open_page: Open, tmp_path: Path) -> None:
     page = open_page("see")
     part(page, "chat")
-    page.locator("#see-chat-example").click()
-    wait_until_done(page, "see-chat")
+    wait_until_done(page, "see-chat", begin(page, "see-chat", "#see-chat-example"))
     first = said(page)
     assert "daisy" in first[1]
     page.locator("#see-say textarea").fill("Is it a cat?")
-    page.locator("#see-say textarea").press("Enter")
+    page.locator("#see-say textarea").focus()
+    wait_until_done(page, "see-chat", begin(page, "see-chat", press="Enter"))
     expect(page.locator("#see-chat li.assistant p")).to_have_count(2)
-    wait_until_done(page, "see-chat")
     assert said(page)[:3] == [*first, "Is it a cat?"]
     assert "no cat" in said(page)[3]
     expect(page.locator("#see-say textarea")).to_have_value("")
@@ -119,9 +112,8 @@ def test_a_conversation_is_streamed_branched_and_saved(open_page: Open, tmp_path
     page.locator("#see-chat button[data-turn='2']").click()
     expect(page.locator("#see-changed textarea")).to_have_value("Is it a cat?")
     page.locator("#see-changed textarea").fill("What color is it?")
-    page.locator("#see-instead").click()
+    wait_until_done(page, "see-chat", begin(page, "see-chat", "#see-instead"))
     expect(page.locator("#see-chat")).not_to_contain_text("Is it a cat?")
-    wait_until_done(page, "see-chat")
     other = said(page)
     assert other[:3] == [*first, "What color is it?"]
     with page.expect_download() as saved:

@@ -7,17 +7,16 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests import real_media
-from tests.studio.conftest import Open, go_to, put_in, wait_until_done
+from tests.studio.conftest import Open, begin, go_to, put_in, wait_until_done
 from tests.studio.test_hear import said, written_down
 
 PLAYER = "document.querySelector('#speak-player audio')"
 SENTENCE = "The train leaves from platform nine. A cup of coffee stands on a wooden table."
 
 
-def speak(page: Page, text: str) -> None:
+def speak(page: Page, text: str) -> str:
     page.locator("#speak-text textarea").fill(text)
-    page.locator("#speak-go").click()
-    page.locator("#speak-cancel").wait_for()
+    return begin(page, "speak")
 
 
 def saved(page: Page, path: Path) -> Path:
@@ -30,9 +29,9 @@ def saved(page: Page, path: Path) -> Path:
 
 def test_speech_plays_while_it_is_spoken_and_says_what_was_written(open_page: Open, tmp_path: Path) -> None:
     page = open_page("speak")
-    speak(page, SENTENCE)
+    job = speak(page, SENTENCE)
     page.wait_for_function(f"{PLAYER}.currentTime > 0 && {PLAYER}.src.includes('/studio/sound/')")
-    wait_until_done(page, "speak")
+    wait_until_done(page, "speak", job)
     file = saved(page, tmp_path / "speech.mp3")
 
     page.reload()
@@ -57,8 +56,7 @@ def test_what_voice_there_is_can_be_chosen(open_page: Open) -> None:
     page = open_page("speak")
     page.locator("#speak-voice input").click()
     page.get_by_role("option", name="hibari").click()
-    speak(page, "Good morning.")
-    assert "hibari" in wait_until_done(page, "speak")
+    assert "hibari" in wait_until_done(page, "speak", speak(page, "Good morning."))
 
 
 def test_long_speech_is_cancelled(open_page: Open) -> None:
@@ -78,8 +76,7 @@ def test_no_voice_is_imitated_without_a_recording_consent_and_a_model_for_it(ope
     expect(alert).to_contain_text("no recording")
 
     page.locator("#speak-reference").get_by_role("button", name="Upload").click()
-    put_in(page, "#speak-reference", real_media.speech_clips("en")[0].path)
-    page.locator("#speak-reference").get_by_role("button", name="Play").first.wait_for()
+    put_in(page, "#speak-reference", real_media.speech_clips("en")[0].path, shown="button[aria-label=Play]")
     page.locator("#speak-clone-go").click()
     expect(alert).to_contain_text("agree")
 
@@ -90,7 +87,6 @@ def test_no_voice_is_imitated_without_a_recording_consent_and_a_model_for_it(ope
 
 def test_the_example_runs_with_one_click(open_page: Open) -> None:
     page = open_page("speak", "zh")
-    page.locator("#speak-example").click()
-    page.locator("#speak-cancel").wait_for()
+    begin(page, "speak", "#speak-example")
     page.wait_for_function(f"{PLAYER}.currentTime > 0")
     expect(page.locator("#speak-facts")).to_contain_text("cup of coffee")

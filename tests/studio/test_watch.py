@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.studio.conftest import Open, go_to, wait_until_done
+from tests.studio.conftest import Open, begin, go_to, wait_until_done
 
 VIDEO = "document.querySelector('#watch-film video')"
 
 
 def try_example(page: Page) -> None:
-    page.locator("#watch-example").click()
+    wait_until_done(page, "watch", begin(page, "watch", "#watch-example"))
     page.locator("#watch-film video").wait_for()
-    page.locator("#watch-cancel").wait_for()
-    wait_until_done(page, "watch")
 
 
 def play_from(page: Page, number: int) -> float:

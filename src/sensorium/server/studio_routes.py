@@ -9,7 +9,7 @@ _GET = re.compile(
     r"config|theme\.css|manifest\.json|favicon\.ico|robots\.txt|(?:assets|static|svelte)/.+"
     r"|gradio_api/(?:startup-events|heartbeat/.+|upload_progress|file[=/].+)|"
 )
-_POST = frozenset({"gradio_api/run/predict", "gradio_api/upload", "gradio_api/component_server"})
+_POST = frozenset({"gradio_api/run/predict", "gradio_api/upload", "gradio_api/component_server/"})
 _FILE = re.compile(r"gradio_api/file[=/](.*)", re.DOTALL)
 _ELSEWHERE = re.compile(r"[\s\x00-\x1f]*(?:[a-z][a-z0-9+.-]*:|[/\\]{2})", re.IGNORECASE)
 _DECODINGS = 4

@@ -163,6 +163,7 @@ class JobPanel:
     @staticmethod
     def _standing(job: str, changes: int, status: str, *, ended: bool) -> list[Any]:
         """Return what the panel's own components show."""
+        status = f'<div data-job="{html.escape(job)}">{status}</div>'
         return [job, changes, status, gr.update(visible=not ended), gr.Timer(active=not ended), job if ended else ""]
 
     def _nothing(self) -> list[Any]:
