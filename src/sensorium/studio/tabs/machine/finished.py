@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import gradio as gr
 
 from sensorium.engine.job import ENDED, Job
 from sensorium.errors import InputError, SensoriumError
+from sensorium.studio.choice import choice, chosen_of, offered
 from sensorium.studio.job_panel import PRIVATE, JobPanel
 from sensorium.studio.tabs.machine.tables import hint, table
 from sensorium.studio.workroom import Workroom
@@ -29,7 +31,7 @@ class Finished:
         self._room = room
         words = room.words
         self.shown = gr.HTML("", elem_id="machine-finished")
-        self.chosen = gr.Dropdown([], label=words("machine.job"), elem_id="machine-finished-job")
+        self.chosen = choice(words("machine.job"), "machine-finished-job")
         with gr.Row():
             fetch, show, delete = (
                 gr.Button(words(f"machine.{name}"), size="sm", elem_id=f"machine-{name}")
@@ -58,24 +60,22 @@ class Finished:
         """Return the latest jobs of the visitor's that have ended."""
         return await self._room.engine.jobs(owner=self._room.owner(request), states=tuple(ENDED), limit=_SHOWN)
 
-    def drawn(self, jobs: list[Job], chosen: str | None) -> list[Any]:
+    def drawn(self, jobs: list[Job]) -> list[Any]:
         """Return the table, and what can be chosen."""
         words = self._room.words
-        choices = [(_line(job), job.id) for job in jobs]
-        ids = [job.id for job in jobs]
-        choice = gr.update(choices=choices, value=chosen if chosen in ids else next(iter(ids), None))
+        offers = offered((_line(job), job.id) for job in jobs)
         if not jobs:
-            return [hint(words("machine.nothing_done"), words("machine.finished")), choice]
+            return [hint(words("machine.nothing_done"), words("machine.finished")), offers]
         heads = [words(f"machine.{name}") for name in ("job", "state", "model", "made")]
         rows = [
             (_line(job), words(f"machine.ended_{job.state}"), job.model or "–", str(len(job.artifacts) or "–"))
             for job in jobs
         ]
-        return [table(words("machine.finished"), heads, rows), choice]
+        return [table(words("machine.finished"), heads, rows), offers]
 
-    async def _files(self, job: str | None, request: gr.Request) -> list[Any]:
+    async def _files(self, chosen: Mapping[str, Any], request: gr.Request) -> list[Any]:
         try:
-            found = await self._room.engine.job(self._named(job), owner=self._room.owner(request))
+            found = await self._room.engine.job(self._named(chosen), owner=self._room.owner(request))
             if not found.artifacts:
                 raise InputError(self._room.words("machine.no_files"))
             files = [await self._room.file_of(found.id, artifact.name, request) for artifact in found.artifacts]
@@ -83,17 +83,17 @@ class Finished:
             return [JobPanel.said(str(error), "alert"), gr.update(visible=False)]
         return ["", gr.update(value=files, visible=True)]
 
-    async def _delete(self, job: str | None, request: gr.Request) -> list[Any]:
+    async def _delete(self, chosen: Mapping[str, Any], request: gr.Request) -> list[Any]:
         try:
-            await self._room.engine.delete(self._named(job), owner=self._room.owner(request))
+            await self._room.engine.delete(self._named(chosen), owner=self._room.owner(request))
         except SensoriumError as error:
             return [JobPanel.said(str(error), "alert"), gr.skip()]
         return [JobPanel.said(self._room.words("machine.deleted")), gr.update(value=None, visible=False)]
 
-    async def _open(self, job: str | None, request: gr.Request) -> list[Any]:
+    async def _open(self, chosen: Mapping[str, Any], request: gr.Request) -> list[Any]:
         nothing = [gr.skip() for _ in self._panels]
         try:
-            found = await self._room.engine.job(self._named(job), owner=self._room.owner(request))
+            found = await self._room.engine.job(self._named(chosen), owner=self._room.owner(request))
             panel = next((each for each in self._panels if found.operation in each.operations), None)
             if panel is None:
                 raise InputError(self._room.words("machine.no_tab", operation=found.operation))
@@ -102,7 +102,8 @@ class Finished:
         opened = [found.id if each is panel else gr.skip() for each in self._panels]
         return ["", gr.Tabs(selected=panel.tab), *opened]
 
-    def _named(self, job: str | None) -> str:
+    def _named(self, chosen: Mapping[str, Any]) -> str:
+        job = chosen_of(chosen)
         if not job:
             raise InputError(self._room.words("machine.none_chosen"))
         return job

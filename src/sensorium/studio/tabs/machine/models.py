@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
 from sensorium import settings
 from sensorium.errors import InputError, SensoriumError
+from sensorium.studio.choice import choice, chosen_of, offered
 from sensorium.studio.job_panel import PRIVATE, JobPanel
 from sensorium.studio.tabs.machine.tables import hint, size, table
 from sensorium.studio.workroom import Workroom
@@ -27,7 +29,7 @@ class LoadedModels:
         words = room.words
         gr.HTML(hint(words("machine.profile", profile=settings.profile())), elem_id="machine-profile")
         self.shown = gr.HTML("", elem_id="machine-models")
-        self.chosen = gr.Dropdown([], label=words("machine.model"), elem_id="machine-model")
+        self.chosen = choice(words("machine.model"), "machine-model")
         with gr.Row():
             unload, pin, unpin = (
                 gr.Button(words(f"machine.{name}"), size="sm", elem_id=f"machine-{name}")
@@ -49,13 +51,12 @@ class LoadedModels:
             for each in self._room.engine.models()
         ]
 
-    def drawn(self, chosen: str | None) -> list[Any]:
+    def drawn(self) -> list[Any]:
         """Return the table, and what can be chosen."""
         words, models = self._room.words, self._room.engine.models()
-        names = [each.name for each in models]
-        choice = gr.update(choices=names, value=chosen if chosen in names else next(iter(names), None))
+        offers = offered((each.name, each.name) for each in models)
         if not models:
-            return [hint(words("machine.no_models"), words("machine.models")), choice]
+            return [hint(words("machine.no_models"), words("machine.models")), offers]
         heads = [words(f"machine.{name}") for name in ("model", "device", "state", "memory", "gpu", "kept")]
         rows = [
             (
@@ -68,28 +69,29 @@ class LoadedModels:
             )
             for each in models
         ]
-        return [table(words("machine.models"), heads, rows), choice]
+        return [table(words("machine.models"), heads, rows), offers]
 
-    async def _unload(self, model: str | None, request: gr.Request) -> str:
+    async def _unload(self, chosen: Mapping[str, Any], request: gr.Request) -> str:
         async def act(name: str) -> str:
             await self._room.engine.unload(name)
             return self._room.words("machine.unloaded", model=name)
 
-        return await self._done(model, request, act)
+        return await self._done(chosen, request, act)
 
-    async def _pin(self, model: str | None, request: gr.Request) -> str:
-        return await self._done(model, request, lambda name: self._pinned(name, True))
+    async def _pin(self, chosen: Mapping[str, Any], request: gr.Request) -> str:
+        return await self._done(chosen, request, lambda name: self._pinned(name, True))
 
-    async def _unpin(self, model: str | None, request: gr.Request) -> str:
-        return await self._done(model, request, lambda name: self._pinned(name, False))
+    async def _unpin(self, chosen: Mapping[str, Any], request: gr.Request) -> str:
+        return await self._done(chosen, request, lambda name: self._pinned(name, False))
 
     async def _pinned(self, name: str, pinned: bool) -> str:
         await self._room.engine.pin(name, pinned)
         return self._room.words("machine.pinned" if pinned else "machine.unpinned", model=name)
 
-    async def _done(self, model: str | None, request: gr.Request, act: Any) -> str:
+    async def _done(self, chosen: Mapping[str, Any], request: gr.Request, act: Any) -> str:
         try:
             self._room.require_administrator(request, self._room.words("machine.models"))
+            model = chosen_of(chosen)
             if not model:
                 raise InputError(self._room.words("machine.none_chosen"))
             return JobPanel.said(await act(model))

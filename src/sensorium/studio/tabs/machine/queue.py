@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
 from sensorium.engine.job import Job, State
 from sensorium.errors import InputError, SensoriumError
+from sensorium.studio.choice import choice, chosen_of, offered
 from sensorium.studio.job_panel import PRIVATE, JobPanel
 from sensorium.studio.tabs.machine.tables import hint, table
 from sensorium.studio.workroom import Workroom
@@ -27,7 +29,7 @@ class Queue:
         self._room = room
         words = room.words
         self.shown = gr.HTML("", elem_id="machine-queue")
-        self.chosen = gr.Dropdown([], label=words("machine.job"), elem_id="machine-job")
+        self.chosen = choice(words("machine.job"), "machine-job")
         with gr.Row():
             earlier, later, cancel, pause, resume = (
                 gr.Button(words(f"machine.{name}"), size="sm", min_width=90, elem_id=f"machine-{name}")
@@ -49,20 +51,18 @@ class Queue:
         found = await self._room.engine.jobs(owner=self._room.reach(request), states=_OPEN, limit=200)
         return sorted(found, key=lambda job: (-1 if job.position is None else job.position, job.created))
 
-    def drawn(self, jobs: list[Job], paused: bool, chosen: str | None) -> list[Any]:
+    def drawn(self, jobs: list[Job], paused: bool) -> list[Any]:
         """Return the table, and what can be chosen."""
         words = self._room.words
-        choices = [(f"{job.operation} · {job.id[:8]}", job.id) for job in jobs]
-        ids = [job.id for job in jobs]
-        choice = gr.update(choices=choices, value=chosen if chosen in ids else next(iter(ids), None))
+        offers = offered((f"{job.operation} · {job.id[:8]}", job.id) for job in jobs)
         note = JobPanel.said(words("machine.paused")) if paused else ""
         if not jobs:
-            return [note + hint(words("machine.no_jobs"), words("machine.queue")), choice]
+            return [note + hint(words("machine.no_jobs"), words("machine.queue")), offers]
         heads = [words(f"machine.{name}") for name in ("job", "state", "model", "of")]
         rows = [
             (f"{job.operation} · {job.id[:8]}", self._state(job), job.model or "–", job.owner or "–") for job in jobs
         ]
-        return [note + table(words("machine.queue"), heads, rows), choice]
+        return [note + table(words("machine.queue"), heads, rows), offers]
 
     def _state(self, job: Job) -> str:
         words, told = self._room.words, job.progress or {}
@@ -74,23 +74,23 @@ class Queue:
             else words("job.running")
         )
 
-    async def _earlier(self, job: str | None, request: gr.Request) -> str:
-        return await self._moved(job, request, -1)
+    async def _earlier(self, chosen: Mapping[str, Any], request: gr.Request) -> str:
+        return await self._moved(chosen, request, -1)
 
-    async def _later(self, job: str | None, request: gr.Request) -> str:
-        return await self._moved(job, request, 1)
+    async def _later(self, chosen: Mapping[str, Any], request: gr.Request) -> str:
+        return await self._moved(chosen, request, 1)
 
-    async def _moved(self, job: str | None, request: gr.Request, by: int) -> str:
+    async def _moved(self, chosen: Mapping[str, Any], request: gr.Request, by: int) -> str:
         async def act() -> None:
             engine, reach = self._room.engine, self._room.reach(request)
-            now = await engine.job(self._named(job), owner=reach)
+            now = await engine.job(self._named(chosen), owner=reach)
             await engine.move(now.id, max(0, (now.position or 0) + by), owner=reach)
 
         return await self._done(act())
 
-    async def _cancel(self, job: str | None, request: gr.Request) -> str:
+    async def _cancel(self, chosen: Mapping[str, Any], request: gr.Request) -> str:
         async def act() -> None:
-            await self._room.engine.cancel(self._named(job), owner=self._room.reach(request))
+            await self._room.engine.cancel(self._named(chosen), owner=self._room.reach(request))
 
         return await self._done(act())
 
@@ -108,7 +108,8 @@ class Queue:
 
         return await self._done(act())
 
-    def _named(self, job: str | None) -> str:
+    def _named(self, chosen: Mapping[str, Any]) -> str:
+        job = chosen_of(chosen)
         if not job:
             raise InputError(self._room.words("machine.none_chosen"))
         return job

@@ -35,16 +35,14 @@ def build(room: Workroom, page: gr.Blocks) -> None:
     seen = gr.State("")
     outputs = [seen, *models.outputs, fetching.shown, *queue.outputs, *finished.outputs]
 
-    async def look(request: gr.Request, before: str, model: str, job: str, ended: str) -> list[Any]:
+    async def look(request: gr.Request, before: str) -> list[Any]:
         waiting, done = await queue.jobs(request), await finished.jobs(request)
         paused = (await room.engine.health()).paused
         jobs = [(each.id, each.state, each.position, each.progress) for each in (*waiting, *done)]
         now = hashlib.sha256(repr((models.seen(), fetching.seen(), jobs, paused)).encode()).hexdigest()
         if now == before:
             return [gr.skip() for _ in outputs]
-        ordered = queue.drawn(waiting, paused, job)
-        return [now, *models.drawn(model), fetching.drawn(), *ordered, *finished.drawn(done, ended)]
+        return [now, *models.drawn(), fetching.drawn(), *queue.drawn(waiting, paused), *finished.drawn(done)]
 
-    inputs = [seen, models.chosen, queue.chosen, finished.chosen]
-    gr.Timer(_SECONDS).tick(look, inputs, outputs, **_HIDDEN)
-    page.load(look, inputs, outputs, **_HIDDEN)
+    gr.Timer(_SECONDS).tick(look, [seen], outputs, **_HIDDEN)
+    page.load(look, [seen], outputs, **_HIDDEN)
