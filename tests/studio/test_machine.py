@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sensorium.client import Client
+from tests.models.local_index import ModelHub, serving
 from tests.server.conftest import served
 from tests.server.test_keys import ANNA, BEN, CHIEF
 from tests.studio.conftest import LONG, Open, go_to
@@ -82,6 +85,32 @@ def test_a_model_that_there_is_not_is_refused_by_its_name(open_page: Open) -> No
     page.locator("#machine-fetch-name input").press("Enter")
     page.locator("#machine-fetch").click()
     page.locator("#machine-fetch-told p[role=alert]", has_text="no such model").wait_for()
+
+
+def test_a_model_is_fetched_with_its_progress_and_stopped(
+    browser: Browser, tmp_path: Path, sensorium_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = ModelHub("org/model", {"config.json": b'{"model_type": "clip"}', "model.safetensors": b"0" * 60_000_000})
+    hub.bytes_per_second = 10_000_000
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    with serving(hub) as site:
+        monkeypatch.setenv("HF_ENDPOINT", site.address)
+        with served(tmp_path / "data") as (address, _), closing(browser.new_context()) as context:
+            page = context.new_page()
+            page.set_default_timeout(LONG)
+            page.goto(f"{address}/studio/en/")
+            go_to(page, "machine")
+            page.locator("#machine-fetching button").first.click()
+            page.locator("#machine-fetch-name input").fill("org/model")
+            page.locator("#machine-fetch-name input").press("Enter")
+            page.locator("#machine-fetch").click()
+            page.locator("#machine-fetched progress").wait_for()
+            page.locator("#machine-stop").click()
+            page.locator("#machine-fetched", has_text="stopped").wait_for()
+            hub.bytes_per_second = 0.0
+            page.locator("#machine-fetch").click()
+            page.locator("#machine-fetched", has_text="org/model is on this machine").wait_for()
 
 
 def test_what_concerns_everybody_is_an_administrators_and_jobs_are_their_owners(

@@ -86,3 +86,4 @@ async def _fetching(checkpoint: Checkpoint) -> AsyncIterator[Progress]:
     finally:
         stop.set()
         await asyncio.wait({work})
+        work.exception()  # that it was stopped is no news; unasked, asyncio logs it
