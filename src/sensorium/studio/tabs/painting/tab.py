@@ -46,9 +46,11 @@ def build(room: Workroom, page: gr.Blocks) -> None:
                 buttons=["download", "fullscreen"],
             )
             settings = gr.State([])
-            panel = JobPanel(room, "paint", _PAINTING, [gallery, settings], _show(room))
             chosen = gr.State({})
-            told = gr.HTML(f"<p class='hint'>{words('paint.empty')}</p>", elem_id="paint-settings")
+            hint = f"<p class='hint'>{words('paint.empty')}</p>"
+            told = gr.HTML(hint, elem_id="paint-settings", render=False)
+            panel = JobPanel(room, "paint", _PAINTING, [gallery, settings, chosen, told], _show(room))
+            told.render()  # type: ignore[no-untyped-call]
             with gr.Row():
                 again = gr.Button(words("paint.again"), size="sm", elem_id="paint-again")
                 use = gr.Button(words("paint.use"), size="sm", elem_id="paint-use")
@@ -92,7 +94,12 @@ def build(room: Workroom, page: gr.Blocks) -> None:
 
 def _show(room: Workroom) -> Any:
     async def show(watched: WatchedJob, request: gr.Request) -> list[Any]:
-        return [await pictures_of(room, watched, request), settings_of(watched)]
+        settings = settings_of(watched)
+        if settings and not watched.ended:  # one of the first pictures may be chosen while more are painted
+            picked = [gr.skip(), gr.skip()]
+        else:
+            picked = [{}, table_of(settings[0], room) if settings else ""]
+        return [await pictures_of(room, watched, request), settings, *picked]
 
     return show
 
