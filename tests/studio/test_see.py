@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -78,6 +79,22 @@ def test_a_search_finds_a_picture_by_words_and_a_moment_of_a_film_that_plays_fro
     page.locator("#see-query textarea, #see-query input").fill("")
     begin(page, "see-search")
     expect(titles.first).to_have_text("rocket.jpg")
+
+
+def test_all_pictures_of_a_folder_are_indexed(open_page: Open, tmp_path: Path) -> None:
+    for name in ("chelsea", "coffee"):
+        shutil.copy(real_media.photo(name), tmp_path)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    page = open_page("see")
+    part(page, "search")
+    page.get_by_text("Options of the index").click()
+    page.locator("#see-index-name textarea, #see-index-name input").fill("folder")
+    with page.expect_file_chooser() as chooser:
+        page.locator("#see-index-folder").click()
+    chooser.value.set_files(tmp_path)
+    page.locator("#see-index-files td[aria-label]").nth(1).wait_for()
+    wait_until_done(page, "see-index", begin(page, "see-index"))
+    expect(page.locator("#see-index-results")).to_contain_text("2 were added")
 
 
 def test_an_index_that_is_being_built_is_found_after_a_reload_and_cancelled(open_page: Open) -> None:

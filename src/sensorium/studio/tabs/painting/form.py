@@ -34,7 +34,7 @@ class Form:
     """The fields, in the order in which `operation_of` takes their values."""
 
     prompt: gr.Textbox
-    style: gr.Dropdown
+    style: gr.Radio
     negative: gr.Textbox
     count: gr.Slider
     seed: gr.Textbox
@@ -69,14 +69,13 @@ def build_form(room: Workroom) -> tuple[Form, gr.Button, gr.Button]:
     prompt = gr.Textbox(
         label=words("paint.prompt"), placeholder=words("paint.prompt_hint"), lines=3, elem_id="paint-prompt"
     )
-    with gr.Row():
-        style = gr.Dropdown(
-            [(words("paint.no_style"), ""), *((name, name) for name in PromptEngineer().style_keywords)],
-            value="",
-            label=words("paint.style"),
-            elem_id="paint-style",
-        )
-        negative = gr.Textbox(label=words("paint.negative"), elem_id="paint-negative")
+    style = gr.Radio(
+        [(words("paint.no_style"), ""), *((name, name) for name in PromptEngineer().style_keywords)],
+        value="",
+        label=words("paint.style"),
+        elem_id="paint-style",
+    )
+    negative = gr.Textbox(label=words("paint.negative"), elem_id="paint-negative")
     source, from_picture = _build_sources(room)
     with gr.Row():
         count = gr.Slider(1, min(8, MAXIMUM_IMAGES), 1, step=1, label=words("paint.count"), elem_id="paint-count")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ def build(room: Workroom, page: gr.Blocks) -> None:
                 file_types=["image", "video"],
                 height=160,
                 elem_id="see-index-files",
+            )
+            folder = gr.UploadButton(
+                words("see.index_folder"), file_count="directory", size="sm", elem_id="see-index-folder"
             )
             with gr.Row():
                 add = gr.Button(words("see.index_go"), elem_id="see-index-go", min_width=120)
@@ -87,6 +91,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
         example = [*await room.examples.photos(), await room.examples.film()]
         return [str(file) for file in example], words("see.example_query"), None
 
+    folder.upload(_pictures_and_films, [folder], [files], **_QUIET)
     query = [text, like, limit, moments, index]
     indexing.starts_with(Event(add.click, [files, index, every], make_index))
     searching.starts_with(Event(go.click, query, make_search), Event(text.submit, query, make_search))
@@ -95,6 +100,11 @@ def build(room: Workroom, page: gr.Blocks) -> None:
     searching.starts_with(Event(indexed.then, [indexing.job, *query], search_when_indexed))
     indexing.resumes_with(page)
     searching.resumes_with(page)
+
+
+def _pictures_and_films(chosen: Sequence[str]) -> list[str]:
+    """Return what of a folder the field for files takes."""
+    return [path for path in chosen if (mimetypes.guess_type(path)[0] or "").startswith(("image/", "video/"))]
 
 
 def _changes(result: Mapping[str, Any] | None, words: Wording) -> str:
