@@ -46,12 +46,16 @@ class Site:
         requests: ``"METHOD path"`` of every request.
         ranges: The ``Range`` headers of downloads that went on where another stopped.
         bytes_per_second: Of each download; 0 for no limit.
+        refusal: Status and headers that answer every request but that for the site's own address; None for none.
+        drops_at: After this many bytes of a file the connection is closed; 0 for never.
     """
 
     def __init__(self) -> None:
         self.requests: list[str] = []
         self.ranges: list[str] = []
         self.bytes_per_second = 0.0
+        self.refusal: tuple[int, dict[str, str]] | None = None
+        self.drops_at = 0
         self.address = ""
 
     def find(self, path: str) -> tuple[bytes, dict[str, str]] | None:
@@ -81,6 +85,7 @@ class ModelHub(Site):
 
     Attributes:
         files: The repository's files by name.
+        damaged: Files that are sent with other bytes than the listing's sums say.
     """
 
     COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -89,20 +94,28 @@ class ModelHub(Site):
         super().__init__()
         self._repository = repository
         self.files = dict(files)
+        self.damaged: set[str] = set()
 
     def find(self, path: str) -> tuple[bytes, dict[str, str]] | None:
         about = f"/api/models/{self._repository}"
         if path in (about, f"{about}/revision/main", f"{about}/revision/{self.COMMIT}"):
             return self._json({"id": self._repository, "sha": self.COMMIT, "siblings": []})
         if path.startswith(f"{about}/tree/{self.COMMIT}"):
-            return self._json(
-                [{"type": "file", "path": n, "size": len(b), "oid": _oid(b)} for n, b in self.files.items()]
-            )
+            return self._json([self._listed(name, body) for name, body in self.files.items()])
         if match := re.fullmatch(rf"/{self._repository}/resolve/{self.COMMIT}/(.+)", path):
             body = self.files.get(match[1])
             if body is not None:
-                return body, {"ETag": f'"{_oid(body)}"', "X-Repo-Commit": self.COMMIT}
+                sent = body[::-1] if match[1] in self.damaged else body
+                return sent, {"ETag": f'"{_oid(body)}"', "X-Repo-Commit": self.COMMIT}
         return None
+
+    @staticmethod
+    def _listed(name: str, body: bytes) -> dict[str, Any]:
+        """Describe a file as the hub's listing does: large ones are kept outside the repository, behind a pointer."""
+        described = {"type": "file", "path": name, "size": len(body), "oid": _git_sum(body)}
+        if _is_large(body):
+            described["lfs"] = {"oid": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 135}
+        return described
 
     def _json(self, value: Any) -> tuple[bytes, dict[str, str]]:
         return json.dumps(value).encode(), {"Content-Type": "application/json"}
@@ -123,11 +136,11 @@ def serving(site: Site) -> Iterator[Site]:
             path = self.path.partition("?")[0]
             site.requests.append(f"{self.command} {path}")
             found = site.find(path)
+            if path != "/" and site.refusal is not None:
+                self._refuse(*site.refusal)
+                return
             if found is None:
-                self.send_response(404)
-                self.send_header("X-Error-Code", "RepoNotFound")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self._refuse(404, {"X-Error-Code": "RepoNotFound"})
                 return
             body, headers = found
             start = 0
@@ -142,7 +155,13 @@ def serving(site: Site) -> Iterator[Site]:
             self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
             if with_body:
-                self._send(body[start:])
+                self._send(body[start : site.drops_at or None] if len(body) > site.drops_at else body[start:])
+
+        def _refuse(self, status: int, headers: Mapping[str, str]) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": "0"}.items():
+                self.send_header(name, value)
+            self.end_headers()
 
         def _send(self, body: bytes) -> None:
             for offset in range(0, len(body), _BLOCK):
@@ -166,6 +185,14 @@ def serving(site: Site) -> Iterator[Site]:
         server.server_close()
 
 
+def _is_large(content: bytes) -> bool:
+    return len(content) > 5_000_000
+
+
+def _git_sum(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
 def _oid(content: bytes) -> str:
     """The hub names large files by their sha256 and small ones by git's sum."""
-    return (hashlib.sha256 if len(content) > 5_000_000 else hashlib.sha1)(content).hexdigest()
+    return hashlib.sha256(content).hexdigest() if _is_large(content) else _git_sum(content)

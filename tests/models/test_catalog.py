@@ -296,3 +296,10 @@ def test_a_substitute_stands_in_for_all_names_of_a_checkpoint(monkeypatch: pytes
     for name in ("medium", "whisper-medium", "openai/whisper-medium", "Systran/faster-whisper-medium"):
         assert catalog.resolve(name, task=TASK).name == "whisper-base"
     assert catalog.resolve("small", task=TASK).name == "whisper-small"
+
+
+def test_a_folder_with_an_adapter_is_called_one_and_its_base_is_named(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base", "peft_type": "LORA"}')
+    (tmp_path / "adapter_model.safetensors").touch()
+    with pytest.raises(ModelUnavailableError, match=r"adapter \(LORA\) for org/base"):
+        catalog.family_of(tmp_path)

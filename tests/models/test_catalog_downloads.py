@@ -97,3 +97,10 @@ def test_what_is_fetched_opens(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     with TASKS[entry.task](asked, device="cpu") as task:
         assert task.model == name
         assert task.backend is not None
+
+
+def test_weights_that_are_only_there_in_half_precision_open(tmp_path: Path) -> None:
+    folder = clip.tiny_clip(tmp_path / "clip")
+    (folder / "model.safetensors").rename(folder / "model.fp16.safetensors")
+    with TASKS["image-text-similarity"](folder, device="cpu") as task:
+        assert task.backend is not None

@@ -22,7 +22,6 @@ from sensorium.errors import CancelledError, MissingDependencyError, ModelUnavai
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint, Part
 from sensorium.models.hub import fetch_from_hub
-from sensorium.models.hub_download import RefusedError, choose_files
 from sensorium.progress import Progress
 from tests.models.local_index import ModelHub, PackageIndex, make_wheel, parcel_checkpoint, serving
 from tests.processes import running
@@ -286,13 +285,17 @@ def test_a_hub_repository_is_fetched_without_pickles_and_code(hub: ModelHub) -> 
 @pytest.mark.parametrize("name", ["model.safetensors", "unet/diffusion_pytorch_model.safetensors"])
 def test_a_cancelled_hub_download_goes_on_where_it_stopped(hub: ModelHub, name: str) -> None:
     weights = CONTENT * 40  # the hub's client writes blocks of 10 MiB
-    hub.files = {"config.json": b"{}", name: weights}
+    components = {"unet": ["diffusers", "UNet2DConditionModel"]} if "/" in name else {}
+    described = "unet/config.json" if components else "config.json"
+    hub.files = {described: b"{}", name: weights}
+    if components:
+        hub.files["model_index.json"] = json.dumps(components).encode()
     hub.bytes_per_second = 20_000_000
     cancel = threading.Event()
 
     def stop_in_the_middle(report: Progress) -> None:
         if report.done > 10_000_000:
-            assert report.total == len(weights) + 2
+            assert report.total == sum(map(len, hub.files.values()))
             cancel.set()
 
     with pytest.raises(CancelledError):
@@ -327,23 +330,6 @@ def test_hub_files_with_pinned_sums_are_checked(hub: ModelHub) -> None:
         fetch_from_hub(wrong, None, None)
 
 
-@pytest.mark.parametrize(
-    ("names", "reason"),
-    [
-        (["config.json", "pytorch_model.bin"], "only pickled weights"),
-        (["config.json"], "no safetensors weights"),
-        (["a.Q4.gguf", "a.Q8.gguf"], "2 GGUF files"),
-    ],
-)
-def test_repositories_without_weights_for_us_are_refused(names: list[str], reason: str) -> None:
-    with pytest.raises(RefusedError, match=reason):
-        choose_files(names)
-
-
-def test_a_single_gguf_file_is_taken() -> None:
-    assert choose_files(["README.txt", "a.gguf", "old.bin"]) == ["README.txt", "a.gguf"]
-
-
 def test_a_recogniser_for_ctranslate2_is_fetched_though_its_weights_are_called_model_bin(hub: ModelHub) -> None:
     hub.files = {
         "config.json": b"{}",
@@ -355,13 +341,6 @@ def test_a_recogniser_for_ctranslate2_is_fetched_though_its_weights_are_called_m
     folder = store.locate(FROM_HUB)
     assert {path.name for path in folder.iterdir()} == set(hub.files) - {"pytorch_model.bin"}
     assert store.is_present(FROM_HUB)
-
-
-def test_weights_in_several_precisions_come_once_and_voice_presets_come_along() -> None:
-    presets = ["speaker_embeddings/v2/en_speaker_6_fine_prompt.npy", "speaker_embeddings_path.json"]
-    fetched = ["config.json", "model.safetensors", *presets]
-    left = ["model.fp32-00001-of-00002.safetensors", "model.fp32.safetensors.index.json", "model.bin", "data.npy"]
-    assert sorted(choose_files(fetched + left)) == sorted(fetched)
 
 
 PIPELINE = {
@@ -399,6 +378,7 @@ def test_of_a_diffusers_repository_each_component_is_fetched_once(hub: ModelHub)
         "all-in-one.safetensors",
         "unet/diffusion_pytorch_model.fp16.safetensors",
         "unet/diffusion_pytorch_model.bin",
+        "vae/diffusion_pytorch_model.fp16.safetensors.index.json",
     }
     assert fetched == set(DIFFUSERS_FILES) - unwanted
     assert store.is_present(FROM_HUB)
@@ -424,6 +404,7 @@ def test_a_catalog_entry_fetches_the_variant_that_it_names_at_its_commit(hub: Mo
 @pytest.mark.parametrize("absent", ["vae/diffusion_pytorch_model.fp16.safetensors", f"unet/{SHARDS['b']}", "scheduler"])
 def test_a_pipeline_with_a_missing_component_is_not_present(hub_cache: Path, absent: str) -> None:
     files = {name: content for name, content in DIFFUSERS_FILES.items() if not name.startswith(absent)}
+    del files["unet/diffusion_pytorch_model.fp16.safetensors"]  # would do instead of the shards
     fill_hub_cache(hub_cache, files)
     assert not store.is_present(FROM_HUB)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
+from sensorium.models.adapter_repositories import ADAPTER_CONFIG, described_adapter
 from sensorium.models.device import hardware_class
 
 PROFILES = ("starter", "standard", "best")
@@ -279,6 +280,13 @@ def family_of(folder: Path) -> str:
                     f"The file {name} of the checkpoint {folder.name!r} is not valid JSON",
                     "Fetch the checkpoint again",
                 ) from None
+    adapter = folder / ADAPTER_CONFIG
+    if adapter.is_file():
+        base, kind = described_adapter(adapter.read_text(encoding="utf-8", errors="replace"))
+        raise ModelUnavailableError(
+            f"The folder {str(folder)!r} holds {kind} for {base}, not a whole model",
+            f"Use {base}, or a folder in which the adapter is merged into it",
+        )
     raise ModelUnavailableError(
         f"The folder {str(folder)!r} holds no checkpoint: it has no config.json",
         "Name the folder that contains config.json and the weights",

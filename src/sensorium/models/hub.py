@@ -5,44 +5,51 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sensorium.errors import ModelUnavailableError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.child_process import folder_bytes, run_child
-from sensorium.models.hub_download import DESCRIPTIONS, sum_of
+from sensorium.models.file_sums import sum_of
+from sensorium.models.repository_files import CARD, choose_files
+from sensorium.models.weight_files import RefusedError
 from sensorium.progress import Cancellation, ProgressCallback, report
 
 logger = logging.getLogger("sensorium.models")
-
-_WEIGHTS = (".safetensors", ".gguf", ".onnx", ".bin")
-_OPTIONAL_COMPONENTS = ("safety_checker", "feature_extractor", "image_encoder")
-"""Components that a diffusers pipeline can do without."""
 
 
 def find_in_hub_cache(checkpoint: Checkpoint) -> Path | None:
     """Return the folder of a checkpoint in the hub's cache, or None if it isn't there in full; no request is made."""
     if not checkpoint.repository:
         return None
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import get_cached_repo_tree, snapshot_download
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
-    # Without patterns, the choice of weights needs the repository's whole list of files, which only the hub has. So
-    # only descriptions are asked for here, and `has_all_weights` looks at which weights are in the folder.
-    undescribed = not checkpoint.hub_files
+    revision = checkpoint.revision or None
     try:
-        folder = Path(
-            snapshot_download(
-                checkpoint.repository,
-                revision=checkpoint.revision or None,
-                allow_patterns=list(DESCRIPTIONS if undescribed else checkpoint.hub_files),
-                ignore_patterns=["*.safetensors.index.*"] if undescribed else None,
-                local_files_only=True,
-            )
-        )
+        # No pattern: where the folder is, is asked here, not what is in it.
+        found = snapshot_download(checkpoint.repository, revision=revision, allow_patterns=[], local_files_only=True)
     except (OSError, ValueError):
         return None
-    return folder if has_all_weights(folder) else None
+    folder = Path(found)
+    try:
+        listed = [file.path for file in get_cached_repo_tree(checkpoint.repository, revision=revision)]
+    except CachedRepoTreeNotFoundError:  # an older client filled the cache
+        listed = _names(folder)
+    return folder if _is_complete(folder, listed, checkpoint) else None
+
+
+def _is_complete(folder: Path, listed: Sequence[str], checkpoint: Checkpoint) -> bool:
+    """Return whether a folder holds all that would be fetched of a repository with these files."""
+    if checkpoint.files:
+        return all((folder / file.path).is_file() for file in checkpoint.files)
+    try:
+        needed = choose_files(listed, _reader(folder), checkpoint.hub_files)
+    except (RefusedError, OSError):  # what decides isn't here either
+        return False
+    return all((folder / name).is_file() for name in needed if name != CARD)
 
 
 def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
@@ -59,6 +66,7 @@ def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, ca
         "repository": checkpoint.repository,
         "revision": checkpoint.revision,
         "patterns": list(checkpoint.hub_files),
+        "files": {file.path: file.sha256 for file in checkpoint.files},
     }
     kept = Path(constants.HF_HUB_CACHE) / f"models--{checkpoint.repository.replace('/', '--')}" / "blobs"
 
@@ -73,52 +81,31 @@ def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, ca
     answers = _answers(ended.output)
     if not ended.success or "folder" not in answers:
         logger.info("hub: %s", ended.complaint.strip()[-2000:])
-        raise ModelUnavailableError(answers.get("refused", "the download failed"))
+        raise ModelUnavailableError(answers.get("refused", "the download failed"), answers.get("remedy", ""))
     folder = Path(answers["folder"])
     _check_sums(checkpoint, folder)
-    if not has_all_weights(folder):
-        raise ModelUnavailableError("the repository's weights are not complete")
     tell(ended.output)
     return folder
 
 
-def has_all_weights(folder: Path) -> bool:
-    """Return whether a folder contains weights, with every shard that an index names and every component.
+def require_all_weights(folder: Path, checkpoint: Checkpoint) -> None:
+    """Refuse a folder without a complete set of weights: every shard that an index names, and every component.
 
-    Components are what diffusers' ``model_index.json`` lists; a folder without that file has no components.
+    Raises:
+        ModelUnavailableError: The message names what is missing.
     """
-    for index in folder.rglob("*.safetensors.index.json"):
-        try:
-            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, AttributeError):
-            return False
-        if not all((index.parent / shard).is_file() for shard in shards):
-            return False
-    return _has_weights(folder) and _has_all_components(folder)
-
-
-def _has_weights(folder: Path) -> bool:
-    return any(path.suffix in _WEIGHTS and path.is_file() for path in folder.rglob("*"))
-
-
-def _has_all_components(folder: Path) -> bool:
-    listing = folder / "model_index.json"
-    if not listing.is_file():
-        return True
     try:
-        listed = json.loads(listing.read_text(encoding="utf-8")).items()
-    except (ValueError, AttributeError):
-        return False
-    for name, classes in listed:
-        if not (isinstance(classes, list) and all(classes)):  # a setting, or an unused component
-            continue
-        part = folder / name
-        if not part.is_dir():
-            if name not in _OPTIONAL_COMPONENTS:
-                return False
-        elif (part / "config.json").is_file() and not _has_weights(part):  # schedulers and tokenizers have no such file
-            return False
-    return True
+        choose_files(_names(folder), _reader(folder), checkpoint.hub_files)
+    except RefusedError as error:
+        raise ModelUnavailableError(str(error), error.remedy) from error
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _reader(folder: Path) -> Callable[[str], str]:
+    return lambda name: (folder / name).read_text(encoding="utf-8")
 
 
 def _check_sums(checkpoint: Checkpoint, folder: Path) -> None:

@@ -1,70 +1,53 @@
 """The child process that downloads from the hub: ``python -m sensorium.models.hub_download REQUEST``.
 
-The request is a JSON object with ``repository``, ``revision`` and ``patterns``. The process answers in lines of JSON on
-stdout: ``{"total_bytes": …}`` as soon as the size is known, then ``{"folder": …}``, or ``{"refused": …}`` with half a
-sentence for the user. If the process is stopped, the downloaded part stays in the hub's cache, and the next download
-continues from there.
+The request is a JSON object with ``repository``, ``revision``, ``patterns``, and ``files``: from the paths that must be
+there to their sha256 sums. The process reads the repository's listing first; what can't become usable is refused before
+any weights are fetched. It answers in lines of JSON on stdout: ``{"total_bytes": …}`` as soon as the size is known,
+then ``{"folder": …}``, or ``{"refused": …, "remedy": …}`` with half a sentence for the user and what helps. If the
+process is stopped, the downloaded part stays in the hub's cache, and the next download continues from there.
 """
 
 from __future__ import annotations
 
-import errno
 import glob
-import hashlib
 import json
 import sys
 import time
-from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "README.md")
-"""Files beside the weights: configuration, tokenizer, chat template, model card."""
-
-VOICES = ("speaker_embeddings/*.npy",)
-"""The voice presets of Bark: arrays of numbers, loaded without pickle."""
-
-PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
-"""Weights that could run code when they are opened. They are never fetched; they are listed only so that the error can
-say "only pickled weights" rather than "no weights"."""
+from sensorium.models.file_sums import git_sum_of, sum_of
+from sensorium.models.hub_failures import AGAIN, UNREACHABLE, explain
+from sensorium.models.repository_files import choose_files
+from sensorium.models.weight_files import RefusedError
 
 _LARGE = 10_000_000
 
 _CONNECT_SECONDS = 15
 _NO_CONNECTION = {"ConnectError", "ConnectTimeout", "ProxyError"}
 
-_REFUSALS = {
-    "GatedRepoError": "its owner must grant you access on the hub first; then set HF_TOKEN",
-    "RepositoryNotFoundError": "the hub has no such repository, or it is private and HF_TOKEN is not set",
-    "RevisionNotFoundError": "the hub's repository has no such revision",
-    "HFValidationError": "this is no valid name of a hub repository",
-}
-
-
-class RefusedError(Exception):
-    """The repository can't be used; the message is half a sentence for the user."""
-
 
 def main(request: dict[str, Any]) -> int:
     """Download and answer; return the exit status."""
     from huggingface_hub import snapshot_download
 
-    repository, revision, patterns = request["repository"], request["revision"] or None, request["patterns"]
-    offer = patterns or [*DESCRIPTIONS, *VOICES, "*.safetensors", "*.gguf", *PICKLES]
+    repository, revision = request["repository"], request["revision"] or None
     try:
         _require_hub()
-        offered = snapshot_download(repository, revision=revision, dry_run=True, allow_patterns=offer)
-        chosen = _chosen([file.filename for file in offered], described=bool(patterns))
-        files = [file for file in offered if file.filename in chosen]
-        _answer(total_bytes=sum(file.file_size or 0 for file in files))
+        commit, listing = _read_listing(repository, revision)
+        files = [listing[name] for name in _chosen(request, commit, listing)]
+        _answer(total_bytes=sum(file.size for file in files))
         for file in files:
-            if file.will_download and (file.file_size or 0) >= _LARGE:
-                _download_large(repository, file.commit_hash, file.filename)
-        names = [glob.escape(file.filename) for file in files]
+            if file.size >= _LARGE and not _is_cached(repository, commit, file.path):
+                _download_large(repository, commit, file.path)
+        names = [glob.escape(file.path) for file in files]
         folder = snapshot_download(repository, revision=revision, allow_patterns=names)
+        _check_small(Path(folder), files)
     except Exception as error:
-        _answer(refused=_reason(error))
+        reason = explain(error)
+        _answer(refused=str(reason), remedy=reason.remedy)
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     _answer(folder=folder)
@@ -89,74 +72,51 @@ def _require_hub() -> None:
             if not any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__):
                 return
         time.sleep(pause)
-    raise RefusedError("the hub can't be reached")
+    raise RefusedError(UNREACHABLE)
 
 
-def choose_files(names: list[str]) -> list[str]:
-    """Choose what to download from a repository that no catalog entry describes.
+def _read_listing(repository: str, revision: str | None) -> tuple[str, dict[str, Any]]:
+    """Return the commit of a revision, and its files by path, with size and sums."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
 
-    Args:
-        names: The repository's descriptions and all its weights, including pickled weights.
+    hub = HfApi()
+    commit = str(hub.model_info(repository, revision=revision).sha)
+    tree = hub.list_repo_tree(repository, recursive=True, revision=commit)
+    return commit, {file.path: file for file in tree if isinstance(file, RepoFile)}
 
-    Returns:
-        The descriptions and the weights. Weights are safetensors files; if there are none, CTranslate2's files; if
-        there are none either, the only GGUF file. Pickled weights are never chosen. If the same weights exist in
-        several precisions, one of them is chosen. In a repository in diffusers' layout the weights in the components'
-        folders are chosen, not the single-file checkpoints beside the folders.
+
+def _chosen(request: Mapping[str, Any], commit: str, listing: Mapping[str, Any]) -> list[str]:
+    """Return the files to fetch: those whose sums the catalog knows, or what the listing says is needed.
 
     Raises:
-        RefusedError: The repository has no weights of these kinds, or several GGUF files.
+        RefusedError: The repository can't become usable.
     """
-    safetensors = [name for name in names if name.endswith(".safetensors")]
-    gguf = [name for name in names if name.endswith(".gguf")]
-    if "model_index.json" in names:
-        safetensors = _component_weights(safetensors)
-    else:
-        safetensors = [name for name in safetensors if "." not in PurePosixPath(name).stem] or safetensors
-    weights = safetensors or _ctranslate2_weights(names) or gguf
-    if len(gguf) > 1 and not safetensors:
-        raise RefusedError(f"the repository holds {len(gguf)} GGUF files, download the one you want and name that file")
-    if not weights:
-        pickled = [name for name in names if name.endswith(_suffixes(PICKLES))]
-        raise RefusedError(
-            "the repository has only pickled weights, which could run code and are never fetched"
-            if pickled
-            else "the repository has no safetensors weights"
-        )
-    wanted = [name for name in names if name.endswith(_suffixes(DESCRIPTIONS)) and _is_wanted(name, weights)]
-    return wanted + [name for name in names if fnmatch(name, VOICES[0])] + weights
+    expected: dict[str, str] = request["files"]
+    for path, sha256 in expected.items():
+        if path not in listing:
+            raise RefusedError(f"the repository has no {path}", "Choose another checkpoint")
+        stored = listing[path].lfs
+        if stored is not None and stored.sha256 != sha256:
+            raise RefusedError(
+                f"{path} does not have the expected sha256 sum: the repository holds another file of that name",
+                "Choose another checkpoint",
+            )
+    if expected:
+        return list(expected)
+    return choose_files(list(listing), lambda name: _text(request["repository"], commit, name), request["patterns"])
 
 
-def _ctranslate2_weights(names: list[str]) -> list[str]:
-    """Return the weights of a CTranslate2 model: ``model.bin``, which is no pickle if a vocabulary lies beside it."""
-    vocabularies = {f"{kind}vocabulary.{suffix}" for kind in ("", "shared_") for suffix in ("txt", "json")}
-    return ["model.bin"] if "model.bin" in names and vocabularies & set(names) else []
+def _text(repository: str, commit: str, name: str) -> str:
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(repository, name, revision=commit)).read_text(encoding="utf-8")
 
 
-def _component_weights(names: list[str]) -> list[str]:
-    """Choose one variant of each component's weights: the plain one, else half precision, else all that there are."""
-    chosen = []
-    for folder in sorted({PurePosixPath(name).parent for name in names} - {PurePosixPath(".")}):
-        inside = [name for name in names if PurePosixPath(name).parent == folder]
-        plain = [name for name in inside if "." not in PurePosixPath(name).stem]
-        half = [name for name in inside if ".fp16" in PurePosixPath(name).stem]
-        chosen += plain or half or inside
-    return chosen
+def _is_cached(repository: str, commit: str, name: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
 
-
-def _is_wanted(name: str, weights: list[str]) -> bool:
-    """Return whether a description is needed. An index of weights that aren't fetched would name missing files."""
-    stem, index, _ = name.partition(".safetensors.index.")
-    return not index or any(weight.startswith(stem) for weight in weights)
-
-
-def _suffixes(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(pattern[1:] for pattern in patterns)
-
-
-def _chosen(names: list[str], described: bool) -> set[str]:
-    """Return the files to fetch: all of ``names`` if a catalog entry described them, else those that we choose."""
-    return set(names if described else choose_files(names))
+    return isinstance(try_to_load_from_cache(repository, name, revision=commit), str)
 
 
 def _download_large(repository: str, commit: str, name: str) -> None:
@@ -173,6 +133,8 @@ def _download_large(repository: str, commit: str, name: str) -> None:
         return
     folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
     folder.mkdir(parents=True, exist_ok=True)
+    if (folder / metadata.etag).is_file():  # the same file under another name or commit
+        return
     partial = folder / f"{metadata.etag}.partial"
     with partial.open("ab") as stream:
         same_host = urlparse(metadata.location).netloc == urlparse(url).netloc
@@ -189,31 +151,31 @@ def _download_large(repository: str, commit: str, name: str) -> None:
         )
     if len(metadata.etag) == 64 and sum_of(partial) != metadata.etag:  # the etag of a large file is its sha256 sum
         partial.unlink()
-        raise RefusedError(f"{name} arrived damaged")
+        raise _damaged(name)
     partial.rename(folder / metadata.etag)
 
 
-def sum_of(path: Path) -> str:
-    """Return the sha256 sum of a file in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _check_small(folder: Path, files: Sequence[Any]) -> None:
+    """Check the files that the hub's client fetched itself, which compares sizes only; damaged ones are deleted.
+
+    Raises:
+        RefusedError: A file isn't what the listing says.
+    """
+    damaged = [file.path for file in files if file.size < _LARGE and not _is_right(folder / file.path, file)]
+    for name in damaged:
+        (folder / name).resolve().unlink()
+        (folder / name).unlink(missing_ok=True)
+    if damaged:
+        raise _damaged(damaged[0])
 
 
-def _reason(error: BaseException | None) -> str:
-    """Return half a sentence for the user. The client wraps the error that tells most inside other errors."""
-    while error is not None:
-        if isinstance(error, RefusedError):
-            return str(error)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return "the disk is full"
-        for kind in type(error).__mro__:
-            if kind.__name__ in _REFUSALS:
-                return _REFUSALS[kind.__name__]
-        error = error.__cause__
-    return "the hub can't be reached"
+def _is_right(path: Path, file: Any) -> bool:
+    expected: str = file.lfs.sha256 if file.lfs is not None else file.blob_id
+    return expected == (sum_of(path) if file.lfs is not None else git_sum_of(path))
+
+
+def _damaged(name: str) -> RefusedError:
+    return RefusedError(f"{name} arrived damaged", AGAIN)
 
 
 def _answer(**values: Any) -> None:

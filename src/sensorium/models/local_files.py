@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
 from sensorium.models.catalog import Checkpoint, CheckpointFile, entries
-from sensorium.models.hub_download import sum_of
+from sensorium.models.file_sums import sum_of
 from sensorium.models.parcels import checked_file, copy_blocks
 
 logger = logging.getLogger("sensorium.models")

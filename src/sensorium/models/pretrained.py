@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 _INDEX = ".safetensors.index.json"
+_HALF_VARIANT = "fp16"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -54,7 +55,7 @@ def open_model(
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **options,
+                **{**_variant(folder), **options},
             )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _damaged(checkpoint, "its weights or its config.json are damaged, or only half there") from error
@@ -82,6 +83,14 @@ def open_part(part_class: Any, folder: Path, *, checkpoint: Checkpoint, **option
         # transformers would go on with a tokenizer that knows no words.
         raise _damaged(checkpoint, f"its tokenizer's {' or '.join(sorted(vocabularies))} is missing")
     return make_thread_safe(part)
+
+
+def _variant(folder: Path) -> dict[str, str]:
+    """Return the option that opens half-precision files where a folder has no others."""
+    half = (f"model.{_HALF_VARIANT}.safetensors", f"model.safetensors.index.{_HALF_VARIANT}.json")
+    plain = ("model.safetensors", f"model{_INDEX}")
+    is_half = any((folder / name).is_file() for name in half) and not any((folder / name).is_file() for name in plain)
+    return {"variant": _HALF_VARIANT} if is_half else {}
 
 
 def _vocabulary_files(part: Any) -> set[str]:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from sensorium import settings
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
 from sensorium.models.catalog import Checkpoint, CheckpointFile, defaults, named
-from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, has_all_weights
+from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, require_all_weights
 from sensorium.models.local_files import bring_local_files, is_all_here
 from sensorium.models.parcels import checked_file, copy_blocks, unpack_parcels
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
@@ -114,6 +114,7 @@ def remove(checkpoint: Checkpoint) -> int:
 
 def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
     failures: list[str] = []
+    remedy = ""
     with _writing(), _locked(_plain_name(checkpoint), checkpoint, progress, cancel):
         here = _find(checkpoint)
         if here is not None:
@@ -125,7 +126,8 @@ def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Ca
             except ModelUnavailableError as error:
                 logger.info("%s: %s", name, error.message)
                 failures.append(f"{name}: {error.message}")
-    raise _unavailable(checkpoint, failures)
+                remedy = error.remedy
+    raise _unavailable(checkpoint, failures, remedy)
 
 
 def _sources(
@@ -149,13 +151,22 @@ def _comes_in_parcels(checkpoint: Checkpoint) -> bool:
     return bool(checkpoint.files) and all(file.parts or file.carried for file in checkpoint.files)
 
 
-def _unavailable(checkpoint: Checkpoint, failures: list[str]) -> ModelUnavailableError:
+def _unavailable(checkpoint: Checkpoint, failures: list[str], remedy: str) -> ModelUnavailableError:
+    """Return the error for a checkpoint that no source delivered.
+
+    Args:
+        checkpoint: What was to be fetched.
+        failures: What each source said.
+        remedy: What helps where the last source knows; "" if another way to that source would help.
+    """
     size = f"about {checkpoint.size_bytes / 1e6:,.0f} MB" if checkpoint.size_bytes else "size unknown"
     origin = f", hub repository {checkpoint.repository}" if checkpoint.repository else ""
     if settings.offline():
         failures = [*failures, "offline mode is set, so nothing was requested"]
-    remedy = f"Run 'sensorium models pull {checkpoint.name}' where there is network, then copy "
-    remedy += f"{str(settings.home())!r} here" if _comes_in_parcels(checkpoint) else "the hub's cache (HF_HOME) here"
+    if not remedy:
+        remedy = f"Run 'sensorium models pull {checkpoint.name}' where there is network, then copy "
+        remedy += f"{str(settings.home())!r}" if _comes_in_parcels(checkpoint) else "the hub's cache (HF_HOME)"
+        remedy += " here"
     if "starter" not in checkpoint.profiles and defaults(checkpoint.task, "starter"):
         remedy += ", or use the profile 'starter', which works offline"
     return ModelUnavailableError(
@@ -177,8 +188,7 @@ def _from_mirror(checkpoint: Checkpoint, folder: Path) -> Path:
     if not folder.is_dir() and not shares:
         raise ModelUnavailableError("there is no such folder")
     if not checkpoint.files:
-        if not has_all_weights(folder):
-            raise ModelUnavailableError("its weights are not complete")
+        require_all_weights(folder, checkpoint)
         return folder
     with _filled_folder(checkpoint, folder.parent) as (target, absent):
         for file in absent:
