@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.diffusion.lora_kinds import is_lycoris, other_kind
+from sensorium.image_generation.diffusion.lycoris import load_lycoris
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, is_path, resolve
 from sensorium.models.thread_safe import loading_weights
@@ -96,13 +98,16 @@ def check_loras(loras: Sequence[Lora]) -> None:
     """Refuse files that can't be LoRA files, and weights out of range; nothing is loaded.
 
     Raises:
-        InputError: A file is missing or no safetensors file, or a weight is not -10 to 10.
+        InputError: A file is missing, no safetensors file or something else than a LoRA, or a weight is not -10 to 10.
     """
     for lora in loras:
         check_weight(lora.name, lora.weight)
         if isinstance(lora.source, Path) and not os.path.isfile(lora.source):  # noqa: PTH113 - pathlib's raises an error for a long name
             raise InputError(f"There is no LoRA file {str(lora.source)!r}", "Name the .safetensors file itself")
-        if not _tensor_names(lora):
+        names = _tensor_names(lora)
+        if kind := other_kind(names):
+            raise InputError(f"The file {lora.name!r} is no LoRA: it is {kind.name}", kind.remedy)
+        if not names:
             raise InputError(
                 f"The LoRA {lora.name!r} is not a safetensors file, or it is damaged",
                 "Fetch it again; pickled files (.pt, .bin, .ckpt) can run code and are never opened",
@@ -164,7 +169,8 @@ def applied_loras(pipeline: Any, loras: Sequence[Lora]) -> Iterator[None]:
         )
     names = [f"lora_{number}" for number in range(len(loras))]
     try:
-        for name, lora in zip(names, loras, strict=True):
+        # Layers of PEFT for LoHa and LoKr go around those for LoRA, not the other way round.
+        for name, lora in sorted(zip(names, loras, strict=True), key=lambda pair: is_lycoris(_tensor_names(pair[1]))):
             _load(pipeline, lora, name)
         pipeline.set_adapters(names, [lora.weight for lora in loras])
         yield
@@ -176,8 +182,13 @@ def applied_loras(pipeline: Any, loras: Sequence[Lora]) -> Iterator[None]:
 def _load(pipeline: Any, lora: Lora, name: str) -> None:
     try:
         with lora.as_file() as file, loading_weights, quiet_transformers(), quiet_diffusers():
-            pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=name, local_files_only=True)
+            if is_lycoris(_tensor_names(lora)):
+                load_lycoris(pipeline, file, name)
+            else:
+                pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=name, local_files_only=True)
         loaded = any(name in adapters for adapters in pipeline.get_list_adapters().values())
+    except UnsupportedError as error:
+        raise UnsupportedError(f"The LoRA {lora.name!r} can't be used: {error.message}", error.remedy) from error
     except Exception as error:  # peft and diffusers raise whatever the shapes and names lead them to
         raise _misfit(pipeline, lora) from error
     if not loaded:
