@@ -16,6 +16,7 @@ from sensorium import settings
 from sensorium.errors import InputError, InsufficientMemoryError
 from sensorium.explanation import ran_out_of_memory
 from sensorium.models.memory import available_memory, total_memory
+from sensorium.models.torchvision import require_sound_torchvision
 from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
@@ -262,8 +263,12 @@ def prepare_torch() -> None:
 
     On Linux, torch's threads go to sleep soon when they wait for each other, unless the user has set
     ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT``.
+
+    Raises:
+        MissingDependencyError: A torchvision is installed that doesn't fit torch.
     """
     settings.let_torch_threads_sleep()
     import torch
 
     torch.set_num_threads(thread_count())
+    require_sound_torchvision()

@@ -12,6 +12,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import Placement
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model
+from sensorium.models.quantization import stays_packed
 from sensorium.models.thread_safe import loading_weights
 
 
@@ -32,9 +33,13 @@ def open_placed(
 
     Raises:
         ModelUnavailableError: Weights are missing, incomplete or damaged.
+        UnsupportedError: They are quantized in a way that doesn't run here.
+        MissingDependencyError: They are quantized, and the package that runs them is not installed.
         InsufficientMemoryError: The weights don't fit.
     """
     placement = devices.place(device, dtype, memory_bytes=weights_memory(folder))
+    # Weights that stay quantized can't be copied layer by layer: they run where they are, or memory runs out.
+    offloads = bool(placement.offload) and not stays_packed(folder, "transformers")
     with devices.explain_out_of_memory(
         f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint, or close other programs"
     ):
@@ -42,10 +47,10 @@ def open_placed(
             model_class,
             folder,
             checkpoint=checkpoint,
-            device="cpu" if placement.offload else placement.device,
+            device="cpu" if offloads else placement.device,
             dtype=placement.dtype,
         )
-        if placement.offload:
+        if offloads:
             with loading_weights:
                 _run_layer_by_layer(model, torch.device(placement.device))
     return model, placement

@@ -10,6 +10,7 @@ from sensorium.errors import ModelUnavailableError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, require_memory
 from sensorium.models.memory import weights_memory
+from sensorium.models.quantization import cannot_open, opening_options
 from sensorium.models.thread_safe import loading_weights, make_thread_safe
 from sensorium.quiet import quiet_transformers
 
@@ -39,10 +40,14 @@ def open_model(
 
     Raises:
         ModelUnavailableError: Weights are missing, incomplete, damaged, or only there as pickles.
+        UnsupportedError: They are quantized in a way that doesn't run here.
+        MissingDependencyError: They are quantized, and the package that runs them is not installed.
         InsufficientMemoryError: They don't fit on the device.
     """
     from safetensors import SafetensorError
 
+    library = "diffusers" if model_class.__module__.startswith("diffusers.") else "transformers"
+    quantized = opening_options(folder, checkpoint, library=library, device=device)
     _require_safetensors(folder, checkpoint)
     require_memory(device, dtype, weights_memory(folder))
     fits = explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint or another device")
@@ -55,14 +60,19 @@ def open_model(
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                **quantized,
                 **{**_variant(folder), **options},
             )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        if quantized:
+            raise cannot_open(checkpoint, folder, error) from error
         raise _damaged(checkpoint, "its weights or its config.json are damaged, or only half there") from error
     missing = report["missing_keys"]
     if missing:
         # transformers would fill the holes with random numbers and only warn.
         raise _damaged(checkpoint, f"{len(missing)} of its weights are missing, such as {min(missing)!r}")
+    if quantized.get("device_map"):
+        return model.eval()
     with explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint or another device"):
         return model.to(device).eval()
 
@@ -72,10 +82,13 @@ def open_part(part_class: Any, folder: Path, *, checkpoint: Checkpoint, **option
 
     Raises:
         ModelUnavailableError: Its files are missing or damaged.
+        ImportError: It needs a package that is not installed.
     """
     try:
         with quiet_transformers():
             part = part_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
+    except ImportError:
+        raise
     except Exception as error:  # tokenizers raises bare Exception
         raise _damaged(checkpoint, f"the files of its {part_class.__name__} are missing or damaged") from error
     vocabularies = _vocabulary_files(part)

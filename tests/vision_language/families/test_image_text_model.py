@@ -21,12 +21,14 @@ from sensorium.errors import (
     CancelledError,
     InputError,
     InsufficientMemoryError,
+    MissingDependencyError,
     ModelUnavailableError,
     UnsupportedError,
 )
 from sensorium.models import device
 from sensorium.progress import Progress
 from tests.language.tiny_language_models import tiny_causal_language_model
+from tests.refusals import refused
 from tests.vision_language.conftest import TinyCheckpoint
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -509,8 +511,24 @@ class TestRefusals:
         (tmp_path / "other" / "preprocessor_config.json").write_text(
             json.dumps({**settings, "image_processor_type": kind})
         )
-        with pytest.raises(UnsupportedError, match=r"needs a processor that doesn't run here.*Choose another"):
+        with refused(MissingDependencyError, "'other'", "pip install torchvision==", torch.__version__):
             LLaVA(tmp_path / "other").load()
+
+    def test_a_processor_class_that_needs_torchvision(self, tiny: TinyCheckpoint, tmp_path: Path) -> None:
+        folder = shutil.copytree(tiny("llava"), tmp_path / "other")
+        settings = json.loads((folder / "processor_config.json").read_text())
+        (folder / "processor_config.json").write_text(json.dumps({**settings, "processor_class": "PixtralProcessor"}))
+        with refused(MissingDependencyError, "'other'", "pip install torchvision==", torch.__version__):
+            LLaVA(folder).load()
+
+    def test_a_processor_with_a_part_of_its_own(self, tiny: TinyCheckpoint, tmp_path: Path) -> None:
+        folder = shutil.copytree(tiny("blip2-opt"), tmp_path / "other")
+        settings = json.loads((folder / "processor_config.json").read_text())
+        settings["processor_class"] = "InstructBlipProcessor"
+        (folder / "processor_config.json").write_text(json.dumps(settings))
+        with refused(UnsupportedError, "'other'", "qformer_tokenizer") as refusal:
+            LLaVA(folder).load()
+        assert "torchvision" not in str(refusal.value)
 
     @pytest.mark.parametrize(
         ("file", "complaint"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_model, open_part
+from sensorium.models.quantization import cannot_open, opening_options, stays_packed
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers
 
@@ -91,14 +92,29 @@ def read_layout(folder: Path, checkpoint: Checkpoint, *, half_precision: bool) -
 
 
 def open_components(
-    folder: Path, layout: CheckpointLayout, checkpoint: Checkpoint, *, device: str, dtype: torch.dtype
+    folder: Path, layout: CheckpointLayout, checkpoint: Checkpoint, *, device: str, dtype: torch.dtype, runs_on: str
 ) -> dict[str, Any]:
-    """Load every component, models on ``device`` and in ``dtype``.
+    """Load every component.
+
+    Args:
+        folder: The checkpoint.
+        layout: From `read_layout`.
+        checkpoint: For the words of an error.
+        device: Where the models wait.
+        dtype: Their precision.
+        runs_on: Where they run; models that stay quantized are loaded there.
+
+    Returns:
+        The components by name.
 
     Raises:
         ModelUnavailableError: A file is damaged; the message names the component.
-        UnsupportedError: A component's class isn't known.
+        UnsupportedError: A component's class isn't known, or a component is quantized in a way that doesn't run here.
+        MissingDependencyError: A component is quantized, and the package that runs it is not installed.
     """
+    for name in layout.with_weights:  # before gigabytes of the others are read
+        part = replace(checkpoint, name=f"{checkpoint.name}/{name}")
+        opening_options(folder / name, part, library=_library(layout.components[name][0]), device=runs_on)
     opened = {}
     for name, (library, class_name) in layout.components.items():
         part_class = _find_class(library, class_name, checkpoint)
@@ -109,10 +125,11 @@ def open_components(
             continue
         variant = layout.variant if layout.variant and _has_weights(where, layout.variant) else None
         options = {"variant": variant} if variant else {}
+        at = runs_on if stays_packed(where, _library(library)) else device
         if library == "diffusers":
-            opened[name] = _open_diffusers_model(part_class, where, part, device, dtype, options)
+            opened[name] = _open_diffusers_model(part_class, where, part, at, dtype, options)
         else:
-            opened[name] = open_model(part_class, where, checkpoint=part, device=device, dtype=dtype, **options)
+            opened[name] = open_model(part_class, where, checkpoint=part, device=at, dtype=dtype, **options)
     return opened
 
 
@@ -211,6 +228,7 @@ def _open_diffusers_model(
 ) -> Any:
     from safetensors import SafetensorError
 
+    quantized = opening_options(folder, checkpoint, library="diffusers", device=device)
     try:
         with loading_weights, quiet_diffusers():
             model, report = model_class.from_pretrained(
@@ -219,15 +237,22 @@ def _open_diffusers_model(
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
+                **quantized,
                 **options,
             )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        if quantized:
+            raise cannot_open(checkpoint, folder, error) from error
         raise _incomplete(checkpoint, "its weights or its config.json are damaged, or only half there") from error
     missing = report["missing_keys"]
     if missing:
         # diffusers would fill the holes with random numbers and only warn.
         raise _incomplete(checkpoint, f"{len(missing)} of its weights are missing, such as {min(missing)!r}")
-    return model.to(device).eval()
+    return model.eval() if quantized.get("device_map") else model.to(device).eval()
+
+
+def _library(named: str) -> str:
+    return "transformers" if named == "transformers" else "diffusers"
 
 
 def _incomplete(checkpoint: Checkpoint, reason: str) -> ModelUnavailableError:

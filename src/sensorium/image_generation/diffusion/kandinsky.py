@@ -335,7 +335,9 @@ class KandinskyPainter:
                 "Name the decoder of Kandinsky 2.2 as the model, and its prior in the decoder's model card",
             )
         where = "cpu" if self._placement.offload else self._placement.device
-        return open_components(folder, layout, checkpoint, device=where, dtype=self._placement.dtype)
+        return open_components(
+            folder, layout, checkpoint, device=where, dtype=self._placement.dtype, runs_on=self._placement.device
+        )
 
 
 @dataclass(frozen=True)

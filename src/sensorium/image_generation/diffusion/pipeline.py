@@ -108,7 +108,9 @@ class DiffusionBackend:
         self.device, self.dtype = self._placement.device, self._placement.dtype
         with explain_out_of_memory(f"Loading {checkpoint.name!r}", "Choose a smaller checkpoint, or dtype='float16'"):
             where = "cpu" if self._placement.offload else self.device
-            self.components = open_components(folder, layout, checkpoint, device=where, dtype=self.dtype)
+            self.components = open_components(
+                folder, layout, checkpoint, device=where, dtype=self.dtype, runs_on=self.device
+            )
         self._safety_checker = None
         if layout.checks_safety:
             # Kept apart: pipelines would blacken pictures with it.

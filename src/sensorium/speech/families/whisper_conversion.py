@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sensorium.errors import ModelUnavailableError
+from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, prepare_torch
 from sensorium.models.pretrained import open_model, open_part
+from sensorium.models.quantization import quantization_method, stays_packed
 from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, state_of
 
 _FORM = "ctranslate2-2"
@@ -43,6 +44,12 @@ def _convert(folder: Path, target: Path, *, checkpoint: Checkpoint) -> None:
     from ctranslate2.converters import TransformersConverter
     from transformers import AutoTokenizer, WhisperForConditionalGeneration
 
+    if stays_packed(folder, "transformers"):
+        raise UnsupportedError(
+            f"The checkpoint {checkpoint.name!r} is quantized ({quantization_method(folder)}), and a Whisper is "
+            "converted only from plain weights",
+            "Choose the checkpoint in full or half precision",
+        )
     model: Any = open_model(
         WhisperForConditionalGeneration, folder, checkpoint=checkpoint, device="cpu", dtype=torch.float16
     )

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, UnsupportedError
 from sensorium.language.messages import TextPart, Turn
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.pretrained import open_part
+from sensorium.models.torchvision import torchvision_remedy
 from sensorium.quiet import quiet_transformers
 from sensorium.text.spoken_form import number_in_words
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 IMAGE_TOKEN = "<image>"
 """What stands for a picture where a processor doesn't say."""
+_OTHERS = "llava-hf/llava-1.5-7b-hf or HuggingFaceTB/SmolVLM-Instruct"
 _PROBE = "What colour is it?"
 
 
@@ -30,7 +32,8 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
 
     Raises:
         ModelUnavailableError: Files are missing or damaged.
-        UnsupportedError: transformers has no processor for this checkpoint, or none that runs without torchvision.
+        UnsupportedError: transformers has no processor for this checkpoint, or none that can be opened like all others.
+        MissingDependencyError: It needs torchvision, which is not installed.
     """
     from transformers import AutoConfig, AutoFeatureExtractor, AutoTokenizer
 
@@ -47,7 +50,7 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
         elif name == "video_processor":
             parts.append(None)
         else:
-            raise _no_processor(checkpoint)
+            raise _no_processor(checkpoint, f"it has a part {name!r}, which no generic way opens")
     processor = open_part(_Assembly(processor_class, parts), folder, checkpoint=checkpoint)
     if getattr(processor, "patch_size", 0) is None:
         # LLaVA checkpoints from before the processor counted the image tokens itself; CLIP has one beside the patches.
@@ -76,7 +79,7 @@ def _image_processor(folder: Path, checkpoint: Checkpoint) -> Any:
         return open_part(AutoImageProcessor, folder, checkpoint=checkpoint, backend="pil")
     except ModelUnavailableError as error:
         if "torchvision" in str(error.__cause__).lower():
-            raise _no_processor(checkpoint) from error
+            raise _needs_torchvision(checkpoint) from error
         current = _current_image_processor(folder)
         if current is None:
             raise
@@ -105,15 +108,14 @@ def _processor_class(folder: Path, checkpoint: Checkpoint, config: Any) -> Any:
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     name = _named_class(folder)
-    try:
-        found = getattr(transformers, name, None) if name else None
-        if found is None and type(config) in PROCESSOR_MAPPING:
-            found = PROCESSOR_MAPPING[type(config)]
-        if found is not None and hasattr(found, "get_attributes"):
-            return found
-    except ImportError as error:
-        raise _no_processor(checkpoint) from error
-    raise _no_processor(checkpoint)
+    found = getattr(transformers, name, None) if name else None
+    if found is None and type(config) in PROCESSOR_MAPPING:
+        found = PROCESSOR_MAPPING[type(config)]
+    if found is None:
+        raise _no_processor(checkpoint, "the installed transformers has none for it")
+    if not hasattr(found, "get_attributes"):
+        raise _no_processor(checkpoint, f"{found.__name__} is of a kind that no generic way opens")
+    return found
 
 
 def _named_class(folder: Path) -> str:
@@ -144,10 +146,17 @@ def _without_video(processor_class: Any) -> Any:
     return type(processor_class.__name__, (processor_class,), {"check_argument_for_proper_class": check})
 
 
-def _no_processor(checkpoint: Checkpoint) -> UnsupportedError:
+def _needs_torchvision(checkpoint: Checkpoint) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"The checkpoint {checkpoint.name!r} needs the package torchvision to prepare pictures, which is not installed",
+        f"{torchvision_remedy()}, or choose {_OTHERS}",
+    )
+
+
+def _no_processor(checkpoint: Checkpoint, reason: str) -> UnsupportedError:
     return UnsupportedError(
-        f"The checkpoint {checkpoint.name!r} needs a processor that doesn't run here (it requires torchvision)",
-        "Choose another checkpoint, such as llava-hf/llava-1.5-7b-hf or HuggingFaceTB/SmolVLM-Instruct",
+        f"The checkpoint {checkpoint.name!r} needs a processor that doesn't run here: {reason}",
+        f"Choose another checkpoint, such as {_OTHERS}",
     )
 
 
@@ -171,7 +180,7 @@ class ChatFormat:
         if not processor.chat_template:
             raise UnsupportedError(
                 f"The checkpoint {self._name!r} has no chat template: it was not made for conversations",
-                "Choose one that was, such as llava-hf/llava-1.5-7b-hf or HuggingFaceTB/SmolVLM-Instruct",
+                f"Choose one that was, such as {_OTHERS}",
             )
         self.image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
         self._reserved = reserved_words(processor)
