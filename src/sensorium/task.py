@@ -21,6 +21,7 @@ from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models import catalog, device, store
 from sensorium.models.extras import missing_packages_explained
 from sensorium.models.loaded import Backend, Shared, held_until_read
+from sensorium.models.single_file import read_weights_file, weights_path
 from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.quiet import quiet_transformers
@@ -341,6 +342,13 @@ class Task(Generic[Backend]):
                 f"{type(self).__name__} can't use {self.checkpoint.name!r}: a model behind a server does "
                 f"{', '.join(others)}, but not {self.task}",
                 known,
+            )
+        file = weights_path(folder, self.checkpoint.hub_files if self.checkpoint.folder else ())
+        if file is not None:
+            content = read_weights_file(file).content
+            return UnsupportedError(
+                f"{type(self).__name__} can't use {self.checkpoint.name!r}: it is {content.description}",
+                content.use or known,
             )
         what = f"its family is {family!r}" if family else "its config.json names no family"
         purpose = f"which is for {', '.join(others)} and not for {self.task}" if others else f"none for {self.task}"

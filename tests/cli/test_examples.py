@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from typer.main import get_command
 
 from sensorium.cli import search
@@ -68,6 +70,8 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
     (folder / "photos" / "old").mkdir()
     shutil.copy(real_media.photo("coffee"), folder / "photos" / "old")
     (folder / "sensorium.toml").write_text("queue = 16\n")
+    lora = {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": np.zeros((4, 768), np.float16)}
+    save_file(lora, folder / "ink.safetensors")
     (folder / "wildcards").mkdir()
     (folder / "wildcards" / "colour.txt").write_text("red\ngreen\n")
     return folder

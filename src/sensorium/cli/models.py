@@ -21,12 +21,15 @@ from sensorium.cli.terminal import size
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.catalog import PROFILES, Checkpoint
 from sensorium.models.device import hardware_class
+from sensorium.models.single_file import read_weights_file, weights_path
 
 _MUCH = 2_000_000_000
 """Bytes. Before a larger download, the user is asked."""
 
 _ANY_TASK = "any task"
 """Used as the task of a checkpoint that isn't in the catalog."""
+
+_OF_NO_USE = "Nothing here uses checkpoints of this family."
 
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME", help="Names of checkpoints.", autocompletion=complete_models)
@@ -48,7 +51,11 @@ def register(app: typer.Typer) -> None:
     )(list_models)
     group.command(
         "info",
-        epilog=examples("sensorium models info whisper-base", "sensorium models info runwayml/stable-diffusion-v1-5"),
+        epilog=examples(
+            "sensorium models info whisper-base",
+            "sensorium models info runwayml/stable-diffusion-v1-5",
+            "sensorium models info ink.safetensors",
+        ),
     )(info)
     group.command("pull", epilog=examples("sensorium models pull starter", "sensorium models pull whisper-base"))(pull)
     group.command("remove", epilog=examples("sensorium models remove whisper-base"))(remove)
@@ -99,7 +106,7 @@ def list_models(
 
 @command
 def info(names: Names, as_json: AsJson = False) -> None:
-    """Show the cards of checkpoints: what they are, their limits, licence, sizes and sums."""
+    """Show the cards of checkpoints: what they are, their limits, licence, sizes and sums; or what a file holds."""
     with Call(as_json=as_json) as call:
         for item in call.inputs([Input(name) for name in names]):
             with call.attempt(item):
@@ -206,19 +213,24 @@ def _described(entry: Checkpoint) -> Checkpoint:
         return entry
     folder = None
     family = entry.family
+    file = None
+    if entry.folder and entry.hub_files:
+        file = weights_path(Path(entry.folder), entry.hub_files)
     if not family:
         if not store.is_present(entry):
             unknown = "Not in the catalog, and not here: once it is pulled, its files tell what it is."
             return replace(entry, task="", description=unknown)
         folder = store.locate(entry)
         family = catalog.family_of(folder)
+        file = weights_path(folder)
     tasks = tasks_for(entry, folder)
     return replace(
         entry,
         task=tasks[0] if tasks else "",
         also_for=tasks[1:],
         family=family,
-        description="" if tasks else "Nothing here uses checkpoints of this family.",
+        size_bytes=file.stat().st_size if file else entry.size_bytes,
+        description=read_weights_file(file).sentence if file else "" if tasks else _OF_NO_USE,
     )
 
 

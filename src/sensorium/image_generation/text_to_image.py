@@ -27,6 +27,7 @@ from sensorium.image_generation.variation import VARIATION, VariationRequest, Va
 from sensorium.media.image import ImageSource, read_image
 from sensorium.media.naming import display_name
 from sensorium.models import catalog
+from sensorium.models.single_file import SINGLE_FILE_PAINTERS
 from sensorium.progress import all_events
 from sensorium.task import Task, TaskOptions
 
@@ -48,7 +49,7 @@ class TextToImage(Task[Painter]):
 
     Args:
         model_id: Catalog name, hub id (such as ``"stabilityai/stable-diffusion-2-1"``), local folder,
-            ``"openai:NAME"``, or None for the profile's default.
+            ``.safetensors`` file with a whole checkpoint, ``"openai:NAME"``, or None for the profile's default.
         options: How the checkpoint is opened: see `sensorium.task.Task`.
 
     Raises:
@@ -58,6 +59,7 @@ class TextToImage(Task[Painter]):
     task = "text-to-image"
     families: ClassVar = {
         _DIFFUSERS: "sensorium.image_generation.diffusion.pipeline:DiffusionBackend",
+        **dict.fromkeys(SINGLE_FILE_PAINTERS, "sensorium.image_generation.diffusion.pipeline:DiffusionBackend"),
         "KandinskyV22Pipeline": "sensorium.image_generation.diffusion.kandinsky:KandinskyPainter",
         "openai": "sensorium.image_generation.endpoint_painter:EndpointPainter",
     }

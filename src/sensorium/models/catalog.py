@@ -20,6 +20,7 @@ from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.adapter_repositories import ADAPTER_CONFIG, described_adapter
 from sensorium.models.device import hardware_class
+from sensorium.models.single_file import SUFFIX, is_pickle, only_weights_file, pickled, read_weights_file
 
 PROFILES = ("starter", "standard", "best")
 
@@ -29,6 +30,9 @@ _names_only: ContextVar[bool] = ContextVar("names_only", default=False)
 """As the hub's own library has it."""
 """Names of models behind an OpenAI-compatible server begin with this. Without the colon, it is the name of their
 family."""
+
+_FILES = (SUFFIX, ".ckpt", ".pt", ".pth")
+"""A name that ends so is that of a file, never a hub id."""
 
 OPENAI_ADDRESS = "https://api.openai.com/v1"
 """The server of an ``openai:`` model whose name gives no address."""
@@ -176,8 +180,8 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     without having ``medium``. Results name the checkpoint that really ran.
 
     Args:
-        model: Catalog name, alias, hub id, local folder, ``.gguf`` file, ``openai:NAME`` or ``openai:NAME@BASE_URL``
-            for a model behind an OpenAI-compatible server, or None for the profile's default.
+        model: Catalog name, alias, hub id, local folder, ``.gguf`` or ``.safetensors`` file, ``openai:NAME`` or
+            ``openai:NAME@BASE_URL`` for a model behind an OpenAI-compatible server, or None for the profile's default.
         task: The task that the checkpoint is for.
         profile: The profile whose default is used if ``model`` is None; None for `current_profile`.
 
@@ -210,9 +214,13 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     if path.suffix == ".gguf" and os.path.isfile(path):  # noqa: PTH113
         file = path.resolve()
         return Checkpoint(name=file.stem, task=task, family="gguf", folder=str(file.parent), hub_files=(file.name,))
-    if path.is_absolute() or wanted.startswith(("~", "./", "../")):
+    is_path = path.is_absolute() or wanted.startswith(("~", "./", "../")) or path.suffix in _FILES
+    if is_path and os.path.isfile(path):  # noqa: PTH113
+        return _from_file(path, task)
+    if is_path:
         raise ModelUnavailableError(
-            f"There is no folder {wanted!r}", "Name the folder that contains config.json and the weights"
+            f"There is no {'file' if path.suffix in _FILES else 'folder'} {wanted!r}",
+            "Name the folder that contains config.json and the weights, or a file that holds a whole checkpoint",
         )
     return _known_to_the_hub(wanted, task, of_that_name)
 
@@ -264,10 +272,10 @@ def parse_files(tables: Iterable[Mapping[str, Any]]) -> tuple[CheckpointFile, ..
 
 
 def family_of(folder: Path) -> str:
-    """Return the ``model_type`` of a checkpoint folder's ``config.json``.
+    """Return the ``model_type`` of a checkpoint folder's ``config.json``, or what its only weights file is.
 
     Raises:
-        ModelUnavailableError: There is no readable ``config.json``.
+        ModelUnavailableError: There is no readable ``config.json``, and not one weights file.
     """
     for name in ("config.json", "model_index.json"):
         path = folder / name
@@ -287,6 +295,9 @@ def family_of(folder: Path) -> str:
             f"The folder {str(folder)!r} holds {kind} for {base}, not a whole model",
             f"Use {base}, or a folder in which the adapter is merged into it",
         )
+    file = only_weights_file(folder)
+    if file is not None:
+        return read_weights_file(file).content.family
     raise ModelUnavailableError(
         f"The folder {str(folder)!r} holds no checkpoint: it has no config.json",
         "Name the folder that contains config.json and the weights",
@@ -330,6 +341,25 @@ def defaults(task: str, profile: str) -> list[Checkpoint]:
 
 def _from_folder(folder: Path, task: str) -> Checkpoint:
     return Checkpoint(name=folder.name, task=task, folder=str(folder.resolve()))
+
+
+def _from_file(path: Path, task: str) -> Checkpoint:
+    if is_pickle(path):
+        raise pickled(path)
+    if path.suffix != SUFFIX:
+        raise ModelUnavailableError(
+            f"The file {path.name!r} is no checkpoint that can be opened alone",
+            "Name the folder that contains config.json and the weights, or a .safetensors or .gguf file",
+        )
+    file = path.absolute()
+    return Checkpoint(
+        name=file.stem,
+        task=task,
+        family=read_weights_file(file).content.family,
+        folder=str(file.parent),
+        hub_files=(file.name,),
+        size_bytes=file.stat().st_size,
+    )
 
 
 def _from_endpoint(wanted: str, task: str) -> Checkpoint:

@@ -37,6 +37,7 @@ from sensorium.image_generation.diffusion.painting_device import describe_device
 from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
 from sensorium.image_generation.diffusion.schedulers import make_scheduler
+from sensorium.image_generation.diffusion.single_file import find_single_file
 from sensorium.image_generation.diffusion.steps import WatchedSteps
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
 from sensorium.image_generation.painting import (
@@ -73,7 +74,7 @@ class DiffusionBackend:
     components: that takes milliseconds, copies nothing, and no call sees the settings of another.
 
     Args:
-        folder: Holds ``model_index.json`` and a folder for each component.
+        folder: Holds ``model_index.json`` and a folder for each component, or a single file with all of them.
         checkpoint: Its catalog entry.
         device: Where it runs.
         dtype: ``"auto"`` or a precision.
@@ -95,9 +96,11 @@ class DiffusionBackend:
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         self.checkpoint = checkpoint
-        layout = read_layout(folder, checkpoint, half_precision=dtype == "float16" or device != "cpu")
+        file = find_single_file(folder, checkpoint)
+        half = dtype == "float16" or device != "cpu"
+        layout = file.layout if file else read_layout(folder, checkpoint, half_precision=half)
+        sizes = file.memory if file else [weights_memory(folder / name) for name in layout.with_weights]
         self._classes = _pipeline_classes(layout.pipeline_class, checkpoint)
-        sizes = [weights_memory(folder / name) for name in layout.with_weights]
         self._placement = place(
             device,
             dtype,
@@ -108,15 +111,18 @@ class DiffusionBackend:
         self.device, self.dtype = self._placement.device, self._placement.dtype
         with explain_out_of_memory(f"Loading {checkpoint.name!r}", "Choose a smaller checkpoint, or dtype='float16'"):
             where = "cpu" if self._placement.offload else self.device
-            self.components = open_components(
-                folder, layout, checkpoint, device=where, dtype=self.dtype, runs_on=self.device
+            opened = file.open(device=where, dtype=self.dtype) if file else None
+            self.components = (
+                {name: part for name, part in opened.components.items() if part is not None}
+                if opened
+                else open_components(folder, layout, checkpoint, device=where, dtype=self.dtype, runs_on=self.device)
             )
         self._safety_checker = None
         if layout.checks_safety:
             # Kept apart: pipelines would blacken pictures with it.
             checker = self.components.pop(SAFETY_CHECKER)
             self._safety_checker = SafetyChecker(checker, self.components["feature_extractor"])
-        self._pipeline = assemble(folder, self.components, checkpoint)
+        self._pipeline = opened or assemble(folder, self.components, checkpoint)
         self.size_factor, self.native_side = size_factor(self._pipeline), native_side(self._pipeline)
         self._revision = hub_revision(folder, checkpoint)
         self._vocabulary = read_vocabulary(folder, checkpoint)
