@@ -100,6 +100,7 @@ class ControlNetBackend:
     """The weights of a ControlNet.
 
     Raises:
+        UnsupportedError: They are a single file.
         ModelUnavailableError: They are missing, incomplete, or damaged.
         InsufficientMemoryError: Memory doesn't suffice for them.
     """
@@ -111,8 +112,14 @@ class ControlNetBackend:
         from sensorium.models.device import explain_out_of_memory, place
         from sensorium.models.memory import weights_memory
         from sensorium.models.pretrained import open_model
+        from sensorium.models.single_file import weights_path
         from sensorium.quiet import quiet_diffusers
 
+        if weights_path(folder, checkpoint.hub_files if checkpoint.folder else ()) is not None:
+            raise UnsupportedError(
+                f"The ControlNet {checkpoint.name!r} is a single file; only folders of diffusers' layout are opened",
+                "Make one of it: diffusers' ControlNetModel.from_single_file(FILE).save_pretrained(FOLDER)",
+            )
         placement = place(device, dtype, memory_bytes=weights_memory(folder), half="float16")
         self.checkpoint = checkpoint
         self.revision = hub_revision(folder, checkpoint)
