@@ -127,6 +127,7 @@ class RecognitionRun:
     _found: tuple[ResolvedMedia, int] | None = None
     languages: SpokenLanguages = field(init=False)
     lost: list[str] = field(default_factory=list)
+    words_timed: bool = False
 
     def __post_init__(self) -> None:
         self.languages = SpokenLanguages(self.backend, self.options.languages, self.model)
@@ -148,6 +149,7 @@ class RecognitionRun:
     def segments_in(self, recognised: Recognised, *, first: int = 0) -> Iterator[Segment]:
         """Yield the segments of a passage, numbered from ``first``, with times in the recording."""
         passage = recognised.passage
+        self.words_timed |= bool(recognised.recognition.words)
         found = segments_of(passage.window, recognised.recognition, passage.language)
         for number, segment in enumerate(found, first):
             words = segment.words if self.options.word_timestamps else ()
@@ -161,6 +163,11 @@ class RecognitionRun:
             self.warnings(unsure)
         if self.lost:
             self.warnings(f"Somebody speaks or sings {listed(self.lost)}, but hardly a word of it was understood")
+        if self.words_timed and not self.backend.words_are_timed_well:
+            self.warnings(
+                f"{self.model!r} doesn't say which of its attention heads tell when words are spoken: "
+                "times of words and sentences are rough"
+            )
         return Transcription(
             text=join_texts([segment.text for segment in found]),
             language=language,

@@ -11,7 +11,8 @@ import pytest
 from sensorium.media.audio import read_audio
 from sensorium.models import catalog, store
 from sensorium.speech.families import whisper_ctranslate2
-from sensorium.speech.families.whisper_int8 import UnknownFormatError, write_int8
+from sensorium.speech.families.ctranslate2_file import UnknownFormatError
+from sensorium.speech.families.whisper_int8 import write_int8
 from sensorium.speech.speech_to_text import SpeechToText
 from tests import real_media
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
@@ -13,8 +16,9 @@ from sensorium.models.device import explain_out_of_memory, prepare_torch
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.models.quantization import quantization_method, stays_packed
 from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, state_of
+from sensorium.speech.families.whisper_settings import feature_settings
 
-_FORM = "ctranslate2-2"
+_FORM = "ctranslate2-3"
 """The number grows when the conversion changes."""
 
 
@@ -55,6 +59,9 @@ def _convert(folder: Path, target: Path, *, checkpoint: Checkpoint) -> None:
     )
     tokenizer: Any = open_part(AutoTokenizer, folder, checkpoint=checkpoint)
 
+    model.generation_config = _generation(model.generation_config)
+    vocabulary = _Vocabulary(_words(tokenizer, model.config.vocab_size))
+
     class Converter(TransformersConverter):  # type: ignore[misc]
         """Converts what is open already: safetensors only, complete, and without a request."""
 
@@ -62,7 +69,7 @@ def _convert(folder: Path, target: Path, *, checkpoint: Checkpoint) -> None:
             return model
 
         def load_tokenizer(self, *_: object, **__: object) -> Any:
-            return tokenizer
+            return vocabulary
 
     with explain_out_of_memory(
         f"Converting {checkpoint.name!r}", "Close other programs, or choose a smaller checkpoint"
@@ -75,6 +82,44 @@ def _convert(folder: Path, target: Path, *, checkpoint: Checkpoint) -> None:
             ) from error
     tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
     # Some repositories have this file, some another one, some none; the model itself knows how many bands it hears.
-    settings = {"feature_size": model.config.num_mel_bins, "sampling_rate": 16_000, "hop_length": 160}
-    settings |= {"chunk_length": 30, "n_fft": 400}
+    settings = feature_settings(model.config.num_mel_bins)
     (target / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """What the converter asks a tokenizer for."""
+
+    words: Sequence[str]
+
+    def get_vocab(self) -> dict[str, int]:
+        """Return each word's number."""
+        return {word: number for number, word in enumerate(self.words)}
+
+
+def _words(tokenizer: Any, count: int) -> list[str]:
+    """Return the words of a model by their numbers: marks of time and fillers are no words to some tokenizers."""
+    known = {number: word for word, number in tokenizer.get_vocab().items() if number < count}
+    first_mark = tokenizer.convert_tokens_to_ids("<|notimestamps|>") + 1
+    for number in range(count):
+        mark = f"<|{(number - first_mark) * 0.02:.2f}|>"
+        known.setdefault(number, mark if number >= first_mark else f"<unused {number}>")
+    words = [known[number] for number in range(count)]
+    again = set()
+    for number, word in enumerate(words):
+        if word in again:
+            words[number] = f"<unused {number}>"
+        again.add(word)
+    return words
+
+
+def _generation(found: Any) -> SimpleNamespace:
+    """Return what the converter writes down of the settings for generating; whether it is true is seen at loading."""
+    languages = getattr(found, "lang_to_id", None)
+    numbers = languages if isinstance(languages, dict) else {}
+    return SimpleNamespace(
+        suppress_tokens=getattr(found, "suppress_tokens", None),
+        begin_suppress_tokens=getattr(found, "begin_suppress_tokens", None),
+        alignment_heads=getattr(found, "alignment_heads", None) or [],
+        lang_to_id={name: number for name, number in numbers.items() if isinstance(number, int)},
+    )

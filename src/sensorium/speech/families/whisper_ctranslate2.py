@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium.errors import InputError, InsufficientMemoryError, ModelUnavailableError
+from sensorium.errors import InputError, InsufficientMemoryError, ModelUnavailableError, UnsupportedError
 from sensorium.explanation import ran_out_of_memory
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
-from sensorium.speech.families.whisper_int8 import UnknownFormatError, write_int8
+from sensorium.speech.families.ctranslate2_file import UnknownFormatError
+from sensorium.speech.families.whisper_folder import CheckedWhisper, checked_whisper, damaged
+from sensorium.speech.families.whisper_int8 import write_int8
 from sensorium.speech.recognised_text import (
     LOOP_COMPRESSION,
     Recognition,
@@ -28,6 +30,8 @@ from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from sensorium.speech.families.whisper_tokenizer import WhisperTokenizer
 
     Samples = NDArray[np.float32]
 
@@ -51,6 +55,8 @@ _FRAMES_PER_SECOND = 50
 _TAIL = 2 * _FRAMES_PER_SECOND
 """Every window ends with at least two seconds of silence."""
 _BEAM = 5
+_END_OF_ENGLISH_TEXT = 50_256
+"""The number of the end in Whispers that understand English only: they know a word less."""
 _TOKENS_PER_SECOND = 25
 _SPARE_TOKENS = 20
 """A window of n seconds gets at most 25 n + 20 tokens: nobody speaks faster, so more can only be repetition."""
@@ -83,40 +89,48 @@ class CTranslate2Whisper:
         checkpoint: Its catalog entry.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
         dtype: ``"auto"``, ``"int8"``, ``"float32"``, ``"float16"``, ``"bfloat16"``, ``"int8_float16"``.
+
+    Attributes:
+        batch_size: How many windows are best recognised together.
+        multilingual: Whether it understands other languages than English.
+        translates: Whether it was trained to translate into English.
+        words_are_timed_well: Whether the checkpoint says which of its attention heads tell when words are spoken.
+
+    Raises:
+        ModelUnavailableError: Files are missing or damaged, or are no Whisper's.
+        UnsupportedError: It hears less than 30 seconds at once.
+        InsufficientMemoryError: It doesn't fit.
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        from faster_whisper import WhisperModel
-
         kind, _, index = device.partition(":")
         self._on_cpu = kind == "cpu"
+        self._name = checkpoint.name
         if not (folder / "model.bin").is_file():
             raise ModelUnavailableError(
                 f"The checkpoint {checkpoint.name!r} has no model.bin", "Name a folder with a Whisper for CTranslate2"
             )
         compute_type = _compute_type(dtype, kind)
         loaded = _kept_as_int8(folder, checkpoint) if (kind, compute_type) == ("cpu", "int8") else folder
-        try:
-            self._whisper: Any = WhisperModel(
-                str(loaded),
-                device=kind,
-                device_index=int(index or 0),
-                compute_type=compute_type,
-                cpu_threads=thread_count(),
-                local_files_only=True,
-            )
-        except (RuntimeError, ValueError, OSError) as error:
-            if ran_out_of_memory(error):
-                raise InsufficientMemoryError(
-                    f"The checkpoint {checkpoint.name!r} needs more memory than is left", "Choose a smaller checkpoint"
-                ) from error
-            raise ModelUnavailableError(
-                f"The checkpoint {checkpoint.name!r} is damaged, or not a Whisper for CTranslate2",
-                f"Remove {str(folder)!r} and fetch it again",
-            ) from None
+        with checked_whisper(loaded, checkpoint, state_of(folder)) as checked:
+            try:
+                self._whisper = _opened(checked.folder, kind, int(index or 0), compute_type)
+                self._tokenizer = _tokenizer(self._whisper.hf_tokenizer, checked)
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # tokenizers raises bare Exception, and panics as BaseException
+                if ran_out_of_memory(error):
+                    raise InsufficientMemoryError(
+                        f"The checkpoint {checkpoint.name!r} needs more memory than is left",
+                        "Choose a smaller checkpoint",
+                    ) from error
+                raise damaged(checkpoint, folder, f"it can't be opened ({' '.join(str(error).split())})") from error
+        self._whisper.max_length = min(self._whisper.max_length, checked.sizes.longest_text)
         self.batch_size = 4 if self._on_cpu else 16
-        self.multilingual = bool(self._whisper.model.is_multilingual)
-        self.translates = self.multilingual and not _has_pruned_decoder(folder, self._whisper.model.n_mels)
+        # CTranslate2 judges by the number of words; a fine-tuned one that understands English only may have as many.
+        self.multilingual = bool(self._whisper.model.is_multilingual) and self._tokenizer.eot != _END_OF_ENGLISH_TEXT
+        self.translates = self.multilingual and not _has_pruned_decoder(checked)
+        self.words_are_timed_well = checked.heads_known
 
     def encode(self, windows: Sequence[Samples], *, longest: float | None = None, full: bool = False) -> Encoded:
         """Run the encoder over windows of at most 30 seconds.
@@ -203,10 +217,11 @@ class CTranslate2Whisper:
 
         Returns:
             One result for each window.
-        """
-        from faster_whisper.tokenizer import Tokenizer
 
-        tokenizer = Tokenizer(self._whisper.hf_tokenizer, self.multilingual, task=task, language=language)
+        Raises:
+            UnsupportedError: The checkpoint doesn't know the language.
+        """
+        tokenizer = self._told(language, task)
         previous = tokenizer.encode(" " + initial_prompt.strip()) if initial_prompt else []
         prompt = self._whisper.get_prompt(tokenizer, previous, without_timestamps=True, hotwords=hotwords)
         results = self._decode(encoded, tokenizer, prompt, needs_words)
@@ -219,6 +234,14 @@ class CTranslate2Whisper:
                 if loops(results[number]):
                     results[number] = without_squeezed(results[number])
         return results
+
+    def _told(self, language: str, task: str) -> WhisperTokenizer:
+        tokenizer = copy(self._tokenizer)
+        if self.multilingual and not tokenizer.told(language, task):
+            raise UnsupportedError(
+                f"The checkpoint {self._name!r} doesn't know the language {language!r}", "Choose another checkpoint"
+            )
+        return tokenizer
 
     def _on_host(self, features: Any) -> NDArray[np.float32]:
         import ctranslate2
@@ -236,13 +259,11 @@ class CTranslate2Whisper:
     def _decode(
         self,
         encoded: Encoded,
-        tokenizer: Any,
+        tokenizer: WhisperTokenizer,
         prompt: list[int],
         needs_words: Callable[[int, str], bool],
         no_repeat_ngram_size: int = 0,
     ) -> list[Recognition]:
-        from faster_whisper.transcribe import get_suppressed_tokens
-
         most = len(prompt) + _SPARE_TOKENS + int(encoded.longest * _TOKENS_PER_SECOND)
         found = self._whisper.model.generate(
             encoded.features,
@@ -252,9 +273,9 @@ class CTranslate2Whisper:
             no_repeat_ngram_size=no_repeat_ngram_size,
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+            suppress_tokens=tokenizer.suppressed,
         )
-        tokens = [[token for token in result.sequences_ids[0] if token < tokenizer.eot] for result in found]
+        tokens = [tokenizer.spoken(result.sequences_ids[0]) for result in found]
         recognitions = []
         for result, spoken in zip(found, tokens, strict=True):
             text = tokenizer.decode(spoken)
@@ -279,7 +300,7 @@ class CTranslate2Whisper:
         return recognitions
 
     def _aligned(
-        self, encoded: Encoded, tokenizer: Any, tokens: list[list[int]], wanted: list[int]
+        self, encoded: Encoded, tokenizer: WhisperTokenizer, tokens: list[list[int]], wanted: list[int]
     ) -> list[tuple[SpokenWord, ...]]:
         """Return the words of some of the windows, with their times."""
         if not wanted:
@@ -333,11 +354,31 @@ def _compute_type(dtype: str, device: str) -> str:
     return dtype
 
 
-def _has_pruned_decoder(folder: Path, mel_bands: int) -> bool:
+def _has_pruned_decoder(checked: CheckedWhisper) -> bool:
     """Return whether it is one of the large models with few decoder layers, which were trained to transcribe only."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    layers = [layer for layer, _ in config.get("alignment_heads", ())]
-    return mel_bands == 128 and bool(layers) and max(layers) < 8
+    return checked.sizes.mel_bands == 128 and checked.sizes.decoder_layers < 8
+
+
+def _opened(folder: Path, device: str, index: int, compute_type: str) -> Any:
+    from faster_whisper import WhisperModel
+
+    return WhisperModel(
+        str(folder),
+        device=device,
+        device_index=index,
+        compute_type=compute_type,
+        cpu_threads=thread_count(),
+        local_files_only=True,
+    )
+
+
+def _tokenizer(found: Any, checked: CheckedWhisper) -> WhisperTokenizer:
+    from sensorium.speech.families.whisper_tokenizer import WhisperTokenizer
+
+    tokenizer = WhisperTokenizer(found, checked.words)
+    if not tokenizer.suppressed:  # computed here, where it tells whether the tokenizer can do anything
+        raise ValueError("its tokenizer knows no words")
+    return tokenizer
 
 
 def _storage(array: NDArray[np.float32]) -> Any:
