@@ -104,7 +104,9 @@ def damaged(checkpoint: Checkpoint, folder: Path, reason: str) -> ModelUnavailab
     """Return the error of a folder that can't be used."""
     return ModelUnavailableError(
         f"The checkpoint {checkpoint.name!r} is damaged, or not a Whisper for CTranslate2: {reason}",
-        f"Remove {(checkpoint.folder or str(folder))!r} and fetch it again",
+        f"Copy its files to {checkpoint.folder!r} again"
+        if checkpoint.folder
+        else f"Remove {str(folder)!r} and fetch it again",
     )
 
 
