@@ -56,6 +56,13 @@ def test_of_a_model_in_several_forms_one_is_fetched(needless: list[str]) -> None
     assert choose([*needless, *ONE]) == set(ONE)
 
 
+@pytest.mark.parametrize("trace", ["README.md", "adapter_config.json"])
+@pytest.mark.parametrize("weights", [["model.bin", "vocabulary.json"], ["merged.Q4.gguf"]], ids=["whisper", "gguf"])
+def test_what_was_merged_and_converted_is_a_whole_model(weights: list[str], trace: str) -> None:
+    texts = {"README.md": "---\ntags: [lora]\n---\n", "adapter_config.json": '{"peft_type": "LORA"}'}
+    assert choose(["config.json", *weights, trace], texts) >= set(weights)
+
+
 @pytest.mark.parametrize(
     "kept",
     [
@@ -172,6 +179,11 @@ UNET_ONLY = ["model_index.json", "unet/config.json", f"unet/{PART}.safetensors",
         ([*UNET_ONLY, "vae/sdxl.safetensors"], {}, ["'vae'", "vae/sdxl.safetensors"]),
         (UNET_ONLY[:-1], {}, ["'vae'", "missing"]),
         ([*UNET_ONLY, f"vae/{PART}.safetensors", "unet/diffusers.py"], {}, ["'unet'", "unet/diffusers.py"]),
+        (
+            ["model_index.json", "unet/model.onnx", "vae/model.onnx"],
+            {},
+            ["no safetensors", "unet/model.onnx"],
+        ),
         (["model_index.json"], {"model_index.json": "["}, ["model_index.json", "not valid"]),
     ],
 )

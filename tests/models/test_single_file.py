@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from sensorium import TextToImage
-from sensorium.errors import UnsupportedError
+from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.models.single_file import read_weights_file
 from tests.cli.conftest import Run, documents, run  # noqa: F401 - a fixture
 from tests.models.local_index import ModelHub, serving
@@ -99,3 +99,13 @@ def test_a_repository_with_a_single_file(
     assert document["task"] == "text-to-image"
     assert document["family"] == "StableDiffusionPipeline"
     assert "Stable Diffusion 1" in document["description"]
+
+
+@pytest.mark.parametrize(
+    "entry", ['{"shape": [1], "data_offsets": [], "dtype": "F32"}', '{"shape": [Infinity]}', "[" * 9999]
+)
+def test_a_header_that_makes_no_sense_is_refused(entry: str, tmp_path: Path) -> None:
+    header = f'{{"a": {entry}}}'.encode()
+    (tmp_path / "odd.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with refused(ModelUnavailableError, "odd.safetensors", "damaged"):
+        read_weights_file(tmp_path / "odd.safetensors")

@@ -29,6 +29,11 @@ _SUFFIXES: dict[Kind, str] = {
 _CLAIMS: dict[str, Kind] = {f".{suffix}": kind for kind, text in _SUFFIXES.items() for suffix in text.split()}
 
 
+def suffixes_of(*kinds: Kind) -> tuple[str, ...]:
+    """Return how files of some kinds usually end, each with its dot, in small letters."""
+    return tuple(suffix for suffix, kind in _CLAIMS.items() if kind in kinds)
+
+
 def collect_files(
     paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
     *,

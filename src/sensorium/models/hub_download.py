@@ -163,7 +163,7 @@ def _check_small(folder: Path, files: Sequence[Any]) -> None:
     """
     damaged = [file.path for file in files if file.size < _LARGE and not _is_right(folder / file.path, file)]
     for name in damaged:
-        (folder / name).resolve().unlink()
+        (folder / name).resolve().unlink(missing_ok=True)  # two with the same content are one file in the cache
         (folder / name).unlink(missing_ok=True)
     if damaged:
         raise _damaged(damaged[0])

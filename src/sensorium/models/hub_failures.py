@@ -47,6 +47,8 @@ def explain(error: BaseException) -> RefusedError:
             return each
         if isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT):
             return RefusedError("the disk is full", "Make room in the hub's cache (HF_HOME), or set HF_HOME elsewhere")
+        if isinstance(each, OSError) and each.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return RefusedError("the hub's cache can't be written to", "Set HF_HOME to a folder that you can write to")
         if found := next((_REFUSALS[kind] for kind in _kinds(each) if kind in _REFUSALS), None):
             return RefusedError(*found)
         if (status := getattr(getattr(each, "response", None), "status_code", None)) is not None:

@@ -22,7 +22,7 @@ VOICES = "speaker_embeddings/*.npy"
 
 _PIPELINE = "model_index.json"
 _CONFIG = "config.json"
-_OPTIONAL_COMPONENTS = ("safety_checker", "feature_extractor", "image_encoder")
+_OPTIONAL_COMPONENTS = ("safety_checker", "feature_extractor")
 """Components that a diffusers pipeline can do without."""
 _WITHOUT_WEIGHTS = ("Tokenizer", "TokenizerFast", "Processor", "ProcessorFast", "FeatureExtractor", "Scheduler")
 _ELSEWHERE = "consolidated"
@@ -49,6 +49,8 @@ def choose_files(names: Sequence[str], read: Read, patterns: Sequence[str] = ())
     preferred = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
     if _PIPELINE in names:
         weights, described = _components(names, read, preferred)
+        if not weights:
+            raise without_weights(names, "the repository")
     else:
         weights = _beside_config(names, read, preferred)
         elsewhere = _others_folders(names, read)
@@ -114,14 +116,18 @@ def _beside_config(names: Sequence[str], read: Read, preferred: Sequence[str]) -
         return choose_weights(root, read, what="the repository", preferred=preferred, stem=stem)
     except RefusedError as error:
         refusal = error
+    offered = [name for name in root if name.endswith(".safetensors")]
+    # Before the adapters: what was merged and converted often keeps their tags and settings.
+    if whole := _ctranslate2(root) or ([] if offered else _gguf(names)):
+        return whole
     refuse_adapters(names, read)
-    if any(_stem_is_usual(name) for name in root):
+    if any(map(_stem_is_usual, offered)):
         raise refusal
-    return _ctranslate2(root) or _only(root, ".safetensors") or _gguf(names) or _nothing(names)
+    return _only(root, ".safetensors") or _nothing(names)
 
 
 def _stem_is_usual(name: str) -> bool:
-    return name.endswith(".safetensors") and name.startswith(("model.", "model-", "diffusion_pytorch_model"))
+    return name.startswith(("model.", "model-", "diffusion_pytorch_model"))
 
 
 def _ctranslate2(root: Sequence[str]) -> list[str]:

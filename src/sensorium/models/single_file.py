@@ -101,6 +101,13 @@ class Content:
     use: str = ""
 
 
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, AttributeError, LookupError),
+    *(ArithmeticError, RecursionError, struct.error),
+)
+"""What reading a header leads to that anybody may have written."""
+
+
 def read_weights_file(path: Path) -> WeightsFile:
     """Read the header of a safetensors file.
 
@@ -111,13 +118,13 @@ def read_weights_file(path: Path) -> WeightsFile:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
-        metadata = header.pop("__metadata__", None) or {}
+        metadata = header.pop("__metadata__", None)
         shapes = {name: tuple(map(int, entry["shape"])) for name, entry in header.items()}
         end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
         types: Counter[str] = Counter()
         for name, entry in header.items():
             types[str(entry["dtype"])] += math.prod(shapes[name])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except _UNREADABLE as error:
         raise ModelUnavailableError(
             f"The file {path.name!r} is no safetensors file, or it is damaged", "Fetch or copy it again"
         ) from error
@@ -126,7 +133,8 @@ def read_weights_file(path: Path) -> WeightsFile:
             f"The file {path.name!r} is cut off: it has {path.stat().st_size:,} of {end:,} bytes",
             "Fetch or copy it again",
         )
-    return WeightsFile(path, shapes, next((kind for kind, _ in types.most_common(1)), ""), metadata)
+    known = metadata if isinstance(metadata, dict) else {}
+    return WeightsFile(path, shapes, next((kind for kind, _ in types.most_common(1)), ""), known)
 
 
 def only_weights_file(folder: Path) -> Path | None:

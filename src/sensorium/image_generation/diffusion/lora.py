@@ -208,8 +208,8 @@ def _sum(lora: Lora) -> str:
 
 
 def _tensor_names(lora: Lora) -> list[str]:
-    with suppress(OSError, ValueError, struct.error, AttributeError, InputError), lora.open() as stream:
+    with suppress(OSError, ValueError, RecursionError, struct.error, InputError), lora.open() as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
-        return [name for name in header if name != "__metadata__"]
+        return [name for name in header if name != "__metadata__"] if isinstance(header, dict) else []
     return []

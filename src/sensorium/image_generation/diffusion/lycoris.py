@@ -5,6 +5,7 @@ Sources: Hyeon-Woo et al. 2021, "FedPara" (LoHa); Yeh et al. 2023, "Navigating T
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def _by_component(pipeline: Any, tensors: Mapping[str, Any]) -> dict[str, dict[s
 
 
 def _components(pipeline: Any) -> Iterator[tuple[str, Any]]:
-    for component in {part for parts in _PARTS.values() for part in parts}:
+    for component in pipeline._lora_loadable_modules:  # diffusers takes adapters off these only
         module = getattr(pipeline, component, None)
         if module is not None:
             yield component, module
@@ -105,7 +106,8 @@ def _layer_names(module: Any) -> dict[str, str]:
 
     kinds = (torch.nn.Linear, torch.nn.Conv2d)
     layers = [name for name, layer in module.named_modules() if isinstance(layer, kinds)]
-    plain = [name.removesuffix(".base_layer") for name in layers if "lora_" not in name]
+    # Each adapter that is on a layer already has put a wrapper around it.
+    plain = [re.sub(r"(\.base_layer)+$", "", name) for name in layers if "lora_" not in name]
     written = {name.replace(".", "_"): name for name in plain}
     # CLIP's text encoders had this module until transformers 5, and files keep its name.
     return {f"{_FORMER_MODULE}{name}": layer for name, layer in written.items()} | written

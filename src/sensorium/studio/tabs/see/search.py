@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
-import mimetypes
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from sensorium.errors import InputError, NotFoundError
+from sensorium.media.collect import suffixes_of
 from sensorium.operations.retrieval import DEFAULT_INDEX, Index, Search
 from sensorium.studio.job_panel import PRIVATE, Event, JobPanel
 from sensorium.studio.recipes import recipe_box
@@ -21,6 +22,7 @@ from sensorium.text.stretches import clock
 
 _QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 _MOST = 48
+_SUFFIXES = suffixes_of("image", "video")
 
 
 def build(room: Workroom, page: gr.Blocks) -> None:
@@ -31,7 +33,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
             files = gr.File(
                 label=words("see.index_files"),
                 file_count="multiple",
-                file_types=["image", "video"],
+                file_types=list(_SUFFIXES),
                 height=160,
                 elem_id="see-index-files",
             )
@@ -104,7 +106,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
 
 def _pictures_and_films(chosen: Sequence[str]) -> list[str]:
     """Return what of a folder the field for files takes."""
-    return [path for path in chosen if (mimetypes.guess_type(path)[0] or "").startswith(("image/", "video/"))]
+    return [path for path in chosen if Path(path).suffix.lower() in _SUFFIXES]
 
 
 def _changes(result: Mapping[str, Any] | None, words: Wording) -> str:
