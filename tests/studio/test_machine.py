@@ -91,7 +91,7 @@ def test_a_model_is_fetched_with_its_progress_and_stopped(
     browser: Browser, tmp_path: Path, sensorium_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = ModelHub("org/model", {"config.json": b'{"model_type": "clip"}', "model.safetensors": b"0" * 60_000_000})
-    hub.bytes_per_second = 10_000_000
+    hub.bytes_per_second = 500_000
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
     with serving(hub) as site:

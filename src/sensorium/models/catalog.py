@@ -20,7 +20,7 @@ from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.adapter_repositories import ADAPTER_CONFIG, described_adapter
 from sensorium.models.device import hardware_class
-from sensorium.models.single_file import SUFFIX, is_pickle, only_weights_file, pickled, read_weights_file
+from sensorium.models.single_file import SUFFIX, UNKNOWN, is_pickle, only_weights_file, pickled, read_weights_file
 
 PROFILES = ("starter", "standard", "best")
 
@@ -296,8 +296,8 @@ def family_of(folder: Path) -> str:
             f"Use {base}, or a folder in which the adapter is merged into it",
         )
     file = only_weights_file(folder)
-    if file is not None:
-        return read_weights_file(file).content.family
+    if file is not None and (family := read_weights_file(file).content.family) != UNKNOWN:
+        return family
     raise ModelUnavailableError(
         f"The folder {str(folder)!r} holds no checkpoint: it has no config.json",
         "Name the folder that contains config.json and the weights",

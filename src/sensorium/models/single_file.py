@@ -19,6 +19,8 @@ from pathlib import Path
 
 from sensorium.errors import ModelUnavailableError
 
+UNKNOWN = "weights"
+"""The family of a file of which nothing more is known."""
 SUFFIX = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 """Suffixes of files that can run any code when they are opened."""
@@ -192,7 +194,7 @@ def _content(file: WeightsFile) -> Content:
         if content is not None:
             return content
     return Content(
-        "weights",
+        UNKNOWN,
         "weights of a kind that isn't known here",
         "If a config.json belongs to it, name the folder that holds both",
     )
