@@ -25,12 +25,11 @@ from sensorium.models.single_file import SUFFIX, UNKNOWN, is_pickle, only_weight
 PROFILES = ("starter", "standard", "best")
 
 ENDPOINT = "openai:"
-_LONGEST_HUB_ID = 96
-_names_only: ContextVar[bool] = ContextVar("names_only", default=False)
-"""As the hub's own library has it."""
 """Names of models behind an OpenAI-compatible server begin with this. Without the colon, it is the name of their
 family."""
-
+_LONGEST_HUB_ID = 96
+"""As the hub's own library has it."""
+_names_only: ContextVar[bool] = ContextVar("names_only", default=False)
 _FILES = (SUFFIX, ".ckpt", ".pt", ".pth")
 """A name that ends so is that of a file, never a hub id."""
 

@@ -12,6 +12,7 @@ from sensorium.models.device import explain_out_of_memory, require_memory
 from sensorium.models.memory import weights_memory
 from sensorium.models.quantization import cannot_open, opening_options
 from sensorium.models.thread_safe import loading_weights, make_thread_safe
+from sensorium.models.weight_files import PICKLES
 from sensorium.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _INDEX = ".safetensors.index.json"
 _HALF_VARIANT = "fp16"
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 def open_model(
@@ -127,7 +127,7 @@ def _require_safetensors(folder: Path, checkpoint: Checkpoint) -> None:
         return
     if any(folder.glob("*.safetensors")):
         return
-    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    pickles = sorted(path.name for suffix in PICKLES for path in folder.glob(f"*{suffix}"))
     if pickles:
         raise ModelUnavailableError(
             f"The checkpoint {checkpoint.name!r} has its weights only as a pickle ({pickles[0]}), "

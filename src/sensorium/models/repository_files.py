@@ -56,8 +56,9 @@ def choose_files(names: Sequence[str], read: Read, patterns: Sequence[str] = ())
         elsewhere = _others_folders(names, read)
         described = [name for name in names if name.partition("/")[0] not in elsewhere and _is_described(name)]
     if patterns and set(weights) <= set(preferred):
+        elsewhere = _others_folders(names, read)
         described = [name for name in preferred if not is_weight(name) and ".safetensors.index" not in name]
-        described = [name for name in described if name.partition("/")[0] not in _others_folders(names, read)]
+        described = [name for name in described if name.partition("/")[0] not in elsewhere]
     return list(dict.fromkeys([*described, *weights]))
 
 
@@ -160,7 +161,9 @@ def _gguf(names: Sequence[str]) -> list[str]:
     found = sorted(name for name in names if name.endswith(".gguf"))
     if len(found) > 1 or any("/" in name for name in found):
         raise RefusedError(
-            f"the repository holds {len(found)} GGUF files, such as {found[0]}",
+            f"the repository holds {len(found)} GGUF files, such as {found[0]}"
+            if len(found) > 1
+            else f"the repository holds its GGUF file in a folder ({found[0]})",
             "Download the one that you want and name that file",
         )
     return found

@@ -18,12 +18,11 @@ from functools import cached_property
 from pathlib import Path
 
 from sensorium.errors import ModelUnavailableError
+from sensorium.models.weight_files import PICKLES
 
 UNKNOWN = "weights"
 """The family of a file of which nothing more is known."""
 SUFFIX = ".safetensors"
-PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
-"""Suffixes of files that can run any code when they are opened."""
 
 DENOISER = "model.diffusion_model."
 """What the names of a denoiser's tensors begin with, in a file that holds a whole checkpoint."""

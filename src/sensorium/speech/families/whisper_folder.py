@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
@@ -23,6 +22,7 @@ from sensorium.speech.families.ctranslate2_file import UnknownFormatError
 from sensorium.speech.families.whisper_settings import checked_settings, feature_settings, valid_heads
 from sensorium.speech.families.whisper_shapes import WhisperSizes, whisper_sizes
 from sensorium.speech.families.whisper_vocabulary import END_OF_TEXT, tokenizer_from
+from sensorium.unfinished import temporary_folder
 
 WEIGHTS = "model.bin"
 _VOCABULARIES = ("vocabulary.json", "vocabulary.txt")
@@ -86,8 +86,7 @@ def checked_whisper(folder: Path, checkpoint: Checkpoint, state: str) -> Iterato
     if not replaced and (folder / "tokenizer.json").is_file():
         yield CheckedWhisper(folder, sizes, words, known)
         return
-    with TemporaryDirectory(prefix="sensorium-whisper-") as name:
-        mended = Path(name)
+    with temporary_folder("sensorium-whisper-") as mended:
         for file, content in replaced.items():
             (mended / file).write_text(json.dumps(content), encoding="utf-8")
         for source in (folder / WEIGHTS, *(folder / vocabulary for vocabulary in _VOCABULARIES)):
