@@ -286,7 +286,7 @@ class TextToImage(Task[Painter]):
         family = self._family(folder)
         if family != _DIFFUSERS:
             return super()._opens(folder)
-        pipelines: Any = self._import("sensorium.image_generation.diffusion.pipeline")
+        pipelines: Any = self._import("sensorium.image_generation.diffusion.pipeline_classes")
         return bool(pipelines.paints(catalog.family_of(folder)))
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import PIL.Image
 import torch
-from diffusers.pipelines import auto_pipeline
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.diffusion.additions import put_on
 from sensorium.image_generation.diffusion.checkpoint import (
     SAFETY_CHECKER,
     assemble,
@@ -32,20 +32,16 @@ from sensorium.image_generation.diffusion.defaults import (
     size_factor,
 )
 from sensorium.image_generation.diffusion.latent_preview import LatentPreview
-from sensorium.image_generation.diffusion.lora import applied_loras, describe_loras
+from sensorium.image_generation.diffusion.lora import describe_loras
 from sensorium.image_generation.diffusion.painting_device import describe_device
+from sensorium.image_generation.diffusion.pipeline_classes import controlled_class, pipeline_classes
 from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
 from sensorium.image_generation.diffusion.schedulers import make_scheduler
 from sensorium.image_generation.diffusion.single_file import find_single_file
 from sensorium.image_generation.diffusion.steps import WatchedSteps
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
-from sensorium.image_generation.painting import (
-    IMAGE_TO_IMAGE,
-    INPAINTING,
-    TEXT_TO_IMAGE,
-    PaintingRequest,
-)
+from sensorium.image_generation.painting import TEXT_TO_IMAGE, PaintingRequest
 from sensorium.image_generation.picture_settings import NOT_CHECKED, PictureSettings
 from sensorium.image_generation.prompts.embedding import can_embed, embed_prompts
 from sensorium.image_generation.prompts.vocabulary import read_vocabulary
@@ -57,11 +53,6 @@ from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, EventCallback, Finished, Preview, check_cancelled
 from sensorium.quiet import quiet_diffusers, quiet_transformers
 
-_PIPELINES: Mapping[str, Mapping[str, Any]] = {
-    TEXT_TO_IMAGE: auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING,
-    IMAGE_TO_IMAGE: auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
-    INPAINTING: auto_pipeline.AUTO_INPAINT_PIPELINES_MAPPING,
-}
 _TILED_FROM = 2048 * 2048
 """From so many pixels on the autoencoder works in tiles: at once it would need several times the memory of the rest."""
 _LARGEST_RANDOM_SEED = 2**32 - 1
@@ -100,7 +91,7 @@ class DiffusionBackend:
         half = dtype == "float16" or device != "cpu"
         layout = file.layout if file else read_layout(folder, checkpoint, half_precision=half)
         sizes = file.memory if file else [weights_memory(folder / name) for name in layout.with_weights]
-        self._classes = _pipeline_classes(layout.pipeline_class, checkpoint)
+        self._classes = pipeline_classes(layout.pipeline_class, checkpoint)
         self._placement = place(
             device,
             dtype,
@@ -211,13 +202,13 @@ class DiffusionBackend:
         with holding(self._lock, cancel):
             show = self._preview_to(tell, plan.size) if options.previews and tell is not None else None
             with (
-                applied_loras(pipeline, options.loras),
+                put_on(pipeline, options) as added,
                 self._placed(pipeline, plan),
                 WatchedSteps(pipeline, options.num_images, tell, cancel, show) as steps,
             ):
                 with quiet_transformers():
                     embedded, further = self._read_prompts(pipeline, request, defaults)
-                call = {**plan.arguments, **embedded, **_control_inputs(pipeline, control)}
+                call = {**plan.arguments, **embedded, **added, **_control_inputs(pipeline, control)}
                 pictures: list[GeneratedImage] = []
                 for number in range(options.num_images):
                     check_cancelled(cancel)
@@ -353,8 +344,7 @@ class DiffusionBackend:
             if kind not in self._classes:
                 raise self._unsupported(kind, controlled)
             return self._classes[kind]
-        family = next((name for name, of in _PIPELINES[kind].items() if of is self._classes.get(kind)), "")
-        found = _PIPELINES[kind].get(f"{family}-controlnet")
+        found = controlled_class(kind, self._classes.get(kind))
         if found is None:
             raise self._unsupported(kind, controlled)
         return found
@@ -366,33 +356,6 @@ class DiffusionBackend:
             + (" with a ControlNet" if controlled else ""),
             f"It can do {can}; for the rest choose a checkpoint of Stable Diffusion 1, 2 or XL",
         )
-
-
-def paints(class_name: str) -> bool:
-    """Return whether pipelines of that class paint pictures."""
-    return bool(_kinds_of(class_name))
-
-
-def _pipeline_classes(class_name: str, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the pipeline for each kind of painting that a checkpoint is made for."""
-    found = _kinds_of(class_name)
-    if not found:
-        raise UnsupportedError(
-            f"The checkpoint {checkpoint.name!r} can't paint pictures: its family is {class_name!r}",
-            "Choose one that diffusers' AutoPipelineForText2Image knows, such as Stable Diffusion, XL, 3, FLUX or "
-            "PixArt",
-        )
-    return found
-
-
-def _kinds_of(class_name: str) -> dict[str, Any]:
-    for kind in (TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING):
-        for family, pipeline_class in _PIPELINES[kind].items():
-            if pipeline_class.__name__ == class_name:
-                # One that was made for inpainting only (its U-Net also takes a mask) can't do the rest.
-                kinds = _PIPELINES if kind == TEXT_TO_IMAGE else (kind,)
-                return {each: _PIPELINES[each][family] for each in kinds if family in _PIPELINES[each]}
-    return {}
 
 
 def _control_inputs(pipeline: Any, control: PipelineControl | None) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""Which pipelines of diffusers paint with the components of a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from diffusers.pipelines import auto_pipeline
+
+from sensorium.errors import UnsupportedError
+from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, TEXT_TO_IMAGE
+from sensorium.models.catalog import Checkpoint
+
+_PIPELINES: Mapping[str, Mapping[str, Any]] = {
+    TEXT_TO_IMAGE: auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING,
+    IMAGE_TO_IMAGE: auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
+    INPAINTING: auto_pipeline.AUTO_INPAINT_PIPELINES_MAPPING,
+}
+
+
+def paints(class_name: str) -> bool:
+    """Return whether pipelines of that class paint pictures."""
+    return bool(_kinds_of(class_name))
+
+
+def pipeline_classes(class_name: str, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the pipeline for each kind of painting that a checkpoint is made for.
+
+    Args:
+        class_name: The pipeline that the checkpoint names.
+        checkpoint: Its catalog entry, for messages.
+
+    Raises:
+        UnsupportedError: It paints no pictures.
+    """
+    found = _kinds_of(class_name)
+    if not found:
+        raise UnsupportedError(
+            f"The checkpoint {checkpoint.name!r} can't paint pictures: its family is {class_name!r}",
+            "Choose one that diffusers' AutoPipelineForText2Image knows, such as Stable Diffusion, XL, 3, FLUX or "
+            "PixArt",
+        )
+    return found
+
+
+def controlled_class(kind: str, plain: Any) -> Any | None:
+    """Return the pipeline that paints under a ControlNet; None if there is none.
+
+    Args:
+        kind: ``"text-to-image"``, ``"image-to-image"`` or ``"inpainting"``.
+        plain: The pipeline that does the same without one.
+    """
+    family = next((name for name, of in _PIPELINES[kind].items() if of is plain), "")
+    return _PIPELINES[kind].get(f"{family}-controlnet")
+
+
+def _kinds_of(class_name: str) -> dict[str, Any]:
+    for kind in (TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING):
+        for family, pipeline_class in _PIPELINES[kind].items():
+            if pipeline_class.__name__ == class_name:
+                # One that was made for inpainting only (its U-Net also takes a mask) can't do the rest.
+                kinds = _PIPELINES if kind == TEXT_TO_IMAGE else (kind,)
+                return {each: _PIPELINES[each][family] for each in kinds if family in _PIPELINES[each]}
+    return {}
