@@ -95,7 +95,7 @@ class _Variations:
 
     def fields(self, prompt: str) -> dict[str, Any]:
         """Return the fields of an operation, with the lists of words that a prompt uses."""
-        from sensorium.image_generation.prompts.variations import wildcard_lists
+        from sensorium.image_generation.prompts.choices import wildcard_lists
 
         folder = None if self.wildcards is None else settings.user_path(self.wildcards)
         return {

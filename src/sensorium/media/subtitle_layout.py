@@ -8,22 +8,19 @@ a line has at most 16 characters and a second at most 9.
 from __future__ import annotations
 
 import math
-import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
+from sensorium.media.subtitle_pieces import Piece, SpokenText, fit_pieces, spoken_pieces
 from sensorium.record import Record
-from sensorium.text.characters import cut_word, written_length
+from sensorium.text.characters import written_length
 from sensorium.text.phrase_breaks import (
     FORBIDDEN,
     break_cost,
     ends_sentence,
     is_east_asian,
     is_hangul,
-    is_unspaced,
-    needs_space,
 )
 
 MAX_LINES = 2
@@ -46,23 +43,6 @@ _IMBALANCE = 4.0
 _ORPHAN = 6.0
 _TOO_SHORT = 30.0
 _TOO_FAST = 4.0
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Word(Record):
-    """A spoken word.
-
-    Attributes:
-        start: Where it begins, in seconds.
-        end: Where it ends, in seconds.
-        text: The word as written, with the space before it, if it has one: joined words are the text.
-        probability: How sure the model is of it, from 0 to 1.
-    """
-
-    start: float
-    end: float
-    text: str
-    probability: float = 1.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,21 +75,6 @@ class ReadingSpeed(Record):
     readable: float
 
 
-class SpokenText(Protocol):
-    """What `layout_cues` lays out: a segment of a transcription, with or without words."""
-
-    @property
-    def start(self) -> float: ...
-    @property
-    def end(self) -> float: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def words(self) -> Sequence[Word]: ...
-    @property
-    def language(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class _Measures:
     """The limits for one script."""
@@ -120,27 +85,6 @@ class _Measures:
 
 _LATIN = _Measures(line_length=42, characters_per_second=20.0)
 _EAST_ASIAN = _Measures(line_length=16, characters_per_second=9.0)
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """What can't be broken: a word, or a character of Chinese or Japanese.
-
-    Attributes:
-        text: Without spaces around it.
-        start: In seconds.
-        end: In seconds.
-        space: Whether a space stands before it.
-        inside_word: Whether it continues a word that the recogniser saw as one.
-        language: Code of its language; "" if unknown.
-    """
-
-    text: str
-    start: float
-    end: float
-    space: bool
-    inside_word: bool = False
-    language: str = ""
 
 
 def layout_cues(segments: Iterable[SpokenText], *, language: str = "") -> list[Cue]:
@@ -157,9 +101,9 @@ def layout_cues(segments: Iterable[SpokenText], *, language: str = "") -> list[C
         Cues in the order of time that don't overlap; none holds two languages.
     """
     cues: list[Cue] = []
-    for run in _runs(_pieces(segments)):
+    for run in _runs(spoken_pieces(segments)):
         measures = _measures(run)
-        cues += _layout_run(_fit(run, measures.line_length), measures, run[0].language or language)
+        cues += _layout_run(fit_pieces(run, measures.line_length), measures, run[0].language or language)
     return _retime(cues)
 
 
@@ -167,88 +111,12 @@ def reading_speed(cue: Cue) -> ReadingSpeed:
     """Return how fast a cue must be read, and how fast it can be."""
     length, lasts = len(" ".join(cue.text.split())), cue.end - cue.start
     needed = length / lasts if lasts > 0 else math.inf
-    return ReadingSpeed(needed, _measures([_Piece(cue.text, 0.0, 0.0, False)]).characters_per_second)
+    return ReadingSpeed(needed, _measures([Piece(cue.text, 0.0, 0.0, False)]).characters_per_second)
 
 
-def _pieces(segments: Iterable[SpokenText]) -> list[_Piece]:
-    pieces: list[_Piece] = []
-    for segment in segments:
-        words = [word for word in segment.words if word.text.strip()] or _share_time(segment)
-        exact = "".join(word.text for word in words).strip() == segment.text.strip()
-        for number, word in enumerate(words):
-            space = word.text[0].isspace()
-            if pieces and (number == 0 or not exact):
-                space = _joins_with_space(pieces[-1].text, word.text.strip())
-            for piece in _split_word(word, space):
-                if pieces and _are_one(pieces[-1], piece):
-                    pieces[-1] = replace(pieces[-1], text=pieces[-1].text + piece.text, end=piece.end)
-                else:
-                    pieces.append(replace(piece, language=segment.language))
-    return _in_order(pieces)
-
-
-def _are_one(before: _Piece, after: _Piece) -> bool:
-    """Return whether two pieces are parts of one written word, such as "50" and "%"."""
-    return not (after.space or is_unspaced(before.text[-1]) or is_unspaced(after.text[0]))
-
-
-def _share_time(segment: SpokenText) -> list[Word]:
-    """Make up word times for a segment that has none: each word gets a part as long as its letters."""
-    text = " ".join(segment.text.split())
-    share = max(0.0, segment.end - segment.start) / max(1, len(text))
-    words = []
-    position = 0
-    for number, word in enumerate(text.split()):
-        begin = segment.start + position * share
-        words.append(Word(begin, begin + len(word) * share, (" " if number else "") + word))
-        position += len(word) + 1
-    return words
-
-
-def _joins_with_space(before: str, after: str) -> bool:
-    return needs_space(before, after) and any(map(str.isalnum, after))
-
-
-def _split_word(word: Word, space: bool) -> list[_Piece]:
-    texts: list[tuple[str, bool]] = []
-    for number, part in enumerate(unicodedata.normalize("NFC", word.text).split()):
-        begins = True
-        for character in part:
-            alone = is_east_asian(character)
-            if begins or alone or is_east_asian(texts[-1][0][-1]):
-                texts.append((character, begins and (number > 0 or space)))
-            else:
-                texts[-1] = (texts[-1][0] + character, texts[-1][1])
-            begins = False
-    total = sum(len(text) for text, _ in texts)
-    share = max(0.0, word.end - word.start) / max(1, total)
-    pieces = []
-    position = 0
-    for number, (text, spaced) in enumerate(texts):
-        begin = word.start + position * share
-        position += len(text)
-        pieces.append(_Piece(text, begin, word.start + position * share, spaced, number > 0 and not spaced))
-    return pieces
-
-
-def _in_order(pieces: list[_Piece]) -> list[_Piece]:
-    """Make times run forward: recognisers give words that overlap a little, or last no time."""
-    ordered: list[_Piece] = []
-    latest = 0.0
-    for piece in pieces:
-        start = max(piece.start, latest)
-        end = max(piece.end, start)
-        ordered.append(replace(piece, start=start, end=end))
-        latest = start
-    for number in range(len(ordered) - 1):
-        if ordered[number].end > ordered[number + 1].start:
-            ordered[number] = replace(ordered[number], end=ordered[number + 1].start)
-    return ordered
-
-
-def _runs(pieces: list[_Piece]) -> list[list[_Piece]]:
+def _runs(pieces: list[Piece]) -> list[list[Piece]]:
     """Cut where a cue must end anyway: at long silences, where the language changes, or the script with a sentence."""
-    runs: list[list[_Piece]] = []
+    runs: list[list[Piece]] = []
     for piece in pieces:
         previous = runs[-1][-1] if runs else piece
         silence = piece.start - previous.end > MAX_PAUSE
@@ -261,35 +129,16 @@ def _runs(pieces: list[_Piece]) -> list[list[_Piece]]:
     return runs
 
 
-def _measures(pieces: list[_Piece]) -> _Measures:
+def _measures(pieces: list[Piece]) -> _Measures:
     characters = [character for piece in pieces for character in piece.text]
     wide = sum(is_east_asian(character) or is_hangul(character) for character in characters)
     return _EAST_ASIAN if wide * 3 > sum(map(str.isalnum, characters)) else _LATIN
 
 
-def _fit(pieces: list[_Piece], line_length: int) -> list[_Piece]:
-    """Cut words that are longer than a line; nothing else can be done with them."""
-    fitting: list[_Piece] = []
-    for piece in pieces:
-        parts = cut_word(piece.text, line_length)
-        share = (piece.end - piece.start) / len(parts)
-        for number, part in enumerate(parts):
-            fitting.append(
-                _Piece(
-                    part,
-                    piece.start + number * share,
-                    piece.start + (number + 1) * share,
-                    piece.space and number == 0,
-                    piece.inside_word or number > 0,
-                )
-            )
-    return fitting
-
-
 class _Run:
     """Pieces with their lengths and break costs ready for the search."""
 
-    def __init__(self, pieces: list[_Piece], measures: _Measures, language: str) -> None:
+    def __init__(self, pieces: list[Piece], measures: _Measures, language: str) -> None:
         self.pieces = pieces
         self.measures = measures
         self.offsets = [0]
@@ -367,7 +216,7 @@ class _Run:
         return cost
 
 
-def _layout_run(pieces: list[_Piece], measures: _Measures, language: str) -> list[Cue]:
+def _layout_run(pieces: list[Piece], measures: _Measures, language: str) -> list[Cue]:
     """Find the cheapest way to cut a run into cues (dynamic programming over places to cut)."""
     run = _Run(pieces, measures, language)
     longest = MAX_LINES * measures.line_length + 1
@@ -400,7 +249,7 @@ def _retime(cues: list[Cue]) -> list[Cue]:
         starts.append(max(cue.start, earliest))
     timed: list[Cue] = []
     for cue, start, following in zip(cues, starts, [*starts, math.inf][1:], strict=True):
-        speed = _measures([_Piece(cue.text, 0.0, 0.0, False)]).characters_per_second
+        speed = _measures([Piece(cue.text, 0.0, 0.0, False)]).characters_per_second
         wanted = max(MIN_DURATION, written_length(cue.text) / speed)
         end = max(cue.end, start + MIN_DURATION, min(start + wanted, cue.end + MAX_LINGER))
         if following - end < CLOSED_GAP:

@@ -13,8 +13,8 @@ from pathlib import Path
 from sensorium.errors import InputError
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.subtitle_layout import Cue as Cue
-from sensorium.media.subtitle_layout import Word as Word
 from sensorium.media.subtitle_layout import layout_cues as layout_cues
+from sensorium.media.subtitle_pieces import Word as Word
 from sensorium.text.characters import CUT
 from sensorium.text.phrase_breaks import join_texts
 
