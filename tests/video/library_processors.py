@@ -53,6 +53,11 @@ def library_inputs(
     processor.max_video_tokens = processor_class.__dict__.get("max_video_tokens", 0)
     film = torch.from_numpy(np.stack([np.asarray(frame) for frame in frames])).permute(0, 3, 1, 2)
     processor.max_image_size = settings.get("max_image_size")
+    if family == "smolvlm":
+        # Of the sizes that its files name, its own initialisation chooses.
+        chosen = ("size", "video_sampling", "max_image_size", "resample")
+        processor = processor_class(**{name: settings[name] for name in chosen if name in settings})
+        settings = {**settings, "size": dict(processor.size)}
     options: dict[str, Any] = {"use_token_compression": True, "cap_pixels_per_frame": False, "do_pad": True}
     options |= {name: settings.get(name) for name in ("patch_size", "temporal_patch_size", "merge_size")}
     # Qwen2-VL's files still name the bounds as the library did at first.
@@ -64,7 +69,7 @@ def library_inputs(
         [film],
         do_resize=True,
         size=SizeDict(**size),
-        resample=3,
+        resample=settings.get("resample", 3),
         do_rescale=True,
         rescale_factor=1 / 255,
         do_normalize=True,
@@ -90,6 +95,11 @@ def _class(family: str) -> Any:
 
 
 def _resize(self: Any, image: torch.Tensor, size: Any, resample: Any = None, **options: Any) -> torch.Tensor:
+    if resample == PIL.Image.Resampling.LANCZOS:
+        # torch hasn't this filter. torchvision's differs from Pillow's by its rounding: by 2 grey levels at most.
+        frames = [PIL.Image.fromarray(np.asarray(frame.permute(1, 2, 0))) for frame in image.flatten(0, -4)]
+        resized = [torch.from_numpy(np.array(frame.resize((size.width, size.height), resample))) for frame in frames]
+        return torch.stack(resized).permute(0, 3, 1, 2).view(*image.shape[:-2], size.height, size.width)
     flat = image.flatten(0, -4).float()
     resized = torch.nn.functional.interpolate(flat, (size.height, size.width), mode="bicubic", antialias=True)
     whole = resized.round().clamp(0, 255).to(torch.uint8)

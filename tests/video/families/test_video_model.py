@@ -29,13 +29,15 @@ from sensorium.errors import (
 )
 from sensorium.media.video import VideoFrame, sample_frames
 from sensorium.progress import Progress
+from sensorium.video.families.video_processor import SmolVLMVideoProcessor
 from tests import films
 from tests.checkpoints.video import tiny_llava_next_video, tiny_video_llama_3
 from tests.checkpoints.vision_language import tiny_llava, tiny_qwen_vl, tiny_smolvlm
 from tests.openai_server import images_in, serve_openai
 from tests.video.library_processors import library_inputs
 
-LANCZOS = Image.Resampling.LANCZOS
+_SAMPLING = {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 40}}
+"""As SmolVLM 2's files have it, which name another size beside it."""
 QUESTION = "What happens in this film?"
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 BY_LIBRARY = "generate on what its video processor's own code gives (resize and normalise by torch)"
@@ -185,9 +187,7 @@ def test_smolvlm_is_that_of_transformers(
     answer = VideoQA(folder).answer_video_question(film, QUESTION)
     frames = list(sample_frames(film, 6))
     settings = video_settings(folder)
-    # Brought to the square beforehand: only Pillow has the filter that the family asks for.
-    squares = [frame.image.resize((64, 48), LANCZOS).resize((32, 32), LANCZOS) for frame in frames]
-    found = library_inputs("smolvlm", squares, {**settings, "size": {"longest_edge": 32}}, monkeypatch)
+    found = library_inputs("smolvlm", [frame.image for frame in frames], settings, monkeypatch)
     pixels = {"pixel_values": found["pixel_values"], "pixel_attention_mask": found["pixel_attention_mask"]}
     seen = "<fake_token_around_image><global-img>" + "<image>" * 4 + "<fake_token_around_image>"
     shown = "".join(f"\nFrame from 00:{int(frame.time):02d}:{seen}" for frame in frames)
@@ -195,6 +195,32 @@ def test_smolvlm_is_that_of_transformers(
     prompt = f"<|im_start|>User: {told}{QUESTION}<end_of_utterance>\nAssistant:"
     assert answer == by_transformers(folder, prompt, 128, **pixels)
     parity("VideoQA, smolvlm", BY_LIBRARY, "token-identical")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"size": {"longest_edge": 160}, "video_sampling": _SAMPLING},  # as published
+        {"video_sampling": _SAMPLING},
+        {"size": {"longest_edge": 160}},
+        {"size": {"longest_edge": 160}, "resample": 3},
+        {},
+    ],
+)
+def test_smolvlm_brings_frames_to_the_size_that_the_library_chooses(
+    named: dict[str, Any], tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {
+        **{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]},
+        **{"max_image_size": {"longest_edge": 40}, **named},
+    }
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    frames = [frame.image.resize((97, 61)) for frame in sample_frames(film, 3, minimum_side=48)]
+    ours = SmolVLMVideoProcessor(tmp_path, 1024).prepare(frames)
+    theirs = library_inputs("smolvlm", frames, {"resample": 1, **settings}, monkeypatch)
+    difference = (ours["pixel_values"] - theirs["pixel_values"]).abs() * 127.5
+    assert difference.mean() < 0.3 * ("resample" in named) + 1e-4
+    assert torch.equal(ours["pixel_attention_mask"], theirs["pixel_attention_mask"])
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl", "video_llama_3"])

@@ -27,6 +27,8 @@ _TICKS = 1000
 """Frames are numbered by milliseconds, so that the timestamps that the library computes are the frames' own times."""
 _CLIP_MEAN, _CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
 _HALF = [0.5, 0.5, 0.5]
+_LONGEST_SIDE = 4096
+"""Of a frame, as SmolVLM 2 is prepared in transformers."""
 
 
 def metadata_of(frames: Sequence[VideoFrame], duration: float) -> VideoMetadata:
@@ -241,12 +243,13 @@ class VideoLlama3Processor(QwenVideoProcessor):
 
 
 class SmolVLMVideoProcessor(VideoProcessor):
-    """SmolVLM 2: single frames, each shrunk and then stretched to the square that the vision tower sees."""
+    """SmolVLM 2: single frames, each brought to a size and then stretched to the square that the vision tower sees."""
 
     settings: ClassVar[dict[str, Any]] = {
         "size": {"longest_edge": 4 * 364},
         "video_sampling": None,
         "max_image_size": {"longest_edge": 364},
+        "resample": Image.Resampling.LANCZOS,
         "image_mean": _HALF,
         "image_std": _HALF,
     }
@@ -256,12 +259,18 @@ class SmolVLMVideoProcessor(VideoProcessor):
     num_frames = None
     fps = None
 
+    def __init__(self, folder: Path, most_tokens: int) -> None:
+        super().__init__(folder, most_tokens)
+        sampling = self._settings["video_sampling"] or {}
+        # As in transformers: the published files name two sizes, and that for pictures goes before that for films.
+        size = _settings_in(folder).get("size") or sampling.get("video_size") or self._settings["size"]
+        self._longest = min(_LONGEST_SIDE, int(size["longest_edge"]))
+
     def prepare(self, frames: list[Image.Image]) -> dict[str, torch.Tensor]:
-        size = (self._settings["video_sampling"] or {}).get("video_size") or self._settings["size"]
-        longest = int(size["longest_edge"])
         square = int(self._settings["max_image_size"]["longest_edge"])
-        shrunk = [_resized(frame, *_fitted(frame.size, longest), Image.Resampling.LANCZOS) for frame in frames]
-        squares = [_resized(frame, square, square, Image.Resampling.LANCZOS) for frame in shrunk]
+        resample = Image.Resampling(self._settings["resample"])
+        fitted = [_resized(frame, *_fitted(frame.size, self._longest), resample) for frame in frames]
+        squares = [_resized(frame, square, square, resample) for frame in fitted]
         pixels = torch.from_numpy(np.stack([np.asarray(frame) for frame in squares])).float() / 255
         pixels = (pixels - torch.tensor(self._settings["image_mean"])) / torch.tensor(self._settings["image_std"])
         seen = torch.ones(1, len(frames), square, square, dtype=torch.int64)
