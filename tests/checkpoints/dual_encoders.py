@@ -105,6 +105,22 @@ def tiny_altclip(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def tiny_metaclip_2(folder: Path, *, seed: int = 0) -> Path:
+    """Build a MetaCLIP 2 like ``facebook/metaclip-2-worldwide-huge-quickgelu``."""
+    from transformers import MetaClip2Config, MetaClip2Model
+
+    vocabulary_size = _write_xlm_roberta_tokenizer(folder)
+    text = {**_TEXT, "vocab_size": vocabulary_size, "max_position_embeddings": 64, "hidden_act": "quick_gelu"}
+    text |= {"eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1}
+    vision = {**_VISION, "hidden_act": "quick_gelu"}
+    config = MetaClip2Config(text_config=text, vision_config=vision, projection_dim=24)
+    _save(MetaClip2Model, config, folder, seed)
+    kind = {"image_processor_type": "CLIPImageProcessor", "processor_class": "CLIPProcessor"}
+    size = {"crop_size": {"height": 32, "width": 32}, "size": {"shortest_edge": 32}}
+    _write_settings(folder, {**_CLIP_PIXELS, **kind, **size})
+    return folder
+
+
 def tiny_vision_text_dual_encoder(folder: Path, *, seed: int = 0) -> Path:
     """Build a ViT and a BERT joined by projections, like ``LiT`` checkpoints in transformers' layout."""
     from transformers import BertConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel, ViTConfig

@@ -62,15 +62,20 @@ _INTERNVL_TEMPLATE = (
 
 
 def tiny_blip(folder: Path, *, head: str = "caption", seed: int = 0) -> Path:
-    """Build a BLIP like ``Salesforce/blip-image-captioning-base`` or, for ``head="vqa"``, ``Salesforce/blip-vqa-base``.
+    """Build a BLIP like ``Salesforce/blip-image-captioning-base``, ``blip-vqa-base`` or ``blip-itm-base-coco``.
 
     Args:
         folder: Created; filled with what the hub's repository holds.
-        head: ``"caption"`` or ``"vqa"``.
+        head: ``"caption"``, ``"vqa"`` or ``"retrieval"``.
         seed: Of its weights.
     """
     import torch
-    from transformers import BlipConfig, BlipForConditionalGeneration, BlipForQuestionAnswering
+    from transformers import (
+        BlipConfig,
+        BlipForConditionalGeneration,
+        BlipForImageTextRetrieval,
+        BlipForQuestionAnswering,
+    )
 
     vocabulary = _write_bert_tokenizer(folder)
     size = len(vocabulary)
@@ -84,7 +89,12 @@ def tiny_blip(folder: Path, *, head: str = "caption", seed: int = 0) -> Path:
     }
     vision = {**_small_vision(), "projection_dim": 24}
     config = BlipConfig(text_config=text, vision_config=vision, projection_dim=24, image_text_hidden_size=16)
-    model_class = {"caption": BlipForConditionalGeneration, "vqa": BlipForQuestionAnswering}[head]
+    heads: dict[str, Any] = {
+        "caption": BlipForConditionalGeneration,
+        "vqa": BlipForQuestionAnswering,
+        "retrieval": BlipForImageTextRetrieval,
+    }
+    model_class = heads[head]
     torch.manual_seed(seed)
     _save(model_class(config), folder)
     settings = _image_settings("BlipImageProcessor", _CLIP_MEAN, _CLIP_STD, {"height": 32, "width": 32})
@@ -378,6 +388,58 @@ def tiny_internvl(folder: Path, *, seed: int = 0) -> Path:
     _write_json(folder / "processor_config.json", {"image_seq_length": 4, "processor_class": "InternVLProcessor"})
     (folder / "chat_template.jinja").write_text(_INTERNVL_TEMPLATE)
     return folder
+
+
+def tiny_paligemma(folder: Path, *, seed: int = 0) -> Path:
+    """Build a PaliGemma like ``google/paligemma-3b-mix-224``, which has no chat template."""
+    import torch
+    from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
+
+    vocabulary_size = _write_paligemma_tokenizer(folder)
+    text = {
+        **{"model_type": "gemma", "vocab_size": vocabulary_size + 64, "hidden_size": 32, "intermediate_size": 64},
+        **{"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 8},
+        **{"max_position_embeddings": 256, "initializer_range": 0.3, "pad_token_id": 0},
+    }
+    config = PaliGemmaConfig(
+        vision_config={**_small_siglip_vision(), "model_type": "siglip_vision_model", "vision_use_head": False},
+        text_config=text,
+        image_token_index=vocabulary_size,
+        projection_dim=32,
+        bos_token_id=2,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    torch.manual_seed(seed)
+    _save(PaliGemmaForConditionalGeneration(config), folder, width=0.3, eos_token_id=1, pad_token_id=0, bos_token_id=2)
+    settings = _image_settings("SiglipImageProcessor", _HALF, _HALF, {"height": 32, "width": 32})
+    settings |= {"image_seq_length": 16, "processor_class": "PaliGemmaProcessor", "do_convert_rgb": None}
+    _write_json(folder / "preprocessor_config.json", settings)
+    return folder
+
+
+def _write_paligemma_tokenizer(folder: Path) -> int:
+    """Write Gemma's tokenizer with PaliGemma's words for places and shapes; return the size of its vocabulary."""
+    from tokenizers import trainers
+    from transformers import GemmaTokenizer
+
+    blank = GemmaTokenizer()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"], show_progress=False
+    )
+    blank.backend_tokenizer.train_from_iterator(_SENTENCES, trainer)
+    learnt = json.loads(blank.backend_tokenizer.to_str())["model"]
+    vocabulary: dict[str, int] = learnt["vocab"]
+    own = [*(f"<loc{index:0>4}>" for index in range(1024)), *(f"<seg{index:0>3}>" for index in range(128))]
+    for word in [*(f"<0x{byte:02X}>" for byte in range(256)), *own]:
+        vocabulary.setdefault(word, len(vocabulary))
+    tokenizer = GemmaTokenizer(vocab=vocabulary, merges=[tuple(merge) for merge in learnt["merges"]])
+    tokenizer.add_tokens(own)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    _write_json(folder / "tokenizer_config.json", {**settings, "processor_class": "PaliGemmaProcessor"})
+    return len(vocabulary)
 
 
 def _small_vision() -> dict[str, Any]:

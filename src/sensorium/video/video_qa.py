@@ -24,7 +24,11 @@ from sensorium.video.results import Moderation, Subtitles, VideoClassification, 
 from sensorium.video.video_answerer import ActionNamer, MomentLister, VideoAnswerer
 from sensorium.video.video_classification import VideoClassifier, classify_by_labels, require_top_k
 from sensorium.vision_language.clip import CLIP
-from sensorium.vision_language.families.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
+from sensorium.vision_language.families.image_text_family import (
+    IMAGE_TEXT_TO_TEXT,
+    image_text_family,
+    is_made_for_conversations,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -395,7 +399,11 @@ class VideoQA(Task[VideoAnswerer]):
         return {"parts": self._parts}
 
     def _family(self, folder: Path) -> str:
-        return image_text_family(super()._family(folder), self.families)
+        return image_text_family(super()._family(folder), folder, self.families)
+
+    def _opens(self, folder: Path) -> bool:
+        generic = self._family(folder) == IMAGE_TEXT_TO_TEXT
+        return super()._opens(folder) and (not generic or is_made_for_conversations(folder))
 
     def _loaded_clip(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
         self.require_open()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 from sensorium.arguments import checked
@@ -16,6 +17,7 @@ from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.task import Task
 from sensorium.vision_language.classification import Classification, classification_of
 from sensorium.vision_language.compared_texts import read_labels, read_texts
+from sensorium.vision_language.families.headed_family import BLIP_RETRIEVAL, headed_family
 from sensorium.vision_language.read_ahead import read_ahead
 
 if TYPE_CHECKING:
@@ -42,11 +44,16 @@ class CLIP(Task["DualEncoder"]):
         "clip": "sensorium.vision_language.families.clip_families:HubCLIP",
         "chinese_clip": "sensorium.vision_language.families.clip_families:ChineseCLIP",
         "altclip": "sensorium.vision_language.families.clip_families:AltCLIP",
+        "metaclip_2": "sensorium.vision_language.families.clip_families:MetaCLIP2",
+        BLIP_RETRIEVAL: "sensorium.vision_language.families.blip_retrieval:BlipRetrieval",
         "vision-text-dual-encoder": "sensorium.vision_language.families.clip_families:VisionTextDualEncoder",
         "siglip": "sensorium.vision_language.families.siglip_families:SigLIP",
         "siglip2": "sensorium.vision_language.families.siglip_families:SigLIP2",
     }
     cpu_families = frozenset({"conse"})
+
+    def _family(self, folder: Path) -> str:
+        return headed_family(super()._family(folder), folder)
 
     @property
     def scoring(self) -> str:

@@ -12,7 +12,12 @@ from sensorium.errors import InputError
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task
-from sensorium.vision_language.families.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
+from sensorium.vision_language.families.image_text_family import (
+    IMAGE_TEXT_TO_TEXT,
+    PALIGEMMA,
+    image_text_family,
+    is_made_for_conversations,
+)
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -49,8 +54,9 @@ class ImageAnswerer(Protocol):
 class ImageQA(Task["ImageAnswerer"]):
     """Answers questions about a picture and writes captions.
 
-    BLIP, BLIP-2, any image-text-to-text model of transformers that has a chat template, or any model behind an
-    OpenAI-compatible server. Every family but the starter picks the likeliest words, so that answers are repeatable.
+    BLIP, BLIP-2, PaliGemma, an image-text-to-text model of transformers that has a chat template and the usual parts,
+    or any model behind an OpenAI-compatible server. Every family but the starter picks the likeliest words, so that
+    answers are repeatable.
 
     Args:
         model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
@@ -64,12 +70,17 @@ class ImageQA(Task["ImageAnswerer"]):
         "blip": "sensorium.vision_language.families.blip:open_blip",
         "blip-2": "sensorium.vision_language.families.blip_2:Blip2",
         IMAGE_TEXT_TO_TEXT: "sensorium.vision_language.families.image_text_tasks:ImageTextQA",
+        PALIGEMMA: "sensorium.vision_language.families.image_text_tasks:ImageTextQA",
         "openai": "sensorium.vision_language.families.endpoint_chat:EndpointQA",
     }
     cpu_families = frozenset({"socratic"})
 
     def _family(self, folder: Path) -> str:
-        return image_text_family(super()._family(folder), self.families)
+        return image_text_family(super()._family(folder), folder, self.families)
+
+    def _opens(self, folder: Path) -> bool:
+        generic = self._family(folder) == IMAGE_TEXT_TO_TEXT
+        return super()._opens(folder) and (not generic or is_made_for_conversations(folder))
 
     @property
     def batch_size(self) -> int:

@@ -17,7 +17,11 @@ from sensorium.media.input_warnings import InputWarnings
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.streaming import ResultStream
 from sensorium.task import Task
-from sensorium.vision_language.families.image_text_family import IMAGE_TEXT_TO_TEXT, image_text_family
+from sensorium.vision_language.families.image_text_family import (
+    IMAGE_TEXT_TO_TEXT,
+    image_text_family,
+    is_made_for_conversations,
+)
 
 if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
@@ -52,8 +56,8 @@ class ImageChatter(Protocol):
 class LLaVA(Task["ImageChatter"]):
     """Talks about pictures over several turns.
 
-    LLaVA 1.5, 1.6 and OneVision, any other image-text-to-text model of transformers that has a chat template (Qwen-VL,
-    SmolVLM, InternVL, …), or any model behind an OpenAI-compatible server.
+    LLaVA 1.5, 1.6 and OneVision, another image-text-to-text model of transformers that has a chat template and the
+    usual parts (Qwen-VL, SmolVLM, InternVL, …), or any model behind an OpenAI-compatible server.
 
     Args:
         model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
@@ -72,7 +76,11 @@ class LLaVA(Task["ImageChatter"]):
     cpu_families = frozenset({"socratic"})
 
     def _family(self, folder: Path) -> str:
-        return image_text_family(super()._family(folder), self.families)
+        return image_text_family(super()._family(folder), folder, self.families)
+
+    def _opens(self, folder: Path) -> bool:
+        generic = self._family(folder) == IMAGE_TEXT_TO_TEXT
+        return super()._opens(folder) and (not generic or is_made_for_conversations(folder))
 
     @checked
     def chat(

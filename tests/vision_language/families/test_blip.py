@@ -150,13 +150,13 @@ def test_each_head_refuses_the_other_ones_work(tiny: TinyCheckpoint, pictures: l
         answerer.generate_caption(pictures[0])
 
 
-def test_a_head_for_retrieval_is_refused(tiny: TinyCheckpoint, tmp_path: Path) -> None:
-    shutil.copytree(tiny("blip-vqa"), tmp_path / "itm")
-    config = json.loads((tmp_path / "itm" / "config.json").read_text())
-    config["architectures"] = ["BlipForImageTextRetrieval"]
-    (tmp_path / "itm" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UnsupportedError, match=r"neither writes captions nor answers.*BlipForImageTextRetrieval"):
-        ImageQA(tmp_path / "itm").load()
+def test_a_head_that_writes_nothing_is_refused(tiny: TinyCheckpoint, tmp_path: Path) -> None:
+    shutil.copytree(tiny("blip-vqa"), tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["architectures"] = ["BlipModel"]
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UnsupportedError, match=r"neither writes captions nor answers.*BlipModel"):
+        ImageQA(tmp_path / "model").load()
 
 
 def test_an_old_revision_of_blip_2(tiny: TinyCheckpoint, tmp_path: Path, pictures: list[Picture]) -> None:

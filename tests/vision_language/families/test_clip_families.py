@@ -1,7 +1,9 @@
-"""Chinese-CLIP, AltCLIP and pairs of encoders, held against transformers' own code on the same files."""
+"""Dual encoders of the CLIP kind and BLIP for retrieval, held against transformers' own code on the same files."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,12 @@ import PIL.Image
 import pytest
 import torch
 
-from sensorium import CLIP
-from sensorium.errors import InputError, InsufficientMemoryError, ModelUnavailableError
+from sensorium import CLIP, ImageQA
+from sensorium.errors import InputError, InsufficientMemoryError, ModelUnavailableError, UnsupportedError
+from sensorium.suitability import tasks_for
 from tests import real_media
-from tests.checkpoints import dual_encoders
+from tests.checkpoints import dual_encoders, vision_language
+from tests.refusals import refused
 
 TOLERANCE = 1e-4
 ENGLISH = ["a photo of a cat", "two dogs in the street!", "a bird"]
@@ -39,6 +43,19 @@ def altclip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
 
 
 @pytest.fixture(scope="module")
+def metaclip_2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
+    with CLIP(dual_encoders.tiny_metaclip_2(tmp_path_factory.mktemp("hub") / "tiny-metaclip-2")) as clip:
+        yield clip
+
+
+@pytest.fixture(scope="module")
+def blip_retrieval(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
+    folder = tmp_path_factory.mktemp("hub") / "tiny-blip-itm"
+    with CLIP(vision_language.tiny_blip(folder, head="retrieval")) as clip:
+        yield clip
+
+
+@pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
     with CLIP(dual_encoders.tiny_vision_text_dual_encoder(tmp_path_factory.mktemp("hub") / "tiny-lit")) as clip:
         yield clip
@@ -60,6 +77,7 @@ def reference(model: str, processor: str, clip: CLIP, images: list[PIL.Image.Ima
     [
         ("Chinese-CLIP", "chinese_clip", "ChineseCLIPModel", "ChineseCLIPImageProcessorPil", CHINESE),
         ("AltCLIP", "altclip", "AltCLIPModel", "CLIPImageProcessorPil", [*ENGLISH, *CHINESE]),
+        ("MetaCLIP 2", "metaclip_2", "MetaClip2Model", "CLIPImageProcessorPil", [*ENGLISH, *CHINESE]),
         ("VisionTextDualEncoder", "pair", "VisionTextDualEncoderModel", "ViTImageProcessorPil", ENGLISH),
     ],
 )
@@ -91,6 +109,45 @@ def test_equals_transformers(
     assert (theirs.text_embeds[0] - theirs.text_embeds[1]).abs().max() > 100 * TOLERANCE
     assert clip.scoring == "softmax"
     assert clip.embedding_size == theirs.image_embeds.shape[1]
+
+
+def test_blip_for_retrieval_equals_transformers(
+    blip_retrieval: CLIP, images: list[PIL.Image.Image], parity: Callable[[str, str, str], None]
+) -> None:
+    import transformers
+
+    folder = blip_retrieval.checkpoint.folder
+    processor = transformers.BlipProcessor(
+        transformers.BlipImageProcessorPil.from_pretrained(folder), transformers.AutoTokenizer.from_pretrained(folder)
+    )
+    model: Any = transformers.BlipForImageTextRetrieval.from_pretrained(folder).eval()
+    inputs = processor(images=images, text=ENGLISH, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        cosines = model(**inputs, use_itm_head=False).itm_score
+    difference = (blip_retrieval.encode_image(images) @ blip_retrieval.encode_text(ENGLISH).T - cosines).abs().max()
+    parity(
+        "BLIP for retrieval", "transformers.BlipForImageTextRetrieval", f"largest difference: cosines {difference:.0e}"
+    )
+    assert difference < TOLERANCE
+    assert (cosines[0] - cosines[1]).abs().max() > 100 * TOLERANCE
+    likely = blip_retrieval.compute_similarity(images, ENGLISH)
+    assert torch.allclose(likely, (cosines / 0.07).softmax(-1), atol=1e-3)
+    assert blip_retrieval.embedding_size == model.config.image_text_hidden_size
+
+
+def test_blip_for_retrieval_is_for_nothing_else(blip_retrieval: CLIP) -> None:
+    folder = Path(blip_retrieval.checkpoint.folder)
+    assert tasks_for(blip_retrieval.checkpoint, folder) == ("image-text-similarity",)
+    with refused(UnsupportedError, "tiny-blip-itm", "image-text-similarity"):
+        ImageQA(folder).load()
+
+
+def test_blip_2_for_retrieval_is_for_no_task(tmp_path: Path) -> None:
+    config = {"model_type": "blip-2", "architectures": ["Blip2ForImageTextRetrieval"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert tasks_for(CLIP(tmp_path).checkpoint, tmp_path) == ()
+    with refused(UnsupportedError, tmp_path.name, "blip-2-retrieval"):
+        CLIP(tmp_path).load()
 
 
 @pytest.mark.parametrize(
@@ -140,9 +197,6 @@ def test_running_out_of_memory_is_one_sentence(
 
 
 def test_a_checkpoint_of_another_family_is_one_sentence(altclip: CLIP, tmp_path: Path) -> None:
-    import json
-    import shutil
-
     folder = Path(shutil.copytree(altclip.checkpoint.folder, tmp_path / "mixed"))
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "clip"}))

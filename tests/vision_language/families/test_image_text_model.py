@@ -27,6 +27,7 @@ from sensorium.errors import (
 )
 from sensorium.models import device
 from sensorium.progress import Progress
+from sensorium.suitability import tasks_for
 from tests.language.tiny_language_models import tiny_causal_language_model
 from tests.refusals import refused
 from tests.vision_language.conftest import TinyCheckpoint
@@ -494,12 +495,14 @@ class TestRefusals:
         with pytest.raises(UnsupportedError, match=r"LLaVA can't use 'words-only': its family is 'llama'"):
             LLaVA(text_only).load()
         for name in ("blip-caption", "blip2-opt"):
-            with pytest.raises(UnsupportedError, match=r"was not made for conversations.*llava-hf/llava-1\.5-7b-hf"):
+            with refused(UnsupportedError, name, "image-question-answering", "image-chat"):
                 LLaVA(tiny(name)).load()
+            assert tasks_for(ImageQA(tiny(name)).checkpoint, tiny(name)) == ("image-question-answering",)
 
     def test_a_checkpoint_without_a_chat_template(self, tiny: TinyCheckpoint, tmp_path: Path) -> None:
         shutil.copytree(tiny("llava"), tmp_path / "untalkative")
         (tmp_path / "untalkative" / "chat_template.json").unlink()
+        assert tasks_for(LLaVA(tmp_path / "untalkative").checkpoint, tmp_path / "untalkative") == ()
         for task in (LLaVA, ImageQA):
             with pytest.raises(UnsupportedError, match="'untalkative' has no chat template"):
                 task(tmp_path / "untalkative").load()
@@ -522,7 +525,7 @@ class TestRefusals:
             LLaVA(folder).load()
 
     def test_a_processor_with_a_part_of_its_own(self, tiny: TinyCheckpoint, tmp_path: Path) -> None:
-        folder = shutil.copytree(tiny("blip2-opt"), tmp_path / "other")
+        folder = shutil.copytree(tiny("llava"), tmp_path / "other")
         settings = json.loads((folder / "processor_config.json").read_text())
         settings["processor_class"] = "InstructBlipProcessor"
         (folder / "processor_config.json").write_text(json.dumps(settings))

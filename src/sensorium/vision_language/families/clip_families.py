@@ -48,6 +48,16 @@ class AltCLIP(HubDualEncoder):
         return _CHINESE_LABEL.format(label=label) if _CHINESE.search(label) else super().label_text(label)
 
 
+class MetaCLIP2(HubDualEncoder):
+    """CLIP trained on pictures and texts of the whole world: texts may be in any of about 300 languages.
+
+    Source: Chuang et al. 2025, MetaCLIP 2: A Worldwide Scaling Recipe.
+    """
+
+    model_class = "MetaClip2Model"
+    processor_class = "CLIPImageProcessorPil"
+
+
 class VisionTextDualEncoder(HubDualEncoder):
     """Any image encoder and any text encoder of transformers, joined by two projections.
 

@@ -23,7 +23,7 @@ _SURE_PROBABILITY = 0.5
 
 
 class HubDualEncoder(DualEncoder):
-    """A checkpoint in transformers' layout whose model has ``get_image_features`` and ``get_text_features``.
+    """A checkpoint in transformers' layout whose model has an image and a text encoder, each with a projection.
 
     Children name the classes of transformers, and what else is special about their family.
     """
@@ -56,9 +56,9 @@ class HubDualEncoder(DualEncoder):
         self.batch_size = 16 if self._device == "cpu" else 256
         self.embedding_size = self._read_embedding_size()
         self.image_side = self._read_image_side()
-        self._maximum_tokens = min(_positions(self._model.text_model), int(self._tokenizer.model_max_length))
+        self._maximum_tokens = min(_positions(self._text_encoder()), int(self._tokenizer.model_max_length))
         self._scale, self._shift = self._pixel_scaling()
-        self._logit_scale = float(self._model.logit_scale.detach().float().exp())
+        self._logit_scale = self._read_logit_scale()
 
     def prepare(self, image: PIL.Image.Image) -> Any:
         """Return uint8 pixels ``[3, side, side]``: a quarter of the memory of scaled ones, which the device scales."""
@@ -67,7 +67,7 @@ class HubDualEncoder(DualEncoder):
 
     def encode_prepared(self, prepared: Sequence[Any]) -> Rows:
         with torch.inference_mode(), self._explaining_memory(f"A batch of {len(prepared)} images"):
-            return unit_rows(self._model.get_image_features(**self._image_inputs(prepared)).pooler_output)
+            return unit_rows(self._image_features(self._image_inputs(prepared)))
 
     def check_text(self, text: str) -> None:
         inside = self._token_ids(text, add_special_tokens=False)
@@ -89,7 +89,7 @@ class HubDualEncoder(DualEncoder):
 
     def encode_checked(self, texts: Sequence[str]) -> Rows:
         with torch.inference_mode(), self._explaining_memory(f"A batch of {len(texts)} texts"):
-            return unit_rows(self._model.get_text_features(**self._text_inputs(texts)).pooler_output)
+            return unit_rows(self._text_features(self._text_inputs(texts)))
 
     def probabilities(self, cosines: Rows) -> Rows:
         return softmax(np.float32(self._logit_scale) * cosines)
@@ -101,6 +101,22 @@ class HubDualEncoder(DualEncoder):
         import transformers
 
         return open_part(getattr(transformers, self.processor_class), folder, checkpoint=checkpoint)
+
+    def _image_features(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        features: torch.Tensor = self._model.get_image_features(**inputs).pooler_output
+        return features
+
+    def _text_features(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        features: torch.Tensor = self._model.get_text_features(**inputs).pooler_output
+        return features
+
+    def _text_encoder(self) -> torch.nn.Module:
+        encoder: torch.nn.Module = self._model.text_model
+        return encoder
+
+    def _read_logit_scale(self) -> float:
+        """Return what cosines are multiplied by before the softmax."""
+        return float(self._model.logit_scale.detach().float().exp())
 
     def _read_embedding_size(self) -> int:
         return int(self._model.config.projection_dim)

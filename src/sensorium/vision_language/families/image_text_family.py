@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+from sensorium.vision_language.families.headed_family import headed_family
 
 IMAGE_TEXT_TO_TEXT = "image-text-to-text"
 """The family that stands for all of them."""
+PALIGEMMA = "paligemma"
+"""A family without conversations, which is told what to do by words of its own."""
+
+_ASKED_OTHERWISE = frozenset({"blip", "blip-2", PALIGEMMA})
+"""Families that transformers lists, too, but that know no conversations: `ImageQA` has backends for them."""
+_TEMPLATES = ("chat_template.jinja", "chat_template.json")
+_SETTINGS_WITH_TEMPLATES = ("processor_config.json", "tokenizer_config.json")
 
 
-def image_text_family(family: str, known: Container[str]) -> str:
+def image_text_family(family: str, folder: Path, known: Container[str]) -> str:
     """Return the family whose backend opens a checkpoint.
 
     Args:
         family: The catalog's, or the ``model_type`` of the checkpoint's ``config.json``.
+        folder: Holds ``config.json``.
         known: The families that have a backend of their own.
     """
-    if family in known:
-        return family
+    headed = headed_family(family, folder)
+    if headed in known:
+        return headed
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-    return IMAGE_TEXT_TO_TEXT if family in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES else family
+    generic = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.keys() - _ASKED_OTHERWISE
+    return IMAGE_TEXT_TO_TEXT if headed in generic else headed
+
+
+def is_made_for_conversations(folder: Path) -> bool:
+    """Return whether a checkpoint's files hold a chat template, without which the generic backend can't ask it."""
+    if any((folder / name).is_file() for name in _TEMPLATES):
+        return True
+    return any(_table(folder / name).get("chat_template") for name in _SETTINGS_WITH_TEMPLATES)
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}

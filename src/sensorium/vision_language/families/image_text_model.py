@@ -1,4 +1,4 @@
-"""Any image-text-to-text model of transformers that has a chat template: one generic way to run them all.
+"""Image-text-to-text models of transformers that have a chat template and the usual parts: one generic way for all.
 
 LLaVA 1.5, LLaVA-NeXT, LLaVA-OneVision, Qwen-VL, SmolVLM, Idefics 3, InternVL and whatever else transformers' mapping
 for image-text-to-text knows.
@@ -22,16 +22,21 @@ from sensorium.language.messages import Turn
 from sensorium.language.sampling import Sampling
 from sensorium.language.text_pieces import answer_from, complete_text, read_tokens
 from sensorium.models import device as devices
-from sensorium.models.catalog import Checkpoint
+from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.loaded import Shared
 from sensorium.models.placed_model import open_placed
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.vision_language.families.image_text_family import PALIGEMMA
 from sensorium.vision_language.families.image_text_processor import (
     ChatFormat,
     open_processor,
     pictures_of,
     prepare_inputs,
 )
+from sensorium.vision_language.families.paligemma_format import PaliGemmaFormat
+
+_FORMATS: dict[str, type[ChatFormat] | type[PaliGemmaFormat]] = {PALIGEMMA: PaliGemmaFormat}
+"""Of families that are not asked by a chat template."""
 
 
 class ImageTextModel:
@@ -60,7 +65,8 @@ class ImageTextModel:
 
         self.name = checkpoint.name
         self._processor = open_processor(folder, checkpoint=checkpoint)
-        self._format = ChatFormat(self._processor, checkpoint=checkpoint)
+        written = _FORMATS.get(checkpoint.family or family_of(folder), ChatFormat)
+        self._format = written(self._processor, checkpoint=checkpoint)
         self._model, self._placement = open_placed(
             AutoModelForImageTextToText, folder, checkpoint=checkpoint, device=device, dtype=dtype
         )

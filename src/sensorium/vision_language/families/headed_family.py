@@ -1,0 +1,32 @@
+"""Families whose checkpoints do different things, by the head that their ``config.json`` names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+BLIP_RETRIEVAL = "blip-retrieval"
+"""BLIP with its heads for matching texts with pictures: a dual encoder, which writes nothing."""
+_BLIP_2_RETRIEVAL = "blip-2-retrieval"
+
+_FAMILIES = {
+    ("blip", "BlipForImageTextRetrieval"): BLIP_RETRIEVAL,
+    ("blip-2", "Blip2ForImageTextRetrieval"): _BLIP_2_RETRIEVAL,
+}
+
+
+def headed_family(family: str, folder: Path) -> str:
+    """Return the family that a checkpoint's head makes of it; the same family where the head doesn't matter.
+
+    Args:
+        family: The catalog's, or the ``model_type`` of ``config.json``.
+        folder: Holds ``config.json``.
+    """
+    if not any(family == known for known, _ in _FAMILIES):
+        return family
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        named = [str(name) for name in config.get("architectures") or ()]
+    except (OSError, ValueError, AttributeError, TypeError):  # opening the checkpoint tells what is wrong with it
+        return family
+    return next((_FAMILIES[family, name] for name in named if (family, name) in _FAMILIES), family)
