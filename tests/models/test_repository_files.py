@@ -138,6 +138,17 @@ def test_components_that_a_pipeline_does_not_name_stay_there() -> None:
     assert choose([*needed, *needless], {"model_index.json": index}) == set(needed)
 
 
+def test_a_component_that_is_left_out_is_not_fetched() -> None:
+    parts = ("text_encoder", "text_encoder_3", "tokenizer_3")
+    files = [f"{part}/{name}" for part in parts for name in ("config.json", "model.safetensors")]
+    index = json.dumps({part: ["transformers", "T5EncoderModel"] for part in parts})
+    for patterns in ((), ("*.json", "*.safetensors")):
+        chosen = choose_files(
+            ["model_index.json", *files], lambda _: index, patterns, without=("text_encoder_3", "tokenizer_3")
+        )
+        assert set(chosen) == {"model_index.json", "text_encoder/config.json", "text_encoder/model.safetensors"}
+
+
 def test_a_safety_checker_that_is_only_pickled_is_left() -> None:
     index = pipeline(safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
     needed = [*PARTS, *(f"{part}/{PART}.safetensors" for part in ("unet", "vae"))]

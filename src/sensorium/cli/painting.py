@@ -13,12 +13,15 @@ from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
 from sensorium.cli.painted_files import paint, paint_again, painter_of, picture_files, picture_format, refuse_others
-from sensorium.cli.painting_options import Number, Output, StyledPainting, Text
+from sensorium.cli.painting_options import Number, Output, PainterParts, StyledPainting, Text
 from sensorium.errors import InputError
 
 _OF_A_VARIATION = ("num_images", "steps", "guidance_scale", "width", "height", "seed", "style")
 _FOR_VARIATIONS = ("like", "prompt", "prompt_weight", "output", "model", "device", "dtype", *_OF_A_VARIATION)
-_FOR_PAINTING_AGAIN = ("again", "output", "image", "mask", "lora", "model", "device", "dtype")
+_FOR_PAINTING_AGAIN = (
+    *("again", "output", "image", "mask", "lora", "model", "device", "dtype"),
+    *("base", "vae", "without"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def imagine(
     output: Output = "output.png",
     painting: StyledPainting,
     originals: _Originals,
+    parts: PainterParts,
     common: CommonOptions,
 ) -> None:
     """Paint pictures from words, or from what a picture shows. Each file says how it was made, to make it again."""
@@ -82,12 +86,12 @@ def imagine(
             if prompt is not None:
                 raise InputError("A picture that is made again has its prompt already", "Leave out the prompt")
             refuse_others(context, "--again", _FOR_PAINTING_AGAIN)
-            _paint_again(call, originals.again, originals, painting, common, output)
+            _paint_again(call, originals.again, originals, painting, parts, common, output)
         elif originals.like is not None:
             refuse_others(context, "--like", _FOR_VARIATIONS)
             _vary(call, originals.like, prompt, originals, painting, common, output)
         else:
-            _paint(call, prompt, originals, painting, common, output)
+            _paint(call, prompt, originals, painting, parts, common, output)
 
 
 @command
@@ -105,6 +109,7 @@ def edit(
         Text, typer.Option("--mask", metavar="FILE", help="A picture that is white where to repaint, else black.")
     ] = None,
     painting: StyledPainting,
+    parts: PainterParts,
     common: CommonOptions,
 ) -> None:
     """Repaint a picture as a prompt says, or with --mask a part of it."""
@@ -119,6 +124,7 @@ def edit(
             strength=strength,
             format=picture_format(output),
             **painting.how,
+            **parts.choice,
             **common.choice,
         )
         paint(call, operation, files)
@@ -129,6 +135,7 @@ def _paint(
     prompt: str | None,
     originals: _Originals,
     painting: StyledPainting,
+    parts: PainterParts,
     common: CommonOptions,
     output: str,
 ) -> None:
@@ -141,7 +148,7 @@ def _paint(
     if originals.image is not None or originals.mask is not None:
         raise InputError("--image and --mask go with --again only", "To change a picture: sensorium edit")
     files = picture_files(output, painting.num_images)
-    operation = Imagine(prompt=prompt, format=picture_format(output), **painting.how, **common.choice)
+    operation = Imagine(prompt=prompt, format=picture_format(output), **painting.how, **parts.choice, **common.choice)
     paint(call, operation, files)
 
 
@@ -174,7 +181,13 @@ def _vary(
 
 
 def _paint_again(
-    call: Call, again: str, originals: _Originals, painting: StyledPainting, common: CommonOptions, output: str
+    call: Call,
+    again: str,
+    originals: _Originals,
+    painting: StyledPainting,
+    parts: PainterParts,
+    common: CommonOptions,
+    output: str,
 ) -> None:
     from sensorium.image_generation.generated_image import read_settings
     from sensorium.operations.paint_again import PaintAgain
@@ -188,6 +201,7 @@ def _paint_again(
         mask=media_of(originals.mask),
         lora=painting.loras,
         format=picture_format(output),
+        **parts.choice,
         **{**common.choice, "model": common.model or painter_of(settings)},
     )
     paint_again(call, operation, file)

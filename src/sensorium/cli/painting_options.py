@@ -31,6 +31,26 @@ Safety = Annotated[str, typer.Option("--safety", metavar="NAME", help="flag, blo
 
 
 @dataclass(frozen=True)
+class PainterParts:
+    """Which parts of the painter come from elsewhere, and which are left out."""
+
+    base: Annotated[
+        Text, typer.Option("--base", metavar="NAME", help="What gives a painter in one file the parts that it lacks.")
+    ] = None
+    vae: Annotated[Text, typer.Option("--vae", metavar="NAME", help="Another autoencoder: file, folder or hub id.")] = (
+        None
+    )
+    without: Annotated[
+        Texts, typer.Option("--without", metavar="PART", help="Leave out text_encoder_3 (T5) or safety_checker.")
+    ] = None
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """The fields of an operation that say which parts its painter has."""
+        return {"base": self.base, "vae": self.vae, "without": tuple(self.without or ())}
+
+
+@dataclass(frozen=True)
 class Painting:
     """How pictures are painted."""
 

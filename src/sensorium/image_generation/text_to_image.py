@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
@@ -12,6 +13,7 @@ from sensorium.image_generation.generated_image import GeneratedImage as Generat
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
+from sensorium.image_generation.painter_parts import PainterKeywords, PartsKeywords, with_parts
 from sensorium.image_generation.painting import Painter, PaintingRequest, Sized
 from sensorium.image_generation.painting_options import (
     CallKeywords,
@@ -26,9 +28,10 @@ from sensorium.image_generation.picture_size import nearest_size
 from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
 from sensorium.media.naming import display_name
-from sensorium.models import catalog
+from sensorium.models import catalog, store
+from sensorium.models.loaded import Shared
 from sensorium.models.single_file import SINGLE_FILE_PAINTERS
-from sensorium.progress import all_events
+from sensorium.progress import Cancellation, ProgressCallback, all_events
 from sensorium.task import Task, TaskOptions
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.lora import LoraFiles
 
 _DIFFUSERS = "diffusers"
+_PARTS = ("base", "vae", "without")
+
+_BY_DIFFUSERS = "sensorium.image_generation.diffusion.pipeline:DiffusionBackend"
+_WHOLE = "only checkpoints of one pipeline in diffusers' layout, or in one file, are opened in parts"
 
 _REPAINTED_FROM = 128
 """Level of grey from which a mask marks its place."""
@@ -50,16 +57,18 @@ class TextToImage(Task[Painter]):
     Args:
         model_id: Catalog name, hub id (such as ``"stabilityai/stable-diffusion-2-1"``), local folder,
             ``.safetensors`` file with a whole checkpoint, ``"openai:NAME"``, or None for the profile's default.
-        options: How the checkpoint is opened: see `sensorium.task.Task`.
+        options: How the checkpoint is opened: see `sensorium.task.Task`; and which of its parts come from elsewhere or
+            are left out: see `PartsKeywords`.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known, or the profile has none.
+        InputError: A part can't be left out.
     """
 
     task = "text-to-image"
     families: ClassVar = {
-        _DIFFUSERS: "sensorium.image_generation.diffusion.pipeline:DiffusionBackend",
-        **dict.fromkeys(SINGLE_FILE_PAINTERS, "sensorium.image_generation.diffusion.pipeline:DiffusionBackend"),
+        _DIFFUSERS: _BY_DIFFUSERS,
+        **dict.fromkeys(SINGLE_FILE_PAINTERS, _BY_DIFFUSERS),
         "KandinskyV22Pipeline": "sensorium.image_generation.diffusion.kandinsky:KandinskyPainter",
         "openai": "sensorium.image_generation.endpoint_painter:EndpointPainter",
     }
@@ -67,8 +76,15 @@ class TextToImage(Task[Painter]):
     ``model_index.json``, or by the catalog's family."""
 
     @checked
-    def __init__(self, model_id: str | os.PathLike[str] | None = None, **options: Unpack[TaskOptions]) -> None:
-        super().__init__(model_id, **options)
+    def __init__(self, model_id: str | os.PathLike[str] | None = None, **options: Unpack[PainterKeywords]) -> None:
+        parts: PartsKeywords = {
+            "base": options.pop("base", None),
+            "vae": options.pop("vae", None),
+            "without": options.pop("without", ()),
+        }
+        opening: TaskOptions = options
+        super().__init__(model_id, **opening)
+        self.checkpoint, self._parts = with_parts(self.checkpoint, parts)
 
     @checked
     def generate(
@@ -251,6 +267,13 @@ class TextToImage(Task[Painter]):
                 f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
                 f"Use model={settings.model!r}",
             )
+        mine = self._parts.recorded(self.checkpoint.without)
+        for name in _PARTS:
+            if (painted := (settings.options or {}).get(name)) != mine.get(name):
+                raise UnsupportedError(
+                    f"The picture was painted with {name}={painted!r}, and this is opened with {mine.get(name)!r}",
+                    f"Open the painter with {name}={painted!r}" if painted else f"Leave out {name}",
+                )
 
     def _read(self, image: ImageSource) -> PIL.Image.Image:
         return read_image(image, limits=self.limits)
@@ -277,10 +300,23 @@ class TextToImage(Task[Painter]):
                 )
             return backend.vary(request, tell=tell, cancel=cancel)
 
+    def _options(self) -> Mapping[str, Hashable]:
+        return {"parts": self._parts} if self._parts.checkpoints else {}
+
+    def _open_shared(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> Shared[Painter]:
+        for part in self._parts.checkpoints:
+            store.locate(part, progress=progress, cancel=cancel)
+        return super()._open_shared(progress, cancel)
+
     def _family(self, folder: Path) -> str:
         family = self.checkpoint.family or catalog.family_of(folder)
         known = family in self.families or not (folder / "model_index.json").is_file()
-        return family if known else _DIFFUSERS
+        family = family if known else _DIFFUSERS
+        if (self._parts.checkpoints or self.checkpoint.without) and self.families.get(family) != _BY_DIFFUSERS:
+            raise UnsupportedError(
+                f"The parts of {self.checkpoint.name!r} can't be replaced or left out: {_WHOLE}", "Use it as it is"
+            )
+        return family
 
     def _opens(self, folder: Path) -> bool:
         family = self._family(folder)

@@ -102,6 +102,7 @@ class Checkpoint:
         endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
         steps: How many denoising steps an image generator was made for; 0 if its own configuration tells.
         guidance_scale: Which guidance scale an image generator was made for; None if its own configuration tells.
+        without: The components of a painter that are neither fetched nor opened.
         licence: SPDX identifier or the licence's name.
         size_bytes: Size of all files, roughly; 0 if unknown.
         memory_bytes: Memory needed to run on a CPU in float32, roughly; 0 if unknown. Half precision needs half of it.
@@ -133,6 +134,7 @@ class Checkpoint:
     endpoint: str = ""
     steps: int = 0
     guidance_scale: float | None = None
+    without: tuple[str, ...] = ()
     licence: str = ""
     size_bytes: int = 0
     memory_bytes: int = 0

@@ -46,7 +46,7 @@ def _is_complete(folder: Path, listed: Sequence[str], checkpoint: Checkpoint) ->
     if checkpoint.files:
         return all((folder / file.path).is_file() for file in checkpoint.files)
     try:
-        needed = choose_files(listed, _reader(folder), checkpoint.hub_files)
+        needed = choose_files(listed, _reader(folder), checkpoint.hub_files, checkpoint.without)
     except (RefusedError, OSError):  # what decides isn't here either
         return False
     return all((folder / name).is_file() for name in needed if name != CARD)
@@ -66,6 +66,7 @@ def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, ca
         "repository": checkpoint.repository,
         "revision": checkpoint.revision,
         "patterns": list(checkpoint.hub_files),
+        "without": list(checkpoint.without),
         "files": {file.path: file.sha256 for file in checkpoint.files},
     }
     kept = Path(constants.HF_HUB_CACHE) / f"models--{checkpoint.repository.replace('/', '--')}" / "blobs"
@@ -95,7 +96,7 @@ def require_all_weights(folder: Path, checkpoint: Checkpoint) -> None:
         ModelUnavailableError: The message names what is missing.
     """
     try:
-        choose_files(_names(folder), _reader(folder), checkpoint.hub_files)
+        choose_files(_names(folder), _reader(folder), checkpoint.hub_files, checkpoint.without)
     except RefusedError as error:
         raise ModelUnavailableError(str(error), error.remedy) from error
 

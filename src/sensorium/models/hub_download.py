@@ -1,10 +1,11 @@
 """The child process that downloads from the hub: ``python -m sensorium.models.hub_download REQUEST``.
 
-The request is a JSON object with ``repository``, ``revision``, ``patterns``, and ``files``: from the paths that must be
-there to their sha256 sums. The process reads the repository's listing first; what can't become usable is refused before
-any weights are fetched. It answers in lines of JSON on stdout: ``{"total_bytes": …}`` as soon as the size is known,
-then ``{"folder": …}``, or ``{"refused": …, "remedy": …}`` with half a sentence for the user and what helps. If the
-process is stopped, the downloaded part stays in the hub's cache, and the next download continues from there.
+The request is a JSON object with ``repository``, ``revision``, ``patterns``, ``without`` (components to leave out), and
+``files``: from the paths that must be there to their sha256 sums. The process reads the repository's listing first;
+what can't become usable is refused before any weights are fetched. It answers in lines of JSON on stdout:
+``{"total_bytes": …}`` as soon as the size is known, then ``{"folder": …}``, or ``{"refused": …, "remedy": …}`` with
+half a sentence for the user and what helps. If the process is stopped, the downloaded part stays in the hub's cache,
+and the next download continues from there.
 """
 
 from __future__ import annotations
@@ -104,7 +105,11 @@ def _chosen(request: Mapping[str, Any], commit: str, listing: Mapping[str, Any])
             )
     if expected:
         return list(expected)
-    return choose_files(list(listing), lambda name: _text(request["repository"], commit, name), request["patterns"])
+
+    def read(name: str) -> str:
+        return _text(request["repository"], commit, name)
+
+    return choose_files(list(listing), read, request["patterns"], request.get("without", ()))
 
 
 def _text(repository: str, commit: str, name: str) -> str:

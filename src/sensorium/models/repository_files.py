@@ -29,7 +29,9 @@ _ELSEWHERE = "consolidated"
 """How Mistral's and Meta's own programs call their weights."""
 
 
-def choose_files(names: Sequence[str], read: Read, patterns: Sequence[str] = ()) -> list[str]:
+def choose_files(
+    names: Sequence[str], read: Read, patterns: Sequence[str] = (), without: Sequence[str] = ()
+) -> list[str]:
     """Choose what to fetch from a repository.
 
     Weights are safetensors files; if there are none, CTranslate2's files; if there are none either, the only GGUF file.
@@ -42,13 +44,14 @@ def choose_files(names: Sequence[str], read: Read, patterns: Sequence[str] = ())
         read: Returns the text of one of them; only descriptions are read.
         patterns: The glob patterns of a catalog entry. Of the weights that they name, complete ones are preferred;
             where they are missing, others are chosen as without patterns.
+        without: The components of a diffusers pipeline that are left out.
 
     Raises:
         RefusedError: The repository can't become usable. The message names the component and the file.
     """
     preferred = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
     if _PIPELINE in names:
-        weights, described = _components(names, read, preferred)
+        weights, described = _components(names, read, preferred, without)
         if not weights:
             raise without_weights(names, "the repository")
     else:
@@ -56,17 +59,21 @@ def choose_files(names: Sequence[str], read: Read, patterns: Sequence[str] = ())
         elsewhere = _others_folders(names, read)
         described = [name for name in names if name.partition("/")[0] not in elsewhere and _is_described(name)]
     if patterns and set(weights) <= set(preferred):
-        elsewhere = _others_folders(names, read)
+        elsewhere = _others_folders(names, read) | set(without)
         described = [name for name in preferred if not is_weight(name) and ".safetensors.index" not in name]
         described = [name for name in described if name.partition("/")[0] not in elsewhere]
     return list(dict.fromkeys([*described, *weights]))
 
 
-def _components(names: Sequence[str], read: Read, preferred: Sequence[str]) -> tuple[list[str], list[str]]:
+def _components(
+    names: Sequence[str], read: Read, preferred: Sequence[str], without: Sequence[str]
+) -> tuple[list[str], list[str]]:
     """Choose the weights and the descriptions of the components that ``model_index.json`` names."""
     weights: list[str] = []
     described = [name for name in names if "/" not in name and _is_described(name)]
     for component, (library, class_name) in _named_components(_json(read, _PIPELINE)).items():
+        if component in without:
+            continue
         inside = [name for name in names if PurePosixPath(name).parent.as_posix() == component]
         if f"{component}/{library}.py" in inside:
             raise RefusedError(

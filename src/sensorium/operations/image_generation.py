@@ -10,10 +10,19 @@ from sensorium.errors import InputError
 from sensorium.image_generation.painting import check_prompt, check_strength
 from sensorium.image_generation.variation import check_prompt_weight
 from sensorium.operations.media import Media
-from sensorium.operations.painting import NearestSize, Painting, PromptedPainting, Strength, in_style, size_for
+from sensorium.operations.painting import (
+    NearestSize,
+    OfParts,
+    Painting,
+    PromptedPainting,
+    Strength,
+    in_style,
+    size_for,
+)
 from sensorium.operations.pictures import KeptPictures, Pictures
 
 if TYPE_CHECKING:
+    from sensorium.image_generation.painter_parts import PartsKeywords
     from sensorium.image_generation.text_to_image import TextToImage
     from sensorium.operations.operation import ModelOperation
     from sensorium.operations.reporter import Reporter
@@ -38,10 +47,11 @@ def painter_of(operation: ModelOperation, tasks: Tasks, report: Reporter, *, loa
     from sensorium.image_generation.text_to_image import TextToImage
 
     key = (TextToImage, operation.opening_key)
-    return tasks.open(key, lambda: TextToImage(operation.model, **operation.opening(tasks)), report, load=load)
+    parts: PartsKeywords = operation.parts if isinstance(operation, OfParts) else {}
+    return tasks.open(key, lambda: TextToImage(operation.model, **operation.opening(tasks), **parts), report, load=load)
 
 
-class Imagine(PromptedPainting):
+class Imagine(PromptedPainting, OfParts):
     """Paint pictures from words."""
 
     task: ClassVar[str] = TEXT_TO_IMAGE
@@ -73,7 +83,7 @@ class Imagine(PromptedPainting):
         return kept.result(painted)
 
 
-class Edit(PromptedPainting):
+class Edit(PromptedPainting, OfParts):
     """Repaint a picture as a prompt says, or with a mask a part of it."""
 
     task: ClassVar[str] = TEXT_TO_IMAGE

@@ -11,8 +11,7 @@ from sensorium.models import catalog
 from sensorium.operations.control import Maps, Names, generator_of
 from sensorium.operations.image_generation import TEXT_TO_IMAGE, painter_of
 from sensorium.operations.media import Media
-from sensorium.operations.operation import ModelOperation
-from sensorium.operations.painting import LoraFile
+from sensorium.operations.painting import LoraFile, OfParts
 from sensorium.operations.pictures import KeptPictures, PaintedAgain, PictureFormat, difference
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 _FOR_CONTROL = ("reference", "maps", "controlnets", "annotators")
 
 
-class PaintAgain(ModelOperation):
+class PaintAgain(OfParts):
     """Make a picture again by what its file says of itself, and say whether it is the same.
 
     On the same device with the same library versions it is, pixel for pixel.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sensorium.image_generation.diffusion.lora import check_weight
 from sensorium.image_generation.diffusion.schedulers import SCHEDULERS
+from sensorium.image_generation.painter_parts import DISPENSABLE, PartsKeywords, check_without, with_parts
 from sensorium.image_generation.painting_options import (
     MAXIMUM_IMAGES,
     MAXIMUM_SEED,
@@ -26,6 +28,7 @@ from sensorium.operations.pictures import PictureFormat
 if TYPE_CHECKING:
     from sensorium.image_generation.text_to_image import TextToImage
     from sensorium.media.source import MediaSource
+    from sensorium.models.catalog import Checkpoint
     from sensorium.operations.reporter import Reporter
     from sensorium.operations.tasks import Tasks
 
@@ -59,6 +62,37 @@ class LoraFile(BaseModel):
     def found(self, tasks: Tasks) -> tuple[MediaSource, float]:
         """Return what a painting task takes."""
         return tasks.media(self.file), self.weight
+
+
+class OfParts(ModelOperation):
+    """An operation whose painter may take parts from elsewhere, or work without some."""
+
+    base: Annotated[str | None, Field(min_length=1)] = None
+    """Catalog name or hub id of the checkpoint that gives a painter in one file what the file doesn't hold."""
+    vae: Annotated[str | None, Field(min_length=1)] = None
+    """Catalog name or hub id of another autoencoder for the painter."""
+    without: Annotated[tuple[str, ...], Field(json_schema_extra={"items": {"enum": list(DISPENSABLE)}})] = ()
+    """Components that are neither fetched nor opened."""
+
+    @model_validator(mode="after")
+    def _check_without(self) -> Self:
+        check_without(self.without)
+        return self
+
+    @property
+    def parts(self) -> PartsKeywords:
+        """What the constructor of the painter takes beside its model and how it is opened."""
+        return {"base": self.base, "vae": self.vae, "without": self.without}
+
+    @property
+    def opening_key(self) -> Hashable:
+        """What tells painters apart."""
+        return (super().opening_key, self.base, self.vae, self.without)
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Return the painter, and what gives it parts."""
+        painter, parts = with_parts(super().checkpoints()[0], self.parts)
+        return (painter, *parts.checkpoints)
 
 
 class Painting(ModelOperation):

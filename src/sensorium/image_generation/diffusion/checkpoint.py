@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium.errors import ModelUnavailableError, UnsupportedError
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.models.quantization import cannot_open, opening_options, stays_packed
@@ -37,6 +38,7 @@ class CheckpointLayout:
         with_weights: The components that have weights.
         variant: Which of the weights to open: None for the plain files, or ``"fp16"``.
         checks_safety: Whether it has a safety checker with all that this needs.
+        absent: The components that it works without.
     """
 
     pipeline_class: str
@@ -44,6 +46,7 @@ class CheckpointLayout:
     with_weights: tuple[str, ...]
     variant: str | None
     checks_safety: bool
+    absent: tuple[str, ...] = ()
 
 
 def read_layout(folder: Path, checkpoint: Checkpoint, *, half_precision: bool) -> CheckpointLayout:
@@ -53,17 +56,20 @@ def read_layout(folder: Path, checkpoint: Checkpoint, *, half_precision: bool) -
 
     Args:
         folder: The checkpoint.
-        checkpoint: For the words of an error.
+        checkpoint: Says what to leave out, and gives the words of an error.
         half_precision: Prefers half-precision files where all components have them; else they are only taken where
             there are no others.
 
     Raises:
         ModelUnavailableError: A component is missing, incomplete, or only there as a pickle.
         UnsupportedError: The checkpoint brings program code of its own.
+        InputError: It has no such component to leave out.
     """
     index = _read_index(folder, checkpoint)
     named = {name: value for name, value in index.items() if isinstance(value, list) and len(value) == 2}
-    components = {name: (str(value[0]), str(value[1])) for name, value in named.items() if value[0] and value[1]}
+    _require_components(checkpoint, named)
+    absent = tuple(name for name, value in named.items() if name in checkpoint.without or not (value[0] and value[1]))
+    components = {name: (str(value[0]), str(value[1])) for name, value in named.items() if name not in absent}
     for name, (library, _) in components.items():
         if (folder / name / f"{library}.py").is_file():
             raise UnsupportedError(
@@ -88,7 +94,7 @@ def read_layout(folder: Path, checkpoint: Checkpoint, *, half_precision: bool) -
             raise _without_weights(folder / name, checkpoint)
     everything = set(with_weights)
     variant = _HALF_VARIANT if plain != everything or (half_precision and half == everything) else None
-    return CheckpointLayout(str(index.get("_class_name")), components, with_weights, variant, checks_safety)
+    return CheckpointLayout(str(index.get("_class_name")), components, with_weights, variant, checks_safety, absent)
 
 
 def open_components(
@@ -133,8 +139,14 @@ def open_components(
     return opened
 
 
-def assemble(folder: Path, components: dict[str, Any], checkpoint: Checkpoint) -> Any:
+def assemble(folder: Path, components: dict[str, Any], checkpoint: Checkpoint, *, without: Iterable[str] = ()) -> Any:
     """Return the checkpoint's own pipeline around its loaded components.
+
+    Args:
+        folder: The checkpoint.
+        components: From `open_components`.
+        checkpoint: For the words of an error.
+        without: The components that it works without.
 
     Raises:
         ModelUnavailableError: They don't make a pipeline.
@@ -143,7 +155,7 @@ def assemble(folder: Path, components: dict[str, Any], checkpoint: Checkpoint) -
     import diffusers
 
     pipeline_class: Any = diffusers.DiffusionPipeline
-    absent: dict[str, Any] = {name: None for name in _SAFETY_PARTS if name not in components}
+    absent: dict[str, Any] = {name: None for name in (*_SAFETY_PARTS, *without) if name not in components}
     try:
         with quiet_diffusers():
             return pipeline_class.from_pretrained(
@@ -176,6 +188,15 @@ def _read_index(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
         ) from None
     except ValueError:
         raise _incomplete(checkpoint, f"its {_INDEX} is not valid") from None
+
+
+def _require_components(checkpoint: Checkpoint, named: Iterable[str]) -> None:
+    for name in checkpoint.without:
+        if name not in named:
+            raise InputError(
+                f"The checkpoint {checkpoint.name!r} has no component {name!r} that could be left out",
+                f"It has {', '.join(named)}",
+            )
 
 
 def _has_weights(folder: Path, variant: str | None) -> bool:

@@ -41,6 +41,7 @@ from sensorium.image_generation.diffusion.schedulers import make_scheduler
 from sensorium.image_generation.diffusion.single_file import find_single_file
 from sensorium.image_generation.diffusion.steps import WatchedSteps
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
+from sensorium.image_generation.painter_parts import PainterParts
 from sensorium.image_generation.painting import TEXT_TO_IMAGE, PaintingRequest
 from sensorium.image_generation.picture_settings import NOT_CHECKED, PictureSettings
 from sensorium.image_generation.prompts.embedding import can_embed, embed_prompts
@@ -56,6 +57,7 @@ from sensorium.quiet import quiet_diffusers, quiet_transformers
 _TILED_FROM = 2048 * 2048
 """From so many pixels on the autoencoder works in tiles: at once it would need several times the memory of the rest."""
 _LARGEST_RANDOM_SEED = 2**32 - 1
+_ALL_ITS_OWN = PainterParts()
 
 
 class DiffusionBackend:
@@ -69,6 +71,7 @@ class DiffusionBackend:
         checkpoint: Its catalog entry.
         device: Where it runs.
         dtype: ``"auto"`` or a precision.
+        parts: What comes from elsewhere.
 
     Attributes:
         checkpoint: Its catalog entry.
@@ -85,8 +88,17 @@ class DiffusionBackend:
         InsufficientMemoryError: The weights don't fit into memory.
     """
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        checkpoint: Checkpoint,
+        device: str,
+        dtype: str,
+        parts: PainterParts = _ALL_ITS_OWN,
+    ) -> None:
         self.checkpoint = checkpoint
+        self._parts = parts
         file = find_single_file(folder, checkpoint)
         half = dtype == "float16" or device != "cpu"
         layout = file.layout if file else read_layout(folder, checkpoint, half_precision=half)
@@ -113,7 +125,7 @@ class DiffusionBackend:
             # Kept apart: pipelines would blacken pictures with it.
             checker = self.components.pop(SAFETY_CHECKER)
             self._safety_checker = SafetyChecker(checker, self.components["feature_extractor"])
-        self._pipeline = opened or assemble(folder, self.components, checkpoint)
+        self._pipeline = opened or assemble(folder, self.components, checkpoint, without=layout.absent)
         self.size_factor, self.native_side = size_factor(self._pipeline), native_side(self._pipeline)
         self._revision = hub_revision(folder, checkpoint)
         self._vocabulary = read_vocabulary(folder, checkpoint)
@@ -247,7 +259,7 @@ class DiffusionBackend:
             mask_sha256=pixel_sum(request.mask),
             loras=describe_loras(request.options.loras),
             device=describe_device(self.device, self.dtype),
-            options=options,
+            options={**self._parts.recorded(self.checkpoint.without), **(options or {})} or None,
         )
 
     def _notes(self, request: PaintingRequest, plan: DiffusionPlan) -> tuple[str, ...]:

@@ -184,7 +184,13 @@ def _read_index(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
 def _open_tokenizers(folder: Path, index: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
     import transformers
 
-    names: Sequence[str] = [name for name in sorted(index) if name.startswith("tokenizer") and _class_of(index, name)]
+    names: Sequence[str] = [
+        name
+        for name in sorted(index)
+        if name.startswith("tokenizer")
+        and _class_of(index, name)
+        and index.get(name.replace("tokenizer", "text_encoder")) != [None, None]
+    ]
     if not names:
         raise UnsupportedError(
             f"The checkpoint {checkpoint.name!r} has no tokenizer", "Name one that reads prompts by itself"

@@ -45,10 +45,14 @@ def check_prompt_window(pipeline: Any, prompt: str) -> tuple[str, ...]:
 
 
 def _tokenizers(pipeline: Any) -> dict[str, Any]:
+    """Return the tokenizers whose text encoders are there."""
+    parts = pipeline.components
     return {
         name: part
-        for name, part in pipeline.components.items()
-        if name.startswith("tokenizer") and getattr(part, "is_fast", False)
+        for name, part in parts.items()
+        if name.startswith("tokenizer")
+        and getattr(part, "is_fast", False)
+        and parts.get(name.replace("tokenizer", "text_encoder"), part) is not None
     }
 
 
