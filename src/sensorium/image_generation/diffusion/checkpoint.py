@@ -133,7 +133,7 @@ def open_components(
         options = {"variant": variant} if variant else {}
         at = runs_on if stays_packed(where, _library(library)) else device
         if library == "diffusers":
-            opened[name] = _open_diffusers_model(part_class, where, part, at, dtype, options)
+            opened[name] = open_diffusers_model(part_class, where, part, at, dtype, options)
         else:
             opened[name] = open_model(part_class, where, checkpoint=part, device=at, dtype=dtype, **options)
     return opened
@@ -244,9 +244,24 @@ def _find_class(library: str, class_name: str, checkpoint: Checkpoint) -> Any:
         ) from error
 
 
-def _open_diffusers_model(
+def open_diffusers_model(
     model_class: Any, folder: Path, checkpoint: Checkpoint, device: str, dtype: torch.dtype, options: dict[str, Any]
 ) -> Any:
+    """Load a model of diffusers for inference, complete.
+
+    Args:
+        model_class: Its class.
+        folder: Holds ``config.json`` and the weights.
+        checkpoint: For the words of an error.
+        device: Where it goes.
+        dtype: Its precision.
+        options: Further arguments of ``from_pretrained``.
+
+    Raises:
+        ModelUnavailableError: Weights are missing or damaged.
+        UnsupportedError: They are quantized in a way that doesn't run here.
+        MissingDependencyError: They are quantized, and the package that runs them is not installed.
+    """
     from safetensors import SafetensorError
 
     quantized = opening_options(folder, checkpoint, library="diffusers", device=device)

@@ -16,13 +16,7 @@ import torch
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.additions import put_on
-from sensorium.image_generation.diffusion.checkpoint import (
-    SAFETY_CHECKER,
-    assemble,
-    hub_revision,
-    open_components,
-    read_layout,
-)
+from sensorium.image_generation.diffusion.checkpoint import SAFETY_CHECKER, hub_revision
 from sensorium.image_generation.diffusion.control_network import PipelineControl
 from sensorium.image_generation.diffusion.defaults import (
     DiffusionDefaults,
@@ -33,12 +27,12 @@ from sensorium.image_generation.diffusion.defaults import (
 )
 from sensorium.image_generation.diffusion.latent_preview import LatentPreview
 from sensorium.image_generation.diffusion.lora import describe_loras
+from sensorium.image_generation.diffusion.painter_source import painter_source
 from sensorium.image_generation.diffusion.painting_device import describe_device
 from sensorium.image_generation.diffusion.pipeline_classes import controlled_class, pipeline_classes
 from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
 from sensorium.image_generation.diffusion.schedulers import make_scheduler
-from sensorium.image_generation.diffusion.single_file import find_single_file
 from sensorium.image_generation.diffusion.steps import WatchedSteps
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
 from sensorium.image_generation.painter_parts import PainterParts
@@ -49,7 +43,6 @@ from sensorium.image_generation.prompts.vocabulary import read_vocabulary
 from sensorium.image_generation.prompts.window import check_prompt_window
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
-from sensorium.models.memory import weights_memory
 from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, EventCallback, Finished, Preview, check_cancelled
 from sensorium.quiet import quiet_diffusers, quiet_transformers
@@ -99,10 +92,9 @@ class DiffusionBackend:
     ) -> None:
         self.checkpoint = checkpoint
         self._parts = parts
-        file = find_single_file(folder, checkpoint)
         half = dtype == "float16" or device != "cpu"
-        layout = file.layout if file else read_layout(folder, checkpoint, half_precision=half)
-        sizes = file.memory if file else [weights_memory(folder / name) for name in layout.with_weights]
+        source = painter_source(folder, checkpoint, parts, half_precision=half)
+        layout, sizes = source.layout, source.memory
         self._classes = pipeline_classes(layout.pipeline_class, checkpoint)
         self._placement = place(
             device,
@@ -114,18 +106,12 @@ class DiffusionBackend:
         self.device, self.dtype = self._placement.device, self._placement.dtype
         with explain_out_of_memory(f"Loading {checkpoint.name!r}", "Choose a smaller checkpoint, or dtype='float16'"):
             where = "cpu" if self._placement.offload else self.device
-            opened = file.open(device=where, dtype=self.dtype) if file else None
-            self.components = (
-                {name: part for name, part in opened.components.items() if part is not None}
-                if opened
-                else open_components(folder, layout, checkpoint, device=where, dtype=self.dtype, runs_on=self.device)
-            )
+            opened = source.open(device=where, dtype=self.dtype, runs_on=self.device)
+        self._pipeline = opened.pipeline
+        self.components = {name: part for name, part in self._pipeline.components.items() if part is not None}
         self._safety_checker = None
-        if layout.checks_safety:
-            # Kept apart: pipelines would blacken pictures with it.
-            checker = self.components.pop(SAFETY_CHECKER)
-            self._safety_checker = SafetyChecker(checker, self.components["feature_extractor"])
-        self._pipeline = opened or assemble(folder, self.components, checkpoint, without=layout.absent)
+        if opened.safety_checker is not None:
+            self._safety_checker = SafetyChecker(opened.safety_checker, self.components["feature_extractor"])
         self.size_factor, self.native_side = size_factor(self._pipeline), native_side(self._pipeline)
         self._revision = hub_revision(folder, checkpoint)
         self._vocabulary = read_vocabulary(folder, checkpoint)
