@@ -20,6 +20,7 @@ from sensorium.errors import ClosedError, InputError, UnsupportedError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.models import catalog, device, store
 from sensorium.models.extras import missing_packages_explained
+from sensorium.models.foreign_layouts import folders_config, foreign_layout, refuse_foreign_layout
 from sensorium.models.loaded import Backend, Shared, held_until_read
 from sensorium.models.single_file import read_weights_file, weights_path
 from sensorium.models.turns import holding
@@ -285,6 +286,7 @@ class Task(Generic[Backend]):
         if self._on_torch and find_spec("torch") is None:
             raise ModuleNotFoundError(name="torch")  # before weights are fetched that nothing here could use
         folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
+        refuse_foreign_layout(self.checkpoint, folder)
         family = self._family(folder)
         if family not in self.families:
             raise self._unsuitable(family, folder)
@@ -332,7 +334,8 @@ class Task(Generic[Backend]):
 
     def _opens(self, folder: Path) -> bool:
         """Return whether this task can open a checkpoint folder, judged by its family; nothing is loaded."""
-        return self._family(folder) in self.families
+        foreign = None if self.checkpoint.family else foreign_layout(folders_config(folder))
+        return foreign is None and self._family(folder) in self.families
 
     def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
         others = tasks_for(self.checkpoint, folder)

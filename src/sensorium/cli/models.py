@@ -21,6 +21,7 @@ from sensorium.cli.terminal import size
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.catalog import PROFILES, Checkpoint
 from sensorium.models.device import hardware_class
+from sensorium.models.foreign_layouts import ForeignLayout, folders_config, foreign_layout
 from sensorium.models.single_file import read_weights_file, weights_path
 
 _MUCH = 2_000_000_000
@@ -213,7 +214,7 @@ def _described(entry: Checkpoint) -> Checkpoint:
         return entry
     folder = None
     family = entry.family
-    file = None
+    file = foreign = None
     if entry.folder and entry.hub_files:
         file = weights_path(Path(entry.folder), entry.hub_files)
     if not family:
@@ -223,6 +224,7 @@ def _described(entry: Checkpoint) -> Checkpoint:
         folder = store.locate(entry)
         family = catalog.family_of(folder)
         file = weights_path(folder)
+        foreign = foreign_layout(folders_config(folder))
     tasks = tasks_for(entry, folder)
     return replace(
         entry,
@@ -230,8 +232,14 @@ def _described(entry: Checkpoint) -> Checkpoint:
         also_for=tasks[1:],
         family=family,
         size_bytes=file.stat().st_size if file else entry.size_bytes,
-        description=read_weights_file(file).sentence if file else "" if tasks else _OF_NO_USE,
+        description=read_weights_file(file).sentence if file else _without_file(tasks, foreign),
     )
+
+
+def _without_file(tasks: tuple[str, ...], foreign: ForeignLayout | None) -> str:
+    if foreign is not None:
+        return f"It {foreign.reason}. {foreign.remedy}."
+    return "" if tasks else _OF_NO_USE
 
 
 def _expand(name: str) -> list[Checkpoint]:

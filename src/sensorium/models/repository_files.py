@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sensorium.models.adapter_repositories import refuse_adapters
-from sensorium.models.weight_files import Read, RefusedError, choose_weights, is_weight, without_weights
+from sensorium.models.foreign_layouts import foreign_layout
+from sensorium.models.weight_files import PICKLES, Read, RefusedError, choose_weights, is_weight, without_weights
 
 DESCRIPTIONS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 """Files beside the weights: configuration, tokenizer, chat template."""
@@ -118,6 +119,7 @@ def _others_folders(names: Sequence[str], read: Read) -> set[str]:
 def _beside_config(names: Sequence[str], read: Read, preferred: Sequence[str]) -> list[str]:
     """Choose the weights of a repository that is one model, as transformers, CTranslate2 and llama.cpp lay it out."""
     root = [name for name in names if "/" not in name]
+    _refuse_foreign_layout(root, read)
     configured = str(_json(read, _CONFIG).get("transformers_weights") or "") if _CONFIG in root else ""
     stem = PurePosixPath(configured).name.partition(".safetensors")[0].partition(".")[0]
     try:
@@ -132,6 +134,20 @@ def _beside_config(names: Sequence[str], read: Read, preferred: Sequence[str]) -
     if any(map(_stem_is_usual, offered)):
         raise refusal
     return _only(root, ".safetensors") or _nothing(names)
+
+
+def _refuse_foreign_layout(root: Sequence[str], read: Read) -> None:
+    """Refuse weights that only their authors' own program opens.
+
+    Raises:
+        RefusedError: They are that.
+    """
+    weights = [name for name in root if name.endswith((".safetensors", *PICKLES))]
+    if _CONFIG not in root or not weights or _ctranslate2(root):
+        return
+    found = foreign_layout(_json(read, _CONFIG))
+    if found is not None:
+        raise RefusedError(f"the repository {found.reason}", found.remedy)
 
 
 def _stem_is_usual(name: str) -> bool:
