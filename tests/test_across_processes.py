@@ -175,10 +175,11 @@ def test_an_error_of_an_unknown_type_is_one_of_ours_all_the_same() -> None:
 
 
 LORA = {"name": "x", "sha256": "12", "weight": 0.5}
+EMBEDDING = {"name": "y", "sha256": "34", "word": "z"}
 
 
 def painted(seed: int) -> GeneratedImage:
-    settings = PictureSettings("text-to-image", "a cat", "", seed, 8, 8, "m", loras=(LORA,))
+    settings = PictureSettings("text-to-image", "a cat", "", seed, 8, 8, "m", loras=(LORA,), embeddings=(EMBEDDING,))
     return GeneratedImage.of(PIL.Image.new("RGB", (8, 8), (seed, 0, 0)), settings)
 
 

@@ -70,6 +70,7 @@ WRONG = {
     "str | os.PathLike[str]": [5, b"bytes"],
     "Mapping[str, str | os.PathLike[str]]": ["canny", {"canny": 5}, {5: "canny"}],
     "LoraFiles": [5],
+    "EmbeddingFiles": [5],
     "ProgressCallback": [5, "print"],
     "WarningCallback": [5, "print"],
     "Cancellation": [True, 5],
@@ -166,6 +167,7 @@ def everything(
     progress: ProgressCallback | None = None,  # noqa: F821
     cancel: Cancellation | None = None,  # noqa: F821
     lora: LoraFiles = (),  # noqa: F821
+    embeddings: EmbeddingFiles = (),  # noqa: F821
 ) -> str:
     """Say that it was called."""
     return "called"
@@ -191,6 +193,7 @@ def everything(
         {"lora": "style.safetensors"},
         {"lora": [(Path("style.safetensors"), 1)]},
         {"lora": iter([("style.safetensors", 0.5)])},
+        {"embeddings": ["bad.safetensors", (Path("hands.safetensors"), "hands")]},
         {"labels": None},
     ],
 )

@@ -302,6 +302,7 @@ _KINDS = {
 _ALIASES = {
     "AudioSource": "MediaSource | Samples",
     "LoraFiles": "MediaSource | Iterable[tuple[MediaSource, float]]",
+    "EmbeddingFiles": "MediaSource | Iterable[MediaSource | tuple[MediaSource, str]]",
 }
 
 

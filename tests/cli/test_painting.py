@@ -9,6 +9,8 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from sensorium.image_generation.text_to_image import TextToImage, read_settings
 from sensorium.media.image import write_image
@@ -55,7 +57,7 @@ def test_imagine_paints_numbered_pictures(run: Run, easel: Path) -> None:
 def test_every_option_reaches_the_picture(run: Run, easel: Path, checkpoint: Path) -> None:
     tiny_lora(easel / "ink.safetensors", checkpoint)
     options = ["--negative-prompt", "blur", "--steps", "3", "--guidance-scale", "5", "--width", "72", "--height", "64"]
-    options += ["--seed", "9", "--scheduler", "euler", "--lora", "ink.safetensors:0.5", "--style", "watercolor"]
+    options += ["--seed", "9", "--scheduler", "euler", "--lora", "ink.safetensors=0.5", "--style", "watercolor"]
     result = run("imagine", "a cat", *options, "-o", "cat.webp", "--json")
     assert result.exit_code == 0, result.output
     (document,) = documents(result.stdout)
@@ -65,6 +67,26 @@ def test_every_option_reaches_the_picture(run: Run, easel: Path, checkpoint: Pat
     assert (settings.negative_prompt, settings.steps, settings.guidance_scale) == ("blur", 3, 5.0)
     assert (settings.width, settings.height, settings.seed, settings.scheduler) == (72, 64, 9, "euler")
     assert settings.loras[0]["weight"] == 0.5
+
+
+def test_embeddings_by_name_and_by_word(run: Run, easel: Path, checkpoint: Path) -> None:
+    vectors = torch.randn(2, 32, generator=torch.Generator().manual_seed(1))
+    save_file({"emb_params": vectors}, easel / "bad-hands.v1.safetensors")
+    few = ["--steps", "2", "--seed", "1"]
+    file = "bad-hands.v1.safetensors"
+    for output, word, given in (("name.png", "bad-hands.v1", file), ("word.png", "hands", f"hands={file}")):
+        result = run("imagine", "a cat", "-n", f"fog, {word}", *few, "--embedding", given, "-o", output)
+        assert result.exit_code == 0, result.output
+        assert read_settings(easel / output).embeddings[0]["word"] == word
+    assert run("imagine", "a cat", "-n", "fog", *few, "-o", "none.png").exit_code == 0
+    pictures = [PIL.Image.open(easel / name).tobytes() for name in ("name.png", "word.png", "none.png")]
+    assert pictures[0] == pictures[1] != pictures[2]
+    again = run("imagine", "--again", "word.png", "--embedding", file, "-o", "same.png", "-m", checkpoint)
+    assert "the same picture" in again.stdout, again.output
+    told = run("imagine", "a cat", *few, "--embedding", file, "-o", "told.png")
+    assert "'bad-hands.v1'" in told.stderr
+    refusal = run("imagine", "a cat", "--embedding", "absent.safetensors")
+    assert (refusal.exit_code, "absent.safetensors" in refusal.stderr) == (2, True)
 
 
 def test_a_picture_is_made_again_pixel_for_pixel(run: Run, easel: Path, checkpoint: Path) -> None:

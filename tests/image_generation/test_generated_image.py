@@ -28,6 +28,7 @@ SETTINGS = PictureSettings(
     guidance_scale=7.5,
     scheduler="euler",
     loras=({"name": "ink.safetensors", "sha256": "00", "weight": 0.5},),
+    embeddings=({"name": "bad.safetensors", "sha256": "01", "word": "bad"},),
 )
 
 
@@ -111,6 +112,7 @@ def test_texts_of_other_programs_are_not_settings(tmp_path: Path, text: str) -> 
         {"scheduler": 5},
         {"loras": [1]},
         {"loras": [{"name": "ink"}]},
+        {"embeddings": [{"name": "bad", "sha256": "01"}]},
         {"options": "abc"},
         {"options": {"prompt_weight": "x"}},
         {"options": {"controls": "x"}},

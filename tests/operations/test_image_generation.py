@@ -11,6 +11,8 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.generated_image import read_settings
@@ -292,6 +294,18 @@ def test_a_lora_file_that_was_sent(tmp_path: Path) -> None:
         assert picture.settings.loras[0]["weight"] == weight
         found.append(pixels(tmp_path / "picture-1.png"))
     assert found[0] != found[1]
+    tasks.close()
+
+
+def test_an_embedding_that_was_sent(tmp_path: Path) -> None:
+    checkpoint = tiny_stable_diffusion(tmp_path / "hub")
+    save_file({"emb_params": torch.randn(2, 32)}, tmp_path / "0a1b")
+    tasks = Tasks(limits=Limits(allow_files=False), find_media=Uploads(ink=tmp_path / "0a1b"))
+    for word in ("ink", "fog"):
+        embedding = [{"file": "upload:ink", "word": word}]
+        imagine = Imagine(prompt="a cat, ink", model=str(checkpoint), embedding=embedding, **FEW)
+        (picture,) = through_json(imagine, tasks, Listening(tmp_path)).pictures
+        assert [each["word"] for each in picture.settings.embeddings] == (["ink"] if word == "ink" else [])
     tasks.close()
 
 

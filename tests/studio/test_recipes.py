@@ -151,7 +151,10 @@ def examples() -> dict[str, dict[str, Any]]:
     """Return fields of every operation, as many as commands and programs know."""
     painting = {"steps": 3, "seed": 1, "width": 64, "height": 64, "num_images": 2, "guidance_scale": 2.0}
     prompted = {**painting, "prompt": "a house", "negative_prompt": "fog", "scheduler": "euler", "safety": "off"}
-    lora = [{"file": "upload:l", "weight": 0.5}]
+    added = {
+        "lora": [{"file": "upload:l", "weight": 0.5}],
+        "embedding": [{"file": "upload:e", "word": "bad-hands"}],
+    }
     listening = {"audio": "upload:a", "language": "en", "hotwords": "Ashleigh", "track": 1}
     answering = {
         "film": "upload:f",
@@ -200,7 +203,7 @@ def examples() -> dict[str, dict[str, Any]]:
             "weights": {"canny": 0.5},
             "image": "upload:j",
             "strength": 0.5,
-            "lora": lora,
+            **added,
             "controlnets": {"canny": "c"},
             "annotators": {"depth": "depth-anything-v2-small"},
         },
@@ -214,11 +217,11 @@ def examples() -> dict[str, dict[str, Any]]:
             "mask": "upload:m",
             "strength": 0.5,
             "style": "watercolor",
-            "lora": lora,
+            **added,
         },
         "embed": {"images": ["upload:i", "upload:j"], "texts": ["a cat"]},
         "find-moment": {"film": "upload:f", "text": "a cat", "limit": 3, "encoder": "e"},
-        "imagine": {**prompted, "style": "watercolor", "lora": lora},
+        "imagine": {**prompted, "style": "watercolor", **added},
         "index": {"files": ["upload:i", "upload:j"], "index": "holiday", "every": 1.0},
         "moderate": {"source": "upload:f", "labels": ["weapons"]},
         "paint-again": {"picture": "upload:i", "model": "starter-painter", "image": "upload:j", "mask": "upload:m"},

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DEFAULT = "openpose"
 _FOR_MAPS = ("map_only", "reference", "controls", "settings", "annotators", "output", "device", "dtype")
 _FOR_PAINTING_AGAIN = (
-    *("again", "reference", "maps", "init", "lora", "controlnets", "annotators"),
+    *("again", "reference", "maps", "init", "lora", "embedding", "controlnets", "annotators"),
     *("output", "model", "device", "dtype"),
 )
 
@@ -220,6 +220,7 @@ def _paint_again(
         maps=controls.ready(),
         image=media_of(originals.init),
         lora=painting.loras,
+        embedding=painting.embeddings,
         controlnets=controls.networks(),
         annotators=controls.checkpoints(),
         format=picture_format(output),

@@ -19,7 +19,7 @@ from sensorium.errors import InputError
 _OF_A_VARIATION = ("num_images", "steps", "guidance_scale", "width", "height", "seed", "style")
 _FOR_VARIATIONS = ("like", "prompt", "prompt_weight", "output", "model", "device", "dtype", *_OF_A_VARIATION)
 _FOR_PAINTING_AGAIN = (
-    *("again", "output", "image", "mask", "lora", "model", "device", "dtype"),
+    *("again", "output", "image", "mask", "lora", "embedding", "model", "device", "dtype"),
     *("base", "vae", "without"),
 )
 
@@ -200,6 +200,7 @@ def _paint_again(
         image=media_of(originals.image),
         mask=media_of(originals.mask),
         lora=painting.loras,
+        embedding=painting.embeddings,
         format=picture_format(output),
         **parts.choice,
         **{**common.choice, "model": common.model or painter_of(settings)},

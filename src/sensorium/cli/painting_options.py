@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from sensorium.cli.completion import complete_schedulers, complete_styles
 
 if TYPE_CHECKING:
-    from sensorium.operations.painting import LoraFile
+    from sensorium.operations.painting import EmbeddingFile, LoraFile
 
 Text: TypeAlias = str | None
 Whole: TypeAlias = int | None
@@ -78,18 +79,33 @@ class Painting:
         typer.Option("--scheduler", metavar="NAME", help="Name of the sampler.", autocompletion=complete_schedulers),
     ] = None
     lora: Annotated[
-        Texts, typer.Option("--lora", metavar="FILE[:WEIGHT]", help="A LoRA file; give it as often as you like.")
+        Texts, typer.Option("--lora", metavar="FILE[=WEIGHT]", help="A LoRA file; give it as often as you like.")
+    ] = None
+
+    embedding: Annotated[
+        Texts,
+        typer.Option(
+            "--embedding",
+            metavar="[WORD=]FILE",
+            help="An embedding: in a prompt, its WORD (its name) stands for it; as often as you like.",
+        ),
     ] = None
 
     @property
     def how(self) -> dict[str, Any]:
         """The fields of an operation that say how to paint."""
-        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "lora": self.loras}
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**given, "lora": self.loras, "embedding": self.embeddings}
 
     @property
     def loras(self) -> tuple[LoraFile, ...]:
-        """Files and weights from FILE:WEIGHT or FILE."""
+        """Files and weights from FILE=WEIGHT, FILE:WEIGHT or FILE."""
         return tuple(_lora(argument) for argument in self.lora or ())
+
+    @property
+    def embeddings(self) -> tuple[EmbeddingFile, ...]:
+        """Files and words from WORD=FILE or FILE."""
+        return tuple(_embedding(argument) for argument in self.embedding or ())
 
 
 @dataclass(frozen=True)
@@ -117,8 +133,19 @@ def _lora(argument: str) -> LoraFile:
     from sensorium.operations.media import Media
     from sensorium.operations.painting import LoraFile
 
-    file, colon, weight = argument.rpartition(":")
-    if colon and file:
-        with suppress(ValueError):  # a colon in the file's name
-            return LoraFile(file=Media(file), weight=float(weight))
+    for sign in "=:":
+        file, found, weight = argument.rpartition(sign)
+        if found and file:
+            with suppress(ValueError):  # the sign is in the file's name
+                return LoraFile(file=Media(file), weight=float(weight))
     return LoraFile(file=Media(argument))
+
+
+def _embedding(argument: str) -> EmbeddingFile:
+    from sensorium.operations.media import Media
+    from sensorium.operations.painting import EmbeddingFile
+
+    word, sign, file = argument.partition("=")
+    if not (sign and word and file) or Path(argument).exists():
+        word, file = Path(argument).stem, argument
+    return EmbeddingFile(file=Media(file), word=word)

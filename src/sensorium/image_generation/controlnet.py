@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.control_network import ControlNetBackend
     from sensorium.image_generation.diffusion.lora import LoraFiles
     from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
+    from sensorium.image_generation.diffusion.textual_inversion import EmbeddingFiles
     from sensorium.media.image import ImageSource
 
 _STEPS = 20
@@ -230,6 +231,7 @@ class ControlNetGenerator:
         control_image: ImageSource | Sequence[ImageSource | None] | None = None,
         init_image: ImageSource | None = None,
         lora: LoraFiles = (),
+        embeddings: EmbeddingFiles = (),
         **call: Unpack[CallKeywords],
     ) -> GeneratedImage:
         """Paint a picture again: the same one, bit for bit, on the same device with the same library versions.
@@ -240,6 +242,7 @@ class ControlNetGenerator:
             control_image: its control maps, as they were saved.
             init_image: The picture that it was made from, if it was made from one.
             lora: The LoRA files, if there were any; their weights are in the settings.
+            embeddings: The embeddings, if there were any; their words are in the settings.
             call: See `CallKeywords`.
 
         Raises:
@@ -248,7 +251,7 @@ class ControlNetGenerator:
         """
         recorded = self._recorded_controls(settings, init_image is not None)
         strength = 0.75 if settings.strength is None else settings.strength
-        options = options_of(settings, lora, self._opening.limits)
+        options = options_of(settings, self._opening.limits, lora=lora, embeddings=embeddings)
         request = PaintingRequest(settings.prompt, options, self._read(init_image), strength=strength)
         kinds, *timing = ([table[name] for table in recorded] for name in ("control", "weight", "start", "end"))
         controls = read_controls(self._chosen, kinds, control_image, *timing, limits=self._opening.limits)

@@ -34,6 +34,7 @@ _NOT_IN_THE_PROTOCOL = {
     "negative_prompt": "a negative prompt",
     "scheduler": "a choice of scheduler",
     "loras": "LoRA files",
+    "embeddings": "embeddings (textual inversion)",
     "safety": "a safety setting",
 }
 _FROM_SERVER = Limits(allow_files=False)

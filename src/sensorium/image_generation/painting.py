@@ -46,6 +46,11 @@ class PaintingRequest:
             return INPAINTING
         return TEXT_TO_IMAGE if self.image is None else IMAGE_TO_IMAGE
 
+    @property
+    def prompts(self) -> tuple[str, str]:
+        """What to paint, and what not."""
+        return self.prompt, self.options.negative_prompt
+
     def __post_init__(self) -> None:
         check_prompt(self.prompt)
         if self.image is not None:

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from sensorium.errors import InputError
 from sensorium.image_generation.diffusion.lora import Lora, check_loras, read_loras, same_loras
 from sensorium.image_generation.diffusion.schedulers import check_scheduler
+from sensorium.image_generation.diffusion.textual_inversion import (
+    Embedding,
+    check_embeddings,
+    read_embeddings,
+    same_embeddings,
+)
 from sensorium.image_generation.picture_settings import NOT_CHECKED
 from sensorium.language.written_language import require_characters
 from sensorium.media.limits import Limits
 
 if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.lora import LoraFiles
+    from sensorium.image_generation.diffusion.textual_inversion import EmbeddingFiles
     from sensorium.image_generation.picture_settings import PictureSettings
     from sensorium.progress import Cancellation, EventCallback, ProgressCallback
 
@@ -72,6 +79,9 @@ class SamplerKeywords(CallKeywords, total=False):
     Attributes:
         scheduler: Name of the sampler (``"euler"``, ``"dpm++-2m-karras"``, …); the checkpoint's own by default.
         lora: A LoRA file (safetensors) by path or as it was sent, or pairs of such a file and a weight.
+        embeddings: Files of learned words (textual inversion, safetensors) for Stable Diffusion 1, 2 and XL: one, or
+            several, alone or in pairs with a word. The word, by default the file's name without its suffix, stands in
+            the prompt or the negative prompt for what the file holds.
         safety: ``"flag"`` says in the result what the checkpoint's safety checker objects to, ``"block"`` keeps such
             pictures back, ``"off"`` doesn't look.
         previews: Whether ``report`` is shown a small, rough picture after each step (`Preview`).
@@ -79,6 +89,7 @@ class SamplerKeywords(CallKeywords, total=False):
 
     scheduler: str | None
     lora: LoraFiles
+    embeddings: EmbeddingFiles
     safety: str
     previews: bool
 
@@ -105,6 +116,7 @@ class PaintingOptions:
 
     Attributes:
         loras: LoRA files with their weights.
+        embeddings: Files of learned words.
 
     Raises:
         InputError: One of them can't be.
@@ -119,6 +131,7 @@ class PaintingOptions:
     seed: int | None = None
     scheduler: str | None = None
     loras: tuple[Lora, ...] = ()
+    embeddings: tuple[Embedding, ...] = ()
     safety: str = "flag"
     previews: bool = False
 
@@ -134,6 +147,7 @@ class PaintingOptions:
             raise InputError(f"There is no safety setting {self.safety!r}", f"Choose {', '.join(SAFETY)}")
         check_scheduler(self.scheduler)
         check_loras(self.loras)
+        check_embeddings(self.embeddings)
 
 
 def painting_options(keywords: Mapping[str, Any], limits: Limits) -> PaintingOptions:
@@ -148,19 +162,24 @@ def painting_options(keywords: Mapping[str, Any], limits: Limits) -> PaintingOpt
     """
     known = {field.name for field in fields(PaintingOptions)}
     given = {name: value for name, value in keywords.items() if name in known}
-    return PaintingOptions(**given, loras=read_loras(keywords.get("lora", ()), limits))
+    given["loras"] = read_loras(keywords.get("lora", ()), limits)
+    given["embeddings"] = read_embeddings(keywords.get("embeddings", ()), limits)
+    return PaintingOptions(**given)
 
 
-def options_of(settings: PictureSettings, lora: LoraFiles, limits: Limits) -> PaintingOptions:
+def options_of(
+    settings: PictureSettings, limits: Limits, *, lora: LoraFiles = (), embeddings: EmbeddingFiles = ()
+) -> PaintingOptions:
     """Return the options by which a picture is painted again.
 
     Args:
         settings: What it says of itself.
-        lora: The LoRA files that it was made with; their weights are in the settings.
         limits: Whether files on this machine may be named.
+        lora: The LoRA files that it was made with; their weights are in the settings.
+        embeddings: The embeddings that it was made with; their words are in the settings.
 
     Raises:
-        InputError: A LoRA file is missing.
+        InputError: A file is missing.
     """
     return PaintingOptions(
         negative_prompt=settings.negative_prompt,
@@ -171,6 +190,7 @@ def options_of(settings: PictureSettings, lora: LoraFiles, limits: Limits) -> Pa
         seed=settings.seed,
         scheduler=settings.scheduler or None,
         loras=same_loras(settings, read_loras(lora, limits)),
+        embeddings=same_embeddings(settings, read_embeddings(embeddings, limits)),
         safety="off" if settings.safety == NOT_CHECKED else "flag",
     )
 

@@ -40,6 +40,7 @@ class PictureSettings(Record):
         image_sha256: Sum of the pixels of the first picture; "" for text-to-image.
         mask_sha256: Sum of the pixels of the mask; "" without one.
         loras: Name, sha256 and weight of each LoRA file.
+        embeddings: Name, sha256 and word of each embedding whose word stands in a prompt.
         model: Name of the checkpoint.
         revision: Its commit on the hub, or "".
         device: Kind of device, precision and library versions: on the same ones the same pixels come out.
@@ -62,6 +63,7 @@ class PictureSettings(Record):
     image_sha256: str = ""
     mask_sha256: str = ""
     loras: tuple[Mapping[str, Any], ...] = ()
+    embeddings: tuple[Mapping[str, Any], ...] = ()
     device: str = ""
     safety: str = NOT_CHECKED
     options: Mapping[str, Any] | None = None
@@ -77,7 +79,8 @@ def settings_of(table: Any) -> PictureSettings:
     missing = [f.name for f in fields(PictureSettings) if f.default is MISSING and f.name not in known]
     if missing or not _well_formed(known):
         raise ValueError(missing)
-    known["loras"] = tuple(known.get("loras", ()))
+    for name in ("loras", "embeddings"):
+        known[name] = tuple(known.get(name, ()))
     return PictureSettings(**known)
 
 
@@ -90,9 +93,12 @@ def _well_formed(known: Mapping[str, Any]) -> bool:
     controls = options.get("controls", [])
     if not isinstance(controls, list):
         return False
-    return all(_has(lora, ("name", "sha256"), ("weight",)) for lora in known.get("loras", ())) and all(
-        _has(control, ("control", "model", "image_sha256"), ("weight", "start", "end")) for control in controls
-    )
+    tables = [
+        *((lora, ("name", "sha256"), ("weight",)) for lora in known.get("loras", ())),
+        *((embedding, ("name", "sha256", "word"), ()) for embedding in known.get("embeddings", ())),
+        *((control, ("control", "model", "image_sha256"), ("weight", "start", "end")) for control in controls),
+    ]
+    return all(_has(*table) for table in tables)
 
 
 def _has(table: Any, texts: tuple[str, ...], numbers: tuple[str, ...]) -> bool:

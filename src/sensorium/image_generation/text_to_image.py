@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from sensorium.image_generation.diffusion.lora import LoraFiles
+    from sensorium.image_generation.diffusion.textual_inversion import EmbeddingFiles
 
 _DIFFUSERS = "diffusers"
 _PARTS = ("base", "vae", "without")
@@ -110,7 +111,8 @@ class TextToImage(Task[Painter]):
             width: In pixels.
             height: In pixels.
             seed: Decides the noise.
-            more: Scheduler, LoRA files, safety checker, progress, previews, cancelling: see `SamplerKeywords`.
+            more: Scheduler, LoRA files, embeddings, safety checker, progress, previews, cancelling: see
+                `SamplerKeywords`.
 
         Returns:
             The pictures: a list of PIL images with their settings. Saved, they carry these in the file.
@@ -225,6 +227,7 @@ class TextToImage(Task[Painter]):
         init_image: ImageSource | None = None,
         mask_image: ImageSource | None = None,
         lora: LoraFiles = (),
+        embeddings: EmbeddingFiles = (),
         **call: Unpack[CallKeywords],
     ) -> GeneratedImage:
         """Paint a picture again: the same one, bit for bit, on the same device with the same library versions.
@@ -234,6 +237,7 @@ class TextToImage(Task[Painter]):
             init_image: The picture that it was made from, if it was made from one.
             mask_image: The mask, if there was one.
             lora: The LoRA files, if there were any; their weights are in the settings.
+            embeddings: The embeddings, if there were any; their words are in the settings.
             call: See `CallKeywords`.
 
         Raises:
@@ -245,7 +249,7 @@ class TextToImage(Task[Painter]):
         mask = None if mask_image is None else self._read(mask_image).convert("L")
         _check_same("picture", settings.image_sha256, pixel_sum(image))
         _check_same("mask", settings.mask_sha256, pixel_sum(mask))
-        options = options_of(settings, lora, self.limits)
+        options = options_of(settings, self.limits, lora=lora, embeddings=embeddings)
         if settings.kind == VARIATION and image is not None:
             prompt_weight = (settings.options or {}).get("prompt_weight", 0.5)
             return self._vary(VariationRequest(image, settings.prompt, prompt_weight, options), call)[0]

@@ -62,6 +62,8 @@ def _kind(names: Sequence[str], tags: Sequence[str]) -> str:
 def _remedy(kind: str, base: str) -> str:
     if kind == "lora":
         return f"Download its file and put it on a checkpoint with --lora FILE; it was made for {base}"
+    if kind == "textual_inversion":
+        return f"Download its file and use it with --embedding FILE; it was made for {base}"
     return f"Use {base} without it"
 
 

@@ -36,6 +36,7 @@ SINGLE_FILE_PAINTERS = (
 """Families of painters that open from a single file."""
 CONTROLNET = "ControlNetModel"
 AUTOENCODER = "AutoencoderKL"
+EMBEDDING = "embedding"
 
 _IN_PARTS = "Choose its repository in diffusers' layout: files of this family don't open alone"
 _LONGEST_HEADER = 100_000_000
@@ -337,5 +338,8 @@ def _embedding(file: WeightsFile) -> Content | None:
     width = max(shape[-1] for shape in file.shapes.values() if shape)
     base = _TEXT_WIDTHS.get(width, "")
     return Content(
-        "embedding", f"an embedding (textual inversion){f' for {base}' if base else ''}", "Name a checkpoint"
+        EMBEDDING,
+        f"an embedding (textual inversion){f' for {base}' if base else ''}",
+        f"Name a checkpoint{f' of {base}' if base else ''}, give this file with --embedding, and write its name into "
+        "the prompt",
     )

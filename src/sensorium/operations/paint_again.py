@@ -11,7 +11,7 @@ from sensorium.models import catalog
 from sensorium.operations.control import Maps, Names, generator_of
 from sensorium.operations.image_generation import TEXT_TO_IMAGE, painter_of
 from sensorium.operations.media import Media
-from sensorium.operations.painting import LoraFile, OfParts
+from sensorium.operations.painting import EmbeddingFile, LoraFile, OfParts
 from sensorium.operations.pictures import KeptPictures, PaintedAgain, PictureFormat, difference
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class PaintAgain(OfParts):
     """The mask, if there was one."""
     lora: tuple[LoraFile, ...] = ()
     """The LoRA files, if there were any; their weights are in the picture's file."""
+    embedding: tuple[EmbeddingFile, ...] = ()
+    """The embeddings, if there were any; their words are in the picture's file."""
     controls: tuple[str, ...] | None = None
     """The kinds of control that it was painted under, as its file says; null if it was painted under none."""
     reference: Media | None = None
@@ -111,6 +113,7 @@ class PaintAgain(OfParts):
         given: dict[str, Any] = {
             "init_image": None if self.image is None else tasks.media(self.image),
             "lora": [each.found(tasks) for each in self.lora],
+            "embeddings": [each.found(tasks) for each in self.embedding],
             "report": kept,
             "cancel": report,
         }

@@ -95,6 +95,22 @@ class OfParts(ModelOperation):
         return (painter, *parts.checkpoints)
 
 
+class EmbeddingFile(BaseModel):
+    """A file of learned words (textual inversion), and the word that stands for it in a prompt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    file: Media
+    """A safetensors file."""
+    word: Annotated[str | None, Field(min_length=1)] = None
+    """The word; by default the file's name without its suffix."""
+
+    def found(self, tasks: Tasks) -> MediaSource | tuple[MediaSource, str]:
+        """Return what a painting task takes."""
+        file = tasks.media(self.file)
+        return file if self.word is None else (file, self.word)
+
+
 class Painting(ModelOperation):
     """An operation that paints pictures."""
 
@@ -135,6 +151,8 @@ class PromptedPainting(Painting):
     """Name of the sampler; by default the checkpoint's own."""
     lora: tuple[LoraFile, ...] = ()
     """LoRA files: small additions to the checkpoint's weights."""
+    embedding: tuple[EmbeddingFile, ...] = ()
+    """Files of learned words (textual inversion): write the word into the prompt or the negative prompt."""
     safety: Annotated[str, Field(json_schema_extra={"enum": list(SAFETY)})] = "flag"
     """What happens to pictures that the checkpoint's safety checker objects to: flag says so in the settings, block
     keeps them back, off doesn't look."""
@@ -148,7 +166,11 @@ class PromptedPainting(Painting):
 
     def options(self, tasks: Tasks) -> dict[str, Any]:
         """Return what a painting task takes beside pictures."""
-        return {**self.numbers(), "lora": [each.found(tasks) for each in self.lora]}
+        return {
+            **self.numbers(),
+            "lora": [each.found(tasks) for each in self.lora],
+            "embeddings": [each.found(tasks) for each in self.embedding],
+        }
 
 
 def size_for(operation: Painting, painter: TextToImage, report: Reporter) -> dict[str, int | None]:

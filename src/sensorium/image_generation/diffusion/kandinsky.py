@@ -119,12 +119,17 @@ class KandinskyPainter:
 
         Raises:
             InputError: A number doesn't suit this checkpoint.
-            UnsupportedError: It is asked to inpaint, or for a scheduler or LoRA files.
+            UnsupportedError: It is asked to inpaint, or for a scheduler, LoRA files or embeddings.
             InsufficientMemoryError: The memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
         options = request.options
-        for asked, what in ((options.scheduler, "other schedulers"), (options.loras, "LoRA files")):
+        refused = (
+            (options.scheduler, "other schedulers"),
+            (options.loras, "LoRA files"),
+            (options.embeddings, "embeddings"),
+        )
+        for asked, what in refused:
             if asked:
                 raise self._unsupported(what, "Leave that out")
         if options.safety == "block":

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.diffusion.added_file import AddedFile, find_added
 from sensorium.image_generation.diffusion.lora_kinds import is_lycoris, other_kind
 from sensorium.image_generation.diffusion.lycoris import load_lycoris
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
-from sensorium.media.source import MediaSource, ResolvedMedia, is_path, resolve
+from sensorium.media.source import MediaSource, ResolvedMedia
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers, quiet_transformers
-from sensorium.unfinished import temporary_folder
 
 if TYPE_CHECKING:
     from sensorium.image_generation.picture_settings import PictureSettings
@@ -28,12 +24,9 @@ if TYPE_CHECKING:
 LoraFiles: TypeAlias = MediaSource | Iterable[tuple[MediaSource, float]]
 """A file, or pairs of file and weight."""
 
-_LONGEST_HEADER = 100_000_000
-_SUFFIX = ".safetensors"
-
 
 @dataclass(frozen=True)
-class Lora:
+class Lora(AddedFile):
     """A LoRA file of a call.
 
     Attributes:
@@ -41,33 +34,7 @@ class Lora:
         weight: How strongly it counts.
     """
 
-    source: Path | ResolvedMedia
     weight: float
-
-    @property
-    def name(self) -> str:
-        """The file's name in messages and in the settings of a picture."""
-        return self.source.name
-
-    def open(self) -> BinaryIO:
-        """Open it for reading bytes."""
-        return self.source.open("rb") if isinstance(self.source, Path) else self.source.open()
-
-    @contextmanager
-    def as_file(self) -> Iterator[Path]:
-        """Have it as a file whose suffix says safetensors: diffusers would unpickle any other."""
-        path = self.source if isinstance(self.source, Path) else self.source.path
-        if path is not None and path.suffix == _SUFFIX:
-            yield path
-            return
-        with temporary_folder("sensorium-") as folder:
-            file = folder / f"lora{_SUFFIX}"
-            if path is not None:
-                file.symlink_to(path.absolute())
-            else:
-                with self.open() as source, file.open("wb") as copy:
-                    shutil.copyfileobj(source, copy)
-            yield file
 
 
 def read_loras(lora: LoraFiles, limits: Limits = DEFAULT_LIMITS) -> tuple[Lora, ...]:
@@ -79,19 +46,11 @@ def read_loras(lora: LoraFiles, limits: Limits = DEFAULT_LIMITS) -> tuple[Lora, 
     alone = isinstance(lora, (str, os.PathLike, bytes, ResolvedMedia)) or hasattr(lora, "read")
     pairs: Any = [(lora, 1.0)] if alone else lora
     try:
-        return tuple(Lora(_source(file, limits), float(weight)) for file, weight in pairs)
+        return tuple(Lora(find_added(file, "LoRA", limits), float(weight)) for file, weight in pairs)
     except (TypeError, ValueError):
         raise InputError(
             f"The LoRA files {lora!r} are no pairs of file and weight", "Write lora=[('ink.safetensors', 0.8)]"
         ) from None
-
-
-def _source(file: MediaSource, limits: Limits) -> Path | ResolvedMedia:
-    if not is_path(file):
-        return resolve(file, limits=limits)
-    if not limits.allow_files:
-        raise InputError("LoRA files are files on this machine, which can't be named here", "Send the data itself")
-    return Path(file)  # type: ignore[arg-type]
 
 
 def check_loras(loras: Sequence[Lora]) -> None:
@@ -104,10 +63,9 @@ def check_loras(loras: Sequence[Lora]) -> None:
         check_weight(lora.name, lora.weight)
         if isinstance(lora.source, Path) and not os.path.isfile(lora.source):  # noqa: PTH113 - pathlib's raises an error for a long name
             raise InputError(f"There is no LoRA file {str(lora.source)!r}", "Name the .safetensors file itself")
-        names = _tensor_names(lora)
-        if kind := other_kind(names):
+        if kind := other_kind(lora.shapes):
             raise InputError(f"The file {lora.name!r} is no LoRA: it is {kind.name}", kind.remedy)
-        if not names:
+        if not lora.shapes:
             raise InputError(
                 f"The LoRA {lora.name!r} is not a safetensors file, or it is damaged",
                 "Fetch it again; pickled files (.pt, .bin, .ckpt) can run code and are never opened",
@@ -130,7 +88,7 @@ def check_weight(name: str, weight: float) -> None:
 
 def describe_loras(loras: Sequence[Lora]) -> tuple[Mapping[str, Any], ...]:
     """Return name, sha256 and weight of each file, for the settings of a picture."""
-    return tuple({"name": lora.name, "sha256": _sum(lora), "weight": lora.weight} for lora in loras)
+    return tuple({"name": lora.name, "sha256": lora.sha256, "weight": lora.weight} for lora in loras)
 
 
 def same_loras(settings: PictureSettings, given: Sequence[Lora]) -> tuple[Lora, ...]:
@@ -140,7 +98,7 @@ def same_loras(settings: PictureSettings, given: Sequence[Lora]) -> tuple[Lora, 
         InputError: One is not among those given, or those can't be LoRA files.
     """
     check_loras(given)
-    sources = {_sum(lora): lora.source for lora in given}
+    sources = {lora.sha256: lora.source for lora in given}
     for table in settings.loras:
         if table["sha256"] not in sources:
             raise InputError(
@@ -170,7 +128,7 @@ def applied_loras(pipeline: Any, loras: Sequence[Lora]) -> Iterator[None]:
     names = [f"lora_{number}" for number in range(len(loras))]
     try:
         # Layers of PEFT for LoHa and LoKr go around those for LoRA, not the other way round.
-        for name, lora in sorted(zip(names, loras, strict=True), key=lambda pair: is_lycoris(_tensor_names(pair[1]))):
+        for name, lora in sorted(zip(names, loras, strict=True), key=lambda pair: is_lycoris(pair[1].shapes)):
             _load(pipeline, lora, name)
         pipeline.set_adapters(names, [lora.weight for lora in loras])
         yield
@@ -182,7 +140,7 @@ def applied_loras(pipeline: Any, loras: Sequence[Lora]) -> Iterator[None]:
 def _load(pipeline: Any, lora: Lora, name: str) -> None:
     try:
         with lora.as_file() as file, loading_weights, quiet_transformers(), quiet_diffusers():
-            if is_lycoris(_tensor_names(lora)):
+            if is_lycoris(lora.shapes):
                 load_lycoris(pipeline, file, name)
             else:
                 pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=name, local_files_only=True)
@@ -200,16 +158,3 @@ def _misfit(pipeline: Any, lora: Lora) -> InputError:
         f"The LoRA {lora.name!r} doesn't fit {type(pipeline).__name__}: it was made for another family",
         "Use it with a checkpoint of the family that its page names",
     )
-
-
-def _sum(lora: Lora) -> str:
-    with lora.open() as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
-def _tensor_names(lora: Lora) -> list[str]:
-    with suppress(OSError, ValueError, RecursionError, struct.error, InputError), lora.open() as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
-        return [name for name in header if name != "__metadata__"] if isinstance(header, dict) else []
-    return []

@@ -25,7 +25,7 @@ _OTHER_LORA = "Use a LoRA, LoHa or LoKr of the same style"
 _PATTERNS: tuple[tuple[str, Kind], ...] = (
     (
         r"^(emb_params|clip_[lg]|t5xxl|string_to_param.*|<[^>]+>)$",
-        Kind("a textual inversion (an embedding)", "Embeddings are not used here; write what it shows into the prompt"),
+        Kind("a textual inversion (an embedding)", "Give it as an embedding, and write its word into the prompt"),
     ),
     (r"^control_model\.|controlnet_cond_embedding|^controlnet_", Kind("a ControlNet", "Name it as a ControlNet")),
     (

@@ -34,6 +34,13 @@ from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
 from sensorium.image_generation.diffusion.schedulers import make_scheduler
 from sensorium.image_generation.diffusion.steps import WatchedSteps
+from sensorium.image_generation.diffusion.textual_inversion import (
+    describe_embeddings,
+    learned_words,
+    refuse_embeddings,
+    unused_notes,
+    used_embeddings,
+)
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
 from sensorium.image_generation.painter_parts import PainterParts
 from sensorium.image_generation.painting import TEXT_TO_IMAGE, PaintingRequest
@@ -244,15 +251,17 @@ class DiffusionBackend:
             image_sha256=pixel_sum(request.image),
             mask_sha256=pixel_sum(request.mask),
             loras=describe_loras(request.options.loras),
+            embeddings=describe_embeddings(used_embeddings(request.options.embeddings, *request.prompts)),
             device=describe_device(self.device, self.dtype),
             options={**self._parts.recorded(self.checkpoint.without), **(options or {})} or None,
         )
 
     def _notes(self, request: PaintingRequest, plan: DiffusionPlan) -> tuple[str, ...]:
+        notes = plan.notes + unused_notes(request.options.embeddings, *request.prompts)
         if self._vocabulary is None:
-            return plan.notes
+            return notes
         of_prompt = self._vocabulary.notes(request.prompt, self.checkpoint)
-        return plan.notes + of_prompt + self._vocabulary.size_notes(plan.size, self.native_side, self.checkpoint)
+        return notes + of_prompt + self._vocabulary.size_notes(plan.size, self.native_side, self.checkpoint)
 
     def _read_prompts(
         self, pipeline: Any, request: PaintingRequest, defaults: DiffusionDefaults
@@ -261,12 +270,14 @@ class DiffusionBackend:
         parameters = call_parameters(pipeline)
         negative = request.options.negative_prompt or None  # XL tells an empty negative prompt from none
         if can_embed(pipeline):
-            embeddings = embed_prompts(pipeline, request.prompt, negative, device=self.device)
-            if embeddings.dropped:
+            learned = learned_words(pipeline, request.options.embeddings, self.checkpoint.name)
+            embedded = embed_prompts(pipeline, request.prompt, negative, device=self.device, learned=learned)
+            if embedded.dropped:
                 raise InputError(
-                    f"The prompt is too long: nothing from {embeddings.dropped[:60]!r} on would be read", "Shorten it"
+                    f"The prompt is too long: nothing from {embedded.dropped[:60]!r} on would be read", "Shorten it"
                 )
-            return {name: value for name, value in embeddings.arguments().items() if name in parameters}, ()
+            return {name: value for name, value in embedded.arguments().items() if name in parameters}, ()
+        refuse_embeddings(pipeline, request.options.embeddings)
         notes = check_prompt_window(pipeline, request.prompt)
         arguments: dict[str, Any] = {"prompt": request.prompt}
         if negative is None and defaults.guidance_argument == "true_cfg_scale":

@@ -9,13 +9,14 @@ Source: https://github.com/AUTOMATIC1111/stable-diffusion-webui/wiki/Features, "
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.prompts.learned_words import LearnedWords, Piece
 from sensorium.image_generation.prompts.weights import parse_weights
 
 MAXIMUM_CHUNKS = 16
@@ -64,7 +65,7 @@ class PromptToken:
     """A token of a prompt.
 
     Attributes:
-        id: Its number in the tokenizer's vocabulary.
+        id: Its number in the tokenizer's vocabulary; below zero, that of a vector of a learned word.
         weight: How much it counts.
         rest: The prompt from the token's first letter on, without attention syntax.
         name: How the tokenizer writes it.
@@ -80,14 +81,15 @@ class PromptToken:
 
 @dataclass(frozen=True)
 class _Encoder:
-    """A tokenizer with its text encoder, and whether the last layer but one is used, as in XL."""
+    """A tokenizer with its text encoder, whether the last layer but one is used, as in XL, and the learned words."""
 
     tokenizer: Any
     text_encoder: Any
     penultimate: bool
+    learned: LearnedWords
 
     def chunks(self, pipeline: Any, prompt: str) -> list[list[PromptToken]]:
-        return chunked(read_tokens(self.tokenizer, prompt, pipeline), window_of(self.tokenizer))
+        return chunked(read_tokens(self.tokenizer, prompt, pipeline, self.learned), window_of(self.tokenizer))
 
 
 def can_embed(pipeline: Any) -> bool:
@@ -97,7 +99,12 @@ def can_embed(pipeline: Any) -> bool:
 
 @torch.no_grad()
 def embed_prompts(
-    pipeline: Any, prompt: str, negative_prompt: str | None = None, *, device: str | None = None
+    pipeline: Any,
+    prompt: str,
+    negative_prompt: str | None = None,
+    *,
+    device: str | None = None,
+    learned: Mapping[str, LearnedWords] | None = None,
 ) -> PromptEmbeddings:
     """Turn a prompt with attention weights, of any length, into embeddings.
 
@@ -110,12 +117,13 @@ def embed_prompts(
         negative_prompt: What it should not show, with the same syntax; None means what the pipeline does without one
             (XL checkpoints may use zeros rather than the empty text).
         device: Where the text encoders run; by default where they are. Those that are offloaded are elsewhere.
+        learned: Words that stand for vectors, by the text encoder's name in the pipeline.
 
     Raises:
         UnsupportedError: The pipeline has other text encoders.
         InputError: A weight is absurd.
     """
-    encoders = _encoders(pipeline)
+    encoders = _encoders(pipeline, learned or {})
     if not encoders:
         raise UnsupportedError(
             f"{type(pipeline).__name__} has text encoders that take no attention weights",
@@ -142,14 +150,18 @@ def window_of(tokenizer: Any) -> int:
     return int(tokenizer.model_max_length) - 2
 
 
-def read_tokens(tokenizer: Any, prompt: str, pipeline: Any = None) -> list[PromptToken]:
+def read_tokens(
+    tokenizer: Any, prompt: str, pipeline: Any = None, learned: LearnedWords | None = None
+) -> list[PromptToken]:
     """Split a weighted prompt into tokens, without begin and end signs.
 
     Args:
         tokenizer: Any fast tokenizer of transformers.
         prompt: With or without attention syntax.
         pipeline: Whose textual inversions are put in the place of their names.
+        learned: Words that stand for vectors.
     """
+    learned = learned or LearnedWords()
     runs = parse_weights(prompt)
     texts = [run.text for run in runs]
     if hasattr(pipeline, "maybe_convert_prompt"):
@@ -158,13 +170,25 @@ def read_tokens(tokenizer: Any, prompt: str, pipeline: Any = None) -> list[Promp
     after_break = False
     for number, (run, text) in enumerate(zip(runs, texts, strict=True)):
         after_break = after_break or run.after_break
-        read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        names = tokenizer.convert_ids_to_tokens(read.input_ids)
         later = "".join(texts[number + 1 :])
-        for index, name, (start, _) in zip(read.input_ids, names, read.offset_mapping, strict=True):
-            tokens.append(PromptToken(index, run.weight, text[start:] + later, name, after_break))
-            after_break = False
+        for piece in learned.pieces(text):
+            for index, name, start in _read_piece(tokenizer, piece):
+                tokens.append(PromptToken(index, run.weight, text[start:] + later, name, after_break))
+                after_break = False
     return tokens
+
+
+def _read_piece(tokenizer: Any, piece: Piece) -> Iterator[tuple[int, str, int]]:
+    """Yield the number, the name and the beginning of each token."""
+    if piece.ids:
+        for index in piece.ids:
+            # The vectors of a word stay together as its letters do.
+            yield index, piece.text + (_END_OF_WORD if index == piece.ids[-1] else ""), piece.start
+        return
+    read = tokenizer(piece.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    names = tokenizer.convert_ids_to_tokens(read.input_ids)
+    for index, name, (start, _) in zip(read.input_ids, names, read.offset_mapping, strict=True):
+        yield index, name, piece.start + start
 
 
 def chunked(tokens: Sequence[PromptToken], window: int) -> list[list[PromptToken]]:
@@ -209,18 +233,18 @@ def _beyond(chunks: Sequence[Sequence[PromptToken]]) -> str:
     return chunks[MAXIMUM_CHUNKS][0].rest if len(chunks) > MAXIMUM_CHUNKS else ""
 
 
-def _encoders(pipeline: Any) -> list[_Encoder]:
+def _encoders(pipeline: Any, learned: Mapping[str, LearnedWords] | None = None) -> list[_Encoder]:
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
     parts = getattr(pipeline, "components", {})
     # Kandinsky's prior reads CLIP's states otherwise, and Stable Diffusion 3 and FLUX have a T5 beside it.
     if parts.get("unet") is None or "tokenizer_3" in parts:
         return []
-    named = [(parts.get(f"tokenizer{end}"), parts.get(f"text_encoder{end}")) for end in ("", "_2")]
+    named = [(f"text_encoder{end}", parts.get(f"tokenizer{end}")) for end in ("", "_2")]
     found = [
-        _Encoder(tokenizer, text_encoder, penultimate="text_encoder_2" in parts)
-        for tokenizer, text_encoder in named
-        if tokenizer is not None and text_encoder is not None
+        _Encoder(tokenizer, parts[name], "text_encoder_2" in parts, (learned or {}).get(name) or LearnedWords())
+        for name, tokenizer in named
+        if tokenizer is not None and parts.get(name) is not None
     ]
     known = (CLIPTextModel, CLIPTextModelWithProjection)
     return found if all(isinstance(encoder.text_encoder, known) for encoder in found) else []
@@ -260,7 +284,8 @@ def _encode_chunks(
     options: dict[str, Any] = {"output_hidden_states": encoder.penultimate}
     if getattr(text_encoder.config, "use_attention_mask", False):
         options["attention_mask"] = torch.tensor(mask, device=device)
-    outputs = text_encoder(torch.tensor(ids, device=device), **options)
+    with encoder.learned.standing_in(text_encoder, torch.tensor(ids, device=device)) as known:
+        outputs = text_encoder(known, **options)
     states = outputs.hidden_states[-2] if encoder.penultimate else outputs[0]
     pooled = outputs[0][:1] if outputs[0].ndim == 2 else None
     return _weighted(states, torch.tensor(weights, device=states.device), keep_mean=not encoder.penultimate), pooled

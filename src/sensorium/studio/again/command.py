@@ -40,6 +40,7 @@ _PROMPTED = {
     "negative_prompt": "--negative-prompt",
     "scheduler": "--scheduler",
     "lora": "--lora",
+    "embedding": "--embedding",
     "safety": "--safety",
 }
 _LONG = 88
@@ -136,7 +137,7 @@ _SPELLINGS = {
     "paint-again": _Spelling(
         "imagine",
         (),
-        {"picture": "--again", "image": "--image", "mask": "--mask", "lora": "--lora"},
+        {"picture": "--again", "image": "--image", "mask": "--mask", "lora": "--lora", "embedding": "--embedding"},
         implied=("format",),
     ),
     "remove-from-index": _Spelling("index", ("files",), {"index": "--to"}, flags=("--remove",), implied=("origins",)),
@@ -198,7 +199,8 @@ def _spelling(wish: Wish) -> _Spelling:
         case "control-map" if "model" in fields:
             return _with(spelling, options={**spelling.options, "model": "--annotator"})
         case "paint-again" if fields.get("controls"):
-            options = {"picture": "--again", "image": "--init", "lora": "--lora", "maps": "--map"}
+            options = {"picture": "--again", "image": "--init", "maps": "--map"}
+            options |= {"lora": "--lora", "embedding": "--embedding"}
             networks = {"controlnets": "--controlnet", "annotators": "--annotator"}
             return _Spelling("control", ("reference",), {**options, **networks}, implied=("format", "controls"))
     return spelling
@@ -233,8 +235,15 @@ def _spelt(value: Any) -> list[str]:
     if isinstance(value, Mapping):
         return [f"{name}={each}" for name, each in value.items()]
     if isinstance(value, (list, tuple)):
-        return [f"{each['file']}:{each['weight']}" if isinstance(each, Mapping) else str(each) for each in value]
+        return [_added(each) if isinstance(each, Mapping) else str(each) for each in value]
     return [str(value)]
+
+
+def _added(file: Mapping[str, Any]) -> str:
+    """Return how a LoRA file or an embedding is written."""
+    if "weight" in file:
+        return f"{file['file']}={file['weight']}"
+    return f"{file['word']}={file['file']}" if file.get("word") else str(file["file"])
 
 
 def _output(wish: Wish) -> list[str]:

@@ -147,10 +147,15 @@ def _prompt(program: _Program, default: str = "") -> str:
     return "prompt"
 
 
-def _loras(program: _Program) -> str:
-    loras = program.field("lora") or ()
-    pairs = ", ".join(f"({written(each['file'])}, {each['weight']})" for each in loras)
-    return f", lora=[{pairs}]" if loras else ""
+def _added(program: _Program) -> str:
+    """Return how LoRA files and embeddings are written."""
+    loras = [f"({written(each['file'])}, {each['weight']})" for each in program.field("lora") or ()]
+    embeddings = [
+        f"({written(each['file'])}, {written(each['word'])})" if each.get("word") else written(each["file"])
+        for each in program.field("embedding") or ()
+    ]
+    named = (("lora", loras), ("embeddings", embeddings))
+    return "".join(f", {name}=[{', '.join(files)}]" for name, files in named if files)
 
 
 def _save(program: _Program) -> None:
@@ -164,7 +169,7 @@ def _save(program: _Program) -> None:
 
 def _imagine(program: _Program) -> None:
     prompt = _prompt(program)
-    given = f"{prompt}{program.keywords(*_PROMPTED)}{_loras(program)}"
+    given = f"{prompt}{program.keywords(*_PROMPTED)}{_added(program)}"
     program.lines.append(f"pictures = {program.opened('TextToImage')}.generate({given})")
     _save(program)
 
@@ -173,7 +178,7 @@ def _edit(program: _Program) -> None:
     prompt = _prompt(program)
     mask = program.field("mask")
     pictures = f"{program.literal('image')}, {written(mask)}" if mask else program.literal("image")
-    given = f"{pictures}, {prompt}{program.keywords('strength', *_PROMPTED)}{_loras(program)}"
+    given = f"{pictures}, {prompt}{program.keywords('strength', *_PROMPTED)}{_added(program)}"
     method = "inpaint" if mask else "img2img"
     program.lines.append(f"pictures = {program.opened('TextToImage')}.{method}({given})")
     _save(program)
@@ -197,7 +202,7 @@ def _control(program: _Program) -> None:
         numbers = program.field(name, {})
         if numbers:
             given += f", control_{keyword}={written([numbers.get(kind, usual) for kind in kinds])}"
-    given += f"{program.keywords('strength', *_PROMPTED, image='init_image')}{_loras(program)}"
+    given += f"{program.keywords('strength', *_PROMPTED, image='init_image')}{_added(program)}"
     opened = program.opened("ControlNetGenerator", keywords=program.keywords("controlnets", "annotators"))
     program.lines.append(f"pictures = {opened}.generate({given})")
     _save(program)
@@ -216,10 +221,10 @@ def _paint_again(program: _Program) -> None:
     if kinds:
         maps = program.field("maps", {})
         ready = f", control_image={written([maps.get(kind) for kind in kinds])}" if maps else ""
-        given += f"{program.keywords(reference='reference_image')}{ready}{_loras(program)}"
+        given += f"{program.keywords(reference='reference_image')}{ready}{_added(program)}"
         opened = program.opened("ControlNetGenerator", keywords=program.keywords("controlnets", "annotators"))
     else:
-        given += f"{program.keywords(mask='mask_image')}{_loras(program)}"
+        given += f"{program.keywords(mask='mask_image')}{_added(program)}"
         opened = program.opened("TextToImage")
     program.lines.append(f'{opened}.paint_again({given}).save("picture{suffix}")')
 
