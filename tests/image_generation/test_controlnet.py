@@ -29,6 +29,8 @@ from sensorium.errors import (
 )
 from sensorium.image_generation.control_maps import ControlMaps
 from sensorium.image_generation.controlnet import ControlledImages
+from sensorium.image_generation.diffusion.control_kinds import CONTROL_KINDS
+from sensorium.image_generation.diffusion.pipeline_control import PipelineControl
 from sensorium.image_generation.generated_image import pixel_sum, read_settings
 from tests import real_media
 from tests.checkpoints.controlnet import tiny_controlnet
@@ -236,6 +238,10 @@ def test_the_control_decides(generator: ControlNetGenerator, hub: Path, edges: P
     assert np.abs(np.asarray(other, int) - with_control).mean() > 0.3
 
 
+def under(network: Any) -> PipelineControl:
+    return PipelineControl(CONTROL_KINDS["ControlNetModel"], [network])
+
+
 def request(**settings: Any) -> Any:
     from sensorium.image_generation.painting import PaintingRequest
     from sensorium.image_generation.painting_options import PaintingOptions
@@ -318,7 +324,7 @@ def test_weights_are_shared(generator: ControlNetGenerator, hub: Path, edges: PI
         assert painter.backend is generator._base.backend is other._base.backend
         assert other._networks["canny"].backend is generator._networks["canny"].backend
         unet = painter.backend.components["unet"]
-        pipeline = painter.backend.pipeline(controlnet=other._networks["canny"].backend.model)
+        pipeline = painter.backend.pipeline(control=under(other._networks["canny"].backend.model))
         assert pipeline.unet is unet
         gc.collect()
         size = unet.conv_in.weight.shape

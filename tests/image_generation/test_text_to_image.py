@@ -26,6 +26,8 @@ from sensorium.errors import (
     UnsupportedError,
 )
 from sensorium.image_generation.diffusion import pipeline as diffusion_pipeline
+from sensorium.image_generation.diffusion.control_kinds import CONTROL_KINDS
+from sensorium.image_generation.diffusion.pipeline_control import PipelineControl
 from sensorium.image_generation.text_to_image import GeneratedImage, read_settings
 from sensorium.models.catalog import family_of
 from sensorium.progress import Event, Finished, Preview, Progress
@@ -208,8 +210,9 @@ def test_every_kind_of_painting_shares_one_set_of_weights(
 
     backend: Any = painter.backend
     controlnet = ControlNetModel.from_pretrained(tiny_controlnet(tmp_path / "canny", stable_diffusion))
+    under_control = PipelineControl(CONTROL_KINDS["ControlNetModel"], [controlnet])
     pipelines = [backend.pipeline(kind) for kind in backend.kinds]
-    pipelines += [backend.pipeline(kind, controlnet) for kind in backend.kinds]
+    pipelines += [backend.pipeline(kind, under_control) for kind in backend.kinds]
     assert len({type(pipeline).__name__ for pipeline in pipelines}) == 6
     for part in ("unet", "vae", "text_encoder"):
         addresses = {

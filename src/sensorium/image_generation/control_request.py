@@ -1,16 +1,14 @@
-"""The controls of one call: which kinds, from what, how strong and when; what pipelines and settings make of them."""
+"""The controls of one call: which kinds, from what, how strong and when."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError
 from sensorium.image_generation.control_maps import CONTROL_KINDS
-from sensorium.image_generation.diffusion.control_network import PipelineControl
-from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.painting_options import check_number
 from sensorium.media.image import read_image
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
@@ -18,12 +16,9 @@ from sensorium.media.limits import DEFAULT_LIMITS, Limits
 if TYPE_CHECKING:
     import PIL.Image
 
-    from sensorium.image_generation.diffusion.control_network import ControlNetBackend
     from sensorium.media.image import ImageSource
 
 _HIGHEST_WEIGHT = 2
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -143,47 +138,6 @@ def require_sources(unmapped: Iterable[str], *, reference: bool) -> None:
                 f"There is neither a reference picture nor a ready-made map for the control {kind!r}",
                 "Give one of the two",
             )
-
-
-def record_controls(
-    controls: Sequence[Control], networks: Sequence[ControlNetBackend], maps: Sequence[PIL.Image.Image]
-) -> list[dict[str, Any]]:
-    """Return what the settings of a picture say about its controls."""
-    return [
-        {
-            "control": control.kind,
-            "model": network.checkpoint.name,
-            "revision": network.revision,
-            "weight": control.weight,
-            "start": control.start,
-            "end": control.end,
-            "image_sha256": pixel_sum(drawn),
-        }
-        for control, network, drawn in zip(controls, networks, maps, strict=True)
-    ]
-
-
-def pipeline_control(
-    controls: Sequence[Control],
-    networks: Sequence[ControlNetBackend],
-    maps: Sequence[PIL.Image.Image],
-    recorded: list[dict[str, Any]],
-) -> PipelineControl:
-    """Return what a pipeline takes to paint under the controls."""
-    return PipelineControl(
-        networks=_one_or_list([network.model for network in networks]),
-        maps=_one_or_list(list(maps)),
-        arguments={
-            "controlnet_conditioning_scale": _one_or_list([control.weight for control in controls]),
-            "control_guidance_start": _one_or_list([control.start for control in controls]),
-            "control_guidance_end": _one_or_list([control.end for control in controls]),
-        },
-        settings={"controls": recorded},
-    )
-
-
-def _one_or_list(values: list[Value]) -> Value | list[Value]:
-    return values[0] if len(values) == 1 else values
 
 
 def _for_each(kinds: Sequence[str], name: str, values: Any) -> list[Any]:

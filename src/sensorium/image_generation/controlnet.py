@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import ClosedError, InputError, UnsupportedError
+from sensorium.image_generation.control_again import recorded_controls, require_same
 from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_for, profile_base, require_networks
 from sensorium.image_generation.control_maps import ControlMaps
-from sensorium.image_generation.control_request import (
-    Control,
-    pipeline_control,
-    read_controls,
-    record_controls,
-    require_sources,
-)
+from sensorium.image_generation.control_plan import plan_controls, record_controls
+from sensorium.image_generation.control_request import Control, read_controls, require_sources
+from sensorium.image_generation.diffusion.control_kinds import BASES
 from sensorium.image_generation.diffusion.control_network import ControlNetwork
 from sensorium.image_generation.generated_image import (
     GeneratedImage,
@@ -30,7 +27,13 @@ from sensorium.image_generation.generated_image import (
     pixel_sum,
 )
 from sensorium.image_generation.painting import PaintingRequest
-from sensorium.image_generation.painting_options import CallKeywords, PaintingKeywords, options_of, painting_options
+from sensorium.image_generation.painting_options import (
+    CallKeywords,
+    PaintingKeywords,
+    check_side,
+    options_of,
+    painting_options,
+)
 from sensorium.image_generation.picture_settings import PictureSettings
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
 from sensorium.image_generation.text_to_image import TextToImage
@@ -249,31 +252,13 @@ class ControlNetGenerator:
             InputError: A picture or a file that it was made from is missing, or another one was given.
             UnsupportedError: It was painted without controls, or by another checkpoint.
         """
-        recorded = self._recorded_controls(settings, init_image is not None)
+        recorded = recorded_controls(settings, self.model, from_picture=init_image is not None)
         strength = 0.75 if settings.strength is None else settings.strength
         options = options_of(settings, self._opening.limits, lora=lora, embeddings=embeddings)
         request = PaintingRequest(settings.prompt, options, self._read(init_image), strength=strength)
         kinds, *timing = ([table[name] for table in recorded] for name in ("control", "weight", "start", "end"))
         controls = read_controls(self._chosen, kinds, control_image, *timing, limits=self._opening.limits)
         return self._paint(request, controls, self._read(reference_image), settings, call)[0]
-
-    def _recorded_controls(self, settings: PictureSettings, from_picture: bool) -> list[Mapping[str, Any]]:
-        recorded = list((settings.options or {}).get("controls", ()))
-        if not recorded:
-            raise UnsupportedError("The picture was painted without controls", "Use TextToImage.paint_again")
-        if settings.model != self.model:
-            raise UnsupportedError(
-                f"The picture was painted by {settings.model!r}, and this is {self.model!r}",
-                f"Use model={settings.model!r}",
-            )
-        if bool(settings.image_sha256) != from_picture:
-            raise InputError(
-                "The picture was made from another one, which its file doesn't hold"
-                if settings.image_sha256
-                else "The picture was not made from another one",
-                "Give that one: init_image=…" if settings.image_sha256 else "Leave out init_image",
-            )
-        return recorded
 
     def _paint(
         self,
@@ -287,15 +272,20 @@ class ControlNetGenerator:
         tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")
         with ExitStack() as held:
             base = self._hold_base(held, tell, cancel)
-            networks = [self._hold_network(held, control.kind, base, tell, cancel) for control in controls]
+            networks = [self._network(control.kind, base) for control in controls]
+            known = [network.settings(progress=tell, cancel=cancel) for network in networks]
+            plan = plan_controls(controls, known, request.kind, base)
             shape = next(image for image in (reference, *(control.given for control in controls)) if image is not None)
             sides = {"width": request.options.width, "height": request.options.height}
-            size = size_like(shape, base.native_side, base.size_factor, **sides)
-            maps = tuple(self._map(control, reference, size, base.size_factor, tell, cancel) for control in controls)
+            for name, side in sides.items():
+                check_side(name, side, plan.size_factor)
+            size = size_like(shape, base.native_side, plan.size_factor, **sides)
+            loaded = [self._hold_network(held, network, base, tell, cancel) for network in networks]
+            maps = tuple(self._map(control, reference, size, plan.size_factor, tell, cancel) for control in controls)
             image = None if request.image is None else fit_picture(request.image, size)
-            recorded = record_controls(controls, networks, maps)
+            recorded = record_controls(controls, loaded, maps)
             if same_as is not None:
-                _check_same(same_as, recorded, pixel_sum(image))
+                require_same(same_as, recorded, pixel_sum(image))
             check_cancelled(cancel)
             if tell is not None:
                 for drawn in maps:
@@ -303,7 +293,7 @@ class ControlNetGenerator:
             options = dataclasses.replace(request.options, width=size[0], height=size[1])
             painted = base.paint(
                 dataclasses.replace(request, options=options, image=image),
-                control=pipeline_control(controls, networks, maps, recorded),
+                control=plan.for_pipeline(loaded, maps, recorded),
                 tell=tell,
                 cancel=cancel,
             )
@@ -322,37 +312,38 @@ class ControlNetGenerator:
         # Only now: loading sets torch's threads before its import, and keeps back what libraries say at theirs.
         from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
 
-        if not isinstance(backend, DiffusionBackend) or "unet" not in backend.components:
+        if not isinstance(backend, DiffusionBackend) or backend.family not in BASES:
             raise UnsupportedError(
-                f"The checkpoint {self.model!r} can't be controlled: it is no Stable Diffusion 1, 2 or XL",
+                f"The checkpoint {self.model!r} can't be controlled: it is no Stable Diffusion 1, 2, XL or 3, nor FLUX",
                 f"Choose one of those as the base, such as {USUAL_BASE!r}",
             )
         return backend
 
+    def _network(self, kind: str, base: DiffusionBackend) -> ControlNetwork:
+        if kind not in self._networks:
+            self._networks[kind] = self._opening.part(
+                ControlNetwork,
+                os.fspath(self._chosen[kind]),
+                # Where the base's weights wait: in main memory if they are offloaded.
+                device=str(base.denoiser.device),
+                dtype=str(base.dtype).removeprefix("torch."),
+            )
+        return self._networks[kind]
+
     def _hold_network(
         self,
         held: ExitStack,
-        kind: str,
+        network: ControlNetwork,
         base: DiffusionBackend,
         tell: EventCallback | None,
         cancel: Cancellation | None,
     ) -> ControlNetBackend:
-        network, unet = self._networks.get(kind), base.components["unet"]
-        if network is None:
-            network = self._opening.part(
-                ControlNetwork,
-                os.fspath(self._chosen[kind]),
-                # Where the base's weights wait: in main memory if they are offloaded.
-                device=str(unet.device),
-                dtype=str(unet.dtype).removeprefix("torch."),
-            )
-            network.check_fits(base.checkpoint, unet, progress=tell, cancel=cancel)
-            self._networks[kind] = network
         backend = held.enter_context(network.lease(progress=tell, cancel=cancel))
-        if (backend.model.device, backend.model.dtype) != (unet.device, unet.dtype):
+        wanted = (base.denoiser.device, base.dtype)
+        if (backend.model.device, backend.model.dtype) != wanted:
             raise InputError(
                 f"The ControlNet {network.model!r} was handed in on {backend.model.device} in {backend.model.dtype}, "
-                f"and {self.model!r} is on {unet.device} in {unet.dtype}",
+                f"and {self.model!r} is on {wanted[0]} in {wanted[1]}",
                 "Open both with the same device and dtype",
             )
         return backend
@@ -386,19 +377,3 @@ class ControlNetGenerator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _check_same(settings: PictureSettings, recorded: Sequence[Mapping[str, Any]], image_sha256: str) -> None:
-    if image_sha256 != settings.image_sha256:
-        raise InputError("The init_image is not the one that the picture was made from", "Give that one")
-    for before, now in zip((settings.options or {})["controls"], recorded, strict=True):
-        if before["model"] != now["model"]:
-            raise UnsupportedError(
-                f"The picture was painted with the ControlNet {before['model']!r}, and this is {now['model']!r}",
-                f"Use controlnets={{{before['control']!r}: {before['model']!r}}}",
-            )
-        if before["image_sha256"] != now["image_sha256"]:
-            raise InputError(
-                f"The map for the control {now['control']!r} is not the one that the picture was painted under",
-                "Give that map, as it was saved, or the reference picture that it was made from",
-            )

@@ -17,7 +17,6 @@ import torch
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.additions import put_on
 from sensorium.image_generation.diffusion.checkpoint import SAFETY_CHECKER, hub_revision
-from sensorium.image_generation.diffusion.control_network import PipelineControl
 from sensorium.image_generation.diffusion.defaults import (
     DiffusionDefaults,
     call_parameters,
@@ -29,7 +28,8 @@ from sensorium.image_generation.diffusion.latent_preview import LatentPreview
 from sensorium.image_generation.diffusion.lora import describe_loras
 from sensorium.image_generation.diffusion.painter_source import painter_source
 from sensorium.image_generation.diffusion.painting_device import describe_device
-from sensorium.image_generation.diffusion.pipeline_classes import controlled_class, pipeline_classes
+from sensorium.image_generation.diffusion.pipeline_classes import controlled_class, family_of, pipeline_classes
+from sensorium.image_generation.diffusion.pipeline_control import PipelineControl, control_arguments, drawing_from
 from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
 from sensorium.image_generation.diffusion.schedulers import make_scheduler
@@ -125,31 +125,41 @@ class DiffusionBackend:
         self._latent_preview: LatentPreview | None = None
         self._lock = threading.Lock()
         """Held while a call uses the components."""
-        if self._placement.compiled:
-            denoiser = self.components.get("unet") or self.components.get("transformer")
-            if denoiser is not None:
-                denoiser.compile()
+        if self._placement.compiled and self.denoiser is not None:
+            self.denoiser.compile()
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of painting that the family can do without a ControlNet."""
+        """The kinds of painting that the family can do without control."""
         return tuple(self._classes)
 
-    def pipeline(self, kind: str = TEXT_TO_IMAGE, controlnet: Any = None, *, scheduler: Any = None) -> Any:
+    @property
+    def family(self) -> str:
+        """The name that diffusers' AutoPipelines have for its family; "" for none."""
+        return family_of(self._classes.values())
+
+    @property
+    def denoiser(self) -> Any:
+        """The component that takes the noise away; None for families that have several."""
+        return self.components.get("unet") or self.components.get("transformer")
+
+    def pipeline(
+        self, kind: str = TEXT_TO_IMAGE, control: PipelineControl | None = None, *, scheduler: Any = None
+    ) -> Any:
         """Return a diffusers pipeline around the shared components.
 
         Args:
             kind: ``"text-to-image"``, ``"image-to-image"`` or ``"inpainting"``.
-            controlnet: A ControlNet model, or a list of several, on the same device and in the same precision.
+            control: Control networks, on the same device and in the same precision.
             scheduler: By default a fresh one of the checkpoint's own kind.
 
         Raises:
             UnsupportedError: The family has no such pipeline.
         """
-        pipeline_class = self._class_of(kind, controlnet is not None)
+        pipeline_class = self._class_of(kind, control)
         given: dict[str, Any] = {
             "scheduler": scheduler or make_scheduler(self._pipeline.scheduler, None)[0],
-            "controlnet": controlnet,
+            **({control.kind.component: control.component} if control else {}),
             SAFETY_CHECKER: None,
             "feature_extractor": None,
             "requires_safety_checker": False,
@@ -166,7 +176,7 @@ class DiffusionBackend:
             elif name in self._pipeline.config:
                 arguments[name] = self._pipeline.config[name]
             elif parameter.default is parameter.empty:
-                raise self._unsupported(kind, controlnet is not None)
+                raise self._unsupported(kind, control)
         with quiet_diffusers():
             pipeline = pipeline_class(**arguments)
         pipeline.set_progress_bar_config(disable=True)
@@ -186,7 +196,7 @@ class DiffusionBackend:
 
         Args:
             request: Its ``image`` and ``mask`` make it image-to-image or inpainting, with a ControlNet too.
-            control: ControlNets to paint under.
+            control: Control networks to paint under.
             tell: Told the steps done, previews if they are asked for, and each picture as soon as it is painted.
             cancel: Stops between two steps.
 
@@ -199,7 +209,7 @@ class DiffusionBackend:
         options = request.options
         self._check_safety(options.safety)
         scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, options.scheduler)
-        pipeline = self.pipeline(request.kind, control.networks if control else None, scheduler=scheduler)
+        pipeline = self.pipeline(request.kind, control, scheduler=scheduler)
         defaults = diffusion_defaults(pipeline, self._pipeline, self.checkpoint)
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
         origin = self._settings(request, plan, scheduler_name, control.settings if control else None)
@@ -207,17 +217,19 @@ class DiffusionBackend:
         with holding(self._lock, cancel):
             show = self._preview_to(tell, plan.size) if options.previews and tell is not None else None
             with (
-                put_on(pipeline, options) as added,
+                put_on(self._wearing(pipeline), options) as added,
                 self._placed(pipeline, plan),
                 WatchedSteps(pipeline, options.num_images, tell, cancel, show) as steps,
             ):
                 with quiet_transformers():
                     embedded, further = self._read_prompts(pipeline, request, defaults)
-                call = {**plan.arguments, **embedded, **added, **_control_inputs(pipeline, control)}
+                call = {**plan.arguments, **embedded, **added, **control_arguments(pipeline, control)}
                 pictures: list[GeneratedImage] = []
                 for number in range(options.num_images):
                     check_cancelled(cancel)
-                    image = self._run(pipeline, call, seed + number, steps, plan)
+                    vae = self.components.get("vae") if control else None
+                    with drawing_from(vae, torch.Generator().manual_seed(seed + number)):
+                        image = self._run(pipeline, call, seed + number, steps, plan)
                     safety = self._look_at(image, options.safety)
                     if safety == "flagged" and options.safety == "block":
                         continue
@@ -305,6 +317,10 @@ class DiffusionBackend:
             image = PIL.Image.composite(image, plan.image, plan.mask)
         return image
 
+    def _wearing(self, pipeline: Any) -> Any:
+        """Return a pipeline around the same components that takes LoRA files: some pipelines under control don't."""
+        return pipeline if hasattr(pipeline, "load_lora_weights") else self._pipeline
+
     def _check_safety(self, safety: str) -> None:
         if safety == "block" and self._safety_checker is None:
             raise UnsupportedError(
@@ -348,31 +364,19 @@ class DiffusionBackend:
 
         return show
 
-    def _class_of(self, kind: str, controlled: bool) -> Any:
-        if not controlled:
-            if kind not in self._classes:
-                raise self._unsupported(kind, controlled)
-            return self._classes[kind]
-        found = controlled_class(kind, self._classes.get(kind))
-        if found is None:
-            raise self._unsupported(kind, controlled)
-        return found
+    def _class_of(self, kind: str, control: PipelineControl | None) -> Any:
+        found = controlled_class(kind, self.family, control.kind) if control else None
+        if kind not in self._classes or (control and found is None):
+            raise self._unsupported(kind, control)
+        return found or self._classes[kind]
 
-    def _unsupported(self, kind: str, controlled: bool) -> UnsupportedError:
+    def _unsupported(self, kind: str, control: PipelineControl | None) -> UnsupportedError:
         can = ", ".join(self._classes)
         return UnsupportedError(
             f"The checkpoint {self.checkpoint.name!r} ({type(self._pipeline).__name__}) can't do {kind}"
-            + (" with a ControlNet" if controlled else ""),
+            + (f" with a {control.kind.name}" if control else ""),
             f"It can do {can}; for the rest choose a checkpoint of Stable Diffusion 1, 2 or XL",
         )
-
-
-def _control_inputs(pipeline: Any, control: PipelineControl | None) -> dict[str, Any]:
-    if control is None:
-        return {}
-    # Where nothing else goes in as a picture, the pipeline's call names the maps "image".
-    name = "control_image" if "control_image" in call_parameters(pipeline) else "image"
-    return {name: control.maps, **control.arguments}
 
 
 def _plain(dtype: torch.dtype) -> str:

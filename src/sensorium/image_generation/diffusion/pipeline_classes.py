@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from diffusers import StableDiffusionAdapterPipeline, StableDiffusionXLAdapterPipeline
 from diffusers.pipelines import auto_pipeline
 
 from sensorium.errors import UnsupportedError
+from sensorium.image_generation.diffusion.control_kinds import ControlKind
 from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, TEXT_TO_IMAGE
 from sensorium.models.catalog import Checkpoint
 
@@ -16,6 +18,13 @@ _PIPELINES: Mapping[str, Mapping[str, Any]] = {
     IMAGE_TO_IMAGE: auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
     INPAINTING: auto_pipeline.AUTO_INPAINT_PIPELINES_MAPPING,
 }
+_ADAPTED: Mapping[str, Mapping[str, Any]] = {
+    TEXT_TO_IMAGE: {
+        "stable-diffusion-adapter": StableDiffusionAdapterPipeline,
+        "stable-diffusion-xl-adapter": StableDiffusionXLAdapterPipeline,
+    }
+}
+"""AutoPipelines know none of those for T2I-Adapters."""
 
 
 def paints(class_name: str) -> bool:
@@ -43,15 +52,31 @@ def pipeline_classes(class_name: str, checkpoint: Checkpoint) -> dict[str, Any]:
     return found
 
 
-def controlled_class(kind: str, plain: Any) -> Any | None:
-    """Return the pipeline that paints under a ControlNet; None if there is none.
+def family_of(classes: Iterable[Any]) -> str:
+    """Return the name that diffusers' AutoPipelines have for a family, such as ``"stable-diffusion-xl"``; "" for none.
+
+    Args:
+        classes: The pipelines of its kinds of painting.
+    """
+    for pipeline_class in classes:
+        for table in _PIPELINES.values():
+            for family, of_family in table.items():
+                if of_family is pipeline_class:
+                    return family
+    return ""
+
+
+def controlled_class(kind: str, family: str, control: ControlKind) -> Any | None:
+    """Return the pipeline that paints under control networks of a class; None if diffusers has none.
 
     Args:
         kind: ``"text-to-image"``, ``"image-to-image"`` or ``"inpainting"``.
-        plain: The pipeline that does the same without one.
+        family: From `family_of`.
+        control: The class of the networks.
     """
-    family = next((name for name, of in _PIPELINES[kind].items() if of is plain), "")
-    return _PIPELINES[kind].get(f"{family}-controlnet")
+    if kind not in control.paintings:
+        return None
+    return {**_PIPELINES[kind], **_ADAPTED.get(kind, {})}.get(f"{family}-{control.pipelines}")
 
 
 def _kinds_of(class_name: str) -> dict[str, Any]:
