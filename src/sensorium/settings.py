@@ -17,6 +17,8 @@ NAMES = (
     "SENSORIUM_HOME",
     "SENSORIUM_DATA",
     "SENSORIUM_MIRROR",
+    "SENSORIUM_LORAS",
+    "SENSORIUM_EMBEDDINGS",
     "SENSORIUM_OFFLINE",
     "HF_HUB_OFFLINE",
     "SENSORIUM_SUBSTITUTE",
@@ -95,6 +97,18 @@ def user_path(path: str | os.PathLike[str]) -> Path:
 def mirror() -> Path | None:
     """Return the folder that checkpoints are copied from (``SENSORIUM_MIRROR``), or None."""
     chosen = os.environ.get("SENSORIUM_MIRROR")
+    return user_path(chosen) if chosen else None
+
+
+def loras() -> Path | None:
+    """Return the folder of LoRA files that prompts name by their stems (``SENSORIUM_LORAS``), or None."""
+    chosen = os.environ.get("SENSORIUM_LORAS")
+    return user_path(chosen) if chosen else None
+
+
+def embeddings() -> Path | None:
+    """Return the folder of embeddings whose stems are words of prompts (``SENSORIUM_EMBEDDINGS``), or None."""
+    chosen = os.environ.get("SENSORIUM_EMBEDDINGS")
     return user_path(chosen) if chosen else None
 
 

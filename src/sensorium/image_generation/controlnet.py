@@ -217,9 +217,9 @@ class ControlNetGenerator:
         """
         if options.get("steps") is None:
             options["steps"] = _STEPS
-        request = PaintingRequest(
-            prompt, painting_options(options, self._opening.limits), self._read(init_image), strength=strength
-        )
+        limits, image = self._opening.limits, self._read(init_image)
+        how = painting_options(options, limits)
+        request = PaintingRequest.asked(prompt, how, limits, image=image, strength=strength)
         require_networks([control] if isinstance(control, str) else control, self._chosen, self.model)
         timing = (control_weights, control_start, control_end)
         controls = read_controls(self._chosen, control, control_image, *timing, limits=self._opening.limits)

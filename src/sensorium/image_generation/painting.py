@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, Self, TypedDict, Unpack, runtime_checkable
 
 from sensorium.errors import InputError
+from sensorium.image_generation.diffusion.prompted_loras import with_prompted_loras
+from sensorium.image_generation.diffusion.textual_inversion import found_embeddings
 from sensorium.image_generation.painting_options import PaintingOptions, check_number
+from sensorium.image_generation.prompts.network_tags import without_tags
 from sensorium.language.written_language import require_characters
 from sensorium.progress import Cancellation, EventCallback
 
@@ -14,8 +17,17 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from sensorium.image_generation.generated_image import GeneratedImages
+    from sensorium.media.limits import Limits
 
 TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING = "text-to-image", "image-to-image", "inpainting"
+
+
+class PicturesToPaint(TypedDict, total=False):
+    """What `PaintingRequest` has beside prompt and options."""
+
+    image: PIL.Image.Image | None
+    mask: PIL.Image.Image | None
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,27 @@ class PaintingRequest:
         if self.mask is not None:
             return INPAINTING
         return TEXT_TO_IMAGE if self.image is None else IMAGE_TO_IMAGE
+
+    @classmethod
+    def asked(cls, prompt: str, options: PaintingOptions, limits: Limits, **how: Unpack[PicturesToPaint]) -> Self:
+        """Return a request with what its prompts name beside words: LoRA files by tags, embeddings of the own folder.
+
+        Args:
+            prompt: What to paint, with tags such as ``<lora:ink:0.8>`` or without.
+            options: How.
+            limits: Whether files on this machine may be named.
+            how: Pictures, mask and strength.
+
+        Raises:
+            InputError: A tag names no file, or one of the arguments can't be.
+            UnsupportedError: A tag names what isn't used here.
+        """
+        negative = options.negative_prompt
+        added = {
+            "loras": with_prompted_loras(options.loras, prompt, negative, limits),
+            "found_embeddings": found_embeddings(options.embeddings, prompt, negative),
+        }
+        return cls(without_tags(prompt), replace(options, **added), **how)  # type: ignore[arg-type]
 
     @property
     def prompts(self) -> tuple[str, str]:

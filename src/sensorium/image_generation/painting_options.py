@@ -78,10 +78,13 @@ class SamplerKeywords(CallKeywords, total=False):
 
     Attributes:
         scheduler: Name of the sampler (``"euler"``, ``"dpm++-2m-karras"``, …); the checkpoint's own by default.
-        lora: A LoRA file (safetensors) by path or as it was sent, or pairs of such a file and a weight.
+        lora: A LoRA file (safetensors) by path or as it was sent, or pairs of such a file and a weight. A prompt may
+            name them, and those of the folder ``SENSORIUM_LORAS``: ``<lora:NAME:WEIGHT>``, with the file's name without
+            its suffix. The weight there counts.
         embeddings: Files of learned words (textual inversion, safetensors) for Stable Diffusion 1, 2 and XL: one, or
             several, alone or in pairs with a word. The word, by default the file's name without its suffix, stands in
-            the prompt or the negative prompt for what the file holds.
+            the prompt or the negative prompt for what the file holds. So do the names of files in the folder
+            ``SENSORIUM_EMBEDDINGS``.
         safety: ``"flag"`` says in the result what the checkpoint's safety checker objects to, ``"block"`` keeps such
             pictures back, ``"off"`` doesn't look.
         previews: Whether ``report`` is shown a small, rough picture after each step (`Preview`).
@@ -117,6 +120,8 @@ class PaintingOptions:
     Attributes:
         loras: LoRA files with their weights.
         embeddings: Files of learned words.
+        found_embeddings: Those of the user's own folder whose words stand in the prompts. Checkpoints that they don't
+            fit leave them out.
 
     Raises:
         InputError: One of them can't be.
@@ -132,6 +137,7 @@ class PaintingOptions:
     scheduler: str | None = None
     loras: tuple[Lora, ...] = ()
     embeddings: tuple[Embedding, ...] = ()
+    found_embeddings: tuple[Embedding, ...] = ()
     safety: str = "flag"
     previews: bool = False
 

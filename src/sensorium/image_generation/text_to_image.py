@@ -103,7 +103,8 @@ class TextToImage(Task[Painter]):
         """Paint pictures.
 
         Args:
-            prompt: What to paint.
+            prompt: What to paint. ``<lora:NAME:WEIGHT>`` in it puts on a LoRA file by its name, as `SamplerKeywords`
+                says.
             negative_prompt: What not to paint. This and all further arguments are explained at `PaintingKeywords`.
             num_images: How many.
             steps: Denoising steps.
@@ -134,7 +135,8 @@ class TextToImage(Task[Painter]):
             "seed": seed,
             **more,
         }
-        return self._paint(PaintingRequest(prompt, painting_options(options, self.limits)), more)
+        how = painting_options(options, self.limits)
+        return self._paint(PaintingRequest.asked(prompt, how, self.limits), more)
 
     @checked
     def img2img(
@@ -149,7 +151,8 @@ class TextToImage(Task[Painter]):
             options: See `PaintingKeywords`.
         """
         how = painting_options(options, self.limits)
-        return self._paint(PaintingRequest(prompt, how, self._read(init_image), strength=strength), options)
+        image = self._read(init_image)
+        return self._paint(PaintingRequest.asked(prompt, how, self.limits, image=image, strength=strength), options)
 
     @checked
     def inpaint(
@@ -172,7 +175,8 @@ class TextToImage(Task[Painter]):
         """
         how = painting_options(options, self.limits)
         image, mask = self._read(init_image), self._read_mask(mask_image)
-        return self._paint(PaintingRequest(prompt, how, image, mask, strength), options)
+        request = PaintingRequest.asked(prompt, how, self.limits, image=image, mask=mask, strength=strength)
+        return self._paint(request, options)
 
     @checked
     def variations(

@@ -168,6 +168,29 @@ def test_a_picture_is_painted_again(painter: TextToImage, tmp_path: Path) -> Non
         painter.paint_again(made.settings)
 
 
+def test_the_folder_of_ones_own(
+    painter: TextToImage, xl: TextToImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stems are words of prompts; what doesn't fit stays a word, and so does what no prompt says."""
+    folder = tmp_path / "embeddings"
+    (folder / "negative").mkdir(parents=True)
+    save_file({"emb_params": vectors(2)}, folder / "negative" / "bad-hands.safetensors")
+    save_file({"emb_params": torch.zeros(1, 768)}, folder / "cat.safetensors")
+    expected = painter.generate("a cat", "bad-hands", embeddings=folder / "negative/bad-hands.safetensors", **FEW)[0]
+    plain = painter.generate("a dog", **FEW)[0]
+    monkeypatch.setenv("SENSORIUM_EMBEDDINGS", str(folder))
+    painted = painter.generate("a cat", "bad-hands", **FEW)
+    assert painted[0].tobytes() == expected.tobytes()
+    assert [each["word"] for each in painted[0].settings.embeddings] == ["bad-hands"]
+    assert any("cat.safetensors" in note for note in painted.notes)
+    assert painter.paint_again(painted[0].settings).tobytes() == expected.tobytes()
+    assert painter.generate("a dog", **FEW)[0].tobytes() == plain.tobytes()
+    assert any("bad-hands" in note for note in xl.generate("a dog", "bad-hands", **FEW).notes)
+    monkeypatch.setenv("SENSORIUM_EMBEDDINGS", str(tmp_path / "absent"))
+    with refused(InputError, "SENSORIUM_EMBEDDINGS", "absent"):
+        painter.generate("a cat", **FEW)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [

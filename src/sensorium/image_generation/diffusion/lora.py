@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +13,7 @@ from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.added_file import AddedFile, find_added
 from sensorium.image_generation.diffusion.lora_kinds import is_lycoris, other_kind
 from sensorium.image_generation.diffusion.lycoris import load_lycoris
+from sensorium.image_generation.diffusion.named_files import lora_files, recorded_source
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia
 from sensorium.models.thread_safe import loading_weights
@@ -98,14 +99,16 @@ def same_loras(settings: PictureSettings, given: Sequence[Lora]) -> tuple[Lora, 
         InputError: One is not among those given, or those can't be LoRA files.
     """
     check_loras(given)
-    sources = {lora.sha256: lora.source for lora in given}
+    made_with: list[Lora] = []
     for table in settings.loras:
-        if table["sha256"] not in sources:
+        source = recorded_source(table, given, lora_files())
+        if source is None:
             raise InputError(
                 f"The picture was made with the LoRA {table['name']!r}, which is not among the files given",
                 "Give that very file",
             )
-    return tuple(Lora(sources[table["sha256"]], table["weight"]) for table in settings.loras)
+        made_with.append(Lora(source, table["weight"]))
+    return tuple(made_with)
 
 
 @contextmanager
@@ -125,16 +128,29 @@ def applied_loras(pipeline: Any, loras: Sequence[Lora]) -> Iterator[None]:
         raise UnsupportedError(
             f"{type(pipeline).__name__} takes no LoRA files", "Choose a checkpoint of Stable Diffusion, XL, 3 or FLUX"
         )
-    names = [f"lora_{number}" for number in range(len(loras))]
+    named = {f"lora_{number}": lora for number, lora in enumerate(_in_order(loras))}
     try:
-        # Layers of PEFT for LoHa and LoKr go around those for LoRA, not the other way round.
-        for name, lora in sorted(zip(names, loras, strict=True), key=lambda pair: is_lycoris(pair[1].shapes)):
+        for name, lora in named.items():
             _load(pipeline, lora, name)
-        pipeline.set_adapters(names, [lora.weight for lora in loras])
+        pipeline.set_adapters(list(named), [lora.weight for lora in named.values()])
         yield
     finally:
         with quiet_diffusers():
             pipeline.unload_lora_weights()
+
+
+def _in_order(loras: Sequence[Lora]) -> list[Lora]:
+    """Return each file once, with the sum of its weights, in an order that doesn't depend on the caller's.
+
+    Sums of numbers in another order differ in their last digits, and the pictures with them.
+    """
+    weights: dict[str, float] = {}
+    for lora in sorted(loras, key=lambda lora: (lora.sha256, lora.weight)):
+        weights[lora.sha256] = weights.get(lora.sha256, 0.0) + lora.weight
+    files = {lora.sha256: lora for lora in loras}
+    once = [replace(files[sha256], weight=weight) for sha256, weight in weights.items()]
+    # Layers of PEFT for LoHa and LoKr go around those for LoRA, not the other way round.
+    return sorted(once, key=lambda lora: is_lycoris(lora.shapes))
 
 
 def _load(pipeline: Any, lora: Lora, name: str) -> None:

@@ -24,6 +24,7 @@ from sensorium.image_generation.diffusion.defaults import (
     native_side,
     size_factor,
 )
+from sensorium.image_generation.diffusion.found_embeddings import with_fitting_embeddings
 from sensorium.image_generation.diffusion.latent_preview import LatentPreview
 from sensorium.image_generation.diffusion.lora import describe_loras
 from sensorium.image_generation.diffusion.painter_source import painter_source
@@ -210,6 +211,8 @@ class DiffusionBackend:
         self._check_safety(options.safety)
         scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, options.scheduler)
         pipeline = self.pipeline(request.kind, control, scheduler=scheduler)
+        request, unfitting = with_fitting_embeddings(pipeline, request)
+        options = request.options
         defaults = diffusion_defaults(pipeline, self._pipeline, self.checkpoint)
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
         origin = self._settings(request, plan, scheduler_name, control.settings if control else None)
@@ -238,7 +241,7 @@ class DiffusionBackend:
                     if tell is not None:
                         tell(Finished(pictures[-1]))
         withheld = options.num_images - len(pictures)
-        notes = self._notes(request, plan)
+        notes = self._notes(request, plan) + unfitting
         if withheld:
             notes += (f"The safety checker kept back {withheld} of {options.num_images} pictures",)
         return GeneratedImages(pictures, withheld=withheld, notes=notes + further)

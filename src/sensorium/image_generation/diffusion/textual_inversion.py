@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.image_generation.diffusion.added_file import AddedFile, find_added
+from sensorium.image_generation.diffusion.named_files import embedding_files, recorded_source
 from sensorium.image_generation.prompts.learned_words import LearnedWords, stands_in
 from sensorium.language.written_language import require_characters
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
@@ -118,6 +119,21 @@ def _check_file(embedding: Embedding) -> None:
         )
 
 
+def found_embeddings(given: Sequence[Embedding], *prompts: str) -> tuple[Embedding, ...]:
+    """Return the embeddings of the user's own folder whose stems stand in one of the prompts as words.
+
+    Args:
+        given: What the call gives; their words stand for these.
+        prompts: With or without attention weights.
+
+    Raises:
+        InputError: The folder isn't there.
+    """
+    taken = {word.lower() for each in given for word in each.words}
+    own = (Embedding(file, file.stem) for file in embedding_files().alone() if file.stem.lower() not in taken)
+    return tuple(each for each in own if stands_in((each.word,), *prompts) and each.tensor_names)
+
+
 def describe_embeddings(embeddings: Sequence[Embedding]) -> tuple[Mapping[str, Any], ...]:
     """Return name, sha256 and word of each file, for the settings of a picture."""
     return tuple({"name": each.name, "sha256": each.sha256, "word": each.word} for each in embeddings)
@@ -130,14 +146,16 @@ def same_embeddings(settings: PictureSettings, given: Sequence[Embedding]) -> tu
         InputError: One is not among those given, or those can't be embeddings.
     """
     check_embeddings(given)
-    sources = {each.sha256: each.source for each in given}
+    made_with: list[Embedding] = []
     for table in settings.embeddings:
-        if table["sha256"] not in sources:
+        source = recorded_source(table, given, embedding_files())
+        if source is None:
             raise InputError(
                 f"The picture was made with the embedding {table['name']!r}, which is not among the files given",
                 "Give that very file",
             )
-    return tuple(Embedding(sources[table["sha256"]], table["word"]) for table in settings.embeddings)
+        made_with.append(Embedding(source, table["word"]))
+    return tuple(made_with)
 
 
 def used_embeddings(embeddings: Sequence[Embedding], *prompts: str) -> tuple[Embedding, ...]:
@@ -170,12 +188,7 @@ def learned_words(pipeline: Any, embeddings: Sequence[Embedding], checkpoint: st
     Raises:
         InputError: A file was made for another family.
     """
-    encoders = {name: pipeline.components.get(name) for name in _ENCODERS}
-    widths = {
-        name: int(encoder.get_input_embeddings().weight.shape[-1])
-        for name, encoder in encoders.items()
-        if encoder is not None
-    }
+    widths = _widths(pipeline)
     vectors: dict[str, dict[str, Any]] = {name: {} for name in widths}
     for embedding in embeddings:
         tensors = _tensors(embedding, widths, checkpoint)
@@ -183,6 +196,11 @@ def learned_words(pipeline: Any, embeddings: Sequence[Embedding], checkpoint: st
             for word in embedding.words:
                 vectors[name].setdefault(word, tensor)
     return {name: LearnedWords(of_encoder) for name, of_encoder in vectors.items()}
+
+
+def fits(pipeline: Any, embedding: Embedding) -> bool:
+    """Return whether an embedding was made for text encoders like those of a Stable Diffusion 1, 2 or XL pipeline."""
+    return _fits(embedding, _widths(pipeline))
 
 
 def refuse_embeddings(pipeline: Any, embeddings: Sequence[Embedding]) -> None:
@@ -200,11 +218,10 @@ def refuse_embeddings(pipeline: Any, embeddings: Sequence[Embedding]) -> None:
 
 def _tensors(embedding: Embedding, widths: Mapping[str, int], checkpoint: str) -> dict[str, Any]:
     names = embedding.tensor_names
-    held = {part: embedding.shapes[name][-1] for part, name in names.items()}
-    of_larger = "text_encoder_2" in held and "text_encoder_2" not in widths
-    if of_larger or any(held.get(part) != width for part, width in widths.items()):
+    if not _fits(embedding, widths):
         raise InputError(
-            f"The embedding {embedding.name!r} doesn't fit {checkpoint!r}: its vectors have {_listed(held)} numbers, "
+            f"The embedding {embedding.name!r} doesn't fit {checkpoint!r}: its vectors have "
+            f"{_listed(_held(embedding))} numbers, "
             f"and those of this checkpoint's words {_listed(widths)}",
             f"It is {_content(embedding).description}: use it with a checkpoint of its family",
         )
@@ -213,6 +230,26 @@ def _tensors(embedding: Embedding, widths: Mapping[str, int], checkpoint: str) -
     with embedding.as_file() as file:
         tensors = load_file(file)
     return {part: tensors[names[part]].reshape(-1, width) for part, width in widths.items()}
+
+
+def _widths(pipeline: Any) -> dict[str, int]:
+    """Return how many numbers the text encoders of a pipeline have for a word."""
+    encoders = {name: pipeline.components.get(name) for name in _ENCODERS}
+    return {
+        name: int(encoder.get_input_embeddings().weight.shape[-1])
+        for name, encoder in encoders.items()
+        if encoder is not None
+    }
+
+
+def _held(embedding: Embedding) -> dict[str, int]:
+    return {part: embedding.shapes[name][-1] for part, name in embedding.tensor_names.items()}
+
+
+def _fits(embedding: Embedding, widths: Mapping[str, int]) -> bool:
+    held = _held(embedding)
+    for_two = "text_encoder_2" in held and "text_encoder_2" not in widths
+    return not for_two and all(held.get(part) == width for part, width in widths.items())
 
 
 def _content(embedding: Embedding) -> Content:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
+from sensorium.image_generation.prompts.network_tags import without_tags
 from sensorium.language.written_language import require_characters
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
@@ -60,7 +61,8 @@ def count_tokens(
 ) -> PromptLength:
     """Count the tokens of a prompt.
 
-    Stable Diffusion 1, 2 and XL read a long prompt in chunks, and their attention syntax is no text. Checkpoints with
+    Tags such as ``<lora:ink:0.8>`` are none. Stable Diffusion 1, 2 and XL read a long prompt in chunks, and their
+    attention syntax is no text. Checkpoints with
     other text encoders (Stable Diffusion 3, FLUX, …) read what fits the largest window.
 
     Args:
@@ -75,6 +77,7 @@ def count_tokens(
         UnsupportedError: It has no tokenizer.
     """
     require_characters(prompt, what="prompt")
+    prompt = without_tags(prompt)
     checkpoint = catalog.resolve(model, task=_TASK, profile=profile)
     if checkpoint.endpoint:
         raise UnsupportedError(

@@ -1,0 +1,32 @@
+"""Which embeddings of the user's own folder a pipeline uses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sensorium.image_generation.diffusion.textual_inversion import fits
+from sensorium.image_generation.painting import PaintingRequest
+from sensorium.image_generation.prompts.embedding import can_embed
+
+
+def with_fitting_embeddings(pipeline: Any, request: PaintingRequest) -> tuple[PaintingRequest, tuple[str, ...]]:
+    """Let a request use what its pipeline can use of the embeddings that its prompts name in the user's own folder.
+
+    Args:
+        pipeline: One of diffusers.
+        request: What to paint.
+
+    Returns:
+        The request, and sentences about those that it can't use.
+    """
+    options = request.options
+    if not (options.found_embeddings and can_embed(pipeline)):
+        return request, ()
+    fitting = tuple(each for each in options.found_embeddings if fits(pipeline, each))
+    notes = tuple(
+        f"The embedding {each.name!r} of your folder was made for another family, so its word is read as any other"
+        for each in options.found_embeddings
+        if each not in fitting
+    )
+    return replace(request, options=replace(options, embeddings=(*options.embeddings, *fitting))), notes
