@@ -133,7 +133,7 @@ def tiny_stable_diffusion_3(folder: Path, *, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32, projection=32)
     tokenizer_2, text_encoder_2 = _clip_text(folder / "tokenizer_2", hidden_size=32, projection=32)
-    tokenizer_3, text_encoder_3 = _t5(folder / "tokenizer_3", 32)
+    tokenizer_3, text_encoder_3 = tiny_t5(folder / "tokenizer_3", 32)
     StableDiffusion3Pipeline(
         transformer=SD3Transformer2DModel(
             sample_size=_LATENTS,
@@ -160,18 +160,35 @@ def tiny_stable_diffusion_3(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def tiny_flux(folder: Path, *, guidance_embedded: bool = True, seed: int = 0) -> Path:
-    """Build a FLUX like ``FLUX.1-dev``, or without embedded guidance ``FLUX.1-schnell``, with hidden sizes of tens."""
+def tiny_flux(
+    folder: Path,
+    *,
+    guidance_embedded: bool = True,
+    class_name: str = "FluxPipeline",
+    in_channels: int = 64,
+    seed: int = 0,
+) -> Path:
+    """Build a FLUX like ``FLUX.1-dev``, or without embedded guidance ``FLUX.1-schnell``, with hidden sizes of tens.
+
+    Args:
+        folder: Created; filled with what the hub's repository holds.
+        guidance_embedded: Whether guidance is an input of the transformer.
+        class_name: Of its pipeline: Fill, Kontext and Control have the same parts.
+        in_channels: 384 for Fill, 128 for Control.
+        seed: Of its weights.
+    """
+    import diffusers
     import torch
-    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
 
     torch.manual_seed(seed)
     tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32)
-    tokenizer_2, text_encoder_2 = _t5(folder / "tokenizer_2", 32)
-    FluxPipeline(
+    tokenizer_2, text_encoder_2 = tiny_t5(folder / "tokenizer_2", 32)
+    getattr(diffusers, class_name)(
         transformer=FluxTransformer2DModel(
             patch_size=1,
-            in_channels=64,
+            in_channels=in_channels,
+            out_channels=64,
             num_layers=1,
             num_single_layers=1,
             attention_head_dim=16,
@@ -181,7 +198,9 @@ def tiny_flux(folder: Path, *, guidance_embedded: bool = True, seed: int = 0) ->
             guidance_embeds=guidance_embedded,
             axes_dims_rope=(4, 4, 8),
         ),
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=guidance_embedded),
+        scheduler=FlowMatchEulerDiscreteScheduler(
+            shift=3.0 if guidance_embedded else 1.0, use_dynamic_shifting=guidance_embedded
+        ),
         vae=_autoencoder(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
@@ -197,7 +216,7 @@ def tiny_pixart(folder: Path, *, seed: int = 0) -> Path:
     from diffusers import PixArtSigmaPipeline, PixArtTransformer2DModel
 
     torch.manual_seed(seed)
-    tokenizer, text_encoder = _t5(folder / "tokenizer", 32)
+    tokenizer, text_encoder = tiny_t5(folder / "tokenizer", 32)
     PixArtSigmaPipeline(
         transformer=PixArtTransformer2DModel(
             sample_size=32,  # the pipeline knows no smaller one
@@ -330,7 +349,8 @@ def _clip_text(folder: Path, *, hidden_size: int, projection: int | None = None)
     return CLIPTokenizer.from_pretrained(folder), encoder
 
 
-def _t5(folder: Path, hidden_size: int) -> tuple[Any, Any]:
+def tiny_t5(folder: Path, hidden_size: int) -> tuple[Any, Any]:
+    """Return T5's tokenizer, written to a folder, and its encoder."""
     from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -10.0), ("▁", -3.0)]

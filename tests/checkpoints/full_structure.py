@@ -1,10 +1,13 @@
-"""Stable Diffusion 1, 2 and XL with all of their layers and CLIP's whole vocabulary, only narrower."""
+"""Stable Diffusion 1, 2, XL, 3 and FLUX with all that sets them apart and CLIP's whole vocabulary, only narrower."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from tests.checkpoints.diffusion import tiny_t5
+
+_NO_QUANTIZER: dict[str, Any] = {"use_quant_conv": False, "use_post_quant_conv": False}
 _CROSS, _PLAIN = "CrossAttnDownBlock2D", "DownBlock2D"
 _UP_CROSS, _UP_PLAIN = "CrossAttnUpBlock2D", "UpBlock2D"
 _NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
@@ -101,6 +104,71 @@ def full_stable_diffusion_xl(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def full_stable_diffusion_3(folder: Path, *, newer: bool = False, seed: int = 0) -> Path:
+    """Build what ``stable-diffusion-3-medium-diffusers`` is, or its ``newer`` sister, but narrower, with 2 blocks."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
+
+    torch.manual_seed(seed)
+    tokenizer_3, text_encoder_3 = tiny_t5(folder / "tokenizer_3", 192)
+    text_encoder = _text(64, layers=2, activation="quick_gelu", projection=64)
+    # So it is in the published ones; the original files don't hold it.
+    text_encoder.text_projection.weight.data = torch.eye(64)
+    StableDiffusion3Pipeline(
+        transformer=SD3Transformer2DModel(
+            sample_size=128,
+            patch_size=2,
+            in_channels=16,
+            num_layers=2,
+            attention_head_dim=64,
+            num_attention_heads=1,
+            caption_projection_dim=64,
+            joint_attention_dim=192,
+            pooled_projection_dim=192,
+            out_channels=16,
+            pos_embed_max_size=16,
+            **({"qk_norm": "rms_norm", "dual_attention_layers": (0,)} if newer else {}),
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=_autoencoder(1.5305, latent_channels=16, shift_factor=0.0609, **_NO_QUANTIZER),
+        text_encoder=text_encoder,
+        tokenizer=clip_tokenizer(),
+        text_encoder_2=_text(128, layers=2, activation="gelu", projection=128),
+        tokenizer_2=clip_tokenizer("!"),
+        text_encoder_3=text_encoder_3,
+        tokenizer_3=tokenizer_3,
+    ).save_pretrained(folder)
+    return folder
+
+
+def full_flux(folder: Path, *, guidance: bool = True, seed: int = 0) -> Path:
+    """Build what ``FLUX.1-dev`` is, or without ``guidance`` its sister schnell, but narrower and with few blocks."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+
+    torch.manual_seed(seed)
+    tokenizer_2, text_encoder_2 = tiny_t5(folder / "tokenizer_2", 64)
+    FluxPipeline(
+        transformer=FluxTransformer2DModel(
+            in_channels=64,
+            num_layers=1,
+            num_single_layers=2,
+            attention_head_dim=128,
+            num_attention_heads=1,
+            joint_attention_dim=64,
+            pooled_projection_dim=64,
+            guidance_embeds=guidance,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0 if guidance else 1.0, use_dynamic_shifting=guidance),
+        vae=_autoencoder(0.3611, latent_channels=16, shift_factor=0.1159, **_NO_QUANTIZER),
+        text_encoder=_text(64, layers=2, activation="quick_gelu"),
+        tokenizer=clip_tokenizer(),
+        text_encoder_2=text_encoder_2,
+        tokenizer_2=tokenizer_2,
+    ).save_pretrained(folder)
+    return folder
+
+
 def clip_tokenizer(pad_token: str = "<|endoftext|>") -> Any:
     """Return CLIP's own tokenizer."""
     from importlib.resources import files
@@ -125,10 +193,9 @@ def _autoencoder(scaling_factor: float, **settings: Any) -> Any:
         layers_per_block=2,
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
         sample_size=512,
         scaling_factor=scaling_factor,
-        **settings,
+        **{"latent_channels": 4, **settings},
     )
 
 

@@ -13,7 +13,7 @@ from sensorium.image_generation.generated_image import GeneratedImage as Generat
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
-from sensorium.image_generation.painter_parts import PainterKeywords, PartsKeywords, with_parts
+from sensorium.image_generation.painter_parts import PainterKeywords, PainterParts, PartsKeywords, with_parts
 from sensorium.image_generation.painting import Painter, PaintingRequest, Sized
 from sensorium.image_generation.painting_options import (
     CallKeywords,
@@ -65,6 +65,8 @@ class TextToImage(Task[Painter]):
         ModelUnavailableError: No checkpoint of that name is known, or the profile has none.
         InputError: A part can't be left out.
     """
+
+    _parts = PainterParts()
 
     task = "text-to-image"
     families: ClassVar = {
@@ -320,7 +322,10 @@ class TextToImage(Task[Painter]):
         family = self.checkpoint.family or catalog.family_of(folder)
         known = family in self.families or not (folder / "model_index.json").is_file()
         family = family if known else _DIFFUSERS
-        if (self._parts.checkpoints or self.checkpoint.without) and self.families.get(family) != _BY_DIFFUSERS:
+        if (self._parts.checkpoints or self.checkpoint.without) and self.families.get(family) not in (
+            None,
+            _BY_DIFFUSERS,
+        ):
             raise UnsupportedError(
                 f"The parts of {self.checkpoint.name!r} can't be replaced or left out: {_WHOLE}", "Use it as it is"
             )

@@ -20,6 +20,7 @@ from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.adapter_repositories import ADAPTER_CONFIG, described_adapter
 from sensorium.models.device import hardware_class
+from sensorium.models.gguf_header import may_paint
 from sensorium.models.single_file import SUFFIX, UNKNOWN, is_pickle, only_weights_file, pickled, read_weights_file
 
 PROFILES = ("starter", "standard", "best")
@@ -213,8 +214,7 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     if wanted and os.path.isdir(path):  # noqa: PTH112
         return _from_folder(path, task)
     if path.suffix == ".gguf" and os.path.isfile(path):  # noqa: PTH113
-        file = path.resolve()
-        return Checkpoint(name=file.stem, task=task, family="gguf", folder=str(file.parent), hub_files=(file.name,))
+        return _from_gguf(path.resolve(), task)
     is_path = path.is_absolute() or wanted.startswith(("~", "./", "../")) or path.suffix in _FILES
     if is_path and os.path.isfile(path):  # noqa: PTH113
         return _from_file(path, task)
@@ -361,6 +361,11 @@ def _from_file(path: Path, task: str) -> Checkpoint:
         hub_files=(file.name,),
         size_bytes=file.stat().st_size,
     )
+
+
+def _from_gguf(file: Path, task: str) -> Checkpoint:
+    family = read_weights_file(file).content.family if may_paint(file) else "gguf"
+    return Checkpoint(name=file.stem, task=task, family=family, folder=str(file.parent), hub_files=(file.name,))
 
 
 def _from_endpoint(wanted: str, task: str) -> Checkpoint:

@@ -18,6 +18,8 @@ from functools import cached_property
 from pathlib import Path
 
 from sensorium.errors import ModelUnavailableError
+from sensorium.models.gguf_header import ARCHITECTURE, GGUF_SUFFIX, read_gguf_header
+from sensorium.models.transformer_painters import PIPELINES, transformer_painter
 from sensorium.models.weight_files import PICKLES
 
 UNKNOWN = "weights"
@@ -32,6 +34,7 @@ SINGLE_FILE_PAINTERS = (
     "StableDiffusionInpaintPipeline",
     "StableDiffusionXLPipeline",
     "StableDiffusionXLInpaintPipeline",
+    *PIPELINES,
 )
 """Families of painters that open from a single file."""
 CONTROLNET = "ControlNetModel"
@@ -48,7 +51,7 @@ _EMBEDDINGS = {"emb_params", "clip_l", "clip_g", "string_to_param.*"}
 
 @dataclass(frozen=True, eq=False)
 class WeightsFile:
-    """A safetensors file.
+    """A safetensors or GGUF file.
 
     Attributes:
         path: Where it lies.
@@ -70,6 +73,10 @@ class WeightsFile:
     def has(self, *prefixes: str) -> bool:
         """Return whether any tensor's name begins with one of ``prefixes``."""
         return any(name.startswith(prefixes) for name in self.shapes)
+
+    def numbers_of(self, name: str) -> int:
+        """Return how many numbers a tensor holds."""
+        return math.prod(self.shapes[name])
 
     def numbers(self, *prefixes: str) -> int:
         """Return how many numbers the tensors hold whose names begin with one of ``prefixes``."""
@@ -111,11 +118,13 @@ _UNREADABLE = (
 
 
 def read_weights_file(path: Path) -> WeightsFile:
-    """Read the header of a safetensors file.
+    """Read the header of a safetensors or GGUF file.
 
     Raises:
         ModelUnavailableError: It is none, or it is damaged or cut off.
     """
+    if path.suffix == GGUF_SUFFIX:
+        return _read_gguf(path)
     try:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
@@ -137,6 +146,15 @@ def read_weights_file(path: Path) -> WeightsFile:
         )
     known = metadata if isinstance(metadata, dict) else {}
     return WeightsFile(path, shapes, next((kind for kind, _ in types.most_common(1)), ""), known)
+
+
+def _read_gguf(path: Path) -> WeightsFile:
+    try:
+        return WeightsFile(path, *read_gguf_header(path))
+    except _UNREADABLE as error:
+        raise ModelUnavailableError(
+            f"The file {path.name!r} is no GGUF file, or it is damaged or cut off", "Fetch or copy it again"
+        ) from error
 
 
 def only_weights_file(folder: Path) -> Path | None:
@@ -167,7 +185,7 @@ def weights_path(folder: Path, names: Iterable[str] = ()) -> Path | None:
         folder: Where it lies.
         names: Names of its files there, if a file was named.
     """
-    named = next((name for name in names if name.endswith(SUFFIX)), None)
+    named = next((name for name in names if name.endswith((SUFFIX, GGUF_SUFFIX))), None)
     return only_weights_file(folder) if named is None else folder / named
 
 
@@ -189,10 +207,21 @@ def pickled(path: Path) -> ModelUnavailableError:
 
 
 def _content(file: WeightsFile) -> Content:
-    for recognise in (_adapter, _control, _painter, _autoencoder, _denoiser, _text_encoder, _embedding):
+    for recognise in (
+        _adapter,
+        _control,
+        _transformer_painter,
+        _painter,
+        _autoencoder,
+        _denoiser,
+        _text_encoder,
+        _embedding,
+    ):
         content = recognise(file)
         if content is not None:
             return content
+    if architecture := file.metadata.get(ARCHITECTURE):
+        return Content("gguf", f"a language model of the family {architecture!r}")
     return Content(
         UNKNOWN,
         "weights of a kind that isn't known here",
@@ -242,6 +271,11 @@ def _control(file: WeightsFile) -> Content | None:
     return None
 
 
+def _transformer_painter(file: WeightsFile) -> Content | None:
+    painter = transformer_painter(file)
+    return None if painter is None else Content(painter.pipeline or "painter", painter.description, painter.use)
+
+
 def _painter(file: WeightsFile) -> Content | None:
     if not file.has(DENOISER):
         return None
@@ -281,20 +315,12 @@ def _painter_family(file: WeightsFile) -> tuple[str, str]:
             return f"Stable Diffusion 2{of}", f"StableDiffusion{kind}Pipeline"
         width = file.width(f"{DENOISER}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", 1)
         return f"{_TEXT_WIDTHS.get(width, 'Stable Diffusion 1')}{of}", f"StableDiffusion{kind}Pipeline"
-    if file.has(f"{DENOISER}joint_blocks."):
-        return "Stable Diffusion 3", "StableDiffusion3Pipeline"
-    if file.has(f"{DENOISER}double_blocks.") and file.has(f"{DENOISER}img_in."):
-        return "FLUX", "FluxPipeline"
     return "", ""
 
 
 def _parts(family: str) -> dict[str, tuple[str, ...]]:
     """Return what has to be in a file beside the denoiser, and how the names of its tensors begin."""
     autoencoder = {"autoencoder (VAE)": AUTOENCODERS}
-    if family.startswith("Stable Diffusion 3"):
-        return {**autoencoder, "text encoders (CLIP)": ("text_encoders.clip_l.", "text_encoders.clip_g.")}
-    if family.startswith("FLUX"):
-        return {**autoencoder, "text encoders": ("text_encoders.",)}
     encoders = "conditioner." if "XL" in family else "cond_stage_model."
     return {**autoencoder, "text encoders" if "XL" in family else "text encoder": (encoders,)}
 

@@ -16,6 +16,7 @@ from sensorium.image_generation.diffusion.checkpoint import (
     read_layout,
 )
 from sensorium.image_generation.diffusion.single_file import SingleFile, find_single_file
+from sensorium.image_generation.diffusion.transformer_file import TransformerFile, find_transformer_file
 from sensorium.image_generation.painter_parts import PainterParts
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.memory import weights_memory
@@ -80,12 +81,16 @@ def painter_source(folder: Path, checkpoint: Checkpoint, parts: PainterParts, *,
         InputError: A part from elsewhere has no use.
     """
     file = find_single_file(folder, checkpoint)
+    if file is not None:
+        transformer = find_transformer_file(file.weights, checkpoint, parts.base)
+        if transformer is not None:
+            return _OneFile(transformer, checkpoint, parts)
     if parts.base is not None:
         raise InputError(
             f"The checkpoint {checkpoint.name!r} has all of its parts, so that a base has no use", "Leave out base"
         )
     if file is not None:
-        return _SingleFile(file, checkpoint, parts)
+        return _OneFile(file, checkpoint, parts)
     layout = read_layout(folder, checkpoint, half_precision=half_precision)
     return _PipelineFolder(folder, checkpoint, parts, layout)
 
@@ -123,10 +128,10 @@ class _PipelineFolder:
 
 
 @dataclass(frozen=True)
-class _SingleFile:
+class _OneFile:
     """A checkpoint that is one file."""
 
-    file: SingleFile
+    file: SingleFile | TransformerFile
     checkpoint: Checkpoint
     parts: PainterParts
 
@@ -142,7 +147,7 @@ class _SingleFile:
 
     def open(self, *, device: str, dtype: torch.dtype, runs_on: str) -> OpenedPainter:
         """Load all its parts."""
-        pipeline = self.file.open(device=device, dtype=dtype)
+        pipeline = self.file.open(device=device, dtype=dtype, runs_on=runs_on)
         if self.parts.vae is not None:
             own = dict(pipeline.vae.config)
             # Its settings have no name of their class: it isn't read from a folder.

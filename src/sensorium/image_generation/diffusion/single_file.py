@@ -45,12 +45,13 @@ class SingleFile:
         """The bytes that each of its parts needs in float32."""
         return [self.weights.numbers(*prefixes) * _BYTES_IN_FLOAT32 for prefixes in _PARTS]
 
-    def open(self, *, device: str, dtype: torch.dtype) -> Any:
+    def open(self, *, device: str, dtype: torch.dtype, runs_on: str = "") -> Any:
         """Load all its parts, and return diffusers' pipeline around them.
 
         Args:
             device: Where its models go.
             dtype: Their precision.
+            runs_on: Where they run: weights of these families can be moved, so that it makes no difference.
 
         Raises:
             ModelUnavailableError: Weights are missing or damaged.

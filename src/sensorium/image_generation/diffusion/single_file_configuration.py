@@ -50,7 +50,7 @@ def configuration_of(file: WeightsFile) -> Iterator[Path]:
     with temporary_folder("sensorium-") as folder:
         family = _family(file)
         for name, settings in _settings(file, family).items():
-            _write(folder, name, settings)
+            write_settings(folder, name, settings)
         yield folder
 
 
@@ -106,7 +106,14 @@ def _spread(file: WeightsFile, name: str) -> float:
     return float(values.float().std(unbiased=False))
 
 
-def _write(folder: Path, name: str, settings: dict[str, Any]) -> None:
+def write_settings(folder: Path, name: str, settings: dict[str, Any]) -> None:
+    """Write the settings of one component, or ``model_index``, where diffusers looks for them; CLIP's vocabulary too.
+
+    Args:
+        folder: The checkpoint's.
+        name: Of the component.
+        settings: What its configuration says.
+    """
     if name == "model_index":
         target = folder / "model_index.json"
     else:

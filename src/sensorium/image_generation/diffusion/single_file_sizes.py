@@ -20,7 +20,7 @@ def unet_sizes(file: WeightsFile) -> dict[str, Any]:
     layers: list[int] = [0]
     depths: list[int] = [0]
     text_width = 0
-    for number in range(1, _count(file, f"{DENOISER}input_blocks.")):
+    for number in range(1, count_parts(file, f"{DENOISER}input_blocks.")):
         block = f"{DENOISER}input_blocks.{number}."
         if file.has(f"{block}0.op."):
             channels.append(0)
@@ -29,7 +29,7 @@ def unet_sizes(file: WeightsFile) -> dict[str, Any]:
             continue
         channels[-1] = file.width(f"{block}0.out_layers.3.weight")
         layers[-1] += 1
-        depths[-1] = max(depths[-1], _count(file, f"{block}1.transformer_blocks."))
+        depths[-1] = max(depths[-1], count_parts(file, f"{block}1.transformer_blocks."))
         text_width = text_width or file.width(f"{block}1.transformer_blocks.0.attn2.to_k.weight", 1)
     sizes = {
         "in_channels": file.width(f"{DENOISER}input_blocks.0.0.weight", 1),
@@ -49,13 +49,13 @@ def unet_sizes(file: WeightsFile) -> dict[str, Any]:
 def autoencoder_sizes(file: WeightsFile) -> dict[str, Any]:
     """Return the sizes of an autoencoder, as its ``config.json`` would have them."""
     prefix = next((prefix for prefix in AUTOENCODERS if file.has(prefix)), "")
-    blocks = _count(file, f"{prefix}encoder.down.")
+    blocks = count_parts(file, f"{prefix}encoder.down.")
     return {
         "latent_channels": file.width(f"{prefix}decoder.conv_in.weight", 1),
         "block_out_channels": [
             file.width(f"{prefix}encoder.down.{number}.block.0.conv1.weight") for number in range(blocks)
         ],
-        "layers_per_block": _count(file, f"{prefix}encoder.down.0.block."),
+        "layers_per_block": count_parts(file, f"{prefix}encoder.down.0.block."),
         "down_block_types": ["DownEncoderBlock2D"] * blocks,
         "up_block_types": ["UpDecoderBlock2D"] * blocks,
     }
@@ -85,7 +85,7 @@ def text_encoder_sizes(file: WeightsFile, prefix: str) -> dict[str, Any]:
         "hidden_size": width,
         "max_position_embeddings": file.width(positions),
         "vocab_size": file.width(f"{tokens}.weight"),
-        "num_hidden_layers": _count(file, layers),
+        "num_hidden_layers": count_parts(file, layers),
         "num_attention_heads": max(1, width // _HEAD),
         "intermediate_size": file.width(f"{layers}0.{names[3]}"),
     }
@@ -95,7 +95,7 @@ def text_encoder_sizes(file: WeightsFile, prefix: str) -> dict[str, Any]:
     return sizes
 
 
-def _count(file: WeightsFile, prefix: str) -> int:
+def count_parts(file: WeightsFile, prefix: str) -> int:
     """Return how many numbered parts there are below a prefix."""
     numbered = re.compile(re.escape(prefix) + r"(\d+)\.")
     return max((int(found[1]) + 1 for found in map(numbered.match, file.shapes) if found), default=0)

@@ -1,0 +1,72 @@
+"""What a GGUF file says of its tensors; no weight is read."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+ARCHITECTURE = "general.architecture"
+GGUF_SUFFIX = ".gguf"
+
+
+def read_gguf_header(path: Path) -> tuple[dict[str, tuple[int, ...]], str, dict[str, str]]:
+    """Read the names, shapes and types of a GGUF file's tensors.
+
+    Returns:
+        From the name of each tensor to its shape, as torch has it; the type of most of its numbers, such as
+        ``"Q4_K"``; and what the file says of itself in words.
+
+    Raises:
+        ValueError, IndexError, KeyError: It is none, or it is damaged or cut off.
+    """
+    from gguf import GGUFReader
+
+    reader: Any = GGUFReader(str(path))
+    shapes, types = {}, Counter[str]()
+    for tensor in reader.tensors:
+        # GGML names the sides in the opposite order.
+        shape = tuple(int(side) for side in reversed(tensor.shape.tolist()))
+        shapes[str(tensor.name)] = shape
+        types[tensor.tensor_type.name] += math.prod(shape)
+    field = reader.get_field(ARCHITECTURE)
+    named = {ARCHITECTURE: str(field.contents())} if field is not None else {}
+    return shapes, next((kind for kind, _ in types.most_common(1)), ""), named
+
+
+_BEGINNING = 1 << 20
+_TEXT = 8
+_MAGIC = b"GGUF"
+_PAINTERS = frozenset(
+    (
+        *("", "flux", "sd1", "sd2", "sdxl", "sd3", "aura", "chroma", "cosmos", "hidream", "hyvid", "ltxv"),
+        *("lumina2", "pig", "qwen_image", "wan"),
+    )
+)
+"""The architectures that programs which convert painters and film makers write; "" where a program writes none."""
+
+
+def may_paint(path: Path) -> bool:
+    """Return whether a GGUF file may hold a painter; language models are told by a word at the file's beginning.
+
+    The whole header of a language model takes seconds to read, for its vocabulary is in it.
+    """
+    with path.open("rb") as stream:
+        beginning = stream.read(_BEGINNING)
+    return beginning.startswith(_MAGIC) and _architecture(beginning) in _PAINTERS
+
+
+def _architecture(beginning: bytes) -> str:
+    key = ARCHITECTURE.encode()
+    place = beginning.find(struct.pack("<Q", len(key)) + key)
+    if place < 0:
+        return ""
+    place += 8 + len(key)
+    try:
+        kind, length = struct.unpack_from("<IQ", beginning, place)
+    except struct.error:
+        return ""
+    value = beginning[place + 12 : place + 12 + length]
+    return value.decode("utf-8", "replace") if kind == _TEXT else ""
