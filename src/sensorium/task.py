@@ -22,6 +22,7 @@ from sensorium.models import catalog, device, store
 from sensorium.models.extras import missing_packages_explained
 from sensorium.models.foreign_layouts import folders_config, foreign_layout, refuse_foreign_layout
 from sensorium.models.loaded import Backend, Shared, held_until_read
+from sensorium.models.quantizing import cannot_be_quantized, known_quantize, require_quantizer
 from sensorium.models.single_file import read_weights_file, weights_path
 from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, ProgressCallback
@@ -39,6 +40,7 @@ class TaskOptions(TypedDict, total=False):
     profile: str | None
     device: str
     dtype: str
+    quantize: str | None
     limits: Limits | None
     provide: Callable[[type[Task[Any]], str | None], Task[Any] | None] | None
 
@@ -66,7 +68,10 @@ class Opening:
 
         Raises:
             InputError: There is no such profile.
+            UnsupportedError: The parts are to be quantized.
         """
+        if options.get("quantize") is not None:
+            raise cannot_be_quantized("What is made of several models")
         profile = options.get("profile")
         return cls(
             profile=catalog.current_profile() if profile is None else catalog.known_profile(profile),
@@ -114,6 +119,8 @@ class Task(Generic[Backend]):
             for ``SENSORIUM_PROFILE``, or ``"starter"`` if that isn't set.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        quantize: Quantizes the weights while they are loaded, so that they need less memory: ``"8bit"``, ``"4bit"``;
+            None to leave them. Only chat and language models can be quantized, with the package bitsandbytes.
         limits: How large inputs may be and where they may come from; None for limits that suit a person's own files.
         provide: Returns parts that the caller already has: see `Opening`.
 
@@ -124,7 +131,7 @@ class Task(Generic[Backend]):
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known for this task.
-        InputError: There is no such profile.
+        InputError: There is no such profile, or no such way to quantize.
     """
 
     task: ClassVar[str]
@@ -134,6 +141,9 @@ class Task(Generic[Backend]):
     """Whether the backends run on torch. If not, torch isn't imported, which saves seconds."""
     cpu_families: ClassVar[frozenset[str]] = frozenset()
     """The families whose backends run without torch, and on the CPU only, even if ``uses_torch`` is True."""
+    quantizable: ClassVar[bool] = False
+    """Whether some of the backends can be quantized while they are loaded. Such a backend sets ``quantizes = True`` and
+    also takes ``quantize: str | None``."""
 
     @checked
     def __init__(
@@ -143,6 +153,7 @@ class Task(Generic[Backend]):
         profile: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        quantize: str | None = None,
         limits: Limits | None = None,
         provide: Callable[[type[Task[Any]], str | None], Task[Any] | None] | None = None,
     ) -> None:
@@ -151,6 +162,7 @@ class Task(Generic[Backend]):
         self.limits = limits or DEFAULT_LIMITS
         self._device = device
         self._dtype = dtype
+        self._quantize = known_quantize(quantize)
         self._provide = provide
         self._shared: Shared[Backend] | None = None
         self._closed = False
@@ -285,6 +297,10 @@ class Task(Generic[Backend]):
         where = self._resolve_device()
         if self._on_torch and find_spec("torch") is None:
             raise ModuleNotFoundError(name="torch")  # before weights are fetched that nothing here could use
+        if self._quantize is not None:
+            if not self.quantizable or self.checkpoint.endpoint or self.checkpoint.family in self.cpu_families:
+                raise self._cannot_be_quantized()
+            require_quantizer(repr(self.model), where)
         folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
         refuse_foreign_layout(self.checkpoint, folder)
         family = self._family(folder)
@@ -293,6 +309,10 @@ class Task(Generic[Backend]):
         module, _, name = self.families[family].partition(":")
         loader: Any = getattr(self._import(module), name)
         options = dict(self._options())
+        if self._quantize is not None:
+            if not getattr(loader, "quantizes", False):
+                raise self._cannot_be_quantized()
+            options["quantize"] = self._quantize
         if getattr(loader, "made_of_parts", False):
             options["opening"] = replace(self.opening, device=where)
         key = (module, name, self.checkpoint, folder, where, self._dtype, *sorted(options.items()))
@@ -336,6 +356,9 @@ class Task(Generic[Backend]):
         """Return whether this task can open a checkpoint folder, judged by its family; nothing is loaded."""
         foreign = None if self.checkpoint.family else foreign_layout(folders_config(folder))
         return foreign is None and self._family(folder) in self.families
+
+    def _cannot_be_quantized(self) -> UnsupportedError:
+        return cannot_be_quantized(f"The checkpoint {self.model!r} for {self.task}")
 
     def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
         others = tasks_for(self.checkpoint, folder)

@@ -13,7 +13,7 @@ from typer.main import get_command
 from sensorium.cli.app import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
-SHARED = {"--model", "--profile", "--device", "--dtype", "--json", "--quiet", "--server"}
+SHARED = {"--model", "--profile", "--device", "--dtype", "--quantize", "--json", "--quiet", "--server"}
 
 
 def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -137,7 +137,7 @@ def test_a_painters_component_is_refused_before_any_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(monkeypatch)
-    for reader in ("open_model", "open_part", "_open_diffusers_model"):
+    for reader in ("open_model", "open_part", "open_diffusers_model"):
         monkeypatch.setattr(opening, reader, lambda *_, **__: pytest.fail("something was read"))
     folder = as_if_quantized(painter, tmp_path / "packed", settings, part=part)
     with refused(kind, f"'packed/{part}'", *names):

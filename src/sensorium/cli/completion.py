@@ -80,6 +80,13 @@ def complete_dtypes(incomplete: str) -> Suggestions:
     )
 
 
+def complete_quantize(incomplete: str) -> Suggestions:
+    """Suggest ways to quantize."""
+    from sensorium.models.quantizing import QUANTIZE
+
+    return _starting(incomplete, [(name, "") for name in QUANTIZE])
+
+
 def complete_styles(incomplete: str) -> Suggestions:
     """Suggest the styles of the prompt engineer."""
     from sensorium.image_generation.prompt_engineer import PromptEngineer

@@ -27,7 +27,8 @@ CANCELLED = 130
 OUTPUT_CLOSED = 141
 
 _OPTIONS = {
-    name: name for name in ("model", "device", "dtype", "language", "consent", "safety", "system", "profile")
+    name: name
+    for name in ("model", "device", "dtype", "quantize", "language", "consent", "safety", "system", "profile")
 } | {
     "num_frames": "frames",
     "control_image": "map",

@@ -12,7 +12,7 @@ from sensorium import settings
 from sensorium.cli.call import Call
 from sensorium.cli.inputs import Input
 from sensorium.cli.interrupt import cancel, command
-from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Server, examples
+from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Quantize, Server, examples
 from sensorium.cli.terminal import size
 from sensorium.progress import Progress
 
@@ -68,11 +68,12 @@ def load(
     profile: Profile = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    quantize: Quantize = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Load the model on which an operation would run, so that the first who asks needn't wait."""
-    choice = {"model": model, "profile": profile, "device": device, "dtype": dtype}
+    choice = {"model": model, "profile": profile, "device": device, "dtype": dtype, "quantize": quantize}
     with Call(as_json=as_json) as call, server_at(server) as client:
         state = client.ask("POST", "/models/load", json={"operation": operation, **choice}, timeout=None)
         call.show(None, state, f"{state['name']}: loaded, {size(state['memory'])}")

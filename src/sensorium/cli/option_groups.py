@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from sensorium import settings
 from sensorium.cli.call import Call
-from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Quiet, Server
+from sensorium.cli.options import AsJson, Device, Dtype, Model, Profile, Quantize, Quiet, Server
 
 if TYPE_CHECKING:
     from sensorium.task import TaskOptions
@@ -51,6 +51,7 @@ class CommonOptions:
     profile: Profile = None
     device: Device = "auto"
     dtype: Dtype = "auto"
+    quantize: Quantize = None
     as_json: AsJson = False
     quiet: Quiet = False
     server: Server = None
@@ -64,12 +65,12 @@ class CommonOptions:
     @property
     def choice(self) -> dict[str, Any]:
         """The fields of an operation that say which checkpoint it opens, where and how."""
-        return {"model": self.model, "profile": self.profile, "device": self.device, "dtype": self.dtype}
+        return {"model": self.model, **self.opening}
 
     @property
     def opening(self) -> TaskOptions:
         """What a task's constructor takes beside its model."""
-        return {"profile": self.profile, "device": self.device, "dtype": self.dtype}
+        return {"profile": self.profile, "device": self.device, "dtype": self.dtype, "quantize": self.quantize}
 
 
 def _parameters_of(group: Any) -> list[inspect.Parameter]:

@@ -6,7 +6,13 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from sensorium.cli.completion import complete_devices, complete_dtypes, complete_models, complete_profiles
+from sensorium.cli.completion import (
+    complete_devices,
+    complete_dtypes,
+    complete_models,
+    complete_profiles,
+    complete_quantize,
+)
 
 _SHARED = "Common options"
 
@@ -48,6 +54,16 @@ Dtype: TypeAlias = Annotated[
         metavar="NAME",
         help="auto, float32, float16 or bfloat16.",
         autocompletion=complete_dtypes,
+        rich_help_panel=_SHARED,
+    ),
+]
+Quantize: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--quantize",
+        metavar="8bit|4bit",
+        help="Chat and language models: quantize while loading, to need less memory.",
+        autocompletion=complete_quantize,
         rich_help_panel=_SHARED,
     ),
 ]

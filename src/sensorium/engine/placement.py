@@ -27,11 +27,13 @@ class WorkerKey:
         name: The checkpoints' names, joined by ``+``, or `STARTER`.
         device: As it was asked for.
         dtype: As it was asked for.
+        quantize: As it was asked for; "" for weights that stay as they are.
     """
 
     name: str
     device: str
     dtype: str
+    quantize: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,10 @@ def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
     except SensoriumError as error:
         error.param = "model"
         raise
-    device, dtype = operation.placement()
+    device, dtype, quantize = operation.placement()
     names = tuple(dict.fromkeys(checkpoint.name for checkpoint in checkpoints))
     small = all(STARTER in checkpoint.profiles for checkpoint in checkpoints)
-    key = WorkerKey(STARTER if small else "+".join(sorted(names)), device, dtype)
+    key = WorkerKey(STARTER if small else "+".join(sorted(names)), device, dtype, quantize)
     needed = sum(_declared(checkpoint, options) for checkpoint in checkpoints)
     return Placement(key, names, {_memory_of(device, gpus): needed})
 

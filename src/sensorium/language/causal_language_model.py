@@ -25,13 +25,18 @@ class CausalLanguageModel(TokenWriter):
         checkpoint: Its catalog entry.
         device: Where to run.
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
+        quantize: Quantizes the weights while they are loaded; None to leave them.
 
     Raises:
         UnsupportedError: The architecture is not a causal language model.
         ModelUnavailableError: Weights or tokenizer are missing or damaged.
     """
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+    quantizes = True
+
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, quantize: str | None = None
+    ) -> None:
         from transformers import AutoModelForCausalLM
         from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -49,7 +54,7 @@ class CausalLanguageModel(TokenWriter):
         self.tokenizer = tokenizer
         self._padding = tokenizer.padding
         self._model, self._placement = open_placed(
-            AutoModelForCausalLM, folder, checkpoint=checkpoint, device=device, dtype=dtype
+            AutoModelForCausalLM, folder, checkpoint=checkpoint, device=device, dtype=dtype, quantize=quantize
         )
         self.ends = end_tokens(self._model)
         self._busy = threading.Lock()

@@ -36,6 +36,7 @@ class LanguageModel(Task[TextWriter]):
             profile's default.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        quantize: ``"8bit"``, ``"4bit"`` (with the package bitsandbytes), or None.
 
     Raises:
         ModelUnavailableError: No checkpoint of that name is known for this task.
@@ -47,6 +48,8 @@ class LanguageModel(Task[TextWriter]):
         "causal-language-model": "sensorium.language.causal_language_model:CausalLanguageModel",
         "openai": "sensorium.language.endpoint_language_model:EndpointLanguageModel",
     }
+
+    quantizable = True
 
     def _family(self, folder: Path) -> str:
         family = super()._family(folder)

@@ -10,7 +10,7 @@ from mcp_types import Tool, ToolAnnotations
 
 from sensorium.operations.operation import Operation
 
-_OF_THE_MACHINE = ("profile", "device", "dtype")
+_OF_THE_MACHINE = ("profile", "device", "dtype", "quantize")
 """Fields that whoever runs the machine decides; an agent may still send them."""
 
 

@@ -13,11 +13,12 @@ from sensorium.models.device import Placement
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model
 from sensorium.models.quantization import stays_packed
+from sensorium.models.quantizing import quantized_memory
 from sensorium.models.thread_safe import loading_weights
 
 
 def open_placed(
-    model_class: Any, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str
+    model_class: Any, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, quantize: str | None = None
 ) -> tuple[Any, Placement]:
     """Open a model on the device, and in the precision, that `sensorium.models.device.place` chooses.
 
@@ -27,6 +28,7 @@ def open_placed(
         checkpoint: Named in errors.
         device: ``"auto"`` or a device.
         dtype: ``"auto"`` or a precision.
+        quantize: Quantizes the weights while they are loaded: ``"8bit"`` or ``"4bit"``; None to leave them.
 
     Returns:
         The model, and where its inputs go and in which precision.
@@ -37,9 +39,10 @@ def open_placed(
         MissingDependencyError: They are quantized, and the package that runs them is not installed.
         InsufficientMemoryError: The weights don't fit.
     """
-    placement = devices.place(device, dtype, memory_bytes=weights_memory(folder))
+    precision = devices.resolve_dtype(dtype, devices.resolve_device(device))
+    placement = devices.place(device, dtype, memory_bytes=quantized_memory(weights_memory(folder), quantize, precision))
     # Weights that stay quantized can't be copied layer by layer: they run where they are, or memory runs out.
-    offloads = bool(placement.offload) and not stays_packed(folder, "transformers")
+    offloads = bool(placement.offload) and quantize is None and not stays_packed(folder, "transformers")
     with devices.explain_out_of_memory(
         f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint, or close other programs"
     ):
@@ -49,6 +52,7 @@ def open_placed(
             checkpoint=checkpoint,
             device="cpu" if offloads else placement.device,
             dtype=placement.dtype,
+            quantize=quantize,
         )
         if offloads:
             with loading_weights:

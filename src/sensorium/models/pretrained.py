@@ -11,6 +11,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, require_memory
 from sensorium.models.memory import weights_memory
 from sensorium.models.quantization import cannot_open, opening_options
+from sensorium.models.quantizing import failed, quantized_memory, quantizing_options
 from sensorium.models.thread_safe import loading_weights, make_thread_safe
 from sensorium.models.weight_files import PICKLES
 from sensorium.quiet import quiet_transformers
@@ -23,7 +24,14 @@ _HALF_VARIANT = "fp16"
 
 
 def open_model(
-    model_class: Any, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: torch.dtype, **options: Any
+    model_class: Any,
+    folder: Path,
+    *,
+    checkpoint: Checkpoint,
+    device: str,
+    dtype: torch.dtype,
+    quantize: str | None = None,
+    **options: Any,
 ) -> Any:
     """Load a model of transformers for inference.
 
@@ -33,6 +41,7 @@ def open_model(
         checkpoint: For the words of an error.
         device: Where it goes.
         dtype: The precision of its weights.
+        quantize: Quantizes them meanwhile: one of `sensorium.models.quantizing.QUANTIZE`; None to leave them.
         options: Further arguments of ``from_pretrained``.
 
     Returns:
@@ -47,9 +56,12 @@ def open_model(
     from safetensors import SafetensorError
 
     library = "diffusers" if model_class.__module__.startswith("diffusers.") else "transformers"
-    quantized = opening_options(folder, checkpoint, library=library, device=device)
+    if quantize is None:
+        quantized = opening_options(folder, checkpoint, library=library, device=device)
+    else:
+        quantized = quantizing_options(checkpoint, folder, quantize, device=device, dtype=dtype)
     _require_safetensors(folder, checkpoint)
-    require_memory(device, dtype, weights_memory(folder))
+    require_memory(device, dtype, quantized_memory(weights_memory(folder), quantize, dtype))
     fits = explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint or another device")
     try:
         with loading_weights, quiet_transformers(), fits:
@@ -64,7 +76,9 @@ def open_model(
                 **{**_variant(folder), **options},
             )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        if quantized:
+        if quantize is not None and not isinstance(error, (SafetensorError, OSError)):
+            raise failed(checkpoint, quantize, error) from error
+        if quantized and quantize is None:
             raise cannot_open(checkpoint, folder, error) from error
         raise _damaged(checkpoint, "its weights or its config.json are damaged, or only half there") from error
     missing = report["missing_keys"]

@@ -1,15 +1,19 @@
-"""Quantized checkpoints: how one was quantized, and whether the installed libraries can run it on a device."""
+"""Quantized checkpoints: how one was quantized, and whether the installed libraries can run it on a device.
+
+Quantizing while loading is `sensorium.models.quantizing`'s matter.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sensorium.errors import MissingDependencyError, ModelUnavailableError, SensoriumError, UnsupportedError
+from sensorium.models.bitsandbytes import import_bitsandbytes
 from sensorium.models.catalog import Checkpoint
 
 _CHOOSE_PLAIN = "choose the checkpoint in full or half precision"
@@ -155,12 +159,40 @@ def opening_options(folder: Path, checkpoint: Checkpoint, *, library: str, devic
     if method.devices and kind not in method.devices:
         raise _wrong_device(method, checkpoint, kind)
     _require_packages(method, checkpoint, device)
+    if name == "bitsandbytes":
+        import_bitsandbytes()
     if not method.unpacking:
         placed = library == "transformers" or name == "bitsandbytes"  # diffusers takes a CPU here for offloading
         return {"device_map": {"": device} if placed else None}
     import transformers
 
     return {"quantization_config": getattr(transformers, method.unpacking)(dequantize=True)}
+
+
+def quantization_title(folder: Path) -> str:
+    """Return what people call the way in which a checkpoint was quantized: ``"GPTQ"``; "" if it is not quantized."""
+    name = quantization_method(folder)
+    return _title(name) if name else ""
+
+
+def require_bitsandbytes(what: str, device: str, remedy: str) -> None:
+    """Make sure that the package is there with which weights are quantized while they are loaded.
+
+    Args:
+        what: What needs it, as the subject of the sentence.
+        device: Where they are to run.
+        remedy: What else helps: the end of a sentence.
+
+    Raises:
+        MissingDependencyError: It isn't installed, or is too old.
+    """
+    (package,) = _METHODS["transformers"]["bitsandbytes"].packages
+    if lacking := _lacking((package,)):
+        raise MissingDependencyError(
+            f"{what} needs the package bitsandbytes, and {' and '.join(lacking)}; this machine could use it on "
+            f"{device!r}",
+            f"Install it with: pip install '{package}', or {remedy}",
+        )
 
 
 def cannot_open(checkpoint: Checkpoint, folder: Path, error: Exception) -> ModelUnavailableError:
@@ -191,11 +223,12 @@ def _table(path: Path) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _require_packages(method: _Method, checkpoint: Checkpoint, device: str) -> None:
+def _lacking(packages: Iterable[str]) -> list[str]:
+    """Return what is wrong with packages, each in a few words; nothing if all are there."""
     from packaging.requirements import Requirement
 
     lacking = []
-    for package in method.packages:
+    for package in packages:
         requirement = Requirement(package)
         try:
             version = importlib.metadata.version(requirement.name)
@@ -204,7 +237,11 @@ def _require_packages(method: _Method, checkpoint: Checkpoint, device: str) -> N
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             lacking.append(f"{requirement.name} {version} is too old")
-    if lacking:
+    return lacking
+
+
+def _require_packages(method: _Method, checkpoint: Checkpoint, device: str) -> None:
+    if lacking := _lacking(method.packages):
         wanted = " ".join(f"'{package}'" if set(package) & set("<>=[") else package for package in method.packages)
         raise MissingDependencyError(
             f"The checkpoint {checkpoint.name!r} is quantized with {method.title}, and {' and '.join(lacking)}; "

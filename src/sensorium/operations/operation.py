@@ -127,9 +127,9 @@ class Operation(BaseModel):
         """
         return ()
 
-    def placement(self) -> tuple[str, str]:
-        """Return the device and the precision that it asks for."""
-        return ("auto", "auto")
+    def placement(self) -> tuple[str, str, str]:
+        """Return the device, the precision and the kind of quantizing that it asks for; the last may be ""."""
+        return ("auto", "auto", "")
 
 
 class ModelOperation(Operation):
@@ -146,15 +146,20 @@ class ModelOperation(Operation):
     """Where it runs: auto, cpu, cuda, cuda:1 or mps."""
     dtype: str = "auto"
     """In which precision: auto, float32, float16 or bfloat16."""
+    quantize: str | None = None
+    """Chat and language models: quantizes the weights while they are loaded, 8bit or 4bit."""
 
     def opening(self, tasks: Tasks) -> TaskOptions:
         """Return what the constructor of a task takes beside the model."""
-        return {"profile": self.profile, "device": self.device, "dtype": self.dtype, "limits": tasks.limits}
+        return {
+            **{"profile": self.profile, "device": self.device, "dtype": self.dtype},
+            **{"quantize": self.quantize, "limits": tasks.limits},
+        }
 
     @property
     def opening_key(self) -> Hashable:
         """What tells task objects apart that are opened with `opening`."""
-        return (self.model, self.profile, self.device, self.dtype)
+        return (self.model, self.profile, self.device, self.dtype, self.quantize)
 
     def opened(self, tasks: Tasks, report: Reporter) -> Any:
         """Return the task object that it calls, loaded."""
@@ -170,9 +175,9 @@ class ModelOperation(Operation):
 
         return (catalog.resolve(self.model, task=self.task, profile=self.profile or catalog.current_profile()),)
 
-    def placement(self) -> tuple[str, str]:
-        """Return device and precision."""
-        return (self.device, self.dtype)
+    def placement(self) -> tuple[str, str, str]:
+        """Return device, precision and kind of quantizing."""
+        return (self.device, self.dtype, self.quantize or "")
 
 
 def _named(where: str) -> Any:

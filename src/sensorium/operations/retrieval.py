@@ -141,6 +141,7 @@ class _WithIndex(ModelOperation):
                 profile=opening["profile"],
                 device=opening["device"],
                 dtype=opening["dtype"],
+                quantize=opening["quantize"],
                 limits=opening["limits"],
                 name=_shown(self.index, tasks),
             ),

@@ -52,6 +52,7 @@ class SearchIndex:
         profile: The profile whose default is used; None for ``SENSORIUM_PROFILE``, or ``"starter"``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        quantize: As of every task; the checkpoints that encode pictures can't be quantized, and say so.
         limits: How large pictures and films may be; None for limits that suit a person's own files.
         name: How messages call the index; None for its path.
 
@@ -69,13 +70,17 @@ class SearchIndex:
         profile: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        quantize: str | None = None,
         limits: Limits | None = None,
         name: str | None = None,
     ) -> None:
         self._location = check_location(path)
         self._name = name or display_name(os.fspath(path))
         self._asked = None if model is None else catalog.resolve(model, task=CLIP.task)
-        self._options: TaskOptions = {"profile": profile, "device": device, "dtype": dtype, "limits": limits}
+        self._options: TaskOptions = {
+            **{"profile": profile, "device": device, "dtype": dtype},
+            **{"quantize": quantize, "limits": limits},
+        }
         self._guard = threading.Lock()
         self._table: MediaTable | None = None
         self._clip: CLIP | None = None

@@ -16,7 +16,7 @@ def operation_for(name: str, fields: Mapping[str, Any]) -> ModelOperation:
 
     Args:
         name: Of the operation.
-        fields: Such as ``model``, ``device``, ``dtype``.
+        fields: Such as ``model``, ``device``, ``dtype``, ``quantize``.
 
     Raises:
         InputError: There is no such operation, it opens no model, or the fields are wrong.

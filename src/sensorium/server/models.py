@@ -28,6 +28,7 @@ class Load(_Fields):
     profile: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    quantize: Annotated[str | None, Field(description="8bit or 4bit, of chat and language models.")] = None
     fields: Annotated[
         dict[str, Any], Field(description="Other fields of the operation that say what it opens, such as a voice.")
     ] = {}

@@ -62,6 +62,7 @@ class VideoQA(Task[VideoAnswerer]):
         profile: The profile whose defaults are used; None for ``SENSORIUM_PROFILE``, or ``"starter"``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        quantize: ``"8bit"``, ``"4bit"`` (with the package bitsandbytes), or None.
         limits: How large films may be and where they may come from; None for limits that suit a person's own files.
         provide: Returns parts that the caller already has: see `sensorium.task.Opening`.
 
@@ -86,6 +87,7 @@ class VideoQA(Task[VideoAnswerer]):
         "openai": "sensorium.video.families.endpoint_frames:EndpointFrames",
     }
     cpu_families = frozenset({"socratic"})
+    quantizable = True
 
     @checked
     def __init__(

@@ -63,6 +63,7 @@ class LLaVA(Task["ImageChatter"]):
         model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
+        quantize: ``"8bit"``, ``"4bit"`` (with the package bitsandbytes), or None.
 
     Source: Liu et al. 2023, Visual Instruction Tuning.
     """
@@ -74,6 +75,7 @@ class LLaVA(Task["ImageChatter"]):
         "openai": "sensorium.vision_language.families.endpoint_chat:EndpointChat",
     }
     cpu_families = frozenset({"socratic"})
+    quantizable = True
 
     def _family(self, folder: Path) -> str:
         return image_text_family(super()._family(folder), folder, self.families)

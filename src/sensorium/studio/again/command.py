@@ -10,7 +10,13 @@ from typing import Any
 from sensorium.studio.again.wish import Wish
 
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
-_OPENING = {"model": "--model", "profile": "--profile", "device": "--device", "dtype": "--dtype"}
+_OPENING = {
+    "model": "--model",
+    "profile": "--profile",
+    "device": "--device",
+    "dtype": "--dtype",
+    "quantize": "--quantize",
+}
 _HEARING = {
     "language": "--language",
     "hotwords": "--hotwords",

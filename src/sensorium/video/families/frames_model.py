@@ -34,6 +34,7 @@ class FramesModel(FrameAnswerer):
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
         parts: How many frames are looked at, and the speech recogniser, if there is one.
         opening: How the speech recogniser is opened.
+        quantize: Quantizes the weights while they are loaded; None to leave them.
 
     Raises:
         UnsupportedError: The checkpoint has no chat template, or no processor that runs here.
@@ -44,11 +45,21 @@ class FramesModel(FrameAnswerer):
     frames_are = "pictures"
     tells_times = False
 
+    quantizes = True
+
     def __init__(
-        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts, opening: Opening
+        self,
+        folder: Path,
+        *,
+        checkpoint: Checkpoint,
+        device: str,
+        dtype: str,
+        parts: Parts,
+        opening: Opening,
+        quantize: str | None = None,
     ) -> None:
         super().__init__(checkpoint.name, parts=parts, opening=opening)
-        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype, quantize=quantize)
         self._model = shared.backend
         weakref.finalize(self, shared.release)
 

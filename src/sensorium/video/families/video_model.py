@@ -42,6 +42,7 @@ class VideoModel(FrameAnswerer):
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
         parts: How many frames are looked at, and the speech recogniser, if there is one.
         opening: How the speech recogniser is opened.
+        quantize: Quantizes the weights while they are loaded; None to leave them.
 
     Raises:
         UnsupportedError: The checkpoint's chat template takes no films.
@@ -49,11 +50,21 @@ class VideoModel(FrameAnswerer):
         InsufficientMemoryError: The weights don't fit.
     """
 
+    quantizes = True
+
     def __init__(
-        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts, opening: Opening
+        self,
+        folder: Path,
+        *,
+        checkpoint: Checkpoint,
+        device: str,
+        dtype: str,
+        parts: Parts,
+        opening: Opening,
+        quantize: str | None = None,
     ) -> None:
         super().__init__(checkpoint.name, parts=parts, opening=opening)
-        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype, quantize=quantize)
         self._model = shared.backend
         weakref.finalize(self, shared.release)
         # A second processor for this object alone: the processor of the shared model prepares pictures, not films.

@@ -49,6 +49,7 @@ class ImageTextModel:
         checkpoint: Its catalog entry, for the words of an error.
         device: Where to run.
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
+        quantize: Quantizes the weights while they are loaded; None to leave them.
 
     Attributes:
         batch_size: How many conversations go through at once by default.
@@ -60,7 +61,9 @@ class ImageTextModel:
         InsufficientMemoryError: The weights don't fit.
     """
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, quantize: str | None = None
+    ) -> None:
         from transformers import AutoModelForImageTextToText
 
         self.name = checkpoint.name
@@ -68,7 +71,7 @@ class ImageTextModel:
         written = _FORMATS.get(checkpoint.family or family_of(folder), ChatFormat)
         self._format = written(self._processor, checkpoint=checkpoint)
         self._model, self._placement = open_placed(
-            AutoModelForImageTextToText, folder, checkpoint=checkpoint, device=device, dtype=dtype
+            AutoModelForImageTextToText, folder, checkpoint=checkpoint, device=device, dtype=dtype, quantize=quantize
         )
         tokenizer = self._processor.tokenizer
         tokenizer.padding_side = "left"
@@ -216,10 +219,12 @@ class ImageTextModel:
         return str(self._processor.tokenizer.decode(list(tokens), skip_special_tokens=True))
 
 
-def shared_image_text_model(folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> Shared[ImageTextModel]:
+def shared_image_text_model(
+    folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, quantize: str | None = None
+) -> Shared[ImageTextModel]:
     """Return a reference to a loaded model: the tasks of a process that use a checkpoint share its weights."""
 
     def load() -> ImageTextModel:
-        return ImageTextModel(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        return ImageTextModel(folder, checkpoint=checkpoint, device=device, dtype=dtype, quantize=quantize)
 
-    return Shared((ImageTextModel, folder.resolve(), device, dtype), load)
+    return Shared((ImageTextModel, folder.resolve(), device, dtype, quantize), load)

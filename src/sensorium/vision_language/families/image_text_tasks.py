@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 class _ImageTextTask:
     """Holds a reference to the model, whose weights all tasks of the process share."""
 
-    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+    quantizes = True
+
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, quantize: str | None = None
+    ) -> None:
         self._name = checkpoint.name
-        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        shared = shared_image_text_model(folder, checkpoint=checkpoint, device=device, dtype=dtype, quantize=quantize)
         self._model = shared.backend
         weakref.finalize(self, shared.release)
 
