@@ -69,6 +69,26 @@ def test_every_option_reaches_the_picture(run: Run, easel: Path, checkpoint: Pat
     assert settings.loras[0]["weight"] == 0.5
 
 
+def test_loras_by_name(run: Run, easel: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_lora(easel / "loras" / "ink.safetensors", checkpoint)
+    monkeypatch.setenv("SENSORIUM_LORAS", str(easel / "loras"))
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    few = ["--steps", "2", "--seed", "1"]
+    for output, prompt, *given in (
+        ("path.png", "a cat", "--lora", "loras/ink.safetensors=0.5"),
+        ("name.png", "a cat", "--lora", "ink=0.25", "--lora", "ink:0.25"),
+        ("tag.png", "a cat <lora:ink:0.5>"),
+    ):
+        result = run("imagine", prompt, *few, *given, "-o", output)
+        assert result.exit_code == 0, result.output
+    assert len({PIL.Image.open(easel / name).tobytes() for name in ("path.png", "name.png", "tag.png")}) == 1
+    refusal = run("imagine", "a cat", "--lora", "inc")
+    assert (refusal.exit_code, "Did you mean 'ink'?" in refusal.stderr) == (2, True)
+    refusal = run("imagine", "a cat", "--lora", "org/ink=0.5")
+    assert "sensorium models pull lora:org/ink" in refusal.stderr
+    assert run("models", "pull", "lora:org/ink").exit_code != 0
+
+
 def test_embeddings_by_name_and_by_word(run: Run, easel: Path, checkpoint: Path) -> None:
     vectors = torch.randn(2, 32, generator=torch.Generator().manual_seed(1))
     save_file({"emb_params": vectors}, easel / "bad-hands.v1.safetensors")

@@ -152,7 +152,7 @@ def examples() -> dict[str, dict[str, Any]]:
     painting = {"steps": 3, "seed": 1, "width": 64, "height": 64, "num_images": 2, "guidance_scale": 2.0}
     prompted = {**painting, "prompt": "a house", "negative_prompt": "fog", "scheduler": "euler", "safety": "off"}
     added = {
-        "lora": [{"file": "upload:l", "weight": 0.5}],
+        "lora": [{"file": "upload:l", "weight": 0.5}, {"name": "org/ink", "weight": 0.4}],
         "embedding": [{"file": "upload:e", "word": "bad-hands"}],
     }
     listening = {"audio": "upload:a", "language": "en", "hotwords": "Ashleigh", "track": 1}

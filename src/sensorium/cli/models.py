@@ -27,7 +27,6 @@ from sensorium.models.single_file import read_weights_file, weights_path
 _MUCH = 2_000_000_000
 """Bytes. Before a larger download, the user is asked."""
 
-_ANY_TASK = "any task"
 """Used as the task of a checkpoint that isn't in the catalog."""
 
 _OF_NO_USE = "Nothing here uses checkpoints of this family."
@@ -200,7 +199,7 @@ def _find(name: str) -> Checkpoint:
     for entry in catalog.entries():
         if name and name in (entry.name, entry.repository, *entry.aliases):
             return entry
-    return catalog.resolve(name, task=_ANY_TASK)
+    return catalog.resolve(name, task=catalog.ANY_TASK)
 
 
 def _described(entry: Checkpoint) -> Checkpoint:
@@ -210,7 +209,7 @@ def _described(entry: Checkpoint) -> Checkpoint:
     from sensorium.models import catalog, store
     from sensorium.suitability import tasks_for
 
-    if entry.task != _ANY_TASK:
+    if entry.task != catalog.ANY_TASK:
         return entry
     folder = None
     family = entry.family

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -79,7 +80,8 @@ class Painting:
         typer.Option("--scheduler", metavar="NAME", help="Name of the sampler.", autocompletion=complete_schedulers),
     ] = None
     lora: Annotated[
-        Texts, typer.Option("--lora", metavar="FILE[=WEIGHT]", help="A LoRA file; give it as often as you like.")
+        Texts,
+        typer.Option("--lora", metavar="FILE[=WEIGHT]", help="A LoRA file, or owner/repository; as often as you like."),
     ] = None
 
     embedding: Annotated[
@@ -130,15 +132,22 @@ class ControlledPainting(Painting):
 
 
 def _lora(argument: str) -> LoraFile:
-    from sensorium.operations.media import Media
-    from sensorium.operations.painting import LoraFile
-
     for sign in "=:":
         file, found, weight = argument.rpartition(sign)
         if found and file:
             with suppress(ValueError):  # the sign is in the file's name
-                return LoraFile(file=Media(file), weight=float(weight))
-    return LoraFile(file=Media(argument))
+                return _weighted(file, float(weight))
+    return _weighted(argument, 1.0)
+
+
+def _weighted(file: str, weight: float) -> LoraFile:
+    from sensorium.image_generation.diffusion.lora import is_lora_name, is_own_path
+    from sensorium.operations.media import Media
+    from sensorium.operations.painting import LoraFile
+
+    if is_lora_name(file) and not is_own_path(file):
+        return LoraFile(name=file, weight=weight)
+    return LoraFile(file=Media(file), weight=weight)
 
 
 def _embedding(argument: str) -> EmbeddingFile:
@@ -146,6 +155,6 @@ def _embedding(argument: str) -> EmbeddingFile:
     from sensorium.operations.painting import EmbeddingFile
 
     word, sign, file = argument.partition("=")
-    if not (sign and word and file) or Path(argument).exists():
+    if not (sign and word and file) or os.path.exists(argument):  # noqa: PTH110 - pathlib's raises an error for a long name
         word, file = Path(argument).stem, argument
     return EmbeddingFile(file=Media(file), word=word)

@@ -66,8 +66,8 @@ def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
     """
     try:
         with names_only():
-            checkpoints = operation.checkpoints()
-        for checkpoint in checkpoints:
+            checkpoints, additions = operation.checkpoints(), operation.additions()
+        for checkpoint in (*checkpoints, *additions):
             _require_usable(checkpoint)
     except SensoriumError as error:
         error.param = "model"

@@ -19,6 +19,7 @@ from sensorium.image_generation.diffusion.textual_inversion import (
 from sensorium.image_generation.picture_settings import NOT_CHECKED
 from sensorium.language.written_language import require_characters
 from sensorium.media.limits import Limits
+from sensorium.progress import all_events
 
 if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.lora import LoraFiles
@@ -78,7 +79,8 @@ class SamplerKeywords(CallKeywords, total=False):
 
     Attributes:
         scheduler: Name of the sampler (``"euler"``, ``"dpm++-2m-karras"``, …); the checkpoint's own by default.
-        lora: A LoRA file (safetensors) by path or as it was sent, or pairs of such a file and a weight. A prompt may
+        lora: A LoRA file (safetensors) by path or as it was sent, or a LoRA of the hub (``"owner/repository"``, or a
+            file behind that), or pairs of one of these and a weight. A prompt may
             name them, and those of the folder ``SENSORIUM_LORAS``: ``<lora:NAME:WEIGHT>``, with the file's name without
             its suffix. The weight there counts.
         embeddings: Files of learned words (textual inversion, safetensors) for Stable Diffusion 1, 2 and XL: one, or
@@ -165,10 +167,12 @@ def painting_options(keywords: Mapping[str, Any], limits: Limits) -> PaintingOpt
 
     Raises:
         InputError: One of them can't be.
+        ModelUnavailableError: A LoRA of the hub can't be fetched.
     """
     known = {field.name for field in fields(PaintingOptions)}
     given = {name: value for name, value in keywords.items() if name in known}
-    given["loras"] = read_loras(keywords.get("lora", ()), limits)
+    tell, cancel = all_events(keywords.get("progress"), keywords.get("report")), keywords.get("cancel")
+    given["loras"] = read_loras(keywords.get("lora", ()), limits, progress=tell, cancel=cancel)
     given["embeddings"] = read_embeddings(keywords.get("embeddings", ()), limits)
     return PaintingOptions(**given)
 

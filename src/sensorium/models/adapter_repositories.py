@@ -6,13 +6,53 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sensorium.models.weight_files import Read, RefusedError
+from sensorium.models.weight_files import Read, RefusedError, without_weights
 
 ADAPTER_CONFIG = "adapter_config.json"
 _KINDS = {"lora": "a LoRA", "textual_inversion": "a textual inversion", "ip-adapter": "an IP-Adapter"}
 """From the tags of a repository's card to what it holds."""
+_MOST_NAMED = 8
 _FILES = {"pytorch_lora_weights": "lora", "learned_embeds": "textual_inversion", "ip-adapter": "ip-adapter"}
 """How the files of such repositories are called."""
+
+
+_LORA = "pytorch_lora_weights.safetensors"
+"""What diffusers calls the LoRA of a repository."""
+_WHOLE = ("model_index.json", "config.json")
+
+
+def choose_lora(names: Sequence[str], wanted: Sequence[str] = ()) -> list[str]:
+    """Choose the LoRA file of a repository.
+
+    Args:
+        names: The paths of all of the repository's files.
+        wanted: The path of the file that is meant; by default the one that diffusers looks for, or the only one.
+
+    Raises:
+        RefusedError: There is no such file, or several could be meant.
+    """
+    offered = sorted(name for name in names if name.endswith(".safetensors"))
+    if wanted:
+        if not set(wanted) <= set(offered):
+            raise RefusedError(f"the repository has no {wanted[0]}", f"It has {_some(offered)}")
+        return list(wanted)
+    if any(name in names for name in _WHOLE):
+        raise RefusedError("the repository holds a whole model, no LoRA", "Name it as the model")
+    kind = _kind(names, ())
+    if kind not in ("", "lora"):
+        raise RefusedError(f"the repository holds {_KINDS[kind]}, no LoRA", "Download its file")
+    if not offered:
+        raise without_weights(names, "the repository")
+    if _LORA not in offered and len(offered) > 1:
+        raise RefusedError(
+            f"the repository holds {len(offered)} files: {_some(offered)}",
+            "Name the one that you want behind the repository: owner/repository/file.safetensors",
+        )
+    return [_LORA if _LORA in offered else offered[0]]
+
+
+def _some(offered: Sequence[str]) -> str:
+    return ", ".join(offered[:_MOST_NAMED]) + (", …" if len(offered) > _MOST_NAMED else "") or "no safetensors files"
 
 
 def refuse_adapters(names: Sequence[str], read: Read) -> None:
@@ -61,7 +101,7 @@ def _kind(names: Sequence[str], tags: Sequence[str]) -> str:
 
 def _remedy(kind: str, base: str) -> str:
     if kind == "lora":
-        return f"Download its file and put it on a checkpoint with --lora FILE; it was made for {base}"
+        return f"Put it on a checkpoint with --lora OWNER/REPOSITORY; it was made for {base}"
     if kind == "textual_inversion":
         return f"Download its file and use it with --embedding FILE; it was made for {base}"
     return f"Use {base} without it"

@@ -25,9 +25,16 @@ from sensorium.models.single_file import SUFFIX, UNKNOWN, is_pickle, only_weight
 
 PROFILES = ("starter", "standard", "best")
 
+ANY_TASK = "any task"
+"""What `resolve` is asked for by those who only fetch or describe a checkpoint."""
 ENDPOINT = "openai:"
 """Names of models behind an OpenAI-compatible server begin with this. Without the colon, it is the name of their
 family."""
+LORA = "lora:"
+"""Names of LoRA files on the hub begin with this: ``lora:owner/repository``, or one of its files behind that."""
+LORA_TASK = "lora"
+"""What a `Checkpoint` does that is only put on others."""
+_HUB_LORA = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)((?:/[^/\\]+)*)")
 _LONGEST_HUB_ID = 96
 """As the hub's own library has it."""
 _names_only: ContextVar[bool] = ContextVar("names_only", default=False)
@@ -203,6 +210,8 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
         wanted = substitutes.get(wanted) or (_substitute(known, substitutes) if known else "") or wanted
     if wanted.startswith(ENDPOINT):
         return _from_endpoint(wanted, task)
+    if wanted.startswith(LORA):
+        return _from_lora(wanted, task)
     of_that_name = _named(wanted)
     for entry in of_that_name:
         if task in (entry.task, *entry.also_for):
@@ -377,6 +386,26 @@ def _from_endpoint(wanted: str, task: str) -> Checkpoint:
             "Write it like 'openai:gpt-4o-mini' or 'openai:llava@http://localhost:8000/v1'",
         )
     return Checkpoint(name=f"{ENDPOINT}{name}", task=task, family="openai", endpoint=endpoint)
+
+
+def is_hub_lora(name: str) -> bool:
+    """Return whether this could be a LoRA of the hub: ``owner/repository`` or ``owner/repository/file.safetensors``."""
+    found = _HUB_LORA.fullmatch(name.removeprefix(LORA))
+    if not found or len(found[1]) > _LONGEST_HUB_ID or found[1].endswith(_FILES):
+        return False
+    return ".." not in name.split("/") and (not found[2] or found[2].endswith(SUFFIX))
+
+
+def _from_lora(wanted: str, task: str) -> Checkpoint:
+    if not is_hub_lora(wanted):
+        raise ModelUnavailableError(
+            f"The LoRA {wanted!r} can't be read", f"Write it like '{LORA}owner/repository', or with a file behind it"
+        )
+    if task not in (LORA_TASK, ANY_TASK):
+        raise ModelUnavailableError(f"{wanted!r} is a LoRA, not a model", "Name a model, and give this as its LoRA")
+    owner, repository, *inside = wanted.removeprefix(LORA).split("/")
+    file = ("/".join(inside),) if inside else ()
+    return Checkpoint(name=wanted, task=LORA_TASK, family="LoRA", repository=f"{owner}/{repository}", hub_files=file)
 
 
 def _named(name: str) -> list[Checkpoint]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import ModelUnavailableError
-from sensorium.models.catalog import Checkpoint
+from sensorium.models.adapter_repositories import choose_lora
+from sensorium.models.catalog import LORA_TASK, Checkpoint
 from sensorium.models.child_process import folder_bytes, run_child
 from sensorium.models.file_sums import sum_of
 from sensorium.models.repository_files import CARD, choose_files
@@ -46,10 +47,31 @@ def _is_complete(folder: Path, listed: Sequence[str], checkpoint: Checkpoint) ->
     if checkpoint.files:
         return all((folder / file.path).is_file() for file in checkpoint.files)
     try:
-        needed = choose_files(listed, _reader(folder), checkpoint.hub_files, checkpoint.without)
+        needed = _needed(folder, listed, checkpoint)
     except (RefusedError, OSError):  # what decides isn't here either
         return False
     return all((folder / name).is_file() for name in needed if name != CARD)
+
+
+def _needed(folder: Path, listed: Sequence[str], checkpoint: Checkpoint) -> list[str]:
+    """Return what is needed of a repository's files, some of which lie in a folder."""
+    if checkpoint.task == LORA_TASK:
+        return choose_lora(listed, checkpoint.hub_files)
+    return choose_files(listed, _reader(folder), checkpoint.hub_files, checkpoint.without)
+
+
+def lora_file(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Return the file of a LoRA in the folder that it was found in or fetched to."""
+    from huggingface_hub import get_cached_repo_tree
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
+
+    try:
+        listed = [
+            file.path for file in get_cached_repo_tree(checkpoint.repository, revision=checkpoint.revision or None)
+        ]
+    except CachedRepoTreeNotFoundError:
+        listed = _names(folder)
+    return folder / choose_lora(listed, checkpoint.hub_files)[0]
 
 
 def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
@@ -67,6 +89,7 @@ def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, ca
         "revision": checkpoint.revision,
         "patterns": list(checkpoint.hub_files),
         "without": list(checkpoint.without),
+        "lora": checkpoint.task == LORA_TASK,
         "files": {file.path: file.sha256 for file in checkpoint.files},
     }
     kept = Path(constants.HF_HUB_CACHE) / f"models--{checkpoint.repository.replace('/', '--')}" / "blobs"
@@ -96,7 +119,7 @@ def require_all_weights(folder: Path, checkpoint: Checkpoint) -> None:
         ModelUnavailableError: The message names what is missing.
     """
     try:
-        choose_files(_names(folder), _reader(folder), checkpoint.hub_files, checkpoint.without)
+        _needed(folder, _names(folder), checkpoint)
     except RefusedError as error:
         raise ModelUnavailableError(str(error), error.remedy) from error
 

@@ -1,11 +1,11 @@
 """The child process that downloads from the hub: ``python -m sensorium.models.hub_download REQUEST``.
 
-The request is a JSON object with ``repository``, ``revision``, ``patterns``, ``without`` (components to leave out), and
-``files``: from the paths that must be there to their sha256 sums. The process reads the repository's listing first;
-what can't become usable is refused before any weights are fetched. It answers in lines of JSON on stdout:
-``{"total_bytes": …}`` as soon as the size is known, then ``{"folder": …}``, or ``{"refused": …, "remedy": …}`` with
-half a sentence for the user and what helps. If the process is stopped, the downloaded part stays in the hub's cache,
-and the next download continues from there.
+The request is a JSON object with ``repository``, ``revision``, ``patterns``, ``without`` (components to leave out),
+``lora`` (whether the repository is to hold one), and ``files``: from the paths that must be there to their sha256 sums.
+The process reads the repository's listing first; what can't become usable is refused before any weights are fetched. It
+answers in lines of JSON on stdout: ``{"total_bytes": …}`` as soon as the size is known, then ``{"folder": …}``, or
+``{"refused": …, "remedy": …}`` with half a sentence for the user and what helps. If the process is stopped, the
+downloaded part stays in the hub's cache, and the next download continues from there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from sensorium.models.adapter_repositories import choose_lora
 from sensorium.models.file_sums import git_sum_of, sum_of
 from sensorium.models.hub_failures import AGAIN, UNREACHABLE, explain
 from sensorium.models.repository_files import choose_files
@@ -105,6 +106,8 @@ def _chosen(request: Mapping[str, Any], commit: str, listing: Mapping[str, Any])
             )
     if expected:
         return list(expected)
+    if request["lora"]:
+        return choose_lora(list(listing), request["patterns"])
 
     def read(name: str) -> str:
         return _text(request["repository"], commit, name)

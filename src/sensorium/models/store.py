@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 
 from sensorium import settings
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
-from sensorium.models.catalog import Checkpoint, CheckpointFile, defaults, named
-from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, require_all_weights
+from sensorium.models.catalog import LORA, LORA_TASK, Checkpoint, CheckpointFile, defaults, named, resolve
+from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, lora_file, require_all_weights
 from sensorium.models.local_files import bring_local_files, is_all_here
 from sensorium.models.parcels import checked_file, copy_blocks, unpack_parcels
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
@@ -78,6 +78,22 @@ def locate(
     if checkpoint.installed:
         return _installed_folder(checkpoint)
     return _find(checkpoint) or _fetch(checkpoint, progress, cancel)
+
+
+def locate_lora(name: str, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Path:
+    """Return the file of a LoRA of the hub, fetching it first if it isn't here.
+
+    Args:
+        name: ``owner/repository``, or one of its files behind that.
+        progress: Told the bytes fetched so far.
+        cancel: Stops the fetch.
+
+    Raises:
+        ModelUnavailableError: It can't be fetched, or the repository holds no LoRA.
+        CancelledError: ``cancel`` was set.
+    """
+    checkpoint = resolve(f"{LORA}{name.removeprefix(LORA)}", task=LORA_TASK)
+    return lora_file(checkpoint, locate(checkpoint, progress=progress, cancel=cancel))
 
 
 def derive(checkpoint: Checkpoint, form: str, build: Callable[[Path], None]) -> Path:
@@ -238,7 +254,7 @@ def _installed_folder(checkpoint: Checkpoint) -> Path:
 
 
 def _plain_name(checkpoint: Checkpoint) -> str:
-    return checkpoint.name.replace("/", "--")
+    return checkpoint.name.replace("/", "--").replace(":", "-")
 
 
 def _checkpoints() -> Path:

@@ -127,6 +127,14 @@ class Operation(BaseModel):
         """
         return ()
 
+    def additions(self) -> tuple[Checkpoint, ...]:
+        """Return what it puts on its checkpoints for the call, such as LoRA files of the hub.
+
+        Raises:
+            ModelUnavailableError: There is no such thing.
+        """
+        return ()
+
     def placement(self) -> tuple[str, str, str]:
         """Return the device, the precision and the kind of quantizing that it asks for; the last may be ""."""
         return ("auto", "auto", "")

@@ -11,7 +11,7 @@ from sensorium.models import catalog
 from sensorium.operations.control import Maps, Names, generator_of
 from sensorium.operations.image_generation import TEXT_TO_IMAGE, painter_of
 from sensorium.operations.media import Media
-from sensorium.operations.painting import EmbeddingFile, LoraFile, OfParts
+from sensorium.operations.painting import EmbeddingFile, LoraFile, OfParts, of_the_hub
 from sensorium.operations.pictures import KeptPictures, PaintedAgain, PictureFormat, difference
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ class PaintAgain(OfParts):
             annotators=self.annotators,
             profile=self.profile or catalog.current_profile(),
         )
+
+    def additions(self) -> tuple[Checkpoint, ...]:
+        """Return the LoRA files of the hub."""
+        return of_the_hub(self.lora)
 
     def opened(self, tasks: Tasks, report: Reporter) -> TextToImage | ControlNetGenerator:
         """Return what paints, with its painter loaded."""

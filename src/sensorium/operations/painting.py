@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sensorium.image_generation.diffusion.lora import check_weight
+from sensorium.errors import InputError
+from sensorium.image_generation.diffusion.lora import check_weight, is_lora_name
 from sensorium.image_generation.diffusion.schedulers import SCHEDULERS
 from sensorium.image_generation.painter_parts import DISPENSABLE, PartsKeywords, check_without, with_parts
 from sensorium.image_generation.painting_options import (
@@ -21,6 +22,7 @@ from sensorium.image_generation.painting_options import (
     PaintingOptions,
 )
 from sensorium.media.naming import display_name
+from sensorium.models.catalog import LORA, LORA_TASK, is_hub_lora, resolve
 from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.pictures import PictureFormat
@@ -45,23 +47,37 @@ Strength: TypeAlias = Annotated[float, Field(json_schema_extra={"exclusiveMinimu
 
 
 class LoraFile(BaseModel):
-    """A LoRA file, and how strongly it counts."""
+    """A LoRA, by its file or by a name, and how strongly it counts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    file: Media
+    file: Media | None = None
     """A safetensors file."""
+    name: Annotated[str | None, Field(min_length=1)] = None
+    """In place of a file: its name in the folder of LoRA files where the picture is painted, or a hub id
+    (owner/repository, or one of its files behind that)."""
     weight: Annotated[float, Field(json_schema_extra={"minimum": -10, "maximum": 10})] = 1.0
     """How strongly it counts; 0.5 to 1 is usual."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        check_weight(display_name(self.file.rpartition("/")[2]), self.weight)
+        if (self.file is None) == (self.name is None):
+            raise InputError("A LoRA needs either a 'file' or a 'name'", "Give one of them")
+        if self.name is not None and not is_lora_name(self.name):
+            raise InputError(f"{self.name!r} is no name of a LoRA", "Give its file, or a hub id, owner/repository")
+        called = self.name or str(self.file).rpartition("/")[2]
+        check_weight(display_name(called), self.weight)
         return self
 
     def found(self, tasks: Tasks) -> tuple[MediaSource, float]:
         """Return what a painting task takes."""
-        return tasks.media(self.file), self.weight
+        return (self.name if self.file is None else tasks.media(self.file)) or "", self.weight
+
+
+def of_the_hub(loras: Iterable[LoraFile]) -> tuple[Checkpoint, ...]:
+    """Return those LoRA files that come from the hub."""
+    names = (each.name for each in loras if each.name is not None and is_hub_lora(each.name))
+    return tuple(resolve(f"{LORA}{name.removeprefix(LORA)}", task=LORA_TASK) for name in names)
 
 
 class OfParts(ModelOperation):
@@ -163,6 +179,10 @@ class PromptedPainting(Painting):
         """Return what a painting task takes beside media."""
         names = ("negative_prompt", "scheduler", "safety", "previews")
         return {**super().numbers(), **{name: getattr(self, name) for name in names}}
+
+    def additions(self) -> tuple[Checkpoint, ...]:
+        """Return the LoRA files of the hub."""
+        return of_the_hub(self.lora)
 
     def options(self, tasks: Tasks) -> dict[str, Any]:
         """Return what a painting task takes beside pictures."""

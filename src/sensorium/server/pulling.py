@@ -59,9 +59,10 @@ def known(name: str) -> list[Checkpoint]:
     for entry in catalog.entries():
         if name and name in (entry.name, entry.repository, *entry.aliases):
             return [entry, *map(catalog.named, entry.companions)]
-    if _HUB_ID.fullmatch(name):
+    is_lora = name.startswith(catalog.LORA) and catalog.is_hub_lora(name)
+    if is_lora or _HUB_ID.fullmatch(name):
         with catalog.names_only():
-            return [catalog.resolve(name, task="any task")]
+            return [catalog.resolve(name, task=catalog.ANY_TASK)]
     raise InputError(f"{name[:100]!r} names no checkpoint of the catalog or the hub", "/v1/sensorium/models lists them")
 
 

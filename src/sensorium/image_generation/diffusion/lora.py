@@ -16,14 +16,19 @@ from sensorium.image_generation.diffusion.lycoris import load_lycoris
 from sensorium.image_generation.diffusion.named_files import lora_files, recorded_source
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia
+from sensorium.models import store
+from sensorium.models.catalog import is_hub_lora
+from sensorium.models.single_file import SUFFIX
 from sensorium.models.thread_safe import loading_weights
+from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.quiet import quiet_diffusers, quiet_transformers
 
 if TYPE_CHECKING:
     from sensorium.image_generation.picture_settings import PictureSettings
 
 LoraFiles: TypeAlias = MediaSource | Iterable[tuple[MediaSource, float]]
-"""A file, or pairs of file and weight."""
+"""A file, or pairs of file and weight. A file's name in the folder ``SENSORIUM_LORAS`` and a hub id stand for files,
+too."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,65 @@ class Lora(AddedFile):
     weight: float
 
 
-def read_loras(lora: LoraFiles, limits: Limits = DEFAULT_LIMITS) -> tuple[Lora, ...]:
+def read_loras(
+    lora: LoraFiles,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+) -> tuple[Lora, ...]:
     """Return files with weights from what a caller wrote: one file, or pairs of file and weight.
+
+    Args:
+        lora: The files, or names.
+        limits: Whether files on this machine may be named by their paths.
+        progress: Told what is fetched from the hub.
+        cancel: Stops the fetch.
 
     Raises:
         InputError: It is neither, can't be fetched, or files on this machine may not be named.
+        ModelUnavailableError: The hub has no such LoRA, or can't be asked.
+        CancelledError: ``cancel`` was set.
     """
     alone = isinstance(lora, (str, os.PathLike, bytes, ResolvedMedia)) or hasattr(lora, "read")
     pairs: Any = [(lora, 1.0)] if alone else lora
     try:
-        return tuple(Lora(find_added(file, "LoRA", limits), float(weight)) for file, weight in pairs)
+        files = [(file, float(weight)) for file, weight in pairs]
     except (TypeError, ValueError):
         raise InputError(
             f"The LoRA files {lora!r} are no pairs of file and weight", "Write lora=[('ink.safetensors', 0.8)]"
         ) from None
+    return tuple(Lora(_source(file, limits, progress, cancel), weight) for file, weight in files)
+
+
+def is_lora_name(text: str) -> bool:
+    """Return whether a text is no path but a name: of a file in the folder of LoRA files, or of a LoRA on the hub."""
+    bare = not any(sign in text for sign in "/\\:") and not text.endswith(SUFFIX) and text not in ("", ".", "..", "-")
+    return bare or is_hub_lora(text)
+
+
+def is_own_path(text: str) -> bool:
+    """Return whether there is such a file here, or at least the folder with which the path begins."""
+    first, slash, _ = text.partition("/")
+    # pathlib's own questions raise an error for a name that is too long for a file.
+    return os.path.isdir(first) if slash else os.path.isfile(text)  # noqa: PTH112, PTH113
+
+
+def _source(
+    file: MediaSource, limits: Limits, progress: ProgressCallback | None, cancel: Cancellation | None
+) -> Path | ResolvedMedia:
+    if not isinstance(file, str) or not is_lora_name(file) or (limits.allow_files and is_own_path(file)):
+        return find_added(file, "LoRA", limits)
+    if is_hub_lora(file):
+        return store.locate_lora(file, progress=progress, cancel=cancel)
+    own = lora_files()
+    found = own.find(file)
+    if found is None:
+        raise InputError(
+            f"There is no LoRA file {file!r}" + (", neither by that path nor in your folder" if own.folder else ""),
+            own.suggestion(file) + "Name the .safetensors file itself, or a hub id, owner/repository",
+        )
+    return found
 
 
 def check_loras(loras: Sequence[Lora]) -> None:

@@ -60,9 +60,10 @@ class NamedFiles:
         count = Counter(file.stem.lower() for file in self.files)
         return tuple(file for file in self.files if count[file.stem.lower()] == 1)
 
-    def near(self, name: str, *others: str) -> list[str]:
-        """Return up to three stems, and names of ``others``, that are written much like ``name``."""
-        return difflib.get_close_matches(name, [*others, *(file.stem for file in self.files)], n=3)
+    def suggestion(self, name: str, *others: str) -> str:
+        """Return the beginning of a remedy: stems, and names of ``others``, that are written much like ``name``."""
+        near = difflib.get_close_matches(name, [*others, *(file.stem for file in self.files)], n=3)
+        return f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
 
 
 def recorded_source(

@@ -50,9 +50,7 @@ def _find(tag: LoraTag, loras: Sequence[Lora], files: NamedFiles, limits: Limits
     given = f" among the files given ({', '.join(lora.stem for lora in loras)})" if loras else ""
     folder = f"in the folder {str(files.folder)!r}" if limits.allow_files else "in the server's folder"
     where = " and ".join(filter(None, [given.strip(), folder if files.folder is not None else ""]))
-    near = files.near(tag.name, *(lora.stem for lora in loras))
-    remedy = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-    remedy += "Give its file with the call"
+    remedy = files.suggestion(tag.name, *(lora.stem for lora in loras)) + "Give its file with the call"
     if limits.allow_files:
         remedy += f", or put it into {'that folder' if files.folder else f'a folder that {files.variable} names'}"
     raise InputError(f"{tag.text} names no LoRA file{f' {where}' if where else ''}", remedy)

@@ -248,7 +248,7 @@ def _spelt(value: Any) -> list[str]:
 def _added(file: Mapping[str, Any]) -> str:
     """Return how a LoRA file or an embedding is written."""
     if "weight" in file:
-        return f"{file['file']}={file['weight']}"
+        return f"{file.get('file') or file['name']}={file['weight']}"
     return f"{file['word']}={file['file']}" if file.get("word") else str(file["file"])
 
 

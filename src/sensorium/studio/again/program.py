@@ -149,7 +149,7 @@ def _prompt(program: _Program, default: str = "") -> str:
 
 def _added(program: _Program) -> str:
     """Return how LoRA files and embeddings are written."""
-    loras = [f"({written(each['file'])}, {each['weight']})" for each in program.field("lora") or ()]
+    loras = [f"({written(each.get('file') or each['name'])}, {each['weight']})" for each in program.field("lora") or ()]
     embeddings = [
         f"({written(each['file'])}, {written(each['word'])})" if each.get("word") else written(each["file"])
         for each in program.field("embedding") or ()
