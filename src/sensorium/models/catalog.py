@@ -20,7 +20,8 @@ from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.adapter_repositories import ADAPTER_CONFIG, described_adapter
 from sensorium.models.device import hardware_class
-from sensorium.models.gguf_header import may_paint
+from sensorium.models.gguf_chat import gguf_family
+from sensorium.models.gguf_header import may_paint, read_architecture
 from sensorium.models.single_file import SUFFIX, UNKNOWN, is_pickle, only_weights_file, pickled, read_weights_file
 
 PROFILES = ("starter", "standard", "best")
@@ -373,7 +374,9 @@ def _from_file(path: Path, task: str) -> Checkpoint:
 
 
 def _from_gguf(file: Path, task: str) -> Checkpoint:
-    family = read_weights_file(file).content.family if may_paint(file) else "gguf"
+    architecture = read_architecture(file)
+    paints = may_paint(architecture)
+    family = read_weights_file(file).content.family if paints else gguf_family(architecture or "")
     return Checkpoint(name=file.stem, task=task, family=family, folder=str(file.parent), hub_files=(file.name,))
 
 

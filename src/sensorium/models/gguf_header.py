@@ -48,14 +48,23 @@ _PAINTERS = frozenset(
 """The architectures that programs which convert painters and film makers write; "" where a program writes none."""
 
 
-def may_paint(path: Path) -> bool:
-    """Return whether a GGUF file may hold a painter; language models are told by a word at the file's beginning.
+def may_paint(architecture: str | None) -> bool:
+    """Return whether a GGUF file may hold a painter.
+
+    Args:
+        architecture: From `read_architecture`.
+    """
+    return architecture in _PAINTERS
+
+
+def read_architecture(path: Path) -> str | None:
+    """Return the architecture that a GGUF file names at its beginning, "" if it names none; None if it is no GGUF file.
 
     The whole header of a language model takes seconds to read, for its vocabulary is in it.
     """
     with path.open("rb") as stream:
         beginning = stream.read(_BEGINNING)
-    return beginning.startswith(_MAGIC) and _architecture(beginning) in _PAINTERS
+    return _architecture(beginning) if beginning.startswith(_MAGIC) else None
 
 
 def _architecture(beginning: bytes) -> str:

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sensorium.errors import ModelUnavailableError
+from sensorium.models.gguf_chat import described_gguf, gguf_family
 from sensorium.models.gguf_header import ARCHITECTURE, GGUF_SUFFIX, read_gguf_header
 from sensorium.models.transformer_painters import PIPELINES, transformer_painter
 from sensorium.models.weight_files import PICKLES
@@ -221,7 +222,7 @@ def _content(file: WeightsFile) -> Content:
         if content is not None:
             return content
     if architecture := file.metadata.get(ARCHITECTURE):
-        return Content("gguf", f"a language model of the family {architecture!r}")
+        return Content(gguf_family(architecture), *described_gguf(file.path, architecture))
     return Content(
         UNKNOWN,
         "weights of a kind that isn't known here",
