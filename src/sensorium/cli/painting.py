@@ -105,6 +105,10 @@ def edit(
         Number,
         typer.Option("--strength", metavar="NUMBER", help="How much may change, 0 to 1 (0.75; with a mask 1)."),
     ] = None,
+    image_guidance_scale: Annotated[
+        Number,
+        typer.Option("--image-guidance-scale", metavar="NUMBER", help="How much stays, with InstructPix2Pix (1.5)."),
+    ] = None,
     mask: Annotated[
         Text, typer.Option("--mask", metavar="FILE", help="A picture that is white where to repaint, else black.")
     ] = None,
@@ -122,6 +126,7 @@ def edit(
             prompt=prompt,
             mask=media_of(mask),
             strength=strength,
+            image_guidance_scale=image_guidance_scale,
             format=picture_format(output),
             **painting.how,
             **parts.choice,

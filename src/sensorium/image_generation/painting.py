@@ -28,6 +28,7 @@ class PicturesToPaint(TypedDict, total=False):
     image: PIL.Image.Image | None
     mask: PIL.Image.Image | None
     strength: float
+    image_guidance_scale: float | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class PaintingRequest:
         image: The picture to start from, RGB; None for text-to-image.
         mask: White where ``image`` is to be repainted, of any size; None to repaint all.
         strength: How much of ``image`` is repainted, over 0 to 1.
+        image_guidance_scale: How much of ``image`` stays, for checkpoints that follow instructions (InstructPix2Pix);
+            None for what suits.
 
     Raises:
         InputError: One of them can't be.
@@ -50,6 +53,7 @@ class PaintingRequest:
     image: PIL.Image.Image | None = None
     mask: PIL.Image.Image | None = None
     strength: float = 0.75
+    image_guidance_scale: float | None = None
 
     @property
     def kind(self) -> str:
@@ -88,6 +92,8 @@ class PaintingRequest:
         check_prompt(self.prompt)
         if self.image is not None:
             check_strength(self.strength)
+        if self.image_guidance_scale is not None:
+            check_image_guidance_scale(self.image_guidance_scale)
 
 
 def check_prompt(prompt: str) -> None:
@@ -99,6 +105,15 @@ def check_prompt(prompt: str) -> None:
     if not prompt.strip():
         raise InputError("The prompt is empty", "Say what to paint, such as 'a lighthouse at dusk'")
     require_characters(prompt, what="prompt")
+
+
+def check_image_guidance_scale(scale: float) -> None:
+    """Refuse a guidance by the picture that can't be.
+
+    Raises:
+        InputError: It is not 0 to 100.
+    """
+    check_number("The image_guidance_scale", scale, 0, 100)
 
 
 def check_strength(strength: float) -> None:

@@ -88,7 +88,8 @@ def _well_formed(known: Mapping[str, Any]) -> bool:
     """Return whether settings from a file, which anybody may have written, have the types that they are used as."""
     whole = all(isinstance(known[f.name], _TYPES[str(f.type)]) for f in fields(PictureSettings) if f.name in known)
     options = known.get("options") or {}
-    if not whole or not isinstance(options.get("prompt_weight", 0), (int, float)):
+    numbers = (options.get(name, 0) for name in ("prompt_weight", "image_guidance_scale"))
+    if not whole or not all(isinstance(number, (int, float)) for number in numbers):
         return False
     controls = options.get("controls", [])
     if not isinstance(controls, list):

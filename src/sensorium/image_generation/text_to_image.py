@@ -14,7 +14,7 @@ from sensorium.image_generation.generated_image import GeneratedImages as Genera
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
 from sensorium.image_generation.painter_parts import PainterKeywords, PainterParts, PartsKeywords, with_parts
-from sensorium.image_generation.painting import Painter, PaintingRequest, Sized
+from sensorium.image_generation.painting import Painter, PaintingRequest, PicturesToPaint, Sized
 from sensorium.image_generation.painting_options import (
     CallKeywords,
     PaintingKeywords,
@@ -142,7 +142,13 @@ class TextToImage(Task[Painter]):
 
     @checked
     def img2img(
-        self, init_image: ImageSource, prompt: str, strength: float = 0.75, **options: Unpack[PaintingKeywords]
+        self,
+        init_image: ImageSource,
+        prompt: str,
+        strength: float = 0.75,
+        *,
+        image_guidance_scale: float | None = None,
+        **options: Unpack[PaintingKeywords],
     ) -> GeneratedImages:
         """Repaint a picture. Result and errors are those of `generate`.
 
@@ -150,11 +156,17 @@ class TextToImage(Task[Painter]):
             init_image: The picture to start from.
             prompt: What it shall become.
             strength: How much may change: over 0 to 1, where nothing of the picture stays.
+            image_guidance_scale: How much of the picture stays, for checkpoints whose prompt is an instruction
+                (InstructPix2Pix); 1.5 by default, more keeps more.
             options: See `PaintingKeywords`.
         """
         how = painting_options(options, self.limits)
-        image = self._read(init_image)
-        return self._paint(PaintingRequest.asked(prompt, how, self.limits, image=image, strength=strength), options)
+        pictures: PicturesToPaint = {
+            "image": self._read(init_image),
+            "strength": strength,
+            "image_guidance_scale": image_guidance_scale,
+        }
+        return self._paint(PaintingRequest.asked(prompt, how, self.limits, **pictures), options)
 
     @checked
     def inpaint(
@@ -260,7 +272,9 @@ class TextToImage(Task[Painter]):
             prompt_weight = (settings.options or {}).get("prompt_weight", 0.5)
             return self._vary(VariationRequest(image, settings.prompt, prompt_weight, options), call)[0]
         strength = 0.75 if settings.strength is None else settings.strength
-        return self._paint(PaintingRequest(settings.prompt, options, image, mask, strength), call)[0]
+        by_picture = (settings.options or {}).get("image_guidance_scale")
+        request = PaintingRequest(settings.prompt, options, image, mask, strength, by_picture)
+        return self._paint(request, call)[0]
 
     def _check_repeatable(self, settings: PictureSettings) -> None:
         if "controls" in (settings.options or {}):

@@ -35,6 +35,8 @@ SINGLE_FILE_PAINTERS = (
     "StableDiffusionInpaintPipeline",
     "StableDiffusionXLPipeline",
     "StableDiffusionXLInpaintPipeline",
+    "StableDiffusionInstructPix2PixPipeline",
+    "StableDiffusionXLInstructPix2PixPipeline",
     *PIPELINES,
 )
 """Families of painters that open from a single file."""

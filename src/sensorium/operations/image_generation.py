@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from sensorium.errors import InputError
-from sensorium.image_generation.painting import check_prompt, check_strength
+from sensorium.image_generation.painting import check_image_guidance_scale, check_prompt, check_strength
 from sensorium.image_generation.variation import check_prompt_weight
 from sensorium.operations.media import Media
 from sensorium.operations.painting import (
@@ -100,6 +100,8 @@ class Edit(PromptedPainting, OfParts):
     """What marks where to repaint. A mask for "transparent" that knows no transparency is read as one for "white"."""
     strength: Strength | None = None
     """How much may change: over 0 to 1, where nothing of the picture stays; by default 0.75, with a mask 1."""
+    image_guidance_scale: Annotated[float | None, Field(json_schema_extra={"minimum": 0, "maximum": 100})] = None
+    """How much of the picture stays, for checkpoints that follow instructions (InstructPix2Pix)."""
     style: str | None = None
     """A style of the prompt engineer's, such as "watercolor", whose words are added to the prompt."""
     nearest_size: NearestSize = False
@@ -109,6 +111,10 @@ class Edit(PromptedPainting, OfParts):
         check_prompt(in_style(self.prompt, self.style))
         if self.strength is not None:
             check_strength(self.strength)
+        if self.image_guidance_scale is not None:
+            check_image_guidance_scale(self.image_guidance_scale)
+            if self.mask is not None:
+                raise InputError("image_guidance_scale has no use with a mask", "Leave out one of them")
         return self
 
     def opened(self, tasks: Tasks, report: Reporter) -> TextToImage:
@@ -128,7 +134,8 @@ class Edit(PromptedPainting, OfParts):
         if self.nearest_size:
             options |= size_for(self, painter, report)
         if self.mask is None:
-            return kept.result(painter.img2img(image, words, **options))
+            by_picture = self.image_guidance_scale
+            return kept.result(painter.img2img(image, words, image_guidance_scale=by_picture, **options))
         found = tasks.media(self.mask)
         mask = read_mask(found, limits=tasks.limits) if self.mask_marks == "transparent" else found
         return kept.result(painter.inpaint(image, mask, words, **options))

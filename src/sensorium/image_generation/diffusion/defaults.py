@@ -66,7 +66,10 @@ def size_factor(pipeline: Any) -> int:
     transformer = pipeline.components.get("transformer")
     if transformer is not None:
         latent_channels = _config(pipeline, "vae", "latent_channels")
-        packed = latent_channels and transformer.config.get("in_channels") == 4 * latent_channels
+        # Fill and Control take further latents beside those that they denoise.
+        inputs = transformer.config.get("in_channels") or 0
+        unpatched = transformer.config.get("patch_size") == 1
+        packed = latent_channels and (inputs == 4 * latent_channels or (unpatched and inputs > 4 * latent_channels))
         size = 2 if packed else transformer.config.get("patch_size") or 2
         patch = int(size if isinstance(size, int) else size[-1])
     factor = _scale_factor(pipeline) * patch

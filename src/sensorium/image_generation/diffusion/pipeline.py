@@ -102,8 +102,9 @@ class DiffusionBackend:
         self._parts = parts
         half = dtype == "float16" or device != "cpu"
         source = painter_source(folder, checkpoint, parts, half_precision=half)
-        layout, sizes = source.layout, source.memory
+        layout = source.layout
         self._classes = pipeline_classes(layout.pipeline_class, checkpoint)
+        sizes = source.memory
         self._placement = place(
             device,
             dtype,
@@ -268,7 +269,7 @@ class DiffusionBackend:
             loras=describe_loras(request.options.loras),
             embeddings=describe_embeddings(used_embeddings(request.options.embeddings, *request.prompts)),
             device=describe_device(self.device, self.dtype),
-            options={**self._parts.recorded(self.checkpoint.without), **(options or {})} or None,
+            options={**self._parts.recorded(self.checkpoint.without), **plan.recorded, **(options or {})} or None,
         )
 
     def _notes(self, request: PaintingRequest, plan: DiffusionPlan) -> tuple[str, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import diffusers
 from diffusers import StableDiffusionAdapterPipeline, StableDiffusionXLAdapterPipeline
 from diffusers.pipelines import auto_pipeline
 
 from sensorium.errors import UnsupportedError
 from sensorium.image_generation.diffusion.control_kinds import ControlKind
+from sensorium.image_generation.diffusion.other_pipelines import FURTHER, without_use
 from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, TEXT_TO_IMAGE
 from sensorium.models.catalog import Checkpoint
 
@@ -44,10 +46,10 @@ def pipeline_classes(class_name: str, checkpoint: Checkpoint) -> dict[str, Any]:
     """
     found = _kinds_of(class_name)
     if not found:
+        reason, remedy = without_use(class_name)
         raise UnsupportedError(
-            f"The checkpoint {checkpoint.name!r} can't paint pictures: its family is {class_name!r}",
-            "Choose one that diffusers' AutoPipelineForText2Image knows, such as Stable Diffusion, XL, 3, FLUX or "
-            "PixArt",
+            f"The checkpoint {checkpoint.name!r} can't paint pictures here: its family is {class_name!r}, and {reason}",
+            remedy,
         )
     return found
 
@@ -80,9 +82,15 @@ def controlled_class(kind: str, family: str, control: ControlKind) -> Any | None
 
 
 def _kinds_of(class_name: str) -> dict[str, Any]:
+    if class_name in FURTHER:
+        return {FURTHER[class_name]: getattr(diffusers, class_name)}
+    if without_use(class_name) != without_use(""):
+        return {}
     for kind in (TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING):
         for family, pipeline_class in _PIPELINES[kind].items():
             if pipeline_class.__name__ == class_name:
+                # Saved together with a ControlNet, a checkpoint paints without it as its family does.
+                family = family.partition("-controlnet")[0]
                 # One that was made for inpainting only (its U-Net also takes a mask) can't do the rest.
                 kinds = _PIPELINES if kind == TEXT_TO_IMAGE else (kind,)
                 return {each: _PIPELINES[each][family] for each in kinds if family in _PIPELINES[each]}

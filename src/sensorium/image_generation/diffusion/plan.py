@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import PIL.Image
@@ -27,6 +29,7 @@ class DiffusionPlan:
         image: The first picture in that size, RGB, or None.
         mask: The mask in that size, grey, or None.
         arguments: Of the pipeline's call, for all of that.
+        recorded: What else the settings of a picture tell.
         notes: What has no effect although it was asked for, in sentences.
     """
 
@@ -38,6 +41,7 @@ class DiffusionPlan:
     mask: PIL.Image.Image | None
     arguments: dict[str, Any]
     notes: tuple[str, ...]
+    recorded: dict[str, Any] = field(default_factory=dict)
 
 
 def make_plan(
@@ -84,12 +88,29 @@ def make_plan(
         arguments.update(
             {name: side for name, side in zip(("width", "height"), size, strict=True) if name in parameters}
         )
+        if "max_area" in parameters:
+            arguments["max_area"] = size[0] * size[1]  # Kontext would paint so many pixels whatever the sides
+    recorded = _image_guidance(request, parameters)
     notes = []
     if options.negative_prompt and not (defaults.reads_negative_prompts and (guidance or 0) > 1):
         notes.append("The negative prompt has no effect: this checkpoint, or this guidance scale, doesn't read it")
     if request.image is not None and strength is None:
         notes.append("The strength has no effect: this checkpoint repaints as the prompt says")
-    return DiffusionPlan(steps, guidance, size, strength, image, mask, arguments, tuple(notes))
+    arguments |= recorded
+    return DiffusionPlan(steps, guidance, size, strength, image, mask, arguments, tuple(notes), recorded)
+
+
+def _image_guidance(request: PaintingRequest, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """Return the argument for pipelines that follow instructions: how much of the picture stays."""
+    asked, parameter = request.image_guidance_scale, parameters.get("image_guidance_scale")
+    if parameter is not None:
+        return {"image_guidance_scale": parameter.default if asked is None else asked}
+    if asked is not None:
+        raise InputError(
+            "image_guidance_scale is for checkpoints that follow instructions (InstructPix2Pix), and this is none",
+            "Leave it out",
+        )
+    return {}
 
 
 def _check_strength(steps: int, strength: float) -> None:
