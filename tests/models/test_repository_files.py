@@ -209,19 +209,40 @@ def test_what_can_not_become_usable_is_refused_with_the_true_reason(
     assert "pull" not in refused.value.remedy, "the same command would fail again"
 
 
+EXTRAS = [
+    "checkpoint-9/config.json",
+    "checkpoint-9/model.safetensors",
+    "onnx/config.json",
+    "onnx/model.onnx",
+    "original/consolidated.00.pth",
+    "flax_model.msgpack",
+    "run.py",
+]
+
+
 @pytest.mark.parametrize(
     "name",
     [entry.name for entry in catalog.entries() if entry.repository and entry.hub_files and not entry.files],
 )
-def test_an_entry_takes_full_or_half_precision_whichever_its_repository_has(name: str) -> None:
+def test_an_entry_takes_whichever_weights_its_repository_has_and_no_pickle(name: str) -> None:
+    """Repositories that hold only full precision, only half, only shards, each beside folders and formats of others."""
     patterns = catalog.named(name).hub_files
-    parts = sorted(
-        {pattern.partition("/")[0] for pattern in patterns if "/" in pattern and pattern.endswith("tensors")}
-    )
-    index = json.dumps({part: ["diffusers", "AutoencoderKL"] for part in parts})
-    described = [f"{part}/config.json" for part in parts] + ["model_index.json"] if parts else ["config.json"]
-    for variant in ("", ".fp16"):
-        weights = [f"{part}/diffusion_pytorch_model{variant}.safetensors" for part in parts]
-        weights = weights or [f"model{variant}.safetensors"]
-        chosen = choose([*described, *weights, "extra/config.json", "a.bin"], {"model_index.json": index}, patterns)
-        assert chosen == {*described, *weights}
+    parts = {pattern.partition("/")[0] for pattern in patterns if "/" in pattern and pattern.endswith("tensors")}
+    index = {part: ["diffusers", "AutoencoderKL"] for part in sorted(parts)}
+    places = {f"{part}/": "diffusion_pytorch_model" for part in sorted(parts)} or {"": "model"}
+    described = [f"{place}config.json" for place in places] + ["model_index.json"] * bool(parts)
+    texts = {
+        "model_index.json": json.dumps(index),
+        **{each: "{}" for each in described if each.endswith("config.json")},
+    }
+    for ending in (".safetensors", ".fp16.safetensors"):
+        weights = [f"{place}{stem}{ending}" for place, stem in places.items()]
+        pickles = [f"{place}pytorch_model.bin" for place in places]
+        assert choose([*described, *weights, *pickles, *EXTRAS], texts, patterns) == {*described, *weights}
+    indexes = {f"{place}{stem}.safetensors.index.json": index_of(stem, 2) for place, stem in places.items()}
+    pieces = [shard for place, stem in places.items() for shard in shards(stem, 2, place)]
+    chosen = choose([*described, *pieces, *indexes, *EXTRAS], {**texts, **indexes}, patterns)
+    assert chosen == {*described, *pieces, *indexes}
+    pickles = [f"{place}pytorch_model.bin" for place in places]
+    with pytest.raises(RefusedError, match="pickled weights"):
+        choose([*described, *pickles, "run.py"], texts, patterns)

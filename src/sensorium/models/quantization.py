@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,21 @@ def quantization_method(folder: Path) -> str:
         The method; ``"unnamed"`` if ``config.json`` says that it is quantized and not how; ``"quantize_config.json"``
         and the like if only such a file says it.
     """
-    config = _table(folder / "config.json")
+    return _method_in(_table(folder / "config.json"), {path.name for path in folder.glob("*.json")})
+
+
+def unopenable(config: Mapping[str, Any], names: Collection[str]) -> str:
+    """Return how a checkpoint is quantized, if the libraries can open it on no machine: half a sentence, or "".
+
+    Args:
+        config: What its ``config.json`` holds.
+        names: The names of the files beside it.
+    """
+    name = _method_in(config, names)
+    return "" if not name or any(name in methods for methods in _METHODS.values()) else _how(name)
+
+
+def _method_in(config: Mapping[str, Any], names: Collection[str]) -> str:
     for settings in _settings_of(config):
         method = settings.get("quant_method")
         if settings.get("load_in_4bit") or settings.get("load_in_8bit"):
@@ -117,7 +131,9 @@ def quantization_method(folder: Path) -> str:
             return str(method).lower()
         # MLX writes the same table twice, under two names.
         return "mlx" if config.get("quantization") == settings else "unnamed"
-    return next((name for name in _OTHER_TITLES if name.endswith(".json") and (folder / name).is_file()), "")
+    if isinstance(config.get("quantization"), dict) and "group_size" in config["quantization"]:
+        return "mlx"  # before it wrote the second name
+    return next((name for name in _OTHER_TITLES if name.endswith(".json") and name in names), "")
 
 
 def stays_packed(folder: Path, library: str) -> bool:
@@ -262,12 +278,15 @@ def _wrong_device(method: _Method, checkpoint: Checkpoint, kind: str) -> Sensori
 
 def _unknown(name: str, checkpoint: Checkpoint, library: str) -> SensoriumError:
     version = importlib.metadata.version(library)
-    how = "in a way that its config.json doesn't name" if name == "unnamed" else f"with {_title(name)}"
     return UnsupportedError(
-        f"The checkpoint {checkpoint.name!r} is quantized {how}, which the installed {library} {version} can't open, "
-        "whatever the machine",
+        f"The checkpoint {checkpoint.name!r} is quantized {_how(name)}, which the installed {library} {version} can't "
+        "open, whatever the machine",
         _sentence(_CHOOSE_PLAIN),
     )
+
+
+def _how(name: str) -> str:
+    return "in a way that its config.json doesn't name" if name == "unnamed" else f"with {_title(name)}"
 
 
 def _title(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sensorium.models.adapter_repositories import refuse_adapters
 from sensorium.models.foreign_layouts import foreign_layout
+from sensorium.models.quantization import unopenable
 from sensorium.models.weight_files import PICKLES, Read, RefusedError, choose_weights, is_weight, without_weights
 
 DESCRIPTIONS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
@@ -119,19 +120,25 @@ def _others_folders(names: Sequence[str], read: Read) -> set[str]:
 def _beside_config(names: Sequence[str], read: Read, preferred: Sequence[str]) -> list[str]:
     """Choose the weights of a repository that is one model, as transformers, CTranslate2 and llama.cpp lay it out."""
     root = [name for name in names if "/" not in name]
+    config = _json(read, _CONFIG) if _CONFIG in root else {}
+    offered = [name for name in root if name.endswith(".safetensors")]
     _refuse_foreign_layout(root, read)
-    configured = str(_json(read, _CONFIG).get("transformers_weights") or "") if _CONFIG in root else ""
+    if offered and (how := unopenable(config, root)):
+        raise RefusedError(
+            f"the repository's weights ({offered[0]}) are quantized {how}, which no machine opens here",
+            "Name the repository that holds them in full or half precision",
+        )
+    configured = str(config.get("transformers_weights") or "")
     stem = PurePosixPath(configured).name.partition(".safetensors")[0].partition(".")[0]
     try:
         return choose_weights(root, read, what="the repository", preferred=preferred, stem=stem)
     except RefusedError as error:
         refusal = error
-    offered = [name for name in root if name.endswith(".safetensors")]
     # Before the adapters: what was merged and converted often keeps their tags and settings.
     if whole := _ctranslate2(root) or ([] if offered else _gguf(names)):
         return whole
     refuse_adapters(names, read)
-    if any(map(_stem_is_usual, offered)):
+    if offered and (config.get("model_type") or any(map(_stem_is_usual, offered))):
         raise refusal
     return _only(root, ".safetensors") or _nothing(names)
 
