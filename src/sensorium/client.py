@@ -142,9 +142,10 @@ class Client:
                 check_cancelled(self._cancel)
                 file.write(block)
 
-    def pull(self, model: str) -> Iterator[Mapping[str, Any]]:
+    def pull(self, model: str, *, convert_pickle: bool = False) -> Iterator[Mapping[str, Any]]:
         """Let the server fetch a checkpoint; yield what it tells of that, to ``ended``."""
-        for _, document in self._stream("POST", "/models/pull", json={"model": model}):
+        asked = {"model": model, "convert_pickle": convert_pickle}
+        for _, document in self._stream("POST", "/models/pull", json=asked):
             yield document
 
     def ask(self, method: str, path: str, **request: Any) -> Any:

@@ -13,7 +13,8 @@ import pytest
 
 from sensorium.models import catalog, device, store
 from tests.cli.conftest import Run, documents
-from tests.models.local_index import ModelHub, serving
+from tests.models.local_index import serving
+from tests.models.model_hub import ModelHub
 
 
 def test_list_shows_the_whole_catalog(run: Run) -> None:

@@ -1,18 +1,19 @@
-"""A package index and a model hub on the loopback address, as real servers that pip and the hub's client talk to."""
+"""Sites on the loopback address that real clients talk to, and one of them: a package index for pip."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sensorium.models.catalog import Checkpoint, CheckpointFile, Part
 
@@ -39,27 +40,39 @@ def parcel_checkpoint(content: bytes, *parts: Part, name: str = "little", path: 
     return Checkpoint(name=name, task="testing", files=(file,), size_bytes=len(content))
 
 
+@dataclass(frozen=True)
+class Response:
+    """What a site answers to one request."""
+
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+
+
 class Site:
     """What a server serves, how fast, and what it was asked for.
 
     Attributes:
         requests: ``"METHOD path"`` of every request.
         ranges: The ``Range`` headers of downloads that went on where another stopped.
+        authorizations: From the hosts that clients asked for to the tokens that they sent there.
         bytes_per_second: Of each download; 0 for no limit.
         refusal: Status and headers that answer every request but that for the site's own address; None for none.
         drops_at: After this many bytes of a file the connection is closed; 0 for never.
+        address: Where the site is.
     """
 
     def __init__(self) -> None:
         self.requests: list[str] = []
         self.ranges: list[str] = []
+        self.authorizations: dict[str, set[str]] = {}
         self.bytes_per_second = 0.0
         self.refusal: tuple[int, dict[str, str]] | None = None
         self.drops_at = 0
         self.address = ""
 
-    def find(self, path: str) -> tuple[bytes, dict[str, str]] | None:
-        """Return body and headers for a path, or None for "not found"."""
+    def find(self, path: str, query: Mapping[str, str]) -> Response | None:
+        """Return the answer to a path, or None for "not found"."""
         raise NotImplementedError
 
 
@@ -70,55 +83,14 @@ class PackageIndex(Site):
         super().__init__()
         self._folder = folder
 
-    def find(self, path: str) -> tuple[bytes, dict[str, str]] | None:
+    def find(self, path: str, query: Mapping[str, str]) -> Response | None:
         wheels = sorted(self._folder.glob("*.whl"))
         if match := re.fullmatch(r"/simple/([^/]+)/", path):
             links = [wheel.name for wheel in wheels if wheel.name.startswith(match[1].replace("-", "_") + "-")]
             page = "".join(f'<a href="/files/{name}">{name}</a>' for name in links)
-            return (page.encode(), {"Content-Type": "text/html"}) if links else None
+            return Response(page.encode(), {"Content-Type": "text/html"}) if links else None
         found = [wheel for wheel in wheels if path == f"/files/{wheel.name}"]
-        return (found[0].read_bytes(), {"Content-Type": "application/octet-stream"}) if found else None
-
-
-class ModelHub(Site):
-    """The part of the hub's interface that downloading a repository takes.
-
-    Attributes:
-        files: The repository's files by name.
-        damaged: Files that are sent with other bytes than the listing's sums say.
-    """
-
-    COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-    def __init__(self, repository: str, files: Mapping[str, bytes]) -> None:
-        super().__init__()
-        self._repository = repository
-        self.files = dict(files)
-        self.damaged: set[str] = set()
-
-    def find(self, path: str) -> tuple[bytes, dict[str, str]] | None:
-        about = f"/api/models/{self._repository}"
-        if path in (about, f"{about}/revision/main", f"{about}/revision/{self.COMMIT}"):
-            return self._json({"id": self._repository, "sha": self.COMMIT, "siblings": []})
-        if path.startswith(f"{about}/tree/{self.COMMIT}"):
-            return self._json([self._listed(name, body) for name, body in self.files.items()])
-        if match := re.fullmatch(rf"/{self._repository}/resolve/{self.COMMIT}/(.+)", path):
-            body = self.files.get(match[1])
-            if body is not None:
-                sent = body[::-1] if match[1] in self.damaged else body
-                return sent, {"ETag": f'"{_oid(body)}"', "X-Repo-Commit": self.COMMIT}
-        return None
-
-    @staticmethod
-    def _listed(name: str, body: bytes) -> dict[str, Any]:
-        """Describe a file as the hub's listing does: large ones are kept outside the repository, behind a pointer."""
-        described = {"type": "file", "path": name, "size": len(body), "oid": _git_sum(body)}
-        if _is_large(body):
-            described["lfs"] = {"oid": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 135}
-        return described
-
-    def _json(self, value: Any) -> tuple[bytes, dict[str, str]]:
-        return json.dumps(value).encode(), {"Content-Type": "application/json"}
+        return Response(found[0].read_bytes(), {"Content-Type": "application/octet-stream"}) if found else None
 
 
 @contextmanager
@@ -133,33 +105,35 @@ def serving(site: Site) -> Iterator[Site]:
             self._reply(with_body=True)
 
         def _reply(self, with_body: bool) -> None:
-            path = self.path.partition("?")[0]
+            asked = urlsplit(self.path)
+            path = unquote(asked.path)
             site.requests.append(f"{self.command} {path}")
-            found = site.find(path)
+            host = self.headers.get("Host", "")
+            site.authorizations.setdefault(host, set()).add(self.headers.get("Authorization", ""))
             if path != "/" and site.refusal is not None:
-                self._refuse(*site.refusal)
+                self._answer(Response(status=site.refusal[0], headers=site.refusal[1]))
                 return
+            found = site.find(path, dict(parse_qsl(asked.query)))
             if found is None:
-                self._refuse(404, {"X-Error-Code": "RepoNotFound"})
-                return
-            body, headers = found
+                found = Response(status=404, headers={"X-Error-Code": "RepoNotFound"})
             start = 0
-            if asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
-                start = int(asked[1])
+            if found.status == 200 and (of := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))):
+                start = int(of[1])
                 site.ranges.append(self.headers["Range"])
-            self.send_response(206 if start else 200)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-            self.send_header("Content-Length", str(len(body) - start))
-            self.end_headers()
+                length = len(found.body)
+                if start >= length:
+                    self._answer(Response(status=416, headers={"Content-Range": f"bytes */{length}"}))
+                    return
+                part = {"Content-Range": f"bytes {start}-{length - 1}/{length}"} if start else {}
+                found = replace(found, status=206 if start else 200, headers={**found.headers, **part})
+            self._answer(found, start)
             if with_body:
-                self._send(body[start : site.drops_at or None] if len(body) > site.drops_at else body[start:])
+                cut = site.drops_at or None
+                self._send(found.body[start:cut] if len(found.body) > site.drops_at else found.body[start:])
 
-        def _refuse(self, status: int, headers: Mapping[str, str]) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": "0"}.items():
+        def _answer(self, response: Response, start: int = 0) -> None:
+            self.send_response(response.status)
+            for name, value in {**response.headers, "Content-Length": str(len(response.body) - start)}.items():
                 self.send_header(name, value)
             self.end_headers()
 
@@ -183,16 +157,3 @@ def serving(site: Site) -> Iterator[Site]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def _is_large(content: bytes) -> bool:
-    return len(content) > 5_000_000
-
-
-def _git_sum(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-def _oid(content: bytes) -> str:
-    """The hub names large files by their sha256 and small ones by git's sum."""
-    return hashlib.sha256(content).hexdigest() if _is_large(content) else _git_sum(content)

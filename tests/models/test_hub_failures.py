@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,23 +11,9 @@ import pytest
 from sensorium.errors import ModelUnavailableError
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint, CheckpointFile
-from tests.models.local_index import ModelHub, serving
+from tests.models.model_hub import ModelHub
 
 FROM_HUB = Checkpoint("org/model", "testing", repository="org/model")
-FILES = {"config.json": b'{"model_type": "clip"}', "model.safetensors": bytes(1000), "tokenizer.json": b"{}"}
-
-
-@pytest.fixture
-def hub(tmp_path: Path, sensorium_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
-    from huggingface_hub import constants
-
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    with serving(ModelHub("org/model", FILES)) as site:
-        assert isinstance(site, ModelHub)
-        monkeypatch.setenv("HF_ENDPOINT", site.address)
-        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-        yield site
 
 
 def refusal() -> ModelUnavailableError:
@@ -48,6 +33,12 @@ def refusal() -> ModelUnavailableError:
         (404, {"X-Error-Code": "RepoNotFound"}, "no such repository", "name"),
         (404, {"X-Error-Code": "RevisionNotFound"}, "no such revision", "page"),
         (429, {"Retry-After": "1"}, "no more requests", "Wait 1 seconds"),
+        (
+            429,
+            {"RateLimit": '"api";r=0;t=55', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'},
+            "429",
+            "Wait 55",
+        ),
         (500, {}, "a failure of its own (500)", "Wait"),
     ],
 )
@@ -58,6 +49,27 @@ def test_a_hub_that_refuses_says_why(
     refused = refusal()
     assert reason in refused.message
     assert remedy in refused.remedy
+
+
+@pytest.mark.parametrize(
+    ("stage", "status", "headers", "reason", "remedy"),
+    [
+        # Anybody may read the listing of a gated repository.
+        ("resolve", 403, {"X-Error-Code": "GatedRepo"}, "must grant you access", "terms"),
+        ("resolve", 404, {"X-Error-Code": "EntryNotFound"}, "no longer has a file", "Wait"),
+        ("storage", 403, {}, "no longer good", "same command again"),
+        ("storage", 500, {}, "a failure of its own (500)", "Wait"),
+    ],
+)
+def test_a_file_that_the_hub_does_not_give(
+    hub: ModelHub, stage: str, status: int, headers: dict[str, str], reason: str, remedy: str
+) -> None:
+    hub.files["model.safetensors"] = bytes(11_000_000)
+    hub.refusals[stage] = (status, headers)
+    refused = refusal()
+    assert reason in refused.message
+    assert remedy in refused.remedy
+    assert "model.safetensors" not in hub.fetched() or stage == "storage"
 
 
 def test_a_connection_that_drops_is_told_and_the_next_pull_goes_on(hub: ModelHub) -> None:
@@ -71,6 +83,34 @@ def test_a_connection_that_drops_is_told_and_the_next_pull_goes_on(hub: ModelHub
     hub.ranges.clear()
     assert (store.locate(FROM_HUB) / "model.safetensors").read_bytes() == weights
     assert len(hub.ranges) == 1
+
+
+def test_of_a_partial_file_that_is_too_long_nothing_is_kept(hub: ModelHub, hub_cache: Path) -> None:
+    weights = hub.files["model.safetensors"] = bytes(11_000_000)
+    partial = hub_cache / "models--org--model" / "blobs" / f"{hashlib.sha256(weights).hexdigest()}.partial"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(bytes(12_000_000))
+    assert (store.locate(FROM_HUB) / "model.safetensors").read_bytes() == weights
+
+
+def test_a_cache_that_can_not_be_written_to_is_told(hub: ModelHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HF_HUB_CACHE", "/sys/hub")  # where not even root may write
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "/sys/hub")
+    refused = refusal()
+    assert "cache can't be written to" in refused.message
+    assert "HF_HOME" in refused.remedy
+
+
+def test_a_cache_that_is_complete_is_only_read(hub: ModelHub, hub_cache: Path, sensorium_home: Path) -> None:
+    store.locate(FROM_HUB)
+    hub.requests.clear()
+    places = [place for folder in (hub_cache, sensorium_home) for place in (folder, *folder.rglob("*"))]
+    before = {place: place.lstat().st_mtime_ns for place in places}
+    assert store.locate(FROM_HUB).is_dir()
+    assert {place: place.lstat().st_mtime_ns for place in before} == before
+    assert hub.requests == []
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "model.safetensors"])
@@ -97,7 +137,7 @@ def test_what_can_not_become_usable_is_refused_before_a_byte_is_fetched(hub: Mod
     refused = refusal()
     assert "model-00002-of-00002.safetensors" in refused.message
     assert "complete" in refused.remedy
-    assert not [asked for asked in hub.requests if asked.endswith(".safetensors") and asked.startswith("GET")]
+    assert set(hub.fetched()) == {"config.json", "model.safetensors.index.json"}
 
 
 def test_a_file_that_is_not_the_catalog_s_is_refused_before_it_is_fetched(hub: ModelHub) -> None:
@@ -105,7 +145,7 @@ def test_a_file_that_is_not_the_catalog_s_is_refused_before_it_is_fetched(hub: M
     other = CheckpointFile("model.safetensors", 6_000_000, hashlib.sha256(b"other").hexdigest())
     with pytest.raises(ModelUnavailableError, match=r"model\.safetensors does not have the expected sha256 sum"):
         store.locate(replace(FROM_HUB, files=(other,)))
-    assert not [asked for asked in hub.requests if "/resolve/" in asked]
+    assert hub.fetched() == []
 
 
 def test_what_other_programs_left_out_because_it_is_needless_is_not_missed(hub: ModelHub) -> None:

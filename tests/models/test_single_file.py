@@ -12,7 +12,8 @@ from sensorium import TextToImage
 from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.models.single_file import read_weights_file
 from tests.cli.conftest import Run, documents, run  # noqa: F401 - a fixture
-from tests.models.local_index import ModelHub, serving
+from tests.models.local_index import serving
+from tests.models.model_hub import ModelHub
 from tests.refusals import refused
 
 _UNET = "model.diffusion_model.input_blocks"

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sensorium.client import Client
-from tests.models.local_index import ModelHub, serving
+from tests.models.local_index import serving
+from tests.models.model_hub import ModelHub
 from tests.server.conftest import served
 from tests.server.test_keys import ANNA, BEN, CHIEF
 from tests.studio.conftest import LONG, Open, go_to

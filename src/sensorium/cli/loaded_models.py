@@ -100,14 +100,14 @@ def pin(
         call.show(None, state, f"{name}: {'pinned' if state['pinned'] else 'not pinned'}")
 
 
-def pull_there(call: Call, address: str, names: list[str]) -> None:
+def pull_there(call: Call, address: str, names: list[str], *, convert_pickle: bool) -> None:
     """Let a server fetch checkpoints, showing its progress."""
     from sensorium.operations.events import event_from
 
     with server_at(address) as client:
         for item in call.inputs([Input(name) for name in names]):
             with call.attempt(item):
-                for document in client.pull(item.name):
+                for document in client.pull(item.name, convert_pickle=convert_pickle):
                     event = None if document["type"] == "ended" else event_from(document)
                     if isinstance(event, Progress):
                         call.progress(event)

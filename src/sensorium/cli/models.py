@@ -125,6 +125,14 @@ def pull(
         ),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Don't ask before fetching gigabytes.")] = False,
+    convert_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--convert-pickle",
+            metavar="",
+            help="Allow pickled weights, where the catalog names some: their numbers are kept as safetensors.",
+        ),
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     server: Server = None,
@@ -140,14 +148,14 @@ def pull(
         wanted = {entry.name: entry for name in names for entry in _expand(name)}
         there = server or settings.server()
         if there is not None:
-            loaded_models.pull_there(call, there, list(wanted))
+            loaded_models.pull_there(call, there, list(wanted), convert_pickle=convert_pickle)
             return
         _announce(call, list(wanted.values()), asking=not yes)
         for item in call.inputs([Input(name) for name in wanted]):
             with call.attempt(item):
                 entry = wanted[item.name]
                 present = store.is_present(entry)
-                folder = store.locate(entry, progress=call.progress, cancel=cancel)
+                folder = store.locate(entry, progress=call.progress, cancel=cancel, convert_pickle=convert_pickle)
                 document = {"name": entry.name, "folder": str(folder), "fetched": not present}
                 call.show(None, document, f"{entry.name}: {'already here' if present else 'fetched'}, {folder}")
 
@@ -289,6 +297,8 @@ def _card_text(card: dict[str, Any]) -> str:
     sums = [f"{file['path']}  {file['size_bytes']:,} bytes  sha256 {file['sha256']}" for file in card["files"]]
     carrier = "sensorium" if any(file["carried"] for file in card["files"]) else ""
     parcels = sorted({part["package"] for file in card["files"] for part in file["parts"]})
+    places = [card, *card["sources"]]
+    hub = [" ".join(filter(None, (each["repository"], each["revision"], each.get("pickle")))) for each in places]
     rows = [
         ("task", ", ".join(filter(None, [card["task"], *card["also_for"]]))),
         ("family", card["family"]),
@@ -306,7 +316,7 @@ def _card_text(card: dict[str, Any]) -> str:
         ("memory", size(card["memory_bytes"])),
         ("package", card["installed"] or carrier),
         ("parcels", ", ".join(parcels)),
-        ("hub", " ".join(filter(None, (card["repository"], card["revision"])))),
+        *zip(["hub", *["or"] * (len(hub) - 1)], hub, strict=True),
         ("files", ""),
         *(("", line) for line in sums),
         ("citation", card["citation"]),

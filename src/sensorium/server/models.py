@@ -50,6 +50,10 @@ class Pull(_Fields):
     """What to fetch."""
 
     model: Annotated[str, Field(description="Catalog name or hub id.")]
+    convert_pickle: Annotated[
+        bool,
+        Field(description="Allow pickled weights, where the catalog names some: their numbers become safetensors."),
+    ] = False
 
 
 def models_router() -> APIRouter:
@@ -84,7 +88,7 @@ def models_router() -> APIRouter:
     async def pull(what: Pull, request: Request) -> Response:
         """Fetch a checkpoint and those that it needs, telling progress (SSE); stops if the reader goes."""
         puller: Puller = request.app.state.puller
-        return EventStream(puller.begin(what.model))
+        return EventStream(puller.begin(what.model, convert_pickle=what.convert_pickle))
 
     return router
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 
 from sensorium.engine.job import JobEvent
 from sensorium.errors import BusyError, InputError
@@ -25,8 +26,12 @@ class Puller:
     def __init__(self) -> None:
         self._busy = 0
 
-    def begin(self, name: str) -> AsyncIterator[JobEvent]:
+    def begin(self, name: str, *, convert_pickle: bool = False) -> AsyncIterator[JobEvent]:
         """Return the events of fetching a checkpoint and those that it needs; closing the iterator stops it.
+
+        Args:
+            name: Of the checkpoint.
+            convert_pickle: Whether pickled weights may be fetched and converted, where the catalog names some.
 
         Raises:
             InputError: This is no name of a checkpoint.
@@ -35,14 +40,14 @@ class Puller:
         checkpoints = known(name)
         if self._busy >= _AT_ONCE:
             raise BusyError(f"{self._busy} checkpoints are being fetched already", "Ask again later", 30)
-        return self._events(checkpoints)
+        return self._events(checkpoints, convert_pickle)
 
-    async def _events(self, checkpoints: list[Checkpoint]) -> AsyncIterator[JobEvent]:
+    async def _events(self, checkpoints: list[Checkpoint], convert_pickle: bool) -> AsyncIterator[JobEvent]:
         self._busy += 1
         number = 0
         try:
             for checkpoint in checkpoints:
-                async for report in _fetching(checkpoint):
+                async for report in _fetching(checkpoint, convert_pickle):
                     number += 1
                     yield JobEvent(number, event_document(report))
             yield JobEvent(number + 1, {"type": "ended", "models": [each.name for each in checkpoints]})
@@ -66,7 +71,7 @@ def known(name: str) -> list[Checkpoint]:
     raise InputError(f"{name[:100]!r} names no checkpoint of the catalog or the hub", "/v1/sensorium/models lists them")
 
 
-async def _fetching(checkpoint: Checkpoint) -> AsyncIterator[Progress]:
+async def _fetching(checkpoint: Checkpoint, convert_pickle: bool) -> AsyncIterator[Progress]:
     loop = asyncio.get_running_loop()
     reports: asyncio.Queue[Progress | None] = asyncio.Queue()
     stop = threading.Event()
@@ -78,7 +83,8 @@ async def _fetching(checkpoint: Checkpoint) -> AsyncIterator[Progress]:
     def progress(report: Progress) -> None:
         loop.call_soon_threadsafe(keep, report)
 
-    work = asyncio.ensure_future(asyncio.to_thread(store.locate, checkpoint, progress=progress, cancel=stop))
+    fetch = partial(store.locate, checkpoint, progress=progress, cancel=stop, convert_pickle=convert_pickle)
+    work = asyncio.ensure_future(asyncio.to_thread(fetch))
     work.add_done_callback(lambda _: reports.put_nowait(None))
     try:
         while (report := await reports.get()) is not None:

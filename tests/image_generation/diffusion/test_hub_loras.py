@@ -19,7 +19,8 @@ from sensorium.models.weight_files import RefusedError
 from sensorium.operations.image_generation import Imagine
 from sensorium.server.pulling import known
 from tests.checkpoints.diffusion import tiny_lora
-from tests.models.local_index import ModelHub, serving
+from tests.models.local_index import serving
+from tests.models.model_hub import ModelHub
 from tests.refusals import refused
 
 FEW: dict[str, Any] = {"steps": 2, "seed": 1}
