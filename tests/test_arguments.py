@@ -71,6 +71,7 @@ WRONG = {
     "Mapping[str, str | os.PathLike[str]]": ["canny", {"canny": 5}, {5: "canny"}],
     "LoraFiles": [5],
     "EmbeddingFiles": [5],
+    "IPAdapter | Sequence[IPAdapter]": [5, "style.jpg", ["style.jpg"]],
     "ProgressCallback": [5, "print"],
     "WarningCallback": [5, "print"],
     "Cancellation": [True, 5],

@@ -15,6 +15,7 @@ from sensorium.version import VERSION
 if TYPE_CHECKING:
     from sensorium.errors import SensoriumError as SensoriumError
     from sensorium.image_generation.controlnet import ControlNetGenerator as ControlNetGenerator
+    from sensorium.image_generation.ip_adapter import IPAdapter as IPAdapter
     from sensorium.image_generation.prompt_engineer import PromptEngineer as PromptEngineer
     from sensorium.image_generation.text_to_image import TextToImage as TextToImage
     from sensorium.language.language_model import LanguageModel as LanguageModel
@@ -34,6 +35,7 @@ _HOMES = {
     "CLIP": "sensorium.vision_language.clip",
     "ControlNetGenerator": "sensorium.image_generation.controlnet",
     "Conversation": "sensorium.vision_language.conversation",
+    "IPAdapter": "sensorium.image_generation.ip_adapter",
     "ImageQA": "sensorium.vision_language.image_qa",
     "LLaVA": "sensorium.vision_language.llava",
     "LanguageModel": "sensorium.language.language_model",

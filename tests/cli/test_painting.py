@@ -17,6 +17,7 @@ from sensorium.media.image import write_image
 from sensorium.models import store
 from tests import real_media
 from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
+from tests.checkpoints.ip_adapter import tiny_image_encoder, tiny_ip_adapter
 from tests.checkpoints.unclip import tiny_kandinsky
 from tests.cli.conftest import Run, documents
 from tests.processes import running, telling, wait_for
@@ -107,6 +108,23 @@ def test_embeddings_by_name_and_by_word(run: Run, easel: Path, checkpoint: Path)
     assert "'bad-hands.v1'" in told.stderr
     refusal = run("imagine", "a cat", "--embedding", "absent.safetensors")
     assert (refusal.exit_code, "absent.safetensors" in refusal.stderr) == (2, True)
+
+
+def test_a_picture_that_looks_like_others_is_made_again(run: Run, easel: Path, checkpoint: Path) -> None:
+    tiny_image_encoder(easel / "image_encoder")
+    tiny_ip_adapter(easel / "like.safetensors", checkpoint)
+    like = ["--ip-adapter-image", "photo.png", "--ip-adapter-image", "mask.png", "--ip-adapter", "like.safetensors"]
+    result = run("imagine", "a cat", *like, "--ip-adapter-scale", "0.4", "--steps", "2", "-o", "cat.png")
+    assert result.exit_code == 0, result.output
+    (table,) = read_settings(easel / "cat.png").ip_adapters
+    assert (table["scale"], len(table["images"])) == (0.4, 2)
+    result = run("imagine", "--again", "cat.png", *like, "-o", "same.png", "-m", checkpoint)
+    assert result.stdout == "same.png: the same picture, pixel for pixel\n", result.output
+    refused = run("imagine", "--again", "cat.png", "-o", "same.png", "-m", checkpoint)
+    assert (refused.exit_code, "IPAdapter" in refused.stderr) == (2, True)
+    for alone in (like[-2:], ["--ip-adapter-scale", "0.4"]):
+        refused = run("imagine", "a cat", *alone)
+        assert (refused.exit_code, "--ip-adapter-image" in refused.stderr) == (2, True)
 
 
 def test_a_picture_is_made_again_pixel_for_pixel(run: Run, easel: Path, checkpoint: Path) -> None:

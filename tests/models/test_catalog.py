@@ -19,14 +19,16 @@ TASK = "speech-to-text"
 
 WITHOUT_STARTER = {
     "depth-estimation",
+    "image-prompt",
     "image-segmentation",
     "object-detection",
     "speech-component",
     "video-classification",
 }
 """No package carries weights for these tasks."""
-CHOSEN_BY_NAME = {"image-control", "speech-component"}
-"""Tasks without a default beyond the starter: each kind of control and family of voices names what it needs."""
+CHOSEN_BY_NAME = {"image-control", "image-prompt", "speech-component"}
+"""Tasks without a default beyond the starter: each kind of control and family of voices names what it needs, and each
+painter the IP-Adapter that was made for it."""
 WITHOUT_LANGUAGE = {
     "depth-estimation",
     "image-segmentation",
@@ -181,6 +183,7 @@ def test_no_name_means_two_checkpoints() -> None:
         for entry in ENTRIES
         for task in (entry.task, *entry.also_for)
         for name in {entry.name, entry.repository, *entry.aliases} - {""}
+        if (task, name) != ("image-prompt", "h94/IP-Adapter")  # many files, of which a painter chooses
     ]
     assert [pair for pair, count in Counter(names).items() if count > 1] == []
 

@@ -36,6 +36,19 @@ def choose(names: list[str], texts: Mapping[str, str] | None = None, patterns: t
 ONE = ["config.json", "model.safetensors", "tokenizer.json"]
 
 
+def test_of_a_repository_of_many_models_the_named_files_are_chosen() -> None:
+    names = [
+        *("README.md", "models/ip-adapter_sd15.safetensors", "models/ip-adapter_sd15.bin"),
+        *("models/image_encoder/config.json", "models/image_encoder/model.safetensors"),
+        *("models/image_encoder/pytorch_model.bin", "sdxl_models/ip-adapter_sdxl.safetensors"),
+    ]
+    for entry in catalog.entries("image-prompt"):
+        if all(path in names for path in entry.hub_files):
+            assert choose(names, patterns=entry.hub_files) == set(entry.hub_files)
+    with pytest.raises(RefusedError, match="sdxl_models/absent"):
+        choose(names, patterns=("sdxl_models/absent.safetensors",))
+
+
 @pytest.mark.parametrize(
     "needless",
     [

@@ -30,6 +30,7 @@ from sensorium.operations.tasks import Tasks
 from sensorium.progress import Event, Finished, Preview, Progress
 from tests import real_media
 from tests.checkpoints.diffusion import tiny_lora, tiny_stable_diffusion
+from tests.checkpoints.ip_adapter import tiny_image_encoder, tiny_ip_adapter
 from tests.checkpoints.unclip import tiny_kandinsky
 from tests.operations.unheard import Unheard
 from tests.refusals import refused
@@ -307,6 +308,47 @@ def test_an_embedding_that_was_sent(tmp_path: Path) -> None:
         (picture,) = through_json(imagine, tasks, Listening(tmp_path)).pictures
         assert [each["word"] for each in picture.settings.embeddings] == (["ink"] if word == "ink" else [])
     tasks.close()
+
+
+def test_an_ip_adapter_that_was_sent(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its image encoder is one of the catalog's that is here; those who send can't have it fetched."""
+    from huggingface_hub import constants
+
+    card = catalog.named("ip-adapter-image-encoder")
+    checkpoint = tiny_stable_diffusion(tmp_path / "hub")
+    sent = tiny_ip_adapter(tmp_path / "like.safetensors", checkpoint, projected=1024).rename(tmp_path / "0a1b")
+    tasks = Tasks(limits=Limits(allow_files=False), find_media=Uploads(like=sent, style=photo))
+    asked = {"prompt": "a cat", "model": str(checkpoint), "ip_adapter": [{"images": ["upload:style"]}], **FEW}
+    asked["ip_adapter"][0]["file"] = "upload:like"
+    imagine = Imagine(**asked)
+    assert list(imagine.media()) == ["upload:style", "upload:like"]
+    with refused(ModelUnavailableError, card.name, "models pull"):
+        through_json(imagine, tasks, Listening(tmp_path))
+    snapshot = tmp_path / "cache" / "models--h94--IP-Adapter" / "snapshots" / card.revision
+    tiny_image_encoder(snapshot / "models" / "image_encoder", projected=1024)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    (picture,) = through_json(imagine, tasks, Listening(tmp_path)).pictures
+    assert picture.settings.ip_adapters[0]["encoder"] == card.name
+    again = PaintAgain(picture="upload:made", model=str(checkpoint), ip_adapter=asked["ip_adapter"])
+    tasks.media = Uploads(like=sent, style=photo, made=tmp_path / "picture-1.png")  # type: ignore[assignment]
+    assert through_json(again, tasks, Listening(tmp_path)).identical
+    tasks.close()
+
+
+def test_what_an_ip_adapter_opens() -> None:
+    like = {"images": ["upload:style"]}
+    painter = "stable-diffusion-v1-5"
+    for named, expected in ((None, "ip-adapter-sd15"), ("ip-adapter-plus-face-sd15", "ip-adapter-plus-face-sd15")):
+        for operation in (
+            Imagine(prompt="a cat", model=painter, ip_adapter=[{**like, "model": named}]),
+            PaintAgain(picture="upload:made", model=painter, ip_adapter=[{**like, "model": named}]),
+        ):
+            names = [each.name for each in operation.checkpoints()]
+            assert names == [painter, expected, "ip-adapter-image-encoder"]
+    with refused(InputError, "1.5"):
+        Imagine(prompt="a cat", ip_adapter=[{**like, "scale": 1.5}])
+    with refused(InputError, "ip_adapter"):
+        Imagine(prompt="a cat", ip_adapter=[{"images": []}])
 
 
 def test_pictures_under_control_and_their_maps(tasks: Tasks, report: Listening, photo: Path, tmp_path: Path) -> None:

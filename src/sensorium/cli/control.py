@@ -17,7 +17,7 @@ from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
 from sensorium.cli.outputs import is_stream, shown
 from sensorium.cli.painted_files import paint, paint_again, painter_of, picture_files, picture_format, refuse_others
-from sensorium.cli.painting_options import ControlledPainting, Output, Text, Texts
+from sensorium.cli.painting_options import OF_IP_ADAPTERS, ControlledPainting, Output, Text, Texts
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DEFAULT = "openpose"
 _FOR_MAPS = ("map_only", "reference", "controls", "settings", "annotators", "output", "device", "dtype")
 _FOR_PAINTING_AGAIN = (
-    *("again", "reference", "maps", "init", "lora", "embedding", "controlnets", "annotators"),
+    *("again", "reference", "maps", "init", "lora", "embedding", *OF_IP_ADAPTERS, "controlnets", "annotators"),
     *("output", "model", "device", "dtype"),
 )
 
@@ -221,6 +221,7 @@ def _paint_again(
         image=media_of(originals.init),
         lora=painting.loras,
         embedding=painting.embeddings,
+        ip_adapter=painting.image_prompts,
         controlnets=controls.networks(),
         annotators=controls.checkpoints(),
         format=picture_format(output),

@@ -13,13 +13,13 @@ from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
 from sensorium.cli.painted_files import paint, paint_again, painter_of, picture_files, picture_format, refuse_others
-from sensorium.cli.painting_options import Number, Output, PainterParts, StyledPainting, Text
+from sensorium.cli.painting_options import OF_IP_ADAPTERS, Number, Output, PainterParts, StyledPainting, Text
 from sensorium.errors import InputError
 
 _OF_A_VARIATION = ("num_images", "steps", "guidance_scale", "width", "height", "seed", "style")
 _FOR_VARIATIONS = ("like", "prompt", "prompt_weight", "output", "model", "device", "dtype", *_OF_A_VARIATION)
 _FOR_PAINTING_AGAIN = (
-    *("again", "output", "image", "mask", "lora", "embedding", "model", "device", "dtype"),
+    *("again", "output", "image", "mask", "lora", "embedding", *OF_IP_ADAPTERS, "model", "device", "dtype"),
     *("base", "vae", "without"),
 )
 
@@ -206,6 +206,7 @@ def _paint_again(
         mask=media_of(originals.mask),
         lora=painting.loras,
         embedding=painting.embeddings,
+        ip_adapter=painting.image_prompts,
         format=picture_format(output),
         **parts.choice,
         **{**common.choice, "model": common.model or painter_of(settings)},

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from sensorium.cli.completion import complete_schedulers, complete_styles
+from sensorium.cli.inputs import Input
+from sensorium.errors import InputError
 
 if TYPE_CHECKING:
-    from sensorium.operations.painting import EmbeddingFile, LoraFile
+    from sensorium.operations.painting import EmbeddingFile, ImagePrompts, LoraFile
 
 Text: TypeAlias = str | None
 Whole: TypeAlias = int | None
 Number: TypeAlias = float | None
 Texts: TypeAlias = list[str] | None
+
+OF_IP_ADAPTERS = ("ip_adapter_image", "ip_adapter")
+"""The parameters that say which pictures a painted one is to look like."""
 
 Output = Annotated[
     str,
@@ -93,11 +98,31 @@ class Painting:
         ),
     ] = None
 
+    ip_adapter_image: Annotated[
+        Texts,
+        typer.Option(
+            "--ip-adapter-image",
+            metavar="FILE",
+            help="A picture that the painted one is to look like; give it as often as you like.",
+        ),
+    ] = None
+    ip_adapter: Annotated[
+        Text,
+        typer.Option(
+            "--ip-adapter", metavar="NAME", help="What reads that picture: a name or a file; by default what suits."
+        ),
+    ] = None
+    ip_adapter_scale: Annotated[
+        Number,
+        typer.Option("--ip-adapter-scale", metavar="NUMBER", help="How strongly that picture counts, 0 to 1 (0.6)."),
+    ] = None
+
     @property
     def how(self) -> dict[str, Any]:
         """The fields of an operation that say how to paint."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**given, "lora": self.loras, "embedding": self.embeddings}
+        del given["ip_adapter_image"], given["ip_adapter_scale"]
+        return {**given, "lora": self.loras, "embedding": self.embeddings, "ip_adapter": self.image_prompts}
 
     @property
     def loras(self) -> tuple[LoraFile, ...]:
@@ -108,6 +133,25 @@ class Painting:
     def embeddings(self) -> tuple[EmbeddingFile, ...]:
         """Files and words from WORD=FILE or FILE."""
         return tuple(_embedding(argument) for argument in self.embedding or ())
+
+    @property
+    def image_prompts(self) -> tuple[ImagePrompts, ...]:
+        """The pictures that the painted one is to look like, with what reads them."""
+        from sensorium.operations.media import Media
+        from sensorium.operations.painting import ImagePrompts
+
+        chosen: dict[str, Any] = {} if self.ip_adapter_scale is None else {"scale": self.ip_adapter_scale}
+        if not self.ip_adapter_image:
+            if self.ip_adapter is not None or chosen:
+                raise InputError(
+                    "--ip-adapter and --ip-adapter-scale are about a picture to look like, and there is none",
+                    "Add --ip-adapter-image PICTURE",
+                )
+            return ()
+        if self.ip_adapter is not None:
+            is_file = os.path.isfile(self.ip_adapter)  # noqa: PTH113 - pathlib's raises an error for a long name
+            chosen["file" if is_file else "model"] = Media(self.ip_adapter) if is_file else self.ip_adapter
+        return (ImagePrompts(images=tuple(Input(file).media for file in self.ip_adapter_image), **chosen),)
 
 
 @dataclass(frozen=True)

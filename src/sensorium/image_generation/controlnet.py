@@ -26,6 +26,7 @@ from sensorium.image_generation.generated_image import (
     part_of,
     pixel_sum,
 )
+from sensorium.image_generation.ip_adapter import IPAdapter
 from sensorium.image_generation.painting import PaintingRequest
 from sensorium.image_generation.painting_options import (
     CallKeywords,
@@ -235,6 +236,7 @@ class ControlNetGenerator:
         init_image: ImageSource | None = None,
         lora: LoraFiles = (),
         embeddings: EmbeddingFiles = (),
+        ip_adapter: IPAdapter | Sequence[IPAdapter] = (),
         **call: Unpack[CallKeywords],
     ) -> GeneratedImage:
         """Paint a picture again: the same one, bit for bit, on the same device with the same library versions.
@@ -246,6 +248,8 @@ class ControlNetGenerator:
             init_image: The picture that it was made from, if it was made from one.
             lora: The LoRA files, if there were any; their weights are in the settings.
             embeddings: The embeddings, if there were any; their words are in the settings.
+            ip_adapter: The pictures that it was to look like, if there were any, with their adapters; their scales are
+                in the settings.
             call: See `CallKeywords`.
 
         Raises:
@@ -254,7 +258,7 @@ class ControlNetGenerator:
         """
         recorded = recorded_controls(settings, self.model, from_picture=init_image is not None)
         strength = 0.75 if settings.strength is None else settings.strength
-        options = options_of(settings, self._opening.limits, lora=lora, embeddings=embeddings)
+        options = options_of(settings, self._opening.limits, lora=lora, embeddings=embeddings, ip_adapter=ip_adapter)
         request = PaintingRequest(settings.prompt, options, self._read(init_image), strength=strength)
         kinds, *timing = ([table[name] for table in recorded] for name in ("control", "weight", "start", "end"))
         controls = read_controls(self._chosen, kinds, control_image, *timing, limits=self._opening.limits)

@@ -35,6 +35,7 @@ _NOT_IN_THE_PROTOCOL = {
     "scheduler": "a choice of scheduler",
     "loras": "LoRA files",
     "embeddings": "embeddings (textual inversion)",
+    "ip_adapters": "IP-Adapters",
     "safety": "a safety setting",
 }
 _FROM_SERVER = Limits(allow_files=False)

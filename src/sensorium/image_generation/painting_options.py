@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -16,6 +16,7 @@ from sensorium.image_generation.diffusion.textual_inversion import (
     read_embeddings,
     same_embeddings,
 )
+from sensorium.image_generation.ip_adapter import ImagePrompt, read_image_prompts, same_image_prompts
 from sensorium.image_generation.picture_settings import NOT_CHECKED
 from sensorium.language.written_language import require_characters
 from sensorium.media.limits import Limits
@@ -24,6 +25,7 @@ from sensorium.progress import all_events
 if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.lora import LoraFiles
     from sensorium.image_generation.diffusion.textual_inversion import EmbeddingFiles
+    from sensorium.image_generation.ip_adapter import IPAdapter
     from sensorium.image_generation.picture_settings import PictureSettings
     from sensorium.progress import Cancellation, EventCallback, ProgressCallback
 
@@ -87,6 +89,7 @@ class SamplerKeywords(CallKeywords, total=False):
             several, alone or in pairs with a word. The word, by default the file's name without its suffix, stands in
             the prompt or the negative prompt for what the file holds. So do the names of files in the folder
             ``SENSORIUM_EMBEDDINGS``.
+        ip_adapter: Pictures that the new ones are to look like, in style or in a face: an `IPAdapter`, or several.
         safety: ``"flag"`` says in the result what the checkpoint's safety checker objects to, ``"block"`` keeps such
             pictures back, ``"off"`` doesn't look.
         previews: Whether ``report`` is shown a small, rough picture after each step (`Preview`).
@@ -95,6 +98,7 @@ class SamplerKeywords(CallKeywords, total=False):
     scheduler: str | None
     lora: LoraFiles
     embeddings: EmbeddingFiles
+    ip_adapter: IPAdapter | Sequence[IPAdapter]
     safety: str
     previews: bool
 
@@ -124,6 +128,7 @@ class PaintingOptions:
         embeddings: Files of learned words.
         found_embeddings: Those of the user's own folder whose words stand in the prompts. Checkpoints that they don't
             fit leave them out.
+        ip_adapters: Pictures that the new ones are to look like.
 
     Raises:
         InputError: One of them can't be.
@@ -140,6 +145,7 @@ class PaintingOptions:
     loras: tuple[Lora, ...] = ()
     embeddings: tuple[Embedding, ...] = ()
     found_embeddings: tuple[Embedding, ...] = ()
+    ip_adapters: tuple[ImagePrompt, ...] = ()
     safety: str = "flag"
     previews: bool = False
 
@@ -174,11 +180,17 @@ def painting_options(keywords: Mapping[str, Any], limits: Limits) -> PaintingOpt
     tell, cancel = all_events(keywords.get("progress"), keywords.get("report")), keywords.get("cancel")
     given["loras"] = read_loras(keywords.get("lora", ()), limits, progress=tell, cancel=cancel)
     given["embeddings"] = read_embeddings(keywords.get("embeddings", ()), limits)
+    given["ip_adapters"] = read_image_prompts(keywords.get("ip_adapter", ()), limits)
     return PaintingOptions(**given)
 
 
 def options_of(
-    settings: PictureSettings, limits: Limits, *, lora: LoraFiles = (), embeddings: EmbeddingFiles = ()
+    settings: PictureSettings,
+    limits: Limits,
+    *,
+    lora: LoraFiles = (),
+    embeddings: EmbeddingFiles = (),
+    ip_adapter: IPAdapter | Iterable[IPAdapter] = (),
 ) -> PaintingOptions:
     """Return the options by which a picture is painted again.
 
@@ -187,9 +199,10 @@ def options_of(
         limits: Whether files on this machine may be named.
         lora: The LoRA files that it was made with; their weights are in the settings.
         embeddings: The embeddings that it was made with; their words are in the settings.
+        ip_adapter: The pictures that it was to look like, with their adapters; their scales are in the settings.
 
     Raises:
-        InputError: A file is missing.
+        InputError: A file or a picture is missing.
     """
     return PaintingOptions(
         negative_prompt=settings.negative_prompt,
@@ -201,6 +214,7 @@ def options_of(
         scheduler=settings.scheduler or None,
         loras=same_loras(settings, read_loras(lora, limits)),
         embeddings=same_embeddings(settings, read_embeddings(embeddings, limits)),
+        ip_adapters=same_image_prompts(settings, read_image_prompts(ip_adapter, limits)),
         safety="off" if settings.safety == NOT_CHECKED else "flag",
     )
 

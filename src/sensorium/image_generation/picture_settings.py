@@ -41,6 +41,8 @@ class PictureSettings(Record):
         mask_sha256: Sum of the pixels of the mask; "" without one.
         loras: Name, sha256 and weight of each LoRA file.
         embeddings: Name, sha256 and word of each embedding whose word stands in a prompt.
+        ip_adapters: Of each IP-Adapter its name, commit or sha256, image encoder, scale, and sums of the pixels of the
+            pictures that this one was to look like.
         model: Name of the checkpoint.
         revision: Its commit on the hub, or "".
         device: Kind of device, precision and library versions: on the same ones the same pixels come out.
@@ -64,6 +66,7 @@ class PictureSettings(Record):
     mask_sha256: str = ""
     loras: tuple[Mapping[str, Any], ...] = ()
     embeddings: tuple[Mapping[str, Any], ...] = ()
+    ip_adapters: tuple[Mapping[str, Any], ...] = ()
     device: str = ""
     safety: str = NOT_CHECKED
     options: Mapping[str, Any] | None = None
@@ -79,7 +82,7 @@ def settings_of(table: Any) -> PictureSettings:
     missing = [f.name for f in fields(PictureSettings) if f.default is MISSING and f.name not in known]
     if missing or not _well_formed(known):
         raise ValueError(missing)
-    for name in ("loras", "embeddings"):
+    for name in ("loras", "embeddings", "ip_adapters"):
         known[name] = tuple(known.get(name, ()))
     return PictureSettings(**known)
 
@@ -94,12 +97,20 @@ def _well_formed(known: Mapping[str, Any]) -> bool:
     controls = options.get("controls", [])
     if not isinstance(controls, list):
         return False
+    if not all(map(_is_ip_adapter, known.get("ip_adapters", ()))):
+        return False
     tables = [
         *((lora, ("name", "sha256"), ("weight",)) for lora in known.get("loras", ())),
         *((embedding, ("name", "sha256", "word"), ()) for embedding in known.get("embeddings", ())),
         *((control, ("control", "model", "image_sha256"), ("weight", "start", "end")) for control in controls),
     ]
     return all(_has(*table) for table in tables)
+
+
+def _is_ip_adapter(table: Any) -> bool:
+    sums = table.get("images") if isinstance(table, dict) else None
+    known = isinstance(sums, list) and all(isinstance(each, str) for each in sums)
+    return known and _has(table, ("name", "revision", "sha256", "encoder"), ("scale",))
 
 
 def _has(table: Any, texts: tuple[str, ...], numbers: tuple[str, ...]) -> bool:

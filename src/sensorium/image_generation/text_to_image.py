@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
@@ -13,6 +13,7 @@ from sensorium.image_generation.generated_image import GeneratedImage as Generat
 from sensorium.image_generation.generated_image import GeneratedImages as GeneratedImages
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.generated_image import read_settings as read_settings
+from sensorium.image_generation.ip_adapter import IPAdapter as IPAdapter
 from sensorium.image_generation.painter_parts import PainterKeywords, PainterParts, PartsKeywords, with_parts
 from sensorium.image_generation.painting import Painter, PaintingRequest, PicturesToPaint, Sized
 from sensorium.image_generation.painting_options import (
@@ -114,7 +115,7 @@ class TextToImage(Task[Painter]):
             width: In pixels.
             height: In pixels.
             seed: Decides the noise.
-            more: Scheduler, LoRA files, embeddings, safety checker, progress, previews, cancelling: see
+            more: Scheduler, LoRA files, embeddings, pictures to look like, safety checker, progress and so on: see
                 `SamplerKeywords`.
 
         Returns:
@@ -246,6 +247,7 @@ class TextToImage(Task[Painter]):
         mask_image: ImageSource | None = None,
         lora: LoraFiles = (),
         embeddings: EmbeddingFiles = (),
+        ip_adapter: IPAdapter | Sequence[IPAdapter] = (),
         **call: Unpack[CallKeywords],
     ) -> GeneratedImage:
         """Paint a picture again: the same one, bit for bit, on the same device with the same library versions.
@@ -256,6 +258,8 @@ class TextToImage(Task[Painter]):
             mask_image: The mask, if there was one.
             lora: The LoRA files, if there were any; their weights are in the settings.
             embeddings: The embeddings, if there were any; their words are in the settings.
+            ip_adapter: The pictures that it was to look like, if there were any, with their adapters; their scales are
+                in the settings.
             call: See `CallKeywords`.
 
         Raises:
@@ -267,7 +271,7 @@ class TextToImage(Task[Painter]):
         mask = None if mask_image is None else self._read(mask_image).convert("L")
         _check_same("picture", settings.image_sha256, pixel_sum(image))
         _check_same("mask", settings.mask_sha256, pixel_sum(mask))
-        options = options_of(settings, self.limits, lora=lora, embeddings=embeddings)
+        options = options_of(settings, self.limits, lora=lora, embeddings=embeddings, ip_adapter=ip_adapter)
         if settings.kind == VARIATION and image is not None:
             prompt_weight = (settings.options or {}).get("prompt_weight", 0.5)
             return self._vary(VariationRequest(image, settings.prompt, prompt_weight, options), call)[0]

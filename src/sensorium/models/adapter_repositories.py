@@ -104,6 +104,8 @@ def _remedy(kind: str, base: str) -> str:
         return f"Put it on a checkpoint with --lora OWNER/REPOSITORY; it was made for {base}"
     if kind == "textual_inversion":
         return f"Download its file and use it with --embedding FILE; it was made for {base}"
+    if kind == "ip-adapter":
+        return f"Name a file of it, such as REPOSITORY/FILE.safetensors, with --ip-adapter; it was made for {base}"
     return f"Use {base} without it"
 
 

@@ -253,6 +253,11 @@ def names_only() -> Iterator[None]:
         _names_only.reset(before)
 
 
+def files_may_be_named() -> bool:
+    """Return whether names may be those of files and folders here: not inside `names_only`."""
+    return not _names_only.get()
+
+
 def _known_to_the_hub(wanted: str, task: str, of_that_name: Sequence[Checkpoint]) -> Checkpoint:
     if _names_only.get() and (wanted.startswith(("/", "~", ".")) or "\\" in wanted):
         raise InputError(

@@ -45,13 +45,16 @@ def choose_files(
         names: The paths of all of the repository's files.
         read: Returns the text of one of them; only descriptions are read.
         patterns: The glob patterns of a catalog entry. Of the weights that they name, complete ones are preferred;
-            where they are missing, others are chosen as without patterns.
+            where they are missing, others are chosen as without patterns. Of a repository that holds many models, an
+            entry names the files of one, each by its path: then those and no others are chosen.
         without: The components of a diffusers pipeline that are left out.
 
     Raises:
         RefusedError: The repository can't become usable. The message names the component and the file.
     """
     preferred = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
+    if _PIPELINE not in names and any(map(_names_weights_in_a_folder, patterns)):
+        return _exactly(names, patterns)
     if _PIPELINE in names:
         weights, described = _components(names, read, preferred, without)
         if not weights:
@@ -65,6 +68,17 @@ def choose_files(
         described = [name for name in preferred if not is_weight(name) and ".safetensors.index" not in name]
         described = [name for name in described if name.partition("/")[0] not in elsewhere]
     return list(dict.fromkeys([*described, *weights]))
+
+
+def _names_weights_in_a_folder(pattern: str) -> bool:
+    return "/" in pattern and is_weight(pattern) and not set(pattern) & set("*?[")
+
+
+def _exactly(names: Sequence[str], paths: Sequence[str]) -> list[str]:
+    absent = [path for path in paths if path not in names]
+    if absent:
+        raise RefusedError(f"the repository has no {absent[0]}", "Choose another checkpoint")
+    return list(paths)
 
 
 def _components(

@@ -236,7 +236,10 @@ def _adapter(file: WeightsFile) -> Content | None:
     names = file.shapes
     if file.has("ip_adapter.", "image_proj."):
         return Content(
-            "IP-Adapter", "an IP-Adapter", "An IP-Adapter is not a checkpoint: name the checkpoint that it belongs to"
+            "IP-Adapter",
+            "an IP-Adapter",
+            "Name the checkpoint that it belongs to, and give this file with --ip-adapter, and pictures with "
+            "--ip-adapter-image",
         )
     if not any(map(_ADAPTED.search, names)):
         return None

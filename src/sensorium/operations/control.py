@@ -13,7 +13,7 @@ from sensorium.models import catalog
 from sensorium.operations.image_generation import TEXT_TO_IMAGE
 from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
-from sensorium.operations.painting import PromptedPainting, Strength
+from sensorium.operations.painting import PromptedPainting, Strength, with_adapters
 from sensorium.operations.pictures import DrawnMap, KeptPictures, PictureFormat, Pictures, keep_map
 
 if TYPE_CHECKING:
@@ -114,10 +114,10 @@ class Control(PromptedPainting):
         return self
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """Return the painter, the ControlNets, and what makes the maps."""
+        """Return the painter, the ControlNets, what makes the maps, and the IP-Adapters."""
         from sensorium.image_generation.control_checkpoints import checkpoints_under_control
 
-        return checkpoints_under_control(
+        found = checkpoints_under_control(
             self.model,
             self.controls,
             self._unmapped(),
@@ -125,6 +125,7 @@ class Control(PromptedPainting):
             annotators=self.annotators,
             profile=self.profile or catalog.current_profile(),
         )
+        return with_adapters(found, self.ip_adapter)
 
     def opened(self, tasks: Tasks, report: Reporter) -> ControlNetGenerator:
         """Return the generator with its painter loaded; ControlNets and what makes maps are loaded at first use."""

@@ -11,7 +11,14 @@ from sensorium.models import catalog
 from sensorium.operations.control import Maps, Names, generator_of
 from sensorium.operations.image_generation import TEXT_TO_IMAGE, painter_of
 from sensorium.operations.media import Media
-from sensorium.operations.painting import EmbeddingFile, LoraFile, OfParts, of_the_hub
+from sensorium.operations.painting import (
+    EmbeddingFile,
+    ImagePrompts,
+    LoraFile,
+    OfParts,
+    of_the_hub,
+    with_adapters,
+)
 from sensorium.operations.pictures import KeptPictures, PaintedAgain, PictureFormat, difference
 
 if TYPE_CHECKING:
@@ -49,6 +56,9 @@ class PaintAgain(OfParts):
     """The LoRA files, if there were any; their weights are in the picture's file."""
     embedding: tuple[EmbeddingFile, ...] = ()
     """The embeddings, if there were any; their words are in the picture's file."""
+    ip_adapter: tuple[ImagePrompts, ...] = ()
+    """The pictures that it was to look like, if there were any, with their IP-Adapters; their scales are in the
+    picture's file."""
     controls: tuple[str, ...] | None = None
     """The kinds of control that it was painted under, as its file says; null if it was painted under none."""
     reference: Media | None = None
@@ -78,10 +88,10 @@ class PaintAgain(OfParts):
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Return the painter, and for a picture under control the ControlNets and what makes the maps."""
         if self.controls is None:
-            return super().checkpoints()
+            return with_adapters(super().checkpoints(), self.ip_adapter)
         from sensorium.image_generation.control_checkpoints import checkpoints_under_control
 
-        return checkpoints_under_control(
+        found = checkpoints_under_control(
             self.model,
             self.controls,
             [kind for kind in self.controls if kind not in self.maps],
@@ -89,6 +99,7 @@ class PaintAgain(OfParts):
             annotators=self.annotators,
             profile=self.profile or catalog.current_profile(),
         )
+        return with_adapters(found, self.ip_adapter)
 
     def additions(self) -> tuple[Checkpoint, ...]:
         """Return the LoRA files of the hub."""
@@ -118,6 +129,7 @@ class PaintAgain(OfParts):
             "init_image": None if self.image is None else tasks.media(self.image),
             "lora": [each.found(tasks) for each in self.lora],
             "embeddings": [each.found(tasks) for each in self.embedding],
+            "ip_adapter": [each.found(tasks) for each in self.ip_adapter],
             "report": kept,
             "cancel": report,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sensorium.errors import InputError
 from sensorium.image_generation.diffusion.lora import check_weight, is_lora_name
 from sensorium.image_generation.diffusion.schedulers import SCHEDULERS
+from sensorium.image_generation.ip_adapter import MAXIMUM_PICTURES, USUAL_SCALE, IPAdapter, adapters_for, check_scale
 from sensorium.image_generation.painter_parts import DISPENSABLE, PartsKeywords, check_without, with_parts
 from sensorium.image_generation.painting_options import (
     MAXIMUM_IMAGES,
@@ -127,6 +128,34 @@ class EmbeddingFile(BaseModel):
         return file if self.word is None else (file, self.word)
 
 
+class ImagePrompts(BaseModel):
+    """Pictures that the painted ones are to look like, and the IP-Adapter that reads them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
+
+    images: Annotated[tuple[Media, ...], Field(min_length=1, max_length=MAXIMUM_PICTURES)]
+    """One picture or several: of a style, of a person's face, of a thing."""
+    model: Annotated[str | None, Field(min_length=1)] = None
+    """Catalog name of the IP-Adapter, such as ip-adapter-plus-face-sd15, or a file on the hub, such as
+    h94/IP-Adapter/models/ip-adapter-plus_sd15.safetensors; by default the plain one for the checkpoint."""
+    file: Media | None = None
+    """Its safetensors file, instead of a name."""
+    scale: Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})] = USUAL_SCALE
+    """How strongly the pictures count beside the prompt."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_scale(self.scale)
+        if self.model is not None and self.file is not None:
+            raise InputError("An IP-Adapter is named and its file is given, too", "Leave out one of them")
+        return self
+
+    def found(self, tasks: Tasks) -> IPAdapter:
+        """Return what a painting task takes."""
+        model = self.model if self.file is None else tasks.media(self.file)
+        return IPAdapter([tasks.media(image) for image in self.images], model, self.scale)
+
+
 class Painting(ModelOperation):
     """An operation that paints pictures."""
 
@@ -169,6 +198,8 @@ class PromptedPainting(Painting):
     """LoRA files: small additions to the checkpoint's weights."""
     embedding: tuple[EmbeddingFile, ...] = ()
     """Files of learned words (textual inversion): write the word into the prompt or the negative prompt."""
+    ip_adapter: tuple[ImagePrompts, ...] = ()
+    """Pictures that the painted ones are to look like, in style or in a face."""
     safety: Annotated[str, Field(json_schema_extra={"enum": list(SAFETY)})] = "flag"
     """What happens to pictures that the checkpoint's safety checker objects to: flag says so in the settings, block
     keeps them back, off doesn't look."""
@@ -190,7 +221,18 @@ class PromptedPainting(Painting):
             **self.numbers(),
             "lora": [each.found(tasks) for each in self.lora],
             "embeddings": [each.found(tasks) for each in self.embedding],
+            "ip_adapter": [each.found(tasks) for each in self.ip_adapter],
         }
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Return the painter, and the IP-Adapters with their image encoders."""
+        return with_adapters(super().checkpoints(), self.ip_adapter)
+
+
+def with_adapters(found: tuple[Checkpoint, ...], asked: Sequence[ImagePrompts]) -> tuple[Checkpoint, ...]:
+    """Return the checkpoints that an operation opens, the painter first, with those that its IP-Adapters need."""
+    named = [each.model for each in asked if each.file is None]
+    return tuple(dict.fromkeys([*found, *adapters_for(named, found[0])])) if named else found
 
 
 def size_for(operation: Painting, painter: TextToImage, report: Reporter) -> dict[str, int | None]:

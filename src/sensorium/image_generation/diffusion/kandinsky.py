@@ -119,7 +119,7 @@ class KandinskyPainter:
 
         Raises:
             InputError: A number doesn't suit this checkpoint.
-            UnsupportedError: It is asked to inpaint, or for a scheduler, LoRA files or embeddings.
+            UnsupportedError: It is asked to inpaint, or for a scheduler, LoRA files, embeddings or IP-Adapters.
             InsufficientMemoryError: The memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
@@ -128,6 +128,7 @@ class KandinskyPainter:
             (options.scheduler, "other schedulers"),
             (options.loras, "LoRA files"),
             (options.embeddings, "embeddings"),
+            (options.ip_adapters, "IP-Adapters"),
         )
         for asked, what in refused:
             if asked:

@@ -55,7 +55,7 @@ _PATTERNS: tuple[tuple[str, Kind], ...] = (
 def other_kind(names: Collection[str]) -> Kind | None:
     """Return what a file is, by the names of its tensors; None for a LoRA, a LoHa, a LoKr and what nobody knows."""
     if any(_IP_ADAPTER.search(name) for name in names):  # some have LoRA layers of their own
-        return Kind("an IP-Adapter", "IP-Adapters are not used here")
+        return Kind("an IP-Adapter", "Name it as one: ip_adapter=IPAdapter(images, model=FILE), or --ip-adapter FILE")
     if is_lycoris(names) or any("lora" in _KOHYA_PREFIX.sub("", name) for name in names):
         return None
     return next((kind for pattern, kind in _PATTERNS if any(re.search(pattern, name) for name in names)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from sensorium.image_generation.diffusion.defaults import (
     size_factor,
 )
 from sensorium.image_generation.diffusion.found_embeddings import with_fitting_embeddings
+from sensorium.image_generation.diffusion.ip_adapter import FoundAdapter, ImageEncoders, found_adapters
 from sensorium.image_generation.diffusion.latent_preview import LatentPreview
 from sensorium.image_generation.diffusion.lora import describe_loras
 from sensorium.image_generation.diffusion.painter_source import painter_source
@@ -125,6 +126,7 @@ class DiffusionBackend:
         self._revision = hub_revision(folder, checkpoint)
         self._vocabulary = read_vocabulary(folder, checkpoint)
         self._latent_preview: LatentPreview | None = None
+        self._image_encoders = ImageEncoders()
         self._lock = threading.Lock()
         """Held while a call uses the components."""
         if self._placement.compiled and self.denoiser is not None:
@@ -208,6 +210,18 @@ class DiffusionBackend:
             InsufficientMemoryError: The memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
+        asked, unet = request.options.ip_adapters, self.components.get("unet")
+        with found_adapters(asked, self.checkpoint, unet, progress=tell, cancel=cancel) as adapters:
+            return self._paint(request, adapters, control, tell, cancel)
+
+    def _paint(
+        self,
+        request: PaintingRequest,
+        adapters: Sequence[FoundAdapter],
+        control: PipelineControl | None,
+        tell: EventCallback | None,
+        cancel: Cancellation | None,
+    ) -> GeneratedImages:
         options = request.options
         self._check_safety(options.safety)
         scheduler, scheduler_name = make_scheduler(self._pipeline.scheduler, options.scheduler)
@@ -216,12 +230,12 @@ class DiffusionBackend:
         options = request.options
         defaults = diffusion_defaults(pipeline, self._pipeline, self.checkpoint)
         plan = make_plan(request, pipeline, defaults, self.size_factor, self.native_side)
-        origin = self._settings(request, plan, scheduler_name, control.settings if control else None)
+        origin = self._settings(request, plan, scheduler_name, adapters, control.settings if control else None)
         seed = random.randint(0, _LARGEST_RANDOM_SEED) if options.seed is None else options.seed
         with holding(self._lock, cancel):
             show = self._preview_to(tell, plan.size) if options.previews and tell is not None else None
             with (
-                put_on(self._wearing(pipeline), options) as added,
+                put_on(pipeline, self._pipeline, options, adapters, self._image_encoders) as added,
                 self._placed(pipeline, plan),
                 WatchedSteps(pipeline, options.num_images, tell, cancel, show) as steps,
             ):
@@ -248,7 +262,12 @@ class DiffusionBackend:
         return GeneratedImages(pictures, withheld=withheld, notes=notes + further)
 
     def _settings(
-        self, request: PaintingRequest, plan: DiffusionPlan, scheduler: str, options: Mapping[str, Any] | None
+        self,
+        request: PaintingRequest,
+        plan: DiffusionPlan,
+        scheduler: str,
+        adapters: Sequence[FoundAdapter],
+        options: Mapping[str, Any] | None,
     ) -> PictureSettings:
         """Return what all pictures of a call have in common."""
         return PictureSettings(
@@ -268,6 +287,7 @@ class DiffusionBackend:
             mask_sha256=pixel_sum(request.mask),
             loras=describe_loras(request.options.loras),
             embeddings=describe_embeddings(used_embeddings(request.options.embeddings, *request.prompts)),
+            ip_adapters=tuple(adapter.described() for adapter in adapters),
             device=describe_device(self.device, self.dtype),
             options={**self._parts.recorded(self.checkpoint.without), **plan.recorded, **(options or {})} or None,
         )
@@ -320,10 +340,6 @@ class DiffusionBackend:
             # The autoencoder changes every pixel a little; what wasn't to be repainted stays as it was.
             image = PIL.Image.composite(image, plan.image, plan.mask)
         return image
-
-    def _wearing(self, pipeline: Any) -> Any:
-        """Return a pipeline around the same components that takes LoRA files: some pipelines under control don't."""
-        return pipeline if hasattr(pipeline, "load_lora_weights") else self._pipeline
 
     def _check_safety(self, safety: str) -> None:
         if safety == "block" and self._safety_checker is None:
