@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sensorium import settings as environment
+from sensorium.arguments import checked
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.media.limits import Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, is_path, resolve
@@ -42,7 +43,7 @@ _FILE_ON_THE_HUB = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class IPAdapter:
     """Pictures that a painted one is to look like, and the adapter that reads them.
 
@@ -55,8 +56,18 @@ class IPAdapter:
     """
 
     images: ImageSource | Sequence[ImageSource]
-    model: MediaSource | None = None
-    scale: float = USUAL_SCALE
+    model: MediaSource | None
+    scale: float
+
+    @checked
+    def __init__(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        model: MediaSource | None = None,
+        scale: float = USUAL_SCALE,
+    ) -> None:
+        for name, value in (("images", images), ("model", model), ("scale", scale)):
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -209,18 +220,14 @@ def _read(given: IPAdapter, limits: Limits) -> ImagePrompt:
 
     if not isinstance(given, IPAdapter):
         raise InputError(f"{given!r} is no IPAdapter", "Write ip_adapter=IPAdapter('style.jpg', scale=0.6)")
-    try:
-        scale = float(given.scale)
-    except (TypeError, ValueError):
-        raise InputError(f"The scale of an IP-Adapter can't be {given.scale!r}", "Use 0 to 1, such as 0.6") from None
-    check_scale(scale)
+    check_scale(given.scale)
     several: Any = given.images if isinstance(given.images, (list, tuple)) else [given.images]
     images = tuple(read_image(each, limits=limits) for each in several)
     if not 1 <= len(images) <= MAXIMUM_PICTURES:
         raise InputError(
             f"An IP-Adapter can't read {len(images) or 'no'} pictures", f"Give 1 to {MAXIMUM_PICTURES} pictures"
         )
-    return ImagePrompt(_adapter(given.model, limits), images, scale, may_fetch=limits.allow_files)
+    return ImagePrompt(_adapter(given.model, limits), images, given.scale, may_fetch=limits.allow_files)
 
 
 def _adapter(model: MediaSource | None, limits: Limits) -> Checkpoint | ResolvedMedia | None:

@@ -47,6 +47,7 @@ _PROMPTED = {
     "scheduler": "--scheduler",
     "lora": "--lora",
     "embedding": "--embedding",
+    "ip_adapter": "--ip-adapter-image",
     "safety": "--safety",
 }
 _LONG = 88
@@ -143,7 +144,14 @@ _SPELLINGS = {
     "paint-again": _Spelling(
         "imagine",
         (),
-        {"picture": "--again", "image": "--image", "mask": "--mask", "lora": "--lora", "embedding": "--embedding"},
+        {
+            "picture": "--again",
+            "image": "--image",
+            "mask": "--mask",
+            "lora": "--lora",
+            "embedding": "--embedding",
+            "ip_adapter": "--ip-adapter-image",
+        },
         implied=("format",),
     ),
     "remove-from-index": _Spelling("index", ("files",), {"index": "--to"}, flags=("--remove",), implied=("origins",)),
@@ -206,7 +214,7 @@ def _spelling(wish: Wish) -> _Spelling:
             return _with(spelling, options={**spelling.options, "model": "--annotator"})
         case "paint-again" if fields.get("controls"):
             options = {"picture": "--again", "image": "--init", "maps": "--map"}
-            options |= {"lora": "--lora", "embedding": "--embedding"}
+            options |= {"lora": "--lora", "embedding": "--embedding", "ip_adapter": "--ip-adapter-image"}
             networks = {"controlnets": "--controlnet", "annotators": "--annotator"}
             return _Spelling("control", ("reference",), {**options, **networks}, implied=("format", "controls"))
     return spelling
@@ -231,6 +239,8 @@ def _options(options: Mapping[str, str], fields: Mapping[str, Any]) -> Iterator[
             yield (option,)
         elif name == "labels":
             yield (option, ",".join(value))
+        elif name == "ip_adapter":
+            yield from (words for each in value for words in _likeness(each))
         elif option == "--annotator" and isinstance(value, str):
             yield (option, f"{fields.get('control', 'openpose')}={value}")
         else:
@@ -243,6 +253,16 @@ def _spelt(value: Any) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [_added(each) if isinstance(each, Mapping) else str(each) for each in value]
     return [str(value)]
+
+
+def _likeness(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return how the pictures that a painted one is to look like are written, and what reads them."""
+    yield from (("--ip-adapter-image", image) for image in table["images"])
+    adapter = table.get("file") or table.get("model")
+    if adapter:
+        yield ("--ip-adapter", adapter)
+    if "scale" in table:
+        yield ("--ip-adapter-scale", str(table["scale"]))
 
 
 def _added(file: Mapping[str, Any]) -> str:
@@ -269,6 +289,7 @@ def _unsaid(name: str, wish: Wish) -> bool:
     value = wish.fields[name]
     return (
         (name == "labels" and value is not None and any("," in label for label in value))
+        or (name == "ip_adapter" and value is not None and len(value) > 1)
         or (name == "format" and value in ("pcm", "aac", "m4a"))
         or (name == "map_format" and value is not None)
         or (name == "style" and value is None)

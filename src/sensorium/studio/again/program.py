@@ -154,8 +154,18 @@ def _added(program: _Program) -> str:
         f"({written(each['file'])}, {written(each['word'])})" if each.get("word") else written(each["file"])
         for each in program.field("embedding") or ()
     ]
-    named = (("lora", loras), ("embeddings", embeddings))
+    likenesses = [_likeness(each) for each in program.field("ip_adapter") or ()]
+    if likenesses:
+        program.imports.append("IPAdapter")
+    named = (("lora", loras), ("embeddings", embeddings), ("ip_adapter", likenesses))
     return "".join(f", {name}=[{', '.join(files)}]" for name, files in named if files)
+
+
+def _likeness(table: Mapping[str, Any]) -> str:
+    adapter = table.get("file") or table.get("model")
+    model = f", {written(adapter)}" if adapter else ""
+    scale = f", scale={table['scale']}" if "scale" in table else ""
+    return f"IPAdapter({written(table['images'])}{model}{scale})"
 
 
 def _save(program: _Program) -> None:
