@@ -53,6 +53,6 @@ def described_gguf(path: Path, architecture: str) -> tuple[str, str]:
 
 def _served(model: str, projector: str, name: str) -> str:
     return (
-        f"To ask about pictures, serve both files: 'llama-server -m {model} --mmproj {projector}', and choose the model "
-        f"'openai:{name}@http://localhost:8080/v1'"
+        f"To ask about pictures, serve both files: 'llama-server -m {model} --mmproj {projector}', and choose the "
+        f"model 'openai:{name}@http://localhost:8080/v1'"
     )
