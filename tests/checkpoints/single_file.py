@@ -66,6 +66,36 @@ def write_single_file(folder: Path, file: Path, *, metadata: Mapping[str, str] |
     return file
 
 
+def write_original_controlnet(folder: Path, file: Path, *, prefix: str = "control_model.") -> Path:
+    """Write a ControlNet in diffusers' layout as one file, under the names of its authors' program.
+
+    Args:
+        folder: One that reads maps in the published eight steps.
+        file: Where to write it.
+        prefix: What all names begin with; some programs leave it out.
+    """
+    from safetensors.torch import load_file, save_file
+
+    (weights,) = folder.glob("*.safetensors")
+    tensors = load_file(weights)
+    own = {name: value for name, value in tensors.items() if name.startswith("controlnet_")}
+    named = _unet({name: value for name, value in tensors.items() if name not in own})
+    named |= {_control_name(name): value for name, value in own.items()}
+    save_file({f"{prefix}{name}": value.contiguous() for name, value in named.items()}, file)
+    return file
+
+
+def _control_name(name: str) -> str:
+    where, *rest = name.split(".")
+    if where == "controlnet_mid_block":
+        return ".".join(["middle_block_out.0", *rest])
+    if where == "controlnet_down_blocks":
+        return ".".join([f"zero_convs.{rest[0]}.0", *rest[1:]])
+    if rest[0] == "blocks":
+        return f"input_hint_block.{2 * int(rest[1]) + 2}.{rest[2]}"
+    return f"input_hint_block.{0 if rest[0] == 'conv_in' else 14}.{rest[1]}"
+
+
 def _is_open_clip(folder: Path) -> bool:
     return '"hidden_act": "gelu"' in (folder / "text_encoder" / "config.json").read_text()
 

@@ -34,6 +34,7 @@ from tests.checkpoints.diffusion import (
     tiny_stable_diffusion_3,
     tiny_stable_diffusion_xl,
 )
+from tests.cli.conftest import Run, documents, run  # noqa: F401 - a fixture
 from tests.refusals import refused
 
 PROMPT = "a superhero, high quality"
@@ -352,6 +353,23 @@ def test_classes_that_are_known_and_not_opened(hub: Path, ramp: PIL.Image.Image,
     message = str(refusal(hub / "sd", {"canny": tmp_path}, ramp))
     assert OTHER_KINDS[family] in message
     assert family in message
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("xl-union", ("union ControlNet", "Stable Diffusion XL")),
+        ("flux-union", ("union ControlNet", "FLUX")),
+        ("flux-net", ("A ControlNet", "FLUX")),
+        ("sd3-net", ("ControlNet", "Stable Diffusion 3")),
+        ("light-adapter", ("T2I-Adapter", "Stable Diffusion 1 or 2")),
+        ("xl-adapter", ("T2I-Adapter", "Stable Diffusion XL")),
+    ],
+)
+def test_the_card_of_a_control_network(run: Run, hub: Path, folder: str, told: tuple[str, ...]) -> None:  # noqa: F811
+    (document,) = documents(run("models", "info", str(hub / folder), "--json").stdout)
+    assert document["task"] == "image-control"
+    assert not [words for words in (*told, "--controlnet") if words not in document["description"]]
 
 
 def test_the_table_speaks_of_diffusers_own_classes() -> None:

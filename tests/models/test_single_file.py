@@ -36,7 +36,18 @@ KINDS: dict[str, tuple[dict[str, tuple[int, ...]], tuple[str, ...]]] = {
     "a ControlNet, original": ({"control_model.input_hint_block.0.weight": (8, 3, 3, 3)}, ("ControlNet",)),
     "a ControlNet, diffusers": ({"controlnet_cond_embedding.conv_in.weight": (8, 3, 3, 3)}, ("ControlNet",)),
     "an IP-Adapter": ({"image_proj.proj.weight": (8, 8)}, ("IP-Adapter",)),
-    "a T2I-Adapter": ({"body.0.block1.weight": (8, 8)}, ("T2I-Adapter",)),
+    "a ControlNet for 2": (
+        {
+            "controlnet_cond_embedding.conv_in.weight": (8, 3, 3, 3),
+            "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight": (8, 1024),
+        },
+        ("ControlNet for Stable Diffusion 2", "--controlnet"),
+    ),
+    "a T2I-Adapter": ({"body.0.block1.weight": (8, 8)}, ("T2I-Adapter", "authors' program")),
+    "a ControlNet of XLabs'": (
+        {"controlnet_blocks.0.weight": (8, 8), "double_blocks.0.x": (8,)},
+        ("ControlNet for FLUX", "XLabs"),
+    ),
     "FLUX's denoiser": ({"double_blocks.0.img_attn.qkv.weight": (8, 8)}, ("denoiser", "without autoencoder")),
     "a checkpoint without its autoencoder": (
         {f"{_UNET}.0.0.weight": (8, 4, 3, 3), "cond_stage_model.transformer.x": (1,)},

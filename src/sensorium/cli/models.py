@@ -215,6 +215,7 @@ def _described(entry: Checkpoint) -> Checkpoint:
     """If a checkpoint isn't in the catalog, fill in its family and tasks, which its own files tell."""
     from dataclasses import replace
 
+    from sensorium.image_generation.diffusion.control_kinds import describe_network
     from sensorium.models import catalog, store
     from sensorium.suitability import tasks_for
 
@@ -223,6 +224,7 @@ def _described(entry: Checkpoint) -> Checkpoint:
     folder = None
     family = entry.family
     file = foreign = None
+    told = ""
     if entry.folder and entry.hub_files:
         file = weights_path(Path(entry.folder), entry.hub_files)
     if not family:
@@ -232,7 +234,8 @@ def _described(entry: Checkpoint) -> Checkpoint:
         folder = store.locate(entry)
         family = catalog.family_of(folder)
         file = weights_path(folder)
-        foreign = foreign_layout(folders_config(folder))
+        config = folders_config(folder)
+        foreign, told = foreign_layout(config), describe_network(config)
     tasks = tasks_for(entry, folder)
     return replace(
         entry,
@@ -240,7 +243,7 @@ def _described(entry: Checkpoint) -> Checkpoint:
         also_for=tasks[1:],
         family=family,
         size_bytes=file.stat().st_size if file else entry.size_bytes,
-        description=read_weights_file(file).sentence if file else _without_file(tasks, foreign),
+        description=read_weights_file(file).sentence if file else told or _without_file(tasks, foreign),
     )
 
 

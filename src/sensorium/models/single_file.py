@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sensorium.errors import ModelUnavailableError
+from sensorium.models.control_files import control_network
 from sensorium.models.gguf_chat import described_gguf, gguf_family
 from sensorium.models.gguf_header import ARCHITECTURE, GGUF_SUFFIX, read_gguf_header
 from sensorium.models.transformer_painters import PIPELINES, transformer_painter
@@ -40,7 +41,6 @@ SINGLE_FILE_PAINTERS = (
     *PIPELINES,
 )
 """Families of painters that open from a single file."""
-CONTROLNET = "ControlNetModel"
 AUTOENCODER = "AutoencoderKL"
 EMBEDDING = "embedding"
 
@@ -266,15 +266,8 @@ def _adapter_base(file: WeightsFile) -> str:
 
 
 def _control(file: WeightsFile) -> Content | None:
-    if file.has("lllite_"):
-        return Content("ControlNet-LLLite", "a ControlNet-LLLite", "Choose a ControlNet of the usual kind")
-    if file.has("body.0.", "adapter.body.0."):
-        return Content("T2I-Adapter", "a T2I-Adapter", "Choose a ControlNet")
-    if file.has("control_add_embedding.", "task_embedding"):
-        return Content("ControlNet union", "a ControlNet union", "Choose a ControlNet for one kind of control")
-    if file.has("control_model.input_hint_block.", "input_hint_block.", "controlnet_cond_embedding."):
-        return Content(CONTROLNET, "a ControlNet")
-    return None
+    found = control_network(file.shapes)
+    return None if found is None else Content(*found)
 
 
 def _transformer_painter(file: WeightsFile) -> Content | None:

@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 
 from sensorium import TextToImage
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.control_network import ControlNetwork
 from sensorium.image_generation.diffusion.single_file_configuration import configuration_of
 from sensorium.models.single_file import read_weights_file
 from tests.checkpoints.full_structure import (
@@ -216,10 +215,3 @@ def test_a_folder_with_several_asks_for_one(stable_file: Path, tmp_path: Path) -
     with refused(ModelUnavailableError, "2", "one.safetensors"):
         TextToImage(tmp_path).load()
     assert TextToImage(tmp_path / "two.safetensors").model == "two"
-
-
-def test_a_controlnet_in_one_file_is_no_damaged_folder(tmp_path: Path) -> None:
-    file = tmp_path / "edges.safetensors"
-    save_file({"controlnet_cond_embedding.conv_in.weight": torch.zeros(8, 3, 3, 3)}, file)
-    with refused(UnsupportedError, "edges", "single file", "save_pretrained"):
-        ControlNetwork(file, device="cpu").load()

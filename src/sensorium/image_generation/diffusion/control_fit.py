@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import UnsupportedError
-from sensorium.image_generation.diffusion.control_kinds import BASES, CONTROL_KINDS, ControlKind
+from sensorium.image_generation.diffusion.control_kinds import BASES, CONTROL_KINDS, XL_ADAPTER, ControlKind
 
 if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
-
-_FOR_XL = "full_adapter_xl"
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def require_timing(network: NetworkSettings, timings: Sequence[tuple[float, floa
 def _require_features(network: NetworkSettings, base: DiffusionBackend, other: str) -> None:
     """See that an adapter's features have the sizes of the denoiser's blocks."""
     config, name = network.config, base.checkpoint.name
-    of = "stable-diffusion-xl" if config["adapter_type"] == _FOR_XL else "stable-diffusion"
+    of = "stable-diffusion-xl" if config["adapter_type"] == XL_ADAPTER else "stable-diffusion"
     if base.family != of:
         raise UnsupportedError(
             f"The {network.called} was made for {BASES[of]}, and {name!r} is a {BASES[base.family]}", other

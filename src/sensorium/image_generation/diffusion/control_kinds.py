@@ -20,6 +20,9 @@ BASES: Mapping[str, str] = {
 }
 """The families of painters that can be controlled, as diffusers' AutoPipelines name them."""
 
+XL_ADAPTER = "full_adapter_xl"
+"""The one type of T2I-Adapters that fits Stable Diffusion XL."""
+
 _UNET_SIZES = ("in_channels", "block_out_channels", "layers_per_block", "addition_embed_type")
 _TRANSFORMER_SIZES = ("in_channels", "patch_size", "attention_head_dim", "num_attention_heads", "pooled_projection_dim")
 _XL_MODES = {
@@ -144,3 +147,27 @@ OTHER_KINDS: Mapping[str, str] = {
     "CosmosControlNetModel": "a ControlNet for the films of Cosmos",
 }
 """From classes of control networks that Sensorium doesn't paint under to what they are."""
+
+_OF_TEXT = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "Stable Diffusion XL"}
+
+
+def describe_network(config: Mapping[str, Any]) -> str:
+    """Return a sentence about a control network: what it is, and for which painters; "" for anything else.
+
+    Args:
+        config: Its ``config.json``.
+    """
+    family = str(config.get("_class_name"))
+    if family in OTHER_KINDS:
+        what = OTHER_KINDS[family]
+        return f"{what[0].upper()}{what[1:]}, which can't be used here."
+    kind = CONTROL_KINDS.get(family)
+    if kind is None:
+        return ""
+    base = _OF_TEXT.get(config.get(kind.text_width, 0) or 0, kind.of_bases)
+    if "adapter_type" in config:
+        base = BASES["stable-diffusion-xl" if config["adapter_type"] == XL_ADAPTER else "stable-diffusion"]
+    union = kind.knows_modes(config) and not kind.name.startswith("union")
+    return (
+        f"A {'union ' if union else ''}{kind.name} for {base}. Give it with --controlnet KIND=NAME, beside a painter."
+    )

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sensorium.errors import UnsupportedError
+from sensorium.image_generation.diffusion.control_file_sizes import control_file_config
 from sensorium.image_generation.diffusion.control_fit import NetworkSettings
 from sensorium.image_generation.diffusion.control_kinds import CONTROL_KINDS, OTHER_KINDS
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.single_file import read_weights_file, weights_path
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.task import Task
 
@@ -38,7 +40,7 @@ class ControlNetwork(Task["ControlNetBackend"]):
     def settings(
         self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None
     ) -> NetworkSettings:
-        """Return what the network says of itself. Only ``config.json`` is read.
+        """Return what the network says of itself. Only ``config.json`` is read, or of a single file its header.
 
         Args:
             progress: Told about the fetch of the checkpoint.
@@ -52,7 +54,9 @@ class ControlNetwork(Task["ControlNetBackend"]):
         family = self._family(folder)
         if family not in self.families:
             raise self._unsuitable(family, folder)
-        return NetworkSettings(self.model, family, _read_config(folder, family))
+        file = weights_path(folder, self.checkpoint.hub_files if self.checkpoint.folder else ())
+        config = _read_config(folder) if file is None else control_file_config(read_weights_file(file))
+        return NetworkSettings(self.model, family, {**_defaults(family), **config})
 
     def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
         if family not in OTHER_KINDS:
@@ -73,7 +77,7 @@ class ControlNetBackend:
         model: The network.
 
     Raises:
-        UnsupportedError: They are a single file.
+        UnsupportedError: They are a single file of an unusual form.
         ModelUnavailableError: They are missing, incomplete, or damaged.
         InsufficientMemoryError: Memory doesn't suffice for them.
     """
@@ -82,46 +86,41 @@ class ControlNetBackend:
         import diffusers
 
         from sensorium.image_generation.diffusion.checkpoint import hub_revision
+        from sensorium.image_generation.diffusion.control_file import BYTES_IN_FLOAT32, open_control_file
         from sensorium.models.device import explain_out_of_memory, place
         from sensorium.models.memory import weights_memory
         from sensorium.models.pretrained import open_model
-        from sensorium.models.single_file import weights_path
         from sensorium.quiet import quiet_diffusers, without_warnings
 
-        if weights_path(folder, checkpoint.hub_files if checkpoint.folder else ()) is not None:
-            raise UnsupportedError(
-                f"The ControlNet {checkpoint.name!r} is a single file; only folders of diffusers' layout are opened",
-                "Make one of it: diffusers' ControlNetModel.from_single_file(FILE).save_pretrained(FOLDER)",
-            )
-        placement = place(device, dtype, memory_bytes=weights_memory(folder), half="float16")
+        path = weights_path(folder, checkpoint.hub_files if checkpoint.folder else ())
+        file = None if path is None else read_weights_file(path)
+        memory_bytes = weights_memory(folder) if file is None else file.numbers("") * BYTES_IN_FLOAT32
+        placement = place(device, dtype, memory_bytes=memory_bytes, half="float16")
         self.checkpoint = checkpoint
         self.revision = hub_revision(folder, checkpoint)
-        plain = any((folder / name).is_file() for name in _PLAIN_WEIGHTS)
-        options = {"variant": "fp16"} if not plain and (folder / _HALF_WEIGHTS).is_file() else {}
-        what = f"Loading {checkpoint.name!r}"
-        with (
-            explain_out_of_memory(what, "Use fewer controls, or dtype='float16'"),
-            quiet_diffusers(),
-            without_warnings(),
-        ):
-            self.model: Any = open_model(
-                getattr(diffusers, checkpoint.family or family_of(folder)),
-                folder,
-                checkpoint=checkpoint,
-                device=placement.device,
-                dtype=placement.dtype,
-                **options,
-            )
+        where: dict[str, Any] = {"checkpoint": checkpoint, "device": placement.device, "dtype": placement.dtype}
+        advice = "Use fewer controls, or dtype='float16'"
+        with explain_out_of_memory(f"Loading {checkpoint.name!r}", advice), quiet_diffusers(), without_warnings():
+            if file is not None:
+                self.model: Any = open_control_file(file, **where)
+                return
+            plain = any((folder / name).is_file() for name in _PLAIN_WEIGHTS)
+            options = {"variant": "fp16"} if not plain and (folder / _HALF_WEIGHTS).is_file() else {}
+            model_class = getattr(diffusers, checkpoint.family or family_of(folder))
+            self.model = open_model(model_class, folder, **where, **options)
 
 
-def _read_config(folder: Path, family: str) -> dict[str, Any]:
-    """Return the settings of a control network, with diffusers' defaults for those that its file doesn't have."""
+def _defaults(family: str) -> dict[str, Any]:
+    """Return diffusers' settings of a class, for those that a ``config.json`` doesn't have."""
     import diffusers
 
     parameters = inspect.signature(getattr(diffusers, family).__init__).parameters.values()
-    defaults = {parameter.name: parameter.default for parameter in parameters if parameter.name != "self"}
+    return {parameter.name: parameter.default for parameter in parameters if parameter.name != "self"}
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return defaults  # `load` says what is wrong with it
-    return {**defaults, **config} if isinstance(config, dict) else defaults
+        return {}  # `load` says what is wrong with it
+    return config if isinstance(config, dict) else {}

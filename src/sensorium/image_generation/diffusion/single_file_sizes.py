@@ -16,12 +16,22 @@ _HEAD = 64
 
 def unet_sizes(file: WeightsFile) -> dict[str, Any]:
     """Return the sizes of a U-Net, as its ``config.json`` would have them."""
-    channels: list[int] = [file.width(f"{DENOISER}input_blocks.0.0.weight")]
+    return denoiser_sizes(file, DENOISER)
+
+
+def denoiser_sizes(file: WeightsFile, prefix: str) -> dict[str, Any]:
+    """Return the sizes of a U-Net, or of a ControlNet, which is the first half of one.
+
+    Args:
+        file: Where it is.
+        prefix: What the names of its tensors begin with.
+    """
+    channels: list[int] = [file.width(f"{prefix}input_blocks.0.0.weight")]
     layers: list[int] = [0]
     depths: list[int] = [0]
     text_width = 0
-    for number in range(1, count_parts(file, f"{DENOISER}input_blocks.")):
-        block = f"{DENOISER}input_blocks.{number}."
+    for number in range(1, count_parts(file, f"{prefix}input_blocks.")):
+        block = f"{prefix}input_blocks.{number}."
         if file.has(f"{block}0.op."):
             channels.append(0)
             layers.append(0)
@@ -32,7 +42,7 @@ def unet_sizes(file: WeightsFile) -> dict[str, Any]:
         depths[-1] = max(depths[-1], count_parts(file, f"{block}1.transformer_blocks."))
         text_width = text_width or file.width(f"{block}1.transformer_blocks.0.attn2.to_k.weight", 1)
     sizes = {
-        "in_channels": file.width(f"{DENOISER}input_blocks.0.0.weight", 1),
+        "in_channels": file.width(f"{prefix}input_blocks.0.0.weight", 1),
         "block_out_channels": channels,
         "layers_per_block": layers[0],
         "cross_attention_dim": text_width,
@@ -41,8 +51,8 @@ def unet_sizes(file: WeightsFile) -> dict[str, Any]:
         "transformer_layers_per_block": [max(1, depth) for depth in depths],
         "attention_head_dim": [max(1, width // _HEAD) for width in channels],
     }
-    if file.has(f"{DENOISER}label_emb.0.0."):
-        sizes["projection_class_embeddings_input_dim"] = file.width(f"{DENOISER}label_emb.0.0.weight", 1)
+    if file.has(f"{prefix}label_emb.0.0."):
+        sizes["projection_class_embeddings_input_dim"] = file.width(f"{prefix}label_emb.0.0.weight", 1)
     return sizes
 
 
