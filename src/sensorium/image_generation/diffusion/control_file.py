@@ -61,20 +61,17 @@ def open_control_file(file: WeightsFile, *, checkpoint: Checkpoint, device: str,
 def _open_original(file: WeightsFile, folder: Path, checkpoint: Checkpoint, dtype: torch.dtype) -> Any:
     """Open one in the layout of its authors' program."""
     import diffusers
-    from diffusers.loaders.single_file_utils import (
-        DIFFUSERS_TO_LDM_MAPPING,
-        SingleFileComponentError,
-        convert_controlnet_checkpoint,
-    )
+    from diffusers.loaders import single_file_utils
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    conversion: Any = single_file_utils
     prefix = original_prefix(file) or ""
     try:
         with loading_weights, quiet_diffusers():
             tensors = {name.removeprefix(prefix): value for name, value in load_file(file.path).items()}
-            named = convert_controlnet_checkpoint(dict(tensors), control_file_config(file))
-            for new, old in DIFFUSERS_TO_LDM_MAPPING["controlnet"]["addition_embed_type"].items():
+            named = conversion.convert_controlnet_checkpoint(dict(tensors), control_file_config(file))
+            for new, old in conversion.DIFFUSERS_TO_LDM_MAPPING["controlnet"]["addition_embed_type"].items():
                 if old in tensors:  # diffusers leaves them out
                     named[new] = tensors[old]
             model: Any = diffusers.ControlNetModel.from_single_file(
@@ -84,7 +81,7 @@ def _open_original(file: WeightsFile, folder: Path, checkpoint: Checkpoint, dtyp
                 dtype=dtype,
             )
     except (
-        SingleFileComponentError,
+        single_file_utils.SingleFileComponentError,
         SafetensorError,
         OSError,
         ValueError,

@@ -75,7 +75,7 @@ def _of_blocks(file: WeightsFile) -> dict[str, Any]:
     text = _first_shape(file, ".attn2.to_k.weight")
     reading = "controlnet_cond_embedding."
     steps = [f"{reading}blocks.{number}.weight" for number in range(count_parts(file, f"{reading}blocks."))]
-    sizes = {
+    sizes: dict[str, Any] = {
         "in_channels": file.width("conv_in.weight", 1),
         "block_out_channels": channels,
         "layers_per_block": count_parts(file, f"{blocks[0]}resnets.") if blocks else 0,

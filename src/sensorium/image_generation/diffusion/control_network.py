@@ -105,7 +105,7 @@ class ControlNetBackend:
                 self.model: Any = open_control_file(file, **where)
                 return
             plain = any((folder / name).is_file() for name in _PLAIN_WEIGHTS)
-            options = {"variant": "fp16"} if not plain and (folder / _HALF_WEIGHTS).is_file() else {}
+            options: dict[str, Any] = {"variant": "fp16"} if not plain and (folder / _HALF_WEIGHTS).is_file() else {}
             model_class = getattr(diffusers, checkpoint.family or family_of(folder))
             self.model = open_model(model_class, folder, **where, **options)
 
