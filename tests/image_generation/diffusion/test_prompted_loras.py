@@ -56,7 +56,7 @@ def test_names_of_files_that_were_given(painter: TextToImage, folder: Path) -> N
     """The weight of the tag counts; what no tag names is as it was given."""
     ink, oil = folder / "ink.safetensors", folder / "styles" / "Oil v1.2.safetensors"
     expected = painter.generate("a cat", lora=[(ink, 0.3), (oil, 0.7)], **FEW)[0].tobytes()
-    given = [(replace(resolve(ink), name="ink.safetensors"), 1.0), (oil, 0.7)]
+    given = [(replace(resolve(ink), name="mine/ink.safetensors"), 1.0), (oil, 0.7)]
     assert painter.generate("a cat <lora:ink:0.3>", lora=given, **FEW)[0].tobytes() == expected
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import struct
 from collections.abc import Iterator, Mapping
@@ -35,8 +36,8 @@ class AddedFile:
 
     @property
     def name(self) -> str:
-        """The file's name in messages and in the settings of a picture."""
-        return self.source.name
+        """The file's name in messages and in the settings of a picture, without folders."""
+        return re.split(r"[/\\]", self.source.name)[-1]
 
     @property
     def stem(self) -> str:

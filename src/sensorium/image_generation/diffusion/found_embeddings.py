@@ -21,11 +21,12 @@ def with_fitting_embeddings(pipeline: Any, request: PaintingRequest) -> tuple[Pa
         The request, and sentences about those that it can't use.
     """
     options = request.options
-    if not (options.found_embeddings and can_embed(pipeline)):
+    if not options.found_embeddings:
         return request, ()
-    fitting = tuple(each for each in options.found_embeddings if fits(pipeline, each))
+    usable = can_embed(pipeline)
+    fitting = tuple(each for each in options.found_embeddings if usable and fits(pipeline, each))
     notes = tuple(
-        f"The embedding {each.name!r} of your folder was made for another family, so its word is read as any other"
+        f"The embedding {each.name!r} was made for another family, so its word is read as any other"
         for each in options.found_embeddings
         if each not in fitting
     )

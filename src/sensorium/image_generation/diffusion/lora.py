@@ -98,7 +98,7 @@ def _source(
     found = own.find(file)
     if found is None:
         raise InputError(
-            f"There is no LoRA file {file!r}" + (", neither by that path nor in your folder" if own.folder else ""),
+            f"There is no LoRA file {file!r}{', in the folder of LoRA files neither' if own.folder else ''}",
             own.suggestion(file) + "Name the .safetensors file itself, or a hub id, owner/repository",
         )
     return found

@@ -313,7 +313,7 @@ class DiffusionBackend:
                     f"The prompt is too long: nothing from {embedded.dropped[:60]!r} on would be read", "Shorten it"
                 )
             return {name: value for name, value in embedded.arguments().items() if name in parameters}, ()
-        refuse_embeddings(pipeline, request.options.embeddings)
+        refuse_embeddings(self.checkpoint.name, request.options.embeddings)
         notes = check_prompt_window(pipeline, request.prompt)
         arguments: dict[str, Any] = {"prompt": request.prompt}
         if negative is None and defaults.guidance_argument == "true_cfg_scale":

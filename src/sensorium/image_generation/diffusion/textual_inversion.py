@@ -73,8 +73,7 @@ def read_embeddings(given: EmbeddingFiles, limits: Limits = DEFAULT_LIMITS) -> t
 def _read(item: Any, limits: Limits) -> Embedding:
     file, word = item if isinstance(item, (tuple, list)) else (item, None)
     found = AddedFile(find_added(file, "Embedding", limits))
-    named = found.stem if word is None else word
-    return Embedding(found.source, PurePosixPath(named).name.strip() if word is None else named.strip())
+    return Embedding(found.source, (found.stem if word is None else word).strip())
 
 
 def check_embeddings(embeddings: Sequence[Embedding]) -> None:
@@ -203,15 +202,16 @@ def fits(pipeline: Any, embedding: Embedding) -> bool:
     return _fits(embedding, _widths(pipeline))
 
 
-def refuse_embeddings(pipeline: Any, embeddings: Sequence[Embedding]) -> None:
-    """Refuse embeddings for a pipeline that can't use any.
+def refuse_embeddings(checkpoint: str, embeddings: Sequence[Embedding]) -> None:
+    """Refuse embeddings for a checkpoint that can't use any.
 
     Raises:
         UnsupportedError: There are some.
     """
     if embeddings:
         raise UnsupportedError(
-            f"{type(pipeline).__name__} takes no embeddings (textual inversion), such as {embeddings[0].name!r}",
+            f"The checkpoint {checkpoint!r} takes no embeddings (textual inversion), such as {embeddings[0].name!r}: it "
+            "doesn't read prompts with CLIP alone",
             "Choose a checkpoint of Stable Diffusion 1, 2 or XL",
         )
 
