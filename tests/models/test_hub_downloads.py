@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.fetching_anew import fetch_anew
 from sensorium.models.hub_source import HubSource
 from tests.models.model_hub import ModelHub
 from tests.processes import running
@@ -140,3 +143,18 @@ def test_of_each_kind_of_repository_what_is_needed_is_fetched_once(
             assert sorted(fetched) == sorted(kind.needed), name
             verdict = f"{amount} fetched, {sum(len(files[each]) for each in kind.needed)} needed"
         measured(f"models pull, bytes: {name:34} {sum(map(len, files.values())):5} there, {verdict}")
+
+
+def test_the_remedy_of_a_damaged_file_helps(hub: ModelHub, hub_cache: Path) -> None:
+    weights = hub.files["model.safetensors"]
+    (store.locate(FROM_HUB) / "model.safetensors").resolve().write_bytes(weights[::-1])
+    store.derive(FROM_HUB, "half", lambda folder: (folder / "made from it").touch())
+    remedy = fetch_anew(FROM_HUB)
+    assert str(hub_cache / "models--org--model") in remedy
+    shutil.rmtree(hub_cache / "models--org--model")
+    assert "sensorium models remove org/model" in remedy
+    store.remove(FROM_HUB)
+    assert "sensorium models pull org/model" in remedy
+    assert (store.locate(FROM_HUB) / "model.safetensors").read_bytes() == weights
+    assert "models--" not in fetch_anew(Checkpoint("other", "testing", repository="org/other"))
+    assert "mine" in fetch_anew(Checkpoint("own", "testing", folder="mine"))

@@ -209,6 +209,7 @@ UNET_ONLY = ["model_index.json", "unet/config.json", f"unet/{PART}.safetensors",
             ["no safetensors", "unet/model.onnx"],
         ),
         (["model_index.json"], {"model_index.json": "["}, ["model_index.json", "not valid"]),
+        (["config.json", "a.bin"], {"config.json": "[" * 9999}, ["config.json", "not valid"]),
     ],
 )
 @pytest.mark.parametrize("patterns", [(), HALF])

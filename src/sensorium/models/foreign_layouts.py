@@ -92,7 +92,7 @@ def folders_config(folder: Path) -> dict[str, Any]:
     """Return the ``config.json`` of a checkpoint folder; empty where there is none that can be read."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
 

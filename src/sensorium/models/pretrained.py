@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import ModelUnavailableError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, require_memory
+from sensorium.models.fetching_anew import fetch_anew
 from sensorium.models.memory import weights_memory
 from sensorium.models.quantization import cannot_open, opening_options
 from sensorium.models.quantizing import failed, quantized_memory, quantizing_options
@@ -154,7 +155,5 @@ def _require_safetensors(folder: Path, checkpoint: Checkpoint) -> None:
 def _damaged(checkpoint: Checkpoint, reason: str) -> ModelUnavailableError:
     return ModelUnavailableError(
         f"The checkpoint {checkpoint.name!r} can't be opened: {reason}",
-        f"Fetch it again with 'sensorium models pull {checkpoint.repository or checkpoint.name}'"
-        if not checkpoint.folder
-        else f"Copy all of its files to {checkpoint.folder!r} again",
+        fetch_anew(checkpoint),
     )

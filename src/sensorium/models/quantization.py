@@ -234,7 +234,7 @@ def _settings_of(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _table(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return table if isinstance(table, dict) else {}
 

@@ -240,7 +240,7 @@ def _is_description(name: str) -> bool:
 def _json(read: Read, name: str) -> Mapping[str, Any]:
     try:
         document = json.loads(read(name))
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise RefusedError(f"the repository's {name} is not valid", "Name another repository")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.fetching_anew import fetch_anew
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.models.quantization import cannot_open, opening_options, stays_packed
 from sensorium.models.thread_safe import loading_weights
@@ -294,7 +295,5 @@ def _library(named: str) -> str:
 def _incomplete(checkpoint: Checkpoint, reason: str) -> ModelUnavailableError:
     return ModelUnavailableError(
         f"The checkpoint {checkpoint.name!r} can't be opened: {reason}",
-        f"Copy all of its files to {checkpoint.folder!r} again"
-        if checkpoint.folder
-        else f"Fetch it again with 'sensorium models pull {checkpoint.repository or checkpoint.name}'",
+        fetch_anew(checkpoint),
     )

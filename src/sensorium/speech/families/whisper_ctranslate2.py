@@ -124,7 +124,7 @@ class CTranslate2Whisper:
                         f"The checkpoint {checkpoint.name!r} needs more memory than is left",
                         "Choose a smaller checkpoint",
                     ) from error
-                raise damaged(checkpoint, folder, f"it can't be opened ({' '.join(str(error).split())})") from error
+                raise damaged(checkpoint, f"it can't be opened ({' '.join(str(error).split())})") from error
         self._whisper.max_length = min(self._whisper.max_length, checked.sizes.longest_text)
         self.batch_size = 4 if self._on_cpu else 16
         # CTranslate2 judges by the number of words; a fine-tuned one that understands English only may have as many.

@@ -18,6 +18,7 @@ from typing import Any
 from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.fetching_anew import fetch_anew
 from sensorium.speech.families.ctranslate2_file import UnknownFormatError
 from sensorium.speech.families.whisper_settings import checked_settings, feature_settings, valid_heads
 from sensorium.speech.families.whisper_shapes import WhisperSizes, whisper_sizes
@@ -66,16 +67,16 @@ def checked_whisper(folder: Path, checkpoint: Checkpoint, state: str) -> Iterato
     try:
         sizes = whisper_sizes(folder / WEIGHTS)
     except UnknownFormatError as error:
-        raise damaged(checkpoint, folder, f"of its {WEIGHTS}, {error}") from error
+        raise damaged(checkpoint, f"of its {WEIGHTS}, {error}") from error
     try:
         words = _words(folder)
         settings = _object(folder / "config.json")
     except ValueError as error:
-        raise damaged(checkpoint, folder, str(error)) from error
+        raise damaged(checkpoint, str(error)) from error
     if len(words) != sizes.words:
-        raise damaged(checkpoint, folder, f"its vocabulary has {len(words)} words instead of {sizes.words}")
+        raise damaged(checkpoint, f"its vocabulary has {len(words)} words instead of {sizes.words}")
     if missing := {START, END_OF_TEXT, NO_TIMESTAMPS}.difference(words):
-        raise damaged(checkpoint, folder, f"its vocabulary lacks {', '.join(sorted(missing))}")
+        raise damaged(checkpoint, f"its vocabulary lacks {', '.join(sorted(missing))}")
     if sizes.frames < _FRAMES:
         raise UnsupportedError(
             f"The checkpoint {checkpoint.name!r} hears {sizes.frames / 100:g} seconds at once, and 30 are needed",
@@ -99,13 +100,11 @@ def checked_whisper(folder: Path, checkpoint: Checkpoint, state: str) -> Iterato
         yield CheckedWhisper(mended, sizes, words, known)
 
 
-def damaged(checkpoint: Checkpoint, folder: Path, reason: str) -> ModelUnavailableError:
+def damaged(checkpoint: Checkpoint, reason: str) -> ModelUnavailableError:
     """Return the error of a folder that can't be used."""
     return ModelUnavailableError(
         f"The checkpoint {checkpoint.name!r} is damaged, or not a Whisper for CTranslate2: {reason}",
-        f"Copy its files to {checkpoint.folder!r} again"
-        if checkpoint.folder
-        else f"Remove {str(folder)!r} and fetch it again",
+        fetch_anew(checkpoint),
     )
 
 
@@ -176,7 +175,7 @@ def _tokenizer(folder: Path, checkpoint: Checkpoint, words: Sequence[str], state
         try:
             tokenizer_from(words).save(str(target / "tokenizer.json"))
         except ValueError as error:
-            raise damaged(checkpoint, folder, f"it has no tokenizer.json, and of its vocabulary {error}") from error
+            raise damaged(checkpoint, f"it has no tokenizer.json, and of its vocabulary {error}") from error
 
     return store.derive(checkpoint, f"{_TOKENIZER_FORM}-{state}", build) / "tokenizer.json"
 
