@@ -23,6 +23,7 @@ from sensorium.models.device import hardware_class
 from sensorium.models.gguf_chat import gguf_family
 from sensorium.models.gguf_header import may_paint, read_architecture
 from sensorium.models.hub_source import HubSource
+from sensorium.models.lora_names import LORA, LORA_TASK, hub_lora
 from sensorium.models.single_file import SUFFIX, UNKNOWN, is_pickle, only_weights_file, pickled, read_weights_file
 
 PROFILES = ("starter", "standard", "best")
@@ -32,11 +33,6 @@ ANY_TASK = "any task"
 ENDPOINT = "openai:"
 """Names of models behind an OpenAI-compatible server begin with this. Without the colon, it is the name of their
 family."""
-LORA = "lora:"
-"""Names of LoRA files on the hub begin with this: ``lora:owner/repository``, or one of its files behind that."""
-LORA_TASK = "lora"
-"""What a `Checkpoint` does that is only put on others."""
-_HUB_LORA = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)((?:/[^/\\]+)*)")
 _LONGEST_HUB_ID = 96
 """As the hub's own library has it."""
 _names_only: ContextVar[bool] = ContextVar("names_only", default=False)
@@ -403,24 +399,16 @@ def _from_endpoint(wanted: str, task: str) -> Checkpoint:
     return Checkpoint(name=f"{ENDPOINT}{name}", task=task, family="openai", endpoint=endpoint)
 
 
-def is_hub_lora(name: str) -> bool:
-    """Return whether this could be a LoRA of the hub: ``owner/repository`` or ``owner/repository/file.safetensors``."""
-    found = _HUB_LORA.fullmatch(name.removeprefix(LORA))
-    if not found or len(found[1]) > _LONGEST_HUB_ID or found[1].endswith(_FILES):
-        return False
-    return ".." not in name.split("/") and (not found[2] or found[2].endswith(SUFFIX))
-
-
 def _from_lora(wanted: str, task: str) -> Checkpoint:
-    if not is_hub_lora(wanted):
+    named_so = hub_lora(wanted)
+    if named_so is None:
         raise ModelUnavailableError(
             f"The LoRA {wanted!r} can't be read", f"Write it like '{LORA}owner/repository', or with a file behind it"
         )
     if task not in (LORA_TASK, ANY_TASK):
         raise ModelUnavailableError(f"{wanted!r} is a LoRA, not a model", "Name a model, and give this as its LoRA")
-    owner, repository, *inside = wanted.removeprefix(LORA).split("/")
-    file = ("/".join(inside),) if inside else ()
-    return Checkpoint(name=wanted, task=LORA_TASK, family="LoRA", repository=f"{owner}/{repository}", hub_files=file)
+    repository, file = named_so
+    return Checkpoint(wanted, LORA_TASK, family="LoRA", repository=repository, hub_files=(file,) if file else ())
 
 
 def _named(name: str) -> list[Checkpoint]:

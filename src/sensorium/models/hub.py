@@ -12,10 +12,11 @@ from typing import Any
 
 from sensorium.errors import ModelUnavailableError
 from sensorium.models.adapter_repositories import choose_lora
-from sensorium.models.catalog import LORA_TASK, Checkpoint
+from sensorium.models.catalog import Checkpoint
 from sensorium.models.child_process import folder_bytes, run_child
 from sensorium.models.file_sums import sum_of
 from sensorium.models.hub_source import HubSource
+from sensorium.models.lora_names import LORA_TASK
 from sensorium.models.repository_files import CARD, choose_files
 from sensorium.models.weight_files import RefusedError, is_weight
 from sensorium.progress import Cancellation, ProgressCallback, report

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from sensorium import settings
 from sensorium.errors import MissingDependencyError, ModelUnavailableError
-from sensorium.models.catalog import LORA, LORA_TASK, Checkpoint, CheckpointFile, defaults, named, resolve
+from sensorium.models.catalog import Checkpoint, CheckpointFile, defaults, named, resolve
 from sensorium.models.hub import (
     HubOutOfOrderError,
     fetch_from_hub,
@@ -31,6 +31,7 @@ from sensorium.models.hub import (
 )
 from sensorium.models.hub_source import HubSource
 from sensorium.models.local_files import bring_local_files, is_all_here
+from sensorium.models.lora_names import LORA, LORA_TASK
 from sensorium.models.parcels import checked_file, copy_blocks, unpack_parcels
 from sensorium.models.pickle_conversion import convert
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report

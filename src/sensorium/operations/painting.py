@@ -23,7 +23,8 @@ from sensorium.image_generation.painting_options import (
     PaintingOptions,
 )
 from sensorium.media.naming import display_name
-from sensorium.models.catalog import LORA, LORA_TASK, is_hub_lora, resolve
+from sensorium.models.catalog import resolve
+from sensorium.models.lora_names import LORA, LORA_TASK, hub_lora
 from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.pictures import PictureFormat
@@ -77,7 +78,7 @@ class LoraFile(BaseModel):
 
 def of_the_hub(loras: Iterable[LoraFile]) -> tuple[Checkpoint, ...]:
     """Return those LoRA files that come from the hub."""
-    names = (each.name for each in loras if each.name is not None and is_hub_lora(each.name))
+    names = (each.name for each in loras if each.name is not None and hub_lora(each.name))
     return tuple(resolve(f"{LORA}{name.removeprefix(LORA)}", task=LORA_TASK) for name in names)
 
 

@@ -12,6 +12,7 @@ from sensorium.engine.job import JobEvent
 from sensorium.errors import BusyError, InputError
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.lora_names import LORA, hub_lora
 from sensorium.operations.events import event_document
 from sensorium.progress import Progress
 
@@ -64,7 +65,7 @@ def known(name: str) -> list[Checkpoint]:
     for entry in catalog.entries():
         if name and name in (entry.name, entry.repository, *entry.aliases):
             return [entry, *map(catalog.named, entry.companions)]
-    is_lora = name.startswith(catalog.LORA) and catalog.is_hub_lora(name)
+    is_lora = name.startswith(LORA) and hub_lora(name) is not None
     if is_lora or _HUB_ID.fullmatch(name):
         with catalog.names_only():
             return [catalog.resolve(name, task=catalog.ANY_TASK)]

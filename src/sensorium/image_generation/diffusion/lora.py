@@ -17,7 +17,7 @@ from sensorium.image_generation.diffusion.named_files import lora_files, recorde
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia
 from sensorium.models import store
-from sensorium.models.catalog import is_hub_lora
+from sensorium.models.lora_names import hub_lora
 from sensorium.models.single_file import SUFFIX
 from sensorium.models.thread_safe import loading_weights
 from sensorium.progress import Cancellation, ProgressCallback
@@ -77,7 +77,7 @@ def read_loras(
 def is_lora_name(text: str) -> bool:
     """Return whether a text is no path but a name: of a file in the folder of LoRA files, or of a LoRA on the hub."""
     bare = not any(sign in text for sign in "/\\:") and not text.endswith(SUFFIX) and text not in ("", ".", "..", "-")
-    return bare or is_hub_lora(text)
+    return bare or hub_lora(text) is not None
 
 
 def is_own_path(text: str) -> bool:
@@ -92,7 +92,7 @@ def _source(
 ) -> Path | ResolvedMedia:
     if not isinstance(file, str) or not is_lora_name(file) or (limits.allow_files and is_own_path(file)):
         return find_added(file, "LoRA", limits)
-    if is_hub_lora(file):
+    if hub_lora(file) is not None:
         return store.locate_lora(file, progress=progress, cancel=cancel)
     own = lora_files()
     found = own.find(file)

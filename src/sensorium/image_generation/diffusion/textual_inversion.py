@@ -210,8 +210,8 @@ def refuse_embeddings(checkpoint: str, embeddings: Sequence[Embedding]) -> None:
     """
     if embeddings:
         raise UnsupportedError(
-            f"The checkpoint {checkpoint!r} takes no embeddings (textual inversion), such as {embeddings[0].name!r}: it "
-            "doesn't read prompts with CLIP alone",
+            f"The checkpoint {checkpoint!r} takes no embeddings (textual inversion), such as {embeddings[0].name!r}: "
+            "it doesn't read prompts with CLIP alone",
             "Choose a checkpoint of Stable Diffusion 1, 2 or XL",
         )
 
