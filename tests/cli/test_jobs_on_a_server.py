@@ -158,4 +158,7 @@ def test_models_of_a_server_are_listed_fetched_and_freed(run: Run, address: str)
         assert "nothing" in done.stderr
     with Client(address) as client:
         present = next(each["name"] for each in client.ask("GET", "/models")["catalog"] if each["present"])
-    assert documents(run("models", "pull", present, "--json", *at).stdout)[0] == {"name": present, "server": address}
+    assert documents(run("models", "pull", present, "--json", "--convert-pickle", *at).stdout)[0] == {
+        "name": present,
+        "server": address,
+    }
