@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,17 @@ def test_whatever_happens_the_denoiser_is_as_before(
     assert painter.generate("a cat", **CALL)[0].tobytes() == before
 
 
+def test_threads_that_share_a_painter(painter: TextToImage, adapter: Path, cat: Any, style: Any) -> None:
+    likes = [IPAdapter(style, adapter), (), IPAdapter(cat, adapter, 1.0), ()]
+
+    def paint(like: Any) -> bytes:
+        return painter.generate("a cat", ip_adapter=like, **CALL)[0].tobytes()
+
+    alone = [paint(like) for like in likes]
+    with ThreadPoolExecutor(len(likes)) as threads:
+        assert [*threads.map(paint, likes * 3)] == alone * 3
+
+
 def test_the_settings_say_what_it_was_like(painter: TextToImage, adapter: Path, cat: Any, style: Any) -> None:
     ours = painter.generate("a cat", ip_adapter=IPAdapter(style, adapter, 0.3), **CALL)[0]
     (table,) = ours.settings.ip_adapters
@@ -232,12 +244,13 @@ def test_files_that_were_sent_read_an_encoder_of_the_catalog(
     ours = painter.generate("a cat", ip_adapter=IPAdapter(style, file), **CALL)[0]
     sent = painter.generate("a cat", ip_adapter=IPAdapter(style, file.read_bytes()), **CALL)[0]
     assert sent.tobytes() == ours.tobytes()
-    published = tmp_path / "mirror" / "ip-adapter-sd15" / "models" / "ip-adapter_sd15.safetensors"
+    on_the_hub = "someone/adapters/models/style.safetensors"
+    published = tmp_path / "mirror" / on_the_hub / "models" / "style.safetensors"
     published.parent.mkdir(parents=True)
     shutil.copy(file, published)
-    named = painter.generate("a cat", ip_adapter=IPAdapter(style, "ip-adapter-sd15"), **CALL)[0]
+    named = painter.generate("a cat", ip_adapter=IPAdapter(style, on_the_hub), **CALL)[0]
     assert named.tobytes() == ours.tobytes()
-    assert named.settings.ip_adapters[0]["revision"] == card.revision
+    assert named.settings.ip_adapters[0]["encoder"] == card.name
     strangers = TextToImage(stable_diffusion, limits=Limits(allow_files=False))
     like = IPAdapter(style, resolve(file))
     with refused(ModelUnavailableError, card.name, "models pull"):  # strangers don't decide what is fetched
@@ -253,6 +266,8 @@ def test_adapters_that_do_not_fit(
     of_xl = tiny_ip_adapter(models / "of-xl.safetensors", xl)
     with refused(InputError, "of-xl", painter.model):
         painter.generate("a cat", ip_adapter=IPAdapter(style, of_xl), **CALL)
+    with refused(InputError, "ip-adapter-sdxl", painter.model, "stable-diffusion-xl-base"):  # before it is fetched
+        painter.generate("a cat", ip_adapter=IPAdapter(style, "ip-adapter-sdxl"), **CALL)
     face = tiny_ip_adapter(tmp_path / "faceid.safetensors", stable_diffusion, "face-id")
     with refused(UnsupportedError, "faceid", "InsightFace", "ip-adapter-plus-face-sd15"):
         painter.generate("a cat", ip_adapter=IPAdapter(style, face), **CALL)

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.diffusion.checkpoint import hub_revision
 from sensorium.image_generation.diffusion.defaults import call_parameters
-from sensorium.image_generation.diffusion.ip_adapter_file import EncoderKind, IPAdapterFile, read_ip_adapter
+from sensorium.image_generation.diffusion.ip_adapter_file import (
+    AdaptableDenoiser,
+    EncoderKind,
+    IPAdapterFile,
+    misfit,
+    read_ip_adapter,
+)
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.ip_adapter import IMAGE_PROMPT, USUAL_ADAPTERS, ImagePrompt
 from sensorium.media.source import ResolvedMedia
@@ -85,7 +91,7 @@ class FoundAdapter:
 def found_adapters(
     prompts: Sequence[ImagePrompt],
     painter: Checkpoint,
-    unet: Any,
+    denoiser: AdaptableDenoiser | None,
     *,
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
@@ -95,7 +101,7 @@ def found_adapters(
     Args:
         prompts: What is asked of them.
         painter: The checkpoint that paints.
-        unet: Its denoiser, or None.
+        denoiser: Its own, or None if that takes no IP-Adapters.
         progress: Told what is fetched.
         cancel: Stops that.
 
@@ -111,7 +117,7 @@ def found_adapters(
     if not prompts:
         yield ()
         return
-    if unet is None or not isinstance(unet.config.cross_attention_dim, int) or unet.encoder_hid_proj is not None:
+    if denoiser is None:
         raise _takes_none(painter.name)
 
     def here(checkpoint: Checkpoint, may_fetch: bool) -> Path:
@@ -125,14 +131,15 @@ def found_adapters(
     with temporary_folder("sensorium-") as sent:
         found = []
         for prompt in prompts:
-            adapter = _default(painter, unet) if prompt.adapter is None else prompt.adapter
+            adapter = _default(painter, denoiser) if prompt.adapter is None else prompt.adapter
             if isinstance(adapter, ResolvedMedia):
                 file, revision = read_ip_adapter(_as_file(adapter, sent), adapter.name), ""
             else:
+                _check_base(adapter, painter, denoiser)
                 folder = here(adapter, prompt.may_fetch)
                 file = read_ip_adapter(_adapter_path(folder, adapter), adapter.name)
                 revision = hub_revision(folder, adapter)
-            file.check_fits(unet, painter.name)
+            file.check_fits(denoiser, painter.name)
             encoder = _encoder_beside(file) if not revision else None
             if encoder is None:
                 card = _encoder_card(file)
@@ -242,8 +249,15 @@ def _weights(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     return nested
 
 
-def _default(painter: Checkpoint, unet: Any) -> Checkpoint:
-    name = USUAL_ADAPTERS.get(unet.config.cross_attention_dim)
+def _check_base(adapter: Checkpoint, painter: Checkpoint, denoiser: AdaptableDenoiser) -> None:
+    """Refuse an adapter of the catalog for another family before it is fetched."""
+    usual = USUAL_ADAPTERS.get(denoiser.text_width)
+    if adapter.base and (usual is None or adapter.base != catalog.named(usual).base):
+        raise misfit(adapter.name, painter.name, adapter.base)
+
+
+def _default(painter: Checkpoint, denoiser: AdaptableDenoiser) -> Checkpoint:
+    name = USUAL_ADAPTERS.get(denoiser.text_width)
     if name is None:
         raise UnsupportedError(
             f"There is no IP-Adapter in the catalog that was made for {painter.name!r}",

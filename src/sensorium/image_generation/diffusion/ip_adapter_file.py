@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,19 @@ _PICTURE_TOKENS = 4
 """As how many words the plain IP-Adapter gives a picture."""
 _FACE_ADAPTER = "Use one that reads the picture itself, such as 'ip-adapter-plus-face-sd15'"
 _OTHER_FAMILIES = ("double_blocks.", "single_blocks.", "joint_blocks.", "ip_adapter_proj_model.")
+
+
+@dataclass(frozen=True)
+class AdaptableDenoiser:
+    """What an IP-Adapter must fit.
+
+    Attributes:
+        text_width: How wide the text features are that the denoiser reads.
+        layer_widths: How wide it is at each of its attentions to the prompt, in the order of its layers.
+    """
+
+    text_width: int
+    layer_widths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -53,20 +65,20 @@ class IPAdapterFile:
             self.weights.width("image_proj.proj.0.weight", 1) or self.weights.width("image_proj.proj_in.weight", 1),
         )
 
-    def check_fits(self, unet: Any, painter: str) -> None:
+    def check_fits(self, denoiser: AdaptableDenoiser, painter: str) -> None:
         """Refuse a denoiser of another kind than the one that the adapter was made for.
 
         Args:
-            unet: The denoiser.
+            denoiser: Of the painter.
             painter: The name of its checkpoint.
 
         Raises:
             InputError: The two don't fit.
         """
-        width = unet.config.cross_attention_dim
+        width = denoiser.text_width
         expected = {
             f"ip_adapter.{2 * number + 1}.{name}.weight": (hidden, width)
-            for number, hidden in enumerate(_cross_attentions(unet))
+            for number, hidden in enumerate(denoiser.layer_widths)
             for name in ("to_k_ip", "to_v_ip")
         }
         found = {name: shape for name, shape in self.weights.shapes.items() if name.endswith("_ip.weight")}
@@ -74,10 +86,7 @@ class IPAdapterFile:
             return
         theirs = {shape[1] for shape in found.values() if len(shape) == 2}
         base = next((name for text, name in _BASES.items() if theirs == {text} and text != width), "")
-        raise InputError(
-            f"The IP-Adapter {self.name!r} doesn't fit {painter!r}: it was made for {base or 'another family'}",
-            "Use it with a checkpoint of that family, or choose an adapter that was made for this one",
-        )
+        raise misfit(self.name, painter, base or "another family")
 
     @property
     def _features(self) -> int:
@@ -88,6 +97,14 @@ class IPAdapterFile:
             or self.weights.width("image_proj.proj.3.weight")
             or self.weights.width("image_proj.proj_out.weight")
         )
+
+
+def misfit(adapter: str, painter: str, made_for: str) -> InputError:
+    """Return the error for an adapter of another family than the painter."""
+    return InputError(
+        f"The IP-Adapter {adapter!r} doesn't fit {painter!r}: it was made for {made_for}",
+        "Use it with a checkpoint of that family, or choose an adapter that was made for this one",
+    )
 
 
 def read_ip_adapter(path: Path, name: str) -> IPAdapterFile:
@@ -122,18 +139,25 @@ def _reads_face_recognition(weights: WeightsFile) -> bool:
     return layers or weights.has("image_proj.perceiver_resampler.") or any("_lora." in name for name in weights.shapes)
 
 
-def _cross_attentions(unet: Any) -> Sequence[int]:
-    """Return how wide the denoiser is at each of its attentions to the prompt, in the order of its layers."""
+def adaptable(unet: Any) -> AdaptableDenoiser | None:
+    """Return what IP-Adapters must fit; None for a denoiser that takes none.
+
+    It is asked before anything is put on the denoiser: with an adapter on, it looks like one that takes none.
+
+    Args:
+        unet: The denoiser, or None.
+    """
+    if unet is None or unet.encoder_hid_proj is not None or not isinstance(unet.config.cross_attention_dim, int):
+        return None
     widths = unet.config.block_out_channels
     found = []
     for name in unet.attn_processors:
-        # What an adapter adds has attention of its own, which may be there if another thread paints.
         kind, _, rest = name.partition(".")
-        if name.endswith("attn1.processor") or kind == "encoder_hid_proj":
+        if name.endswith("attn1.processor"):
             continue
         if kind == "mid_block":
             found.append(widths[-1])
         else:
             block = int(rest.partition(".")[0])
             found.append(widths[block] if kind == "down_blocks" else widths[-1 - block])
-    return found
+    return AdaptableDenoiser(unet.config.cross_attention_dim, tuple(found))

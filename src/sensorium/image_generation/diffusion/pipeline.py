@@ -26,6 +26,7 @@ from sensorium.image_generation.diffusion.defaults import (
 )
 from sensorium.image_generation.diffusion.found_embeddings import with_fitting_embeddings
 from sensorium.image_generation.diffusion.ip_adapter import FoundAdapter, ImageEncoders, found_adapters
+from sensorium.image_generation.diffusion.ip_adapter_file import adaptable
 from sensorium.image_generation.diffusion.latent_preview import LatentPreview
 from sensorium.image_generation.diffusion.lora import describe_loras
 from sensorium.image_generation.diffusion.painter_source import painter_source
@@ -126,7 +127,7 @@ class DiffusionBackend:
         self._revision = hub_revision(folder, checkpoint)
         self._vocabulary = read_vocabulary(folder, checkpoint)
         self._latent_preview: LatentPreview | None = None
-        self._image_encoders = ImageEncoders()
+        self._adaptable, self._image_encoders = adaptable(self.components.get("unet")), ImageEncoders()
         self._lock = threading.Lock()
         """Held while a call uses the components."""
         if self._placement.compiled and self.denoiser is not None:
@@ -210,8 +211,8 @@ class DiffusionBackend:
             InsufficientMemoryError: The memory doesn't suffice.
             CancelledError: ``cancel`` was set.
         """
-        asked, unet = request.options.ip_adapters, self.components.get("unet")
-        with found_adapters(asked, self.checkpoint, unet, progress=tell, cancel=cancel) as adapters:
+        asked = request.options.ip_adapters
+        with found_adapters(asked, self.checkpoint, self._adaptable, progress=tell, cancel=cancel) as adapters:
             return self._paint(request, adapters, control, tell, cancel)
 
     def _paint(
