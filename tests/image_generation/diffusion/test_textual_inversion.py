@@ -171,6 +171,10 @@ def test_a_word_that_stands_nowhere_is_told(painter: TextToImage, tmp_path: Path
     painted = painter.generate("a cat", "bad hands", embeddings=tmp_path / "bad-hands.safetensors", **FEW)
     assert any("'bad-hands'" in note for note in painted.notes)
     assert painted[0].settings.embeddings == ()
+    bracketed = [(tmp_path / "bad-hands.safetensors", "hands (v2)")]
+    (note,) = painter.generate("a cat, hands (v2)", embeddings=bracketed, **FEW).notes
+    assert r"hands \(v2\)" in note
+    assert painter.generate(r"a cat, hands \(v2\)", embeddings=bracketed, **FEW).notes == ()
 
 
 def test_a_picture_is_painted_again(painter: TextToImage, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -165,11 +166,15 @@ def used_embeddings(embeddings: Sequence[Embedding], *prompts: str) -> tuple[Emb
 def unused_notes(embeddings: Sequence[Embedding], *prompts: str) -> tuple[str, ...]:
     """Return a sentence for each embedding whose word stands in none of the prompts."""
     used = used_embeddings(embeddings, *prompts)
-    return tuple(
-        f"The word {each.word!r} of the embedding {each.name!r} stands neither in the prompt nor in the negative "
-        "prompt, so it changes nothing"
-        for each in embeddings
-        if each not in used
+    return tuple(_unused_note(each) for each in embeddings if each not in used)
+
+
+def _unused_note(embedding: Embedding) -> str:
+    escaped = re.sub(r"([()\[\]\\])", r"\\\1", embedding.word)
+    brackets = f" (with its brackets it is written {escaped})" if escaped != embedding.word else ""
+    return (
+        f"The word {embedding.word!r} of the embedding {embedding.name!r} stands neither in the prompt nor in the "
+        f"negative prompt, so it changes nothing{brackets}"
     )
 
 
