@@ -43,7 +43,7 @@ def tiny_stable_diffusion(
     from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 
     torch.manual_seed(seed)
-    tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32)
+    tokenizer, text_encoder = clip_text(folder / "tokenizer", hidden_size=32)
     unet = UNet2DConditionModel(
         sample_size=_LATENTS,
         in_channels=unet_channels,
@@ -93,8 +93,8 @@ def tiny_stable_diffusion_xl(folder: Path, *, seed: int = 0) -> Path:
     from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
     torch.manual_seed(seed)
-    tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32)
-    tokenizer_2, text_encoder_2 = _clip_text(folder / "tokenizer_2", hidden_size=32, projection=32)
+    tokenizer, text_encoder = clip_text(folder / "tokenizer", hidden_size=32)
+    tokenizer_2, text_encoder_2 = clip_text(folder / "tokenizer_2", hidden_size=32, projection=32)
     unet = UNet2DConditionModel(
         sample_size=_LATENTS,
         in_channels=4,
@@ -131,8 +131,8 @@ def tiny_stable_diffusion_3(folder: Path, *, seed: int = 0) -> Path:
     from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 
     torch.manual_seed(seed)
-    tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32, projection=32)
-    tokenizer_2, text_encoder_2 = _clip_text(folder / "tokenizer_2", hidden_size=32, projection=32)
+    tokenizer, text_encoder = clip_text(folder / "tokenizer", hidden_size=32, projection=32)
+    tokenizer_2, text_encoder_2 = clip_text(folder / "tokenizer_2", hidden_size=32, projection=32)
     tokenizer_3, text_encoder_3 = tiny_t5(folder / "tokenizer_3", 32)
     StableDiffusion3Pipeline(
         transformer=SD3Transformer2DModel(
@@ -182,7 +182,7 @@ def tiny_flux(
     from diffusers import FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
 
     torch.manual_seed(seed)
-    tokenizer, text_encoder = _clip_text(folder / "tokenizer", hidden_size=32)
+    tokenizer, text_encoder = clip_text(folder / "tokenizer", hidden_size=32)
     tokenizer_2, text_encoder_2 = tiny_t5(folder / "tokenizer_2", 32)
     getattr(diffusers, class_name)(
         transformer=FluxTransformer2DModel(
@@ -327,7 +327,8 @@ def _autoencoder(
     )
 
 
-def _clip_text(folder: Path, *, hidden_size: int, projection: int | None = None) -> tuple[Any, Any]:
+def clip_text(folder: Path, *, hidden_size: int, projection: int | None = None) -> tuple[Any, Any]:
+    """Return CLIP's tokenizer, written to a folder, and its text encoder, with a projection if its size is given."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
     vocabulary = write_clip_tokenizer(folder)

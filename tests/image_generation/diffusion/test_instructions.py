@@ -106,9 +106,10 @@ def test_flux_kontext(tmp_path: Path, cat: PIL.Image.Image, parity: Parity) -> N
     ("class_name", "named"),
     [
         ("FluxControlPipeline", "ControlNet"),
-        ("WuerstchenDecoderPipeline", "decoder"),
-        ("StableCascadePriorPipeline", "prior"),
-        ("KandinskyPipeline", "kandinsky-2-2"),
+        ("WuerstchenPriorPipeline", "WuerstchenDecoderPipeline"),
+        ("StableCascadePriorPipeline", "StableCascadeDecoderPipeline"),
+        ("KandinskyPriorPipeline", "KandinskyPipeline"),
+        ("KandinskyV22PriorPipeline", "kandinsky-2-2"),
         ("HeliosPipeline", "films"),
         ("NoSuchPipeline", "AutoPipelines"),
     ],

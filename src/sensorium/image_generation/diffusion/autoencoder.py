@@ -24,7 +24,7 @@ _VAE = "vae"
 _TOLERANCE = 1e-4
 
 
-def require_autoencoder(painter: Checkpoint, settings: Mapping[str, Any]) -> None:
+def require_autoencoder(painter: Checkpoint, settings: Mapping[str, Any] | None) -> None:
     """Refuse to replace what a painter doesn't have.
 
     Raises:

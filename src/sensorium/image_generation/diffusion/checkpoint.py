@@ -133,7 +133,7 @@ def open_components(
         variant = layout.variant if layout.variant and _has_weights(where, layout.variant) else None
         options = {"variant": variant} if variant else {}
         at = runs_on if stays_packed(where, _library(library)) else device
-        if library == "diffusers":
+        if _is_of_diffusers(part_class):
             opened[name] = open_diffusers_model(part_class, where, part, at, dtype, options)
         else:
             opened[name] = open_model(part_class, where, checkpoint=part, device=at, dtype=dtype, **options)
@@ -236,13 +236,27 @@ def _find_class(library: str, class_name: str, checkpoint: Checkpoint) -> Any:
             # Without torchvision only these image processors work, and older indexes have names that are gone.
             plain = class_name.replace("FeatureExtractor", "ImageProcessor")
             return getattr(transformers, f"{plain}Pil", None) or getattr(transformers, plain)
-        module = library if library == "diffusers" else f"diffusers.pipelines.{library}"
-        return getattr(importlib.import_module(module), class_name)
+        return getattr(_module(library), class_name)
     except (ImportError, AttributeError) as error:
         raise UnsupportedError(
             f"The checkpoint {checkpoint.name!r} needs {class_name} of {library}, which the installed version lacks",
             "Install a newer diffusers and transformers, or choose another checkpoint",
         ) from error
+
+
+def _is_of_diffusers(model_class: Any) -> bool:
+    from diffusers import ModelMixin
+
+    return issubclass(model_class, ModelMixin)
+
+
+def _module(library: str) -> Any:
+    if library == "diffusers":
+        return importlib.import_module(library)
+    try:
+        return importlib.import_module(f"diffusers.pipelines.{library}")
+    except ModuleNotFoundError:  # where diffusers keeps what it maintains no more
+        return importlib.import_module(f"diffusers.pipelines.deprecated.{library}")
 
 
 def open_diffusers_model(

@@ -14,6 +14,8 @@ _FEW_STEPS = 4
 _EMBEDDED_GUIDANCE = 8.0
 """For consistency models that take guidance as an input: Luo et al. 2023, https://arxiv.org/abs/2310.04378."""
 _NATIVE_SIDE = 1024
+_COMBINED_FACTORS = {"vqgan": 128, "movq": 64}
+"""What sides must be multiples of so that the two halves of a painter agree on them: Würstchen, Cascade; Kandinsky."""
 _CONSISTENCY = "LCMScheduler"
 
 
@@ -62,6 +64,8 @@ def diffusion_defaults(pipeline: Any, own: Any, checkpoint: Checkpoint) -> Diffu
 
 def size_factor(pipeline: Any) -> int:
     """Return what widths and heights must be multiples of: a latent's side, or that of a patch of latents."""
+    if "prior_prior" in pipeline.components:
+        return _COMBINED_FACTORS["vqgan" if "vqgan" in pipeline.components else "movq"]
     patch = 1
     transformer = pipeline.components.get("transformer")
     if transformer is not None:
@@ -95,6 +99,8 @@ def _guidance_argument(parameters: Mapping[str, inspect.Parameter]) -> str:
     guidance = parameters.get("guidance_scale")
     if "true_cfg_scale" in parameters and (guidance is None or guidance.default is None):
         return "true_cfg_scale"
+    if guidance is None and "prior_guidance_scale" in parameters:
+        return "prior_guidance_scale"
     return "guidance_scale" if guidance is not None else ""
 
 

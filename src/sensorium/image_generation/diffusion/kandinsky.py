@@ -21,6 +21,7 @@ import torch
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.diffusion.checkpoint import hub_revision, open_components, read_layout
 from sensorium.image_generation.diffusion.painting_device import describe_device
+from sensorium.image_generation.diffusion.prior_repository import find_prior
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
 from sensorium.image_generation.painting import (
     INPAINTING,
@@ -367,19 +368,4 @@ def _halves(folder: Path, checkpoint: Checkpoint) -> tuple[tuple[Path, Checkpoin
     if checkpoint.components:
         prior, decoder = (catalog.named(name) for name in checkpoint.components)
         return (store.locate(prior), prior), (store.locate(decoder), decoder)
-    inside = folder / "prior"
-    if (inside / "model_index.json").is_file():
-        return (inside, checkpoint), (folder, checkpoint)
-    prior = catalog.resolve(_prior_in_card(folder / "README.md") or _USUAL_PRIOR, task=checkpoint.task)
-    return (store.locate(prior), prior), (folder, checkpoint)
-
-
-def _prior_in_card(card: Path) -> str:
-    """Return the prior that a model card names in its head, or "". Such a head is YAML between two lines of ``---``."""
-    from huggingface_hub import ModelCard
-
-    try:
-        named = ModelCard.load(card).data.get("prior") or [""]
-    except (OSError, ValueError):
-        return ""
-    return str(named[0] if isinstance(named, list) else named)
+    return find_prior(folder, checkpoint, _USUAL_PRIOR), (folder, checkpoint)

@@ -4,8 +4,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What puts a decoder and its prior together.
+
+    Attributes:
+        pipeline: Diffusers' pipeline for both.
+        prior_pipeline: The prior's own.
+        prior: The hub id of the usual prior.
+    """
+
+    pipeline: str
+    prior_pipeline: str
+    prior: str
+
+
+COMBINED: Mapping[str, Combined] = {
+    "StableCascadeDecoderPipeline": Combined(
+        "StableCascadeCombinedPipeline", "StableCascadePriorPipeline", "stabilityai/stable-cascade-prior"
+    ),
+    "WuerstchenDecoderPipeline": Combined(
+        "WuerstchenCombinedPipeline", "WuerstchenPriorPipeline", "warp-ai/wuerstchen-prior"
+    ),
+    "KandinskyPipeline": Combined(
+        "KandinskyCombinedPipeline", "KandinskyPriorPipeline", "kandinsky-community/kandinsky-2-1-prior"
+    ),
+}
+"""From the decoders that open together with a prior; Kandinsky 2.2 has a painter of its own."""
 
 FURTHER: Mapping[str, str] = {
     "StableDiffusionInstructPix2PixPipeline": IMAGE_TO_IMAGE,
@@ -14,16 +44,13 @@ FURTHER: Mapping[str, str] = {
 }
 """Pipelines that paint in one way, and AutoPipelines don't know."""
 
-_HALVES = "it is one half of two repositories, a prior and a decoder, that aren't put together here"
+_HALVES = "such checkpoints open by their decoder, which finds its prior itself"
 _OTHERS = "Choose a checkpoint of Stable Diffusion, XL, 3, FLUX or PixArt"
 _REASONS = (
-    (
-        "(Kandinsky(Img2Img|Inpaint)?|KandinskyPrior|Kandinsky.*Combined)Pipeline",
-        _HALVES,
-        "Use Kandinsky 2.2: 'kandinsky-2-2'",
-    ),
-    ("KandinskyV22.*Pipeline", "Kandinsky 2.2 opens by its decoder for words", "Name that: 'kandinsky-2-2'"),
-    ("(Wuerstchen|StableCascade).*Pipeline", _HALVES, _OTHERS),
+    ("KandinskyV22.*Pipeline", _HALVES, "Name that of Kandinsky 2.2: 'kandinsky-2-2'"),
+    ("Kandinsky(Img2Img|Inpaint|Prior|.*Combined).*Pipeline", _HALVES, "Name one whose family is 'KandinskyPipeline'"),
+    ("Wuerstchen.*Pipeline", _HALVES, "Name one whose family is 'WuerstchenDecoderPipeline'"),
+    ("StableCascade.*Pipeline", _HALVES, "Name one whose family is 'StableCascadeDecoderPipeline'"),
     (
         "(Flux|CogView4)Control.*Pipeline",
         "it paints after a map of depth or edges that it takes in place of words alone, which isn't offered here",

@@ -15,8 +15,10 @@ from sensorium.image_generation.diffusion.checkpoint import (
     open_components,
     read_layout,
 )
+from sensorium.image_generation.diffusion.other_pipelines import COMBINED
 from sensorium.image_generation.diffusion.single_file import SingleFile, find_single_file
 from sensorium.image_generation.diffusion.transformer_file import TransformerFile, find_transformer_file
+from sensorium.image_generation.diffusion.two_halves import TwoHalves
 from sensorium.image_generation.painter_parts import PainterParts
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.memory import weights_memory
@@ -84,14 +86,16 @@ def painter_source(folder: Path, checkpoint: Checkpoint, parts: PainterParts, *,
     if file is not None:
         transformer = find_transformer_file(file.weights, checkpoint, parts.base)
         if transformer is not None:
-            return _OneFile(transformer, checkpoint, parts)
+            return _Opened(transformer, checkpoint, parts)
     if parts.base is not None:
         raise InputError(
             f"The checkpoint {checkpoint.name!r} has all of its parts, so that a base has no use", "Leave out base"
         )
     if file is not None:
-        return _OneFile(file, checkpoint, parts)
+        return _Opened(file, checkpoint, parts)
     layout = read_layout(folder, checkpoint, half_precision=half_precision)
+    if layout.pipeline_class in COMBINED:
+        return _Opened(TwoHalves(folder, checkpoint, layout, half_precision), checkpoint, parts)
     return _PipelineFolder(folder, checkpoint, parts, layout)
 
 
@@ -128,27 +132,28 @@ class _PipelineFolder:
 
 
 @dataclass(frozen=True)
-class _OneFile:
-    """A checkpoint that is one file."""
+class _Opened:
+    """A checkpoint that opens as a whole."""
 
-    file: SingleFile | TransformerFile
+    whole: SingleFile | TransformerFile | TwoHalves
     checkpoint: Checkpoint
     parts: PainterParts
 
     @property
     def layout(self) -> CheckpointLayout:
         """What it says about itself."""
-        return self.file.layout
+        return self.whole.layout
 
     @property
     def memory(self) -> list[int]:
         """The bytes that each of its parts needs in float32."""
-        return self.file.memory
+        return self.whole.memory
 
     def open(self, *, device: str, dtype: torch.dtype, runs_on: str) -> OpenedPainter:
         """Load all its parts."""
-        pipeline = self.file.open(device=device, dtype=dtype, runs_on=runs_on)
+        pipeline = self.whole.open(device=device, dtype=dtype, runs_on=runs_on)
         if self.parts.vae is not None:
+            require_autoencoder(self.checkpoint, getattr(pipeline, _VAE, None) and pipeline.vae.config)
             own = dict(pipeline.vae.config)
             # Its settings have no name of their class: it isn't read from a folder.
             own["_class_name"] = type(pipeline.vae).__name__

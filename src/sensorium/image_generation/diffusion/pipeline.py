@@ -163,7 +163,8 @@ class DiffusionBackend:
         """
         pipeline_class = self._class_of(kind, control)
         given: dict[str, Any] = {
-            "scheduler": scheduler or make_scheduler(self._pipeline.scheduler, None)[0],
+            # That of Würstchen can't be asked whether it is true: it has a length that it doesn't know.
+            "scheduler": make_scheduler(self._pipeline.scheduler, None)[0] if scheduler is None else scheduler,
             **({control.kind.component: control.component} if control else {}),
             SAFETY_CHECKER: None,
             "feature_extractor": None,

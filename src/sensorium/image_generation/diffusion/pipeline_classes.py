@@ -11,7 +11,7 @@ from diffusers.pipelines import auto_pipeline
 
 from sensorium.errors import UnsupportedError
 from sensorium.image_generation.diffusion.control_kinds import ControlKind
-from sensorium.image_generation.diffusion.other_pipelines import FURTHER, without_use
+from sensorium.image_generation.diffusion.other_pipelines import COMBINED, FURTHER, without_use
 from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, TEXT_TO_IMAGE
 from sensorium.models.catalog import Checkpoint
 
@@ -82,6 +82,8 @@ def controlled_class(kind: str, family: str, control: ControlKind) -> Any | None
 
 
 def _kinds_of(class_name: str) -> dict[str, Any]:
+    if class_name in COMBINED:
+        return {TEXT_TO_IMAGE: getattr(diffusers, COMBINED[class_name].pipeline)}
     if class_name in FURTHER:
         return {FURTHER[class_name]: getattr(diffusers, class_name)}
     if without_use(class_name) != without_use(""):

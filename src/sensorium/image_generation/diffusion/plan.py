@@ -83,7 +83,9 @@ def make_plan(
     if request.mask is not None:
         mask = fit_picture(request.mask.convert("L"), size)
         arguments["mask_image"] = mask
-    if request.image is not None or options.width or options.height:
+    # Pipelines of two halves paint 512 pixels by default, whatever they were made for.
+    combined = "prior_num_inference_steps" in parameters
+    if request.image is not None or options.width or options.height or combined:
         # Else the pipeline knows better: some paint no square by default.
         arguments.update(
             {name: side for name, side in zip(("width", "height"), size, strict=True) if name in parameters}

@@ -34,10 +34,14 @@ class WatchedSteps:
         self._pipeline, self._num_images = pipeline, num_images
         self._tell, self._cancel, self._show = tell, cancel, show
         self._image, self._step = -1, 0
+        self._prior: Any = pipeline.components.get("prior_scheduler")
+        """Of a painter of two halves. Its steps aren't counted; calls end between them, too."""
 
     def __enter__(self) -> Self:
         scheduler = self._pipeline.scheduler
         scheduler.step = self._watched(scheduler.step)
+        if self._prior is not None:
+            self._prior.step = self._cancellable(self._prior.step)
         return self
 
     def __exit__(
@@ -45,6 +49,8 @@ class WatchedSteps:
     ) -> None:
         # The scheduler would refer to itself, and keep the weights in memory after their last user has gone.
         del self._pipeline.scheduler.step
+        if self._prior is not None:
+            del self._prior.step
 
     def begin(self) -> None:
         """Start to count the steps of the next picture."""
@@ -59,6 +65,14 @@ class WatchedSteps:
             return result
 
         return watched
+
+    def _cancellable(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(step)
+        def cancellable(*args: Any, **kwargs: Any) -> Any:
+            check_cancelled(self._cancel)
+            return step(*args, **kwargs)
+
+        return cancellable
 
     def _after_step(self, latents: torch.Tensor) -> None:
         check_cancelled(self._cancel)
