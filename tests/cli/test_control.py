@@ -161,6 +161,16 @@ def test_several_pictures_and_image_to_image(run: Run, standard: None, photo: Pa
     assert Path("output-2.png").is_file()
 
 
+def test_a_part_repainted_under_control(run: Run, standard: None, hub: Path, photo: Path) -> None:
+    PIL.Image.new("L", (64, 64), 255).save("all.png")
+    model = ["--model", str(hub / "sd")]
+    filled = ["--init", photo, "--mask", "all.png"]
+    assert run("control", photo, "snow", "-c", "canny", *filled, "--steps", "3", *model).exit_code == 0
+    again = run("control", photo, "--again", "output.png", *filled, "-o", "again.png", *model)
+    assert again.stdout == "again.png: the same picture, pixel for pixel\n", again.stderr
+    assert run("control", photo, "--again", "output.png", "--init", photo, *model).exit_code == 2
+
+
 def test_painted_again(run: Run, standard: None, hub: Path, photo: Path) -> None:
     model = ["--model", str(hub / "sd")]
     painting = ["-c", "canny", "--steps", "2", "--save-map", "map.png", "-o", "statue.png"]
@@ -182,6 +192,7 @@ def test_options_that_would_be_ignored_are_refused(run: Run, photo: Path, standa
         ("--map-only", "--steps", [photo, "--map-only", "-c", "canny", "--steps", "5"]),
         ("--again", "--seed", ["--again", photo, "--seed", "5"]),
         ("a prompt but no --init", "--strength", [photo, "a cat", "-c", "canny", "--strength", "0.5"]),
+        ("a prompt but no --init", "--mask", [photo, "a cat", "-c", "canny", "--mask", photo]),
     ]
     for mode, option, arguments in refused:
         result = run("control", *arguments)

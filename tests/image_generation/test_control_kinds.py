@@ -39,8 +39,8 @@ from tests.refusals import refused
 
 PROMPT = "a superhero, high quality"
 SIZE = (80, 64)
-GUIDANCE = {"flux": {"guidance_scale": 3.5}}
-"""FLUX's own pipeline takes it; those under control have other defaults."""
+GUIDANCE = {"flux": {"guidance_scale": 3.5}, "xl": {"guidance_scale": 5.0}}
+"""The families' own pipelines take it; those under control have other defaults."""
 XL_ADAPTER: dict[str, Any] = {"adapter_type": "full_adapter_xl", "channels": [16, 32, 32, 32], "downscale_factor": 16}
 
 
@@ -96,6 +96,7 @@ class Case:
     call: Mapping[str, Any] = field(default_factory=dict)
     ours: Mapping[str, Any] = field(default_factory=dict)
     repaints: bool = False
+    fills: bool = False
     one_for_all: bool = False
 
 
@@ -187,6 +188,39 @@ CASES = {
         {"controlnet_conditioning_scale": 1.0},
         repaints=True,
     ),
+    "ControlNet on SD, inpainting": Case(
+        "sd",
+        {"canny": "sd-net"},
+        "StableDiffusionControlNetInpaintPipeline",
+        {"controlnet_conditioning_scale": 1.0},
+        repaints=True,
+        fills=True,
+    ),
+    "ControlNet on XL, inpainting": Case(
+        "xl",
+        {"canny": "xl-net"},
+        "StableDiffusionXLControlNetInpaintPipeline",
+        {"controlnet_conditioning_scale": 1.0},
+        repaints=True,
+        fills=True,
+    ),
+    "union ControlNet on XL, inpainting": Case(
+        "xl",
+        {"canny": "xl-union"},
+        "StableDiffusionXLControlNetUnionInpaintPipeline",
+        {"control_mode": 3, "controlnet_conditioning_scale": 1.0},
+        repaints=True,
+        fills=True,
+    ),
+    "union ControlNet on FLUX, inpainting, two modes": Case(
+        "flux",
+        {"canny": "flux-union", "depth": "flux-union"},
+        "FluxControlNetInpaintPipeline",
+        {"control_mode": [0, 2], **FOR_TWO_MAPS},
+        repaints=True,
+        fills=True,
+        one_for_all=True,
+    ),
     "T2I-Adapter on SD": Case(
         "sd",
         {"canny": "adapter"},
@@ -231,13 +265,18 @@ def test_every_kind_equals_diffusers(
     case = CASES[name]
     maps = [ramp, stripes][: len(case.networks)]
     call: dict[str, Any] = {"control_image": maps, "width": SIZE[0], "height": SIZE[1], "steps": 4, "seed": 3}
-    start = {"init_image": stripes, "strength": 0.6} if case.repaints else {}
+    start: dict[str, Any] = {"init_image": stripes, "strength": 0.6} if case.repaints else {}
+    if case.fills:
+        start["mask_image"] = right_half()
     networks = {kind: hub / folder for kind, folder in case.networks.items()}
     with ControlNetGenerator(hub / case.base, controlnets=networks) as generator:
         ours = generator.generate(None, PROMPT, list(networks), **call, **start, **case.ours)
         ours[0].save(tmp_path / "painted.png")
         again = generator.paint_again(
-            read_settings(tmp_path / "painted.png"), control_image=maps, init_image=start.get("init_image")
+            read_settings(tmp_path / "painted.png"),
+            control_image=maps,
+            init_image=start.get("init_image"),
+            mask_image=start.get("mask_image"),
         )
         assert len({id(network.backend.model) for network in generator._networks.values()}) == len(
             set(case.networks.values())
@@ -247,6 +286,12 @@ def test_every_kind_equals_diffusers(
     parity(name, case.pipeline, f"largest difference {largest} of 255")
     assert largest == 0
     assert again.tobytes() == ours[0].tobytes()
+
+
+def right_half() -> PIL.Image.Image:
+    mask = PIL.Image.new("L", SIZE)
+    mask.paste(255, (SIZE[0] // 2, 0, *SIZE))
+    return mask
 
 
 def difference(ours: PIL.Image.Image, theirs: PIL.Image.Image) -> int:
@@ -275,7 +320,7 @@ def paint_plainly(hub: Path, case: Case, maps: list[PIL.Image.Image], start: PIL
     pipeline = getattr(diffusers, case.pipeline).from_pretrained(hub / case.base, **component)
     pipeline.set_progress_bar_config(disable=True)
     if start is not None:
-        inputs |= {"image": start, "strength": 0.6}
+        inputs |= {"image": start, "strength": 0.6, **({"mask_image": right_half()} if case.fills else {})}
     torch.manual_seed(3)  # what Stable Diffusion 3 draws while it encodes the map
     picture: PIL.Image.Image = pipeline(
         PROMPT,
@@ -287,7 +332,8 @@ def paint_plainly(hub: Path, case: Case, maps: list[PIL.Image.Image], start: PIL
         **GUIDANCE.get(case.base, {}),
         **case.call,
     ).images[0]
-    return picture
+    # The autoencoder changes what wasn't to be repainted; Sensorium puts that back.
+    return PIL.Image.composite(picture, start, right_half()) if case.fills and start is not None else picture
 
 
 def refusal(base: Path, networks: Mapping[str, Path], ramp: PIL.Image.Image, **options: Any) -> UnsupportedError:
@@ -318,6 +364,8 @@ def refusal(base: Path, networks: Mapping[str, Path], ramp: PIL.Image.Image, **o
         ("xl", {"canny": "xl-adapter", "depth": "xl-other-adapter"}, {"control_end": [0.5, 1]}, ("0.5, 1.0",)),
         ("sd", {"canny": "adapter"}, {"init_image": True}, ("sd", "image-to-image", "T2I-Adapter", "text-to-image")),
         ("sd3", {"canny": "sd3-net"}, {"init_image": True}, ("sd3", "image-to-image", "text-to-image")),
+        ("sd3", {"canny": "sd3-net"}, {"mask_image": True}, ("sd3", "inpainting", "text-to-image")),
+        ("xl", {"canny": "xl-adapter"}, {"mask_image": True}, ("xl", "inpainting", "T2I-Adapter")),
     ],
 )
 def test_what_does_not_fit_is_refused_before_it_is_loaded(
@@ -336,9 +384,24 @@ def test_what_does_not_fit_is_refused_before_it_is_loaded(
         without_weights[kind] = tmp_path / name
     if "init_image" in options:
         options = {"init_image": ramp}
+    elif "mask_image" in options:
+        options = {"init_image": ramp, "mask_image": right_half()}
     error = refusal(hub / base, without_weights, ramp, **options)
     for name in names:
         assert name in str(error)
+
+
+def test_masks_that_mark_nothing(hub: Path, ramp: PIL.Image.Image) -> None:
+    with ControlNetGenerator(hub / "sd", controlnets={"canny": hub / "sd-net"}) as generator:
+        call: dict[str, Any] = {"control_image": ramp, "steps": 3, "width": SIZE[0], "height": SIZE[1]}
+        with refused(InputError, "mask", "init_image"):
+            generator.generate(None, PROMPT, "canny", mask_image=right_half(), **call)
+        with refused(InputError, "mask", "white"):
+            generator.generate(None, PROMPT, "canny", mask_image=PIL.Image.new("L", SIZE), init_image=ramp, **call)
+        [filled] = generator.generate(None, PROMPT, "canny", mask_image=right_half(), init_image=ramp, **call)
+        with refused(InputError, "mask"):
+            generator.paint_again(filled.settings, control_image=ramp, init_image=ramp)
+    assert filled.crop((0, 0, 40, 64)).tobytes() == ramp.crop((0, 0, 40, 64)).tobytes()
 
 
 def test_networks_for_inpainting_only(hub: Path, ramp: PIL.Image.Image, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DEFAULT = "openpose"
 _FOR_MAPS = ("map_only", "reference", "controls", "settings", "annotators", "output", "device", "dtype")
 _FOR_PAINTING_AGAIN = (
-    *("again", "reference", "maps", "init", "lora", "embedding", *OF_IP_ADAPTERS, "controlnets", "annotators"),
+    *("again", "reference", "maps", "init", "mask", "lora", "embedding", *OF_IP_ADAPTERS, "controlnets", "annotators"),
     *("output", "model", "device", "dtype"),
 )
 
@@ -97,6 +97,9 @@ class _Originals:
     init: Annotated[
         Text, typer.Option("--init", metavar="FILE", help="A picture to repaint under control (image-to-image).")
     ] = None
+    mask: Annotated[
+        Text, typer.Option("--mask", metavar="FILE", help="With --init: a picture that is white where to repaint.")
+    ] = None
     strength: Annotated[
         float, typer.Option("--strength", metavar="NUMBER", help="How much of --init may change, 0 to 1.")
     ] = 0.75
@@ -155,7 +158,7 @@ def control(
                     "--set is for --map-only", "Make the map first, then paint with it: --map canny=edges.png"
                 )
             if originals.init is None:
-                known = [name for name in context.params if name != "strength"]
+                known = [name for name in context.params if name not in ("strength", "mask")]
                 refuse_others(context, "a prompt but no --init", known)
             _paint(call, reference, prompt, controls, originals, painting, common, output)
 
@@ -186,6 +189,7 @@ def _paint(
         maps=ready,
         weights=_weights(controls.weights, kinds),
         image=media_of(originals.init),
+        mask=media_of(originals.mask),
         strength=originals.strength,
         controlnets=controls.networks(),
         annotators=controls.checkpoints(),
@@ -219,6 +223,7 @@ def _paint_again(
         reference=media_of(reference),
         maps=controls.ready(),
         image=media_of(originals.init),
+        mask=media_of(originals.mask),
         lora=painting.loras,
         embedding=painting.embeddings,
         ip_adapter=painting.image_prompts,

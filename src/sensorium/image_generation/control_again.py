@@ -39,13 +39,16 @@ def recorded_controls(settings: PictureSettings, model: str, *, from_picture: bo
     return recorded
 
 
-def require_same(settings: PictureSettings, recorded: Sequence[Mapping[str, Any]], image_sha256: str) -> None:
+def require_same(
+    settings: PictureSettings, recorded: Sequence[Mapping[str, Any]], image_sha256: str, mask_sha256: str
+) -> None:
     """See that the same networks and pictures are there as when a picture was painted.
 
     Args:
         settings: What the picture says of itself.
         recorded: The controls of now.
         image_sha256: The sum of the picture to repaint; "" for none.
+        mask_sha256: The sum of the mask; "" for none.
 
     Raises:
         InputError: Another picture or map is given.
@@ -53,6 +56,13 @@ def require_same(settings: PictureSettings, recorded: Sequence[Mapping[str, Any]
     """
     if image_sha256 != settings.image_sha256:
         raise InputError("The init_image is not the one that the picture was made from", "Give that one")
+    if mask_sha256 != settings.mask_sha256:
+        raise InputError(
+            "The mask is not the one that the picture was made with"
+            if settings.mask_sha256
+            else "The picture was made without a mask",
+            "Give that one: mask_image=…" if settings.mask_sha256 else "Leave out the mask",
+        )
     for before, now in zip((settings.options or {})["controls"], recorded, strict=True):
         if before["model"] != now["model"]:
             raise UnsupportedError(

@@ -37,6 +37,7 @@ from sensorium.image_generation.painting_options import (
 )
 from sensorium.image_generation.picture_settings import PictureSettings
 from sensorium.image_generation.picture_size import fit_picture, fits_unstretched, size_like
+from sensorium.image_generation.repainting_mask import read_repainting_mask
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.media.image import read_image
 from sensorium.progress import Cancellation, EventCallback, Finished, ProgressCallback, all_events, check_cancelled
@@ -184,6 +185,7 @@ class ControlNetGenerator:
         control_start: float | Sequence[float] = 0.0,
         control_end: float | Sequence[float] = 1.0,
         init_image: ImageSource | None = None,
+        mask_image: ImageSource | None = None,
         strength: float = 0.75,
         **options: Unpack[PaintingKeywords],
     ) -> ControlledImages:
@@ -200,6 +202,7 @@ class ControlNetGenerator:
             control_start: From which part of the steps on each control counts, 0 to 1.
             control_end: Up to which part of the steps, 0 to 1.
             init_image: A picture to repaint (image-to-image); the control decides what stays where it is.
+            mask_image: White where ``init_image`` is to be repainted, black where it stays; None to repaint all.
             strength: How much of ``init_image`` is repainted, over 0 up to 1.
             options: See `PaintingKeywords`. There are 20 steps by default, and the picture has the aspect ratio of
                 the reference, or else of the first control map.
@@ -218,9 +221,9 @@ class ControlNetGenerator:
         """
         if options.get("steps") is None:
             options["steps"] = _STEPS
-        limits, image = self._opening.limits, self._read(init_image)
+        limits, image, mask = self._opening.limits, self._read(init_image), self._mask(mask_image, init_image)
         how = painting_options(options, limits)
-        request = PaintingRequest.asked(prompt, how, limits, image=image, strength=strength)
+        request = PaintingRequest.asked(prompt, how, limits, image=image, mask=mask, strength=strength)
         require_networks([control] if isinstance(control, str) else control, self._chosen, self.model)
         timing = (control_weights, control_start, control_end)
         controls = read_controls(self._chosen, control, control_image, *timing, limits=self._opening.limits)
@@ -234,6 +237,7 @@ class ControlNetGenerator:
         reference_image: ImageSource | None = None,
         control_image: ImageSource | Sequence[ImageSource | None] | None = None,
         init_image: ImageSource | None = None,
+        mask_image: ImageSource | None = None,
         lora: LoraFiles = (),
         embeddings: EmbeddingFiles = (),
         ip_adapter: IPAdapter | Sequence[IPAdapter] = (),
@@ -246,6 +250,7 @@ class ControlNetGenerator:
             reference_image: The picture that its control maps were made from; or else
             control_image: its control maps, as they were saved.
             init_image: The picture that it was made from, if it was made from one.
+            mask_image: The mask, if there was one.
             lora: The LoRA files, if there were any; their weights are in the settings.
             embeddings: The embeddings, if there were any; their words are in the settings.
             ip_adapter: The pictures that it was to look like, if there were any, with their adapters; their scales are
@@ -259,7 +264,8 @@ class ControlNetGenerator:
         recorded = recorded_controls(settings, self.model, from_picture=init_image is not None)
         strength = 0.75 if settings.strength is None else settings.strength
         options = options_of(settings, self._opening.limits, lora=lora, embeddings=embeddings, ip_adapter=ip_adapter)
-        request = PaintingRequest(settings.prompt, options, self._read(init_image), strength=strength)
+        image, mask = self._read(init_image), self._mask(mask_image, init_image)
+        request = PaintingRequest(settings.prompt, options, image, mask, strength)
         kinds, *timing = ([table[name] for table in recorded] for name in ("control", "weight", "start", "end"))
         controls = read_controls(self._chosen, kinds, control_image, *timing, limits=self._opening.limits)
         return self._paint(request, controls, self._read(reference_image), settings, call)[0]
@@ -289,7 +295,7 @@ class ControlNetGenerator:
             image = None if request.image is None else fit_picture(request.image, size)
             recorded = record_controls(controls, loaded, maps)
             if same_as is not None:
-                require_same(same_as, recorded, pixel_sum(image))
+                require_same(same_as, recorded, pixel_sum(image), pixel_sum(request.mask))
             check_cancelled(cancel)
             if tell is not None:
                 for drawn in maps:
@@ -305,6 +311,13 @@ class ControlNetGenerator:
 
     def _read(self, image: ImageSource | None) -> PIL.Image.Image | None:
         return None if image is None else read_image(image, limits=self._opening.limits)
+
+    def _mask(self, mask: ImageSource | None, image: ImageSource | None) -> PIL.Image.Image | None:
+        if mask is None:
+            return None
+        if image is None:
+            raise InputError("There is a mask and no picture to repaint", "Give the picture too: init_image=…")
+        return read_repainting_mask(mask, limits=self._opening.limits)
 
     def _new_base(self) -> TextToImage:
         return self._opening.part(TextToImage, self._wanted, dtype=self._dtype)

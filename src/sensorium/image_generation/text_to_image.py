@@ -26,9 +26,9 @@ from sensorium.image_generation.painting_options import (
 )
 from sensorium.image_generation.picture_settings import PictureSettings as PictureSettings
 from sensorium.image_generation.picture_size import nearest_size
+from sensorium.image_generation.repainting_mask import read_repainting_mask
 from sensorium.image_generation.variation import VARIATION, VariationRequest, Varier
 from sensorium.media.image import ImageSource, read_image
-from sensorium.media.naming import display_name
 from sensorium.models import catalog, store
 from sensorium.models.loaded import Shared
 from sensorium.models.single_file import SINGLE_FILE_PAINTERS
@@ -46,11 +46,6 @@ _PARTS = ("base", "vae", "without")
 
 _BY_DIFFUSERS = "sensorium.image_generation.diffusion.pipeline:DiffusionBackend"
 _WHOLE = "only checkpoints of one pipeline in diffusers' layout, or in one file, are opened in parts"
-
-_REPAINTED_FROM = 128
-"""Level of grey from which a mask marks its place."""
-
-_MAKE_WHITE = "Make it white where to repaint"
 
 
 class TextToImage(Task[Painter]):
@@ -189,7 +184,7 @@ class TextToImage(Task[Painter]):
             options: See `PaintingKeywords`.
         """
         how = painting_options(options, self.limits)
-        image, mask = self._read(init_image), self._read_mask(mask_image)
+        image, mask = self._read(init_image), read_repainting_mask(mask_image, limits=self.limits)
         request = PaintingRequest.asked(prompt, how, self.limits, image=image, mask=mask, strength=strength)
         return self._paint(request, options)
 
@@ -305,13 +300,6 @@ class TextToImage(Task[Painter]):
 
     def _read(self, image: ImageSource) -> PIL.Image.Image:
         return read_image(image, limits=self.limits)
-
-    def _read_mask(self, image: ImageSource) -> PIL.Image.Image:
-        mask = self._read(image).convert("L")
-        if not sum(mask.histogram()[_REPAINTED_FROM:]):
-            name = display_name(image)
-            raise InputError(f"The mask {name} is white nowhere: nothing would be repainted", _MAKE_WHITE)
-        return mask
 
     def _paint(self, request: PaintingRequest, call: CallKeywords) -> GeneratedImages:
         tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")

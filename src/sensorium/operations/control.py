@@ -87,6 +87,8 @@ class Control(PromptedPainting):
     """Up to which part of the steps a kind of control counts, 0 to 1; by default 1."""
     image: Media | None = None
     """A picture to repaint under control (image-to-image)."""
+    mask: Media | None = None
+    """A picture that is white where to repaint that one and black where all stays as it is; of any size."""
     strength: Strength = 0.75
     """How much of that picture may change."""
     controlnets: Names = Field(default_factory=dict)
@@ -104,6 +106,8 @@ class Control(PromptedPainting):
         check_prompt(self.prompt)
         if self.image is not None:
             check_strength(self.strength)
+        elif self.mask is not None:
+            raise InputError("There is a mask and no picture to repaint", "Give the picture too: image")
         _require_each_once(self.controls)
         for what in ("maps", "weights", "start", "end"):
             _require_among(self.controls, what, getattr(self, what))
@@ -146,6 +150,7 @@ class Control(PromptedPainting):
             control_start=[self.start.get(kind, 0.0) for kind in self.controls],
             control_end=[self.end.get(kind, 1.0) for kind in self.controls],
             init_image=None if self.image is None else tasks.media(self.image),
+            mask_image=None if self.mask is None else tasks.media(self.mask),
             strength=self.strength,
             **self.options(tasks),
             report=kept,

@@ -81,8 +81,6 @@ class PaintAgain(OfParts):
             for name in _FOR_CONTROL:
                 if getattr(self, name):
                     raise InputError(f"{name} is for pictures that were painted under control", "Name the controls too")
-        elif self.mask is not None:
-            raise InputError("A picture that was painted under control has no mask", "Leave out the mask")
         return self
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -127,6 +125,7 @@ class PaintAgain(OfParts):
     def _paint(self, settings: PictureSettings, kept: KeptPictures, tasks: Tasks, report: Reporter) -> GeneratedImage:
         given: dict[str, Any] = {
             "init_image": None if self.image is None else tasks.media(self.image),
+            "mask_image": None if self.mask is None else tasks.media(self.mask),
             "lora": [each.found(tasks) for each in self.lora],
             "embeddings": [each.found(tasks) for each in self.embedding],
             "ip_adapter": [each.found(tasks) for each in self.ip_adapter],
@@ -134,8 +133,7 @@ class PaintAgain(OfParts):
             "cancel": report,
         }
         if self.controls is None:
-            mask = None if self.mask is None else tasks.media(self.mask)
-            return painter_of(self, tasks, report).paint_again(settings, mask_image=mask, **given)
+            return painter_of(self, tasks, report).paint_again(settings, **given)
         kinds = [table["control"] for table in (settings.options or {}).get("controls", ())]
         self._require_same(kinds)
         return generator_of(self, self.controlnets, self.annotators, tasks, report).paint_again(

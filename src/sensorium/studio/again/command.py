@@ -118,6 +118,7 @@ _SPELLINGS = {
             "weights": "--weight",
             "maps": "--map",
             "image": "--init",
+            "mask": "--mask",
             "strength": "--strength",
             "controlnets": "--controlnet",
             "annotators": "--annotator",
@@ -213,7 +214,7 @@ def _spelling(wish: Wish) -> _Spelling:
         case "control-map" if "model" in fields:
             return _with(spelling, options={**spelling.options, "model": "--annotator"})
         case "paint-again" if fields.get("controls"):
-            options = {"picture": "--again", "image": "--init", "maps": "--map"}
+            options = {"picture": "--again", "image": "--init", "mask": "--mask", "maps": "--map"}
             options |= {"lora": "--lora", "embedding": "--embedding", "ip_adapter": "--ip-adapter-image"}
             networks = {"controlnets": "--controlnet", "annotators": "--annotator"}
             return _Spelling("control", ("reference",), {**options, **networks}, implied=("format", "controls"))

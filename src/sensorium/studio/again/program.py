@@ -212,7 +212,7 @@ def _control(program: _Program) -> None:
         numbers = program.field(name, {})
         if numbers:
             given += f", control_{keyword}={written([numbers.get(kind, usual) for kind in kinds])}"
-    given += f"{program.keywords('strength', *_PROMPTED, image='init_image')}{_added(program)}"
+    given += f"{program.keywords('strength', *_PROMPTED, image='init_image', mask='mask_image')}{_added(program)}"
     opened = program.opened("ControlNetGenerator", keywords=program.keywords("controlnets", "annotators"))
     program.lines.append(f"pictures = {opened}.generate({given})")
     _save(program)
@@ -226,7 +226,7 @@ def _control(program: _Program) -> None:
 def _paint_again(program: _Program) -> None:
     program.imports.append("from sensorium.image_generation.generated_image import read_settings")
     suffix = _SUFFIXES[program.field("format", "png")]
-    given = f"read_settings({program.literal('picture')}){program.keywords(image='init_image')}"
+    given = f"read_settings({program.literal('picture')}){program.keywords(image='init_image', mask='mask_image')}"
     kinds = program.field("controls") or ()
     if kinds:
         maps = program.field("maps", {})
@@ -234,7 +234,7 @@ def _paint_again(program: _Program) -> None:
         given += f"{program.keywords(reference='reference_image')}{ready}{_added(program)}"
         opened = program.opened("ControlNetGenerator", keywords=program.keywords("controlnets", "annotators"))
     else:
-        given += f"{program.keywords(mask='mask_image')}{_added(program)}"
+        given += _added(program)
         opened = program.opened("TextToImage")
     program.lines.append(f'{opened}.paint_again({given}).save("picture{suffix}")')
 
