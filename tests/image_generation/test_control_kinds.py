@@ -391,6 +391,14 @@ def test_what_does_not_fit_is_refused_before_it_is_loaded(
         assert name in str(error)
 
 
+def test_networks_of_the_catalog_for_another_family_are_not_fetched(
+    hub: Path, ramp: PIL.Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    message = str(refusal(hub / "flux", {"canny": Path("sd-controlnet-canny")}, ramp))
+    assert "Stable Diffusion 1 or 2 or Stable Diffusion XL" in message
+
+
 def test_masks_that_mark_nothing(hub: Path, ramp: PIL.Image.Image) -> None:
     with ControlNetGenerator(hub / "sd", controlnets={"canny": hub / "sd-net"}) as generator:
         call: dict[str, Any] = {"control_image": ramp, "steps": 3, "width": SIZE[0], "height": SIZE[1]}

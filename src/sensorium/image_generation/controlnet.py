@@ -16,6 +16,7 @@ from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_
 from sensorium.image_generation.control_maps import ControlMaps
 from sensorium.image_generation.control_plan import plan_controls, record_controls
 from sensorium.image_generation.control_request import Control, read_controls, require_sources
+from sensorium.image_generation.diffusion.control_fit import require_base
 from sensorium.image_generation.diffusion.control_kinds import BASES
 from sensorium.image_generation.diffusion.control_network import ControlNetwork
 from sensorium.image_generation.generated_image import (
@@ -283,6 +284,8 @@ class ControlNetGenerator:
         with ExitStack() as held:
             base = self._hold_base(held, tell, cancel)
             networks = [self._network(control.kind, base) for control in controls]
+            for network in networks:
+                require_base(network.model, network.checkpoint.family, base)
             known = [network.settings(progress=tell, cancel=cancel) for network in networks]
             plan = plan_controls(controls, known, request.kind, base)
             shape = next(image for image in (reference, *(control.given for control in controls)) if image is not None)

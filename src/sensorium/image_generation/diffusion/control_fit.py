@@ -43,18 +43,34 @@ class NetworkSettings:
         return f"{self.kind.name} {self.name!r}"
 
 
+def require_base(name: str, family: str, base: DiffusionBackend) -> None:
+    """Refuse a class of networks that was made for other painters; a catalog tells it before anything is fetched.
+
+    Args:
+        name: The network's, for messages.
+        family: Its class in diffusers; any other word passes.
+        base: The painter.
+
+    Raises:
+        UnsupportedError: The class was made for others.
+    """
+    kind = CONTROL_KINDS.get(family)
+    if kind is not None and base.family not in kind.bases:
+        raise UnsupportedError(
+            f"The {kind.name} {name!r} was made for {kind.of_bases}, and {base.checkpoint.name!r} is a "
+            f"{BASES[base.family]}",
+            _other(base),
+        )
+
+
 def require_fit(network: NetworkSettings, base: DiffusionBackend) -> None:
     """Refuse a network that was made for another painter than this one.
 
     Raises:
         UnsupportedError: The two don't fit.
     """
-    kind, name = network.kind, base.checkpoint.name
-    other = f"Choose a control network that was made for {name!r}, or another base checkpoint"
-    if base.family not in kind.bases:
-        raise UnsupportedError(
-            f"The {network.called} was made for {kind.of_bases}, and {name!r} is a {BASES[base.family]}", other
-        )
+    require_base(network.name, network.family, base)
+    kind, name, other = network.kind, base.checkpoint.name, _other(base)
     mine, its = network.config.get(kind.text_width), base.denoiser.config.get(kind.text_width)
     if mine is not None and mine != its:
         raise UnsupportedError(
@@ -68,7 +84,7 @@ def require_fit(network: NetworkSettings, base: DiffusionBackend) -> None:
                 f"The {network.called} was made for another denoiser than that of {name!r}: their {size} differ", other
             )
     if "adapter_type" in network.config:
-        _require_features(network, base, other)
+        _require_features(network, base)
     if network.config.get("extra_conditioning_channels"):
         raise UnsupportedError(
             f"The {network.called} was made to fill in a part of a picture: it reads a mask, and follows no map",
@@ -146,9 +162,13 @@ def require_timing(network: NetworkSettings, timings: Sequence[tuple[float, floa
         )
 
 
-def _require_features(network: NetworkSettings, base: DiffusionBackend, other: str) -> None:
+def _other(base: DiffusionBackend) -> str:
+    return f"Choose a control network that was made for {base.checkpoint.name!r}, or another base checkpoint"
+
+
+def _require_features(network: NetworkSettings, base: DiffusionBackend) -> None:
     """See that an adapter's features have the sizes of the denoiser's blocks."""
-    config, name = network.config, base.checkpoint.name
+    config, name, other = network.config, base.checkpoint.name, _other(base)
     of = "stable-diffusion-xl" if config["adapter_type"] == XL_ADAPTER else "stable-diffusion"
     if base.family != of:
         raise UnsupportedError(
