@@ -486,7 +486,7 @@ CANNY = {"prompt": "a cat", "reference": "upload:1", "controls": ["canny"]}
         (ControlMap, {**IMAGE, "control": "seg", "settings": {"axes": "xyz"}}, ("seg", "'axes'")),
         (ControlMap, {**IMAGE, "control": "canny", "settings": {"low_threshold": "x"}}, ("low_threshold", "'x'")),
         (PaintAgain, {"picture": "upload:1", "model": "x", "maps": {"canny": "upload:2"}}, ("maps",)),
-        (PaintAgain, {"picture": "upload:1", "model": "x", "mask": "upload:2", "controls": ["canny"]}, ("mask",)),
+        (Control, {**CANNY, "mask": "upload:2"}, ("mask", "picture to repaint")),
     ],
 )
 def test_what_can_not_be_is_refused_before_anything_is_opened(
