@@ -87,8 +87,14 @@ def set_safety_thresholds(folder: Path, threshold: float) -> None:
     save_file(tensors, path, metadata={"format": "pt"})
 
 
-def tiny_stable_diffusion_xl(folder: Path, *, seed: int = 0) -> Path:
-    """Build a Stable Diffusion XL like ``stable-diffusion-xl-base-1.0``, with hidden sizes of tens."""
+def tiny_stable_diffusion_xl(folder: Path, *, all_blocks: bool = False, seed: int = 0) -> Path:
+    """Build a Stable Diffusion XL like ``stable-diffusion-xl-base-1.0``, with hidden sizes of tens.
+
+    Args:
+        folder: Created.
+        all_blocks: Whether its denoiser has as many blocks and layers as the real one.
+        seed: Of its weights.
+    """
     import torch
     from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
@@ -99,15 +105,15 @@ def tiny_stable_diffusion_xl(folder: Path, *, seed: int = 0) -> Path:
         sample_size=_LATENTS,
         in_channels=4,
         out_channels=4,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=(2, 4),
+        block_out_channels=(16, 32, *(32,) * all_blocks),
+        layers_per_block=1 + all_blocks,
+        down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * (1 + all_blocks)),
+        up_block_types=(*("CrossAttnUpBlock2D",) * (1 + all_blocks), "UpBlock2D"),
+        attention_head_dim=(2, 4, *(4,) * all_blocks),
         use_linear_projection=True,
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
-        transformer_layers_per_block=(1, 2),
+        transformer_layers_per_block=(1, 2, *(2,) * all_blocks),
         projection_class_embeddings_input_dim=80,
         cross_attention_dim=64,
         norm_num_groups=8,

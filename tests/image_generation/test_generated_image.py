@@ -113,6 +113,7 @@ def test_texts_of_other_programs_are_not_settings(tmp_path: Path, text: str) -> 
         {"loras": [1]},
         {"loras": [{"name": "ink"}]},
         {"embeddings": [{"name": "bad", "sha256": "01"}]},
+        {"ip_adapters": [{"name": "like", "images": "x"}]},
         {"options": "abc"},
         {"options": {"prompt_weight": "x"}},
         {"options": {"controls": "x"}},

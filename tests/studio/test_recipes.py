@@ -154,7 +154,7 @@ def examples() -> dict[str, dict[str, Any]]:
     added = {
         "lora": [{"file": "upload:l", "weight": 0.5}, {"name": "org/ink", "weight": 0.4}],
         "embedding": [{"file": "upload:e", "word": "bad-hands"}],
-        "ip_adapter": [{"images": ["upload:s", "upload:t"], "file": "upload:p", "scale": 0.5}],
+        "ip_adapter": [{"images": ["upload:s", "upload:t"], "file": "upload:p", "scale": 0.5, "part": "style"}],
     }
     listening = {"audio": "upload:a", "language": "en", "hotwords": "Ashleigh", "track": 1}
     answering = {

@@ -116,12 +116,16 @@ class Painting:
         Number,
         typer.Option("--ip-adapter-scale", metavar="NUMBER", help="How strongly that picture counts, 0 to 1 (0.6)."),
     ] = None
+    ip_adapter_part: Annotated[
+        Text,
+        typer.Option("--ip-adapter-part", metavar="NAME", help="Of XL: only the style or the layout of that picture."),
+    ] = None
 
     @property
     def how(self) -> dict[str, Any]:
         """The fields of an operation that say how to paint."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        del given["ip_adapter_image"], given["ip_adapter_scale"]
+        del given["ip_adapter_image"], given["ip_adapter_scale"], given["ip_adapter_part"]
         return {**given, "lora": self.loras, "embedding": self.embeddings, "ip_adapter": self.image_prompts}
 
     @property
@@ -140,11 +144,12 @@ class Painting:
         from sensorium.operations.media import Media
         from sensorium.operations.painting import ImagePrompts
 
-        chosen: dict[str, Any] = {} if self.ip_adapter_scale is None else {"scale": self.ip_adapter_scale}
+        asked = {"scale": self.ip_adapter_scale, "part": self.ip_adapter_part}
+        chosen: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
         if not self.ip_adapter_image:
             if self.ip_adapter is not None or chosen:
                 raise InputError(
-                    "--ip-adapter and --ip-adapter-scale are about a picture to look like, and there is none",
+                    "--ip-adapter, its scale and its part are about a picture to look like, and there is none",
                     "Add --ip-adapter-image PICTURE",
                 )
             return ()

@@ -33,6 +33,9 @@ IMAGE_PROMPT = "image-prompt"
 IP_ADAPTER = "IP-Adapter"
 """The family of IP-Adapters, as `sensorium.models.single_file` calls it too."""
 USUAL_SCALE = 0.6
+WHOLE, STYLE, LAYOUT = "all", "style", "layout"
+PARTS = (WHOLE, STYLE, LAYOUT)
+"""What is taken from a picture."""
 MAXIMUM_PICTURES = 16
 USUAL_ADAPTERS = {768: "ip-adapter-sd15", 2048: "ip-adapter-sdxl"}
 """From the width of the text features that a denoiser reads to the adapter that was made for it."""
@@ -53,11 +56,13 @@ class IPAdapter:
             folder that holds one, or a file on the hub such as
             ``"h94/IP-Adapter/models/ip-adapter-plus_sd15.safetensors"``. By default the plain one for the checkpoint.
         scale: How strongly the pictures count beside the prompt, 0 to 1.
+        part: What is taken from them: ``"all"``, or of Stable Diffusion XL ``"style"`` or ``"layout"`` alone.
     """
 
     images: ImageSource | Sequence[ImageSource]
     model: MediaSource | None
     scale: float
+    part: str
 
     @checked
     def __init__(
@@ -65,8 +70,9 @@ class IPAdapter:
         images: ImageSource | Sequence[ImageSource],
         model: MediaSource | None = None,
         scale: float = USUAL_SCALE,
+        part: str = WHOLE,
     ) -> None:
-        for name, value in (("images", images), ("model", model), ("scale", scale)):
+        for name, value in (("images", images), ("model", model), ("scale", scale), ("part", part)):
             object.__setattr__(self, name, value)
 
 
@@ -78,6 +84,7 @@ class ImagePrompt:
         adapter: The catalog entry, or what was sent; None for the one that suits the painter.
         images: The pictures, RGB.
         scale: How strongly they count.
+        part: What is taken from them.
         may_fetch: Whether whoever asks may let checkpoints be fetched.
         same_as: What the settings of a picture that is painted again say of it; None for a new picture.
     """
@@ -85,6 +92,7 @@ class ImagePrompt:
     adapter: Checkpoint | ResolvedMedia | None
     images: tuple[PIL.Image.Image, ...]
     scale: float
+    part: str = WHOLE
     may_fetch: bool = True
     same_as: Mapping[str, Any] | None = None
 
@@ -116,7 +124,7 @@ def same_image_prompts(settings: PictureSettings, given: Sequence[ImagePrompt]) 
             "Give those very pictures, in their order: ip_adapter=IPAdapter(images)" if recorded else "Leave it out",
         )
     return tuple(
-        replace(each, scale=table["scale"], same_as=table)
+        replace(each, scale=table["scale"], part=table["part"], same_as=table)
         for each, table in zip(given, settings.ip_adapters, strict=True)
     )
 
@@ -129,6 +137,16 @@ def check_scale(scale: float) -> None:
     """
     if not 0 <= scale <= 1:
         raise InputError(f"The scale of an IP-Adapter can't be {scale!r}", "Use 0 to 1, such as 0.6")
+
+
+def check_part(part: str) -> None:
+    """Refuse what can't be taken from a picture.
+
+    Raises:
+        InputError: There is no such part.
+    """
+    if part not in PARTS:
+        raise InputError(f"An IP-Adapter takes no {part!r} from a picture", f"Choose {', '.join(PARTS)}")
 
 
 def find_adapter(model: str | os.PathLike[str]) -> Checkpoint | None:
@@ -221,13 +239,14 @@ def _read(given: IPAdapter, limits: Limits) -> ImagePrompt:
     if not isinstance(given, IPAdapter):
         raise InputError(f"{given!r} is no IPAdapter", "Write ip_adapter=IPAdapter('style.jpg', scale=0.6)")
     check_scale(given.scale)
+    check_part(given.part)
     several: Any = given.images if isinstance(given.images, (list, tuple)) else [given.images]
     images = tuple(read_image(each, limits=limits) for each in several)
     if not 1 <= len(images) <= MAXIMUM_PICTURES:
         raise InputError(
             f"An IP-Adapter can't read {len(images) or 'no'} pictures", f"Give 1 to {MAXIMUM_PICTURES} pictures"
         )
-    return ImagePrompt(_adapter(given.model, limits), images, given.scale, may_fetch=limits.allow_files)
+    return ImagePrompt(_adapter(given.model, limits), images, given.scale, given.part, may_fetch=limits.allow_files)
 
 
 def _adapter(model: MediaSource | None, limits: Limits) -> Checkpoint | ResolvedMedia | None:

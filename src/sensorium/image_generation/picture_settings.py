@@ -41,8 +41,8 @@ class PictureSettings(Record):
         mask_sha256: Sum of the pixels of the mask; "" without one.
         loras: Name, sha256 and weight of each LoRA file.
         embeddings: Name, sha256 and word of each embedding whose word stands in a prompt.
-        ip_adapters: Of each IP-Adapter its name, commit or sha256, image encoder, scale, and sums of the pixels of the
-            pictures that this one was to look like.
+        ip_adapters: Of each IP-Adapter its name, commit or sha256, image encoder, scale and part, and sums of the
+            pixels of the pictures that this one was to look like.
         model: Name of the checkpoint.
         revision: Its commit on the hub, or "".
         device: Kind of device, precision and library versions: on the same ones the same pixels come out.
@@ -110,7 +110,7 @@ def _well_formed(known: Mapping[str, Any]) -> bool:
 def _is_ip_adapter(table: Any) -> bool:
     sums = table.get("images") if isinstance(table, dict) else None
     known = isinstance(sums, list) and all(isinstance(each, str) for each in sums)
-    return known and _has(table, ("name", "revision", "sha256", "encoder"), ("scale",))
+    return known and _has(table, ("name", "revision", "sha256", "encoder", "part"), ("scale",))
 
 
 def _has(table: Any, texts: tuple[str, ...], numbers: tuple[str, ...]) -> bool:

@@ -57,8 +57,7 @@ class PaintAgain(OfParts):
     embedding: tuple[EmbeddingFile, ...] = ()
     """The embeddings, if there were any; their words are in the picture's file."""
     ip_adapter: tuple[ImagePrompts, ...] = ()
-    """The pictures that it was to look like, if there were any, with their IP-Adapters; their scales are in the
-    picture's file."""
+    """The pictures that it was to look like, if any; their scales are in the picture's file."""
     controls: tuple[str, ...] | None = None
     """The kinds of control that it was painted under, as its file says; null if it was painted under none."""
     reference: Media | None = None

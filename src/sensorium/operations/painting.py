@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sensorium.errors import InputError
 from sensorium.image_generation.diffusion.lora import check_weight, is_lora_name
 from sensorium.image_generation.diffusion.schedulers import SCHEDULERS
-from sensorium.image_generation.ip_adapter import MAXIMUM_PICTURES, USUAL_SCALE, IPAdapter, adapters_for, check_scale
+from sensorium.image_generation.ip_adapter import (
+    MAXIMUM_PICTURES,
+    PARTS,
+    USUAL_SCALE,
+    WHOLE,
+    IPAdapter,
+    adapters_for,
+    check_part,
+    check_scale,
+)
 from sensorium.image_generation.painter_parts import DISPENSABLE, PartsKeywords, check_without, with_parts
 from sensorium.image_generation.painting_options import (
     MAXIMUM_IMAGES,
@@ -130,23 +139,26 @@ class EmbeddingFile(BaseModel):
 
 
 class ImagePrompts(BaseModel):
-    """Pictures that the painted ones are to look like, and the IP-Adapter that reads them."""
+    """Pictures to look like, and the IP-Adapter that reads them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
 
     images: Annotated[tuple[Media, ...], Field(min_length=1, max_length=MAXIMUM_PICTURES)]
-    """One picture or several: of a style, of a person's face, of a thing."""
+    """Of a style, a person's face, a thing."""
     model: Annotated[str | None, Field(min_length=1)] = None
-    """Catalog name of the IP-Adapter, such as ip-adapter-plus-face-sd15, or a file on the hub, such as
-    h94/IP-Adapter/models/ip-adapter-plus_sd15.safetensors; by default the plain one for the checkpoint."""
+    """Name of the IP-Adapter, such as ip-adapter-plus-face-sd15, or OWNER/REPOSITORY/FILE on the hub; by default one
+    that suits."""
     file: Media | None = None
     """Its safetensors file, instead of a name."""
     scale: Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})] = USUAL_SCALE
-    """How strongly the pictures count beside the prompt."""
+    """How strongly they count."""
+    part: Annotated[str, Field(json_schema_extra={"enum": list(PARTS)})] = WHOLE
+    """What they give; with XL also style or layout alone."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         check_scale(self.scale)
+        check_part(self.part)
         if self.model is not None and self.file is not None:
             raise InputError("An IP-Adapter is named and its file is given, too", "Leave out one of them")
         return self
@@ -154,7 +166,7 @@ class ImagePrompts(BaseModel):
     def found(self, tasks: Tasks) -> IPAdapter:
         """Return what a painting task takes."""
         model = self.model if self.file is None else tasks.media(self.file)
-        return IPAdapter([tasks.media(image) for image in self.images], model, self.scale)
+        return IPAdapter([tasks.media(image) for image in self.images], model, self.scale, self.part)
 
 
 class Painting(ModelOperation):

@@ -57,7 +57,7 @@ def style(cat: PIL.Image.Image) -> PIL.Image.Image:
     return cat.rotate(90, expand=True).convert("L").convert("RGB")
 
 
-def theirs(folder: Path, adapters: list[Path], scales: list[float], kind: str = PLAIN, **given: Any) -> Any:
+def theirs(folder: Path, adapters: list[Path], scales: list[Any], kind: str = PLAIN, **given: Any) -> Any:
     """Return diffusers' pipeline with IP-Adapters."""
     import diffusers
     import transformers
@@ -125,6 +125,25 @@ def test_several_adapters_with_scales_of_their_own(
     assert difference(ours, painted(pipeline, [[style, cat], [cat]], width=64, height=64)) == 0
     again = painter.paint_again(ours.settings, ip_adapter=[IPAdapter([style, cat], adapter), IPAdapter(cat, face)])
     assert again.tobytes() == ours.tobytes()
+
+
+def test_the_style_or_the_layout_alone(
+    painter: TextToImage, models: Path, adapter: Path, cat: Any, style: Any, tmp_path: Path
+) -> None:
+    folder = tiny_stable_diffusion_xl(tmp_path / "xl", all_blocks=True)
+    file = tiny_ip_adapter(models / "xl-parts.safetensors", folder)
+    both = [IPAdapter(style, file, 0.9, "style"), IPAdapter(cat, file, 0.5, "layout")]
+    with TextToImage(folder) as text_to_image:
+        ours, all_of_it = (
+            text_to_image.generate("a cat", ip_adapter=like, **CALL)[0] for like in (both, IPAdapter(style, file, 0.9))
+        )
+        again = text_to_image.paint_again(ours.settings, ip_adapter=both)
+    scales: list[Any] = [{"up": {"block_0": [0.0, 0.9, 0.0]}}, {"down": {"block_2": [0.0, 0.5]}}]
+    pipeline = theirs(folder, [file, file], scales, "StableDiffusionXL")
+    assert difference(ours, painted(pipeline, [[style], [cat]], width=64, height=64)) == 0
+    assert again.tobytes() == ours.tobytes() != all_of_it.tobytes()
+    with refused(UnsupportedError, painter.model, "style"):
+        painter.generate("a cat", ip_adapter=IPAdapter(style, adapter, part="style"), **CALL)
 
 
 def test_repainted_pictures_and_parts_of_them(
@@ -309,6 +328,7 @@ def test_what_can_not_be_asked(painter: TextToImage, adapter: Path, style: Any) 
         (IPAdapter(style, adapter, 1.5), "1.5"),
         (IPAdapter(style, adapter, float("nan")), "nan"),
         (IPAdapter([], adapter), "no pictures"),
+        (IPAdapter(style, adapter, part="colour"), "colour"),
         (IPAdapter([style] * 17, adapter), "17"),
         (IPAdapter("absent.png", adapter), "absent.png"),
     ):

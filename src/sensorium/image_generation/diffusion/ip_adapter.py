@@ -20,7 +20,14 @@ from sensorium.image_generation.diffusion.ip_adapter_file import (
     read_ip_adapter,
 )
 from sensorium.image_generation.generated_image import pixel_sum
-from sensorium.image_generation.ip_adapter import IMAGE_PROMPT, USUAL_ADAPTERS, ImagePrompt
+from sensorium.image_generation.ip_adapter import (
+    IMAGE_PROMPT,
+    LAYOUT,
+    STYLE,
+    USUAL_ADAPTERS,
+    WHOLE,
+    ImagePrompt,
+)
 from sensorium.media.source import ResolvedMedia
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
@@ -42,6 +49,11 @@ _ENCODERS = {
     EncoderKind("hidden_size", 1664): "ip-adapter-image-encoder-bigg",
 }
 """The image encoders of the catalog. Nearly all adapters read one of these two."""
+_LAYERS: Mapping[str, tuple[str, str, Sequence[float]]] = {
+    STYLE: ("up", "block_0", (0.0, 1.0, 0.0)),
+    LAYOUT: ("down", "block_2", (0.0, 1.0)),
+}
+"""The layers of XL that make a part of a picture. Source: Wang et al. 2024, "InstantStyle"."""
 _BESIDE = ("image_encoder", "../image_encoder", "../models/image_encoder", "../sdxl_models/image_encoder")
 """Where the encoder lies in a copy of a published repository, seen from the adapter."""
 
@@ -83,6 +95,7 @@ class FoundAdapter:
             "sha256": "" if self.revision else sum_of(self.file.weights.path),
             "encoder": self.encoder.checkpoint.name,
             "scale": self.prompt.scale,
+            "part": self.prompt.part,
             "images": [pixel_sum(image) for image in self.prompt.images],
         }
 
@@ -131,6 +144,11 @@ def found_adapters(
     with temporary_folder("sensorium-") as sent:
         found = []
         for prompt in prompts:
+            if prompt.part != WHOLE and not denoiser.has_parts:
+                raise UnsupportedError(
+                    f"Nobody knows which layers of {painter.name!r} make the {prompt.part} of a picture",
+                    "Take all of it, or paint with a checkpoint of Stable Diffusion XL",
+                )
             adapter = _default(painter, denoiser) if prompt.adapter is None else prompt.adapter
             if isinstance(adapter, ResolvedMedia):
                 file, revision = read_ip_adapter(_as_file(adapter, sent), adapter.name), ""
@@ -150,6 +168,14 @@ def found_adapters(
             found.append(each)
         _check_one_encoder(found)
         yield tuple(found)
+
+
+def _scale(prompt: ImagePrompt) -> Any:
+    """Return how strongly pictures count, as diffusers takes it: a number, or one for each layer."""
+    if prompt.part == WHOLE:
+        return prompt.scale
+    way, block, layers = _LAYERS[prompt.part]
+    return {way: {block: [prompt.scale * layer for layer in layers]}}
 
 
 class ImageEncoders:
@@ -215,7 +241,7 @@ def applied_ip_adapters(
     before = dict(unet.attn_processors), unet.encoder_hid_proj, unet.config.encoder_hid_dim_type
     try:
         _load(pipeline, adapters)
-        pipeline.set_ip_adapter_scale([adapter.prompt.scale for adapter in adapters])
+        pipeline.set_ip_adapter_scale([_scale(adapter.prompt) for adapter in adapters])
         yield {"ip_adapter_image": [list(adapter.prompt.images) for adapter in adapters]}
     finally:
         # Not unload_ip_adapter: it makes new processors instead of putting the old ones back.

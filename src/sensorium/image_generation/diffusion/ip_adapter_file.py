@@ -11,6 +11,7 @@ from sensorium.models.single_file import WeightsFile, read_weights_file
 
 _BASES = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "Stable Diffusion XL"}
 """From the width of the text features that a denoiser reads."""
+_XL_BLOCKS = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D")
 _PICTURE_TOKENS = 4
 """As how many words the plain IP-Adapter gives a picture."""
 _FACE_ADAPTER = "Use one that reads the picture itself, such as 'ip-adapter-plus-face-sd15'"
@@ -24,10 +25,12 @@ class AdaptableDenoiser:
     Attributes:
         text_width: How wide the text features are that the denoiser reads.
         layer_widths: How wide it is at each of its attentions to the prompt, in the order of its layers.
+        has_parts: Whether it is known which layers make the style and the layout of a picture, as of XL.
     """
 
     text_width: int
     layer_widths: tuple[int, ...]
+    has_parts: bool
 
 
 @dataclass(frozen=True)
@@ -160,4 +163,5 @@ def adaptable(unet: Any) -> AdaptableDenoiser | None:
         else:
             block = int(rest.partition(".")[0])
             found.append(widths[block] if kind == "down_blocks" else widths[-1 - block])
-    return AdaptableDenoiser(unet.config.cross_attention_dim, tuple(found))
+    has_parts = tuple(unet.config.down_block_types) == _XL_BLOCKS and unet.config.layers_per_block == 2
+    return AdaptableDenoiser(unet.config.cross_attention_dim, tuple(found), has_parts)

@@ -264,6 +264,8 @@ def _likeness(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield ("--ip-adapter", adapter)
     if "scale" in table:
         yield ("--ip-adapter-scale", str(table["scale"]))
+    if "part" in table:
+        yield ("--ip-adapter-part", table["part"])
 
 
 def _added(file: Mapping[str, Any]) -> str:

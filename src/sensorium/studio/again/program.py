@@ -165,7 +165,8 @@ def _likeness(table: Mapping[str, Any]) -> str:
     adapter = table.get("file") or table.get("model")
     model = f", {written(adapter)}" if adapter else ""
     scale = f", scale={table['scale']}" if "scale" in table else ""
-    return f"IPAdapter({written(table['images'])}{model}{scale})"
+    part = f", part={written(table['part'])}" if "part" in table else ""
+    return f"IPAdapter({written(table['images'])}{model}{scale}{part})"
 
 
 def _save(program: _Program) -> None:
