@@ -113,6 +113,29 @@ def test_a_repository_with_a_single_file(
     assert "Stable Diffusion 1" in document["description"]
 
 
+def test_a_repository_with_a_controlnet_in_one_file(
+    run: Run,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shapes = {
+        "control_model.input_hint_block.0.weight": (16, 3, 3, 3),
+        "control_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (32, 768),
+    }
+    file = tmp_path / "control_v11p_sd15_canny.safetensors"
+    save_file({name: numpy.zeros(shape, numpy.float16) for name, shape in shapes.items()}, file)
+    for name in ("HF_HOME", "SENSORIUM_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "HF_HOME" / "hub"))
+    with serving(ModelHub("someone/edges", {file.name: file.read_bytes(), "README.md": b"# Edges"})) as site:
+        monkeypatch.setenv("HF_ENDPOINT", site.address)
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        assert run("models", "pull", "someone/edges").exit_code == 0
+        (document,) = documents(run("models", "info", "someone/edges", "--json").stdout)
+    assert (document["task"], document["family"]) == ("image-control", "ControlNetModel")
+    assert "ControlNet for Stable Diffusion 1" in document["description"]
+
+
 @pytest.mark.parametrize(
     "entry", ['{"shape": [1], "data_offsets": [], "dtype": "F32"}', '{"shape": [Infinity]}', "[" * 9999]
 )
