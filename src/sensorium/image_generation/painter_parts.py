@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypedDict
 
 from sensorium.errors import InputError
 from sensorium.models import catalog
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.single_file import read_weights_file, weights_path
+from sensorium.models.transformer_painters import transformer_painter
 from sensorium.task import TaskOptions
 
 TEXT_TO_IMAGE = "text-to-image"
@@ -73,8 +76,18 @@ def with_parts(checkpoint: Checkpoint, keywords: PartsKeywords) -> tuple[Checkpo
     without = tuple(part for name in dict.fromkeys(left_out) for part in DISPENSABLE[name])
     base, vae = (_named(keywords.get("base")), _named(keywords.get("vae")))
     if base is not None:
-        base = replace(base, without=("transformer", *without))  # the file holds the denoiser
+        # What the file holds itself is neither fetched nor opened.
+        base = replace(base, without=tuple(dict.fromkeys((*_held_by(checkpoint), *without))))
     return replace(checkpoint, without=without), PainterParts(base, vae)
+
+
+def _held_by(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Return the components that a painter in one file holds; of one that isn't here yet, only the denoiser is sure."""
+    painter = None
+    if checkpoint.folder and checkpoint.hub_files:
+        path = weights_path(Path(checkpoint.folder), checkpoint.hub_files)
+        painter = None if path is None else transformer_painter(read_weights_file(path))
+    return tuple(painter.parts) if painter is not None and painter.parts else ("transformer",)
 
 
 def check_without(names: Sequence[str]) -> None:

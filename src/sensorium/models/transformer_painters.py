@@ -65,13 +65,13 @@ class TransformerPainter:
 
     @property
     def use(self) -> str:
-        """What to do with it; "" where it can simply be opened."""
+        """What to do with it, or what could be better; "" where there is nothing to say."""
         if self.quantized:
             return "Choose a GGUF or FP8 file of it, which open everywhere"
         if not self.pipeline:
             return "Choose its repository in diffusers' layout: files of this family don't open alone"
         if not self.absent:
-            return ""
+            return "" if "text_encoder_3" in self.parts else "It reads prompts with CLIP alone; --base (base=…) adds T5"
         where = f"a folder or repository in diffusers' layout, such as {self.usual_base}"
         return f"Give what it lacks with --base (base=…): {where}"
 
