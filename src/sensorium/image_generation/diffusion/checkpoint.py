@@ -17,6 +17,7 @@ from sensorium.models.pretrained import open_model, open_part
 from sensorium.models.quantization import cannot_open, opening_options, stays_packed
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers
+from sensorium.vision_language.families.image_text_processor import open_without_films
 
 if TYPE_CHECKING:
     import torch
@@ -128,7 +129,7 @@ def open_components(
         part = replace(checkpoint, name=f"{checkpoint.name}/{name}")
         where = folder / name
         if name not in layout.with_weights:
-            opened[name] = open_part(part_class, where, checkpoint=part)
+            opened[name] = _open_description(part_class, where, part)
             continue
         variant = layout.variant if layout.variant and _has_weights(where, layout.variant) else None
         options = {"variant": variant} if variant else {}
@@ -257,6 +258,13 @@ def _module(library: str) -> Any:
         return importlib.import_module(f"diffusers.pipelines.{library}")
     except ModuleNotFoundError:  # where diffusers keeps what it maintains no more
         return importlib.import_module(f"diffusers.pipelines.deprecated.{library}")
+
+
+def _open_description(part_class: Any, folder: Path, checkpoint: Checkpoint) -> Any:
+    """Open a component without weights. Painters that look at pictures as a chat model does never show it films."""
+    if "video_processor" in getattr(part_class, "get_attributes", list)():
+        return open_without_films(part_class, folder, checkpoint=checkpoint)
+    return open_part(part_class, folder, checkpoint=checkpoint)
 
 
 def open_diffusers_model(

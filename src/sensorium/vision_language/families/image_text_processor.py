@@ -35,10 +35,28 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
         UnsupportedError: transformers has no processor for this checkpoint, or none that can be opened like all others.
         MissingDependencyError: It needs torchvision, which is not installed.
     """
-    from transformers import AutoConfig, AutoFeatureExtractor, AutoTokenizer
+    from transformers import AutoConfig
 
     config = open_part(AutoConfig, folder, checkpoint=checkpoint)
-    processor_class = _processor_class(folder, checkpoint, config)
+    processor = open_without_films(_processor_class(folder, checkpoint, config), folder, checkpoint=checkpoint)
+    if getattr(processor, "patch_size", 0) is None:
+        # LLaVA checkpoints from before the processor counted the image tokens itself; CLIP has one beside the patches.
+        processor.patch_size = config.vision_config.patch_size
+        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+        processor.num_additional_image_tokens = int(config.vision_config.model_type == "clip_vision_model")
+    return processor
+
+
+def open_without_films(processor_class: Any, folder: Path, *, checkpoint: Checkpoint) -> Any:
+    """Open a processor of a known class without its part for films.
+
+    Raises:
+        ModelUnavailableError: Files are missing or damaged.
+        UnsupportedError: The processor has a part that can't be opened like all others.
+        MissingDependencyError: It needs torchvision, which is not installed.
+    """
+    from transformers import AutoFeatureExtractor, AutoTokenizer
+
     parts = []
     for name in processor_class.get_attributes():
         if name == "image_processor":
@@ -51,13 +69,7 @@ def open_processor(folder: Path, *, checkpoint: Checkpoint) -> Any:
             parts.append(None)
         else:
             raise _no_processor(checkpoint, f"it has a part {name!r}, which no generic way opens")
-    processor = open_part(_Assembly(processor_class, parts), folder, checkpoint=checkpoint)
-    if getattr(processor, "patch_size", 0) is None:
-        # LLaVA checkpoints from before the processor counted the image tokens itself; CLIP has one beside the patches.
-        processor.patch_size = config.vision_config.patch_size
-        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
-        processor.num_additional_image_tokens = int(config.vision_config.model_type == "clip_vision_model")
-    return processor
+    return open_part(_Assembly(processor_class, parts), folder, checkpoint=checkpoint)
 
 
 class _Assembly:
@@ -97,7 +109,11 @@ def _current_image_processor(folder: Path) -> Any:
     known: Any = image_processing_auto
     named = _settings(folder / "preprocessor_config.json").get("image_processor_type")
     with quiet_transformers():
-        if not named or known.get_image_processor_class_from_name(str(named).removesuffix("Fast")) is not None:
+        if (
+            not named
+            or not (folder / "config.json").is_file()
+            or known.get_image_processor_class_from_name(str(named).removesuffix("Fast")) is not None
+        ):
             return None
         names = known.IMAGE_PROCESSOR_MAPPING_NAMES.get(family_of(folder)) or {}
         return known.get_image_processor_class_from_name(names.get("pil") or "")
