@@ -306,6 +306,7 @@ class Task(Generic[Backend]):
         family = self._family(folder)
         if family not in self.families:
             raise self._unsuitable(family, folder)
+        where = self._device_for(family, where)
         module, _, name = self.families[family].partition(":")
         loader: Any = getattr(self._import(module), name)
         options = dict(self._options())
@@ -348,6 +349,10 @@ class Task(Generic[Backend]):
                 )
             return "cpu"
         return device.resolve_device(self._device)
+
+    def _device_for(self, family: str, device: str) -> str:
+        """Return the device of a family, where that is known; ``device`` is the task's."""
+        return device
 
     def _family(self, folder: Path) -> str:
         return self.checkpoint.family or catalog.family_of(folder)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, Encoded
+    from sensorium.speech.recogniser import Encoded, LanguageListener
     from sensorium.speech.voice_activity import Window
 
 _SAMPLE_RATE = 16_000
@@ -63,7 +63,7 @@ class Heard:
     pieces: tuple[Piece, ...]
 
 
-def hear(backend: CTranslate2Whisper, encoded: Encoded, windows: Mapping[int, Window]) -> list[Heard]:
+def hear(backend: LanguageListener, encoded: Encoded, windows: Mapping[int, Window]) -> list[Heard]:
     """Find out which languages are likely in windows that are encoded already.
 
     Args:

@@ -41,6 +41,7 @@ class Recognition:
         average_log_probability: Over the tokens.
         no_speech_probability: How likely nobody speaks.
         compression_ratio: How repetitive the text is.
+        language: Code of the language that the model says it is in; "" where it doesn't.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Recognition:
     average_log_probability: float
     no_speech_probability: float
     compression_ratio: float
+    language: str = ""
 
     @property
     def said(self) -> str:

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.media.track_choice import TrackName
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.speech.alignment import aligned, likeliest_language
 from sensorium.speech.language_pieces import hear
+from sensorium.speech.recognised_text import loops, without_squeezed
+from sensorium.speech.recogniser import HOTWORDS, INITIAL_PROMPT, Aligner, Encoded, LanguageListener, Recogniser, Told
 from sensorium.speech.scarce_text import LONGEST_PART, is_fuller, is_hardly_any, is_scarce, short_parts
 from sensorium.speech.spoken_languages import Passage, SpokenLanguages
 from sensorium.speech.transcription import (
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper, Encoded
     from sensorium.speech.recognised_text import Recognition
     from sensorium.speech.voice_activity import Window
 
@@ -115,22 +117,31 @@ class Recognised:
 class RecognitionRun:
     """One recording on its way through the recogniser: read, cut at silences, recognised batch by batch."""
 
-    backend: CTranslate2Whisper
+    backend: Recogniser
     model: str
     source: AudioSource
     options: RecognitionOptions
     limits: Limits
     progress: ProgressCallback | None
     cancel: Cancellation | None
+    aligner: Aligner | None = None
     duration: float = 0.0
     warnings: InputWarnings = field(default_factory=InputWarnings)
     _found: tuple[ResolvedMedia, int] | None = None
     languages: SpokenLanguages = field(init=False)
     lost: list[str] = field(default_factory=list)
     words_timed: bool = False
+    rough_times: bool = False
 
     def __post_init__(self) -> None:
-        self.languages = SpokenLanguages(self.backend, self.options.languages, self.model)
+        self.languages = SpokenLanguages(self.listener or self.backend, self.options.languages, self.model)
+
+    @property
+    def listener(self) -> LanguageListener | None:
+        """What tells which language is spoken: the recogniser, or the aligner where the recogniser must be told."""
+        if isinstance(self.backend, LanguageListener):
+            return self.backend
+        return self.aligner if self.backend.must_be_told_language else None
 
     def segments(self) -> Generator[Segment, None, Transcription]:
         """Yield the segments one by one; return the whole transcription."""
@@ -163,11 +174,12 @@ class RecognitionRun:
             self.warnings(unsure)
         if self.lost:
             self.warnings(f"Somebody speaks or sings {listed(self.lost)}, but hardly a word of it was understood")
-        if self.words_timed and not self.backend.words_are_timed_well:
-            self.warnings(
-                f"{self.model!r} doesn't say which of its attention heads tell when words are spoken: "
-                "times of words and sentences are rough"
-            )
+        if self.rough_times or (self.words_timed and not self.backend.words_are_timed_well):
+            self.warnings(f"{self.model!r} doesn't say when words are spoken: times of words and sentences are rough")
+        given = {INITIAL_PROMPT: self.options.initial_prompt, HOTWORDS: self.options.hotwords}
+        for name, text in given.items():
+            if text and name not in self.backend.takes:
+                self.warnings(f"{self.model!r} takes no {name}: it was recognised without")
         return Transcription(
             text=join_texts([segment.text for segment in found]),
             language=language,
@@ -181,14 +193,19 @@ class RecognitionRun:
 
     def detected_language(self) -> DetectedLanguage:
         """Return which language is spoken, judged by the first windows in which somebody speaks."""
+        listener = self.listener
+        if listener is None:
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} doesn't tell which language is spoken", "Use a Whisper for that"
+            )
         report(self.progress, "detecting the language", 0.0, None, "seconds")
         with closing(self._batches()) as batches:
             batch = next(batches, None)
         if batch is None:
             return DetectedLanguage("", 0.0, (), self.model, self.warnings.told())
-        encoded = self.backend.encode([window.samples for window in batch.windows], longest=batch.longest)
+        encoded = listener.encode([window.samples for window in batch.windows], longest=batch.longest)
         check_cancelled(self.cancel)
-        found = self._language_probabilities(encoded)
+        found = self._language_probabilities(listener, encoded)
         best, *others = sorted(found, key=found.__getitem__, reverse=True)[: 1 + _OTHER_LANGUAGES]
         likely = tuple(LanguageProbability(code, found[code]) for code in others)
         return DetectedLanguage(best, found[best], likely, self.model, self.warnings.told())
@@ -213,8 +230,11 @@ class RecognitionRun:
         check_cancelled(self.cancel)
         if self.options.language:
             passages = self.languages.named(batch.windows, self.options.language)
+        elif (listener := self.listener) is not None:
+            heard = self.heard(listener, encoded)
+            passages = self.languages.followed(hear(listener, heard, dict(enumerate(batch.windows))))
         else:
-            passages = self.languages.followed(hear(self.backend, encoded, dict(enumerate(batch.windows))))
+            passages = self.languages.unknown(batch.windows)
         return self.recognised(passages, encoded)
 
     def recognised(self, passages: Sequence[Passage], encoded: Encoded) -> list[Recognised]:
@@ -240,6 +260,10 @@ class RecognitionRun:
 
     def filled_out(self, passage: Passage, recognition: Recognition) -> list[Recognised]:
         """Return what was recognised in a passage; in short parts if it was too little for what is spoken."""
+        passage = self.languages.told(passage, recognition.language or self._guessed(passage))
+        return [self._timed(each) for each in self._filled_out(passage, recognition)]
+
+    def _filled_out(self, passage: Passage, recognition: Recognition) -> list[Recognised]:
         found = [Recognised(passage, recognition)]
         if not is_scarce(passage.window, recognition.said):
             return found
@@ -258,21 +282,49 @@ class RecognitionRun:
                 self.lost.append(stretch(*each.passage.window.speech))
         return found
 
+    def heard(self, listener: LanguageListener, encoded: Encoded) -> Encoded:
+        """Return what the listener makes of windows that were prepared for the recogniser."""
+        return encoded if listener is self.backend else listener.encode(encoded.windows, longest=encoded.longest)
+
+    def _guessed(self, passage: Passage) -> str:
+        """Return the language of a passage of which neither the caller nor the recogniser has said it."""
+        return "" if passage.language or self.aligner is None else likeliest_language(self.aligner, passage.window)
+
+    def _timed(self, recognised: Recognised) -> Recognised:
+        """Return what was recognised with the times of its words, where the recogniser doesn't tell them."""
+        window, said = recognised.passage.window, recognised.recognition.said
+        if self.aligner is None or self.backend.times_words or not said or not self.needs_words(window, said):
+            return recognised
+        check_cancelled(self.cancel)
+        words, exact = aligned(self.aligner, window, said, recognised.passage.language)
+        self.rough_times |= not exact
+        recognition = replace(recognised.recognition, words=words)
+        if exact and loops(recognition):
+            recognition = without_squeezed(recognition)
+        return replace(recognised, recognition=recognition)
+
     def _decoded(self, encoded: Encoded, windows: Sequence[Window], language: str) -> list[Recognition]:
         return self.backend.recognise(
             encoded,
-            language=language,
-            task=self.options.task,
-            initial_prompt=self.options.initial_prompt,
-            hotwords=self.options.hotwords,
+            self.told(language),
             needs_words=lambda number, text: self.needs_words(windows[number], text),
         )
 
-    def _language_probabilities(self, encoded: Encoded) -> dict[str, float]:
+    def told(self, language: str) -> Told:
+        """Return what the recogniser is told of a passage in a language; "" if nobody knows it."""
+        options, takes = self.options, self.backend.takes
+        return Told(
+            language,
+            options.task,
+            options.initial_prompt if INITIAL_PROMPT in takes else None,
+            options.hotwords if HOTWORDS in takes else None,
+        )
+
+    def _language_probabilities(self, backend: LanguageListener, encoded: Encoded) -> dict[str, float]:
         """Return how likely each language is, averaged over the windows by their length."""
         found: dict[str, float] = {}
         total = sum(map(len, encoded.windows))
-        for window, likely in zip(encoded.windows, self.backend.language_probabilities(encoded), strict=True):
+        for window, likely in zip(encoded.windows, backend.language_probabilities(encoded), strict=True):
             for code, probability in likely.items():
                 found[code] = found.get(code, 0.0) + probability * len(window) / total
         return found

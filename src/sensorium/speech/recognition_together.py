@@ -17,7 +17,7 @@ from sensorium.speech.transcription import Segment, Transcription
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from sensorium.speech.families.whisper_ctranslate2 import Encoded
+    from sensorium.speech.recogniser import Encoded
     from sensorium.speech.voice_activity import Window
 
 Outcome: TypeAlias = Transcription | SensoriumError | None
@@ -98,13 +98,20 @@ def _understood(
 ) -> Generator[tuple[int, Outcome], None, dict[int, list[Passage]]]:
     """Find out the languages; return the passages of each place, yield why not for those whose language isn't known."""
     unknown = {place: each.window for place, each in enumerate(waiting) if not each.run.options.language}
-    found = hear(waiting[0].run.backend, encoded, unknown) if unknown else []
+    run = waiting[0].run
+    listener = run.listener if unknown else None
+    found = hear(listener, run.heard(listener, encoded), unknown) if listener else []
     heard = {each.number: each for each in found}
     understood = {}
     for place, each in enumerate(waiting):
         languages, named = each.run.languages, each.run.options.language
         try:
-            understood[place] = languages.named([each.window], named) if named else languages.followed([heard[place]])
+            if named:
+                understood[place] = languages.named([each.window], named)
+            else:
+                understood[place] = (
+                    languages.followed([heard[place]]) if place in heard else languages.unknown([each.window])
+                )
         except SensoriumError as error:
             yield each.number, error
     return understood
@@ -134,10 +141,7 @@ def _decoded(group: list[_Short], encoded: Encoded, passages: list[Passage]) -> 
     run = group[0].run
     recognitions = run.backend.recognise(
         encoded,
-        language=passages[0].language,
-        task=run.options.task,
-        initial_prompt=run.options.initial_prompt,
-        hotwords=run.options.hotwords,
+        run.told(passages[0].language),
         needs_words=lambda place, text: group[place].run.needs_words(group[place].window, text),
     )
     done = yield from _without_cancelled(group)

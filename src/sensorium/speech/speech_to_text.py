@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack
@@ -16,7 +17,17 @@ from sensorium.media.container import WarningCallback, warn
 from sensorium.media.separate_files import require_separate
 from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
 from sensorium.media.track_choice import require_track
+from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.speech.families.recogniser_families import (
+    CTC,
+    DURATION_TRANSDUCER,
+    MULTIMODAL,
+    SEQUENCE,
+    TRANSDUCER,
+    recogniser_family,
+)
+from sensorium.speech.recogniser import Aligner
 from sensorium.speech.recognition import RecognitionOptions, RecognitionRun
 from sensorium.speech.recognition_together import Outcome, transcribe_together
 from sensorium.speech.transcription import DetectedLanguage as DetectedLanguage
@@ -27,10 +38,11 @@ from sensorium.task import Task, TaskOptions
 from sensorium.text.languages import language_code
 
 if TYPE_CHECKING:
-    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper
+    from sensorium.speech.recogniser import Recogniser
     from sensorium.speech.recognition import AudioSource
 
 TASKS = ("transcribe", "translate")
+_WHISPERS = ("whisper-ctranslate2", "whisper")
 
 
 @dataclass(frozen=True)
@@ -68,13 +80,15 @@ class Recording:
         )
 
 
-class SpeechToText(Task["CTranslate2Whisper"]):
+class SpeechToText(Task["Recogniser"]):
     """Whisper: speech recognition in about a hundred languages (Radford et al. 2022).
 
     Args:
         model_size: ``"tiny"``, ``"base"``, ``"small"``, ``"medium"``, ``"large"``, ``"turbo"``, another catalog
             name, a hub id, a local folder (for CTranslate2 or transformers), or None for the profile's default.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        aligner: A Whisper that tells when words are spoken, and in which language, where the checkpoint writes text
+            alone; None for the starter's. Whispers, transducers and checkpoints trained by CTC need none.
         dtype: ``"auto"`` is int8 on a CPU and float16 on a GPU; else ``"int8"``, ``"float32"``, ``"float16"``,
             ``"bfloat16"``, ``"int8_float16"``.
 
@@ -86,12 +100,24 @@ class SpeechToText(Task["CTranslate2Whisper"]):
     families: ClassVar = {
         "whisper-ctranslate2": "sensorium.speech.families.whisper_ctranslate2:CTranslate2Whisper",
         "whisper": "sensorium.speech.families.whisper_conversion:TransformersWhisper",
+        CTC: "sensorium.speech.families.frame_recogniser:CTCRecogniser",
+        TRANSDUCER: "sensorium.speech.families.frame_recogniser:TransducerRecogniser",
+        DURATION_TRANSDUCER: "sensorium.speech.families.frame_recogniser:DurationTransducerRecogniser",
+        SEQUENCE: "sensorium.speech.families.text_recogniser:SequenceRecogniser",
+        MULTIMODAL: "sensorium.speech.families.text_recogniser:HearingLanguageModel",
     }
-    uses_torch = False
+    uses_torch = False  # Whisper does without; the others prepare it themselves.
 
     @checked
-    def __init__(self, model_size: str | os.PathLike[str] | None = None, **options: Unpack[TaskOptions]) -> None:
+    def __init__(
+        self,
+        model_size: str | os.PathLike[str] | None = None,
+        *,
+        aligner: str | os.PathLike[str] | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> None:
         super().__init__(model_size, **options)
+        self._aligner = None if aligner is None else os.fspath(aligner)
 
     @checked
     def transcribe(
@@ -196,8 +222,10 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             ModelUnavailableError: The checkpoint isn't here and can't be fetched.
             CancelledError: ``cancel`` was set.
         """
-        with self.lease(progress=progress, cancel=cancel) as backend:
-            runs = [self._attempted_run(backend, recording) for recording in recordings]
+        with ExitStack() as held:
+            backend = held.enter_context(self.lease(progress=progress, cancel=cancel))
+            aligner = held.enter_context(self._aligner_for(backend, progress, cancel))
+            runs = [self._attempted_run(backend, aligner, recording) for recording in recordings]
             good = [run for run in runs if not isinstance(run, SensoriumError)]
             outcomes = iter(transcribe_together(good))
             return [run if isinstance(run, SensoriumError) else next(outcomes) for run in runs]
@@ -244,11 +272,13 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             ModelUnavailableError: The checkpoint isn't here and can't be fetched.
             CancelledError: ``cancel`` was set.
         """
-        with self.lease(progress=progress, cancel=cancel) as backend:
+        with ExitStack() as held:
+            backend = held.enter_context(self.lease(progress=progress, cancel=cancel))
             if not backend.multilingual:
                 raise self._english_only()
+            aligner = held.enter_context(self._aligner_for(backend, progress, cancel))
             options = RecognitionOptions(None, "transcribe", track=require_track(track))
-            run = RecognitionRun(backend, self.model, audio_path, options, self.limits, progress, cancel)
+            run = RecognitionRun(backend, self.model, audio_path, options, self.limits, progress, cancel, aligner)
             return run.detected_language()
 
     @checked
@@ -321,15 +351,41 @@ class SpeechToText(Task["CTranslate2Whisper"]):
     ) -> ResultStream[Segment, Transcription]:
         return ResultStream(
             self.leased(
-                lambda backend: self._run(backend, source, options, progress, cancel).segments(),
+                lambda backend: self._segments(backend, source, options, progress, cancel),
                 progress=progress,
                 cancel=cancel,
             )
         )
 
+    def _segments(
+        self,
+        backend: Recogniser,
+        source: AudioSource,
+        options: RecognitionOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Generator[Segment, None, Transcription]:
+        with self._aligner_for(backend, progress, cancel) as aligner:
+            return (yield from self._run(backend, aligner, source, options, progress, cancel).segments())
+
+    @contextmanager
+    def _aligner_for(
+        self, backend: Recogniser, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Iterator[Aligner | None]:
+        """Keep the aligner loaded, if the recogniser needs one."""
+        if backend.times_words and not backend.must_be_told_language:
+            yield None
+            return
+        name = self._aligner or catalog.resolve(None, task=self.task, profile="starter").name
+        with self.opening.part(SpeechToText, name).lease(progress=progress, cancel=cancel) as aligner:
+            if not isinstance(aligner, Aligner):
+                raise UnsupportedError(f"The checkpoint {name!r} aligns no words", "Choose a Whisper as the aligner")
+            yield aligner
+
     def _run(
         self,
-        backend: CTranslate2Whisper,
+        backend: Recogniser,
+        aligner: Aligner | None,
         source: AudioSource,
         options: RecognitionOptions,
         progress: ProgressCallback | None,
@@ -344,11 +400,13 @@ class SpeechToText(Task["CTranslate2Whisper"]):
             )
         if not backend.multilingual:
             options = replace(options, language="en")
-        return RecognitionRun(backend, self.model, source, options, self.limits, progress, cancel)
+        return RecognitionRun(backend, self.model, source, options, self.limits, progress, cancel, aligner)
 
-    def _attempted_run(self, backend: CTranslate2Whisper, recording: Recording) -> RecognitionRun | SensoriumError:
+    def _attempted_run(
+        self, backend: Recogniser, aligner: Aligner | None, recording: Recording
+    ) -> RecognitionRun | SensoriumError:
         try:
-            return self._run(backend, recording.audio, recording.options, recording.progress, recording.cancel)
+            return self._run(backend, aligner, recording.audio, recording.options, recording.progress, recording.cancel)
         except SensoriumError as error:
             return error
 
@@ -359,9 +417,20 @@ class SpeechToText(Task["CTranslate2Whisper"]):
 
     def _family(self, folder: Path) -> str:
         # CTranslate2's config.json doesn't say what the model is.
-        return "whisper-ctranslate2" if (folder / "model.bin").is_file() else super()._family(folder)
+        if (folder / "model.bin").is_file():
+            return "whisper-ctranslate2"
+        family = super()._family(folder)
+        return family if family in self.families else recogniser_family(family, folder)
 
     def _resolve_device(self) -> str:
+        if self.checkpoint.family in _WHISPERS:
+            return self._whisper_device()
+        return super()._resolve_device()
+
+    def _device_for(self, family: str, device: str) -> str:
+        return self._whisper_device() if family in _WHISPERS else device
+
+    def _whisper_device(self) -> str:
         import ctranslate2
 
         gpus = ctranslate2.get_cuda_device_count()

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from sensorium.errors import UnsupportedError
 from sensorium.speech.language_pieces import LONGEST_PIECE, Heard, Piece, quiet_places, together
+from sensorium.speech.recogniser import LanguageListener
 from sensorium.speech.unsure_languages import UnsureLanguages
 
 if TYPE_CHECKING:
-    from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper
+    from sensorium.speech.recogniser import Recogniser
     from sensorium.speech.voice_activity import Window
 
 _FULL_WEIGHT = 3.0
@@ -62,7 +63,7 @@ class SpokenLanguages:
         model: Name of the checkpoint, for errors.
     """
 
-    def __init__(self, backend: CTranslate2Whisper, among: Sequence[str], model: str) -> None:
+    def __init__(self, backend: Recogniser, among: Sequence[str], model: str) -> None:
         self._backend = backend
         self._among = among
         self._model = model
@@ -73,6 +74,21 @@ class SpokenLanguages:
     def named(self, windows: Sequence[Window], language: str) -> list[Passage]:
         """Return windows as passages in the language that the caller has named."""
         return self._kept([Passage(window, language, 1.0, number) for number, window in enumerate(windows)])
+
+    def unknown(self, windows: Sequence[Window]) -> list[Passage]:
+        """Return windows as passages in a language that nobody knows before they are recognised."""
+        return [Passage(window, "", 0.0, number) for number, window in enumerate(windows)]
+
+    def told(self, passage: Passage, language: str) -> Passage:
+        """Return a passage in the language that the recogniser says it is in, unless it was known before.
+
+        Args:
+            passage: From `named`, `followed` or `unknown`.
+            language: Code of the language; "" where the recogniser doesn't say it.
+        """
+        if passage.language:
+            return passage
+        return self._kept([replace(passage, language=language, probability=1.0 if language else 0.0)])[0]
 
     def followed(self, heard: Sequence[Heard]) -> list[Passage]:
         """Return windows as passages, cut where the language has surely changed.
@@ -106,6 +122,11 @@ class SpokenLanguages:
         """Return a sentence about where the language isn't sure; None if it is sure everywhere."""
         return self._unsure.sentence()
 
+    @property
+    def _listener(self) -> LanguageListener:
+        assert isinstance(self._backend, LanguageListener)  # whose windows else would have been heard?
+        return self._backend
+
     def _kept(self, passages: list[Passage]) -> list[Passage]:
         for passage in passages:
             self._spoken.setdefault(passage.language, []).append((passage.window.seconds, passage.probability))
@@ -132,7 +153,7 @@ class SpokenLanguages:
         if len(heard.pieces) == 1 or _agree(heard.pieces):
             return heard
         parts = [heard.window.part(piece.start, piece.end).samples for piece in heard.pieces]
-        likely = self._backend.language_probabilities(self._backend.encode(parts, longest=LONGEST_PIECE))
+        likely = self._listener.language_probabilities(self._listener.encode(parts, longest=LONGEST_PIECE))
         pieces = zip(heard.pieces, map(self._possible, likely), strict=True)
         return replace(heard, pieces=tuple(replace(piece, likely=found) for piece, found in pieces))
 
@@ -158,7 +179,7 @@ class SpokenLanguages:
             return first.end
         sides = [(heard.number, max(0.0, place - _SIDE), place) for place in places]
         sides += [(heard.number, place, min(heard.window.seconds, place + _SIDE)) for place in places]
-        likely = self._backend.piece_language_probabilities(heard.encoded, sides)
+        likely = self._listener.piece_language_probabilities(heard.encoded, sides)
         sureness = [
             _log(left, before) + _log(right, after)
             for left, right in zip(likely[: len(places)], likely[len(places) :], strict=True)

@@ -198,6 +198,8 @@ def test_a_pickled_checkpoint_is_refused(plain: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_no_whisper_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "wav2vec2", "architectures": ["Wav2Vec2ForCTC"]}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "wav2vec2", "architectures": ["Wav2Vec2ForSequenceClassification"]})
+    )
     with pytest.raises(UnsupportedError, match="'wav2vec2'"):
         SpeechToText(tmp_path).transcribe(silence(1))

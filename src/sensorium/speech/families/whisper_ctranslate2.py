@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from sensorium.speech.recognised_text import (
     loops,
     without_squeezed,
 )
+from sensorium.speech.recogniser import HOTWORDS, INITIAL_PROMPT, SAMPLE_RATE, Encoded, Told
 from sensorium.threads import thread_count
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-SAMPLE_RATE = 16_000
 _INT8_FORM = "int8-1"
 """The number grows when `write_int8` changes."""
 _LARGEST_DOUBLED = 512 << 20
@@ -57,6 +57,8 @@ _TAIL = 2 * _FRAMES_PER_SECOND
 _BEAM = 5
 _END_OF_ENGLISH_TEXT = 50_256
 """The number of the end in Whispers that understand English only: they know a word less."""
+_PROMPT_TOKENS = 8
+"""What stands before and behind the words of a text that is aligned."""
 _TOKENS_PER_SECOND = 25
 _SPARE_TOKENS = 20
 """A window of n seconds gets at most 25 n + 20 tokens: nobody speaks faster, so more can only be repetition."""
@@ -64,21 +66,6 @@ _PREPENDED = "\"'“¿([{-«"
 """Punctuation that belongs to the word after it."""
 _APPENDED = "\"'.。,，!！?？:：”)]}、»…;；"
 """Punctuation that belongs to the word before it."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Windows after the encoder.
-
-    Attributes:
-        windows: float32 mono at 16 kHz.
-        longest: Seconds to which they were filled up.
-        features: The encoder's output, a CTranslate2 array of shape [windows, frames / 2, width].
-    """
-
-    windows: Sequence[Samples]
-    longest: float
-    features: Any
 
 
 class CTranslate2Whisper:
@@ -94,6 +81,9 @@ class CTranslate2Whisper:
         batch_size: How many windows are best recognised together.
         multilingual: Whether it understands other languages than English.
         translates: Whether it was trained to translate into English.
+        takes: What it takes beside the sound.
+        times_words: True: it tells when words are spoken.
+        must_be_told_language: False: it finds it out.
         words_are_timed_well: Whether the checkpoint says which of its attention heads tell when words are spoken.
 
     Raises:
@@ -101,6 +91,10 @@ class CTranslate2Whisper:
         UnsupportedError: It hears less than 30 seconds at once.
         InsufficientMemoryError: It doesn't fit.
     """
+
+    takes = frozenset({INITIAL_PROMPT, HOTWORDS})
+    times_words = True
+    must_be_told_language = False
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         kind, _, index = device.partition(":")
@@ -197,21 +191,15 @@ class CTranslate2Whisper:
     def recognise(
         self,
         encoded: Encoded,
+        told: Told,
         *,
-        language: str,
-        task: str,
-        initial_prompt: str | None,
-        hotwords: str | None,
         needs_words: Callable[[int, str], bool],
     ) -> list[Recognition]:
         """Decode windows together; a window in which the model repeats itself is decoded again.
 
         Args:
             encoded: From `encode`.
-            language: Language code.
-            task: ``"transcribe"`` or ``"translate"``.
-            initial_prompt: Text in whose style and spelling to go on.
-            hotwords: Words to expect.
+            told: What there is to know beside the sound.
             needs_words: Told the number of a window and its text, says whether its words need times: that takes about
                 a tenth of the work.
 
@@ -221,9 +209,9 @@ class CTranslate2Whisper:
         Raises:
             UnsupportedError: The checkpoint doesn't know the language.
         """
-        tokenizer = self._told(language, task)
-        previous = tokenizer.encode(" " + initial_prompt.strip()) if initial_prompt else []
-        prompt = self._whisper.get_prompt(tokenizer, previous, without_timestamps=True, hotwords=hotwords)
+        tokenizer = self._tokenizer_for(told)
+        previous = tokenizer.encode(" " + told.initial_prompt.strip()) if told.initial_prompt else []
+        prompt = self._whisper.get_prompt(tokenizer, previous, without_timestamps=True, hotwords=told.hotwords)
         results = self._decode(encoded, tokenizer, prompt, needs_words)
         for number, result in enumerate(results):
             if loops(result):
@@ -235,11 +223,34 @@ class CTranslate2Whisper:
                     results[number] = without_squeezed(results[number])
         return results
 
-    def _told(self, language: str, task: str) -> WhisperTokenizer:
+    def align(
+        self, windows: Sequence[Samples], texts: Sequence[str], languages: Sequence[str]
+    ) -> list[tuple[SpokenWord, ...]]:
+        """Return when the words of texts are spoken that another model has written down.
+
+        Args:
+            windows: float32 mono at 16 kHz, of at most 30 seconds.
+            texts: What is said in each.
+            languages: The code of each one's language.
+
+        Returns:
+            The words of each window; none where the text has more of them than anybody says in 30 seconds.
+        """
+        found: list[tuple[SpokenWord, ...]] = []
+        for window, text, language in zip(windows, texts, languages, strict=True):
+            encoded = self.encode([window], full=True)
+            tokenizer = self._tokenizer_for(Told(language))
+            tokens = tokenizer.encode(" " + text.strip())
+            fits = len(tokens) + _PROMPT_TOKENS <= self._whisper.max_length
+            found += self._aligned(encoded, tokenizer, [tokens], [0]) if fits else [()]
+        return found
+
+    def _tokenizer_for(self, told: Told) -> WhisperTokenizer:
         tokenizer = copy(self._tokenizer)
-        if self.multilingual and not tokenizer.told(language, task):
+        if self.multilingual and not tokenizer.told(told.language, told.task):
             raise UnsupportedError(
-                f"The checkpoint {self._name!r} doesn't know the language {language!r}", "Choose another checkpoint"
+                f"The checkpoint {self._name!r} doesn't know the language {told.language!r}",
+                "Choose another checkpoint",
             )
         return tokenizer
 

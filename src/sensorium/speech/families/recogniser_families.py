@@ -1,0 +1,60 @@
+"""Which backend recognises speech with a checkpoint of transformers, judged by its ``config.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+CTC, TRANSDUCER, DURATION_TRANSDUCER = "ctc", "transducer", "duration-transducer"
+SEQUENCE, MULTIMODAL = "speech-sequence", "speech-multimodal"
+
+_OTHER_PURPOSES = frozenset(
+    {
+        *("dia", "pop2piano", "vibevoice"),  # they speak or play
+        *("seamless_m4t", "seamless_m4t_v2", "speech-encoder-decoder"),
+        *("granite_speech", "granite_speech_plus", "kyutai_speech_to_text", "voxtral_realtime"),
+        *("qwen2_audio", "qwen2_5_omni", "qwen3_omni_moe", "phi4_multimodal"),
+    }
+)
+"""Families that transformers lists beside recognisers, but whose processors take neither sound alone nor a request to
+transcribe."""
+
+
+def recogniser_family(family: str, folder: Path) -> str:
+    """Return the family whose backend opens a checkpoint; the one given if none recognises speech.
+
+    Args:
+        family: The ``model_type`` of the checkpoint.
+        folder: Its folder, whose ``config.json`` names the class: some families also have classes for other purposes.
+    """
+    if family in _OTHER_PURPOSES:
+        return family
+    named = _architectures(folder)
+    for kind, classes in _classes().items():
+        if family in classes and (not named or classes[family] in named):
+            return kind
+    return family
+
+
+def _classes() -> dict[str, Mapping[str, str]]:
+    """Return the classes of transformers by family, for each backend."""
+    from transformers.models.auto import modeling_auto as auto
+
+    pictures = auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    multimodal = auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
+    return {
+        DURATION_TRANSDUCER: auto.MODEL_FOR_TDT_MAPPING_NAMES,
+        TRANSDUCER: auto.MODEL_FOR_RNNT_MAPPING_NAMES,
+        CTC: auto.MODEL_FOR_CTC_MAPPING_NAMES,
+        SEQUENCE: auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES,
+        MULTIMODAL: {family: name for family, name in multimodal.items() if family not in pictures},
+    }
+
+
+def _architectures(folder: Path) -> frozenset[str]:
+    with suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return frozenset(map(str, config.get("architectures") or ()))
+    return frozenset()

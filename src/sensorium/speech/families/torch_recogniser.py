@@ -1,0 +1,138 @@
+"""What recognisers on torch have in common: how they are opened, and that calls take turns."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sensorium.errors import UnsupportedError
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.device import explain_out_of_memory, prepare_torch
+from sensorium.models.pretrained import open_part
+from sensorium.quiet import quiet_transformers
+from sensorium.speech.recogniser import SAMPLE_RATE, Encoded, Told
+
+if TYPE_CHECKING:
+    import torch
+
+    from sensorium.speech.recognised_text import Recognition
+    from sensorium.speech.recogniser import Samples
+
+_ANY_LANGUAGE = "multilingual"
+
+
+class TorchRecogniser(ABC):
+    """A loaded checkpoint of transformers that writes down what is said.
+
+    Args:
+        folder: A checkpoint in the layout of transformers.
+        checkpoint: Its catalog entry.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        dtype: ``"auto"`` or a precision.
+
+    Raises:
+        ModelUnavailableError: Files are missing or damaged.
+        UnsupportedError: It hears sound at another rate than 16 kHz.
+        InsufficientMemoryError: The weights don't fit.
+    """
+
+    model_class: ClassVar[str]
+    """The class of transformers that opens it."""
+    translates = False
+    takes: frozenset[str] = frozenset()
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
+        prepare_torch()
+        import transformers
+
+        from sensorium.models.placed_model import open_placed
+
+        self._checkpoint = checkpoint
+        self.processor: Any = open_part(transformers.AutoProcessor, folder, checkpoint=checkpoint)
+        heard = getattr(self.processor.feature_extractor, "sampling_rate", SAMPLE_RATE)
+        if heard != SAMPLE_RATE:
+            raise UnsupportedError(
+                f"The checkpoint {checkpoint.name!r} hears {heard} samples a second, and speech is recognised at "
+                f"{SAMPLE_RATE}",
+                "Choose another checkpoint",
+            )
+        model_class = getattr(transformers, self.model_class)
+        self.model, self._placement = open_placed(
+            model_class, folder, checkpoint=checkpoint, device=device, dtype=dtype
+        )
+        self.batch_size = 4 if self._placement.device == "cpu" else 16
+        self.multilingual = checkpoint.languages != ("en",)
+        self._lock = threading.Lock()
+
+    def encode(self, windows: Sequence[Samples], *, longest: float | None = None) -> Encoded:
+        """Keep windows for `recognise`, which does all the work."""
+        return Encoded(windows, longest or max(map(len, windows)) / SAMPLE_RATE)
+
+    def some(self, encoded: Encoded, numbers: list[int]) -> Encoded:
+        """Return some of the windows."""
+        return Encoded([encoded.windows[number] for number in numbers], encoded.longest)
+
+    def recognise(self, encoded: Encoded, told: Told, *, needs_words: Callable[[int, str], bool]) -> list[Recognition]:
+        """Recognise windows: one after the other on a CPU, where that is as fast, and together on a GPU."""
+        import torch
+
+        self._require_language(told.language)
+        size = 1 if self._placement.device == "cpu" or not self.batches else self.batch_size
+        out_of_memory = explain_out_of_memory(
+            f"Recognising speech with {self._checkpoint.name!r}", "Choose a smaller checkpoint, or device='cpu'"
+        )
+        found: list[Recognition] = []
+        with self._lock, torch.inference_mode(), quiet_transformers(), out_of_memory:
+            for start in range(0, len(encoded.windows), size):
+                found += self.written(encoded.windows[start : start + size], told)
+        return found
+
+    @property
+    def batches(self) -> bool:
+        """Whether windows of different lengths may go through the model together."""
+        return True
+
+    @abstractmethod
+    def written(self, windows: Sequence[Samples], told: Told) -> list[Recognition]:
+        """Recognise windows together."""
+
+    def prepared(self, found: Any) -> Any:
+        """Return what a processor made of sound, on the device and in the precision of the model."""
+        return found.to(self._placement.device, dtype=self._placement.dtype)
+
+    def _require_language(self, language: str) -> None:
+        known = self._checkpoint.languages
+        if language and known and _ANY_LANGUAGE not in known and language not in known:
+            raise UnsupportedError(
+                f"The checkpoint {self._checkpoint.name!r} doesn't know the language {language!r}",
+                f"It knows {', '.join(known)}; choose another checkpoint for others",
+            )
+
+
+class Sureness:
+    """Notes how sure a model is of each token that it writes: one of ``generate``'s processors.
+
+    Args:
+        vocabulary: How many of the numbers are tokens; None for all. Others are never taken for tokens.
+    """
+
+    def __init__(self, vocabulary: int | None = None) -> None:
+        self._vocabulary = vocabulary
+        self._steps: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Note the likeliest token's log probability; return the scores."""
+        self._steps.append(scores[:, : self._vocabulary].float().log_softmax(dim=-1).amax(dim=-1))
+        if self._vocabulary is not None:
+            scores[:, self._vocabulary :] = -float("inf")
+        return scores
+
+    def by_window(self) -> list[list[float]]:
+        """Return the log probabilities of the steps of each window."""
+        import torch
+
+        steps: list[list[float]] = torch.stack(self._steps, dim=1).tolist()
+        return steps

@@ -1,0 +1,230 @@
+"""Recognisers beside Whisper: what they write is what transformers writes, and all else is as with Whisper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sensorium.errors import UnsupportedError
+from sensorium.media.audio import read_audio
+from sensorium.speech.alignment import aligned
+from sensorium.speech.recogniser import Told
+from sensorium.speech.speech_to_text import Recording, SpeechToText
+from sensorium.speech.voice_activity import Span, Window
+from tests import real_media
+from tests.checkpoints import recognisers
+from tests.refusals import refused
+from tests.speech.conftest import SAMPLE_RATE, words_of
+
+_SECONDS = 6
+KINDS: dict[str, Callable[[Path], Path]] = {
+    "parakeet_tdt": lambda folder: recognisers.tiny_parakeet(folder, "TDT"),
+    "parakeet_rnnt": lambda folder: recognisers.tiny_parakeet(folder, "RNNT"),
+    "parakeet_ctc": lambda folder: recognisers.tiny_parakeet(folder, "CTC"),
+    "wav2vec2": recognisers.tiny_wav2vec2,
+    "moonshine": recognisers.tiny_moonshine,
+    "cohere_asr": recognisers.tiny_cohere,
+    "canary": recognisers.tiny_canary,
+    "qwen3_asr": recognisers.tiny_qwen3_asr,
+}
+TIMED = ("parakeet_tdt", "parakeet_rnnt", "parakeet_ctc", "wav2vec2")
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], SpeechToText]]:
+    """Takes the name of a kind, and returns a recogniser with such a checkpoint; each is built once."""
+    home = tmp_path_factory.mktemp("recognisers")
+    found: dict[str, SpeechToText] = {}
+
+    def recogniser(kind: str) -> SpeechToText:
+        if kind not in found:
+            found[kind] = SpeechToText(KINDS[kind](home / kind), device="cpu").load()
+        return found[kind]
+
+    yield recogniser
+    for each in found.values():
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    return np.concatenate([read_audio(clip.path) for clip in real_media.speech_clips("en")])[: _SECONDS * SAMPLE_RATE]
+
+
+def _theirs(kind: str, folder: Path, speech: np.ndarray) -> str:
+    """Return what the library writes by itself, called as its documentation says."""
+    import torch
+    import transformers
+
+    processor: Any = transformers.AutoProcessor.from_pretrained(folder)
+    name = {"parakeet_tdt": "TDT", "parakeet_rnnt": "RNNT", "parakeet_ctc": "CTC", "wav2vec2": "CTC"}
+    model: Any = getattr(transformers, f"AutoModelFor{name.get(kind, 'SpeechSeq2Seq')}").from_pretrained(folder).eval()
+    with torch.no_grad():
+        if kind in ("canary", "qwen3_asr"):
+            language = {"source_language": "en"} if kind == "canary" else {"language": "en"}
+            inputs = processor.apply_transcription_request(audio=[speech], return_tensors="pt", **language)
+            new = model.generate(**inputs, max_new_tokens=160, do_sample=False)
+            if kind == "qwen3_asr":
+                new = new[:, inputs["input_ids"].shape[1] :]
+                return str(processor.decode(new, return_format="transcription_only")[0])
+        else:
+            language = {"language": "en"} if kind == "cohere_asr" else {}
+            inputs = processor(speech, sampling_rate=SAMPLE_RATE, return_tensors="pt", **language)
+            if kind == "wav2vec2":
+                return str(processor.batch_decode(model(**inputs).logits.argmax(dim=-1))[0])
+            elif kind in TIMED:
+                found = model.generate(**inputs)
+                if kind == "parakeet_ctc":
+                    return str(processor.batch_decode(found, skip_special_tokens=True)[0])
+                return str(processor.decode(found.sequences, durations=found.durations, skip_special_tokens=True)[0][0])
+            else:
+                new = model.generate(**inputs, max_new_tokens=160, do_sample=False)
+    return str(processor.batch_decode(new, skip_special_tokens=True)[0])
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_text_is_that_of_transformers(
+    kind: str,
+    opened: Callable[[str], SpeechToText],
+    speech: np.ndarray,
+    parity: Callable[[str, str, str], None],
+) -> None:
+    recogniser = opened(kind)
+    with recogniser.lease() as backend:
+        [ours] = backend.recognise(backend.encode([speech]), Told("en"), needs_words=lambda number, text: True)
+    theirs = _theirs(kind, Path(recogniser.checkpoint.folder), speech)
+    assert ours.text.split() == theirs.split()
+    assert len(ours.text) > 2
+    assert ours.average_log_probability < 0
+    parity(f"{kind} (speech-to-text)", "its Auto class and processor", f"the same text ({len(ours.text)} characters)")
+
+
+@pytest.mark.parametrize("kind", TIMED)
+def test_words_have_the_times_of_their_tokens(
+    kind: str, opened: Callable[[str], SpeechToText], speech: np.ndarray
+) -> None:
+    with opened(kind).lease() as backend:
+        [found] = backend.recognise(backend.encode([speech]), Told(""), needs_words=lambda number, text: True)
+    assert "".join(word.text for word in found.words) == found.text
+    starts = [word.start for word in found.words]
+    assert starts == sorted(starts)
+    assert all(0 <= word.start <= word.end <= _SECONDS + 0.5 for word in found.words)
+    assert all(0 < word.probability <= 1 for word in found.words)
+
+
+def test_times_of_a_transducer_are_those_of_its_processor(
+    opened: Callable[[str], SpeechToText], speech: np.ndarray
+) -> None:
+    import torch
+    import transformers
+
+    recogniser = opened("parakeet_tdt")
+    folder = recogniser.checkpoint.folder
+    processor: Any = transformers.AutoProcessor.from_pretrained(folder)
+    model: Any = transformers.AutoModelForTDT.from_pretrained(folder).eval()
+    with torch.no_grad():
+        out = model.generate(**processor(speech, sampling_rate=SAMPLE_RATE, return_tensors="pt"))
+    _, [tokens] = processor.decode(out.sequences, durations=out.durations, skip_special_tokens=True)
+    with recogniser.lease() as backend:
+        [found] = backend.recognise(backend.encode([speech]), Told(""), needs_words=lambda number, text: True)
+    assert found.words[0].start == pytest.approx(tokens[0]["start"])
+    # Its processor puts a full stop at the end of the token before it; a word ends with its last token's frames.
+    assert found.words[-1].start == pytest.approx(max(each["start"] for each in tokens), abs=0.33)
+
+
+@pytest.mark.parametrize("kind", ["parakeet_tdt", "qwen3_asr"])
+def test_a_recording_becomes_segments_and_subtitles(
+    kind: str, opened: Callable[[str], SpeechToText], tmp_path: Path
+) -> None:
+    clip = real_media.speech_clips("es")[0].path
+    said = opened(kind).transcribe(clip, word_timestamps=True)
+    assert said.segments
+    assert said.text
+    assert all(0 <= part.start <= part.end <= said.duration + 0.1 for part in said.segments)
+    assert all(part.words for part in said.segments)
+    path = opened(kind).generate_srt(clip, tmp_path / "said.srt")
+    assert " --> " in path.read_text(encoding="utf-8")
+
+
+def test_together_each_gets_the_text_that_it_gets_alone(opened: Callable[[str], SpeechToText]) -> None:
+    clips = [clip.path for clip in real_media.speech_clips("en")[:3]]
+    for kind in ("parakeet_ctc", "cohere_asr"):
+        recogniser = opened(kind)
+        together = recogniser.transcribe_together([Recording(path) for path in clips])
+        assert [said.text for said in together if said] == [recogniser.transcribe(path).text for path in clips]  # type: ignore[union-attr]
+
+
+def test_the_aligner_tells_when_the_words_of_a_text_are_spoken(recogniser: SpeechToText) -> None:
+    clip = max(real_media.speech_clips("en"), key=lambda each: len(each.text) if len(each.text) < 200 else 0)
+    samples = read_audio(clip.path)
+    window = Window(samples, (Span(0, len(samples), 0),))
+    with recogniser.lease() as backend:
+        words, exact = aligned(backend, window, clip.text, "en")  # type: ignore[arg-type]
+    assert exact
+    assert "".join(word.text for word in words).split() == clip.text.split()
+    heard = [
+        word for part in recogniser.transcribe(samples, "en", word_timestamps=True).segments for word in part.words
+    ]
+    places = {words_of(word.text): word.start for word in heard}
+    both = [(word.start, places[words_of(word.text)]) for word in words if words_of(word.text) in places]
+    assert len(both) > len(words) / 2
+    assert np.median([abs(one - other) for one, other in both]) < 0.2
+
+
+def test_a_text_that_cant_be_aligned_shares_the_time_and_says_so(opened: Callable[[str], SpeechToText]) -> None:
+    said = opened("canary").transcribe(real_media.speech_clips("en")[0].path, "en", word_timestamps=True)
+    words = [word for part in said.segments for word in part.words]
+    assert words
+    assert [word.start for word in words] == sorted(word.start for word in words)
+
+
+def test_the_aligner_tells_the_language_to_a_recogniser_that_must_be_told(
+    opened: Callable[[str], SpeechToText],
+) -> None:
+    said = opened("cohere_asr").transcribe(real_media.speech_clips("es")[0].path)
+    assert said.language == "es"
+    assert opened("cohere_asr").detect_language(real_media.speech_clips("es")[0].path).language == "es"
+    assert opened("parakeet_tdt").transcribe(real_media.speech_clips("es")[0].path, "es").language == "es"
+
+
+def test_what_a_recogniser_cant_do_is_refused(opened: Callable[[str], SpeechToText], tmp_path: Path) -> None:
+    clip = real_media.speech_clips("en")[0].path
+    with refused(UnsupportedError, "parakeet_tdt", "translate"):
+        opened("parakeet_tdt").transcribe(clip, task="translate")
+    with refused(UnsupportedError, "parakeet_ctc"):
+        opened("parakeet_ctc").detect_language(clip)
+    with refused(UnsupportedError, "cohere_asr", "sw"):
+        opened("cohere_asr").transcribe(clip, "sw")
+    assert opened("canary").transcribe(clip, "es", task="translate").task == "translate"
+    warnings = opened("parakeet_tdt").transcribe(clip, initial_prompt="Dear Ann,", hotwords="Ann").warnings
+    assert any("initial prompt" in each for each in warnings)
+    assert any("hotwords" in each for each in warnings)
+    assert not any("hotwords" in each for each in opened("qwen3_asr").transcribe(clip, hotwords="Ann").warnings)
+
+
+def test_a_checkpoint_that_was_never_taught_to_write_is_refused(tmp_path: Path) -> None:
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
+
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, conv_dim=(8,),
+        conv_kernel=(10,), conv_stride=(10,), num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2,
+        codevector_dim=8, proj_codevector_dim=8, num_codevectors_per_group=4,
+    )  # fmt: skip
+    Wav2Vec2ForPreTraining(config).save_pretrained(tmp_path / "pretrained")
+    with refused(UnsupportedError, "pretrained", "wav2vec2"):
+        SpeechToText(tmp_path / "pretrained").load()
+
+
+def test_what_is_no_aligner_is_refused(opened: Callable[[str], SpeechToText]) -> None:
+    wrong = opened("parakeet_ctc").checkpoint.folder
+    with (
+        SpeechToText(opened("moonshine").checkpoint.folder, aligner=wrong) as recogniser,
+        refused(UnsupportedError, "parakeet_ctc", "aligner"),
+    ):
+        recogniser.transcribe(real_media.speech_clips("en")[0].path)
