@@ -17,6 +17,7 @@ from sensorium.operations.speech_to_text import Transcribe
 from sensorium.operations.tasks import Tasks
 from sensorium.progress import Event, Finished, Progress
 from sensorium.speech.families.whisper_ctranslate2 import CTranslate2Whisper
+from sensorium.speech.recogniser import Told
 from sensorium.speech.transcription import Transcription
 from tests import real_media
 from tests.operations.listening import Listening
@@ -40,9 +41,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
     recognise = CTranslate2Whisper.recognise
 
-    def counting(self: CTranslate2Whisper, encoded: Any, **options: Any) -> Any:
+    def counting(self: CTranslate2Whisper, encoded: Any, told: Told, **options: Any) -> Any:
         counted.append(len(encoded.windows))
-        return recognise(self, encoded, **options)
+        return recognise(self, encoded, told, **options)
 
     monkeypatch.setattr(CTranslate2Whisper, "recognise", counting)
     return counted
@@ -187,10 +188,12 @@ def test_whoever_cancels_while_the_model_listens_gets_nothing(tasks: Tasks, monk
 def test_if_the_pass_fails_each_is_tried_alone_and_told_once(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     recognise = CTranslate2Whisper.recognise
 
-    def broken_by_two_or_by_more_than_8_seconds(self: CTranslate2Whisper, encoded: Any, **options: Any) -> Any:
+    def broken_by_two_or_by_more_than_8_seconds(
+        self: CTranslate2Whisper, encoded: Any, told: Told, **options: Any
+    ) -> Any:
         if len(encoded.windows) > 1 or encoded.longest > 8:
             raise RuntimeError("something broke")
-        return recognise(self, encoded, **options)
+        return recognise(self, encoded, told, **options)
 
     monkeypatch.setattr(CTranslate2Whisper, "recognise", broken_by_two_or_by_more_than_8_seconds)
     audio = [ENGLISH[0], ENGLISH[0], FRENCH]

@@ -19,8 +19,8 @@ import pytest
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.media.audio import read_audio, write_audio
 from sensorium.progress import Progress
-from sensorium.speech.families.whisper_ctranslate2 import Encoded
 from sensorium.speech.recognised_text import Recognition
+from sensorium.speech.recogniser import Encoded
 from sensorium.speech.speech_to_text import SpeechToText
 from tests import real_media
 from tests.memory import PEAK_MEMORY
@@ -160,7 +160,7 @@ def test_speech_that_repeats_is_neither_folded_nor_multiplied(recogniser: Speech
 def test_speech_that_is_not_understood_is_told(
     recogniser: SpeechToText, clip: real_media.SpeechClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hears_nothing(encoded: Encoded, **_: object) -> list[Recognition]:
+    def hears_nothing(encoded: Encoded, *_: object, **__: object) -> list[Recognition]:
         return [Recognition("", (), -0.3, 0.1, 0.0) for _ in encoded.windows]
 
     assert recogniser.transcribe(clip.path, "en").warnings == ()
