@@ -57,7 +57,13 @@ def test_every_system_is_known() -> None:
     ],
 )
 def test_a_folder_tells_what_it_is_good_for(tmp_path: Path, config: dict[str, str], tasks: set[str]) -> None:
-    assert set(tasks_of_folder(folder_of(tmp_path / "checkpoint", **config))) == tasks
+    folder = folder_of(tmp_path / "checkpoint", **config)
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    assert set(tasks_of_folder(folder)) == tasks
+
+
+def test_a_chat_model_without_a_template_cant_be_asked(tmp_path: Path) -> None:
+    assert tasks_of_folder(folder_of(tmp_path / "checkpoint", model_type="llava")) == ()
 
 
 def test_an_empty_folder_is_good_for_nothing(tmp_path: Path) -> None:
