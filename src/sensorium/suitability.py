@@ -23,7 +23,7 @@ _SYSTEMS = (
     "sensorium.video.video_qa:VideoQA",
     "sensorium.video.video_classification:VideoClassifier",
     "sensorium.image_generation.text_to_image:TextToImage",
-    "sensorium.image_generation.diffusion.control_network:ControlNetwork",
+    "sensorium.image_generation.diffusion.control.control_network:ControlNetwork",
     "sensorium.image_generation.annotators.depth_estimation:DepthEstimator",
     "sensorium.image_generation.annotators.segmentation:Segmenter",
     "sensorium.image_generation.annotators.object_detection:ObjectDetector",

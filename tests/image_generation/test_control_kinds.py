@@ -17,7 +17,7 @@ import torch
 
 from sensorium import ControlNetGenerator
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion.control_kinds import CONTROL_KINDS, OTHER_KINDS
+from sensorium.image_generation.diffusion.control.control_kinds import CONTROL_KINDS, OTHER_KINDS
 from sensorium.image_generation.generated_image import read_settings
 from tests.checkpoints.control_networks import (
     tiny_adapter,

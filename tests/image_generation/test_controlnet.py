@@ -29,8 +29,8 @@ from sensorium.errors import (
 )
 from sensorium.image_generation.control_maps import ControlMaps
 from sensorium.image_generation.controlnet import ControlledImages
-from sensorium.image_generation.diffusion.control_kinds import CONTROL_KINDS
-from sensorium.image_generation.diffusion.pipeline_control import PipelineControl
+from sensorium.image_generation.diffusion.control.control_kinds import CONTROL_KINDS
+from sensorium.image_generation.diffusion.control.pipeline_control import PipelineControl
 from sensorium.image_generation.generated_image import pixel_sum, read_settings
 from tests import real_media
 from tests.checkpoints.controlnet import tiny_controlnet

@@ -16,7 +16,7 @@ from sensorium.image_generation.annotators.depth_estimation import DepthEstimato
 from sensorium.image_generation.annotators.object_detection import ObjectDetector
 from sensorium.image_generation.annotators.pose_estimation import PoseEstimator
 from sensorium.image_generation.control_maps import ControlMaps
-from sensorium.image_generation.diffusion.control_network import ControlNetwork
+from sensorium.image_generation.diffusion.control.control_network import ControlNetwork
 from sensorium.media import image as media_image
 from sensorium.media.limits import Limits
 from sensorium.task import Task

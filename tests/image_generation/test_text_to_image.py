@@ -26,8 +26,8 @@ from sensorium.errors import (
     UnsupportedError,
 )
 from sensorium.image_generation.diffusion import pipeline as diffusion_pipeline
-from sensorium.image_generation.diffusion.control_kinds import CONTROL_KINDS
-from sensorium.image_generation.diffusion.pipeline_control import PipelineControl
+from sensorium.image_generation.diffusion.control.control_kinds import CONTROL_KINDS
+from sensorium.image_generation.diffusion.control.pipeline_control import PipelineControl
 from sensorium.image_generation.text_to_image import GeneratedImage, read_settings
 from sensorium.models.catalog import family_of
 from sensorium.progress import Event, Finished, Preview, Progress

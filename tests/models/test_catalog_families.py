@@ -12,7 +12,7 @@ from sensorium.image_generation.annotators.depth_estimation import DepthEstimato
 from sensorium.image_generation.annotators.object_detection import ObjectDetector
 from sensorium.image_generation.annotators.pose_estimation import PoseEstimator
 from sensorium.image_generation.annotators.segmentation import Segmenter
-from sensorium.image_generation.diffusion.control_network import ControlNetwork
+from sensorium.image_generation.diffusion.control.control_network import ControlNetwork
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.language.language_model import LanguageModel
 from sensorium.models import catalog

@@ -12,7 +12,7 @@ import torch
 
 from sensorium import LanguageModel, TextToImage
 from sensorium.errors import MissingDependencyError, SensoriumError, UnsupportedError
-from sensorium.image_generation.diffusion import checkpoint as opening
+from sensorium.image_generation.diffusion.checkpoints import checkpoint as opening
 from sensorium.models.quantization import quantization_method
 from tests.checkpoints.diffusion import tiny_stable_diffusion_3
 from tests.checkpoints.quantized import as_if_quantized, in_fp8

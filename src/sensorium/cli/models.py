@@ -215,7 +215,7 @@ def _described(entry: Checkpoint) -> Checkpoint:
     """If a checkpoint isn't in the catalog, fill in its family and tasks, which its own files tell."""
     from dataclasses import replace
 
-    from sensorium.image_generation.diffusion.control_kinds import describe_network
+    from sensorium.image_generation.diffusion.control.control_kinds import describe_network
     from sensorium.models import catalog, store
     from sensorium.suitability import tasks_for
 

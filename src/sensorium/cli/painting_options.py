@@ -190,7 +190,7 @@ def _lora(argument: str) -> LoraFile:
 
 
 def _weighted(file: str, weight: float) -> LoraFile:
-    from sensorium.image_generation.diffusion.lora import is_lora_name, is_own_path
+    from sensorium.image_generation.diffusion.additions.lora import is_lora_name, is_own_path
     from sensorium.operations.media import Media
     from sensorium.operations.painting import LoraFile
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sensorium.errors import ModelUnavailableError
 from sensorium.image_generation.control_maps import CONTROL_KINDS, map_checkpoints
 from sensorium.image_generation.control_request import require_known
-from sensorium.image_generation.diffusion.control_network import ControlNetwork
+from sensorium.image_generation.diffusion.control.control_network import ControlNetwork
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.models import catalog
 from sensorium.models.catalog import Checkpoint

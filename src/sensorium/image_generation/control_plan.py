@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import UnsupportedError
-from sensorium.image_generation.diffusion.control_fit import (
+from sensorium.image_generation.diffusion.control.control_fit import (
     NetworkSettings,
     mode_of,
     require_fit,
     require_timing,
     require_together,
 )
-from sensorium.image_generation.diffusion.control_kinds import BASES, ControlKind
+from sensorium.image_generation.diffusion.control.control_kinds import BASES, ControlKind
 from sensorium.image_generation.generated_image import pixel_sum
 
 if TYPE_CHECKING:
     import PIL.Image
 
     from sensorium.image_generation.control_request import Control
-    from sensorium.image_generation.diffusion.control_network import ControlNetBackend
+    from sensorium.image_generation.diffusion.control.control_network import ControlNetBackend
+    from sensorium.image_generation.diffusion.control.pipeline_control import PipelineControl
     from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
-    from sensorium.image_generation.diffusion.pipeline_control import PipelineControl
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ControlPlan:
             maps: The control maps, in the size of the picture.
             recorded: From `record_controls`.
         """
-        from sensorium.image_generation.diffusion.pipeline_control import PipelineControl
+        from sensorium.image_generation.diffusion.control.pipeline_control import PipelineControl
 
         return PipelineControl(
             kind=self.kind,

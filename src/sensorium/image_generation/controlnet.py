@@ -16,9 +16,9 @@ from sensorium.image_generation.control_checkpoints import USUAL_BASE, networks_
 from sensorium.image_generation.control_maps import ControlMaps
 from sensorium.image_generation.control_plan import plan_controls, record_controls
 from sensorium.image_generation.control_request import Control, read_controls, require_sources
-from sensorium.image_generation.diffusion.control_fit import require_base
-from sensorium.image_generation.diffusion.control_kinds import BASES
-from sensorium.image_generation.diffusion.control_network import ControlNetwork
+from sensorium.image_generation.diffusion.control.control_fit import require_base
+from sensorium.image_generation.diffusion.control.control_kinds import BASES
+from sensorium.image_generation.diffusion.control.control_network import ControlNetwork
 from sensorium.image_generation.generated_image import (
     GeneratedImage,
     GeneratedImages,
@@ -47,10 +47,10 @@ from sensorium.task import Opening, TaskOptions
 if TYPE_CHECKING:
     import PIL.Image
 
-    from sensorium.image_generation.diffusion.control_network import ControlNetBackend
-    from sensorium.image_generation.diffusion.lora import LoraFiles
+    from sensorium.image_generation.diffusion.additions.lora import LoraFiles
+    from sensorium.image_generation.diffusion.additions.textual_inversion import EmbeddingFiles
+    from sensorium.image_generation.diffusion.control.control_network import ControlNetBackend
     from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
-    from sensorium.image_generation.diffusion.textual_inversion import EmbeddingFiles
     from sensorium.media.image import ImageSource
 
 _STEPS = 20

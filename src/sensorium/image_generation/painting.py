@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, Self, TypedDict, Unpack, runtime_checkable
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.prompted_loras import with_prompted_loras
-from sensorium.image_generation.diffusion.textual_inversion import found_embeddings
+from sensorium.image_generation.diffusion.additions.prompted_loras import with_prompted_loras
+from sensorium.image_generation.diffusion.additions.textual_inversion import found_embeddings
 from sensorium.image_generation.painting_options import PaintingOptions, check_number
 from sensorium.image_generation.prompts.network_tags import without_tags
 from sensorium.language.written_language import require_characters

@@ -8,14 +8,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.lora import Lora, check_loras, read_loras, same_loras
-from sensorium.image_generation.diffusion.schedulers import check_scheduler
-from sensorium.image_generation.diffusion.textual_inversion import (
+from sensorium.image_generation.diffusion.additions.lora import Lora, check_loras, read_loras, same_loras
+from sensorium.image_generation.diffusion.additions.textual_inversion import (
     Embedding,
     check_embeddings,
     read_embeddings,
     same_embeddings,
 )
+from sensorium.image_generation.diffusion.schedulers import check_scheduler
 from sensorium.image_generation.ip_adapter import ImagePrompt, read_image_prompts, same_image_prompts
 from sensorium.image_generation.picture_settings import NOT_CHECKED
 from sensorium.language.written_language import require_characters
@@ -23,8 +23,8 @@ from sensorium.media.limits import Limits
 from sensorium.progress import all_events
 
 if TYPE_CHECKING:
-    from sensorium.image_generation.diffusion.lora import LoraFiles
-    from sensorium.image_generation.diffusion.textual_inversion import EmbeddingFiles
+    from sensorium.image_generation.diffusion.additions.lora import LoraFiles
+    from sensorium.image_generation.diffusion.additions.textual_inversion import EmbeddingFiles
     from sensorium.image_generation.ip_adapter import IPAdapter
     from sensorium.image_generation.picture_settings import PictureSettings
     from sensorium.progress import Cancellation, EventCallback, ProgressCallback

@@ -38,8 +38,8 @@ from sensorium.task import Task, TaskOptions
 if TYPE_CHECKING:
     import PIL.Image
 
-    from sensorium.image_generation.diffusion.lora import LoraFiles
-    from sensorium.image_generation.diffusion.textual_inversion import EmbeddingFiles
+    from sensorium.image_generation.diffusion.additions.lora import LoraFiles
+    from sensorium.image_generation.diffusion.additions.textual_inversion import EmbeddingFiles
 
 _DIFFUSERS = "diffusers"
 _PARTS = ("base", "vae", "without")
@@ -68,7 +68,7 @@ class TextToImage(Task[Painter]):
     families: ClassVar = {
         _DIFFUSERS: _BY_DIFFUSERS,
         **dict.fromkeys(SINGLE_FILE_PAINTERS, _BY_DIFFUSERS),
-        "KandinskyV22Pipeline": "sensorium.image_generation.diffusion.kandinsky:KandinskyPainter",
+        "KandinskyV22Pipeline": "sensorium.image_generation.diffusion.priors.kandinsky:KandinskyPainter",
         "openai": "sensorium.image_generation.endpoint_painter:EndpointPainter",
     }
     """``"diffusers"`` stands for every family of AutoPipeline. Others are found by the ``_class_name`` of their

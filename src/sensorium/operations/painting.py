@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.lora import check_weight, is_lora_name
+from sensorium.image_generation.diffusion.additions.lora import check_weight, is_lora_name
 from sensorium.image_generation.diffusion.schedulers import SCHEDULERS
 from sensorium.image_generation.ip_adapter import (
     MAXIMUM_PICTURES,

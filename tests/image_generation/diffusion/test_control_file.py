@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from sensorium import ControlNetGenerator
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.control_network import ControlNetwork
+from sensorium.image_generation.diffusion.control.control_network import ControlNetwork
 from sensorium.models.single_file import read_weights_file
 from tests.checkpoints.controlnet import tiny_controlnet
 from tests.checkpoints.full_structure import full_stable_diffusion

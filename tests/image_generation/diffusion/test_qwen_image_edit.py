@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 import torch
 
-from sensorium.image_generation.diffusion.checkpoint import open_components, read_layout
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import open_components, read_layout
 from sensorium.models.catalog import Checkpoint
 from tests import real_media
 from tests.checkpoints.qwen_image_edit import tiny_qwen_image_edit

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from sensorium import TextToImage
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.single_file_configuration import configuration_of
+from sensorium.image_generation.diffusion.checkpoints.single_file_configuration import configuration_of
 from sensorium.models.single_file import read_weights_file
 from tests.checkpoints.full_structure import (
     full_stable_diffusion,

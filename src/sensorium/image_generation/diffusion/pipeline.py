@@ -15,8 +15,25 @@ import PIL.Image
 import torch
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion.additions import put_on
-from sensorium.image_generation.diffusion.checkpoint import SAFETY_CHECKER, hub_revision
+from sensorium.image_generation.diffusion.additions.additions import put_on
+from sensorium.image_generation.diffusion.additions.found_embeddings import with_fitting_embeddings
+from sensorium.image_generation.diffusion.additions.ip_adapter import FoundAdapter, ImageEncoders, found_adapters
+from sensorium.image_generation.diffusion.additions.ip_adapter_file import adaptable
+from sensorium.image_generation.diffusion.additions.lora import describe_loras
+from sensorium.image_generation.diffusion.additions.textual_inversion import (
+    describe_embeddings,
+    learned_words,
+    refuse_embeddings,
+    unused_notes,
+    used_embeddings,
+)
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import SAFETY_CHECKER, hub_revision
+from sensorium.image_generation.diffusion.checkpoints.painter_source import painter_source
+from sensorium.image_generation.diffusion.control.pipeline_control import (
+    PipelineControl,
+    control_arguments,
+    drawing_from,
+)
 from sensorium.image_generation.diffusion.defaults import (
     DiffusionDefaults,
     call_parameters,
@@ -24,26 +41,13 @@ from sensorium.image_generation.diffusion.defaults import (
     native_side,
     size_factor,
 )
-from sensorium.image_generation.diffusion.found_embeddings import with_fitting_embeddings
-from sensorium.image_generation.diffusion.ip_adapter import FoundAdapter, ImageEncoders, found_adapters
-from sensorium.image_generation.diffusion.ip_adapter_file import adaptable
 from sensorium.image_generation.diffusion.latent_preview import LatentPreview
-from sensorium.image_generation.diffusion.lora import describe_loras
-from sensorium.image_generation.diffusion.painter_source import painter_source
 from sensorium.image_generation.diffusion.painting_device import describe_device
 from sensorium.image_generation.diffusion.pipeline_classes import controlled_class, family_of, pipeline_classes
-from sensorium.image_generation.diffusion.pipeline_control import PipelineControl, control_arguments, drawing_from
 from sensorium.image_generation.diffusion.plan import DiffusionPlan, make_plan
 from sensorium.image_generation.diffusion.safety_checker import SafetyChecker
 from sensorium.image_generation.diffusion.schedulers import make_scheduler
 from sensorium.image_generation.diffusion.steps import WatchedSteps
-from sensorium.image_generation.diffusion.textual_inversion import (
-    describe_embeddings,
-    learned_words,
-    refuse_embeddings,
-    unused_notes,
-    used_embeddings,
-)
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
 from sensorium.image_generation.painter_parts import PainterParts
 from sensorium.image_generation.painting import TEXT_TO_IMAGE, PaintingRequest

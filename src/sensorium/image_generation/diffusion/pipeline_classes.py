@@ -10,7 +10,7 @@ from diffusers import StableDiffusionAdapterPipeline, StableDiffusionXLAdapterPi
 from diffusers.pipelines import auto_pipeline
 
 from sensorium.errors import UnsupportedError
-from sensorium.image_generation.diffusion.control_kinds import ControlKind
+from sensorium.image_generation.diffusion.control.control_kinds import ControlKind
 from sensorium.image_generation.diffusion.other_pipelines import COMBINED, FURTHER, without_use
 from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, TEXT_TO_IMAGE
 from sensorium.models.catalog import Checkpoint

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sensorium.errors import UnsupportedError
-from sensorium.image_generation.diffusion.control_file_sizes import control_file_config
-from sensorium.image_generation.diffusion.control_fit import NetworkSettings
-from sensorium.image_generation.diffusion.control_kinds import CONTROL_KINDS, OTHER_KINDS
+from sensorium.image_generation.diffusion.control.control_file_sizes import control_file_config
+from sensorium.image_generation.diffusion.control.control_fit import NetworkSettings
+from sensorium.image_generation.diffusion.control.control_kinds import CONTROL_KINDS, OTHER_KINDS
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.single_file import read_weights_file, weights_path
@@ -34,7 +34,7 @@ class ControlNetwork(Task["ControlNetBackend"]):
 
     task: ClassVar[str] = "image-control"
     families: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        CONTROL_KINDS, "sensorium.image_generation.diffusion.control_network:ControlNetBackend"
+        CONTROL_KINDS, "sensorium.image_generation.diffusion.control.control_network:ControlNetBackend"
     )
 
     def settings(
@@ -85,8 +85,8 @@ class ControlNetBackend:
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         import diffusers
 
-        from sensorium.image_generation.diffusion.checkpoint import hub_revision
-        from sensorium.image_generation.diffusion.control_file import BYTES_IN_FLOAT32, open_control_file
+        from sensorium.image_generation.diffusion.checkpoints.checkpoint import hub_revision
+        from sensorium.image_generation.diffusion.control.control_file import BYTES_IN_FLOAT32, open_control_file
         from sensorium.models.device import explain_out_of_memory, place
         from sensorium.models.memory import weights_memory
         from sensorium.models.pretrained import open_model

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import UnsupportedError
-from sensorium.image_generation.diffusion.lora_kinds import LOHA, LOKR
+from sensorium.image_generation.diffusion.additions.lora_kinds import LOHA, LOKR
 
 _PARTS = {
     "lora_unet_": ("unet", "transformer"),

@@ -11,8 +11,12 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from sensorium.image_generation.diffusion.single_file_configuration import write_settings
-from sensorium.image_generation.diffusion.single_file_sizes import autoencoder_sizes, count_parts, text_encoder_sizes
+from sensorium.image_generation.diffusion.checkpoints.single_file_configuration import write_settings
+from sensorium.image_generation.diffusion.checkpoints.single_file_sizes import (
+    autoencoder_sizes,
+    count_parts,
+    text_encoder_sizes,
+)
 from sensorium.models.single_file import WeightsFile
 from sensorium.models.transformer_painters import CLIP_G, CLIP_L, T5, TransformerPainter
 from sensorium.unfinished import temporary_folder

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.lora import Lora
-from sensorium.image_generation.diffusion.named_files import NamedFiles, lora_files
+from sensorium.image_generation.diffusion.additions.lora import Lora
+from sensorium.image_generation.diffusion.additions.named_files import NamedFiles, lora_files
 from sensorium.image_generation.prompts.network_tags import LoraTag, read_tags, refuse_tags
 from sensorium.media.limits import Limits
 

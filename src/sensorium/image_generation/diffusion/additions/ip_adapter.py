@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.checkpoint import hub_revision
-from sensorium.image_generation.diffusion.defaults import call_parameters
-from sensorium.image_generation.diffusion.ip_adapter_file import (
+from sensorium.image_generation.diffusion.additions.ip_adapter_file import (
     AdaptableDenoiser,
     EncoderKind,
     IPAdapterFile,
     misfit,
     read_ip_adapter,
 )
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import hub_revision
+from sensorium.image_generation.diffusion.defaults import call_parameters
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.ip_adapter import (
     IMAGE_PROMPT,

@@ -19,9 +19,9 @@ import diffusers
 import torch
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.checkpoint import hub_revision, open_components, read_layout
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import hub_revision, open_components, read_layout
 from sensorium.image_generation.diffusion.painting_device import describe_device
-from sensorium.image_generation.diffusion.prior_repository import find_prior
+from sensorium.image_generation.diffusion.priors.prior_repository import find_prior
 from sensorium.image_generation.generated_image import GeneratedImage, GeneratedImages, pixel_sum
 from sensorium.image_generation.painting import (
     INPAINTING,

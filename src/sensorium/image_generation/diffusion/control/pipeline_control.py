@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import PIL.Image
     import torch
 
-    from sensorium.image_generation.diffusion.control_kinds import ControlKind
+    from sensorium.image_generation.diffusion.control.control_kinds import ControlKind
 
 Value = TypeVar("Value")
 

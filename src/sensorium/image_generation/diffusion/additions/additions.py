@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sensorium.image_generation.diffusion.ip_adapter import FoundAdapter, ImageEncoders, applied_ip_adapters
-from sensorium.image_generation.diffusion.lora import applied_loras
+from sensorium.image_generation.diffusion.additions.ip_adapter import FoundAdapter, ImageEncoders, applied_ip_adapters
+from sensorium.image_generation.diffusion.additions.lora import applied_loras
 
 if TYPE_CHECKING:
     from sensorium.image_generation.painting_options import PaintingOptions

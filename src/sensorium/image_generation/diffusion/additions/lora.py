@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion.added_file import AddedFile, find_added
-from sensorium.image_generation.diffusion.lora_kinds import is_lycoris, other_kind
-from sensorium.image_generation.diffusion.lycoris import load_lycoris
-from sensorium.image_generation.diffusion.named_files import lora_files, recorded_source
+from sensorium.image_generation.diffusion.additions.added_file import AddedFile, find_added
+from sensorium.image_generation.diffusion.additions.lora_kinds import is_lycoris, other_kind
+from sensorium.image_generation.diffusion.additions.lycoris import load_lycoris
+from sensorium.image_generation.diffusion.additions.named_files import lora_files, recorded_source
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia
 from sensorium.models import store

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium.errors import InputError, UnsupportedError
-from sensorium.image_generation.diffusion.added_file import AddedFile, find_added
-from sensorium.image_generation.diffusion.named_files import embedding_files, recorded_source
+from sensorium.image_generation.diffusion.additions.added_file import AddedFile, find_added
+from sensorium.image_generation.diffusion.additions.named_files import embedding_files, recorded_source
 from sensorium.image_generation.prompts.learned_words import LearnedWords, stands_in
 from sensorium.language.written_language import require_characters
 from sensorium.media.limits import DEFAULT_LIMITS, Limits

@@ -10,7 +10,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium.image_generation.diffusion.single_file_sizes import (
+from sensorium.image_generation.diffusion.checkpoints.single_file_sizes import (
     autoencoder_sizes,
     text_encoder_sizes,
     unet_sizes,

@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.autoencoder import autoencoder_settings, open_autoencoder, require_autoencoder
-from sensorium.image_generation.diffusion.checkpoint import (
+from sensorium.image_generation.diffusion.checkpoints.autoencoder import (
+    autoencoder_settings,
+    open_autoencoder,
+    require_autoencoder,
+)
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import (
     SAFETY_CHECKER,
     CheckpointLayout,
     assemble,
     open_components,
     read_layout,
 )
+from sensorium.image_generation.diffusion.checkpoints.single_file import SingleFile, find_single_file
+from sensorium.image_generation.diffusion.checkpoints.transformer_file import TransformerFile, find_transformer_file
 from sensorium.image_generation.diffusion.other_pipelines import COMBINED
-from sensorium.image_generation.diffusion.single_file import SingleFile, find_single_file
-from sensorium.image_generation.diffusion.transformer_file import TransformerFile, find_transformer_file
-from sensorium.image_generation.diffusion.two_halves import TwoHalves
+from sensorium.image_generation.diffusion.priors.two_halves import TwoHalves
 from sensorium.image_generation.painter_parts import PainterParts
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.memory import weights_memory

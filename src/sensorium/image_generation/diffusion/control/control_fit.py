@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import UnsupportedError
-from sensorium.image_generation.diffusion.control_kinds import BASES, CONTROL_KINDS, XL_ADAPTER, ControlKind
+from sensorium.image_generation.diffusion.control.control_kinds import BASES, CONTROL_KINDS, XL_ADAPTER, ControlKind
 
 if TYPE_CHECKING:
     from sensorium.image_generation.diffusion.pipeline import DiffusionBackend
@@ -142,7 +142,11 @@ def require_timing(network: NetworkSettings, timings: Sequence[tuple[float, floa
     Raises:
         UnsupportedError: A control is to start late or end early, and can't there.
     """
-    from sensorium.image_generation.diffusion.pipeline_control import can_end_early, can_start_late, ends_together
+    from sensorium.image_generation.diffusion.control.pipeline_control import (
+        can_end_early,
+        can_start_late,
+        ends_together,
+    )
 
     starts, ends = zip(*timings, strict=True)
     if any(starts) and not can_start_late(pipeline_class):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.checkpoint import CheckpointLayout, open_components, read_layout
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import CheckpointLayout, open_components, read_layout
 from sensorium.image_generation.diffusion.other_pipelines import COMBINED
-from sensorium.image_generation.diffusion.prior_repository import find_prior
+from sensorium.image_generation.diffusion.priors.prior_repository import find_prior
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.memory import weights_memory
 from sensorium.quiet import quiet_diffusers

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.checkpoint import CheckpointLayout
-from sensorium.image_generation.diffusion.single_file_configuration import configuration_of, tokenizer_names
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import CheckpointLayout
+from sensorium.image_generation.diffusion.checkpoints.single_file_configuration import configuration_of, tokenizer_names
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part
 from sensorium.models.single_file import AUTOENCODERS, DENOISER, WeightsFile, read_weights_file, weights_path

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files as package_files
 from typing import Any
 
-from sensorium.image_generation.diffusion.single_file_sizes import count_parts, denoiser_sizes
+from sensorium.image_generation.diffusion.checkpoints.single_file_sizes import count_parts, denoiser_sizes
 from sensorium.models.single_file import WeightsFile
 
 ORIGINAL = ("control_model.", "")

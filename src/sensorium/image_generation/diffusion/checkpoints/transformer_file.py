@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.checkpoint import CheckpointLayout, open_components, read_layout
-from sensorium.image_generation.diffusion.single_file_configuration import tokenizer_names
-from sensorium.image_generation.diffusion.transformer_configuration import transformer_configuration_of
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import CheckpointLayout, open_components, read_layout
+from sensorium.image_generation.diffusion.checkpoints.single_file_configuration import tokenizer_names
+from sensorium.image_generation.diffusion.checkpoints.transformer_configuration import transformer_configuration_of
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.gguf_header import GGUF_SUFFIX

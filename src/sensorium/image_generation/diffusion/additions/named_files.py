@@ -12,7 +12,7 @@ from typing import Any
 
 from sensorium import settings
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.added_file import AddedFile
+from sensorium.image_generation.diffusion.additions.added_file import AddedFile
 from sensorium.media.source import ResolvedMedia
 from sensorium.models.single_file import SUFFIX
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sensorium.image_generation.diffusion.textual_inversion import fits
+from sensorium.image_generation.diffusion.additions.textual_inversion import fits
 from sensorium.image_generation.painting import PaintingRequest
 from sensorium.image_generation.prompts.embedding import can_embed
 

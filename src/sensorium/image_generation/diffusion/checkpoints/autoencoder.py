@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, ModelUnavailableError
-from sensorium.image_generation.diffusion.checkpoint import open_diffusers_model
-from sensorium.image_generation.diffusion.single_file_sizes import autoencoder_sizes
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import open_diffusers_model
+from sensorium.image_generation.diffusion.checkpoints.single_file_sizes import autoencoder_sizes
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.single_file import AUTOENCODER, WeightsFile, read_weights_file, weights_path

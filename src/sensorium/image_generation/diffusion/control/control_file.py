@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import ModelUnavailableError, UnsupportedError
-from sensorium.image_generation.diffusion.control_file_sizes import control_file_config, original_prefix
+from sensorium.image_generation.diffusion.control.control_file_sizes import control_file_config, original_prefix
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_model
 from sensorium.models.single_file import WeightsFile

@@ -1,0 +1,1 @@
+"""What is added to a painter for one call: LoRA files, embeddings, IP-Adapters."""

@@ -1,0 +1,1 @@
+"""What painters' checkpoints are made of, and how they are opened."""

@@ -1,0 +1,1 @@
+"""Networks that make a painter follow a control map."""
