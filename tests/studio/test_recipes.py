@@ -151,6 +151,7 @@ def examples() -> dict[str, dict[str, Any]]:
     """Return fields of every operation, as many as commands and programs know."""
     painting = {"steps": 3, "seed": 1, "width": 64, "height": 64, "num_images": 2, "guidance_scale": 2.0}
     prompted = {**painting, "prompt": "a house", "negative_prompt": "fog", "scheduler": "euler", "safety": "off"}
+    parts = {"base": "b", "vae": "v", "without": ["text_encoder_3"]}
     added = {
         "lora": [{"file": "upload:l", "weight": 0.5}, {"name": "org/ink", "weight": 0.4}],
         "embedding": [{"file": "upload:e", "word": "bad-hands"}],
@@ -219,13 +220,20 @@ def examples() -> dict[str, dict[str, Any]]:
             "strength": 0.5,
             "style": "watercolor",
             **added,
+            **parts,
         },
         "embed": {"images": ["upload:i", "upload:j"], "texts": ["a cat"]},
         "find-moment": {"film": "upload:f", "text": "a cat", "limit": 3, "encoder": "e"},
-        "imagine": {**prompted, "style": "watercolor", **added},
+        "imagine": {**prompted, "style": "watercolor", **added, **parts},
         "index": {"files": ["upload:i", "upload:j"], "index": "holiday", "every": 1.0},
         "moderate": {"source": "upload:f", "labels": ["weapons"]},
-        "paint-again": {"picture": "upload:i", "model": "starter-painter", "image": "upload:j", "mask": "upload:m"},
+        "paint-again": {
+            "picture": "upload:i",
+            "model": "starter-painter",
+            "image": "upload:j",
+            "mask": "upload:m",
+            **parts,
+        },
         "remove-from-index": {"files": ["upload:i"], "index": "holiday"},
         "search": {"text": "a cat", "image": "upload:i", "index": "holiday", "limit": 3, "all_moments": True},
         "speak": {"text": "Hi", "voice": "ash", "speed": 1.5, "seed": 1, "language": "en"},

@@ -50,6 +50,7 @@ _PROMPTED = {
     "ip_adapter": "--ip-adapter-image",
     "safety": "--safety",
 }
+_PARTS = {"base": "--base", "vae": "--vae", "without": "--without"}
 _LONG = 88
 
 
@@ -133,13 +134,22 @@ _SPELLINGS = {
     "describe-film": _Spelling("watch", ("film",), _WATCHING),
     "detect-language": _Spelling("detect-language", ("audio",), {"track": "--track"}),
     "edit": _Spelling(
-        "edit", ("image", "prompt"), {**_PROMPTED, "mask": "--mask", "strength": "--strength"}, implied=("format",)
+        "edit",
+        ("image", "prompt"),
+        {
+            **_PROMPTED,
+            **_PARTS,
+            "mask": "--mask",
+            "strength": "--strength",
+            "image_guidance_scale": "--image-guidance-scale",
+        },
+        implied=("format",),
     ),
     "embed": _Spelling("embed", ("images",), {"texts": "--text"}),
     "find-moment": _Spelling(
         "watch", ("film",), {"text": "--find", "limit": "--top", "encoder": "--encoder"}, {"limit": 5}
     ),
-    "imagine": _Spelling("imagine", ("prompt",), _PROMPTED, implied=("format",)),
+    "imagine": _Spelling("imagine", ("prompt",), {**_PROMPTED, **_PARTS}, implied=("format",)),
     "index": _Spelling("index", ("files",), {"index": "--to", "every": "--every"}, implied=("origins",)),
     "moderate": _Spelling("moderate", ("source",), {"labels": "--labels"}),
     "paint-again": _Spelling(
@@ -152,6 +162,7 @@ _SPELLINGS = {
             "lora": "--lora",
             "embedding": "--embedding",
             "ip_adapter": "--ip-adapter-image",
+            **_PARTS,
         },
         implied=("format",),
     ),

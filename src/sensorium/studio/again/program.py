@@ -8,7 +8,7 @@ from typing import Any
 
 from sensorium.studio.again.wish import Wish
 
-_CHOICE = ("profile", "device", "dtype", "quantize")
+_CHOICE = ("profile", "device", "dtype", "quantize", "base", "vae", "without")
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _NUMBERS = ("num_images", "steps", "guidance_scale", "width", "height", "seed")
 _PROMPTED = ("negative_prompt", *_NUMBERS, "scheduler", "safety")
@@ -189,7 +189,7 @@ def _edit(program: _Program) -> None:
     prompt = _prompt(program)
     mask = program.field("mask")
     pictures = f"{program.literal('image')}, {written(mask)}" if mask else program.literal("image")
-    given = f"{pictures}, {prompt}{program.keywords('strength', *_PROMPTED)}{_added(program)}"
+    given = f"{pictures}, {prompt}{program.keywords('strength', 'image_guidance_scale', *_PROMPTED)}{_added(program)}"
     method = "inpaint" if mask else "img2img"
     program.lines.append(f"pictures = {program.opened('TextToImage')}.{method}({given})")
     _save(program)
