@@ -16,7 +16,8 @@ MAIN_MEMORY = "main"
 _PRESENCE_SECONDS = 10.0
 _UNKNOWN_SIZE = 1_000_000_000
 
-_seen: dict[str, float] = {}
+_seen: dict[Checkpoint, float] = {}
+"""When a checkpoint was last found here. Its name alone wouldn't do: one of which a part is left out has the same."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _require_usable(checkpoint: Checkpoint) -> None:
             f"The model {checkpoint.name!r} is behind another server, which can't be named here", "Ask it directly"
         )
     now = time.monotonic()
-    if now - _seen.get(checkpoint.name, -_PRESENCE_SECONDS) < _PRESENCE_SECONDS:
+    if now - _seen.get(checkpoint, -_PRESENCE_SECONDS) < _PRESENCE_SECONDS:
         return
     needed = (checkpoint, *(named(name) for name in checkpoint.companions))
     for each in needed:
@@ -101,7 +102,7 @@ def _require_usable(checkpoint: Checkpoint) -> None:
                 f"The checkpoint {each.name!r} is not on this machine",
                 f"Pull it first: 'sensorium models pull {each.name}', where the server runs",
             )
-    _seen[checkpoint.name] = now
+    _seen[checkpoint] = now
 
 
 def _declared(checkpoint: Checkpoint, options: EngineOptions) -> int:
