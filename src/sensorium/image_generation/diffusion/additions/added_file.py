@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +18,6 @@ from sensorium.media.source import MediaSource, ResolvedMedia, is_path, resolve
 from sensorium.models.single_file import SUFFIX
 from sensorium.unfinished import temporary_folder
 
-_LONGEST_HEADER = 100_000_000
 _BLOCK = 1 << 20
 
 
@@ -75,12 +72,12 @@ class AddedFile:
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """From the name of each tensor to its shape; empty if it is no safetensors file, or damaged."""
-        wrong = (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError, struct.error, InputError)
-        with suppress(*wrong), self.open() as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
-            return {name: tuple(map(int, entry["shape"])) for name, entry in header.items() if name != "__metadata__"}
+        """From the name of each tensor to its shape; empty if it is no safetensors file, or cut off or damaged."""
+        from safetensors import SafetensorError, safe_open
+
+        wrong = (OSError, ValueError, SafetensorError, InputError)
+        with suppress(*wrong), self.as_file() as file, safe_open(file, framework="numpy") as opened:
+            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.offset_keys()}
         return {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sensorium.image_generation.diffusion.additions.textual_inversion import fits
+from sensorium.image_generation.diffusion.additions.textual_inversion import Embedding, fits
 from sensorium.image_generation.painting import PaintingRequest
 from sensorium.image_generation.prompts.embedding import can_embed
 
@@ -26,8 +26,14 @@ def with_fitting_embeddings(pipeline: Any, request: PaintingRequest) -> tuple[Pa
     usable = can_embed(pipeline)
     fitting = tuple(each for each in options.found_embeddings if usable and fits(pipeline, each))
     notes = tuple(
-        f"The embedding {each.name!r} was made for another family, so its word is read as any other"
+        f"The embedding {each.name!r} {_why_not(each)}, so its word is read as any other"
         for each in options.found_embeddings
         if each not in fitting
     )
     return replace(request, options=replace(options, embeddings=(*options.embeddings, *fitting))), notes
+
+
+def _why_not(embedding: Embedding) -> str:
+    if not embedding.shapes:
+        return "is not a safetensors file, or it is cut off or damaged"
+    return "was made for another family"

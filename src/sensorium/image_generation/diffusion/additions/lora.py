@@ -118,7 +118,7 @@ def check_loras(loras: Sequence[Lora]) -> None:
             raise InputError(f"The file {lora.name!r} is no LoRA: it is {kind.name}", kind.remedy)
         if not lora.shapes:
             raise InputError(
-                f"The LoRA {lora.name!r} is not a safetensors file, or it is damaged",
+                f"The LoRA {lora.name!r} is not a safetensors file, or it is cut off or damaged",
                 "Fetch it again; pickled files (.pt, .bin, .ckpt) can run code and are never opened",
             )
 

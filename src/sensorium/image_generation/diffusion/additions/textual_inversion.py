@@ -109,7 +109,7 @@ def _check_file(embedding: Embedding) -> None:
                 "docs/models.md shows",
             )
         raise InputError(
-            f"The embedding {embedding.name!r} is not a safetensors file, or it is damaged", "Fetch it again"
+            f"The embedding {embedding.name!r} is not a safetensors file, or it is cut off or damaged", "Fetch it again"
         )
     content = _content(embedding)
     if not embedding.tensor_names or content.family not in (EMBEDDING, UNKNOWN):
@@ -122,6 +122,8 @@ def _check_file(embedding: Embedding) -> None:
 def found_embeddings(given: Sequence[Embedding], *prompts: str) -> tuple[Embedding, ...]:
     """Return the embeddings of the user's own folder whose stems stand in one of the prompts as words.
 
+    Files that can't be read are among them, so that it can be told that they are not used.
+
     Args:
         given: What the call gives; their words stand for these.
         prompts: With or without attention weights.
@@ -131,7 +133,7 @@ def found_embeddings(given: Sequence[Embedding], *prompts: str) -> tuple[Embeddi
     """
     taken = {word.lower() for each in given for word in each.words}
     own = (Embedding(file, file.stem) for file in embedding_files().alone() if file.stem.lower() not in taken)
-    return tuple(each for each in own if stands_in((each.word,), *prompts) and each.tensor_names)
+    return tuple(each for each in own if stands_in((each.word,), *prompts) and (each.tensor_names or not each.shapes))
 
 
 def describe_embeddings(embeddings: Sequence[Embedding]) -> tuple[Mapping[str, Any], ...]:
