@@ -205,10 +205,7 @@ def _find(name: str) -> Checkpoint:
     from sensorium.image_generation.ip_adapter import adapter_on_the_hub
     from sensorium.models import catalog
 
-    for entry in catalog.entries():
-        if name and name in (entry.name, entry.repository, *entry.aliases):
-            return entry
-    return adapter_on_the_hub(name) or catalog.resolve(name, task=catalog.ANY_TASK)
+    return catalog.find(name) or adapter_on_the_hub(name) or catalog.resolve(name, task=catalog.ANY_TASK)
 
 
 def _described(entry: Checkpoint) -> Checkpoint:

@@ -180,6 +180,22 @@ def named(name: str) -> Checkpoint:
     return _read_catalog()[name]
 
 
+def find(name: str) -> Checkpoint | None:
+    """Return the entry that a name, a repository or an alias means, for any task; None if there is none.
+
+    Raises:
+        InputError: Several entries have that repository.
+    """
+    found = _named(name)
+    sharing = [entry.name for entry in found if entry.repository == name]
+    if len(sharing) > 1:
+        raise InputError(
+            f"The repository {name!r} holds {len(sharing)} checkpoints of the catalog",
+            f"Name one of them: {', '.join(sorted(sharing))}",
+        )
+    return next((entry for entry in found if entry.name == name), found[0] if found else None)
+
+
 def component(checkpoint: Checkpoint, task: str) -> str | None:
     """Return the name of the component that does a task, or None where the entry names none."""
     parts = map(named, checkpoint.components)

@@ -10,6 +10,7 @@ from functools import partial
 
 from sensorium.engine.job import JobEvent
 from sensorium.errors import BusyError, InputError
+from sensorium.image_generation.ip_adapter import adapter_on_the_hub
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.lora_names import LORA, hub_lora
@@ -60,15 +61,18 @@ def known(name: str) -> list[Checkpoint]:
     """Return a checkpoint of the catalog or the hub, and those that it needs beside it; never a folder or an address.
 
     Raises:
-        InputError: This is no such name.
+        InputError: This is no such name, or several entries of the catalog have it.
+        ModelUnavailableError: It names a pickle.
     """
-    for entry in catalog.entries():
-        if name and name in (entry.name, entry.repository, *entry.aliases):
-            return [entry, *map(catalog.named, entry.companions)]
+    entry = catalog.find(name)
     is_lora = name.startswith(LORA) and hub_lora(name) is not None
-    if is_lora or _HUB_ID.fullmatch(name):
-        with catalog.names_only():
-            return [catalog.resolve(name, task=catalog.ANY_TASK)]
+    with catalog.names_only():
+        if entry is None and ".." not in name.split("/"):
+            entry = adapter_on_the_hub(name)
+        if entry is None and (is_lora or _HUB_ID.fullmatch(name)):
+            entry = catalog.resolve(name, task=catalog.ANY_TASK)
+    if entry is not None:
+        return [entry, *map(catalog.named, entry.companions)]
     raise InputError(f"{name[:100]!r} names no checkpoint of the catalog or the hub", "/v1/sensorium/models lists them")
 
 
