@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from sensorium.errors import UnsupportedError
@@ -13,10 +14,17 @@ if TYPE_CHECKING:
     from sensorium.speech.voice_activity import Window
 
 
-def likeliest_language(aligner: Aligner, window: Window) -> str:
-    """Return the code of the language that is likeliest in a window."""
+def likeliest_language(aligner: Aligner, window: Window, among: Collection[str] = ()) -> str:
+    """Return the code of the language that is likeliest in a window; "" if the aligner knows none of them.
+
+    Args:
+        aligner: Hears it.
+        window: The window.
+        among: Codes of the languages that may be spoken; any if empty.
+    """
     [likely] = aligner.language_probabilities(aligner.encode([window.samples]))
-    return max(likely, key=likely.__getitem__)
+    possible = [code for code in likely if not among or code in among]
+    return max(possible, key=likely.__getitem__, default="")
 
 
 def aligned(aligner: Aligner, window: Window, text: str, language: str) -> tuple[tuple[SpokenWord, ...], bool]:

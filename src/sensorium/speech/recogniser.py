@@ -62,6 +62,7 @@ class Recogniser(Protocol):
         times_words: Whether it tells when words are spoken. If not, an `Aligner` does.
         words_are_timed_well: Whether the times of its words can be relied on.
         must_be_told_language: Whether it can't find out the language by itself.
+        languages: Codes of the languages that it can be told; empty if that isn't known.
     """
 
     batch_size: int
@@ -71,6 +72,7 @@ class Recogniser(Protocol):
     times_words: bool
     words_are_timed_well: bool
     must_be_told_language: bool
+    languages: tuple[str, ...]
 
     def encode(self, windows: Sequence[Samples], *, longest: float | None = None) -> Encoded:
         """Prepare windows of at most 30 seconds.

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from sensorium.errors import InputError, UnsupportedError
+from sensorium.errors import UnsupportedError
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
-from sensorium.media.source import MediaSource, ResolvedMedia, resolve
 from sensorium.media.track_choice import TrackName
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.alignment import aligned, likeliest_language
 from sensorium.speech.language_pieces import hear
 from sensorium.speech.recognised_text import loops, without_squeezed
-from sensorium.speech.recogniser import HOTWORDS, INITIAL_PROMPT, Aligner, Encoded, LanguageListener, Recogniser, Told
+from sensorium.speech.recogniser import (
+    HOTWORDS,
+    INITIAL_PROMPT,
+    SAMPLE_RATE,
+    Aligner,
+    Encoded,
+    LanguageListener,
+    Recogniser,
+    Told,
+)
+from sensorium.speech.recorded_sound import RecordedSound
 from sensorium.speech.scarce_text import LONGEST_PART, is_fuller, is_hardly_any, is_scarce, short_parts
 from sensorium.speech.spoken_languages import Passage, SpokenLanguages
 from sensorium.speech.transcription import (
@@ -37,16 +45,10 @@ from sensorium.text.sentences import split_sentences
 from sensorium.text.stretches import listed, stretch
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from sensorium.speech.recognised_text import Recognition
+    from sensorium.speech.recorded_sound import AudioSource as AudioSource
     from sensorium.speech.voice_activity import Window
 
-    Samples = NDArray[np.float32]
-    AudioSource: TypeAlias = MediaSource | Samples
-
-_SAMPLE_RATE = 16_000
 _WINDOW_SECONDS = 28.0
 """What goes to the recogniser at once; the model hears 30 s, and its last words are better with some silence after."""
 _LENGTH_STEP = 4.0
@@ -125,16 +127,24 @@ class RecognitionRun:
     progress: ProgressCallback | None
     cancel: Cancellation | None
     aligner: Aligner | None = None
-    duration: float = 0.0
     warnings: InputWarnings = field(default_factory=InputWarnings)
-    _found: tuple[ResolvedMedia, int] | None = None
     languages: SpokenLanguages = field(init=False)
     lost: list[str] = field(default_factory=list)
     words_timed: bool = False
     rough_times: bool = False
 
     def __post_init__(self) -> None:
-        self.languages = SpokenLanguages(self.listener or self.backend, self.options.languages, self.model)
+        wanted = self.options
+        languages = (wanted.language,) if wanted.language else wanted.languages
+        self._sound = RecordedSound(self.source, wanted.track, languages, self.limits, self.warnings, self.cancel)
+        told = self.backend.languages if self.backend.must_be_told_language else ()
+        possible = self.options.languages or told
+        self.languages = SpokenLanguages(self.listener or self.backend, possible, self.model)
+
+    @property
+    def duration(self) -> float:
+        """How much of the recording was read, in seconds."""
+        return self._sound.read
 
     @property
     def listener(self) -> LanguageListener | None:
@@ -176,6 +186,8 @@ class RecognitionRun:
             self.warnings(f"Somebody speaks or sings {listed(self.lost)}, but hardly a word of it was understood")
         if self.rough_times or (self.words_timed and not self.backend.words_are_timed_well):
             self.warnings(f"{self.model!r} doesn't say when words are spoken: times of words and sentences are rough")
+        if len(self.options.languages) > 1 and self.listener is None:
+            self.warnings(f"{self.model!r} finds the language by itself: which ones may be spoken was not used")
         given = {INITIAL_PROMPT: self.options.initial_prompt, HOTWORDS: self.options.hotwords}
         for name, text in given.items():
             if text and name not in self.backend.takes:
@@ -193,7 +205,7 @@ class RecognitionRun:
 
     def detected_language(self) -> DetectedLanguage:
         """Return which language is spoken, judged by the first windows in which somebody speaks."""
-        listener = self.listener
+        listener = self.listener or self.aligner
         if listener is None:
             raise UnsupportedError(
                 f"The checkpoint {self.model!r} doesn't tell which language is spoken", "Use a Whisper for that"
@@ -228,8 +240,8 @@ class RecognitionRun:
     def _recognise(self, batch: _Batch) -> list[Recognised]:
         encoded = self.backend.encode([window.samples for window in batch.windows], longest=batch.longest)
         check_cancelled(self.cancel)
-        if self.options.language:
-            passages = self.languages.named(batch.windows, self.options.language)
+        if named := self.named_language:
+            passages = self.languages.named(batch.windows, named)
         elif (listener := self.listener) is not None:
             heard = self.heard(listener, encoded)
             passages = self.languages.followed(hear(listener, heard, dict(enumerate(batch.windows))))
@@ -282,13 +294,21 @@ class RecognitionRun:
                 self.lost.append(stretch(*each.passage.window.speech))
         return found
 
+    @property
+    def named_language(self) -> str | None:
+        """The language that the caller has named, or the only one that may be spoken where nothing listens for it."""
+        only = self.options.languages
+        return self.options.language or (only[0] if self.listener is None and len(only) == 1 else None)
+
     def heard(self, listener: LanguageListener, encoded: Encoded) -> Encoded:
         """Return what the listener makes of windows that were prepared for the recogniser."""
         return encoded if listener is self.backend else listener.encode(encoded.windows, longest=encoded.longest)
 
     def _guessed(self, passage: Passage) -> str:
         """Return the language of a passage of which neither the caller nor the recogniser has said it."""
-        return "" if passage.language or self.aligner is None else likeliest_language(self.aligner, passage.window)
+        if passage.language or self.aligner is None:
+            return ""
+        return likeliest_language(self.aligner, passage.window, self.options.languages)
 
     def _timed(self, recognised: Recognised) -> Recognised:
         """Return what was recognised with the times of its words, where the recogniser doesn't tell them."""
@@ -358,73 +378,16 @@ class RecognitionRun:
         """Read the recording; yield what is spoken in it, up to 28 seconds at a time."""
         from sensorium.speech.voice_activity import speech_windows
 
-        return speech_windows(self._blocks(), longest=_WINDOW_SECONDS)
-
-    def _blocks(self) -> Iterator[Samples]:
-        import numpy as np
-
-        from sensorium.media.audio import stream_audio
-
-        blocks: Iterable[Samples]
-        if isinstance(self.source, np.ndarray):
-            if self.options.track is not None:
-                raise InputError("Samples have no sound tracks to choose from", "Leave out the track")
-            samples = _checked(self.source)
-            step = 30 * _SAMPLE_RATE
-            blocks = (samples[at : at + step] for at in range(0, len(samples), step))
-        else:
-            source, track = self._sound(self.source)
-            blocks = stream_audio(
-                source,
-                sample_rate=_SAMPLE_RATE,
-                track=track,
-                voices=True,
-                limits=self.limits,
-                on_warning=self.warnings,
-            )
-        for block in blocks:
-            check_cancelled(self.cancel)
-            self.duration += len(block) / _SAMPLE_RATE
-            yield block
-
-    def _sound(self, source: MediaSource) -> tuple[ResolvedMedia, int]:
-        """Return the file, found once, and the number of the sound track that is heard."""
-        from sensorium.media.track_choice import choose_track
-
-        if self._found is None:
-            wanted = self.options
-            media = resolve(source, limits=self.limits, cancel=self.cancel)
-            track = choose_track(
-                media,
-                track=wanted.track,
-                languages=(wanted.language,) if wanted.language else wanted.languages,
-                limits=self.limits,
-                on_warning=self.warnings,
-                cancel=self.cancel,
-            )
-            self._found = media, track
-        return self._found
+        return speech_windows(self._sound.blocks(), longest=_WINDOW_SECONDS)
 
     def total(self) -> float | None:
         """Return how long the recording is, where somebody wants to know and it costs little to tell."""
-        import numpy as np
-
-        from sensorium.media.audio import probe_audio
-
-        if self.progress is None:
-            return None
-        if isinstance(self.source, np.ndarray):
-            return len(self.source) / _SAMPLE_RATE
-        # Not pathlib's way, which raises an error for a name that is too long, as a data: URI is.
-        if isinstance(self.source, (str, os.PathLike)) and os.path.isfile(self.source):  # noqa: PTH113
-            source, track = self._sound(self.source)
-            return probe_audio(source, track=track, limits=self.limits).duration
-        return None
+        return None if self.progress is None else self._sound.length()
 
 
 def filled_up(window: Window) -> float:
     """Return the seconds that a window is filled up to."""
-    return math.ceil(len(window.samples) / _SAMPLE_RATE / _LENGTH_STEP) * _LENGTH_STEP
+    return math.ceil(len(window.samples) / SAMPLE_RATE / _LENGTH_STEP) * _LENGTH_STEP
 
 
 def _together(passages: Sequence[Passage]) -> Iterator[tuple[str, list[int]]]:
@@ -436,14 +399,3 @@ def _together(passages: Sequence[Passage]) -> Iterator[tuple[str, list[int]]]:
         else:
             whole.setdefault(passage.language, []).append(place)
     yield from whole.items()
-
-
-def _checked(samples: Samples) -> Samples:
-    import numpy as np
-
-    if samples.ndim != 1 or samples.dtype.kind != "f":
-        raise InputError(
-            f"Samples of the shape {samples.shape} and type {samples.dtype} are not a recording",
-            "Give one row of floating-point samples at 16 kHz, or the path of a file",
-        )
-    return np.nan_to_num(samples.astype(np.float32), copy=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from sensorium.errors import CancelledError, SensoriumError
+from sensorium.errors import CancelledError, SensoriumError, UnsupportedError
 from sensorium.progress import check_cancelled, report
 from sensorium.speech.language_pieces import hear
 from sensorium.speech.recognition import Recognised, RecognitionRun, filled_up
@@ -17,6 +17,7 @@ from sensorium.speech.transcription import Segment, Transcription
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from sensorium.speech.recognised_text import Recognition
     from sensorium.speech.recogniser import Encoded
     from sensorium.speech.voice_activity import Window
 
@@ -97,14 +98,14 @@ def _understood(
     waiting: list[_Short], encoded: Encoded
 ) -> Generator[tuple[int, Outcome], None, dict[int, list[Passage]]]:
     """Find out the languages; return the passages of each place, yield why not for those whose language isn't known."""
-    unknown = {place: each.window for place, each in enumerate(waiting) if not each.run.options.language}
+    unknown = {place: each.window for place, each in enumerate(waiting) if not each.run.named_language}
     run = waiting[0].run
     listener = run.listener if unknown else None
     found = hear(listener, run.heard(listener, encoded), unknown) if listener else []
     heard = {each.number: each for each in found}
     understood = {}
     for place, each in enumerate(waiting):
-        languages, named = each.run.languages, each.run.options.language
+        languages, named = each.run.languages, each.run.named_language
         try:
             if named:
                 understood[place] = languages.named([each.window], named)
@@ -139,15 +140,26 @@ def _of_one_prompt(waiting: list[_Short], languages: Mapping[int, str]) -> list[
 
 def _decoded(group: list[_Short], encoded: Encoded, passages: list[Passage]) -> Iterator[tuple[int, Outcome]]:
     run = group[0].run
-    recognitions = run.backend.recognise(
-        encoded,
-        run.told(passages[0].language),
-        needs_words=lambda place, text: group[place].run.needs_words(group[place].window, text),
-    )
+    try:
+        recognitions = run.backend.recognise(
+            encoded,
+            run.told(passages[0].language),
+            needs_words=lambda place, text: group[place].run.needs_words(group[place].window, text),
+        )
+    except UnsupportedError as error:  # the language that they have in common
+        yield from ((each.number, error) for each in group)
+        return
     done = yield from _without_cancelled(group)
     for each, passage, recognition in zip(group, passages, recognitions, strict=True):
         if each in done:
-            yield each.number, _transcription(each.run, each.run.filled_out(passage, recognition))
+            yield each.number, _written_down(each.run, passage, recognition)
+
+
+def _written_down(run: RecognitionRun, passage: Passage, recognition: Recognition) -> Outcome:
+    try:
+        return _transcription(run, run.filled_out(passage, recognition))
+    except (CancelledError, UnsupportedError) as error:
+        return error
 
 
 def _transcription(run: RecognitionRun, recognised: Sequence[Recognised]) -> Transcription:

@@ -14,6 +14,7 @@ from sensorium.media.audio import read_audio
 from sensorium.speech.alignment import aligned
 from sensorium.speech.recogniser import Told
 from sensorium.speech.speech_to_text import Recording, SpeechToText
+from sensorium.speech.transcription import Transcription
 from sensorium.speech.voice_activity import Span, Window
 from tests import real_media
 from tests.checkpoints import recognisers
@@ -189,6 +190,31 @@ def test_the_aligner_tells_the_language_to_a_recogniser_that_must_be_told(
     assert said.language == "es"
     assert opened("cohere_asr").detect_language(real_media.speech_clips("es")[0].path).language == "es"
     assert opened("parakeet_tdt").transcribe(real_media.speech_clips("es")[0].path, "es").language == "es"
+
+
+def test_a_language_that_a_recogniser_doesnt_know_ends_no_recording(opened: Callable[[str], SpeechToText]) -> None:
+    said = opened("cohere_asr").transcribe(real_media.speech_clips("ru")[0].path)
+    assert said.segments
+    assert said.language != "ru"
+
+
+def test_one_recording_of_several_is_refused_alone(opened: Callable[[str], SpeechToText]) -> None:
+    clips = [clip.path for clip in real_media.speech_clips("en")[:3]]
+    languages = ("en", "sw", "en")
+    recordings = [Recording(path, language) for path, language in zip(clips, languages, strict=True)]
+    first, second, third = opened("cohere_asr").transcribe_together(recordings)
+    assert isinstance(second, UnsupportedError)
+    assert isinstance(first, Transcription)
+    assert isinstance(third, Transcription)
+
+
+def test_which_languages_may_be_spoken_counts_or_is_told(opened: Callable[[str], SpeechToText]) -> None:
+    clip = real_media.speech_clips("en")[0].path
+    assert opened("wav2vec2").transcribe(clip, languages=["de"]).language == "de"
+    unused = opened("parakeet_ctc").transcribe(clip, languages=["de", "fr"])
+    assert any("parakeet_ctc" in warning for warning in unused.warnings)
+    assert opened("moonshine").transcribe(clip, languages=["de", "fr"]).language in ("de", "fr")
+    assert opened("moonshine").detect_language(clip).language == "en"
 
 
 def test_what_a_recogniser_cant_do_is_refused(opened: Callable[[str], SpeechToText], tmp_path: Path) -> None:

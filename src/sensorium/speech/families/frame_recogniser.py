@@ -29,6 +29,7 @@ class FrameRecogniser(TorchRecogniser):
     words_are_timed_well = True
     times_words = True
     must_be_told_language = False
+    languages: tuple[str, ...] = ()
 
     def written(self, windows: Sequence[Samples], told: Told) -> list[Recognition]:
         """Recognise windows together."""

@@ -7,7 +7,7 @@ the words that the model was trained with; the others take the sound alone.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ class SequenceRecogniser(TorchRecogniser):
         self.must_be_told_language = "source_language" in self._parameters or (
             language is not None and language.default is inspect.Parameter.empty
         )
+        self.languages = _known_languages(self.processor)
         self.takes = self._taken()
 
     def written(self, windows: Sequence[Samples], told: Told) -> list[Recognition]:
@@ -132,6 +133,13 @@ class HearingLanguageModel(SequenceRecogniser):
     """A checkpoint such as ``zai-org/GLM-ASR-Nano-2512``, which transformers counts among the multimodal ones."""
 
     model_class = "AutoModelForMultimodalLM"
+
+
+def _known_languages(processor: Any) -> tuple[str, ...]:
+    """Return the codes of the languages that a processor can be told: transformers writes them beside its class."""
+    module = inspect.getmodule(type(processor))
+    listed: Iterable[Any] = getattr(module, "LANGUAGE_CODE_TO_NAME", None) or getattr(module, "LANGUAGES", None) or ()
+    return tuple(sorted(map(str, listed)))
 
 
 def _code(language: str | None) -> str:

@@ -84,6 +84,7 @@ class CTranslate2Whisper:
         takes: What it takes beside the sound.
         times_words: True: it tells when words are spoken.
         must_be_told_language: False: it finds it out.
+        languages: Empty: what it knows is seen when it is told.
         words_are_timed_well: Whether the checkpoint says which of its attention heads tell when words are spoken.
 
     Raises:
@@ -95,6 +96,7 @@ class CTranslate2Whisper:
     takes = frozenset({INITIAL_PROMPT, HOTWORDS})
     times_words = True
     must_be_told_language = False
+    languages: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         kind, _, index = device.partition(":")
