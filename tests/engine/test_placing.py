@@ -1,4 +1,4 @@
-"""What a server lets be opened: only what is there, however much of a checkpoint is left out."""
+"""What a server lets be opened: only what is there, and only in ways that there are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pytest
 
 from sensorium.engine.options import EngineOptions
 from sensorium.engine.placement import place
-from sensorium.errors import ModelUnavailableError
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.models import catalog, store
 from sensorium.operations.image_generation import Imagine
+from sensorium.operations.vision_language import Caption
 from tests.checkpoints.diffusion import tiny_stable_diffusion_3
 from tests.refusals import refused
 
@@ -40,3 +42,21 @@ def test_what_is_there_in_part_may_be_used_in_part_alone() -> None:
         with refused(ModelUnavailableError, NAME, f"sensorium models pull {NAME}"):
             place(whole, EngineOptions(), 0)
         place(part, EngineOptions(), 0)
+
+
+def test_less_memory_is_kept_for_quantized_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "is_present", lambda checkpoint: True)
+    full, eight, four = (
+        place(Caption(image="upload:a", model="blip2-opt-2.7b", quantize=each), EngineOptions(), 0).memory["main"]
+        for each in (None, "8bit", "4bit")
+    )
+    assert full == catalog.named("blip2-opt-2.7b").memory_bytes
+    assert 0 < four < eight < full / 2
+
+
+def test_what_can_not_be_quantized_is_refused_before_it_is_placed() -> None:
+    with refused(InputError, "'bogus'", "8bit", "4bit") as error:
+        place(Caption(image="upload:a", model="socratic-image-qa", quantize="bogus"), EngineOptions(), 0)
+    assert error.value.param == "quantize"
+    with refused(UnsupportedError, "'imagine'", "quantize"):
+        place(Imagine(prompt="a cat", model="painter-starter", quantize="4bit"), EngineOptions(), 0)

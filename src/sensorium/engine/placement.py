@@ -10,6 +10,7 @@ from sensorium.engine.options import STARTER, EngineOptions
 from sensorium.errors import InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint, named, names_only
+from sensorium.models.quantizing import cannot_be_quantized, known_quantize, quantized_bytes
 from sensorium.operations.operation import Operation
 
 MAIN_MEMORY = "main"
@@ -63,8 +64,10 @@ def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
     Raises:
         ModelUnavailableError: A checkpoint is unknown, or not on this machine.
         InputError: A checkpoint is named by its path.
-        UnsupportedError: A checkpoint is behind another server.
+        UnsupportedError: A checkpoint is behind another server, or is to be quantized and can't be.
     """
+    device, dtype, asked = operation.placement()
+    quantize = _known_quantize(operation, asked)
     try:
         with names_only():
             checkpoints, additions = operation.checkpoints(), operation.additions()
@@ -73,11 +76,10 @@ def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
     except SensoriumError as error:
         error.param = "model"
         raise
-    device, dtype, quantize = operation.placement()
     names = tuple(dict.fromkeys(checkpoint.name for checkpoint in checkpoints))
     small = all(STARTER in checkpoint.profiles for checkpoint in checkpoints)
-    key = WorkerKey(STARTER if small else "+".join(sorted(names)), device, dtype, quantize)
-    needed = sum(_declared(checkpoint, options) for checkpoint in checkpoints)
+    key = WorkerKey(STARTER if small else "+".join(sorted(names)), device, dtype, asked)
+    needed = sum(_declared(checkpoint, options, quantize) for checkpoint in checkpoints)
     return Placement(key, names, {_memory_of(device, gpus): needed})
 
 
@@ -105,13 +107,26 @@ def _require_usable(checkpoint: Checkpoint) -> None:
     _seen[checkpoint] = now
 
 
-def _declared(checkpoint: Checkpoint, options: EngineOptions) -> int:
+def _known_quantize(operation: Operation, asked: str) -> str | None:
+    """Return how weights are to be quantized; what can't be is refused before other models make room for it."""
+    try:
+        quantize = known_quantize(asked or None)
+        if quantize is not None and not operation.quantizable:
+            raise cannot_be_quantized(f"What {operation.name!r} opens")
+    except SensoriumError as error:
+        error.param = "quantize"
+        raise
+    return quantize
+
+
+def _declared(checkpoint: Checkpoint, options: EngineOptions, quantize: str | None) -> int:
     chosen = options.models.get(checkpoint.name)
     if chosen is not None and chosen.memory is not None:
         return chosen.memory
     if checkpoint.components:
-        return sum(_declared(named(name), options) for name in checkpoint.components)
-    return checkpoint.memory_bytes or checkpoint.size_bytes or _UNKNOWN_SIZE
+        return sum(_declared(named(name), options, None) for name in checkpoint.components)
+    # The size of the files doesn't tell in which precision the weights are, so that of it nothing is taken off.
+    return quantized_bytes(checkpoint.memory_bytes, quantize) or checkpoint.size_bytes or _UNKNOWN_SIZE
 
 
 def _memory_of(device: str, gpus: int) -> str:

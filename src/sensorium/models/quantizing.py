@@ -13,6 +13,8 @@ from sensorium.models.quantization import quantization_title, require_bitsandbyt
 QUANTIZE = ("8bit", "4bit")
 _BYTES_PER_WEIGHT = {"8bit": 1.25, "4bit": 0.75}
 """Roughly: embeddings and what writes the tokens stay in full."""
+_FULL_BYTES = 4
+"""Of a weight in float32."""
 _DEVICES = ("cpu", "cuda")
 _WITHOUT = "leave out quantize"
 
@@ -99,6 +101,18 @@ def quantized_memory(memory_bytes: int, quantize: str | None, dtype: Any) -> int
     if quantize is None:
         return memory_bytes
     return int(memory_bytes * min(1.0, _BYTES_PER_WEIGHT[quantize] / dtype.itemsize))
+
+
+def quantized_bytes(memory_bytes: int, quantize: str | None) -> int:
+    """Return how many bytes weights take once they are quantized.
+
+    Args:
+        memory_bytes: Memory of the weights in float32, in bytes.
+        quantize: One of `QUANTIZE`, or None for weights that stay as they are.
+    """
+    if quantize is None:
+        return memory_bytes
+    return int(memory_bytes * _BYTES_PER_WEIGHT[quantize] / _FULL_BYTES)
 
 
 def failed(checkpoint: Checkpoint, quantize: str, error: Exception) -> SensoriumError:

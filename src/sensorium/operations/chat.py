@@ -112,6 +112,7 @@ class Chat(ModelOperation):
     model_config = ConfigDict(json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "Hello!"}]}]})
 
     task: ClassVar[str] = "image-chat"
+    quantizable: ClassVar[bool] = True
     result: ClassVar[str] = "sensorium.answer:Answer"
 
     messages: Annotated[tuple[ChatMessage, ...], Field(json_schema_extra={"minItems": 1})]

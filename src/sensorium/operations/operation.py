@@ -37,6 +37,8 @@ class Operation(BaseModel):
     """``"module:Class"`` of the result, which has ``to_dict`` and ``from_dict``."""
     part: ClassVar[str] = ""
     """The same of what `Finished` events carry; "" if the operation tells none."""
+    quantizable: ClassVar[bool] = False
+    """Whether some of the checkpoints that it may open can be quantized while they are loaded."""
     takes_out_of_index: ClassVar[bool] = False
     """Whether the index of `index_of_media` doesn't refer to its media any more once it has ended well."""
 

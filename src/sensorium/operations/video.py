@@ -28,6 +28,7 @@ PartName = Annotated[str | None, Field(min_length=1)]
 
 class _OfAFilm(ModelOperation):
     task: ClassVar[str] = VideoQA.task
+    quantizable: ClassVar[bool] = VideoQA.quantizable
 
     film: Media
     """A film that FFmpeg reads."""

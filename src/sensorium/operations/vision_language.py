@@ -139,6 +139,7 @@ class _PictureOperation(ModelOperation):
     """An operation whose answer is in words."""
 
     task: ClassVar[str] = "image-question-answering"
+    quantizable: ClassVar[bool] = True
 
     def opened(self, tasks: Tasks, report: Reporter) -> ImageQA:
         """Return what answers questions about pictures."""
