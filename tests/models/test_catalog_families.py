@@ -45,7 +45,10 @@ TASKS: dict[str, Any] = {
         VideoQA,
     )
 }
-PARTS = {"kandinsky-2-2-prior", *(entry.name for entry in catalog.entries("speech-component"))}
+PARTS = {
+    "kandinsky-2-2-prior",
+    *(entry.name for task in ("speech-component", "image-prompt") for entry in catalog.entries(task)),
+}
 """Entries that only exist as a part of another one."""
 PAIRS = [
     (entry, task) for entry in catalog.entries() if entry.name not in PARTS for task in (entry.task, *entry.also_for)

@@ -42,8 +42,10 @@ USUAL_ADAPTERS = {768: "ip-adapter-sd15", 2048: "ip-adapter-sdxl"}
 _USUAL_ENCODER = "ip-adapter-image-encoder"
 
 _FILE_ON_THE_HUB = re.compile(
-    rf"(?P<repository>\w[\w.-]*/\w[\w.-]*)/(?P<path>[^\\]+({'|'.join(map(re.escape, (SUFFIX, *PICKLES)))}))"
+    rf"(?P<repository>\w[\w.-]*/\w[\w.-]*)/(?P<path>[^\\\x00-\x1f]+({'|'.join(map(re.escape, (SUFFIX, *PICKLES)))}))"
 )
+_LONGEST_NAME = 200
+"""In bytes: a file of such a name is kept while it is fetched."""
 
 
 @dataclass(frozen=True, init=False)
@@ -114,7 +116,14 @@ def same_image_prompts(settings: PictureSettings, given: Sequence[ImagePrompt]) 
         InputError: Others were given.
     """
     from sensorium.image_generation.generated_image import pixel_sum
+    from sensorium.image_generation.picture_settings import is_ip_adapter
 
+    if not all(map(is_ip_adapter, settings.ip_adapters)):
+        raise InputError(
+            "What the picture's settings say of its IP-Adapters can't be read", "Take them as they were saved"
+        )
+    for table in settings.ip_adapters:
+        check_scale(table["scale"])
     recorded = [tuple(table["images"]) for table in settings.ip_adapters]
     if recorded != [tuple(map(pixel_sum, each.images)) for each in given]:
         raise InputError(
@@ -180,7 +189,7 @@ def adapter_on_the_hub(name: str) -> Checkpoint | None:
         ModelUnavailableError: It is a pickle.
     """
     parts = _FILE_ON_THE_HUB.fullmatch(name)
-    if parts is None or (catalog.files_may_be_named() and os.path.exists(name)):  # noqa: PTH110
+    if parts is None or len(name.encode()) > _LONGEST_NAME or (catalog.files_may_be_named() and os.path.exists(name)):  # noqa: PTH110
         return None
     repository, file = parts["repository"], parts["path"]
     if file.endswith(PICKLES):

@@ -97,7 +97,7 @@ def _well_formed(known: Mapping[str, Any]) -> bool:
     controls = options.get("controls", [])
     if not isinstance(controls, list):
         return False
-    if not all(map(_is_ip_adapter, known.get("ip_adapters", ()))):
+    if not all(map(is_ip_adapter, known.get("ip_adapters", ()))):
         return False
     tables = [
         *((lora, ("name", "sha256"), ("weight",)) for lora in known.get("loras", ())),
@@ -107,7 +107,8 @@ def _well_formed(known: Mapping[str, Any]) -> bool:
     return all(_has(*table) for table in tables)
 
 
-def _is_ip_adapter(table: Any) -> bool:
+def is_ip_adapter(table: Any) -> bool:
+    """Return whether a table says of an IP-Adapter what has to be known to paint with it again."""
     sums = table.get("images") if isinstance(table, dict) else None
     known = isinstance(sums, list) and all(isinstance(each, str) for each in sums)
     return known and _has(table, ("name", "revision", "sha256", "encoder", "part"), ("scale",))

@@ -11,7 +11,9 @@ LORA = "lora:"
 LORA_TASK = "lora"
 """What a checkpoint does that is only put on others."""
 
-_NAME = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)((?:/[^/\\]+)*)")
+_NAME = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)((?:/[^/\\\x00-\x1f]+)*)")
+_LONGEST_NAME = 200
+"""In bytes: a file of such a name is kept while it is fetched."""
 _LONGEST_REPOSITORY = 96
 _FILES = (SUFFIX, ".ckpt", ".pt", ".pth", ".bin")
 
@@ -19,7 +21,13 @@ _FILES = (SUFFIX, ".ckpt", ".pt", ".pth", ".bin")
 def hub_lora(name: str) -> tuple[str, str] | None:
     """Return the repository and the file, or "", that a text may name, with or without `LORA` before it; else None."""
     found = _NAME.fullmatch(name.removeprefix(LORA))
-    if not found or len(found[1]) > _LONGEST_REPOSITORY or found[1].endswith(_FILES) or ".." in name.split("/"):
+    if (
+        not found
+        or len(name.encode()) > _LONGEST_NAME
+        or len(found[1]) > _LONGEST_REPOSITORY
+        or found[1].endswith(_FILES)
+        or ".." in name.split("/")
+    ):
         return None
     file = found[2].removeprefix("/")
     return (found[1], file) if not file or file.endswith(SUFFIX) else None

@@ -184,8 +184,13 @@ class RecognitionRun:
             self.warnings(unsure)
         if self.lost:
             self.warnings(f"Somebody speaks or sings {listed(self.lost)}, but hardly a word of it was understood")
-        if self.rough_times or (self.words_timed and not self.backend.words_are_timed_well):
+        if self.rough_times:
             self.warnings(f"{self.model!r} doesn't say when words are spoken: times of words and sentences are rough")
+        elif self.words_timed and not self.backend.words_are_timed_well:
+            self.warnings(
+                f"{self.model!r} doesn't say which of its attention heads tell when words are spoken: "
+                "times of words and sentences are rough"
+            )
         if len(self.options.languages) > 1 and self.listener is None:
             self.warnings(f"{self.model!r} finds the language by itself: which ones may be spoken was not used")
         given = {INITIAL_PROMPT: self.options.initial_prompt, HOTWORDS: self.options.hotwords}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ from safetensors.torch import save_file
 
 from sensorium import IPAdapter, TextToImage
 from sensorium.errors import InputError, ModelUnavailableError
+from sensorium.image_generation.diffusion.additions.named_files import NamedFiles
+from sensorium.image_generation.diffusion.additions.textual_inversion import read_embeddings
+from sensorium.image_generation.ip_adapter import adapter_on_the_hub, same_image_prompts
+from sensorium.image_generation.picture_settings import PictureSettings
+from sensorium.models.lora_names import hub_lora
 from tests.checkpoints.diffusion import tiny_lora
 from tests.checkpoints.ip_adapter import tiny_image_encoder, tiny_ip_adapter
 from tests.refusals import refused
@@ -85,3 +91,30 @@ def test_ip_adapters(painter: TextToImage, stable_diffusion: Path, tmp_path: Pat
     for given in (file, file.read_bytes()):
         with refused(ModelUnavailableError, "cut off"):
             painter.generate("a cat", ip_adapter=IPAdapter(cat, given), **FEW)
+
+
+def test_what_is_called_like_a_file_and_is_none_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "gone.safetensors").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder.safetensors").mkdir()
+    assert NamedFiles(tmp_path, "SENSORIUM_LORAS").files == ()
+
+
+def test_a_word_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with refused(InputError, "5"):
+        read_embeddings([(tmp_path / "a.safetensors", 5)])
+
+
+@pytest.mark.parametrize("scale", [float("nan"), 1e30])
+def test_what_a_picture_says_of_its_adapter_is_checked(scale: float) -> None:
+    table = dict.fromkeys(("name", "revision", "sha256", "encoder", "part"), "") | {"images": [], "scale": scale}
+    settings = PictureSettings("text-to-image", "a cat", "", 1, 64, 64, "model", ip_adapters=(table,))
+    with refused(InputError, str(scale)):
+        same_image_prompts(settings, ())
+    with refused(InputError, "IP-Adapter"):
+        same_image_prompts(replace(settings, ip_adapters=({},)), ())
+
+
+@pytest.mark.parametrize("name", ["a/b/no\0pe.safetensors", f"a/b/{'x' * 300}.safetensors"])
+def test_names_that_no_file_can_have_name_none_on_the_hub(name: str) -> None:
+    assert hub_lora(name) is None
+    assert adapter_on_the_hub(name) is None

@@ -22,6 +22,7 @@ from sensorium.speech.families.ctranslate2_file import (
     write_variable,
 )
 from sensorium.speech.families.whisper_vocabulary import tokenizer_from
+from sensorium.speech.recogniser import Told
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.speech.transcription import Transcription
 from tests import real_media
@@ -313,7 +314,7 @@ def greedy(model: Any, features: Any, prompt: list[int], length: int) -> list[in
 
 
 def prompt_of(recogniser: SpeechToText) -> list[int]:
-    tokenizer = recogniser.backend._told("en", "transcribe")
+    tokenizer = recogniser.backend._tokenizer_for(Told("en"))
     return [*tokenizer.sot_sequence, tokenizer.no_timestamps]
 
 

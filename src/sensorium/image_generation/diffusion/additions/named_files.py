@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,8 +39,9 @@ class NamedFiles:
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
-        """All of them."""
-        return () if self.folder is None else tuple(sorted(self.folder.rglob(f"*{SUFFIX}")))
+        """All that can be read: a link may lead nowhere, and a folder may be called like a file."""
+        found = () if self.folder is None else sorted(self.folder.rglob(f"*{SUFFIX}"))
+        return tuple(file for file in found if file.is_file() and os.access(file, os.R_OK))
 
     def find(self, name: str) -> Path | None:
         """Return the file with a stem, in any case if no other is written so; never one that a path names.

@@ -73,6 +73,8 @@ def read_embeddings(given: EmbeddingFiles, limits: Limits = DEFAULT_LIMITS) -> t
 
 def _read(item: Any, limits: Limits) -> Embedding:
     file, word = item if isinstance(item, (tuple, list)) else (item, None)
+    if not isinstance(word, (str, type(None))):
+        raise TypeError(word)
     found = AddedFile(find_added(file, "Embedding", limits))
     return Embedding(found.source, (found.stem if word is None else word).strip())
 
