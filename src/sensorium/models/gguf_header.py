@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 from collections import Counter
 from pathlib import Path
@@ -24,6 +25,7 @@ def read_gguf_header(path: Path) -> tuple[dict[str, tuple[int, ...]], str, dict[
     """
     from gguf import GGUFReader
 
+    _require_room(path)
     reader: Any = GGUFReader(str(path))
     shapes, types = {}, Counter[str]()
     for tensor in reader.tensors:
@@ -34,6 +36,51 @@ def read_gguf_header(path: Path) -> tuple[dict[str, tuple[int, ...]], str, dict[
     field = reader.get_field(ARCHITECTURE)
     named = {ARCHITECTURE: str(field.contents())} if field is not None else {}
     return shapes, next((kind for kind, _ in types.most_common(1)), ""), named
+
+
+_WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+"""From the number of a type to its width in bytes."""
+_STRING, _ARRAY = 8, 9
+
+
+def _require_room(path: Path) -> None:
+    """See that lists and strings in a header are no longer than the file: gguf reads on behind its end for ever.
+
+    Raises:
+        ValueError, KeyError, struct.error: One is, or it is no such header.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+
+        def number(form: str) -> int:
+            found: int = struct.unpack(form, stream.read(struct.calcsize(form)))[0]
+            return found
+
+        def skip(length: int) -> None:
+            if stream.seek(length, os.SEEK_CUR) > size:
+                raise ValueError(length)
+
+        def skip_value(kind: int) -> None:
+            if kind == _STRING:
+                skip(number("<Q"))
+            else:
+                skip(_WIDTHS[kind])
+
+        skip(4)
+        number("<I")
+        number("<Q")
+        for _ in range(min(number("<Q"), size)):
+            skip(number("<Q"))
+            kind = number("<I")
+            if kind != _ARRAY:
+                skip_value(kind)
+                continue
+            of, count = number("<I"), number("<Q")
+            if of != _STRING:
+                skip(_WIDTHS[of] * count)
+                continue
+            for _ in range(count):
+                skip_value(_STRING)
 
 
 _BEGINNING = 1 << 20

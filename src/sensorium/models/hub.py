@@ -53,7 +53,7 @@ def _is_complete(folder: Path, listed: Sequence[str], checkpoint: Checkpoint, so
         return all((folder / file.path).is_file() for file in checkpoint.files)
     try:
         needed = _needed(folder, listed, checkpoint)
-    except (RefusedError, OSError):  # what decides isn't here either
+    except (RefusedError, OSError, ValueError):  # what decides isn't here either
         return False
     if not all((folder / name).is_file() for name in needed if name != CARD):
         return False
@@ -111,7 +111,7 @@ def fetch_from_hub(
         report(progress, f"fetching {checkpoint.name}", min(done, total or done), total, "bytes")
 
     ended = run_child(
-        [sys.executable, "-m", "sensorium.models.hub_download", json.dumps(request)], watch=tell, cancel=cancel
+        [sys.executable, "-P", "-m", "sensorium.models.hub_download", json.dumps(request)], watch=tell, cancel=cancel
     )
     answers = _answers(ended.output)
     if not ended.success or "folder" not in answers:

@@ -7,6 +7,8 @@ import math
 import struct
 from pathlib import Path
 
+from sensorium.models.spoiled_files import SPOILED
+
 _LIMITS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
@@ -61,7 +63,7 @@ def _file_memory(file: Path) -> int:
             header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
         tensors = [entry for name, entry in header.items() if name != "__metadata__"]
         return sum(4 * math.prod(entry["shape"]) for entry in tensors if entry["dtype"].startswith(_NUMBER_KINDS))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+    except SPOILED:
         return 0
 
 

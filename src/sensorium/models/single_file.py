@@ -16,11 +16,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sensorium.errors import ModelUnavailableError
 from sensorium.models.control_files import control_network
 from sensorium.models.gguf_chat import described_gguf, gguf_family
 from sensorium.models.gguf_header import ARCHITECTURE, GGUF_SUFFIX, read_gguf_header
+from sensorium.models.spoiled_files import SPOILED
 from sensorium.models.transformer_painters import PIPELINES, transformer_painter
 from sensorium.models.weight_files import PICKLES
 
@@ -46,6 +48,8 @@ EMBEDDING = "embedding"
 
 _IN_PARTS = "Choose its repository in diffusers' layout: files of this family don't open alone"
 _LONGEST_HEADER = 100_000_000
+_TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,15}")
+"""How the format names the types of numbers."""
 _FIRST_LAYER = "input_blocks.0.0.weight"
 _TEXT_WIDTHS = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "Stable Diffusion XL"}
 _ADAPTED = re.compile(r"(lora[._](up|down|A|B)\b|lora_(up|down|A|B)\.|hada_w1_a|lokr_w1|\.diff$|dora_scale)")
@@ -94,8 +98,18 @@ class WeightsFile:
 
     @cached_property
     def content(self) -> Content:
-        """What it is."""
-        return _content(self)
+        """What it is.
+
+        Raises:
+            ModelUnavailableError: Its tensors have shapes that no model has.
+        """
+        try:
+            return _content(self)
+        except (LookupError, ArithmeticError, ValueError, TypeError) as error:
+            raise ModelUnavailableError(
+                f"The file {self.path.name!r} holds tensors of shapes that no known model has",
+                "Fetch or copy it again, or choose another one",
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -113,13 +127,6 @@ class Content:
     use: str = ""
 
 
-_UNREADABLE = (
-    *(OSError, ValueError, TypeError, AttributeError, LookupError),
-    *(ArithmeticError, RecursionError, struct.error),
-)
-"""What reading a header leads to that anybody may have written."""
-
-
 def read_weights_file(path: Path) -> WeightsFile:
     """Read the header of a safetensors or GGUF file.
 
@@ -133,12 +140,12 @@ def read_weights_file(path: Path) -> WeightsFile:
             (length,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
         metadata = header.pop("__metadata__", None)
-        shapes = {name: tuple(map(int, entry["shape"])) for name, entry in header.items()}
+        shapes = {name: _shape(entry) for name, entry in header.items()}
         end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
         types: Counter[str] = Counter()
         for name, entry in header.items():
             types[str(entry["dtype"])] += math.prod(shapes[name])
-    except _UNREADABLE as error:
+    except SPOILED as error:
         raise ModelUnavailableError(
             f"The file {path.name!r} is no safetensors file, or it is damaged", "Fetch or copy it again"
         ) from error
@@ -147,14 +154,30 @@ def read_weights_file(path: Path) -> WeightsFile:
             f"The file {path.name!r} is cut off: it has {path.stat().st_size:,} of {end:,} bytes",
             "Fetch or copy it again",
         )
-    known = metadata if isinstance(metadata, dict) else {}
+    told = metadata if isinstance(metadata, dict) else {}
+    known = {name: value for name, value in told.items() if isinstance(value, str)}
     return WeightsFile(path, shapes, next((kind for kind, _ in types.most_common(1)), ""), known)
+
+
+def _shape(entry: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the shape that a header gives a tensor.
+
+    Raises:
+        ValueError, TypeError, KeyError: It is none, or its type or its place is none.
+    """
+    begin, end = entry["data_offsets"]
+    sides = entry["shape"]
+    if not (isinstance(sides, list) and all(type(side) is int for side in (*sides, begin, end))):
+        raise TypeError(sides)
+    if min((*sides, begin, end - begin)) < 0 or not _TYPE.fullmatch(entry["dtype"]):
+        raise ValueError(entry["dtype"], sides)
+    return tuple(sides)
 
 
 def _read_gguf(path: Path) -> WeightsFile:
     try:
         return WeightsFile(path, *read_gguf_header(path))
-    except _UNREADABLE as error:
+    except SPOILED as error:
         raise ModelUnavailableError(
             f"The file {path.name!r} is no GGUF file, or it is damaged or cut off", "Fetch or copy it again"
         ) from error
@@ -223,7 +246,7 @@ def _content(file: WeightsFile) -> Content:
         content = recognise(file)
         if content is not None:
             return content
-    if architecture := file.metadata.get(ARCHITECTURE):
+    if file.path.suffix == GGUF_SUFFIX and (architecture := file.metadata.get(ARCHITECTURE)):
         return Content(gguf_family(architecture), *described_gguf(file.path, architecture))
     return Content(
         UNKNOWN,

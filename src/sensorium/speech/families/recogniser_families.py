@@ -56,5 +56,6 @@ def _classes() -> dict[str, Mapping[str, str]]:
 def _architectures(folder: Path) -> frozenset[str]:
     with suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return frozenset(map(str, config.get("architectures") or ()))
+        listed = config.get("architectures")
+        return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
     return frozenset()

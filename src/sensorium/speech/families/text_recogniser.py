@@ -126,7 +126,7 @@ class SequenceRecogniser(TorchRecogniser):
 
     def _ends(self) -> frozenset[int]:
         end = self.model.generation_config.eos_token_id
-        return frozenset(end if isinstance(end, list) else [end])
+        return frozenset(end if isinstance(end, (list, tuple)) else [end])
 
 
 class HearingLanguageModel(SequenceRecogniser):

@@ -15,6 +15,7 @@ from sensorium.answer import Answer
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.spoiled_files import SPOILED
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.quiet import quiet_transformers
 from sensorium.task import Opening
@@ -99,7 +100,7 @@ class VideoModel(FrameAnswerer):
         turn = {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": text}]}
         try:
             prompt = str(self._processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False))
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
+        except (TemplateError, *SPOILED):
             prompt = ""
         if prompt.count(self._processor.video_token) != 1 or text not in prompt:
             raise UnsupportedError(

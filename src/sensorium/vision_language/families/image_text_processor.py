@@ -12,6 +12,7 @@ from sensorium.errors import InputError, MissingDependencyError, ModelUnavailabl
 from sensorium.language.messages import TextPart, Turn
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.pretrained import open_part
+from sensorium.models.spoiled_files import SPOILED
 from sensorium.models.torchvision import torchvision_remedy
 from sensorium.quiet import quiet_transformers
 from sensorium.text.spoken_form import number_in_words
@@ -255,7 +256,7 @@ class ChatFormat:
         try:
             # The base class's way: some processors' own one reaches into the part for films, which isn't there.
             return str(render(self._processor, turns, add_generation_prompt=True, tokenize=False))
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError):
+        except (TemplateError, *SPOILED):
             return None
 
 

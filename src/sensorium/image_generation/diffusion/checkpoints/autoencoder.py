@@ -40,7 +40,7 @@ def autoencoder_settings(folder: Path) -> dict[str, Any]:
     """Return what an autoencoder's ``config.json`` says; nothing if it can't be read."""
     try:
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return settings if isinstance(settings, dict) else {}
 
@@ -141,13 +141,18 @@ def _require_fit(
 
 def _latents(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what painter and autoencoder must agree on."""
+    blocks = settings.get("block_out_channels")
     return {
         "class": settings.get("_class_name"),
         "number of latent channels": settings.get("latent_channels", 4),
-        "number of blocks": len(settings.get("block_out_channels") or ()),
-        "scaling factor": float(settings.get("scaling_factor") or 0.18215),
-        "shift factor": float(settings.get("shift_factor") or 0),
+        "number of blocks": len(blocks) if isinstance(blocks, list) else 0,
+        "scaling factor": _number(settings.get("scaling_factor"), 0.18215),
+        "shift factor": _number(settings.get("shift_factor"), 0.0),
     }
+
+
+def _number(value: Any, usual: float) -> float:
+    return float(value) if value and isinstance(value, (int, float)) else usual
 
 
 def _damaged(file: WeightsFile) -> ModelUnavailableError:

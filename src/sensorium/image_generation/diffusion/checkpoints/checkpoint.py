@@ -15,6 +15,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.fetching_anew import fetch_anew
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.models.quantization import cannot_open, opening_options, stays_packed
+from sensorium.models.spoiled_files import SPOILED
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers
 from sensorium.vision_language.families.image_text_processor import open_without_films
@@ -299,7 +300,7 @@ def open_diffusers_model(
                 **quantized,
                 **options,
             )
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (SafetensorError, *SPOILED) as error:
         if quantized:
             raise cannot_open(checkpoint, folder, error) from error
         raise _incomplete(checkpoint, "its weights or its config.json are damaged, or only half there") from error

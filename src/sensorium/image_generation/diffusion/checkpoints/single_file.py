@@ -12,6 +12,7 @@ from sensorium.image_generation.diffusion.checkpoints.single_file_configuration 
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part
 from sensorium.models.single_file import AUTOENCODERS, DENOISER, WeightsFile, read_weights_file, weights_path
+from sensorium.models.spoiled_files import SPOILED
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers, quiet_transformers
 
@@ -73,16 +74,7 @@ class SingleFile:
                     pipeline = pipeline_class.from_single_file(
                         str(self.weights.path), config=str(folder), local_files_only=True, dtype=dtype, **tokenizers
                     )
-            except (
-                SingleFileComponentError,
-                SafetensorError,
-                OSError,
-                ValueError,
-                KeyError,
-                IndexError,
-                TypeError,
-                RuntimeError,
-            ) as error:
+            except (SingleFileComponentError, SafetensorError, *SPOILED) as error:
                 raise self._damaged("its tensors don't fit together, or some are missing") from error
         self._require_all(pipeline)
         for part in _models(pipeline).values():

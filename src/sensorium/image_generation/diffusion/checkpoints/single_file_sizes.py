@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sensorium.errors import ModelUnavailableError
 from sensorium.models.single_file import AUTOENCODERS, DENOISER, WeightsFile
 
 _HEAD = 64
@@ -106,6 +107,16 @@ def text_encoder_sizes(file: WeightsFile, prefix: str) -> dict[str, Any]:
 
 
 def count_parts(file: WeightsFile, prefix: str) -> int:
-    """Return how many numbered parts there are below a prefix."""
-    numbered = re.compile(re.escape(prefix) + r"(\d+)\.")
-    return max((int(found[1]) + 1 for found in map(numbered.match, file.shapes) if found), default=0)
+    """Return how many numbered parts there are below a prefix.
+
+    Raises:
+        ModelUnavailableError: A number is too high for a file with so few tensors.
+    """
+    numbered = re.compile(re.escape(prefix) + r"(\d{1,9})\.")
+    count = max((int(found[1]) + 1 for found in map(numbered.match, file.shapes) if found), default=0)
+    if count > len(file.shapes):
+        raise ModelUnavailableError(
+            f"The file {file.path.name!r} numbers a part {count - 1} and has only {len(file.shapes)} tensors",
+            "Fetch or copy it again, or choose another one",
+        )
+    return count

@@ -17,6 +17,7 @@ from sensorium.models.gguf_header import GGUF_SUFFIX
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_part
 from sensorium.models.single_file import WeightsFile
+from sensorium.models.spoiled_files import SPOILED
 from sensorium.models.thread_safe import loading_weights
 from sensorium.models.transformer_painters import TransformerPainter, transformer_painter
 from sensorium.quiet import quiet_diffusers, quiet_transformers
@@ -158,15 +159,18 @@ class TransformerFile:
             options["quantization_config"] = settings(compute_dtype=dtype)
             source: Any = str(self.weights.path)
         else:
-            source = self._tensors(dtype)
+            source = self._guarded(lambda: self._tensors(dtype))
         return self._guarded(lambda: kind.from_single_file(source, torch_dtype=dtype, **options))
 
     def _require_known_places(self, kind: Any, folder: Path) -> None:
         """See that the network has as many numbers as the file: else some would have no place, and be dropped."""
         import torch
 
-        with torch.device("meta"), quiet_diffusers():
-            empty = kind.from_config(kind.load_config(folder, subfolder="transformer"))
+        def build() -> Any:
+            with torch.device("meta"):
+                return kind.from_config(kind.load_config(folder, subfolder="transformer"))
+
+        empty = self._guarded(build)
         expected = sum(value.numel() for value in empty.state_dict().values())
         prefix = self.painter.parts["transformer"]
         names = [name for name in self.weights.shapes if name.startswith(prefix) and not name.endswith(_SCALES)]
@@ -220,8 +224,8 @@ class TransformerFile:
             with loading_weights, quiet_diffusers(), quiet_transformers():
                 return open_it()
         except (
-            *(SingleFileComponentError, SafetensorError, OSError, ValueError),
-            *(LookupError, TypeError, AttributeError, RuntimeError),
+            *(SingleFileComponentError, SafetensorError),
+            *SPOILED,
         ) as error:
             raise self._damaged("its tensors don't fit together, or some are missing") from error
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sensorium.errors import UnsupportedError
+from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.diffusion.control.control_file_sizes import control_file_config
 from sensorium.image_generation.diffusion.control.control_fit import NetworkSettings
 from sensorium.image_generation.diffusion.control.control_kinds import CONTROL_KINDS, OTHER_KINDS
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.single_file import read_weights_file, weights_path
+from sensorium.models.spoiled_files import SPOILED
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.task import Task
 
@@ -55,7 +56,7 @@ class ControlNetwork(Task["ControlNetBackend"]):
         if family not in self.families:
             raise self._unsuitable(family, folder)
         file = weights_path(folder, self.checkpoint.hub_files if self.checkpoint.folder else ())
-        config = _read_config(folder) if file is None else control_file_config(read_weights_file(file))
+        config = _read_config(folder) if file is None else _file_config(file)
         return NetworkSettings(self.model, family, {**_defaults(family), **config})
 
     def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
@@ -124,3 +125,13 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}  # `load` says what is wrong with it
     return config if isinstance(config, dict) else {}
+
+
+def _file_config(file: Path) -> dict[str, Any]:
+    try:
+        return control_file_config(read_weights_file(file))
+    except SPOILED as error:
+        raise ModelUnavailableError(
+            f"The file {file.name!r} can't be opened: its tensors don't fit together, or some are missing",
+            "Fetch or copy it again, or choose another one",
+        ) from error
