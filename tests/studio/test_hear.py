@@ -165,7 +165,8 @@ def test_a_recording_is_made_through_the_page(browser: Browser, studio: str, tmp
         go_to(page, "hear")
         page.locator("#hear-recording").get_by_role("button", name="Record").click()
         page.wait_for_timeout(6000)  # what is said lasts so long
-        page.locator("#hear-recording").get_by_role("button", name="Stop").first.click()
+        with page.expect_response(lambda answer: "/upload" in answer.url):  # it counts once it has been sent
+            page.locator("#hear-recording").get_by_role("button", name="Stop").first.click()
         page.locator("#hear-recording").get_by_role("button", name="Play").first.wait_for()
         begin(page, "hear")
         wait_for_subtitles(page)
