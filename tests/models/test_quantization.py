@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import shutil
 from pathlib import Path
@@ -137,6 +138,8 @@ def test_a_painters_component_is_refused_before_any_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(monkeypatch)
+    # What takes these functions by name must have done so before: it would keep the ones that are put in their place.
+    importlib.import_module("sensorium.image_generation.diffusion.pipeline")
     for reader in ("open_model", "open_part", "open_diffusers_model"):
         monkeypatch.setattr(opening, reader, lambda *_, **__: pytest.fail("something was read"))
     folder = as_if_quantized(painter, tmp_path / "packed", settings, part=part)
