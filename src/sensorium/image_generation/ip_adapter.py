@@ -19,6 +19,7 @@ from sensorium.media.limits import Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, is_path, resolve
 from sensorium.models import catalog
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.lora_names import LONGEST_NAME
 from sensorium.models.single_file import SUFFIX, is_pickle, pickled
 from sensorium.models.weight_files import PICKLES
 
@@ -44,8 +45,6 @@ _USUAL_ENCODER = "ip-adapter-image-encoder"
 _FILE_ON_THE_HUB = re.compile(
     rf"(?P<repository>\w[\w.-]*/\w[\w.-]*)/(?P<path>[^\\\x00-\x1f]+({'|'.join(map(re.escape, (SUFFIX, *PICKLES)))}))"
 )
-_LONGEST_NAME = 200
-"""In bytes: a file of such a name is kept while it is fetched."""
 
 
 @dataclass(frozen=True, init=False)
@@ -189,7 +188,7 @@ def adapter_on_the_hub(name: str) -> Checkpoint | None:
         ModelUnavailableError: It is a pickle.
     """
     parts = _FILE_ON_THE_HUB.fullmatch(name)
-    if parts is None or len(name.encode()) > _LONGEST_NAME or (catalog.files_may_be_named() and os.path.exists(name)):  # noqa: PTH110
+    if parts is None or len(name.encode()) > LONGEST_NAME or (catalog.files_may_be_named() and os.path.exists(name)):  # noqa: PTH110
         return None
     repository, file = parts["repository"], parts["path"]
     if file.endswith(PICKLES):

@@ -6,7 +6,6 @@ Such code is never run. Many of these checkpoints have been converted to the lay
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from typing import Any
 
 from sensorium.errors import UnsupportedError
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.json_files import json_table
 
 _CONVERTED = "Use its conversion for transformers if there is one (such repositories often end in -hf)"
 _LLAVA_REMEDY = "Use the same model as it was converted for transformers, such as llava-hf/llava-1.5-7b-hf"
@@ -90,11 +90,7 @@ def own_code(config: Mapping[str, Any]) -> str:
 
 def folders_config(folder: Path) -> dict[str, Any]:
     """Return the ``config.json`` of a checkpoint folder; empty where there is none that can be read."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return config if isinstance(config, dict) else {}
+    return json_table(folder / "config.json")
 
 
 def refuse_foreign_layout(checkpoint: Checkpoint, folder: Path) -> None:

@@ -12,7 +12,7 @@ LORA_TASK = "lora"
 """What a checkpoint does that is only put on others."""
 
 _NAME = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)((?:/[^/\\\x00-\x1f]+)*)")
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 """In bytes: a file of such a name is kept while it is fetched."""
 _LONGEST_REPOSITORY = 96
 _FILES = (SUFFIX, ".ckpt", ".pt", ".pth", ".bin")
@@ -23,7 +23,7 @@ def hub_lora(name: str) -> tuple[str, str] | None:
     found = _NAME.fullmatch(name.removeprefix(LORA))
     if (
         not found
-        or len(name.encode()) > _LONGEST_NAME
+        or len(name.encode()) > LONGEST_NAME
         or len(found[1]) > _LONGEST_REPOSITORY
         or found[1].endswith(_FILES)
         or ".." in name.split("/")

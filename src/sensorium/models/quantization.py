@@ -6,7 +6,6 @@ Quantizing while loading is `sensorium.models.quantizing`'s matter.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from sensorium.errors import MissingDependencyError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.models.bitsandbytes import import_bitsandbytes
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.json_files import json_table
 
 _CHOOSE_PLAIN = "choose the checkpoint in full or half precision"
 
@@ -108,7 +108,7 @@ def quantization_method(folder: Path) -> str:
         The method; ``"unnamed"`` if ``config.json`` says that it is quantized and not how; ``"quantize_config.json"``
         and the like if only such a file says it.
     """
-    return _method_in(_table(folder / "config.json"), {path.name for path in folder.glob("*.json")})
+    return _method_in(json_table(folder / "config.json"), {path.name for path in folder.glob("*.json")})
 
 
 def unopenable(config: Mapping[str, Any], names: Collection[str]) -> str:
@@ -229,14 +229,6 @@ def _settings_of(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             settings = table.get(key)
             if isinstance(settings, dict) and settings:
                 yield settings
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return table if isinstance(table, dict) else {}
 
 
 def _lacking(packages: Iterable[str]) -> list[str]:

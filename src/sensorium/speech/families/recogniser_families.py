@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
+
+from sensorium.models.json_files import json_table
 
 CTC, TRANSDUCER, DURATION_TRANSDUCER = "ctc", "transducer", "duration-transducer"
 SEQUENCE, MULTIMODAL = "speech-sequence", "speech-multimodal"
@@ -54,8 +54,5 @@ def _classes() -> dict[str, Mapping[str, str]]:
 
 
 def _architectures(folder: Path) -> frozenset[str]:
-    with suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        listed = config.get("architectures")
-        return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
-    return frozenset()
+    listed = json_table(folder / "config.json").get("architectures")
+    return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()

@@ -7,7 +7,6 @@ the text.
 
 from __future__ import annotations
 
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import torch
 from PIL import Image
 
 from sensorium.media.video import VideoFrame
+from sensorium.models.json_files import json_table
 
 if TYPE_CHECKING:
     from transformers.video_utils import VideoMetadata
@@ -306,8 +306,12 @@ def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 def _settings_in(folder: Path) -> dict[str, Any]:
     """Return a checkpoint's settings for films. The files are searched in the same order as in transformers."""
-    nested = _read(folder / "processor_config.json").get("video_processor")
-    found = nested or _read(folder / "video_preprocessor_config.json") or _read(folder / "preprocessor_config.json")
+    nested = json_table(folder / "processor_config.json").get("video_processor")
+    found = (
+        nested
+        or json_table(folder / "video_preprocessor_config.json")
+        or json_table(folder / "preprocessor_config.json")
+    )
     known = {name for family in VIDEO_PROCESSORS.values() for name in family.settings} | {"min_pixels", "max_pixels"}
     settings = {name: value for name, value in found.items() if name in known and value is not None}
     for name in ("size", "crop_size"):
@@ -315,11 +319,3 @@ def _settings_in(folder: Path) -> dict[str, Any]:
             side = settings[name]
             settings[name] = {"shortest_edge": side} if name == "size" else {"height": side, "width": side}
     return settings
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return table if isinstance(table, dict) else {}

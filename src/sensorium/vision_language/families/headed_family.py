@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from sensorium.models.json_files import json_table
 
 BLIP_RETRIEVAL = "blip-retrieval"
 """BLIP with its heads for matching texts with pictures: a dual encoder, which writes nothing."""
@@ -24,9 +25,6 @@ def headed_family(family: str, folder: Path) -> str:
     """
     if not any(family == known for known, _ in _FAMILIES):
         return family
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        named = [str(name) for name in config.get("architectures") or ()]
-    except (OSError, ValueError, AttributeError, TypeError):  # opening the checkpoint tells what is wrong with it
-        return family
+    listed = json_table(folder / "config.json").get("architectures")
+    named = map(str, listed) if isinstance(listed, list) else ()
     return next((_FAMILIES[family, name] for name in named if (family, name) in _FAMILIES), family)

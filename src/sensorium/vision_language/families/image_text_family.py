@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container
 from pathlib import Path
-from typing import Any
 
+from sensorium.models.json_files import json_table
 from sensorium.vision_language.families.headed_family import headed_family
 
 IMAGE_TEXT_TO_TEXT = "image-text-to-text"
@@ -41,12 +40,4 @@ def is_made_for_conversations(folder: Path) -> bool:
     """Return whether a checkpoint's files hold a chat template, without which the generic backend can't ask it."""
     if any((folder / name).is_file() for name in _TEMPLATES):
         return True
-    return any(_table(folder / name).get("chat_template") for name in _SETTINGS_WITH_TEMPLATES)
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return table if isinstance(table, dict) else {}
+    return any(json_table(folder / name).get("chat_template") for name in _SETTINGS_WITH_TEMPLATES)

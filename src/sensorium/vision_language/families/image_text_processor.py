@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, UnsupportedError
 from sensorium.language.messages import TextPart, Turn
 from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.json_files import json_table
 from sensorium.models.pretrained import open_part
 from sensorium.models.spoiled_files import SPOILED
 from sensorium.models.torchvision import torchvision_remedy
@@ -108,7 +108,7 @@ def _current_image_processor(folder: Path) -> Any:
     from transformers.models.auto import image_processing_auto
 
     known: Any = image_processing_auto
-    named = _settings(folder / "preprocessor_config.json").get("image_processor_type")
+    named = json_table(folder / "preprocessor_config.json").get("image_processor_type")
     with quiet_transformers():
         if (
             not named
@@ -138,16 +138,8 @@ def _processor_class(folder: Path, checkpoint: Checkpoint, config: Any) -> Any:
 def _named_class(folder: Path) -> str:
     """Return the processor class that the checkpoint's own files name, as transformers looks it up; "" if none does."""
     files = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
-    named = (_settings(folder / file).get("processor_class") for file in files)
+    named = (json_table(folder / file).get("processor_class") for file in files)
     return str(next(filter(None, named), ""))
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return table if isinstance(table, dict) else {}
 
 
 def _without_video(processor_class: Any) -> Any:

@@ -149,16 +149,7 @@ def same_loras(settings: PictureSettings, given: Sequence[Lora]) -> tuple[Lora, 
         InputError: One is not among those given, or those can't be LoRA files.
     """
     check_loras(given)
-    made_with: list[Lora] = []
-    for table in settings.loras:
-        source = recorded_source(table, given, lora_files())
-        if source is None:
-            raise InputError(
-                f"The picture was made with the LoRA {table['name']!r}, which is not among the files given",
-                "Give that very file",
-            )
-        made_with.append(Lora(source, table["weight"]))
-    return tuple(made_with)
+    return tuple(Lora(recorded_source("LoRA", each, given, lora_files()), each["weight"]) for each in settings.loras)
 
 
 @contextmanager

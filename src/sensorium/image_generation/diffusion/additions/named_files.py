@@ -69,17 +69,27 @@ class NamedFiles:
 
 
 def recorded_source(
-    table: Mapping[str, Any], given: Sequence[AddedFile], own: NamedFiles
-) -> Path | ResolvedMedia | None:
-    """Return the very file that a picture was made with, or None.
+    kind: str, table: Mapping[str, Any], given: Sequence[AddedFile], own: NamedFiles
+) -> Path | ResolvedMedia:
+    """Return the very file that a picture was made with.
 
     Args:
+        kind: What it is, for the words of an error: "LoRA", "embedding".
         table: Its name and sha256, as the picture's settings have them.
         given: Files of the call.
         own: Files of the user's own folder: one of that name will do, too.
+
+    Raises:
+        InputError: It is not among them.
     """
     named = (AddedFile(file) for file in own.files if file.name == table["name"])
-    return next((each.source for each in (*given, *named) if each.sha256 == table["sha256"]), None)
+    for each in (*given, *named):
+        if each.sha256 == table["sha256"]:
+            return each.source
+    raise InputError(
+        f"The picture was made with the {kind} {table['name']!r}, which is not among the files given",
+        "Give that very file",
+    )
 
 
 def lora_files() -> NamedFiles:

@@ -150,16 +150,10 @@ def same_embeddings(settings: PictureSettings, given: Sequence[Embedding]) -> tu
         InputError: One is not among those given, or those can't be embeddings.
     """
     check_embeddings(given)
-    made_with: list[Embedding] = []
-    for table in settings.embeddings:
-        source = recorded_source(table, given, embedding_files())
-        if source is None:
-            raise InputError(
-                f"The picture was made with the embedding {table['name']!r}, which is not among the files given",
-                "Give that very file",
-            )
-        made_with.append(Embedding(source, table["word"]))
-    return tuple(made_with)
+    return tuple(
+        Embedding(recorded_source("embedding", each, given, embedding_files()), each["word"])
+        for each in settings.embeddings
+    )
 
 
 def used_embeddings(embeddings: Sequence[Embedding], *prompts: str) -> tuple[Embedding, ...]:

@@ -12,6 +12,7 @@ from sensorium.image_generation.diffusion.checkpoints.checkpoint import open_dif
 from sensorium.image_generation.diffusion.checkpoints.single_file_sizes import autoencoder_sizes
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.json_files import json_table
 from sensorium.models.single_file import AUTOENCODER, WeightsFile, read_weights_file, weights_path
 from sensorium.models.thread_safe import loading_weights
 from sensorium.quiet import quiet_diffusers
@@ -38,11 +39,7 @@ def require_autoencoder(painter: Checkpoint, settings: Mapping[str, Any] | None)
 
 def autoencoder_settings(folder: Path) -> dict[str, Any]:
     """Return what an autoencoder's ``config.json`` says; nothing if it can't be read."""
-    try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return settings if isinstance(settings, dict) else {}
+    return json_table(folder / "config.json")
 
 
 def open_autoencoder(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ from sensorium.image_generation.diffusion.control.control_fit import NetworkSett
 from sensorium.image_generation.diffusion.control.control_kinds import CONTROL_KINDS, OTHER_KINDS
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.json_files import json_table
 from sensorium.models.single_file import read_weights_file, weights_path
 from sensorium.models.spoiled_files import SPOILED
 from sensorium.progress import Cancellation, ProgressCallback
@@ -56,7 +56,8 @@ class ControlNetwork(Task["ControlNetBackend"]):
         if family not in self.families:
             raise self._unsuitable(family, folder)
         file = weights_path(folder, self.checkpoint.hub_files if self.checkpoint.folder else ())
-        config = _read_config(folder) if file is None else _file_config(file)
+        # Of a config.json that can't be read, `load` says what is wrong with it.
+        config = json_table(folder / "config.json") if file is None else _file_config(file)
         return NetworkSettings(self.model, family, {**_defaults(family), **config})
 
     def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
@@ -117,14 +118,6 @@ def _defaults(family: str) -> dict[str, Any]:
 
     parameters = inspect.signature(getattr(diffusers, family).__init__).parameters.values()
     return {parameter.name: parameter.default for parameter in parameters if parameter.name != "self"}
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # `load` says what is wrong with it
-    return config if isinstance(config, dict) else {}
 
 
 def _file_config(file: Path) -> dict[str, Any]:
