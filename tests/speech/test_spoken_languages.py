@@ -11,8 +11,9 @@ import pytest
 from sensorium.media.audio import read_audio
 from sensorium.media.subtitles import format_subtitles
 from sensorium.speech.language_pieces import Piece
-from sensorium.speech.speech_to_text import Recording, Segment, SpeechToText, Transcription, subtitle_cues
+from sensorium.speech.speech_to_text import Recording, Segment, SpeechToText, Transcription
 from sensorium.speech.spoken_languages import course
+from sensorium.speech.subtitle_cues import subtitle_cues
 from sensorium.speech.voice_activity import Span, Window
 from tests import real_media
 from tests.speech.conftest import SAMPLE_RATE, silence, words_of

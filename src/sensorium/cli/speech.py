@@ -216,7 +216,7 @@ def _print_as_it_comes(call: Call, operation: Transcribe | Translate, heading: s
 
 def _print_at_the_end(call: Call, item: Input, said: Transcription, heading: str, target: _Target) -> None:
     from sensorium.media.subtitles import format_subtitles
-    from sensorium.speech.speech_to_text import subtitle_cues
+    from sensorium.speech.subtitle_cues import subtitle_cues
 
     if heading:
         call.heading(heading)

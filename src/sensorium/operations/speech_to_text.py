@@ -19,7 +19,8 @@ from sensorium.operations.tasks import Tasks
 from sensorium.operations.together import Everybody, attempted, run_by_itself, run_in_one_pass
 from sensorium.progress import Finished
 from sensorium.record import Record
-from sensorium.speech.speech_to_text import DetectedLanguage, Recording, SpeechToText, Transcription, subtitle_cues
+from sensorium.speech.speech_to_text import DetectedLanguage, Recording, SpeechToText, Transcription
+from sensorium.speech.subtitle_cues import subtitle_cues
 from sensorium.text.languages import language_code
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from sensorium.errors import UnsupportedError
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
-from sensorium.media.track_choice import TrackName
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.alignment import aligned, likeliest_language
 from sensorium.speech.language_pieces import hear
@@ -29,6 +28,7 @@ from sensorium.speech.recogniser import (
     Recogniser,
     Told,
 )
+from sensorium.speech.recognition_options import RecognitionOptions
 from sensorium.speech.recorded_sound import RecordedSound
 from sensorium.speech.scarce_text import LONGEST_PART, is_fuller, is_hardly_any, is_scarce, short_parts
 from sensorium.speech.spoken_languages import Passage, SpokenLanguages
@@ -63,34 +63,6 @@ _OTHER_LANGUAGES = 4
 """How many languages are told beside the likeliest."""
 _SURELY_NO_PAUSE = 0.5
 """A silence this short, in seconds, ends no segment."""
-
-
-@dataclass(frozen=True)
-class RecognitionOptions:
-    """What is asked of the recogniser.
-
-    Attributes:
-        language: Code of the language that is spoken; None to detect it, window by window.
-        task: ``"transcribe"`` or ``"translate"``.
-        word_timestamps: Whether segments list their words with times.
-        segment_timestamps: Whether each sentence is a segment with times of its own.
-        initial_prompt: Text in whose style and spelling to go on.
-        hotwords: Words to expect.
-        languages: Codes of the languages that may be spoken; any if empty.
-        track: The sound track that is heard, by its number or language; None to choose one.
-        first_soon: Whether somebody waits for the first segment: then it comes after one window, if the language is
-            known, rather than after a batch of windows.
-    """
-
-    language: str | None
-    task: str
-    word_timestamps: bool = False
-    segment_timestamps: bool = True
-    initial_prompt: str | None = None
-    hotwords: str | None = None
-    languages: tuple[str, ...] = ()
-    track: TrackName | None = None
-    first_soon: bool = False
 
 
 @dataclass(frozen=True)

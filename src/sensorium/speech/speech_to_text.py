@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, SensoriumError, UnsupportedError
-from sensorium.language.written_language import require_characters
 from sensorium.media.atomic_file import atomic_file
 from sensorium.media.container import WarningCallback, warn
 from sensorium.media.separate_files import require_separate
-from sensorium.media.subtitles import Cue, layout_cues, subtitle_format, write_subtitles
+from sensorium.media.subtitles import subtitle_format, write_subtitles
 from sensorium.media.track_choice import require_track
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
@@ -28,56 +27,22 @@ from sensorium.speech.families.recogniser_families import (
     recogniser_family,
 )
 from sensorium.speech.recogniser import Aligner
-from sensorium.speech.recognition import RecognitionOptions, RecognitionRun
+from sensorium.speech.recognition import RecognitionRun
+from sensorium.speech.recognition_options import RecognitionOptions, recognition_options
+from sensorium.speech.recognition_options import Recording as Recording
 from sensorium.speech.recognition_together import Outcome, transcribe_together
+from sensorium.speech.subtitle_cues import subtitle_cues
 from sensorium.speech.transcription import DetectedLanguage as DetectedLanguage
 from sensorium.speech.transcription import Segment as Segment
 from sensorium.speech.transcription import Transcription as Transcription
 from sensorium.streaming import ResultStream
 from sensorium.task import Task, TaskOptions
-from sensorium.text.languages import language_code
 
 if TYPE_CHECKING:
     from sensorium.speech.recogniser import Recogniser
     from sensorium.speech.recognition import AudioSource
 
-TASKS = ("transcribe", "translate")
 _WHISPERS = ("whisper-ctranslate2", "whisper")
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One of the recordings of `SpeechToText.transcribe_together`; its attributes are the arguments of `transcribe`."""
-
-    audio: AudioSource
-    language: str | None = None
-    task: str = "transcribe"
-    word_timestamps: bool = False
-    segment_timestamps: bool = True
-    initial_prompt: str | None = None
-    hotwords: str | None = None
-    languages: Sequence[str] = ()
-    track: int | str | None = None
-    progress: ProgressCallback | None = None
-    cancel: Cancellation | None = None
-
-    @property
-    def options(self) -> RecognitionOptions:
-        """What is asked of the recogniser.
-
-        Raises:
-            InputError: The language or the task is unknown.
-        """
-        return _options(
-            self.language,
-            self.task,
-            self.word_timestamps,
-            self.segment_timestamps,
-            self.initial_prompt,
-            self.hotwords,
-            self.languages,
-            self.track,
-        )
 
 
 class SpeechToText(Task["Recogniser"]):
@@ -164,7 +129,7 @@ class SpeechToText(Task["Recogniser"]):
             ModelUnavailableError: The checkpoint isn't here and can't be fetched.
             CancelledError: ``cancel`` was set.
         """
-        options = _options(
+        options = recognition_options(
             language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages, track
         )
         return self._stream(audio_path, options, progress, cancel).finish()
@@ -189,7 +154,7 @@ class SpeechToText(Task["Recogniser"]):
 
         The recording is never in memory as a whole. Arguments and errors are those of `transcribe`.
         """
-        options = _options(
+        options = recognition_options(
             language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages, track
         )
         return self._stream(audio_path, replace(options, first_soon=True), progress, cancel)
@@ -445,52 +410,7 @@ class SpeechToText(Task["Recogniser"]):
         )
 
 
-def _options(
-    language: str | None,
-    task: str,
-    word_timestamps: bool,
-    segment_timestamps: bool,
-    initial_prompt: str | None,
-    hotwords: str | None,
-    languages: Sequence[str],
-    track: int | str | None,
-) -> RecognitionOptions:
-    if task not in TASKS:
-        raise InputError(f"There is no task {task!r} for speech", f"Use {' or '.join(map(repr, TASKS))}")
-    require_characters(initial_prompt or "", what="initial prompt")
-    require_characters(hotwords or "", what="list of hotwords")
-    code = None if language is None else language_code(language)
-    candidates = tuple(language_code(each) for each in languages)
-    return RecognitionOptions(
-        code,
-        task,
-        word_timestamps,
-        segment_timestamps,
-        initial_prompt,
-        hotwords,
-        candidates if code is None else (),
-        require_track(track),
-    )
-
-
 def _tell(result: Transcription, on_warning: WarningCallback | None) -> None:
     """Tell the warnings of a transcription to a caller who doesn't get it."""
     for sentence in result.warnings:
         warn(on_warning, sentence)
-
-
-def subtitle_cues(result: Transcription, format: str, *, words: bool = False) -> list[Cue]:
-    """Return a transcription as cues: laid out for the screen in SRT and VTT, whole sentences elsewhere.
-
-    Args:
-        result: With word timestamps; for plain text they aren't needed.
-        format: One of the subtitle formats.
-        words: A cue for each word instead.
-    """
-    english = result.task == "translate"
-    segments = [replace(segment, language="en") for segment in result.segments] if english else result.segments
-    if words:
-        return [Cue(word.start, word.end, word.text.strip(), part.language) for part in segments for word in part.words]
-    if format in {"srt", "vtt"}:
-        return layout_cues(segments)
-    return [Cue(segment.start, segment.end, segment.text, segment.language) for segment in segments]

@@ -15,7 +15,8 @@ from sensorium.errors import InputError, NotFoundError
 from sensorium.media.subtitles import Cue
 from sensorium.operations.media import Media
 from sensorium.operations.speech_to_text import Transcribe, Translate
-from sensorium.speech.speech_to_text import Transcription, subtitle_cues
+from sensorium.speech.speech_to_text import Transcription
+from sensorium.speech.subtitle_cues import subtitle_cues
 from sensorium.studio.cue_editor import cue_editor, cue_table, table_text
 from sensorium.studio.job_panel import PRIVATE, Event, JobPanel
 from sensorium.studio.recipes import recipe_box
