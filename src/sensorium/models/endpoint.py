@@ -16,8 +16,9 @@ from urllib.parse import urlparse
 from sensorium import settings
 from sensorium.answer import Ending, FinishReason, Usage
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
-from sensorium.models.catalog import ENDPOINT, OPENAI_ADDRESS, Checkpoint
+from sensorium.models.catalog import Checkpoint
 from sensorium.models.extras import missing_packages_explained
+from sensorium.models.unlisted_checkpoints import ENDPOINT, OPENAI_ADDRESS
 from sensorium.progress import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
