@@ -208,6 +208,50 @@ def tiny_qwen3_asr(folder: Path, *, seed: int = 7) -> Path:
     return folder
 
 
+def tiny_glm_asr(folder: Path, *, seed: int = 0) -> Path:
+    """Build a checkpoint like ``zai-org/GLM-ASR-Nano-2512``, which transformers counts among the multimodal ones."""
+    import torch
+    from transformers import (
+        GlmAsrConfig,
+        GlmAsrForConditionalGeneration,
+        PreTrainedTokenizerFast,
+        WhisperFeatureExtractor,
+    )
+    from transformers.models.glmasr.processing_glmasr import GlmAsrProcessor
+
+    marks = ["<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"]
+    words = [f"▁{word}" for word in ("Please", "transcribe", "this", "audio", "into", "text")]
+    pieces = ["<unk>", *marks, *words, *_PIECES]
+    end = pieces.index("<|end|>")
+    config = GlmAsrConfig(
+        audio_config={
+            "num_mel_bins": 80, "hidden_size": 16, "intermediate_size": 64, "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+        },
+        text_config={
+            "model_type": "llama", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": len(pieces), "eos_token_id": [end],
+        },
+        audio_token_id=pieces.index("<|pad|>"),
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    model = GlmAsrForConditionalGeneration(config)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[: pieces.index(words[-1]) + 1] = 0.0  # it writes letters, no marks
+    model.generation_config.eos_token_id = [end]
+    _save(model, folder)
+    tokenizer = _tokenizer(pieces, PreTrainedTokenizerFast, eos_token="<|end|>", pad_token="<|end|>")
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    template = (
+        "{%- for message in messages -%}<|{{ message['role'] }}|>{%- for part in message['content'] -%}"
+        "{%- if part['type'] == 'audio' -%}<|pad|>{%- else -%}{{ part['text'] }}{%- endif -%}{%- endfor -%}"
+        "{%- endfor -%}{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"
+    )
+    features = WhisperFeatureExtractor(feature_size=80)
+    GlmAsrProcessor(features, tokenizer, chat_template=template).save_pretrained(folder)
+    return folder
+
+
 def _save(model: Any, folder: Path) -> None:
     """Save a model whose weights are so far apart that what it writes depends on what it hears."""
     import torch

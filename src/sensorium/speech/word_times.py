@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,13 +73,9 @@ def shared_out(text: str, window: Window) -> tuple[SpokenWord, ...]:
 
 
 def _places(text: str) -> list[tuple[int, int]]:
-    """Return where the words of a text begin and end, each with the space before it."""
-    places, begin = [], 0
-    for at in range(1, len(text) + 1):
-        if at == len(text) or (text[at].isspace() and not text[begin:at].isspace()):
-            places.append((begin, at))
-            begin = at
-    return places
+    """Return where the words of a text begin and end: each with the space before it, the last with that behind it."""
+    ends = [found.end() for found in re.finditer(r"\s*\S+", text)]
+    return list(zip([0, *ends], [*ends[:-1], len(text)], strict=False)) if ends else []
 
 
 def _common(beginning: str, text: str) -> int:
