@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sensorium.image_generation.text_to_image import TextToImage as TextToImage
     from sensorium.language.language_model import LanguageModel as LanguageModel
     from sensorium.retrieval.index import SearchIndex as SearchIndex
+    from sensorium.speech.speaker_diarization import SpeakerDiarization as SpeakerDiarization
     from sensorium.speech.speech_to_text import SpeechToText as SpeechToText
     from sensorium.speech.text_to_speech import TextToSpeech as TextToSpeech
     from sensorium.video.video_qa import VideoQA as VideoQA
@@ -42,6 +43,7 @@ _HOMES = {
     "PromptEngineer": "sensorium.image_generation.prompt_engineer",
     "SearchIndex": "sensorium.retrieval.index",
     "SensoriumError": "sensorium.errors",
+    "SpeakerDiarization": "sensorium.speech.speaker_diarization",
     "SpeechToText": "sensorium.speech.speech_to_text",
     "TextToImage": "sensorium.image_generation.text_to_image",
     "TextToSpeech": "sensorium.speech.text_to_speech",

@@ -19,6 +19,7 @@ _SYSTEMS = (
     "sensorium.vision_language.people:PeopleDetector",
     "sensorium.language.language_model:LanguageModel",
     "sensorium.speech.speech_to_text:SpeechToText",
+    "sensorium.speech.speaker_diarization:SpeakerDiarization",
     "sensorium.speech.text_to_speech:TextToSpeech",
     "sensorium.video.video_qa:VideoQA",
     "sensorium.video.video_classification:VideoClassifier",

@@ -27,7 +27,7 @@ _BLOCK_SECONDS = 30
 
 @dataclass
 class RecordedSound:
-    """A recording that is read once.
+    """A recording that is read once, or again from its beginning.
 
     Attributes:
         source: A file, or float32 mono samples at 16 kHz.
@@ -36,7 +36,7 @@ class RecordedSound:
         limits: How large files may be and where they may come from.
         warnings: Told what is missing or damaged.
         cancel: Stops reading.
-        read: How much was read, in seconds.
+        read: How much was read, the last time, in seconds.
     """
 
     source: AudioSource
@@ -59,6 +59,7 @@ class RecordedSound:
 
         from sensorium.media.audio import stream_audio
 
+        self.read = 0.0
         blocks: Iterable[Samples]
         if isinstance(self.source, np.ndarray):
             if self.track is not None:

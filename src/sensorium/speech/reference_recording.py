@@ -68,6 +68,7 @@ def find_reference(
     source: MediaSource,
     *,
     whole: bool,
+    shortest: float = SHORTEST,
     track: TrackName | None = None,
     limits: Limits = DEFAULT_LIMITS,
     on_warning: WarningCallback | None = None,
@@ -78,13 +79,14 @@ def find_reference(
     Args:
         source: Path, address, data URI, bytes or open file; sound or film.
         whole: Whether all that is said is needed, because a text of it is known.
+        shortest: How many seconds of speech it must hold.
         track: Which sound track is heard: its number, from 1, or its language; None for one in which somebody speaks.
         limits: What the recording may cost, and where it may come from.
         on_warning: Told what is missing or damaged in it, or was chosen: a sentence for each.
         cancel: Stops the reading.
 
     Raises:
-        InputError: It can't be read, nobody speaks in it, or it holds less than 3 seconds of speech; or, where all of
+        InputError: It can't be read, nobody speaks in it, or it holds less speech than that; or, where all of
             it is needed, more than 30.
     """
     media = resolve(source, limits=limits, cancel=cancel)
@@ -93,11 +95,11 @@ def find_reference(
     windows = speech_windows([heard], longest=LONGEST)
     window = next(windows, None)
     name = display_name(source)
-    remedy = f"Choose a clear recording of one person, {SHORTEST:g} to {LONGEST:g} seconds long"
+    remedy = f"Choose a clear recording of one person, {shortest:g} to {LONGEST:g} seconds long"
     if window is None:
         raise InputError(f"Nobody speaks in the reference recording {name}", remedy)
     spoken = sum(span.stop - span.start for span in window.spans) / SAMPLE_RATE
-    if spoken < SHORTEST:
+    if spoken < shortest:
         raise InputError(f"The reference recording {name} holds {spoken:.1f} seconds of speech only", remedy)
     if whole and next(windows, None) is not None:
         raise InputError(

@@ -15,9 +15,9 @@ from sensorium.models.device import Placement, place, prepare_torch
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model, open_part
 from sensorium.progress import Cancellation
-from sensorium.quiet import without_warnings
 from sensorium.speech.families.alphabet import fit_to_alphabet, words_outside
 from sensorium.speech.families.components import SPEAKER_ENCODER, VOCODER, component
+from sensorium.speech.families.speaker_encoder import SpeakerEncoder
 from sensorium.speech.families.torch_generation import as_samples, seeded_generation
 from sensorium.speech.speakable_text import Unspoken
 from sensorium.speech.tempo import change_tempo
@@ -63,7 +63,7 @@ class SpeechT5Voice:
         self._tokenizer: Any = open_part(SpeechT5Tokenizer, folder, checkpoint=checkpoint)
         self._model: Any = open_model(SpeechT5ForTextToSpeech, folder, checkpoint=checkpoint, **where)
         self._vocoder: Any = open_model(SpeechT5HifiGan, vocoder_folder, checkpoint=vocoder, **where)
-        self._speaker_encoder: Any = None
+        self._speaker_encoder: SpeakerEncoder | None = None
         self._opening = threading.Lock()
         self.sample_rate: int = self._vocoder.config.sampling_rate
         self.longest_sentence: int = min(400, self._model.config.max_text_positions - 2)
@@ -108,7 +108,8 @@ class SpeechT5Voice:
 
         with self._opening:
             if self._speaker_encoder is None:
-                self._speaker_encoder = _SpeakerEncoder(self._placement)
+                encoder, encoder_folder = component(SPEAKER_ENCODER)
+                self._speaker_encoder = SpeakerEncoder(encoder_folder, checkpoint=encoder, placement=self._placement)
         vector = self._speaker_encoder.embed(reference.samples)
         width = self._model.config.speaker_embedding_dim
         if vector.shape[-1] != width:
@@ -135,29 +136,6 @@ class SpeechT5Voice:
                 tokens, speaker_embeddings=speaker, vocoder=self._vocoder, maxlenratio=min(_LONGEST_RATIO, most)
             )
         return change_tempo(as_samples(waveform), self.sample_rate, speed)
-
-
-class _SpeakerEncoder:
-    """Tells voices apart: WavLM with an x-vector head (Chen et al. 2022; Snyder et al. 2018)."""
-
-    def __init__(self, placement: Placement) -> None:
-        from transformers import Wav2Vec2FeatureExtractor, WavLMForXVector
-
-        checkpoint, folder = component(SPEAKER_ENCODER)
-        self._features: Any = open_part(Wav2Vec2FeatureExtractor, folder, checkpoint=checkpoint)
-        self._model: Any = open_model(
-            WavLMForXVector, folder, checkpoint=checkpoint, device=placement.device, dtype=placement.dtype
-        )
-
-    def embed(self, samples: NDArray[np.float32]) -> Any:
-        """Return the x-vector of speech at 16 kHz, a tensor of shape [1, width]."""
-        import torch
-
-        inputs = self._features(samples, sampling_rate=16_000, return_tensors="pt")
-        # WavLM's own attention calls torch in a way that torch has come to frown upon.
-        with torch.inference_mode(), without_warnings():
-            heard = self._model(inputs.input_values.to(self._model.device, self._model.dtype))
-        return heard.embeddings.float()
 
 
 def _require_text_to_speech(folder: Path, checkpoint: Checkpoint) -> None:
