@@ -36,12 +36,13 @@ def available_memory() -> int:
     return min([int(psutil.virtual_memory().available), *left])
 
 
-def weights_memory(folder: Path) -> int:
+def weights_memory(folder: Path, prefix: str = "") -> int:
     """Return how many bytes of memory a checkpoint's safetensors weights need in float32; nothing is loaded.
 
     Args:
         folder: A checkpoint in the layout of transformers or diffusers, with its sub-folders. If a part exists in
             several variants ("model.safetensors" and "model.fp16.safetensors"), it is counted once.
+        prefix: What the names of the weights begin with that are counted.
 
     Returns:
         Bytes; 0 if there are no safetensors files. Half precision needs half of it.
@@ -51,17 +52,17 @@ def weights_memory(folder: Path) -> int:
         stem = file.name.removesuffix(".safetensors")
         plain = stem.replace(".fp16", "").replace(".non_ema", "")
         key = (file.parent, plain)
-        sizes[key] = max(sizes.get(key, 0), _file_memory(file))
+        sizes[key] = max(sizes.get(key, 0), _file_memory(file, prefix))
     return sum(sizes.values())
 
 
-def _file_memory(file: Path) -> int:
+def _file_memory(file: Path, prefix: str) -> int:
     """Return how many bytes a file's numbers need in float32, read from its header; 0 for a damaged file."""
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
-        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+        tensors = [entry for name, entry in header.items() if name != "__metadata__" and name.startswith(prefix)]
         return sum(4 * math.prod(entry["shape"]) for entry in tensors if entry["dtype"].startswith(_NUMBER_KINDS))
     except SPOILED:
         return 0

@@ -11,14 +11,21 @@ from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import Placement
 from sensorium.models.memory import weights_memory
-from sensorium.models.pretrained import open_model
+from sensorium.models.pretrained import WeightsPart, open_model
 from sensorium.models.quantization import stays_packed
 from sensorium.models.quantizing import quantized_memory
 from sensorium.models.thread_safe import loading_weights
 
 
 def open_placed(
-    model_class: Any, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, quantize: str | None = None
+    model_class: Any,
+    folder: Path,
+    *,
+    checkpoint: Checkpoint,
+    device: str,
+    dtype: str,
+    quantize: str | None = None,
+    part: WeightsPart | None = None,
 ) -> tuple[Any, Placement]:
     """Open a model on the device, and in the precision, that `sensorium.models.device.place` chooses.
 
@@ -29,6 +36,7 @@ def open_placed(
         device: ``"auto"`` or a device.
         dtype: ``"auto"`` or a precision.
         quantize: Quantizes the weights while they are loaded: ``"8bit"`` or ``"4bit"``; None to leave them.
+        part: The part of the checkpoint that is opened; None for all of it.
 
     Returns:
         The model, and where its inputs go and in which precision.
@@ -40,7 +48,8 @@ def open_placed(
         InsufficientMemoryError: The weights don't fit.
     """
     precision = devices.resolve_dtype(dtype, devices.resolve_device(device))
-    placement = devices.place(device, dtype, memory_bytes=quantized_memory(weights_memory(folder), quantize, precision))
+    memory = weights_memory(folder, part.prefix if part else "")
+    placement = devices.place(device, dtype, memory_bytes=quantized_memory(memory, quantize, precision))
     # Weights that stay quantized can't be copied layer by layer: they run where they are, or memory runs out.
     offloads = bool(placement.offload) and quantize is None and not stays_packed(folder, "transformers")
     with devices.explain_out_of_memory(
@@ -53,6 +62,7 @@ def open_placed(
             device="cpu" if offloads else placement.device,
             dtype=placement.dtype,
             quantize=quantize,
+            part=part,
         )
         if offloads:
             with loading_weights:

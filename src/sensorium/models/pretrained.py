@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,19 @@ _INDEX = ".safetensors.index.json"
 _HALF_VARIANT = "fp16"
 
 
+@dataclass(frozen=True)
+class WeightsPart:
+    """The part of a checkpoint that is opened, and nothing else of it.
+
+    Attributes:
+        config: The part's configuration, of transformers.
+        prefix: What the names of its weights begin with in the checkpoint's files.
+    """
+
+    config: Any
+    prefix: str
+
+
 def open_model(
     model_class: Any,
     folder: Path,
@@ -33,6 +47,7 @@ def open_model(
     device: str,
     dtype: torch.dtype,
     quantize: str | None = None,
+    part: WeightsPart | None = None,
     **options: Any,
 ) -> Any:
     """Load a model of transformers for inference.
@@ -44,6 +59,7 @@ def open_model(
         device: Where it goes.
         dtype: The precision of its weights.
         quantize: Quantizes them meanwhile: one of `sensorium.models.quantizing.QUANTIZE`; None to leave them.
+        part: The part that is loaded; None for the whole checkpoint.
         options: Further arguments of ``from_pretrained``.
 
     Returns:
@@ -63,7 +79,11 @@ def open_model(
     else:
         quantized = quantizing_options(checkpoint, folder, quantize, device=device, dtype=dtype)
     _require_safetensors(folder, checkpoint)
-    require_memory(device, dtype, quantized_memory(weights_memory(folder), quantize, dtype))
+    require_memory(
+        device, dtype, quantized_memory(weights_memory(folder, part.prefix if part else ""), quantize, dtype)
+    )
+    if part is not None:
+        options["config"] = part.config
     fits = explain_out_of_memory(f"The checkpoint {checkpoint.name!r}", "Choose a smaller checkpoint or another device")
     try:
         with loading_weights, quiet_transformers(), fits:

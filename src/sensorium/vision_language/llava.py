@@ -14,11 +14,13 @@ from sensorium.language.messages import MediaKind, MediaPart, Message, Turn, rea
 from sensorium.language.sampling import Sampling, SamplingOptions, choose_sampling
 from sensorium.language.written_language import require_language
 from sensorium.media.input_warnings import InputWarnings
+from sensorium.models.store import locate
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.streaming import ResultStream
 from sensorium.task import Task
 from sensorium.vision_language.families.image_text_family import (
     IMAGE_TEXT_TO_TEXT,
+    hears,
     image_text_family,
     is_made_for_conversations,
 )
@@ -49,7 +51,7 @@ class ImageChatter(Protocol):
     ) -> Generator[str, None, Answer]:
         """Answer the last turn of a conversation piece by piece, and return the whole answer.
 
-        Its pictures are upright and RGB. Closing the generator stops the model.
+        Its pictures are upright and RGB, its recordings mono samples at 16 kHz. Closing the generator stops the model.
         """
 
 
@@ -57,7 +59,8 @@ class LLaVA(Task["ImageChatter"]):
     """Talks about pictures over several turns.
 
     LLaVA 1.5, 1.6 and OneVision, another image-text-to-text model of transformers that has a chat template and the
-    usual parts (Qwen-VL, SmolVLM, InternVL, …), or any model behind an OpenAI-compatible server.
+    usual parts (Qwen-VL, SmolVLM, InternVL, …), or any model behind an OpenAI-compatible server. Gemma 4 E2B and E4B,
+    Qwen2.5-Omni and Qwen3-Omni also hear recordings that stand in the turns.
 
     Args:
         model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
@@ -141,7 +144,7 @@ class LLaVA(Task["ImageChatter"]):
         """
         sampling = choose_sampling(LONGEST_REPLY, **options)
         warnings = InputWarnings()
-        turns = self._turns(image, conversation_history, system, warnings)
+        turns = self._turns(image, conversation_history, system, warnings, progress, cancel)
 
         def start(backend: ImageChatter) -> Generator[str, None, Answer]:
             longest = options.get("max_new_tokens") or backend.longest_reply
@@ -158,11 +161,16 @@ class LLaVA(Task["ImageChatter"]):
         history: Sequence[Message],
         system: str | None,
         warnings: InputWarnings,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
     ) -> list[Turn]:
         sources = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
         media = [MediaPart("image", source) for source in sources]
         turns = read_conversation(history, system=system, media=media)
         require_language(turns[-1].text, self.checkpoint, what="question")
-        # A server decides itself what its model hears.
-        takes: tuple[MediaKind, ...] = ("image", "audio") if self.checkpoint.endpoint else ("image",)
+        sounds = any(part.kind == "audio" for turn in turns for part in turn.media)
+        heard = sounds and (
+            self.checkpoint.endpoint or hears(locate(self.checkpoint, progress=progress, cancel=cancel))
+        )
+        takes: tuple[MediaKind, ...] = ("image", "audio") if heard else ("image",)
         return read_media(turns, takes=takes, checkpoint=self.checkpoint, limits=self.limits, on_warning=warnings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 from sensorium.models.json_files import json_table
 from sensorium.vision_language.families.headed_family import headed_family
@@ -33,7 +34,20 @@ def image_text_family(family: str, folder: Path, known: Container[str]) -> str:
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
     generic = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.keys() - _ASKED_OTHERWISE
-    return IMAGE_TEXT_TO_TEXT if headed in generic else headed
+    return IMAGE_TEXT_TO_TEXT if headed in generic or thinker_of(headed) in generic else headed
+
+
+def thinker_of(family: str) -> str:
+    """Return what transformers calls the part that sees, hears and writes, of families that also speak."""
+    return f"{family}_thinker"
+
+
+def hears(folder: Path) -> bool:
+    """Return whether a checkpoint of this kind has a part for sound, judged by its ``config.json``."""
+    config = json_table(folder / "config.json")
+    thinker: Any = config.get("thinker_config")
+    known = image_text_family(str(config.get("model_type", "")), folder, ()) == IMAGE_TEXT_TO_TEXT
+    return known and bool((thinker if isinstance(thinker, dict) else config).get("audio_config"))
 
 
 def is_made_for_conversations(folder: Path) -> bool:

@@ -1,7 +1,8 @@
 """Image-text-to-text models of transformers that have a chat template and the usual parts: one generic way for all.
 
 LLaVA 1.5, LLaVA-NeXT, LLaVA-OneVision, Qwen-VL, SmolVLM, Idefics 3, InternVL and whatever else transformers' mapping
-for image-text-to-text knows.
+for image-text-to-text knows. Some hear, too: Gemma 4, Qwen2.5-Omni and Qwen3-Omni, of which the part that speaks stays
+on the disk.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.loaded import Shared
 from sensorium.models.placed_model import open_placed
+from sensorium.models.pretrained import WeightsPart, open_part
 from sensorium.progress import Cancellation, ProgressCallback
-from sensorium.vision_language.families.image_text_family import PALIGEMMA
+from sensorium.vision_language.families.heard_recordings import in_pieces, recordings_of
+from sensorium.vision_language.families.image_text_family import PALIGEMMA, thinker_of
 from sensorium.vision_language.families.image_text_processor import (
     ChatFormat,
     open_processor,
@@ -40,7 +43,7 @@ _FORMATS: dict[str, type[ChatFormat] | type[PaliGemmaFormat]] = {PALIGEMMA: Pali
 
 
 class ImageTextModel:
-    """A loaded checkpoint that reads pictures and text and writes text.
+    """A loaded checkpoint that reads pictures and text, perhaps hears recordings, and writes text.
 
     Open it with `shared_image_text_model`, so that a process holds its weights once.
 
@@ -66,12 +69,19 @@ class ImageTextModel:
     ) -> None:
         from transformers import AutoModelForImageTextToText
 
+        part = _thinker(folder, checkpoint)
         self.name = checkpoint.name
         self._processor = open_processor(folder, checkpoint=checkpoint)
         written = _FORMATS.get(checkpoint.family or family_of(folder), ChatFormat)
         self._format = written(self._processor, checkpoint=checkpoint)
         self._model, self._placement = open_placed(
-            AutoModelForImageTextToText, folder, checkpoint=checkpoint, device=device, dtype=dtype, quantize=quantize
+            AutoModelForImageTextToText,
+            folder,
+            checkpoint=checkpoint,
+            device=device,
+            dtype=dtype,
+            quantize=quantize,
+            part=part,
         )
         tokenizer = self._processor.tokenizer
         tokenizer.padding_side = "left"
@@ -80,6 +90,9 @@ class ImageTextModel:
         self.batch_size = 4 if self._placement.device == "cpu" else 16
         text_config = self._model.config.get_text_config(decoder=True)
         self.context_window = int(getattr(text_config, "max_position_embeddings", 0) or 0)
+        if self._model.generation_config.eos_token_id is None:
+            # Of models that also speak, only the class that does both knows the token.
+            self._model.generation_config.eos_token_id = tokenizer.eos_token_id
         self._ends = end_tokens(self._model)
         self._busy = threading.Lock()
 
@@ -94,7 +107,8 @@ class ImageTextModel:
         """Answer the last turn of a conversation, piece by piece. The input is checked at once.
 
         Args:
-            turns: The conversation, its pictures (or frames of a film) upright and RGB.
+            turns: The conversation, its pictures (or frames of a film) upright and RGB, its recordings mono samples
+                at 16 kHz.
             sampling: How the answer is chosen.
             progress: Told the tokens written so far.
             cancel: Stops within one token.
@@ -126,16 +140,15 @@ class ImageTextModel:
         """Answer several conversations in one pass.
 
         Args:
-            conversations: Their pictures are upright and RGB.
+            conversations: As for `stream`.
             sampling: How the answers are chosen; they have no stop sequences.
             cancel: Stops within one token.
         """
         return self._run(self._inputs(conversations, sampling), sampling, None, cancel)
 
     def count_tokens(self, turns: Sequence[Turn]) -> int:
-        """Return how many tokens a conversation takes, its pictures included."""
-        text = self._format.render(turns)
-        return int(prepare_inputs(self._processor, [pictures_of(turns)], [text])["input_ids"].shape[1])
+        """Return how many tokens a conversation takes, its pictures and recordings included."""
+        return int(self._prepared([turns])["input_ids"].shape[1])
 
     @property
     def config(self) -> Any:
@@ -198,17 +211,27 @@ class ImageTextModel:
             yield from tokens
 
     def _inputs(self, conversations: Sequence[Sequence[Turn]], sampling: Sampling) -> Any:
-        images = [pictures_of(turns) for turns in conversations]
-        inputs = prepare_inputs(self._processor, images, [self._format.render(turns) for turns in conversations])
+        inputs = self._prepared(conversations)
         length = int(inputs["attention_mask"].sum(-1).max())
         if self.context_window and length + sampling.max_new_tokens > self.context_window:
-            pictures = sum(len(some) for some in images) // len(images)
+            pictures = sum(len(pictures_of(turns)) for turns in conversations) // len(conversations)
+            heard = any(recordings_of(turns) for turns in conversations)
             raise InputError(
-                f"The conversation has {length} tokens with its {pictures} picture{'s' * (pictures != 1)}, and the "
-                f"answer may have {sampling.max_new_tokens}, but {self.name!r} holds {self.context_window} in all",
-                "Start a new conversation, give fewer pictures, or lower max_new_tokens",
+                f"The conversation has {length} tokens with its {pictures} picture{'s' * (pictures != 1)}"
+                f"{' and what it holds of sound' * heard}, and the answer may have {sampling.max_new_tokens}, but "
+                f"{self.name!r} holds {self.context_window} in all",
+                f"Start a new conversation, give fewer pictures{' or less sound' * heard}, or lower max_new_tokens",
             )
         return inputs.to(self._placement.device, self._placement.dtype)
+
+    def _prepared(self, conversations: Sequence[Sequence[Turn]]) -> Any:
+        whole = [in_pieces(turns, self._processor) for turns in conversations]
+        return prepare_inputs(
+            self._processor,
+            [pictures_of(turns) for turns in whole],
+            [self._format.render(turns) for turns in whole],
+            recordings=[sound for turns in whole for sound in recordings_of(turns)],
+        )
 
     def _explained(self) -> Any:
         return devices.explain_out_of_memory(
@@ -217,6 +240,16 @@ class ImageTextModel:
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._processor.tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+def _thinker(folder: Path, checkpoint: Checkpoint) -> WeightsPart | None:
+    """Return the part of a checkpoint that also speaks which sees, hears and writes; None where that is all of it."""
+    from transformers import CONFIG_MAPPING
+
+    thinker = thinker_of(family_of(folder))
+    if thinker not in CONFIG_MAPPING:
+        return None
+    return WeightsPart(open_part(CONFIG_MAPPING[thinker], folder, checkpoint=checkpoint), "thinker.")
 
 
 def shared_image_text_model(

@@ -1,4 +1,4 @@
-"""How a conversation about pictures becomes the inputs of an image-text-to-text model of transformers."""
+"""How a conversation about pictures, and perhaps sound, becomes the inputs of an image-text-to-text model."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from sensorium.models.spoiled_files import SPOILED
 from sensorium.models.torchvision import torchvision_remedy
 from sensorium.quiet import quiet_transformers
 from sensorium.text.spoken_form import number_in_words
+from sensorium.vision_language.families.heard_recordings import recordings_of
 
 if TYPE_CHECKING:
     import PIL.Image
+
+    from sensorium.vision_language.families.heard_recordings import Samples
 
 IMAGE_TOKEN = "<image>"
 """What stands for a picture where a processor doesn't say."""
@@ -170,7 +173,7 @@ def _no_processor(checkpoint: Checkpoint, reason: str) -> UnsupportedError:
 
 
 class ChatFormat:
-    """A checkpoint's way of writing a conversation about pictures.
+    """A checkpoint's way of writing a conversation about pictures and recordings.
 
     Args:
         processor: From `open_processor`.
@@ -192,6 +195,7 @@ class ChatFormat:
                 f"Choose one that was, such as {_OTHERS}",
             )
         self.image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
+        self._audio_token = _text(getattr(processor, "audio_token", None))
         self._reserved = reserved_words(processor)
         self._takes_parts = self._shows_parts()
 
@@ -199,28 +203,40 @@ class ChatFormat:
         """Return a conversation as the text that the processor takes, up to where the answer begins.
 
         Args:
-            turns: Words and pictures; each picture is told where it stands.
+            turns: Words, pictures and recordings; each of them is told where it stands.
 
         Raises:
             InputError: A turn contains one of the words that the checkpoint reserves for itself.
             UnsupportedError: Its template can't write this conversation, such as one with a system prompt.
         """
-        images = len(pictures_of(turns))
+        images, sounds = len(pictures_of(turns)), len(recordings_of(turns))
         text = self._apply([{"role": turn.role, "content": self._content(turn)} for turn in turns])
-        if text is None or text.count(self.image_token) != images:
-            system = any(turn.role == "system" for turn in turns)
-            raise UnsupportedError(
-                f"The chat template of {self._name!r} can't write this conversation"
-                + (" with a system prompt" if system else f" with {images} pictures"),
-                "Leave out the system prompt" if system else "Give fewer pictures, or choose another checkpoint",
-            )
-        return text
+        if text is not None and text.count(self.image_token) == images and self._writes(sounds, text):
+            return text
+        system = any(turn.role == "system" for turn in turns)
+        media = f" with {images} pictures" + f" and {sounds} recordings" * bool(sounds)
+        raise UnsupportedError(
+            f"The chat template of {self._name!r} can't write this conversation"
+            + (" with a system prompt" if system else media),
+            "Leave out the system prompt" if system else "Give fewer of them, or choose another checkpoint",
+        )
+
+    def _writes(self, sounds: int, text: str) -> bool:
+        """Tell whether a text has a place for each recording; models that hear nothing have a word for none."""
+        return text.count(self._audio_token) == sounds if self._audio_token else not sounds
 
     def _content(self, turn: Turn) -> Any:
-        parts = [self._plain(part.text, turn.role) if isinstance(part, TextPart) else None for part in turn.parts]
         if self._takes_parts:
-            return [{"type": "image"} if text is None else {"type": "text", "text": text} for text in parts]
-        return "\n".join(self.image_token if text is None else text for text in parts)
+            return [
+                {"type": "text", "text": self._plain(part.text, turn.role)}
+                if isinstance(part, TextPart)
+                else {"type": part.kind}
+                for part in turn.parts
+            ]
+        media = {"image": self.image_token, "audio": self._audio_token}
+        return "\n".join(
+            self._plain(part.text, turn.role) if isinstance(part, TextPart) else media[part.kind] for part in turn.parts
+        )
 
     def _plain(self, text: str, role: str) -> str:
         """Return words of a turn, of which none is one that the checkpoint reserves for itself."""
@@ -254,16 +270,23 @@ class ChatFormat:
 
 def pictures_of(turns: Sequence[Turn]) -> list[PIL.Image.Image]:
     """Return the pictures of a conversation in their order."""
-    return [part.source for turn in turns for part in turn.media]
+    return [part.source for turn in turns for part in turn.media if part.kind == "image"]
 
 
-def prepare_inputs(processor: Any, images: Sequence[Sequence[PIL.Image.Image]], texts: Sequence[str]) -> Any:
+def prepare_inputs(
+    processor: Any,
+    images: Sequence[Sequence[PIL.Image.Image]],
+    texts: Sequence[str],
+    *,
+    recordings: Sequence[Samples] = (),
+) -> Any:
     """Return a model's inputs for one or several conversations, padded on the left.
 
     Args:
         processor: From `open_processor`.
         images: The pictures of each conversation, upright and RGB.
         texts: Each conversation as `ChatFormat.render` wrote it.
+        recordings: What is heard in all of them, one after the other: mono samples at 16 kHz.
 
     Raises:
         InputError: The image processor refuses a picture; Qwen-VL's does if it is 200 times as long as wide.
@@ -274,12 +297,18 @@ def prepare_inputs(processor: Any, images: Sequence[Sequence[PIL.Image.Image]], 
             return processor(
                 text=list(texts),
                 images=[list(pictures) for pictures in images] if any(images) else None,
-                padding=len(texts) > 1,
+                # Of text and recordings alike.
+                padding=len(texts) > 1 or bool(recordings),
                 return_tensors="pt",
+                **({"audio": list(recordings)} if recordings else {}),
                 # A template that writes the start token itself must not get a second one.
                 add_special_tokens=not (start and texts[0].startswith(start)),
             )
     except (ValueError, ZeroDivisionError, IndexError) as error:
+        if not any(images):
+            raise InputError(
+                "This model can't take one of the recordings", "Give one that is longer, or choose another checkpoint"
+            ) from error
         narrowest = min((picture.size for pictures in images for picture in pictures), key=_narrowness, default=(0, 0))
         raise InputError(
             f"This model can't take one of the pictures; the narrowest is {narrowest[0]} × {narrowest[1]} pixels",

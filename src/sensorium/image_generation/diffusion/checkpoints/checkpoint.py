@@ -133,7 +133,7 @@ def open_components(
             opened[name] = _open_description(part_class, where, part)
             continue
         variant = layout.variant if layout.variant and _has_weights(where, layout.variant) else None
-        options = {"variant": variant} if variant else {}
+        options: dict[str, Any] = {"variant": variant} if variant else {}
         at = runs_on if stays_packed(where, _library(library)) else device
         if _is_of_diffusers(part_class):
             opened[name] = open_diffusers_model(part_class, where, part, at, dtype, options)
