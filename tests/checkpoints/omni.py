@@ -66,7 +66,7 @@ def tiny_gemma_4(folder: Path, *, hears: bool = True, seed: int = 1) -> Path:
         "Qwen2Tokenizer",
         ["<pad>", "<eos>", "<bos>", "<|turn>", "<turn|>", *_GEMMA.values(), "<|video|>"],
         {"bos_token": "<bos>", "eos_token": "<turn|>", "pad_token": "<pad>"},
-        extra_special_tokens=_GEMMA,
+        extra_special_tokens={**_GEMMA, "sot_token": "<|turn>", "eot_token": "<turn|>", "end_token": "<eos>"},
     )
     config = Gemma4Config(
         text_config={
@@ -130,7 +130,7 @@ def tiny_qwen_omni(folder: Path, *, family: str = "qwen3_omni_moe", seed: int = 
         "Qwen2Tokenizer",
         ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *own.values()],
         {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
-        extra_special_tokens=own,
+        extra_special_tokens={**own, "start_token": "<|im_start|>"},
     )
     config = getattr(transformers, f"{name}Config")(
         thinker_config=_thinker(family, vocabulary, own),

@@ -22,6 +22,7 @@ from sensorium.speech.families.recogniser_families import (
     CTC,
     DURATION_TRANSDUCER,
     MULTIMODAL,
+    OMNI,
     SEQUENCE,
     TRANSDUCER,
     recogniser_family,
@@ -51,6 +52,7 @@ class SpeechToText(Task["Recogniser"]):
     Args:
         model_size: ``"tiny"``, ``"base"``, ``"small"``, ``"medium"``, ``"large"``, ``"turbo"``, another catalog
             name, a hub id, a local folder (for CTranslate2 or transformers), or None for the profile's default.
+            Models that see and hear (Gemma 4 E2B and E4B, Qwen-Omni) are asked to write down what is said.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
         aligner: A Whisper that tells when words are spoken, and in which language, where the checkpoint writes text
             alone; None for the starter's. Whispers, transducers and checkpoints trained by CTC need none.
@@ -70,6 +72,7 @@ class SpeechToText(Task["Recogniser"]):
         DURATION_TRANSDUCER: "sensorium.speech.families.frame_recogniser:DurationTransducerRecogniser",
         SEQUENCE: "sensorium.speech.families.text_recogniser:SequenceRecogniser",
         MULTIMODAL: "sensorium.speech.families.text_recogniser:HearingLanguageModel",
+        OMNI: "sensorium.speech.families.omni_recogniser:OmniRecogniser",
     }
     uses_torch = False  # Whisper does without; the others prepare it themselves.
 

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sensorium.models.json_files import json_table
+from sensorium.vision_language.families.image_text_family import hears, is_made_for_conversations
 
 CTC, TRANSDUCER, DURATION_TRANSDUCER = "ctc", "transducer", "duration-transducer"
 SEQUENCE, MULTIMODAL = "speech-sequence", "speech-multimodal"
+OMNI = "omni"
+"""Models that see and hear."""
 
 _OTHER_PURPOSES = frozenset(
     {
         *("dia", "pop2piano", "vibevoice"),  # they speak or play
         *("seamless_m4t", "seamless_m4t_v2", "speech-encoder-decoder"),
         *("granite_speech", "granite_speech_plus", "kyutai_speech_to_text", "voxtral_realtime"),
-        *("qwen2_audio", "qwen2_5_omni", "qwen3_omni_moe", "phi4_multimodal"),
+        *("qwen2_audio", "phi4_multimodal"),
     }
 )
 """Families that transformers lists beside recognisers, but whose processors take neither sound alone nor a request to
@@ -31,6 +34,8 @@ def recogniser_family(family: str, folder: Path) -> str:
     """
     if family in _OTHER_PURPOSES:
         return family
+    if hears(folder) and is_made_for_conversations(folder):
+        return OMNI
     named = _architectures(folder)
     for kind, classes in _classes().items():
         if family in classes and (not named or classes[family] in named):

@@ -8,13 +8,14 @@ on the disk.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import LogitsProcessorList
 
 from sensorium.answer import Answer, Ending
 from sensorium.errors import InputError
@@ -134,17 +135,30 @@ class ImageTextModel:
             progress=progress,
         )
 
+    @property
+    def runs_on_gpu(self) -> bool:
+        """Whether it runs elsewhere than on the CPU."""
+        return self._placement.device != "cpu"
+
     def answer_batch(
-        self, conversations: Sequence[Sequence[Turn]], sampling: Sampling, *, cancel: Cancellation | None = None
+        self,
+        conversations: Sequence[Sequence[Turn]],
+        sampling: Sampling,
+        *,
+        watch: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+        cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer several conversations in one pass.
 
         Args:
             conversations: As for `stream`.
-            sampling: How the answers are chosen; they have no stop sequences.
+            sampling: How the answers are chosen; they have no stop sequences. With ``watch``, by the likeliest tokens.
+            watch: Given the tokens so far and how likely each next one is; returns the latter.
             cancel: Stops within one token.
         """
-        return self._run(self._inputs(conversations, sampling), sampling, None, cancel)
+        inputs = self._inputs(conversations, sampling)
+        watching = {} if watch is None else {"logits_processor": LogitsProcessorList([watch])}
+        return self._run({**inputs, **watching}, sampling, None, cancel)
 
     def count_tokens(self, turns: Sequence[Turn]) -> int:
         """Return how many tokens a conversation takes, its pictures and recordings included."""
