@@ -48,6 +48,7 @@ class Said:
     text: str
     words: tuple[Word, ...] = ()
     language: str = ""
+    speaker: str = ""
 
 
 def said(units: list[str], start: float, pauses: random.Random, letters_per_second: float) -> Said:

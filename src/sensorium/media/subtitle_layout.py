@@ -1,5 +1,7 @@
 """Laying out cues for reading: line lengths, reading speed, breaks at phrases, nothing over silence.
 
+Where it is known who speaks, a line is one speaker's. Two who speak in one cue get a line each, with a dash before it.
+
 The limits are those of the large streaming services' style guides for subtitles: two lines of at most 42 characters,
 at most 20 characters a second, one to seven seconds a cue. In Chinese, Japanese and Korean, whose characters say more,
 a line has at most 16 characters and a second at most 9.
@@ -8,7 +10,7 @@ a line has at most 16 characters and a second at most 9.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -43,6 +45,9 @@ _IMBALANCE = 4.0
 _ORPHAN = 6.0
 _TOO_SHORT = 30.0
 _TOO_FAST = 4.0
+_TWO_SPEAKERS = 7.0  # A little more than a cue: two cues are better, if both can be read in time.
+
+_DASH = "- "
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,12 +59,14 @@ class Cue(Record):
         end: When it goes, in seconds.
         text: Its lines, joined by newlines.
         language: Code of its language; "" if unknown.
+        speakers: Who speaks: one for all lines, or one for each; none if unknown.
     """
 
     start: float
     end: float
     text: str
     language: str = ""
+    speakers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,11 +158,16 @@ class _Run:
             # The count of sentences that end before a piece, so that a difference tells those between two.
             ended = ends[number] and self.breaks[number + 1] != FORBIDDEN
             self.sentence_ends.append(self.sentence_ends[-1] + ended)
+        self.changes = [
+            number for number in range(1, len(pieces)) if pieces[number].speaker != pieces[number - 1].speaker
+        ]
 
     def _break_before(self, number: int, language: str) -> float:
         if number == 0:
             return 0.0
         before, after = self.pieces[number - 1], self.pieces[number]
+        if before.speaker != after.speaker:
+            return 0.0
         pause = after.start - before.end
         cost = break_cost(before.text, after.text, space=after.space, pause=pause, language=language)
         return min(10.0, cost + 3.0) if after.inside_word and 1.0 < cost < FORBIDDEN else cost
@@ -169,6 +181,8 @@ class _Run:
 
     def split(self, first: int, stop: int) -> tuple[float, int]:
         """Find the best place for a line break; return its cost and place, the place 0 for a single line."""
+        if changes := self.changes[bisect_right(self.changes, first) : bisect_left(self.changes, stop)]:
+            return self._between_speakers(first, stop, changes)
         if self.length(first, stop) <= self.measures.line_length:
             return 0.0, 0
         best = (math.inf, 0)
@@ -185,6 +199,23 @@ class _Run:
                 cost += _ORPHAN
             best = min(best, (cost, place))
         return best
+
+    def _between_speakers(self, first: int, stop: int, changes: list[int]) -> tuple[float, int]:
+        place, room = changes[0], self.measures.line_length - len(_DASH)
+        fits = len(changes) == 1 and self.length(first, place) <= room and self.length(place, stop) <= room
+        return (_TWO_SPEAKERS, place) if fits else (math.inf, 0)
+
+    def cue(self, first: int, stop: int, language: str) -> Cue:
+        """Return the cue of some pieces."""
+        _, place = self.split(first, stop)
+        lines = [self.text(first, place), self.text(place, stop)] if place else [self.text(first, stop)]
+        speakers = [self.pieces[first].speaker, self.pieces[stop - 1].speaker]
+        if speakers[0] != speakers[1] and place:
+            lines = [_DASH + line for line in lines]
+        else:
+            speakers = [name for name in speakers[:1] if name]
+        start, end = self.pieces[first].start, self.pieces[stop - 1].end
+        return Cue(start, end, "\n".join(lines), language, tuple(speakers))
 
     def cost(self, first: int, stop: int) -> float:
         """Return how bad a cue of these pieces is; infinite if it breaks a rule that must hold."""
@@ -233,9 +264,7 @@ def _layout_run(pieces: list[Piece], measures: _Measures, language: str) -> list
     stop = len(pieces)
     while stop > 0:
         first = best[stop][1]
-        _, place = run.split(first, stop)
-        lines = [run.text(first, place), run.text(place, stop)] if place else [run.text(first, stop)]
-        cues.append(Cue(pieces[first].start, pieces[stop - 1].end, "\n".join(lines), language))
+        cues.append(run.cue(first, stop, language))
         stop = first
     return cues[::-1]
 

@@ -21,12 +21,14 @@ class Word(Record):
         end: Where it ends, in seconds.
         text: The word as written, with the space before it, if it has one: joined words are the text.
         probability: How sure the model is of it, from 0 to 1.
+        speaker: Who says it: a name or a letter; "" if that isn't known.
     """
 
     start: float
     end: float
     text: str
     probability: float = 1.0
+    speaker: str = ""
 
 
 class SpokenText(Protocol):
@@ -42,6 +44,8 @@ class SpokenText(Protocol):
     def words(self) -> Sequence[Word]: ...
     @property
     def language(self) -> str: ...
+    @property
+    def speaker(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Piece:
         space: Whether a space stands before it.
         inside_word: Whether it continues a word that the recogniser saw as one.
         language: Code of its language; "" if unknown.
+        speaker: Who says it; "" if unknown.
     """
 
     text: str
@@ -63,6 +68,7 @@ class Piece:
     space: bool
     inside_word: bool = False
     language: str = ""
+    speaker: str = ""
 
 
 def spoken_pieces(segments: Iterable[SpokenText]) -> list[Piece]:
@@ -75,11 +81,12 @@ def spoken_pieces(segments: Iterable[SpokenText]) -> list[Piece]:
             space = word.text[0].isspace()
             if pieces and (number == 0 or not exact):
                 space = _joins_with_space(pieces[-1].text, word.text.strip())
+            speaker = word.speaker or segment.speaker
             for piece in _split_word(word, space):
-                if pieces and _are_one(pieces[-1], piece):
+                if pieces and pieces[-1].speaker == speaker and _are_one(pieces[-1], piece):
                     pieces[-1] = replace(pieces[-1], text=pieces[-1].text + piece.text, end=piece.end)
                 else:
-                    pieces.append(replace(piece, language=segment.language))
+                    pieces.append(replace(piece, language=segment.language, speaker=speaker))
     return _in_order(pieces)
 
 
@@ -156,6 +163,7 @@ def fit_pieces(pieces: list[Piece], line_length: int) -> list[Piece]:
                     piece.start + (number + 1) * share,
                     piece.space and number == 0,
                     piece.inside_word or number > 0,
+                    speaker=piece.speaker,
                 )
             )
     return fitting

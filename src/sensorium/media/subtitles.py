@@ -42,7 +42,8 @@ def format_subtitles(cues: Iterable[Cue], format: str = "srt") -> str:
     """Return cues as the text of a subtitle file.
 
     Where the cues are in several languages, VTT marks those in another language than most, and a table has a column for
-    the language; JSON tells the language of each cue that has one.
+    the language; JSON tells the language of each cue that has one. Where it is known who speaks, VTT marks their
+    voices, text begins with the name, a table has a column for it, and JSON tells it.
 
     Args:
         cues: In the order of time.
@@ -116,24 +117,40 @@ def _vtt(cues: list[Cue]) -> str:
     blocks = ["WEBVTT\n"]
     main = _main_language(cues)
     for cue in cues:
-        said = html.escape(cue.text, quote=False)
+        said = _voiced(cue)
         if cue.language and cue.language != main:
             said = f"<lang {cue.language}>{said}</lang>"
         blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{said}\n")
     return "\n".join(blocks)
 
 
+def _voiced(cue: Cue) -> str:
+    """Return the text of a cue for VTT, with the voices of those who speak."""
+    parts = cue.text.split("\n") if len(cue.speakers) > 1 else [cue.text]
+    said = [html.escape(part, quote=False) for part in parts]
+    names = [html.escape(" ".join(name.split()), quote=False) for name in cue.speakers] or [""]
+    voiced = (f"<v {name}>{part}</v>" if name else part for name, part in zip(names, said, strict=False))
+    return "\n".join(voiced)
+
+
 def _txt(cues: list[Cue]) -> str:
-    return "".join(_unwrapped(cue) + "\n" for cue in cues)
+    return "".join((f"{_speaker(cue)}: " if cue.speakers else "") + _unwrapped(cue) + "\n" for cue in cues)
+
+
+def _speaker(cue: Cue) -> str:
+    return ", ".join(cue.speakers)
 
 
 def _tsv(cues: list[Cue]) -> str:
     rows = [[str(_milliseconds(cue.start)), str(_milliseconds(cue.end)), _unwrapped(cue)] for cue in cues]
     header = ["start", "end", "text"]
-    # Programs that read Whisper's tables expect three columns: there is a fourth only where it says something.
+    # Programs that read Whisper's tables expect three columns: there are more only where they say something.
     if len({cue.language for cue in cues}) > 1:
         header.append("language")
         rows = [[*row, cue.language] for row, cue in zip(rows, cues, strict=True)]
+    if any(cue.speakers for cue in cues):
+        header.append("speaker")
+        rows = [[*row, _speaker(cue)] for row, cue in zip(rows, cues, strict=True)]
     return "".join("\t".join(row) + "\n" for row in [header, *rows])
 
 
@@ -144,6 +161,7 @@ def _json(cues: list[Cue]) -> str:
             "end": _milliseconds(cue.end) / 1000,
             "text": cue.text,
             **({"language": cue.language} if cue.language else {}),
+            **({"speaker": _speaker(cue)} if cue.speakers else {}),
         }
         for cue in cues
     ]

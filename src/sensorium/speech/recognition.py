@@ -47,6 +47,8 @@ from sensorium.text.stretches import listed, stretch
 if TYPE_CHECKING:
     from sensorium.speech.recognised_text import Recognition
     from sensorium.speech.recorded_sound import AudioSource as AudioSource
+    from sensorium.speech.speaker_diarization import SpeakerDiarization
+    from sensorium.speech.spoken_by import SpokenBy
     from sensorium.speech.voice_activity import Window
 
 _WINDOW_SECONDS = 28.0
@@ -104,6 +106,7 @@ class RecognitionRun:
     lost: list[str] = field(default_factory=list)
     words_timed: bool = False
     rough_times: bool = False
+    spoken_by: SpokenBy | None = None
 
     def __post_init__(self) -> None:
         wanted = self.options
@@ -125,6 +128,14 @@ class RecognitionRun:
             return self.backend
         return self.aligner if self.backend.must_be_told_language else None
 
+    def tell_speakers_apart(self, diarization: SpeakerDiarization) -> None:
+        """Find out who speaks when, for the segments; the recording is read for it before anything is recognised."""
+        from sensorium.speech.spoken_by import SpokenBy
+
+        voices = self.options.voices
+        turns = diarization.turns_in(self._sound, voices, progress=self.progress, cancel=self.cancel)
+        self.spoken_by = SpokenBy(turns)
+
     def segments(self) -> Generator[Segment, None, Transcription]:
         """Yield the segments one by one; return the whole transcription."""
         total = self.total()
@@ -144,6 +155,8 @@ class RecognitionRun:
         passage = recognised.passage
         self.words_timed |= bool(recognised.recognition.words)
         found = segments_of(passage.window, recognised.recognition, passage.language)
+        if self.spoken_by is not None:
+            found = self.spoken_by.told(found)
         for number, segment in enumerate(found, first):
             words = segment.words if self.options.word_timestamps else ()
             yield replace(segment, id=number, words=words)
@@ -178,6 +191,7 @@ class RecognitionRun:
             task=self.options.task,
             model=self.model,
             warnings=self.warnings.told(),
+            speakers=tuple(dict.fromkeys(segment.speaker for segment in found if segment.speaker)),
         )
 
     def detected_language(self) -> DetectedLanguage:
@@ -328,6 +342,8 @@ class RecognitionRun:
 
     def needs_words(self, window: Window, text: str) -> bool:
         """Return whether the words in a window must be timed: for themselves, or to tell one segment from the next."""
+        if self.options.voices is not None:
+            return True
         if self.options.word_timestamps or not self.options.segment_timestamps:
             return self.options.word_timestamps
         start, end = window.speech

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.text.languages import language_code
 
 if TYPE_CHECKING:
+    from sensorium.media.source import MediaSource
     from sensorium.speech.recorded_sound import AudioSource
 
 TASKS = ("transcribe", "translate")
@@ -33,6 +34,7 @@ class RecognitionOptions:
         track: The sound track that is heard, by its number or language; None to choose one.
         first_soon: Whether somebody waits for the first segment: then it comes after one window, if the language is
             known, rather than after a batch of windows.
+        voices: Reference recordings of speakers, by name; None if speakers aren't told apart.
     """
 
     language: str | None
@@ -44,6 +46,7 @@ class RecognitionOptions:
     languages: tuple[str, ...] = ()
     track: TrackName | None = None
     first_soon: bool = False
+    voices: Mapping[str, MediaSource] | None = None
 
 
 @dataclass(frozen=True)

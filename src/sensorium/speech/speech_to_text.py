@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,14 +32,17 @@ from sensorium.speech.recognition import RecognitionRun
 from sensorium.speech.recognition_options import RecognitionOptions, recognition_options
 from sensorium.speech.recognition_options import Recording as Recording
 from sensorium.speech.recognition_together import Outcome, transcribe_together
+from sensorium.speech.speaker_diarization import SpeakerDiarization
 from sensorium.speech.subtitle_cues import subtitle_cues
 from sensorium.speech.transcription import DetectedLanguage as DetectedLanguage
 from sensorium.speech.transcription import Segment as Segment
 from sensorium.speech.transcription import Transcription as Transcription
+from sensorium.speech.who_speaks import require_voices
 from sensorium.streaming import ResultStream
 from sensorium.task import Task, TaskOptions
 
 if TYPE_CHECKING:
+    from sensorium.media.source import MediaSource
     from sensorium.speech.recogniser import Recogniser
     from sensorium.speech.recognition import AudioSource
 
@@ -56,6 +59,7 @@ class SpeechToText(Task["Recogniser"]):
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
         aligner: A Whisper that tells when words are spoken, and in which language, where the checkpoint writes text
             alone; None for the starter's. Whispers, transducers and checkpoints trained by CTC need none.
+        diarizer: What tells speakers apart, where that is asked for: see `SpeakerDiarization`; None for the profile's.
         dtype: ``"auto"`` is int8 on a CPU and float16 on a GPU; else ``"int8"``, ``"float32"``, ``"float16"``,
             ``"bfloat16"``, ``"int8_float16"``.
 
@@ -82,10 +86,13 @@ class SpeechToText(Task["Recogniser"]):
         model_size: str | os.PathLike[str] | None = None,
         *,
         aligner: str | os.PathLike[str] | None = None,
+        diarizer: str | os.PathLike[str] | None = None,
         **options: Unpack[TaskOptions],
     ) -> None:
         super().__init__(model_size, **options)
         self._aligner = None if aligner is None else os.fspath(aligner)
+        self._diarizer = None if diarizer is None else os.fspath(diarizer)
+        self._diarization: SpeakerDiarization | None = None
 
     @checked
     def transcribe(
@@ -99,6 +106,8 @@ class SpeechToText(Task["Recogniser"]):
         initial_prompt: str | None = None,
         hotwords: str | None = None,
         languages: Sequence[str] = (),
+        speakers: bool = False,
+        voices: Mapping[str, MediaSource] | None = None,
         track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
@@ -117,6 +126,11 @@ class SpeechToText(Task["Recogniser"]):
             initial_prompt: Text in whose style and spelling the transcription goes on.
             hotwords: Names and terms to expect.
             languages: The languages that may be spoken, where ``language`` is to be detected; any if empty.
+            speakers: Whether to tell who says what. Segments end where the speaker changes. A word is said by whoever
+                speaks longest during it; if that is several people, by whoever of them said the word before; if it is
+                nobody, by whoever speaks soonest before or after it.
+            voices: Reference recordings, by the name of who speaks in each; they give speakers their names. Others are
+                called by letters. See `SpeakerDiarization.diarize`.
             track: Which sound track of a film is heard: its number, from 1, or the language that it is marked with. By
                 default one of the language that is spoken, or else one in which somebody speaks.
             progress: Told the seconds of sound done.
@@ -135,6 +149,7 @@ class SpeechToText(Task["Recogniser"]):
         options = recognition_options(
             language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages, track
         )
+        options = replace(options, voices=_voices(speakers, voices))
         return self._stream(audio_path, options, progress, cancel).finish()
 
     @checked
@@ -149,6 +164,8 @@ class SpeechToText(Task["Recogniser"]):
         initial_prompt: str | None = None,
         hotwords: str | None = None,
         languages: Sequence[str] = (),
+        speakers: bool = False,
+        voices: Mapping[str, MediaSource] | None = None,
         track: int | str | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
@@ -160,7 +177,8 @@ class SpeechToText(Task["Recogniser"]):
         options = recognition_options(
             language, task, word_timestamps, segment_timestamps, initial_prompt, hotwords, languages, track
         )
-        return self._stream(audio_path, replace(options, first_soon=True), progress, cancel)
+        options = replace(options, first_soon=True, voices=_voices(speakers, voices))
+        return self._stream(audio_path, options, progress, cancel)
 
     @property
     def batch_size(self) -> int:
@@ -275,6 +293,8 @@ class SpeechToText(Task["Recogniser"]):
         task: str = "transcribe",
         *,
         format: str | None = None,
+        speakers: bool = False,
+        voices: Mapping[str, MediaSource] | None = None,
         track: int | str | None = None,
         on_warning: WarningCallback | None = None,
         progress: ProgressCallback | None = None,
@@ -289,6 +309,9 @@ class SpeechToText(Task["Recogniser"]):
             task: As for `transcribe`.
             format: ``"srt"`` and ``"vtt"`` are laid out for reading on a screen; ``"txt"``, ``"tsv"`` and
                 ``"json"`` hold whole sentences; None for the one that the file's suffix names.
+            speakers: Whether to tell who says what: SRT and VTT begin lines with a dash where two speak in one cue,
+                VTT also marks their voices, and the others hold their names.
+            voices: As for `transcribe`.
             track: As for `transcribe`.
             on_warning: Told each of the transcription's warnings; None for the log.
             progress: Told the seconds of sound done.
@@ -304,7 +327,15 @@ class SpeechToText(Task["Recogniser"]):
         require_separate([output_path], [audio_path] if isinstance(audio_path, (str, os.PathLike)) else ())
         with atomic_file(output_path) as temporary:
             result = self.transcribe(
-                audio_path, language, task, word_timestamps=True, track=track, progress=progress, cancel=cancel
+                audio_path,
+                language,
+                task,
+                word_timestamps=True,
+                speakers=speakers,
+                voices=voices,
+                track=track,
+                progress=progress,
+                cancel=cancel,
             )
             write_subtitles(subtitle_cues(result, wanted), temporary, wanted)
         _tell(result, on_warning)
@@ -317,6 +348,8 @@ class SpeechToText(Task["Recogniser"]):
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> ResultStream[Segment, Transcription]:
+        if options.voices is not None:
+            self._speakers()  # before anything is loaded that would be of no use
         return ResultStream(
             self.leased(
                 lambda backend: self._segments(backend, source, options, progress, cancel),
@@ -334,7 +367,21 @@ class SpeechToText(Task["Recogniser"]):
         cancel: Cancellation | None,
     ) -> Generator[Segment, None, Transcription]:
         with self._aligner_for(backend, progress, cancel) as aligner:
-            return (yield from self._run(backend, aligner, source, options, progress, cancel).segments())
+            run = self._run(backend, aligner, source, options, progress, cancel)
+            if options.voices is not None:
+                run.tell_speakers_apart(self._speakers())
+            return (yield from run.segments())
+
+    def _speakers(self) -> SpeakerDiarization:
+        """Return what tells speakers apart; it stays loaded for the next recording, until this object is closed."""
+        if self._diarization is None:
+            self._diarization = self.opening.part(SpeakerDiarization, self._diarizer)
+        return self._diarization
+
+    def close(self) -> None:
+        """Give up the checkpoint, and what tells speakers apart, once the calls in progress have ended."""
+        super().close()
+        self._diarization = None
 
     @contextmanager
     def _aligner_for(
@@ -411,6 +458,11 @@ class SpeechToText(Task["Recogniser"]):
             f"Speech recognition doesn't run on the device {self._device!r} of this machine",
             "Use device='auto' or device='cpu'",
         )
+
+
+def _voices(speakers: bool, voices: Mapping[str, MediaSource] | None) -> Mapping[str, MediaSource] | None:
+    """Return the reference recordings, which may be none; None if speakers aren't to be told apart."""
+    return require_voices(voices) if speakers or voices else None
 
 
 def _tell(result: Transcription, on_warning: WarningCallback | None) -> None:

@@ -40,6 +40,7 @@ class Segment(Record):
         no_speech_probability: How likely nobody speaks there, from 0 to 1.
         compression_ratio: How repetitive the text around it is; over 2.4 is suspicious.
         language: Code of the language that is spoken in it.
+        speaker: Who says it: a name or a letter; "" unless speakers were to be told apart.
     """
 
     id: int
@@ -51,6 +52,7 @@ class Segment(Record):
     no_speech_probability: float = 0.0
     compression_ratio: float = 0.0
     language: str = ""
+    speaker: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,6 +68,7 @@ class Transcription(Record):
         task: ``"transcribe"`` or ``"translate"``.
         model: Name of the checkpoint.
         warnings: What was missing, damaged, left out or unsure in the recording: a sentence for each.
+        speakers: Who says something, in the order of their first words; none unless speakers were to be told apart.
     """
 
     text: str
@@ -76,6 +79,7 @@ class Transcription(Record):
     task: str
     model: str
     warnings: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,7 +14,6 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, 
 from sensorium.speech.diarizer import Diarizer
 from sensorium.speech.recogniser import SAMPLE_RATE
 from sensorium.speech.recorded_sound import RecordedSound
-from sensorium.speech.reference_recording import find_reference
 from sensorium.speech.speaker_turns import Activity, NumberedTurn, SpeakerTurn, TurnsSoFar
 from sensorium.speech.voice_matching import LEAST_SPEECH, same_voices
 
@@ -109,6 +108,8 @@ class SpeakerSearch:
         return tuple(SpeakerTurn(turn.start, turn.end, names[turn.speaker]) for turn in found)
 
     def _reference(self, name: str) -> NDArray[np.float32]:
+        from sensorium.speech.reference_recording import find_reference
+
         recording = find_reference(
             self.voices[name],
             whole=False,
