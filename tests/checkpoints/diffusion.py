@@ -59,7 +59,7 @@ def tiny_stable_diffusion(
     )
     checker, processor = _safety_checker() if safety_checker else (None, None)
     StableDiffusionPipeline(
-        vae=_autoencoder(),
+        vae=autoencoder(),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         unet=unet,
@@ -119,7 +119,7 @@ def tiny_stable_diffusion_xl(folder: Path, *, all_blocks: bool = False, seed: in
         norm_num_groups=8,
     )
     StableDiffusionXLPipeline(
-        vae=_autoencoder(),
+        vae=autoencoder(),
         text_encoder=text_encoder,
         text_encoder_2=text_encoder_2,
         tokenizer=tokenizer,
@@ -155,7 +155,7 @@ def tiny_stable_diffusion_3(folder: Path, *, seed: int = 0) -> Path:
             pos_embed_max_size=32,
         ),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=_autoencoder(latent_channels=16, scaling_factor=1.5305, shift_factor=0.0609),
+        vae=autoencoder(latent_channels=16, scaling_factor=1.5305, shift_factor=0.0609),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         text_encoder_2=text_encoder_2,
@@ -207,7 +207,7 @@ def tiny_flux(
         scheduler=FlowMatchEulerDiscreteScheduler(
             shift=3.0 if guidance_embedded else 1.0, use_dynamic_shifting=guidance_embedded
         ),
-        vae=_autoencoder(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
+        vae=autoencoder(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         text_encoder_2=text_encoder_2,
@@ -237,15 +237,21 @@ def tiny_pixart(folder: Path, *, seed: int = 0) -> Path:
             use_additional_conditions=False,
         ),
         scheduler=_scheduler("DPMSolverMultistepScheduler", None),
-        vae=_autoencoder(),
+        vae=autoencoder(),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
     ).save_pretrained(folder)
     return folder
 
 
-def tiny_z_image(folder: Path, *, seed: int = 0) -> Path:
-    """Build a Z-Image like ``Z-Image-Turbo``, with hidden sizes of tens: a chat model reads the prompt."""
+def tiny_z_image(folder: Path, *, shift: float = 6.0, seed: int = 0) -> Path:
+    """Build a Z-Image with hidden sizes of tens: a chat model reads the prompt.
+
+    Args:
+        folder: Created.
+        shift: Of its scheduler: that of ``Z-Image``, or 3 as ``Z-Image-Turbo`` has.
+        seed: Of its weights.
+    """
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
     from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
@@ -280,8 +286,8 @@ def tiny_z_image(folder: Path, *, seed: int = 0) -> Path:
         transformer.cap_pad_token.normal_()
     ZImagePipeline(
         transformer=transformer,
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=_autoencoder(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
+        vae=autoencoder(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
         text_encoder=text_encoder,
         tokenizer=tokenizer,
     ).save_pretrained(folder)
@@ -311,9 +317,8 @@ def tiny_lora(file: Path, base: Path, *, seed: int = 0) -> Path:
     return file
 
 
-def _autoencoder(
-    *, latent_channels: int = 4, scaling_factor: float = 0.18215, shift_factor: float | None = None
-) -> Any:
+def autoencoder(*, latent_channels: int = 4, scaling_factor: float = 0.18215, shift_factor: float | None = None) -> Any:
+    """Return a tiny autoencoder like Stable Diffusion's; with a shift factor, like FLUX's."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(

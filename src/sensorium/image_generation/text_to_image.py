@@ -71,8 +71,8 @@ class TextToImage(Task[Painter]):
         "KandinskyV22Pipeline": "sensorium.image_generation.diffusion.priors.kandinsky:KandinskyPainter",
         "openai": "sensorium.image_generation.endpoint_painter:EndpointPainter",
     }
-    """``"diffusers"`` stands for every family of AutoPipeline. Others are found by the ``_class_name`` of their
-    ``model_index.json``, or by the catalog's family."""
+    """``"diffusers"`` stands for every pipeline of diffusers that paints. Others are found by the ``_class_name`` of
+    their ``model_index.json``, or by the catalog's family."""
 
     @checked
     def __init__(self, model_id: str | os.PathLike[str] | None = None, **options: Unpack[PainterKeywords]) -> None:

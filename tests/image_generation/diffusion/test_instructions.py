@@ -111,7 +111,12 @@ def test_flux_kontext(tmp_path: Path, cat: PIL.Image.Image, parity: Parity) -> N
         ("KandinskyPriorPipeline", "KandinskyPipeline"),
         ("KandinskyV22PriorPipeline", "kandinsky-2-2"),
         ("HeliosPipeline", "films"),
-        ("NoSuchPipeline", "AutoPipelines"),
+        ("NoSuchPipeline", "diffusers has no pipeline"),
+        ("Kandinsky6TI2VAPipeline", "films with sound"),
+        ("QwenImageLayeredPipeline", "layers"),
+        ("SanaControlNetPipeline", "sensorium control"),
+        ("AceStepPipeline", "diffusers has no pipeline"),
+        ("Cosmos2TextToImagePipeline", "cosmos_guardrail"),
     ],
 )
 def test_what_does_not_paint_here_says_why(stable_diffusion: Path, class_name: str, named: str, tmp_path: Path) -> None:

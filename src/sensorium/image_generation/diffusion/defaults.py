@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sensorium.image_generation.diffusion.call_signature import call_parameters
+from sensorium.image_generation.diffusion.few_steps import (
+    CONSISTENCY,
+    component_setting,
+    few_steps,
+    is_consistency,
+)
 from sensorium.image_generation.painting_options import SIDE_FACTOR
 from sensorium.models.catalog import Checkpoint
 
-_FEW_STEPS = 4
-_EMBEDDED_GUIDANCE = 8.0
-"""For consistency models that take guidance as an input: Luo et al. 2023, https://arxiv.org/abs/2310.04378."""
 _NATIVE_SIDE = 1024
 _COMBINED_FACTORS = {"vqgan": 128, "movq": 64}
 """What sides must be multiples of so that the two halves of a painter agree on them: Würstchen, Cascade; Kandinsky."""
-_CONSISTENCY = "LCMScheduler"
+
+_GUIDED_FROM_ZERO = ("Krea2", "ZImage")
+"""Pipelines of diffusers that take any guidance over 0 for one; to others 1 is none."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +34,15 @@ class DiffusionDefaults:
         steps: Denoising steps.
         guidance_scale: How closely to follow the prompt; None where the family doesn't know it.
         guidance_argument: How the pipeline's call names it; "" where the family doesn't know it.
-        reads_negative_prompts: Whether a negative prompt has any effect once guidance is over 1.
+        reads_negative_prompts: Whether a negative prompt has any effect with guidance.
+        without_guidance: The guidance scale that means none.
     """
 
     steps: int
     guidance_scale: float | None
     guidance_argument: str
     reads_negative_prompts: bool
+    without_guidance: float = 1.0
 
 
 def diffusion_defaults(pipeline: Any, own: Any, checkpoint: Checkpoint) -> DiffusionDefaults:
@@ -46,20 +55,21 @@ def diffusion_defaults(pipeline: Any, own: Any, checkpoint: Checkpoint) -> Diffu
     """
     parameters, own_parameters = call_parameters(pipeline), call_parameters(own)
     argument = _guidance_argument(parameters)
-    embedded = _config(pipeline, "unet", "time_cond_proj_dim") is not None
+    embedded = component_setting(pipeline, "unet", "time_cond_proj_dim") is not None
     # FLUX-like pipelines read a negative prompt only in a second mode that doubles the work.
     flux_like = argument == "guidance_scale" and "true_cfg_scale" in parameters
     reads_negative = "negative_prompt" in parameters and not embedded and not flux_like
     steps = own_parameters["num_inference_steps"].default
     guidance = own_parameters[argument].default if argument in own_parameters else None
-    few = _few_step_guidance(own, embedded, flux_like)
-    if few is None and type(pipeline.scheduler).__name__ == _CONSISTENCY:
-        few = 1.0  # asked for by name, which only makes sense with a LoRA that distils the checkpoint
-    if few is not None and steps > _FEW_STEPS:
-        steps, guidance = _FEW_STEPS, few
+    few = few_steps(own, embedded=embedded, flux_like=flux_like)
+    if few is None and is_consistency(pipeline.scheduler):
+        few = CONSISTENCY  # asked for by name, which only makes sense with a LoRA that distils the checkpoint
+    if few is not None and steps > few.steps:
+        steps, guidance = few.steps, guidance if few.guidance_scale is None else few.guidance_scale
     steps = checkpoint.steps or steps
     guidance = guidance if checkpoint.guidance_scale is None else checkpoint.guidance_scale
-    return DiffusionDefaults(steps, guidance, argument, reads_negative)
+    none = 0.0 if type(pipeline).__name__.startswith(_GUIDED_FROM_ZERO) else 1.0
+    return DiffusionDefaults(steps, guidance, argument, reads_negative, none)
 
 
 def size_factor(pipeline: Any) -> int:
@@ -69,14 +79,17 @@ def size_factor(pipeline: Any) -> int:
     patch = 1
     transformer = pipeline.components.get("transformer")
     if transformer is not None:
-        latent_channels = _config(pipeline, "vae", "latent_channels")
+        latent_channels = component_setting(pipeline, "vae", "latent_channels")
         # Fill and Control take further latents beside those that they denoise.
         inputs = transformer.config.get("in_channels") or 0
         unpatched = transformer.config.get("patch_size") == 1
         packed = latent_channels and (inputs == 4 * latent_channels or (unpatched and inputs > 4 * latent_channels))
         size = 2 if packed else transformer.config.get("patch_size") or 2
-        patch = int(size if isinstance(size, int) else size[-1])
+        patch = 1 if _counts_patches(pipeline) else int(size if isinstance(size, int) else size[-1])
     factor = _scale_factor(pipeline) * patch
+    reading = getattr(getattr(pipeline, "image_processor", None), "config", {}).get("vae_scale_factor")
+    if isinstance(reading, int) and reading > 0:
+        factor = math.lcm(factor, reading)  # pictures are read in multiples of it
     return factor if factor % SIDE_FACTOR == 0 else SIDE_FACTOR
 
 
@@ -84,15 +97,10 @@ def native_side(pipeline: Any) -> int:
     """Return the side of the square that a checkpoint was trained on, in pixels."""
     size = getattr(pipeline, "default_sample_size", None)
     for part in ("unet", "transformer"):
-        size = size or _config(pipeline, part, "sample_size")
+        size = size or component_setting(pipeline, part, "sample_size")
     if size is None:
         return _NATIVE_SIDE
     return int(size if isinstance(size, int) else max(size)) * _scale_factor(pipeline)
-
-
-def call_parameters(pipeline: Any) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters of a pipeline's call."""
-    return inspect.signature(type(pipeline).__call__).parameters
 
 
 def _guidance_argument(parameters: Mapping[str, inspect.Parameter]) -> str:
@@ -101,31 +109,16 @@ def _guidance_argument(parameters: Mapping[str, inspect.Parameter]) -> str:
         return "true_cfg_scale"
     if guidance is None and "prior_guidance_scale" in parameters:
         return "prior_guidance_scale"
-    return "guidance_scale" if guidance is not None else ""
+    if guidance is None:
+        return "distilled_guidance_scale" if "distilled_guidance_scale" in parameters else ""
+    return "guidance_scale"
 
 
-def _few_step_guidance(own: Any, embedded: bool, flux_like: bool) -> float | None:
-    """Return the right guidance if the checkpoint was distilled to a few steps, else None."""
-    scheduler = own.scheduler
-    if type(scheduler).__name__ == _CONSISTENCY or embedded:
-        return _EMBEDDED_GUIDANCE if embedded else 1.0
-    if getattr(own.config, "is_distilled", False):
-        return 1.0  # FLUX.2 klein
-    if flux_like and _config(own, "transformer", "guidance_embeds") is False:
-        return 0.0  # FLUX.1 schnell; its undistilled sister takes guidance as an input
-    # Turbo and Lightning checkpoints start at the very last timestep. So do those trained to zero signal, slowly.
-    trailing = scheduler.config.get("timestep_spacing") == "trailing" and not scheduler.config.get(
-        "rescale_betas_zero_snr"
-    )
-    euler = type(scheduler).__name__ in ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
-    epsilon = scheduler.config.get("prediction_type", "epsilon") == "epsilon"
-    return 0.0 if trailing and euler and epsilon else None
+def _counts_patches(pipeline: Any) -> bool:
+    """Return whether a pipeline's scale factor is that of a patch of latents already, as ERNIE-Image's is."""
+    blocks = component_setting(pipeline, "vae", "block_out_channels")
+    return bool(blocks) and _scale_factor(pipeline) == 2 ** len(blocks)
 
 
 def _scale_factor(pipeline: Any) -> int:
     return int(getattr(pipeline, "vae_scale_factor", 0) or 8)
-
-
-def _config(pipeline: Any, part: str, name: str) -> Any:
-    component = pipeline.components.get(part)
-    return None if component is None else component.config.get(name)

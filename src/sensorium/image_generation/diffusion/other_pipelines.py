@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING
-
 
 @dataclass(frozen=True)
 class Combined:
@@ -37,13 +35,6 @@ COMBINED: Mapping[str, Combined] = {
 }
 """From the decoders that open together with a prior; Kandinsky 2.2 has a painter of its own."""
 
-FURTHER: Mapping[str, str] = {
-    "StableDiffusionInstructPix2PixPipeline": IMAGE_TO_IMAGE,
-    "StableDiffusionXLInstructPix2PixPipeline": IMAGE_TO_IMAGE,
-    "FluxFillPipeline": INPAINTING,
-}
-"""Pipelines that paint in one way, and AutoPipelines don't know."""
-
 _HALVES = "such checkpoints open by their decoder, which finds its prior itself"
 _OTHERS = "Choose a checkpoint of Stable Diffusion, XL, 3, FLUX or PixArt"
 _REASONS = (
@@ -57,8 +48,32 @@ _REASONS = (
         "Use a ControlNet: 'sensorium control'",
     ),
     ("Helios.*Pipeline", "it makes films", _OTHERS),
+    ("Kandinsky6SRPipeline", "it makes films larger", _OTHERS),
+    ("Kandinsky6.*Pipeline", "it makes films with sound", _OTHERS),
+    ("ShapEPipeline", "it makes bodies in three dimensions", _OTHERS),
+    ("QwenImageLayeredPipeline", "it takes a picture apart into layers", "Name 'Qwen/Qwen-Image-Edit' to change one"),
+    ("IF.*SuperResolutionPipeline|.*UpscalePipeline", "it makes pictures larger", _OTHERS),
+    ("Onnx.*Pipeline", "its weights are for ONNX", "Name the same checkpoint in diffusers' layout"),
+    (
+        "Cosmos.*Pipeline",
+        "it only runs with its maker's guard over pictures (the package cosmos_guardrail), which isn't used here",
+        _OTHERS,
+    ),
+    (
+        "StableDiffusionDepth2ImgPipeline",
+        "it estimates the depth of a picture by itself, which isn't offered here",
+        "Use a ControlNet of depth: 'sensorium control'",
+    ),
+    ("ChromaInpaintPipeline", "diffusers' code for it fails: it looks for a setting that Chroma doesn't have", _OTHERS),
+    ("StableUnCLIP.*Pipeline", "it paints from the embedding of a picture, which isn't offered here", _OTHERS),
+    (".*(ControlNet|Adapter).*Pipeline", "it paints under a control map", "Use its painter with 'sensorium control'"),
 )
 """From patterns of names to what such a pipeline is, and what helps."""
+
+
+def has_a_reason(class_name: str) -> bool:
+    """Return whether it is known why pipelines of a class don't paint here."""
+    return any(re.fullmatch(pattern, class_name) for pattern, *_ in _REASONS)
 
 
 def without_use(class_name: str) -> tuple[str, str]:
@@ -66,4 +81,4 @@ def without_use(class_name: str) -> tuple[str, str]:
     for pattern, reason, remedy in _REASONS:
         if re.fullmatch(pattern, class_name):
             return reason, remedy
-    return "diffusers' AutoPipelines know no pipeline of it that paints", _OTHERS
+    return "diffusers has no pipeline of it that paints a picture from words or from a picture", _OTHERS

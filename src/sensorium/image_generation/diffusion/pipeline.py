@@ -27,6 +27,7 @@ from sensorium.image_generation.diffusion.additions.textual_inversion import (
     unused_notes,
     used_embeddings,
 )
+from sensorium.image_generation.diffusion.call_signature import call_parameters
 from sensorium.image_generation.diffusion.checkpoints.checkpoint import SAFETY_CHECKER, hub_revision
 from sensorium.image_generation.diffusion.checkpoints.painter_source import painter_source
 from sensorium.image_generation.diffusion.control.pipeline_control import (
@@ -36,7 +37,6 @@ from sensorium.image_generation.diffusion.control.pipeline_control import (
 )
 from sensorium.image_generation.diffusion.defaults import (
     DiffusionDefaults,
-    call_parameters,
     diffusion_defaults,
     native_side,
     size_factor,
@@ -68,7 +68,7 @@ _ALL_ITS_OWN = PainterParts()
 
 
 class DiffusionBackend:
-    """A loaded checkpoint of any family that diffusers' AutoPipeline knows.
+    """A loaded checkpoint of any family that diffusers paints with.
 
     Text-to-image, image-to-image, inpainting and ControlNet pipelines are made anew for each call from the same
     components: that takes milliseconds, copies nothing, and no call sees the settings of another.
@@ -262,7 +262,7 @@ class DiffusionBackend:
                     if tell is not None:
                         tell(Finished(pictures[-1]))
         withheld = options.num_images - len(pictures)
-        notes = self._notes(request, plan) + unfitting
+        notes = self._notes(request, plan) + unfitting + self._surprises(request, plan, pictures)
         if withheld:
             notes += (f"The safety checker kept back {withheld} of {options.num_images} pictures",)
         return GeneratedImages(pictures, withheld=withheld, notes=notes + further)
@@ -305,6 +305,18 @@ class DiffusionBackend:
         of_prompt = self._vocabulary.notes(request.prompt, self.checkpoint)
         return notes + of_prompt + self._vocabulary.size_notes(plan.size, self.native_side, self.checkpoint)
 
+    def _surprises(
+        self, request: PaintingRequest, plan: DiffusionPlan, pictures: Sequence[GeneratedImage]
+    ) -> tuple[str, ...]:
+        """Return what came out otherwise than asked for, in sentences."""
+        notes = []
+        if request.options.previews and self._latent_preview is not None and not self._latent_preview.shows:
+            notes.append("There were no previews: the latents of this family aren't laid out as a picture")
+        asked = request.options.width or request.options.height
+        if asked and pictures and pictures[0].size != plan.size:
+            notes.append("The width and height have no effect: this checkpoint paints in sizes of its own")
+        return tuple(notes)
+
     def _read_prompts(
         self, pipeline: Any, request: PaintingRequest, defaults: DiffusionDefaults
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -336,7 +348,15 @@ class DiffusionBackend:
         steps.begin()
         what = f"A picture of {plan.size[0]} × {plan.size[1]} pixels"
         with quiet_transformers(), quiet_diffusers(), explain_out_of_memory(what, "Choose a smaller width and height"):
-            image: PIL.Image.Image = pipeline(**call, generator=generator).images[0]
+            try:
+                # Most call the field "images", some "image"; it comes first in all.
+                image: PIL.Image.Image = pipeline(**call, generator=generator)[0][0]
+            except ValueError as error:
+                raise InputError(
+                    f"{type(pipeline).__name__} of diffusers refuses what {self.checkpoint.name!r} was asked for: "
+                    f"{' '.join(str(error).split())}",
+                    "Change what it names",
+                ) from error
         if self.dtype != torch.float32 and image.getbbox() is None:
             raise UnsupportedError(
                 f"{self.checkpoint.name!r} overflows in {_plain(self.dtype)}, which gives a black picture",

@@ -10,8 +10,9 @@ from diffusers import StableDiffusionAdapterPipeline, StableDiffusionXLAdapterPi
 from diffusers.pipelines import auto_pipeline
 
 from sensorium.errors import UnsupportedError
+from sensorium.image_generation.diffusion.call_signature import kinds_by_call
 from sensorium.image_generation.diffusion.control.control_kinds import ControlKind
-from sensorium.image_generation.diffusion.other_pipelines import COMBINED, FURTHER, without_use
+from sensorium.image_generation.diffusion.other_pipelines import COMBINED, has_a_reason, without_use
 from sensorium.image_generation.painting import IMAGE_TO_IMAGE, INPAINTING, TEXT_TO_IMAGE
 from sensorium.models.catalog import Checkpoint
 
@@ -27,6 +28,8 @@ _ADAPTED: Mapping[str, Mapping[str, Any]] = {
     }
 }
 """AutoPipelines know none of those for T2I-Adapters."""
+_COUNTERPARTS = {IMAGE_TO_IMAGE: "Img2Img", INPAINTING: "Inpaint"}
+"""What diffusers adds to the name of a pipeline for those that do the other kinds with the same components."""
 
 
 def paints(class_name: str) -> bool:
@@ -84,14 +87,30 @@ def controlled_class(kind: str, family: str, control: ControlKind) -> Any | None
 def _kinds_of(class_name: str) -> dict[str, Any]:
     if class_name in COMBINED:
         return {TEXT_TO_IMAGE: getattr(diffusers, COMBINED[class_name].pipeline)}
-    if class_name in FURTHER:
-        return {FURTHER[class_name]: getattr(diffusers, class_name)}
-    if without_use(class_name) != without_use(""):
+    known = _known_to_auto_pipelines(class_name)
+    if has_a_reason(class_name) and not _saved_with_control(class_name, known):
         return {}
+    own = getattr(diffusers, class_name, None)
+    if not (isinstance(own, type) and issubclass(own, diffusers.DiffusionPipeline)):
+        return known
+    further = dict.fromkeys(kinds_by_call(own), own)
+    for kind, addition in _COUNTERPARTS.items():
+        name = f"{class_name.removesuffix('Pipeline')}{addition}Pipeline"
+        found = None if has_a_reason(name) else getattr(diffusers, name, None)
+        if found is not None and kinds_by_call(found) == (kind,):
+            further.setdefault(kind, found)
+    return {kind: known.get(kind) or further[kind] for kind in _PIPELINES if kind in known or kind in further}
+
+
+def _saved_with_control(class_name: str, known: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint was saved together with a ControlNet: it paints without it as its family does."""
+    return "ControlNet" in class_name and bool(known)
+
+
+def _known_to_auto_pipelines(class_name: str) -> dict[str, Any]:
     for kind in (TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING):
         for family, pipeline_class in _PIPELINES[kind].items():
             if pipeline_class.__name__ == class_name:
-                # Saved together with a ControlNet, a checkpoint paints without it as its family does.
                 family = family.partition("-controlnet")[0]
                 # One that was made for inpainting only (its U-Net also takes a mask) can't do the rest.
                 kinds = _PIPELINES if kind == TEXT_TO_IMAGE else (kind,)

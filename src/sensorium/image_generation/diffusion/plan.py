@@ -10,7 +10,8 @@ from typing import Any
 import PIL.Image
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.defaults import DiffusionDefaults, call_parameters
+from sensorium.image_generation.diffusion.call_signature import AS_WRITTEN, call_parameters, picture_parameter
+from sensorium.image_generation.diffusion.defaults import DiffusionDefaults
 from sensorium.image_generation.diffusion.schedulers import check_steps
 from sensorium.image_generation.painting import PaintingRequest
 from sensorium.image_generation.painting_options import check_side
@@ -69,13 +70,17 @@ def make_plan(
         guidance = defaults.guidance_scale if options.guidance_scale is None else options.guidance_scale
     size = (options.width or native_side, options.height or native_side)
     arguments: dict[str, Any] = {"num_inference_steps": steps}
+    arguments |= {name: value for name, value in AS_WRITTEN.items() if name in parameters}
+    if "intermediate_timesteps" in parameters and steps != parameters["num_inference_steps"].default:
+        arguments["intermediate_timesteps"] = None  # Sana Sprint has one for its two steps only
     if guidance is not None:
         arguments[defaults.guidance_argument] = guidance
     image, mask, strength = None, None, None
     if request.image is not None:
         size = size_like(request.image, native_side, factor, width=options.width, height=options.height)
         image = fit_picture(request.image.convert("RGB"), size)
-        arguments["image"] = image
+        picture = picture_parameter(parameters)
+        arguments[picture or "image"] = [image] if picture == "images" else image
         if "strength" in parameters:
             strength = request.strength
             _check_strength(steps, strength)
@@ -94,7 +99,11 @@ def make_plan(
             arguments["max_area"] = size[0] * size[1]  # Kontext would paint so many pixels whatever the sides
     recorded = _image_guidance(request, parameters)
     notes = []
-    if options.negative_prompt and not (defaults.reads_negative_prompts and (guidance or 0) > 1):
+    if options.guidance_scale is not None and guidance is None:
+        notes.append("The guidance scale has no effect: this checkpoint doesn't know it")
+    if options.negative_prompt and not (
+        defaults.reads_negative_prompts and (guidance or 0) > defaults.without_guidance
+    ):
         notes.append("The negative prompt has no effect: this checkpoint, or this guidance scale, doesn't read it")
     if request.image is not None and strength is None:
         notes.append("The strength has no effect: this checkpoint repaints as the prompt says")
@@ -106,7 +115,8 @@ def _image_guidance(request: PaintingRequest, parameters: Mapping[str, inspect.P
     """Return the argument for pipelines that follow instructions: how much of the picture stays."""
     asked, parameter = request.image_guidance_scale, parameters.get("image_guidance_scale")
     if parameter is not None:
-        return {"image_guidance_scale": parameter.default if asked is None else asked}
+        scale = parameter.default if asked is None else asked
+        return {} if scale is None or request.image is None else {"image_guidance_scale": scale}
     if asked is not None:
         raise InputError(
             "image_guidance_scale is for checkpoints that follow instructions (InstructPix2Pix), and this is none",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.defaults import call_parameters
+from sensorium.image_generation.diffusion.call_signature import call_parameters
 from sensorium.image_generation.prompts.tokens import count_in_one_piece
 from sensorium.image_generation.prompts.weights import parse_weights
 

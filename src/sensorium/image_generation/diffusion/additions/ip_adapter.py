@@ -17,8 +17,8 @@ from sensorium.image_generation.diffusion.additions.ip_adapter_file import (
     misfit,
     read_ip_adapter,
 )
+from sensorium.image_generation.diffusion.call_signature import call_parameters
 from sensorium.image_generation.diffusion.checkpoints.checkpoint import hub_revision
-from sensorium.image_generation.diffusion.defaults import call_parameters
 from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.ip_adapter import (
     IMAGE_PROMPT,

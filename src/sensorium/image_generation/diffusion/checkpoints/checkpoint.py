@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.image_generation.diffusion.call_signature import UNUSED_COMPONENTS
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.fetching_anew import fetch_anew
 from sensorium.models.pretrained import open_model, open_part
@@ -71,7 +73,8 @@ def read_layout(folder: Path, checkpoint: Checkpoint, *, half_precision: bool) -
     index = _read_index(folder, checkpoint)
     named = {name: value for name, value in index.items() if isinstance(value, list) and len(value) == 2}
     _require_components(checkpoint, named)
-    absent = tuple(name for name, value in named.items() if name in checkpoint.without or not (value[0] and value[1]))
+    left_out = (*checkpoint.without, *UNUSED_COMPONENTS)
+    absent = tuple(name for name, value in named.items() if name in left_out or not (value[0] and value[1]))
     components = {name: (str(value[0]), str(value[1])) for name, value in named.items() if name not in absent}
     for name, (library, _) in components.items():
         if (folder / name / f"{library}.py").is_file():
@@ -161,6 +164,8 @@ def assemble(folder: Path, components: dict[str, Any], checkpoint: Checkpoint, *
     absent: dict[str, Any] = {name: None for name in (*_SAFETY_PARTS, *without) if name not in components}
     try:
         with quiet_diffusers():
+            if set(UNUSED_COMPONENTS) & set(without):
+                return _put_together(_read_index(folder, checkpoint), {**dict.fromkeys(without), **components})
             return pipeline_class.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, **components, **absent
             )
@@ -171,6 +176,15 @@ def assemble(folder: Path, components: dict[str, Any], checkpoint: Checkpoint, *
         ) from error
     except (ValueError, TypeError, OSError) as error:
         raise _incomplete(checkpoint, f"its {_INDEX} and its components don't fit together") from error
+
+
+def _put_together(index: dict[str, Any], components: dict[str, Any]) -> Any:
+    """Make a pipeline without diffusers' ``from_pretrained``, which insists on parts that are left out here."""
+    import diffusers
+
+    pipeline_class = getattr(diffusers, str(index["_class_name"]))
+    known = inspect.signature(pipeline_class.__init__).parameters
+    return pipeline_class(**{name: value for name, value in {**index, **components}.items() if name in known})
 
 
 def hub_revision(folder: Path, checkpoint: Checkpoint) -> str:
