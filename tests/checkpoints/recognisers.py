@@ -163,8 +163,29 @@ def tiny_canary(folder: Path, *, seed: int = 0) -> Path:
 
 def tiny_qwen3_asr(folder: Path, *, seed: int = 7) -> Path:
     """Build a checkpoint like ``Qwen/Qwen3-ASR-1.7B-hf``: a language model that hears and takes context."""
+    template = (
+        "{%- for message in messages -%}<|im_start|>{{ message['role'] }}\n"
+        "{%- for part in message['content'] -%}{%- if part['type'] == 'audio' -%}"
+        "<|audio_start|><|audio_pad|><|audio_end|>{%- else -%}{{ part['text'] }}{%- endif -%}{%- endfor -%}"
+        "{%- if not loop.last -%}<|im_end|>\n{%- endif -%}{%- endfor -%}"
+    )
+    return _tiny_qwen3_asr(folder, "Qwen3ASRForConditionalGeneration", template, seed)
+
+
+def tiny_forced_aligner(folder: Path, *, seed: int = 0) -> Path:
+    """Build a checkpoint like ``Qwen/Qwen3-ForcedAligner-0.6B-hf``: it tells the times of words, and writes nothing."""
+    template = (
+        "{%- for part in messages[0]['content'] -%}{%- if part['type'] == 'audio' -%}"
+        "<|audio_start|><|audio_pad|><|audio_end|>{%- else -%}{{ part['text'] }}<timestamp><timestamp>{%- endif -%}"
+        "{%- endfor -%}"
+    )
+    return _tiny_qwen3_asr(folder, "Qwen3ASRForTokenClassification", template, seed, num_labels=70)
+
+
+def _tiny_qwen3_asr(folder: Path, model_class: str, template: str, seed: int, **own: Any) -> Path:
     import torch
-    from transformers import PreTrainedTokenizerFast, Qwen3ASRConfig, Qwen3ASRForConditionalGeneration
+    import transformers
+    from transformers import PreTrainedTokenizerFast, Qwen3ASRConfig
     from transformers.models.qwen3_asr.feature_extraction_qwen3_asr import Qwen3ASRFeatureExtractor
     from transformers.models.qwen3_asr.processing_qwen3_asr import Qwen3ASRProcessor
 
@@ -180,12 +201,19 @@ def tiny_qwen3_asr(folder: Path, *, seed: int = 7) -> Path:
             "num_key_value_heads": 1, "head_dim": 8, "vocab_size": len(pieces),
         },
         audio_token_id=pieces.index("<|audio_pad|>"), timestamp_token_id=pieces.index("<timestamp>"), pad_token_id=3,
-        eos_token_id=[1, 3],
+        eos_token_id=[1, 3], **own,
     )  # fmt: skip
     torch.manual_seed(seed)
-    model = Qwen3ASRForConditionalGeneration(config)
+    model = getattr(transformers, model_class)(config)
     with torch.no_grad():
-        model.get_input_embeddings().weight[: pieces.index("▁system") + 2] = 0.0  # it writes words, no marks
+        quiet = 0.1 if own else 0.0  # one writes words and no marks, the other tells marks apart by the words beside
+        model.get_input_embeddings().weight[: pieces.index("▁system") + 2] *= quiet
+        if own:
+            for name, parameter in model.named_parameters():
+                if name.endswith(("q_norm.weight", "k_norm.weight")):
+                    parameter.mul_(5.0)  # each mark looks at words of its own
+                elif "linear_2" in name:
+                    parameter.mul_(0.02)  # else it hears what all of them have in common
     _save(model, folder)
     tokenizer = _tokenizer(
         pieces,
@@ -197,12 +225,6 @@ def tiny_qwen3_asr(folder: Path, *, seed: int = 7) -> Path:
         audio_eos_token="<|audio_end|>",
     )
     tokenizer.add_special_tokens({"additional_special_tokens": marks})
-    template = (
-        "{%- for message in messages -%}<|im_start|>{{ message['role'] }}\n"
-        "{%- for part in message['content'] -%}{%- if part['type'] == 'audio' -%}"
-        "<|audio_start|><|audio_pad|><|audio_end|>{%- else -%}{{ part['text'] }}{%- endif -%}{%- endfor -%}"
-        "{%- if not loop.last -%}<|im_end|>\n{%- endif -%}{%- endfor -%}"
-    )
     features = Qwen3ASRFeatureExtractor(feature_size=16)
     Qwen3ASRProcessor(features, tokenizer, chat_template=template).save_pretrained(folder)
     return folder

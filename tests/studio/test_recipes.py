@@ -157,7 +157,7 @@ def examples() -> dict[str, dict[str, Any]]:
         "embedding": [{"file": "upload:e", "word": "bad-hands"}],
         "ip_adapter": [{"images": ["upload:s", "upload:t"], "file": "upload:p", "scale": 0.5, "part": "style"}],
     }
-    listening = {"audio": "upload:a", "language": "en", "hotwords": "Ashleigh", "track": 1}
+    listening = {"audio": "upload:a", "language": "en", "hotwords": "Ashleigh", "aligner": "b", "track": 1}
     answering = {
         "film": "upload:f",
         "captioner": "a",
@@ -212,7 +212,7 @@ def examples() -> dict[str, dict[str, Any]]:
         "control-map": {"image": "upload:i", "control": "canny", "settings": {"low_threshold": 50}},
         "count-tokens": {"prompt": "a house"},
         "describe-film": answering,
-        "detect-language": {"audio": "upload:a", "track": 1},
+        "detect-language": {"audio": "upload:a", "aligner": "b", "track": 1},
         "edit": {
             **prompted,
             "image": "upload:i",

@@ -81,6 +81,15 @@ Track: TypeAlias = Annotated[
         help="The sound track to hear, by number from 1 or language; by default the one in which somebody speaks.",
     ),
 ]
+Aligner: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--aligner",
+        metavar="NAME",
+        help="What times the words of models that write text alone; by default the starter's Whisper.",
+        autocompletion=complete_models,
+    ),
+]
 Quiet: TypeAlias = Annotated[
     bool,
     typer.Option(

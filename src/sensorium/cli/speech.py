@@ -14,7 +14,7 @@ from sensorium.cli.completion import complete_formats, complete_languages
 from sensorium.cli.inputs import STANDARD_INPUT, Input, gather, stands_for_several
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
-from sensorium.cli.options import Track, examples
+from sensorium.cli.options import Aligner, Track, examples
 from sensorium.cli.output_names import output_names
 from sensorium.cli.outputs import is_stream, output_path, shown
 from sensorium.cli.terminal import one_line
@@ -88,6 +88,7 @@ class _Writing:
         Text,
         typer.Option("--hotwords", metavar="TEXT", help="Names and terms to expect, such as 'Ashleigh, CTranslate2'."),
     ] = None
+    aligner: Aligner = None
     track: Track = None
 
 
@@ -165,6 +166,7 @@ def _write_down(files: list[str], writing: _Writing, common: CommonOptions, *, t
             "audio": STANDARD_INPUT,  # until its turn comes
             "language": writing.language,
             "hotwords": writing.hotwords,
+            "aligner": writing.aligner,
             "track": writing.track,
         }
         if writing.output is not None:

@@ -7,7 +7,7 @@ import typer
 from sensorium.cli.inputs import STANDARD_INPUT, gather
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
-from sensorium.cli.options import Track, examples
+from sensorium.cli.options import Aligner, Track, examples
 from sensorium.cli.speech import Recordings
 from sensorium.cli.terminal import one_line
 
@@ -22,13 +22,15 @@ def register(app: typer.Typer) -> None:
 
 @command
 @grouped
-def detect_language(files: Recordings, *, track: Track = None, common: CommonOptions) -> None:
+def detect_language(files: Recordings, *, aligner: Aligner = None, track: Track = None, common: CommonOptions) -> None:
     """Say which language is spoken in recordings and films, and how sure that is."""
     with common.call() as call:
         from sensorium.operations.speech_to_text import DetectLanguage
 
         items = gather(files, ("audio", "video"))
-        any_recording = DetectLanguage.of({"audio": STANDARD_INPUT, "track": track, **common.choice})
+        any_recording = DetectLanguage.of(
+            {"audio": STANDARD_INPUT, "aligner": aligner, "track": track, **common.choice}
+        )
         call.load(any_recording)
         for item in call.inputs(items):
             with call.attempt(item):

@@ -49,6 +49,13 @@ _ORIGINALS = {
 }
 """Of checkpoints that name no program code in their files, by the architecture that they name."""
 
+_FIELDS = {
+    ("qwen3_asr", "thinker_config"): ForeignLayout(
+        "is in the layout of the program qwen-asr, which only that program opens",
+        "Use its conversion for transformers, such as Qwen/Qwen3-ASR-1.7B-hf: such repositories end in -hf",
+    )
+}
+"""Of checkpoints whose architecture has the same name in another layout, by ``model_type`` and a field of their own."""
 _CONVERSIONS = {
     "InternVLChatModel": "Use its conversion for transformers, such as OpenGVLab/InternVL3-1B-hf",
     "EvaCLIPModel": "Use another dual encoder, such as openai/clip-vit-large-patch14",
@@ -70,6 +77,9 @@ def foreign_layout(config: Mapping[str, Any]) -> ForeignLayout | None:
     for name in named:
         if name in _ORIGINALS:
             return _ORIGINALS[name]
+    for (family, name), layout in _FIELDS.items():
+        if config.get("model_type") == family and name in config:
+            return layout
     code = own_code(config)
     if not code or find_spec("transformers") is None or _is_known(named, str(config.get("model_type") or "")):
         return None

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from sensorium.language.written_language import require_characters
 from sensorium.media.subtitles import FORMATS, MEDIA_TYPES, known_format, write_subtitles
+from sensorium.models.catalog import Checkpoint
 from sensorium.operations.artifact import Artifact
 from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
@@ -19,6 +20,7 @@ from sensorium.operations.tasks import Tasks
 from sensorium.operations.together import Everybody, attempted, run_by_itself, run_in_one_pass
 from sensorium.progress import Finished
 from sensorium.record import Record
+from sensorium.speech.hearing_checkpoints import opened_for_hearing
 from sensorium.speech.speech_to_text import DetectedLanguage, Recording, SpeechToText, Transcription
 from sensorium.speech.subtitle_cues import subtitle_cues
 from sensorium.text.languages import language_code
@@ -54,12 +56,27 @@ class _Listening(ModelOperation):
     track: Track = None
     """Which sound track is heard: its number, from 1, or the language that it is marked with; by default one of the
     language that is spoken, or else one in which somebody speaks."""
+    aligner: Annotated[str | None, Field(min_length=1)] = None
+    """What tells when words are spoken, of models that write text alone: a Whisper or a forced aligner; by default the
+    starter's Whisper."""
+
+    @property
+    def opening_key(self) -> Hashable:
+        """What tells recognisers apart."""
+        return (super().opening_key, self.aligner)
 
     def opened(self, tasks: Tasks, report: Reporter) -> SpeechToText:
         """Return the recogniser, loaded."""
         return tasks.open(
-            (SpeechToText, self.opening_key), lambda: SpeechToText(self.model, **self.opening(tasks)), report
+            (SpeechToText, self.opening_key),
+            lambda: SpeechToText(self.model, aligner=self.aligner, **self.opening(tasks)),
+            report,
         )
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Return the recogniser, and the aligner if it needs one."""
+        [recogniser] = super().checkpoints()
+        return opened_for_hearing(recogniser, self.aligner)
 
 
 class _WritingDown(_Listening):

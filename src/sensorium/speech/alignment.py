@@ -1,34 +1,97 @@
-"""What an aligner, a Whisper, adds where a recogniser writes text alone: the language, and the times of words."""
+"""What a recogniser that writes text alone has beside it: what tells when words are spoken, and in which language."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensorium.errors import UnsupportedError
+from sensorium.errors import MissingDependencyError, UnsupportedError
+from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.speech.hearing_checkpoints import usual_aligner
+from sensorium.speech.recogniser import Aligner, LanguageListener, Recogniser
 from sensorium.speech.word_times import shared_out
 
 if TYPE_CHECKING:
     from sensorium.speech.recognised_text import SpokenWord
-    from sensorium.speech.recogniser import Aligner
     from sensorium.speech.voice_activity import Window
+    from sensorium.task import Task
 
 
-def likeliest_language(aligner: Aligner, window: Window, among: Collection[str] = ()) -> str:
-    """Return the code of the language that is likeliest in a window; "" if the aligner knows none of them.
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside a recogniser for the length of a call.
+
+    Attributes:
+        aligner: Tells when words are spoken; None where the recogniser does.
+        listener: Tells which language is spoken; None where the recogniser does, or nothing is there for it.
+    """
+
+    aligner: Aligner | None = None
+    listener: LanguageListener | None = None
+
+
+@dataclass
+class AlignerPart:
+    """The aligner of a recogniser, and what listens for the language where the aligner doesn't: opened once, and kept.
+
+    Attributes:
+        open: Opens a recogniser or an aligner by its name.
+        name: The aligner's; None for the starter's Whisper.
+    """
+
+    open: Callable[[str], Task[Recogniser]]
+    name: str | None = None
+    _opened: dict[str, Task[Recogniser]] = field(default_factory=dict)
+
+    @contextmanager
+    def lease(
+        self, backend: Recogniser, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Iterator[Beside]:
+        """Keep loaded what a recogniser needs beside it.
+
+        Raises:
+            UnsupportedError: What is named aligns no words.
+        """
+        if backend.times_words and not backend.must_be_told_language:
+            yield Beside()
+            return
+        with ExitStack() as held:
+            name = self.name or usual_aligner().name
+            aligner: object = held.enter_context(self._part(name).lease(progress=progress, cancel=cancel))
+            if not isinstance(aligner, Aligner):
+                raise UnsupportedError(
+                    f"The checkpoint {name!r} aligns no words", "Choose a Whisper or a forced aligner as the aligner"
+                )
+            listener: object = aligner
+            if not isinstance(listener, LanguageListener) and backend.must_be_told_language:
+                listener = held.enter_context(self._part(usual_aligner().name).lease(progress=progress, cancel=cancel))
+            yield Beside(aligner, listener if isinstance(listener, LanguageListener) else None)
+
+    def close(self) -> None:
+        """Give up what was opened."""
+        self._opened.clear()
+
+    def _part(self, name: str) -> Task[Recogniser]:
+        return self._opened.setdefault(name, self._opened.get(name) or self.open(name))
+
+
+def likeliest_language(listener: LanguageListener, window: Window, among: Collection[str] = ()) -> str:
+    """Return the code of the language that is likeliest in a window; "" if the listener knows none of them.
 
     Args:
-        aligner: Hears it.
+        listener: Hears it.
         window: The window.
         among: Codes of the languages that may be spoken; any if empty.
     """
-    [likely] = aligner.language_probabilities(aligner.encode([window.samples]))
+    [likely] = listener.language_probabilities(listener.encode([window.samples]))
     possible = [code for code in likely if not among or code in among]
     return max(possible, key=likely.__getitem__, default="")
 
 
-def aligned(aligner: Aligner, window: Window, text: str, language: str) -> tuple[tuple[SpokenWord, ...], bool]:
-    """Return the words of a text that was written down of a window, and whether their times are exact.
+def aligned(aligner: Aligner, window: Window, text: str, language: str) -> tuple[tuple[SpokenWord, ...], str]:
+    """Return the words of a text that was written down of a window, and why their times are rough; "" if they aren't.
 
     Args:
         aligner: Tells when they are spoken.
@@ -38,8 +101,8 @@ def aligned(aligner: Aligner, window: Window, text: str, language: str) -> tuple
     """
     try:
         [words] = aligner.align([window.samples], [text], [language])
-    except UnsupportedError:
-        words = ()
+    except (UnsupportedError, MissingDependencyError) as error:
+        return shared_out(text, window), error.message
     if "".join(word.text for word in words).split() == text.split():
-        return words, True
-    return shared_out(text, window), False
+        return words, ""
+    return shared_out(text, window), "the aligner finds no place for some of the words"

@@ -51,6 +51,7 @@ class Told:
     hotwords: str | None = None
 
 
+@runtime_checkable
 class Recogniser(Protocol):
     """A loaded checkpoint that writes down what is said in windows of at most 30 seconds.
 
@@ -120,8 +121,8 @@ class LanguageListener(Recogniser, Protocol):
 
 
 @runtime_checkable
-class Aligner(LanguageListener, Protocol):
-    """A recogniser that also tells when the words of a text are spoken that somebody else has written down."""
+class Aligner(Protocol):
+    """A loaded checkpoint that tells when the words of a text are spoken that somebody else has written down."""
 
     def align(
         self, windows: Sequence[Samples], texts: Sequence[str], languages: Sequence[str]
@@ -131,8 +132,11 @@ class Aligner(LanguageListener, Protocol):
         Args:
             windows: float32 mono at 16 kHz, of at most 30 seconds.
             texts: What is said in each.
-            languages: The code of each one's language.
+            languages: The code of each one's language; "" if nobody knows it.
 
         Returns:
             The words of each window with their times; joined, they are the text. None where the text is too long.
+
+        Raises:
+            UnsupportedError: The checkpoint doesn't know a language.
         """

@@ -15,14 +15,13 @@ from sensorium.errors import UnsupportedError
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
-from sensorium.speech.alignment import aligned, likeliest_language
+from sensorium.speech.alignment import Beside, aligned, likeliest_language
 from sensorium.speech.language_pieces import hear
 from sensorium.speech.recognised_text import loops, without_squeezed
 from sensorium.speech.recogniser import (
     HOTWORDS,
     INITIAL_PROMPT,
     SAMPLE_RATE,
-    Aligner,
     Encoded,
     LanguageListener,
     Recogniser,
@@ -100,12 +99,12 @@ class RecognitionRun:
     limits: Limits
     progress: ProgressCallback | None
     cancel: Cancellation | None
-    aligner: Aligner | None = None
+    beside: Beside = field(default_factory=Beside)
     warnings: InputWarnings = field(default_factory=InputWarnings)
     languages: SpokenLanguages = field(init=False)
     lost: list[str] = field(default_factory=list)
     words_timed: bool = False
-    rough_times: bool = False
+    rough_times: set[str] = field(default_factory=set)
     spoken_by: SpokenBy | None = None
 
     def __post_init__(self) -> None:
@@ -123,10 +122,10 @@ class RecognitionRun:
 
     @property
     def listener(self) -> LanguageListener | None:
-        """What tells which language is spoken: the recogniser, or the aligner where the recogniser must be told."""
+        """What tells which language is spoken: the recogniser, or what stands beside it where it must be told."""
         if isinstance(self.backend, LanguageListener):
             return self.backend
-        return self.aligner if self.backend.must_be_told_language else None
+        return self.beside.listener if self.backend.must_be_told_language else None
 
     def tell_speakers_apart(self, diarization: SpeakerDiarization) -> None:
         """Find out who speaks when, for the segments; the recording is read for it before anything is recognised."""
@@ -170,7 +169,10 @@ class RecognitionRun:
         if self.lost:
             self.warnings(f"Somebody speaks or sings {listed(self.lost)}, but hardly a word of it was understood")
         if self.rough_times:
-            self.warnings(f"{self.model!r} doesn't say when words are spoken: times of words and sentences are rough")
+            reasons = "; ".join(sorted(self.rough_times))
+            self.warnings(
+                f"{self.model!r} doesn't say when words are spoken: times of words and sentences are rough ({reasons})"
+            )
         elif self.words_timed and not self.backend.words_are_timed_well:
             self.warnings(
                 f"{self.model!r} doesn't say which of its attention heads tell when words are spoken: "
@@ -196,7 +198,7 @@ class RecognitionRun:
 
     def detected_language(self) -> DetectedLanguage:
         """Return which language is spoken, judged by the first windows in which somebody speaks."""
-        listener = self.listener or self.aligner
+        listener = self.listener or self.beside.listener
         if listener is None:
             raise UnsupportedError(
                 f"The checkpoint {self.model!r} doesn't tell which language is spoken", "Use a Whisper for that"
@@ -297,20 +299,21 @@ class RecognitionRun:
 
     def _guessed(self, passage: Passage) -> str:
         """Return the language of a passage of which neither the caller nor the recogniser has said it."""
-        if passage.language or self.aligner is None:
+        if passage.language or self.beside.listener is None:
             return ""
-        return likeliest_language(self.aligner, passage.window, self.options.languages)
+        return likeliest_language(self.beside.listener, passage.window, self.options.languages)
 
     def _timed(self, recognised: Recognised) -> Recognised:
         """Return what was recognised with the times of its words, where the recogniser doesn't tell them."""
         window, said = recognised.passage.window, recognised.recognition.said
-        if self.aligner is None or self.backend.times_words or not said or not self.needs_words(window, said):
+        aligner = None if self.backend.times_words else self.beside.aligner
+        if aligner is None or not said or not self.needs_words(window, said):
             return recognised
         check_cancelled(self.cancel)
-        words, exact = aligned(self.aligner, window, said, recognised.passage.language)
-        self.rough_times |= not exact
+        words, rough = aligned(aligner, window, said, recognised.passage.language)
+        self.rough_times |= {rough} if rough else set()
         recognition = replace(recognised.recognition, words=words)
-        if exact and loops(recognition):
+        if not rough and loops(recognition):
             recognition = without_squeezed(recognition)
         return replace(recognised, recognition=recognition)
 

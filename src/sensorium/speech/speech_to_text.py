@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
@@ -16,18 +17,20 @@ from sensorium.media.container import WarningCallback, warn
 from sensorium.media.separate_files import require_separate
 from sensorium.media.subtitles import subtitle_format, write_subtitles
 from sensorium.media.track_choice import require_track
-from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.speech.alignment import AlignerPart, Beside
 from sensorium.speech.families.recogniser_families import (
+    ALIGNER,
     CTC,
     DURATION_TRANSDUCER,
     MULTIMODAL,
     OMNI,
     SEQUENCE,
     TRANSDUCER,
+    WHISPERS,
     recogniser_family,
 )
-from sensorium.speech.recogniser import Aligner
+from sensorium.speech.recogniser import Recogniser
 from sensorium.speech.recognition import RecognitionRun
 from sensorium.speech.recognition_options import RecognitionOptions, recognition_options
 from sensorium.speech.recognition_options import Recording as Recording
@@ -43,10 +46,7 @@ from sensorium.task import Task, TaskOptions
 
 if TYPE_CHECKING:
     from sensorium.media.source import MediaSource
-    from sensorium.speech.recogniser import Recogniser
     from sensorium.speech.recognition import AudioSource
-
-_WHISPERS = ("whisper-ctranslate2", "whisper")
 
 
 class SpeechToText(Task["Recogniser"]):
@@ -57,8 +57,9 @@ class SpeechToText(Task["Recogniser"]):
             name, a hub id, a local folder (for CTranslate2 or transformers), or None for the profile's default.
             Models that see and hear (Gemma 4 E2B and E4B, Qwen-Omni) are asked to write down what is said.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-        aligner: A Whisper that tells when words are spoken, and in which language, where the checkpoint writes text
-            alone; None for the starter's. Whispers, transducers and checkpoints trained by CTC need none.
+        aligner: What tells when words are spoken where the checkpoint writes text alone: a Whisper, or a forced aligner
+            such as ``"Qwen/Qwen3-ForcedAligner-0.6B-hf"``; None for the starter's Whisper. Whispers, transducers and
+            checkpoints trained by CTC need none.
         diarizer: What tells speakers apart, where that is asked for: see `SpeakerDiarization`; None for the profile's.
         dtype: ``"auto"`` is int8 on a CPU and float16 on a GPU; else ``"int8"``, ``"float32"``, ``"float16"``,
             ``"bfloat16"``, ``"int8_float16"``.
@@ -75,6 +76,7 @@ class SpeechToText(Task["Recogniser"]):
         TRANSDUCER: "sensorium.speech.families.frame_recogniser:TransducerRecogniser",
         DURATION_TRANSDUCER: "sensorium.speech.families.frame_recogniser:DurationTransducerRecogniser",
         SEQUENCE: "sensorium.speech.families.text_recogniser:SequenceRecogniser",
+        ALIGNER: "sensorium.speech.families.forced_aligner:ForcedAligner",
         MULTIMODAL: "sensorium.speech.families.text_recogniser:HearingLanguageModel",
         OMNI: "sensorium.speech.families.omni_recogniser:OmniRecogniser",
     }
@@ -90,7 +92,9 @@ class SpeechToText(Task["Recogniser"]):
         **options: Unpack[TaskOptions],
     ) -> None:
         super().__init__(model_size, **options)
-        self._aligner = None if aligner is None else os.fspath(aligner)
+        self._beside = AlignerPart(
+            partial(self.opening.part, SpeechToText), None if aligner is None else os.fspath(aligner)
+        )
         self._diarizer = None if diarizer is None else os.fspath(diarizer)
         self._diarization: SpeakerDiarization | None = None
 
@@ -210,8 +214,8 @@ class SpeechToText(Task["Recogniser"]):
         """
         with ExitStack() as held:
             backend = held.enter_context(self.lease(progress=progress, cancel=cancel))
-            aligner = held.enter_context(self._aligner_for(backend, progress, cancel))
-            runs = [self._attempted_run(backend, aligner, recording) for recording in recordings]
+            beside = held.enter_context(self._beside.lease(self._recogniser(backend), progress, cancel))
+            runs = [self._attempted_run(backend, beside, recording) for recording in recordings]
             good = [run for run in runs if not isinstance(run, SensoriumError)]
             outcomes = iter(transcribe_together(good))
             return [run if isinstance(run, SensoriumError) else next(outcomes) for run in runs]
@@ -259,12 +263,12 @@ class SpeechToText(Task["Recogniser"]):
             CancelledError: ``cancel`` was set.
         """
         with ExitStack() as held:
-            backend = held.enter_context(self.lease(progress=progress, cancel=cancel))
+            backend = self._recogniser(held.enter_context(self.lease(progress=progress, cancel=cancel)))
             if not backend.multilingual:
                 raise self._english_only()
-            aligner = held.enter_context(self._aligner_for(backend, progress, cancel))
+            beside = held.enter_context(self._beside.lease(backend, progress, cancel))
             options = RecognitionOptions(None, "transcribe", track=require_track(track))
-            run = RecognitionRun(backend, self.model, audio_path, options, self.limits, progress, cancel, aligner)
+            run = RecognitionRun(backend, self.model, audio_path, options, self.limits, progress, cancel, beside)
             return run.detected_language()
 
     @checked
@@ -366,8 +370,8 @@ class SpeechToText(Task["Recogniser"]):
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Generator[Segment, None, Transcription]:
-        with self._aligner_for(backend, progress, cancel) as aligner:
-            run = self._run(backend, aligner, source, options, progress, cancel)
+        with self._beside.lease(self._recogniser(backend), progress, cancel) as beside:
+            run = self._run(backend, beside, source, options, progress, cancel)
             if options.voices is not None:
                 run.tell_speakers_apart(self._speakers())
             return (yield from run.segments())
@@ -379,28 +383,24 @@ class SpeechToText(Task["Recogniser"]):
         return self._diarization
 
     def close(self) -> None:
-        """Give up the checkpoint, and what tells speakers apart, once the calls in progress have ended."""
+        """Give up the checkpoint, the aligner and what tells speakers apart, once the calls in progress have ended."""
         super().close()
+        self._beside.close()
         self._diarization = None
 
-    @contextmanager
-    def _aligner_for(
-        self, backend: Recogniser, progress: ProgressCallback | None, cancel: Cancellation | None
-    ) -> Iterator[Aligner | None]:
-        """Keep the aligner loaded, if the recogniser needs one."""
-        if backend.times_words and not backend.must_be_told_language:
-            yield None
-            return
-        name = self._aligner or catalog.resolve(None, task=self.task, profile="starter").name
-        with self.opening.part(SpeechToText, name).lease(progress=progress, cancel=cancel) as aligner:
-            if not isinstance(aligner, Aligner):
-                raise UnsupportedError(f"The checkpoint {name!r} aligns no words", "Choose a Whisper as the aligner")
-            yield aligner
+    def _recogniser(self, backend: object) -> Recogniser:
+        """Return the backend, if it recognises speech."""
+        if not isinstance(backend, Recogniser):
+            raise UnsupportedError(
+                f"The checkpoint {self.model!r} only tells when the words of a text are spoken",
+                "Name a recogniser as the model, and this one as its aligner",
+            )
+        return backend
 
     def _run(
         self,
         backend: Recogniser,
-        aligner: Aligner | None,
+        beside: Beside,
         source: AudioSource,
         options: RecognitionOptions,
         progress: ProgressCallback | None,
@@ -415,13 +415,13 @@ class SpeechToText(Task["Recogniser"]):
             )
         if not backend.multilingual:
             options = replace(options, language="en")
-        return RecognitionRun(backend, self.model, source, options, self.limits, progress, cancel, aligner)
+        return RecognitionRun(backend, self.model, source, options, self.limits, progress, cancel, beside)
 
     def _attempted_run(
-        self, backend: Recogniser, aligner: Aligner | None, recording: Recording
+        self, backend: Recogniser, beside: Beside, recording: Recording
     ) -> RecognitionRun | SensoriumError:
         try:
-            return self._run(backend, aligner, recording.audio, recording.options, recording.progress, recording.cancel)
+            return self._run(backend, beside, recording.audio, recording.options, recording.progress, recording.cancel)
         except SensoriumError as error:
             return error
 
@@ -438,12 +438,12 @@ class SpeechToText(Task["Recogniser"]):
         return family if family in self.families else recogniser_family(family, folder)
 
     def _resolve_device(self) -> str:
-        if self.checkpoint.family in _WHISPERS:
+        if self.checkpoint.family in WHISPERS:
             return self._whisper_device()
         return super()._resolve_device()
 
     def _device_for(self, family: str, device: str) -> str:
-        return self._whisper_device() if family in _WHISPERS else device
+        return self._whisper_device() if family in WHISPERS else device
 
     def _whisper_device(self) -> str:
         import ctranslate2

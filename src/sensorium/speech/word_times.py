@@ -53,6 +53,48 @@ def timed_words(tokens: Sequence[TimedToken], decode: Callable[[list[int]], str]
     return tuple(words)
 
 
+@dataclass(frozen=True)
+class TimedText:
+    """The letters of a word, without the signs around them, and when they are spoken.
+
+    Attributes:
+        letters: In the order of the text.
+        start: In seconds from the beginning of the window.
+        end: In seconds from the beginning of the window.
+        probability: How sure the model is of the times, from 0 to 1.
+    """
+
+    letters: str
+    start: float
+    end: float
+    probability: float
+
+
+def placed_words(text: str, spoken: Sequence[TimedText]) -> tuple[SpokenWord, ...]:
+    """Return the words of a text, with the signs around them; joined, they are the text.
+
+    Args:
+        text: All of it.
+        spoken: The words' letters, one after the other as in the text. Where they aren't those of the text, there are
+            no words.
+    """
+    starts: list[int] = []
+    at = 0
+    for word in spoken:
+        begin = text.find(word.letters[0], at)
+        between = re.search(r"\s", text[at:begin])
+        starts.append(at + between.start() if between and starts else begin if starts else 0)
+        for letter in word.letters:
+            at = text.find(letter, at) + 1
+            if not at:
+                return ()
+    pieces = zip(starts, [*starts[1:], len(text)], spoken, strict=False)
+    return tuple(
+        SpokenWord(text[begin:end], each.start, max(each.start, each.end), each.probability)
+        for begin, end, each in pieces
+    )
+
+
 def shared_out(text: str, window: Window) -> tuple[SpokenWord, ...]:
     """Share the time in which somebody speaks in a window among words, by their lengths.
 

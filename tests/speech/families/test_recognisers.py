@@ -53,6 +53,11 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 
 @pytest.fixture(scope="module")
+def forced_aligner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recognisers.tiny_forced_aligner(tmp_path_factory.mktemp("aligners") / "aligner")
+
+
+@pytest.fixture(scope="module")
 def speech() -> np.ndarray:
     return np.concatenate([read_audio(clip.path) for clip in real_media.speech_clips("en")])[: _SECONDS * SAMPLE_RATE]
 
@@ -169,8 +174,8 @@ def test_the_aligner_tells_when_the_words_of_a_text_are_spoken(recogniser: Speec
     samples = read_audio(clip.path)
     window = Window(samples, (Span(0, len(samples), 0),))
     with recogniser.lease() as backend:
-        words, exact = aligned(backend, window, clip.text, "en")  # type: ignore[arg-type]
-    assert exact
+        words, rough = aligned(backend, window, clip.text, "en")  # type: ignore[arg-type]
+    assert not rough
     assert "".join(word.text for word in words).split() == clip.text.split()
     heard = [
         word for part in recogniser.transcribe(samples, "en", word_timestamps=True).segments for word in part.words
@@ -187,8 +192,8 @@ def test_a_text_that_cant_be_aligned_shares_the_time_and_says_so(
     samples = joined_clips("en")[0][: 30 * SAMPLE_RATE]
     window = Window(samples, (Span(0, len(samples), 0),), ((10.0, 20.0),))
     with recogniser.lease() as backend:
-        words, exact = aligned(backend, window, "more than anybody says " * 150, "en")  # type: ignore[arg-type]
-    assert not exact
+        words, rough = aligned(backend, window, "more than anybody says " * 150, "en")  # type: ignore[arg-type]
+    assert rough
     assert len(words) == 600
     starts = [word.start for word in words]
     assert starts == sorted(starts)
@@ -196,6 +201,61 @@ def test_a_text_that_cant_be_aligned_shares_the_time_and_says_so(
     # So much speech lets this one write more than an aligner takes.
     said = opened("moonshine").transcribe(samples, "en", word_timestamps=True)
     assert any("moonshine" in warning and "rough" in warning for warning in said.warnings)
+
+
+def test_a_forced_aligner_gives_the_times_that_transformers_gives(
+    forced_aligner: Path, speech: np.ndarray, parity: Callable[[str, str, str], None]
+) -> None:
+    import torch
+    import transformers
+
+    text = "Well, he said -- «yes»; 北京 it's gone."
+    processor: Any = transformers.AutoProcessor.from_pretrained(forced_aligner)
+    model: Any = transformers.AutoModelForTokenClassification.from_pretrained(forced_aligner).eval()
+    inputs, lists = processor.prepare_forced_aligner_inputs(audio=[speech], transcript=[text], language=["en"])
+    with torch.no_grad():
+        logits = model(**inputs).logits
+    mark = model.config.timestamp_token_id
+    [theirs] = processor.decode_forced_alignment(logits, inputs["input_ids"], lists, mark)
+    with SpeechToText(forced_aligner).lease() as aligner:
+        [ours] = aligner.align([speech], [text], ["en"])  # type: ignore[attr-defined]
+        assert aligner.align([speech], ["?!"], [""]) == [()]  # type: ignore[attr-defined]
+    assert [word.text for word in ours] == ["Well,", " he", " said", " -- «yes»;", " 北", "京", " it's", " gone."]
+    assert [(word.start, word.end) for word in ours] == [
+        (min(each["start_time"], _SECONDS), max(min(each["start_time"], _SECONDS), min(each["end_time"], _SECONDS)))
+        for each in theirs
+    ]
+    assert len({word.start for word in ours}) > 2
+    parity("qwen3_asr (forced aligner)", "its Auto class and processor", f"the same times of {len(ours)} words")
+
+
+def test_a_forced_aligner_times_the_words_of_another_model(
+    forced_aligner: Path, opened: Callable[[str], SpeechToText]
+) -> None:
+    clip = real_media.speech_clips("es")[0].path
+    for kind, named in (("qwen3_asr", "pt"), ("cohere_asr", None)):
+        with SpeechToText(opened(kind).checkpoint.folder, aligner=forced_aligner) as recogniser:
+            said = recogniser.transcribe(clip, named, word_timestamps=True)
+        assert said.language == (named or "es")
+        assert all(part.words for part in said.segments)
+        assert not any("rough" in warning for warning in said.warnings)
+
+
+def test_what_a_forced_aligner_lacks_for_a_language_is_told_and_costs_no_text(
+    forced_aligner: Path, opened: Callable[[str], SpeechToText]
+) -> None:
+    clip = real_media.speech_clips("es")[0].path
+    with SpeechToText(opened("qwen3_asr").checkpoint.folder, aligner=forced_aligner) as recogniser:
+        for language, reason in (("ja", "nagisa"), ("ko", "soynlp"), ("pl", "language 'pl'")):
+            said = recogniser.transcribe(clip, language, word_timestamps=True)
+            assert any("rough" in warning and reason in warning for warning in said.warnings)
+            assert said.text
+            assert all(part.words for part in said.segments)
+
+
+def test_a_forced_aligner_writes_nothing(forced_aligner: Path) -> None:
+    with refused(UnsupportedError, "aligner", "when the words"):
+        SpeechToText(forced_aligner).transcribe(real_media.speech_clips("en")[0].path)
 
 
 def test_the_aligner_tells_the_language_to_a_recogniser_that_must_be_told(

@@ -66,6 +66,8 @@ class TranslationFields(Fields):
     track: Text = None
     """Which sound track of a film is heard: its number, from 1, or its language. By default one of the language that is
     spoken, or else one in which somebody speaks."""
+    aligner: Text = None
+    """What times the words of models that write text alone: the name of a Whisper or a forced aligner."""
     response_format: Format = "json"
     """json, text, srt, vtt, or verbose_json with times."""
     temperature: Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(or_none)] = None
@@ -170,6 +172,7 @@ def _common(request: Request, fields: TranslationFields, audio: Media) -> dict[s
         "language": fields.language,
         "initial_prompt": fields.prompt,
         "track": fields.track,
+        "aligner": fields.aligner,
     }
 
 

@@ -9,10 +9,13 @@ from sensorium.models.json_files import json_table
 from sensorium.vision_language.families.image_text_family import hears, is_made_for_conversations
 
 CTC, TRANSDUCER, DURATION_TRANSDUCER = "ctc", "transducer", "duration-transducer"
-SEQUENCE, MULTIMODAL = "speech-sequence", "speech-multimodal"
+SEQUENCE, MULTIMODAL, ALIGNER = "speech-sequence", "speech-multimodal", "forced-aligner"
 OMNI = "omni"
 """Models that see and hear."""
+WHISPERS = ("whisper-ctranslate2", "whisper")
 
+_TIMED = (CTC, TRANSDUCER, DURATION_TRANSDUCER)
+_TIMED_CLASSES = ("ForCTC", "ForRNNT", "ForTDT")
 _OTHER_PURPOSES = frozenset(
     {
         *("dia", "pop2piano", "vibevoice"),  # they speak or play
@@ -43,17 +46,36 @@ def recogniser_family(family: str, folder: Path) -> str:
     return family
 
 
+def needs_aligner(family: str, folder: Path | None) -> bool:
+    """Return whether a checkpoint writes text alone, judged without any library.
+
+    Args:
+        family: Its family in the catalog; "" if it has none.
+        folder: Where it is; None if it isn't on this machine. Then only its family tells.
+    """
+    if family in (*_TIMED, *WHISPERS):
+        return False
+    if family in (SEQUENCE, MULTIMODAL, OMNI):
+        return True
+    if folder is None or (folder / "model.bin").is_file():
+        return False
+    return not any(name.startswith("Whisper") or name.endswith(_TIMED_CLASSES) for name in _architectures(folder))
+
+
 def _classes() -> dict[str, Mapping[str, str]]:
     """Return the classes of transformers by family, for each backend."""
     from transformers.models.auto import modeling_auto as auto
 
+    written = auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES
+    marked = auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES
     pictures = auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
     multimodal = auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
     return {
         DURATION_TRANSDUCER: auto.MODEL_FOR_TDT_MAPPING_NAMES,
         TRANSDUCER: auto.MODEL_FOR_RNNT_MAPPING_NAMES,
         CTC: auto.MODEL_FOR_CTC_MAPPING_NAMES,
-        SEQUENCE: auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES,
+        SEQUENCE: written,
+        ALIGNER: {family: marked[family] for family in written if family in marked},
         MULTIMODAL: {family: name for family, name in multimodal.items() if family not in pictures},
     }
 

@@ -1,10 +1,11 @@
-"""What recognisers on torch have in common: how they are opened, and that calls take turns."""
+"""What recognisers and aligners on torch have in common: how they are opened, and that calls take turns."""
 
 from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 _ANY_LANGUAGE = "multilingual"
 
 
-class TorchRecogniser(ABC):
-    """A loaded checkpoint of transformers that writes down what is said.
+class TorchListener:
+    """A loaded checkpoint of transformers that hears speech.
 
     Args:
         folder: A checkpoint in the layout of transformers.
@@ -41,8 +42,6 @@ class TorchRecogniser(ABC):
 
     model_class: ClassVar[str]
     """The class of transformers that opens it."""
-    translates = False
-    takes: frozenset[str] = frozenset()
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         prepare_torch()
@@ -51,6 +50,7 @@ class TorchRecogniser(ABC):
         from sensorium.models.placed_model import open_placed
 
         self._checkpoint = checkpoint
+        self.name = checkpoint.name
         self.processor: Any = open_part(transformers.AutoProcessor, folder, checkpoint=checkpoint)
         heard = getattr(self.processor.feature_extractor, "sampling_rate", SAMPLE_RATE)
         if heard != SAMPLE_RATE:
@@ -65,7 +65,22 @@ class TorchRecogniser(ABC):
         )
         self.batch_size = 4 if self._placement.device == "cpu" else 16
         self.multilingual = checkpoint.languages != ("en",)
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
+
+    def prepared(self, found: Any) -> Any:
+        """Return what a processor made of sound, on the device and in the precision of the model."""
+        return found.to(self._placement.device, dtype=self._placement.dtype)
+
+    def out_of_memory(self, what: str) -> AbstractContextManager[None]:
+        """Explain it if memory runs out while something is done."""
+        return explain_out_of_memory(f"{what} with {self.name!r}", "Choose a smaller checkpoint, or device='cpu'")
+
+
+class TorchRecogniser(TorchListener, ABC):
+    """A loaded checkpoint of transformers that writes down what is said. Arguments and errors are `TorchListener`'s."""
+
+    translates = False
+    takes: frozenset[str] = frozenset()
 
     def encode(self, windows: Sequence[Samples], *, longest: float | None = None) -> Encoded:
         """Keep windows for `recognise`, which does all the work."""
@@ -81,11 +96,9 @@ class TorchRecogniser(ABC):
 
         self._require_language(told.language)
         size = 1 if self._placement.device == "cpu" or not self.batches else self.batch_size
-        out_of_memory = explain_out_of_memory(
-            f"Recognising speech with {self._checkpoint.name!r}", "Choose a smaller checkpoint, or device='cpu'"
-        )
+        out_of_memory = self.out_of_memory("Recognising speech")
         found: list[Recognition] = []
-        with self._lock, torch.inference_mode(), quiet_transformers(), out_of_memory:
+        with self.lock, torch.inference_mode(), quiet_transformers(), out_of_memory:
             for start in range(0, len(encoded.windows), size):
                 found += self.written(encoded.windows[start : start + size], told)
         return found
@@ -98,10 +111,6 @@ class TorchRecogniser(ABC):
     @abstractmethod
     def written(self, windows: Sequence[Samples], told: Told) -> list[Recognition]:
         """Recognise windows together."""
-
-    def prepared(self, found: Any) -> Any:
-        """Return what a processor made of sound, on the device and in the precision of the model."""
-        return found.to(self._placement.device, dtype=self._placement.dtype)
 
     def _require_language(self, language: str) -> None:
         known = self._checkpoint.languages

@@ -19,6 +19,7 @@ _OPENING = {
 }
 _HEARING = {
     "language": "--language",
+    "aligner": "--aligner",
     "hotwords": "--hotwords",
     "word_timestamps": "--words",
     "words": "--words",
@@ -132,7 +133,7 @@ _SPELLINGS = {
     ),
     "count-tokens": _Spelling("prompt", ("prompt",), flags=("--tokens",)),
     "describe-film": _Spelling("watch", ("film",), _WATCHING),
-    "detect-language": _Spelling("detect-language", ("audio",), {"track": "--track"}),
+    "detect-language": _Spelling("detect-language", ("audio",), {"aligner": "--aligner", "track": "--track"}),
     "edit": _Spelling(
         "edit",
         ("image", "prompt"),

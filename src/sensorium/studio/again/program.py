@@ -8,7 +8,7 @@ from typing import Any
 
 from sensorium.studio.again.wish import Wish
 
-_CHOICE = ("profile", "device", "dtype", "quantize", "base", "vae", "without")
+_CHOICE = ("profile", "device", "dtype", "quantize", "base", "vae", "without", "aligner")
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _NUMBERS = ("num_images", "steps", "guidance_scale", "width", "height", "seed")
 _PROMPTED = ("negative_prompt", *_NUMBERS, "scheduler", "safety")
