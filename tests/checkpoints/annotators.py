@@ -9,7 +9,7 @@ from typing import Any
 
 _IMAGENET_MEAN = [0.485, 0.456, 0.406]
 _IMAGENET_DEVIATION = [0.229, 0.224, 0.225]
-_CONV_NET = {
+CONV_NET = {
     "hidden_sizes": [16, 24, 32, 40],
     "depths": [1, 1, 1, 1],
     "out_features": ["stage1", "stage2", "stage3", "stage4"],
@@ -46,8 +46,8 @@ def tiny_depth_anything(folder: Path, *, metric: bool = False, seed: int = 0) ->
         depth_estimation_type="metric" if metric else "relative",
         max_depth=20 if metric else None,
     )
-    _save(folder, seed, lambda: DepthAnythingForDepthEstimation(config), widen=6 if metric else 3)
-    return _write_processor(
+    save_widened(folder, seed, lambda: DepthAnythingForDepthEstimation(config), widen=6 if metric else 3)
+    return write_processor(
         folder,
         image_processor_type="DPTImageProcessor",
         do_resize=True,
@@ -96,8 +96,8 @@ def tiny_dpt(folder: Path, *, hybrid: bool = False, seed: int = 0) -> Path:
         fusion_hidden_size=16,
         **settings,
     )
-    _save(folder, seed, lambda: DPTForDepthEstimation(config), widen=3)
-    return _write_processor(
+    save_widened(folder, seed, lambda: DPTForDepthEstimation(config), widen=3)
+    return write_processor(
         folder,
         image_processor_type="DPTImageProcessor",
         do_resize=True,
@@ -108,6 +108,58 @@ def tiny_dpt(folder: Path, *, hybrid: bool = False, seed: int = 0) -> Path:
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
     )
+
+
+def tiny_zoedepth(folder: Path, *, seed: int = 0) -> Path:
+    """Build a ZoeDepth like ``Intel/zoedepth-nyu``; arguments as for `tiny_dpt`."""
+    from transformers import BeitConfig, ZoeDepthConfig, ZoeDepthForDepthEstimation
+
+    backbone = BeitConfig(
+        image_size=64,
+        patch_size=16,
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=64,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+        reshape_hidden_states=False,
+        use_relative_position_bias=True,
+    )
+    config = ZoeDepthConfig(
+        backbone_config=backbone,
+        neck_hidden_sizes=[8, 12, 16, 24],
+        fusion_hidden_size=16,
+        bottleneck_features=16,
+        num_relative_features=16,
+        bin_embedding_dim=16,
+        num_attractors=[4, 2, 2, 1],
+        bin_configurations=[{"name": "nyu", "n_bins": 16, "min_depth": 0.001, "max_depth": 10.0}],
+    )
+    save_widened(folder, seed, lambda: ZoeDepthForDepthEstimation(config), widen=8)
+    return write_processor(
+        folder,
+        image_processor_type="ZoeDepthImageProcessor",
+        do_pad=True,
+        size={"height": 64, "width": 96},
+        keep_aspect_ratio=True,
+        ensure_multiple_of=32,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+
+
+def tiny_glpn(folder: Path, *, seed: int = 0) -> Path:
+    """Build a GLPN like ``vinvino02/glpn-nyu``; arguments as for `tiny_dpt`."""
+    from transformers import GLPNConfig, GLPNForDepthEstimation
+
+    config = GLPNConfig(
+        depths=[1, 1, 1, 1],
+        hidden_sizes=[8, 16, 24, 32],
+        num_attention_heads=[1, 2, 2, 2],
+        decoder_hidden_size=16,
+    )
+    save_widened(folder, seed, lambda: GLPNForDepthEstimation(config), widen=8)
+    return write_processor(folder, image_processor_type="GLPNImageProcessor", size_divisor=32, do_normalize=False)
 
 
 def tiny_segformer(folder: Path, *, classes: Mapping[int, str], seed: int = 0) -> Path:
@@ -128,7 +180,7 @@ def tiny_segformer(folder: Path, *, classes: Mapping[int, str], seed: int = 0) -
         id2label=dict(classes),
         label2id={name: number for number, name in classes.items()},
     )
-    _save(folder, seed, lambda: SegformerForSemanticSegmentation(config), widen=4)
+    save_widened(folder, seed, lambda: SegformerForSemanticSegmentation(config), widen=4)
     return _write_segmentation_processor(folder)
 
 
@@ -137,15 +189,41 @@ def tiny_upernet(folder: Path, *, classes: Mapping[int, str], seed: int = 0) -> 
     from transformers import ConvNextConfig, UperNetConfig, UperNetForSemanticSegmentation
 
     config = UperNetConfig(
-        backbone_config=ConvNextConfig(**_CONV_NET),
+        backbone_config=ConvNextConfig(**CONV_NET),
         hidden_size=32,
         auxiliary_in_channels=32,
         auxiliary_channels=16,
         id2label=dict(classes),
         label2id={name: number for number, name in classes.items()},
     )
-    _save(folder, seed, lambda: UperNetForSemanticSegmentation(config), widen=4)
+    save_widened(folder, seed, lambda: UperNetForSemanticSegmentation(config), widen=4)
     return _write_segmentation_processor(folder)
+
+
+def tiny_mobilevit(folder: Path, *, classes: Mapping[int, str], seed: int = 0) -> Path:
+    """Build a MobileViT like ``apple/deeplabv3-mobilevit-small``, which crops pictures; arguments as there."""
+    from transformers import MobileViTConfig, MobileViTForSemanticSegmentation
+
+    config = MobileViTConfig(
+        image_size=64,
+        hidden_sizes=[16, 24, 32],
+        neck_hidden_sizes=[8, 8, 16, 16, 24, 32, 32],
+        num_attention_heads=2,
+        aspp_out_channels=16,
+        id2label=dict(classes),
+        label2id={name: number for number, name in classes.items()},
+    )
+    save_widened(folder, seed, lambda: MobileViTForSemanticSegmentation(config), widen=4)
+    return write_processor(
+        folder,
+        image_processor_type="MobileViTImageProcessor",
+        size={"shortest_edge": 72},
+        crop_size={"height": 64, "width": 64},
+        do_center_crop=True,
+        do_flip_channel_order=True,
+        do_normalize=False,
+        resample=2,
+    )
 
 
 def tiny_vitpose(folder: Path, *, experts: int = 1, joints: int = 17, seed: int = 0) -> Path:
@@ -170,8 +248,8 @@ def tiny_vitpose(folder: Path, *, experts: int = 1, joints: int = 17, seed: int 
         out_indices=[2],
     )
     config = VitPoseConfig(backbone_config=backbone, num_labels=joints)
-    _save(folder, seed, lambda: VitPoseForPoseEstimation(config), widen=3)
-    return _write_processor(
+    save_widened(folder, seed, lambda: VitPoseForPoseEstimation(config), widen=3)
+    return write_processor(
         folder,
         image_processor_type="VitPoseImageProcessor",
         size={"height": 64, "width": 48},
@@ -215,8 +293,8 @@ def tiny_rt_detr(folder: Path, *, classes: Mapping[int, str] = COCO_BEGINNING, v
         id2label=dict(classes),
         label2id={name: number for number, name in classes.items()},
     )
-    _save(folder, seed, lambda: getattr(transformers, f"{name}ForObjectDetection")(config), widen=2)
-    return _write_processor(
+    save_widened(folder, seed, lambda: getattr(transformers, f"{name}ForObjectDetection")(config), widen=2)
+    return write_processor(
         folder,
         image_processor_type="RTDetrImageProcessor",
         do_resize=True,
@@ -227,7 +305,7 @@ def tiny_rt_detr(folder: Path, *, classes: Mapping[int, str] = COCO_BEGINNING, v
     )
 
 
-def _save(folder: Path, seed: int, build: Callable[[], Any], *, widen: float) -> None:
+def save_widened(folder: Path, seed: int, build: Callable[[], Any], *, widen: float, sharpen: float = 1) -> None:
     """Save a model with random weights.
 
     Args:
@@ -235,20 +313,21 @@ def _save(folder: Path, seed: int, build: Callable[[], Any], *, widen: float) ->
         seed: Of the weights.
         build: Makes the model.
         widen: Factor for the matrices: fresh ones give nearly the same everywhere, trained ones tell places apart.
+        sharpen: Further factor for those of queries, masks and classes, so that there is more than one answer.
     """
     import torch
 
     torch.manual_seed(seed)
     model = build()
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             if parameter.dim() > 1:
-                parameter.mul_(widen)
+                parameter.mul_(widen * (sharpen if any(part in name for part in ("quer", "class", "mask")) else 1))
     model.save_pretrained(folder)
 
 
 def _write_segmentation_processor(folder: Path) -> Path:
-    return _write_processor(
+    return write_processor(
         folder,
         image_processor_type="SegformerImageProcessor",
         do_resize=True,
@@ -258,7 +337,7 @@ def _write_segmentation_processor(folder: Path) -> Path:
     )
 
 
-def _write_processor(folder: Path, **settings: Any) -> Path:
+def write_processor(folder: Path, **settings: Any) -> Path:
     common = {
         "do_rescale": True,
         "rescale_factor": 1 / 255,

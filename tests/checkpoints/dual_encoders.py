@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.checkpoints.clip import write_clip_tokenizer
+
 ENGLISH = (
     "a photo of a cat",
     "this is a photo of a dog lying in the grass",
@@ -115,6 +117,20 @@ def tiny_metaclip_2(folder: Path, *, seed: int = 0) -> Path:
     vision = {**_VISION, "hidden_act": "quick_gelu"}
     config = MetaClip2Config(text_config=text, vision_config=vision, projection_dim=24)
     _save(MetaClip2Model, config, folder, seed)
+    kind = {"image_processor_type": "CLIPImageProcessor", "processor_class": "CLIPProcessor"}
+    size = {"crop_size": {"height": 32, "width": 32}, "size": {"shortest_edge": 32}}
+    _write_settings(folder, {**_CLIP_PIXELS, **kind, **size})
+    return folder
+
+
+def tiny_aimv2(folder: Path, *, seed: int = 0) -> Path:
+    """Build an AIMv2 with its text encoder like ``apple/aimv2-large-patch14-224-lit``."""
+    from transformers import Aimv2Config, Aimv2Model
+
+    vocabulary = write_clip_tokenizer(folder)
+    text = {**_TEXT, "vocab_size": len(vocabulary), "eos_token_id": vocabulary["<|endoftext|>"]}
+    config = Aimv2Config(text_config=text, vision_config=_VISION, projection_dim=24, max_logit_scale=10.0)
+    _save(Aimv2Model, config, folder, seed)
     kind = {"image_processor_type": "CLIPImageProcessor", "processor_class": "CLIPProcessor"}
     size = {"crop_size": {"height": 32, "width": 32}, "size": {"shortest_edge": 32}}
     _write_settings(folder, {**_CLIP_PIXELS, **kind, **size})

@@ -68,13 +68,60 @@ def tiny_videomae(folder: Path, *, classifier: bool = True, side: int = 32, seed
     torch.manual_seed(seed)
     model: Any = (VideoMAEForVideoClassification if classifier else VideoMAEForPreTraining)(config)
     _save(model, folder, width=0.2)
-    settings = {
-        **{"crop_size": {"height": side, "width": side}, "do_center_crop": True, "do_normalize": True},
-        **{"do_rescale": True, "do_resize": True, "feature_extractor_type": "VideoMAEFeatureExtractor"},
-        **{"image_mean": _IMAGENET_MEAN, "image_processor_type": "VideoMAEImageProcessor", "image_std": _IMAGENET_STD},
-        **{"resample": 2, "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": side}},
-    }
-    _write_json(folder / "preprocessor_config.json", settings)
+    _write_frames_processor(folder, side, image_mean=_IMAGENET_MEAN, image_std=_IMAGENET_STD)
+    return folder
+
+
+def tiny_timesformer(folder: Path, *, side: int = 32, seed: int = 0) -> Path:
+    """Build a TimeSformer like ``facebook/timesformer-base-finetuned-k400``; arguments as for `tiny_videomae`."""
+    import torch
+    from transformers import TimesformerConfig, TimesformerForVideoClassification
+
+    config = TimesformerConfig(
+        image_size=side,
+        patch_size=16,
+        num_frames=8,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        id2label=dict(enumerate(ACTIONS)),
+        label2id={label: index for index, label in enumerate(ACTIONS)},
+    )
+    torch.manual_seed(seed)
+    model: Any = TimesformerForVideoClassification(config)
+    for name, parameter in model.named_parameters():
+        if "time" in name or "temporal" in name:
+            torch.nn.init.normal_(parameter, std=1)  # fresh ones are zeros, which don't tell an order of frames
+    _save(model, folder, width=0.2)
+    _write_frames_processor(folder, side, image_mean=[0.45] * 3, image_std=[0.225] * 3)
+    return folder
+
+
+def tiny_vivit(folder: Path, *, side: int = 32, seed: int = 0) -> Path:
+    """Build a ViViT like ``google/vivit-b-16x2-kinetics400``; arguments as for `tiny_videomae`."""
+    import torch
+    from transformers import VivitConfig, VivitForVideoClassification
+
+    config = VivitConfig(
+        image_size=side,
+        num_frames=8,
+        tubelet_size=[2, 16, 16],
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        id2label=dict(enumerate(ACTIONS)),
+        label2id={label: index for index, label in enumerate(ACTIONS)},
+    )
+    torch.manual_seed(seed)
+    model: Any = VivitForVideoClassification(config)
+    for name, parameter in model.named_parameters():
+        if "position" in name:
+            torch.nn.init.normal_(parameter, std=0.2)
+    _save(model, folder, width=0.2)
+    settings = {"image_processor_type": "VivitImageProcessor", "offset": True, "rescale_factor": 1 / 127.5}
+    _write_frames_processor(folder, side, image_mean=[0.5] * 3, image_std=[0.5] * 3, **settings)
     return folder
 
 
@@ -227,3 +274,13 @@ def _write_llama_tokenizer(folder: Path) -> dict[str, int]:
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2))
+
+
+def _write_frames_processor(folder: Path, side: int, **settings: Any) -> None:
+    common = {
+        **{"crop_size": {"height": side, "width": side}, "do_center_crop": True, "do_normalize": True},
+        **{"do_rescale": True, "do_resize": True, "feature_extractor_type": "VideoMAEFeatureExtractor"},
+        **{"image_processor_type": "VideoMAEImageProcessor", "resample": 2},
+        **{"rescale_factor": 0.00392156862745098, "size": {"shortest_edge": side}},
+    }
+    _write_json(folder / "preprocessor_config.json", {**common, **settings})

@@ -11,15 +11,22 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 
 from sensorium import VideoQA
-from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import (
+    CancelledError,
+    InputError,
+    ModelUnavailableError,
+    UnsupportedError,
+)
 from sensorium.media.audio_writer import write_audio
 from sensorium.progress import Progress
 from sensorium.video.video_classification import VideoClassifier, film_windows
 from tests import films
-from tests.checkpoints.video import ACTIONS, tiny_videomae
+from tests.checkpoints.video import ACTIONS, tiny_timesformer, tiny_videomae, tiny_vivit
+from tests.refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +78,45 @@ def test_equals_transformers_on_the_chapters_frames(
     parity(
         "VideoQA, videomae", "VideoMAEForVideoClassification on the same frames", f"largest difference {difference:.0e}"
     )
+
+
+@pytest.mark.parametrize(
+    ("build", "network", "processor"),
+    [
+        (tiny_timesformer, "TimesformerForVideoClassification", "VideoMAEImageProcessorPil"),
+        (tiny_vivit, "VivitForVideoClassification", "VivitImageProcessor"),
+    ],
+)
+def test_other_classifiers_equal_transformers(
+    build: Callable[[Path], Path],
+    network: str,
+    processor: str,
+    tmp_path: Path,
+    short: Path,
+    parity: Callable[[str, str, str], None],
+) -> None:
+    checkpoint = build(tmp_path / "classifier")
+    frames = [Image.fromarray(frame) for frame in chapters_frames(short, 8)]
+    pixels = getattr(transformers, processor).from_pretrained(checkpoint)(frames, return_tensors="pt")
+    model = getattr(transformers, network).from_pretrained(checkpoint).eval()
+    with torch.inference_mode():
+        theirs = model(**pixels).logits[0]
+        other = model(pixel_values=pixels.pixel_values.flip(1)).logits[0]
+    with VideoClassifier(checkpoint) as classifier:
+        ours = classifier.backend.logits(frames)
+    difference = (ours - theirs).abs().max().item()
+    assert difference < 1e-4
+    assert (other - theirs).abs().max() > 10 * 1e-4
+    # It stands in the chapter's pipeline, too.
+    assert VideoQA(checkpoint).classify(short).labels[0].label in ACTIONS
+    parity(f"VideoQA, {build.__name__}", f"{network} on the same frames", f"largest difference {difference:.0e}")
+
+
+def test_classifiers_whose_frames_are_prepared_by_torchvision_alone(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "vjepa2", "architectures": ["VJEPA2ForVideoClassification"]}')
+    (tmp_path / "video_preprocessor_config.json").write_text('{"video_processor_type": "VJEPA2VideoProcessor"}')
+    with refused(UnsupportedError, tmp_path.name, "films", "finetuned-kinetics"):
+        VideoClassifier(tmp_path).load()
 
 
 def test_a_film_is_classified_stretch_by_stretch(checkpoint: Path, tmp_path: Path) -> None:

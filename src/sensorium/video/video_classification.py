@@ -6,18 +6,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.errors import InputError
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task
+from sensorium.video.families.action_family import ACTIONS, action_family
 from sensorium.video.film import Film
 from sensorium.video.results import LabelledWindow, VideoClassification
 from sensorium.vision_language.classification import LabelScore
 
 if TYPE_CHECKING:
     from sensorium.media.source import MediaSource
-    from sensorium.video.families.videomae import VideoMAE
+    from sensorium.video.families.action_classifier import ActionClassifier
     from sensorium.video.frame_embeddings import FrameEmbeddings
     from sensorium.vision_language.clip import CLIP
     from sensorium.vision_language.dual_encoder import Rows
@@ -28,7 +30,7 @@ _MOST_WINDOWS = 60
 _FRAME_SIDE = 448
 
 
-class VideoClassifier(Task["VideoMAE"]):
+class VideoClassifier(Task["ActionClassifier"]):
     """Names what is done in a film.
 
     Args:
@@ -38,7 +40,10 @@ class VideoClassifier(Task["VideoMAE"]):
     """
 
     task: ClassVar[str] = "video-classification"
-    families: ClassVar[dict[str, str]] = {"videomae": "sensorium.video.families.videomae:VideoMAE"}
+    families: ClassVar[dict[str, str]] = {ACTIONS: "sensorium.video.families.action_classifier:ActionClassifier"}
+
+    def _family(self, folder: Path) -> str:
+        return action_family(super()._family(folder), folder)
 
     def classify(
         self,
@@ -57,7 +62,7 @@ class VideoClassifier(Task["VideoMAE"]):
 
 def classify_actions(
     film: Film,
-    classifier: VideoMAE,
+    classifier: ActionClassifier,
     *,
     top_k: int,
     progress: ProgressCallback | None = None,

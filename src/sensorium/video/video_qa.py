@@ -18,6 +18,7 @@ from sensorium.models.catalog import component
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.task import Task, TaskOptions
+from sensorium.video.families.action_family import ACTIONS, action_family
 from sensorium.video.film import Film, FilmMemory
 from sensorium.video.parts import Parts
 from sensorium.video.results import Moderation, Subtitles, VideoClassification, VideoSearch
@@ -76,7 +77,7 @@ class VideoQA(Task[VideoAnswerer]):
     task: ClassVar[str] = "video-question-answering"
     families: ClassVar[Mapping[str, str]] = {
         "socratic": "sensorium.video.starter.socratic_video:SocraticVideoQA",
-        "videomae": "sensorium.video.families.video_pipeline:VideoPipeline",
+        ACTIONS: "sensorium.video.families.video_pipeline:VideoPipeline",
         "video_llama_3": "sensorium.video.families.video_model:VideoModel",
         "llava_next_video": "sensorium.video.families.video_model:VideoModel",
         "qwen2_vl": "sensorium.video.families.video_model:VideoModel",
@@ -401,7 +402,10 @@ class VideoQA(Task[VideoAnswerer]):
         return {"parts": self._parts}
 
     def _family(self, folder: Path) -> str:
-        return image_text_family(super()._family(folder), folder, self.families)
+        family = super()._family(folder)
+        if family in self.families:  # asking transformers takes seconds
+            return family
+        return image_text_family(action_family(family, folder), folder, self.families)
 
     def _opens(self, folder: Path) -> bool:
         generic = self._family(folder) == IMAGE_TEXT_TO_TEXT

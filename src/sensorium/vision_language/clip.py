@@ -44,6 +44,7 @@ class CLIP(Task["DualEncoder"]):
         "clip": "sensorium.vision_language.families.clip_families:HubCLIP",
         "chinese_clip": "sensorium.vision_language.families.clip_families:ChineseCLIP",
         "altclip": "sensorium.vision_language.families.clip_families:AltCLIP",
+        "aimv2": "sensorium.vision_language.families.clip_families:AIMv2",
         "metaclip_2": "sensorium.vision_language.families.clip_families:MetaCLIP2",
         BLIP_RETRIEVAL: "sensorium.vision_language.families.blip_retrieval:BlipRetrieval",
         "vision-text-dual-encoder": "sensorium.vision_language.families.clip_families:VisionTextDualEncoder",

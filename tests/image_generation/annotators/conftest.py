@@ -10,7 +10,7 @@ import pytest
 from sensorium.image_generation.annotators.segmentation import ade20k_palette
 from sensorium.media.image import read_image
 from tests import real_media
-from tests.checkpoints import annotators
+from tests.checkpoints import annotators, detectors, segmenters
 
 ADE20K = {number: entry.name for number, entry in enumerate(ade20k_palette())}
 
@@ -27,6 +27,22 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     annotators.tiny_upernet(folder / "upernet", classes=ADE20K)
     annotators.tiny_vitpose(folder / "vitpose")
     annotators.tiny_vitpose(folder / "vitpose-experts", experts=2)
+    annotators.tiny_mobilevit(folder / "mobilevit", classes=ADE20K)
+    annotators.tiny_zoedepth(folder / "zoedepth")
+    annotators.tiny_glpn(folder / "glpn")
+    segmenters.tiny_eomt(folder / "eomt", classes=ADE20K)
+    segmenters.tiny_eomt(folder / "eomt_dinov3", version="Dinov3", classes=ADE20K)
+    segmenters.tiny_eomt(folder / "eomt-panoptic", panoptic=True, classes=ADE20K)
+    segmenters.tiny_mask2former(folder / "mask2former", classes=ADE20K)
+    segmenters.tiny_maskformer(folder / "maskformer", classes=ADE20K)
+    segmenters.tiny_oneformer(folder / "oneformer", classes=ADE20K)
+    detectors.tiny_detr(folder / "detr-masks", head="Segmentation")
+    detectors.tiny_d_fine(folder / "d_fine")
+    detectors.tiny_deimv2(folder / "deimv2")
+    detectors.tiny_detr(folder / "detr")
+    detectors.tiny_conditional_detr(folder / "conditional_detr")
+    detectors.tiny_deformable_detr(folder / "deformable_detr")
+    detectors.tiny_yolos(folder / "yolos")
     annotators.tiny_rt_detr(folder / "rt_detr")
     annotators.tiny_rt_detr(folder / "rt_detr_v2", version=2)
     return folder

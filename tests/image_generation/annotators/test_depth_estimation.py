@@ -11,33 +11,62 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+import transformers
 
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.annotators.depth_estimation import DepthEstimator, DepthMap, depth_map
 from tests.checkpoints.annotators import tiny_depth_anything
+from tests.refusals import refused
 
 
-@pytest.mark.parametrize("family", ["depth_anything", "depth_anything-metric", "dpt", "dpt-hybrid"])
+def _resize(depth: torch.Tensor, size: list[int], **_: object) -> torch.Tensor:
+    """Do what torchvision's bicubic resize does to a tensor, if it is not to smooth."""
+    return torch.nn.functional.interpolate(depth[None], size, mode="bicubic", align_corners=False)[0]
+
+
+@pytest.mark.parametrize(
+    ("family", "network_name", "processor_name", "metric"),
+    [
+        ("depth_anything", "DepthAnything", "DPT", False),
+        ("depth_anything-metric", "DepthAnything", "DPT", True),
+        ("dpt", "DPT", "DPT", False),
+        ("dpt-hybrid", "DPT", "DPT", False),
+        ("glpn", "GLPN", "GLPN", True),
+        ("zoedepth", "ZoeDepth", "ZoeDepth", True),
+    ],
+)
 def test_equals_transformers(
-    hub: Path, family: str, pictures: list[PIL.Image.Image], parity: Callable[[str, str, str], None]
+    hub: Path,
+    family: str,
+    network_name: str,
+    processor_name: str,
+    metric: bool,
+    pictures: list[PIL.Image.Image],
+    monkeypatch: pytest.MonkeyPatch,
+    parity: Callable[[str, str, str], None],
 ) -> None:
-    from transformers import DepthAnythingForDepthEstimation, DPTForDepthEstimation, DPTImageProcessorPil
+    from transformers.models.zoedepth import image_processing_pil_zoedepth
 
-    network_class = DPTForDepthEstimation if family.startswith("dpt") else DepthAnythingForDepthEstimation
+    network_class = getattr(transformers, f"{network_name}ForDepthEstimation")
     reference = network_class.from_pretrained(hub / family).eval()
     if family == "depth_anything":
         reference.head.max_depth = 1  # what null in the configuration stands for
-    processor = DPTImageProcessorPil.from_pretrained(hub / family)
+    processor = getattr(transformers, f"{processor_name}ImageProcessorPil").from_pretrained(hub / family)
     worst = 0.0
     with DepthEstimator(hub / family) as estimator:
         for picture in pictures:
             found = estimator.estimate(picture)
             assert found.depth.shape == (picture.height, picture.width)
             assert found.depth.dtype == np.float32
-            assert (found.metric, found.model) == (family.endswith("metric"), family)
+            assert (found.metric, found.model) == (metric, family)
             with torch.no_grad():
                 outputs = reference(**processor(images=picture, return_tensors="pt"))
-            (expected,) = processor.post_process_depth_estimation(outputs, target_sizes=[picture.size[::-1]])
+            size = [picture.size[::-1]]
+            padded = {"source_sizes": size} if family == "zoedepth" else {}
+            with monkeypatch.context() as patched:
+                stand_in = SimpleNamespace(resize=_resize, InterpolationMode=SimpleNamespace(BICUBIC="bicubic"))
+                patched.setattr(image_processing_pil_zoedepth, "tvF", stand_in, raising=False)
+                (expected,) = processor.post_process_depth_estimation(outputs, target_sizes=size, **padded)
             expected = expected["predicted_depth"].numpy()
             worst = max(worst, float(np.abs(found.depth - expected).max() / np.ptp(expected)))
             # The check means something: the network sees something in the picture.
@@ -116,6 +145,11 @@ def test_cancel(hub: Path) -> None:
 def test_checkpoints_that_are_not_whole_or_not_for_depth(hub: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"DepthEstimator can't use 'segformer': its family is 'segformer'"):
         DepthEstimator(hub / "segformer").load()
+    sensor = tmp_path / "sensor"
+    sensor.mkdir()
+    (sensor / "config.json").write_text('{"model_type": "prompt_depth_anything"}')
+    with refused(UnsupportedError, "sensor", "measured", "depth-anything/Depth-Anything-V2-Small-hf"):
+        DepthEstimator(sensor).load()
     folder = tiny_depth_anything(tmp_path / "half")
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
@@ -126,7 +160,7 @@ def test_checkpoints_that_are_not_whole_or_not_for_depth(hub: Path, tmp_path: Pa
         DepthEstimator(folder).load()
     whole = tiny_depth_anything(tmp_path / "no-processor")
     (whole / "preprocessor_config.json").unlink()
-    with pytest.raises(ModelUnavailableError, match="DPTImageProcessor"):
+    with pytest.raises(ModelUnavailableError, match="ImageProcessor"):
         DepthEstimator(whole).load()
 
 

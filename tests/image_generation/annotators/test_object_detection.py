@@ -9,28 +9,45 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+import transformers
 
 from sensorium.errors import InputError
 from sensorium.image_generation.annotators.object_detection import ObjectDetector
 
 
-@pytest.mark.parametrize("family", ["rt_detr", "rt_detr_v2"])
+@pytest.mark.parametrize(
+    ("family", "network_name", "processor_name", "threshold"),
+    [
+        ("rt_detr", "RTDetr", "RTDetr", 0.3),
+        ("rt_detr_v2", "RTDetrV2", "RTDetr", 0.3),
+        ("d_fine", "DFine", "RTDetr", 0.3),
+        ("deimv2", "Deimv2", "RTDetr", 0.3),
+        ("detr", "Detr", "Detr", 0.1),
+        ("conditional_detr", "ConditionalDetr", "ConditionalDetr", 0.3),
+        ("deformable_detr", "DeformableDetr", "DeformableDetr", 0.3),
+        ("yolos", "Yolos", "Yolos", 0.1),
+    ],
+)
 def test_equals_transformers(
-    hub: Path, family: str, pictures: list[PIL.Image.Image], parity: Callable[[str, str, str], None]
+    hub: Path,
+    family: str,
+    network_name: str,
+    processor_name: str,
+    threshold: float,
+    pictures: list[PIL.Image.Image],
+    parity: Callable[[str, str, str], None],
 ) -> None:
-    from transformers import RTDetrForObjectDetection, RTDetrImageProcessorPil, RTDetrV2ForObjectDetection
-
-    network_class = {"rt_detr": RTDetrForObjectDetection, "rt_detr_v2": RTDetrV2ForObjectDetection}[family]
+    network_class = getattr(transformers, f"{network_name}ForObjectDetection")
     reference = network_class.from_pretrained(hub / family).eval()
-    processor = RTDetrImageProcessorPil.from_pretrained(hub / family)
+    processor = getattr(transformers, f"{processor_name}ImageProcessorPil").from_pretrained(hub / family)
     worst = 0.0
     with ObjectDetector(hub / family) as detector:
         for picture in pictures:
-            found = detector.detect(picture, threshold=0.3)
+            found = detector.detect(picture, threshold=threshold)
             with torch.no_grad():
                 outputs = reference(**processor(images=picture, return_tensors="pt"))
             (expected,) = processor.post_process_object_detection(
-                outputs, threshold=0.3, target_sizes=[picture.size[::-1]]
+                outputs, threshold=threshold, target_sizes=[picture.size[::-1]]
             )
             order = expected["scores"].argsort(descending=True, stable=True)
             names = reference.config.id2label

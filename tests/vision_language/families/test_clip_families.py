@@ -49,6 +49,12 @@ def metaclip_2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
 
 
 @pytest.fixture(scope="module")
+def aimv2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
+    with CLIP(dual_encoders.tiny_aimv2(tmp_path_factory.mktemp("hub") / "tiny-aimv2")) as clip:
+        yield clip
+
+
+@pytest.fixture(scope="module")
 def blip_retrieval(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CLIP]:
     folder = tmp_path_factory.mktemp("hub") / "tiny-blip-itm"
     with CLIP(vision_language.tiny_blip(folder, head="retrieval")) as clip:
@@ -78,6 +84,7 @@ def reference(model: str, processor: str, clip: CLIP, images: list[PIL.Image.Ima
         ("Chinese-CLIP", "chinese_clip", "ChineseCLIPModel", "ChineseCLIPImageProcessorPil", CHINESE),
         ("AltCLIP", "altclip", "AltCLIPModel", "CLIPImageProcessorPil", [*ENGLISH, *CHINESE]),
         ("MetaCLIP 2", "metaclip_2", "MetaClip2Model", "CLIPImageProcessorPil", [*ENGLISH, *CHINESE]),
+        ("AIMv2", "aimv2", "Aimv2Model", "CLIPImageProcessorPil", ENGLISH),
         ("VisionTextDualEncoder", "pair", "VisionTextDualEncoderModel", "ViTImageProcessorPil", ENGLISH),
     ],
 )

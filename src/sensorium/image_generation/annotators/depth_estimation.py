@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sensorium.errors import UnsupportedError
+from sensorium.models.auto_family import opens_by_auto_class
 from sensorium.progress import Cancellation, check_cancelled
 from sensorium.record import Record
 from sensorium.task import Task
@@ -17,7 +20,13 @@ if TYPE_CHECKING:
     from sensorium.image_generation.annotators.depth_networks import DepthNetwork  # noqa: F401 - named below
     from sensorium.media.image import ImageSource
 
-
+_BY_AUTO_CLASS = "depth-estimation"
+"""The family that stands for all depth networks of transformers that need no way of their own."""
+_OF_OTHER_THINGS = {
+    "chmv2": "its values are the heights of trees, seen from above",
+    "prompt_depth_anything": "it refines what a depth sensor has measured, which a picture alone doesn't tell",
+}
+"""Families that transformers lists, too, and why a picture's depth isn't told by them."""
 _NEAREST = 1e-3
 """In metres: what a network takes for no distance at all would be infinitely near."""
 
@@ -59,14 +68,31 @@ class DepthEstimator(Task["DepthNetwork"]):
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
 
-    Sources: Yang et al. 2024, Depth Anything V2; Ranftl et al. 2021, Vision Transformers for Dense Prediction.
+    Sources: Yang et al. 2024, Depth Anything V2; Bhat et al. 2023, ZoeDepth; Ranftl et al. 2021, Vision Transformers
+    for Dense Prediction.
     """
 
     task = "depth-estimation"
     families: ClassVar[dict[str, str]] = {
         "depth_anything": "sensorium.image_generation.annotators.depth_networks:DepthAnything",
-        "dpt": "sensorium.image_generation.annotators.depth_networks:DPT",
+        "zoedepth": "sensorium.image_generation.annotators.depth_networks:ZoeDepth",
+        _BY_AUTO_CLASS: "sensorium.image_generation.annotators.depth_networks:DepthNetwork",
     }
+
+    def _family(self, folder: Path) -> str:
+        family = super()._family(folder)
+        if family in self.families or family in _OF_OTHER_THINGS:
+            return family
+        by_auto_class = opens_by_auto_class(family, folder, "MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES")
+        return _BY_AUTO_CLASS if by_auto_class else family
+
+    def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
+        if family not in _OF_OTHER_THINGS:
+            return super()._unsuitable(family, folder)
+        return UnsupportedError(
+            f"{type(self).__name__} can't use {self.checkpoint.name!r}: {_OF_OTHER_THINGS[family]}",
+            "Choose one such as depth-anything/Depth-Anything-V2-Small-hf",
+        )
 
     def estimate(self, image: ImageSource, *, cancel: Cancellation | None = None) -> DepthMap:
         """Estimate the depth of every pixel.

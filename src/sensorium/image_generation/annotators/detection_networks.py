@@ -1,4 +1,4 @@
-"""Object detectors in transformers' layout."""
+"""Object detectors in transformers' layout: whatever its Auto class opens."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ from pathlib import Path
 
 import PIL.Image
 
+from sensorium.errors import UnsupportedError
 from sensorium.image_generation.annotators.hub_network import HubNetwork
 from sensorium.models.catalog import Checkpoint
 
 
 class DetectionNetwork(HubNetwork):
-    """RT-DETR, versions 1 and 2: boxes with classes.
+    """D-FINE, DEIMv2, RT-DETR, DETR and their kin: boxes with classes.
 
     Attributes:
         classes: The names of the classes, by number.
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        from transformers import AutoModelForObjectDetection, RTDetrImageProcessorPil
+        from transformers import AutoModelForObjectDetection
 
         super().__init__(
             AutoModelForObjectDetection,
-            RTDetrImageProcessorPil,
             folder,
             checkpoint=checkpoint,
             device=device,
             # Half precision tells places apart to a two-thousandth of the picture: pixels in a large photograph.
             dtype="float32" if dtype == "auto" else dtype,
         )
+        if not hasattr(self.processor, "post_process_object_detection"):
+            raise UnsupportedError(
+                f"The checkpoint {checkpoint.name!r} names no things: transformers makes no boxes of what it gives",
+                "Choose a detector such as PekingU/rtdetr_r50vd",
+            )
         self._names = {int(number): str(name) for number, name in self.network.config.id2label.items()}
         self.classes = tuple(self._names.values())
 

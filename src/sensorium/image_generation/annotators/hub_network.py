@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import torch
 from sensorium.errors import InputError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
+from sensorium.models.image_processor import open_image_processor
 from sensorium.models.memory import weights_memory
-from sensorium.models.pretrained import open_model, open_part
+from sensorium.models.pretrained import open_model
 
 _SMALLEST_SIDE = 8
 _MOST_UNEVEN = 16
@@ -24,8 +26,7 @@ class HubNetwork:
     """A loaded network with its image processor; safe to use from several threads, which take turns.
 
     Args:
-        model_class: transformers' class of the network.
-        processor_class: transformers' class of the image processor, one that needs no torchvision.
+        model_class: transformers' class of the network, or an Auto class.
         folder: Holds ``config.json``, ``preprocessor_config.json`` and the weights.
         checkpoint: For the words of an error.
         device: Where it goes.
@@ -35,7 +36,6 @@ class HubNetwork:
     def __init__(
         self,
         model_class: Any,
-        processor_class: Any,
         folder: Path,
         *,
         checkpoint: Checkpoint,
@@ -45,19 +45,21 @@ class HubNetwork:
         # float16, not bfloat16: maps have 8 bits, and bfloat16 resolves no more than that.
         placement = place(device, dtype, memory_bytes=weights_memory(folder), half="float16")
         self.name = checkpoint.name
-        self.processor = open_part(processor_class, folder, checkpoint=checkpoint)
+        self.processor = open_image_processor(folder, checkpoint=checkpoint)
         self.network = open_model(
             model_class, folder, checkpoint=checkpoint, device=placement.device, dtype=placement.dtype
         )
+        self._takes = inspect.signature(self.network.forward).parameters
         self._placement = placement
         self._running = threading.Lock()
 
-    def prepare(self, image: PIL.Image.Image, what: str) -> Any:
+    def prepare(self, image: PIL.Image.Image, what: str, **options: Any) -> Any:
         """Return what the processor makes of an upright RGB picture.
 
         Args:
             image: The picture.
             what: What was asked for: ``"Depth"``.
+            options: Further arguments of the processor.
 
         Raises:
             InputError: The picture is tiny, or a strip.
@@ -74,7 +76,7 @@ class HubNetwork:
         if max(width, height) > _MOST_UNEVEN * min(width, height):
             raise strip
         try:
-            return self.processor(images=image, return_tensors="pt")
+            return self.processor(images=image, return_tensors="pt", **options)
         except ValueError as error:  # scaled to its size, the picture has no row or no column left
             raise strip from error
 
@@ -82,11 +84,11 @@ class HubNetwork:
         """Run the network on what its processor gave.
 
         Args:
-            inputs: The processor's output.
+            inputs: The processor's output; what the network doesn't take is left out.
             size: Width and height of the picture, for the words of an error.
-            options: Further arguments of the network.
+            options: Further arguments of the network, in place of the processor's of the same name.
         """
-        pixels = inputs["pixel_values"].to(self._placement.device, self._placement.dtype)
+        taken = {name: self._placed(value) for name, value in inputs.items() if name in self._takes}
         with (
             self._running,
             torch.inference_mode(),
@@ -95,4 +97,9 @@ class HubNetwork:
                 "Make it smaller, or use device='cpu' or a smaller checkpoint",
             ),
         ):
-            return self.network(pixel_values=pixels, **options)
+            return self.network(**{**taken, **options})
+
+    def _placed(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        return value.to(self._placement.device, self._placement.dtype if value.is_floating_point() else value.dtype)

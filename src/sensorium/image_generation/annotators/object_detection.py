@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.errors import InputError
+from sensorium.models.auto_family import opens_by_auto_class
 from sensorium.progress import Cancellation, check_cancelled
 from sensorium.record import Record
 from sensorium.task import Task
@@ -13,6 +15,11 @@ from sensorium.task import Task
 if TYPE_CHECKING:
     from sensorium.image_generation.annotators.detection_networks import DetectionNetwork  # noqa: F401 - named below
     from sensorium.media.image import ImageSource
+
+
+_BY_AUTO_CLASS = "object-detection"
+"""The family that stands for all detectors of transformers."""
+_NETWORK = "sensorium.image_generation.annotators.detection_networks:DetectionNetwork"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,14 +45,23 @@ class ObjectDetector(Task["DetectionNetwork"]):
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
 
-    Source: Zhao et al. 2024, DETRs Beat YOLOs on Real-time Object Detection.
+    Sources: Peng et al. 2024, D-FINE; Zhao et al. 2024, DETRs Beat YOLOs on Real-time Object Detection; Carion et al.
+    2020, End-to-End Object Detection with Transformers.
     """
 
     task = "object-detection"
     families: ClassVar[dict[str, str]] = {
-        "rt_detr": "sensorium.image_generation.annotators.detection_networks:DetectionNetwork",
-        "rt_detr_v2": "sensorium.image_generation.annotators.detection_networks:DetectionNetwork",
+        "rt_detr": _NETWORK,
+        _BY_AUTO_CLASS: _NETWORK,
     }
+
+    def _family(self, folder: Path) -> str:
+        family = super()._family(folder)
+        if family in self.families or not opens_by_auto_class(
+            family, folder, "MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES"
+        ):
+            return family
+        return _BY_AUTO_CLASS
 
     @property
     def classes(self) -> tuple[str, ...]:

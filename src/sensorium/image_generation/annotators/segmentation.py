@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sensorium.errors import UnsupportedError
+from sensorium.models.auto_family import opens_by_auto_class
 from sensorium.progress import Cancellation, check_cancelled
 from sensorium.record import Record
 from sensorium.task import Task
@@ -19,11 +21,19 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import PIL.Image
 
+    from sensorium.image_generation.annotators.mask_networks import MaskNetwork  # noqa: F401 - named below
     from sensorium.image_generation.annotators.segmentation_networks import (
         SegmentationNetwork,  # noqa: F401 - named below
     )
     from sensorium.media.image import ImageSource
 
+_MASKS = "universal-segmentation"
+"""The family that stands for all networks of transformers that answer with masks."""
+_PIXELS = "semantic-segmentation"
+"""The family that stands for all networks of transformers that score each pixel for each class."""
+_OF_FILMS = "videomt"
+"""A family that transformers lists, too, but that takes films."""
+_SCORING = "sensorium.image_generation.annotators.segmentation_networks:SegmentationNetwork"
 _UNNAMED = "LABEL_"
 """How transformers names the classes of a checkpoint that gives them no names."""
 _MOSTLY = 0.8
@@ -58,7 +68,7 @@ class Segmentation(Record):
     model: str
 
 
-class Segmenter(Task["SegmentationNetwork"]):
+class Segmenter(Task["SegmentationNetwork | MaskNetwork"]):
     """Divides pictures into areas and names them (semantic segmentation).
 
     Args:
@@ -66,14 +76,27 @@ class Segmenter(Task["SegmentationNetwork"]):
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
 
-    Sources: Xie et al. 2021, SegFormer; Xiao et al. 2018, Unified Perceptual Parsing for Scene Understanding.
+    Sources: Kerssies et al. 2025, EoMT; Cheng et al. 2022, Mask2Former; Xie et al. 2021, SegFormer; Xiao et al. 2018,
+    Unified Perceptual Parsing for Scene Understanding.
     """
 
     task = "image-segmentation"
     families: ClassVar[dict[str, str]] = {
-        "segformer": "sensorium.image_generation.annotators.segmentation_networks:SegmentationNetwork",
-        "upernet": "sensorium.image_generation.annotators.segmentation_networks:SegmentationNetwork",
+        "segformer": _SCORING,
+        _PIXELS: _SCORING,
+        _MASKS: "sensorium.image_generation.annotators.mask_networks:MaskNetwork",
+        "oneformer": "sensorium.image_generation.annotators.mask_networks:OneFormer",
     }
+
+    def _family(self, folder: Path) -> str:
+        family = super()._family(folder)
+        if family in self.families or family == _OF_FILMS:
+            return family
+        if opens_by_auto_class(family, folder, "MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES"):
+            return _MASKS
+        if opens_by_auto_class(family, folder, "MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES"):
+            return _PIXELS
+        return family
 
     @property
     def classes(self) -> tuple[str, ...]:

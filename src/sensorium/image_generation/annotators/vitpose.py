@@ -32,12 +32,11 @@ class VitPose(HubNetwork):
     needs_boxes = True
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        from transformers import VitPoseForPoseEstimation, VitPoseImageProcessorPil
+        from transformers import VitPoseForPoseEstimation
 
         prepare_torch()
         super().__init__(
             VitPoseForPoseEstimation,
-            VitPoseImageProcessorPil,
             folder,
             checkpoint=checkpoint,
             device=device,

@@ -1,6 +1,7 @@
 """The chapter's pipeline: action labels, captions of key moments and the transcript, then a language model.
 
-VideoMAE names what is done, an image model describes key frames, a speech recogniser writes down the sound track.
+VideoMAE, or another classifier of films, names what is done, an image model describes key frames, a speech recogniser
+writes down the sound track.
 Together these texts are a time line of the film, and a language model answers from the time line.
 """
 
@@ -15,8 +16,8 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.task import Opening
+from sensorium.video.families.action_classifier import ActionClassifier
 from sensorium.video.families.timeline_answering import answer_from_story
-from sensorium.video.families.videomae import VideoMAE
 from sensorium.video.film import FilmMemory
 from sensorium.video.key_frames import key_frames, new_looking
 from sensorium.video.parts import Parts
@@ -38,15 +39,15 @@ class VideoPipeline:
     """Answers questions about films.
 
     Args:
-        folder: The VideoMAE checkpoint's folder.
+        folder: The folder of the checkpoint that names actions.
         checkpoint: Its catalog entry.
         device: Where the parts run.
-        dtype: The precision of VideoMAE, the image model and the language model.
+        dtype: The precision of that checkpoint, the image model and the language model.
         parts: The models that describe frames, recognise speech and write the answer.
         opening: How the parts are opened.
 
     Raises:
-        UnsupportedError: The VideoMAE checkpoint names no actions.
+        UnsupportedError: The checkpoint names no actions.
         ModelUnavailableError: Files of the checkpoint are missing or damaged.
     """
 
@@ -56,7 +57,7 @@ class VideoPipeline:
         self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, parts: Parts, opening: Opening
     ) -> None:
         self._name = checkpoint.name
-        self._classifier = VideoMAE(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        self._classifier = ActionClassifier(folder, checkpoint=checkpoint, device=device, dtype=dtype)
         self._captioner = opening.part(ImageQA, parts.captioner, dtype=dtype)
         self._speech = opening.part(SpeechToText, parts.speech)
         self._language_model = opening.part(LanguageModel, parts.language_model, dtype=dtype)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.pretrained import open_part
+from sensorium.models.image_processor import open_image_processor
 from sensorium.vision_language.families.hub_dual_encoder import HubDualEncoder
 
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
@@ -58,6 +58,19 @@ class MetaCLIP2(HubDualEncoder):
     processor_class = "CLIPImageProcessorPil"
 
 
+class AIMv2(HubDualEncoder):
+    """AIMv2 with a text encoder that was trained to it ("lit").
+
+    Source: Fini et al. 2024, Multimodal Autoregressive Pre-training of Large Vision Encoders.
+    """
+
+    model_class = "Aimv2Model"
+    processor_class = "CLIPImageProcessorPil"
+
+    def _read_logit_scale(self) -> float:
+        return min(super()._read_logit_scale(), float(self._model.config.max_logit_scale))
+
+
 class VisionTextDualEncoder(HubDualEncoder):
     """Any image encoder and any text encoder of transformers, joined by two projections.
 
@@ -67,6 +80,4 @@ class VisionTextDualEncoder(HubDualEncoder):
     model_class = "VisionTextDualEncoderModel"
 
     def _open_processor(self, folder: Path, checkpoint: Checkpoint) -> Any:
-        from transformers import AutoImageProcessor
-
-        return open_part(AutoImageProcessor, folder, checkpoint=checkpoint, backend="pil")
+        return open_image_processor(folder, checkpoint=checkpoint)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.messages import TextPart, Turn
-from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.catalog import Checkpoint
+from sensorium.models.image_processor import open_image_processor
 from sensorium.models.json_files import json_table
 from sensorium.models.pretrained import open_part
 from sensorium.models.spoiled_files import SPOILED
-from sensorium.models.torchvision import torchvision_remedy
 from sensorium.quiet import quiet_transformers
 from sensorium.text.spoken_form import number_in_words
 from sensorium.vision_language.families.heard_recordings import recordings_of
@@ -64,7 +64,7 @@ def open_without_films(processor_class: Any, folder: Path, *, checkpoint: Checkp
     parts = []
     for name in processor_class.get_attributes():
         if name == "image_processor":
-            parts.append(_image_processor(folder, checkpoint))
+            parts.append(open_image_processor(folder, checkpoint=checkpoint, instead=_OTHERS))
         elif name == "tokenizer":
             parts.append(open_part(AutoTokenizer, folder, checkpoint=checkpoint))
         elif name == "feature_extractor":
@@ -86,41 +86,6 @@ class _Assembly:
     def from_pretrained(self, folder: Path, **options: Any) -> Any:
         settings, _ = self._processor_class.get_processor_dict(folder, local_files_only=True)
         return self._processor_class.from_args_and_dict(self._parts, settings)
-
-
-def _image_processor(folder: Path, checkpoint: Checkpoint) -> Any:
-    from transformers import AutoImageProcessor
-
-    try:
-        return open_part(AutoImageProcessor, folder, checkpoint=checkpoint, backend="pil")
-    except ModelUnavailableError as error:
-        if "torchvision" in str(error.__cause__).lower():
-            raise _needs_torchvision(checkpoint) from error
-        current = _current_image_processor(folder)
-        if current is None:
-            raise
-        return open_part(current, folder, checkpoint=checkpoint)
-
-
-def _current_image_processor(folder: Path) -> Any:
-    """Return the class for a checkpoint that names one which transformers has given up, or None.
-
-    Qwen2.5-VL's first repositories and those made from them name ``Qwen2_5_VLImageProcessor``, LLaVA-NeXT-Video's
-    ``LlavaNextVideoImageProcessor``.
-    """
-    from transformers.models.auto import image_processing_auto
-
-    known: Any = image_processing_auto
-    named = json_table(folder / "preprocessor_config.json").get("image_processor_type")
-    with quiet_transformers():
-        if (
-            not named
-            or not (folder / "config.json").is_file()
-            or known.get_image_processor_class_from_name(str(named).removesuffix("Fast")) is not None
-        ):
-            return None
-        names = known.IMAGE_PROCESSOR_MAPPING_NAMES.get(family_of(folder)) or {}
-        return known.get_image_processor_class_from_name(names.get("pil") or "")
 
 
 def _processor_class(folder: Path, checkpoint: Checkpoint, config: Any) -> Any:
@@ -156,13 +121,6 @@ def _without_video(processor_class: Any) -> Any:
         # SmolVLM insists on num2words, which it needs only to tell how many frames a film has.
         module.num2words = number_in_words
     return type(processor_class.__name__, (processor_class,), {"check_argument_for_proper_class": check})
-
-
-def _needs_torchvision(checkpoint: Checkpoint) -> MissingDependencyError:
-    return MissingDependencyError(
-        f"The checkpoint {checkpoint.name!r} needs the package torchvision to prepare pictures, which is not installed",
-        f"{torchvision_remedy()}, or choose {_OTHERS}",
-    )
 
 
 def _no_processor(checkpoint: Checkpoint, reason: str) -> UnsupportedError:

@@ -1,8 +1,4 @@
-"""VideoMAE: names the action in a few seconds of film, out of the actions that the checkpoint was trained to name.
-
-Source: Tong et al. 2022, VideoMAE: Masked Autoencoders are Data-Efficient Learners for Self-Supervised Video
-Pre-Training.
-"""
+"""Names the action in a few seconds of film, out of the actions that a checkpoint was trained to name."""
 
 from __future__ import annotations
 
@@ -16,15 +12,22 @@ import torch
 from sensorium.errors import UnsupportedError
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.image_processor import open_image_processor
 from sensorium.models.placed_model import open_placed
 from sensorium.models.pretrained import open_part
+from sensorium.video.families.action_family import names_actions
 
 if TYPE_CHECKING:
     import PIL.Image
 
+_SMALL = "MCG-NJU/videomae-base-finetuned-kinetics"
 
-class VideoMAE:
-    """A VideoMAE checkpoint that was fine-tuned to name actions.
+
+class ActionClassifier:
+    """A checkpoint of VideoMAE, TimeSformer or their kin that was fine-tuned to name actions.
+
+    Sources: Tong et al. 2022, VideoMAE: Masked Autoencoders are Data-Efficient Learners for Self-Supervised Video
+    Pre-Training; Bertasius et al. 2021, Is Space-Time Attention All You Need for Video Understanding?
 
     Args:
         folder: The checkpoint's folder, in transformers' layout.
@@ -38,27 +41,27 @@ class VideoMAE:
         num_frames: How many frames the checkpoint sees at once.
 
     Raises:
-        UnsupportedError: The checkpoint names no actions: it is VideoMAE before fine-tuning.
+        UnsupportedError: The checkpoint names no actions: it is from before fine-tuning.
+        MissingDependencyError: It needs torchvision, which is not installed.
         ModelUnavailableError: Weights or settings are missing or damaged.
     """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
-        from transformers import VideoMAEConfig, VideoMAEForVideoClassification
-        from transformers.models.videomae.image_processing_pil_videomae import VideoMAEImageProcessorPil
+        from transformers import AutoConfig, AutoModelForVideoClassification
 
-        config: Any = open_part(VideoMAEConfig, folder, checkpoint=checkpoint)
-        if "VideoMAEForPreTraining" in (config.architectures or ()):
+        config: Any = open_part(AutoConfig, folder, checkpoint=checkpoint)
+        if not names_actions(config.model_type, folder):
             raise UnsupportedError(
-                f"The checkpoint {checkpoint.name!r} names no actions: it is VideoMAE before fine-tuning, "
+                f"The checkpoint {checkpoint.name!r} names no actions: it is from before fine-tuning, "
                 "without a classifier",
-                "Use 'MCG-NJU/videomae-base-finetuned-kinetics'",
+                f"Use {_SMALL!r}",
             )
         self.name = checkpoint.name
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
+        self._processor: Any = open_image_processor(folder, checkpoint=checkpoint, instead=_SMALL)
         self.num_frames: int = config.num_frames
-        self._processor: Any = open_part(VideoMAEImageProcessorPil, folder, checkpoint=checkpoint)
         self._model, self._placement = open_placed(
-            VideoMAEForVideoClassification, folder, checkpoint=checkpoint, device=device, dtype=dtype
+            AutoModelForVideoClassification, folder, checkpoint=checkpoint, device=device, dtype=dtype
         )
         self._busy = threading.Lock()
 
