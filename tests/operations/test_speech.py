@@ -286,8 +286,10 @@ def test_all_checkpoints_that_are_opened_are_told_the_most_important_first(csm: 
 
 def test_the_families_that_are_said_to_clone_by_ear_need_no_transcript() -> None:
     from sensorium.speech.families.components import CLONING_BY_EAR
+    from sensorium.speech.families.voice_forms import form_of
 
-    needs = {"csm": CsmVoice, "dia": DiaVoice, "speecht5": SpeechT5Voice}
+    needs: dict[str, Any] = {"csm": CsmVoice, "dia": DiaVoice, "speecht5": SpeechT5Voice}
+    needs |= {name: form for name in ("pocket_tts", "vibevoice", "higgs_audio_v2") if (form := form_of(name))}
     assert {name for name, voice in needs.items() if not voice.needs_transcript} == CLONING_BY_EAR
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sensorium.errors import SensoriumError
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
+from sensorium.speech.families.voice_files import voice_files
 
 _CSM_SPEAKERS = 10
 
@@ -50,4 +51,14 @@ def _document(file: Path) -> dict[str, Any]:
     return found
 
 
-_VOICES: Mapping[str, Callable[[Path], tuple[str, ...]]] = {"vits": _vits, "bark": _bark, "csm": _csm}
+def _files(folder: Path) -> tuple[str, ...]:
+    return tuple(voice_files(folder))
+
+
+_VOICES: Mapping[str, Callable[[Path], tuple[str, ...]]] = {
+    "vits": _vits,
+    "bark": _bark,
+    "csm": _csm,
+    "gradium_phonon_tts": _files,
+    "pocket_tts": _files,
+}

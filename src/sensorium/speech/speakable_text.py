@@ -50,6 +50,8 @@ _TELLING = {code: frozenset(words.split()) for code, words in _TELLING_WORDS.ite
 _ENGLISH_WORDS = """the and of to is that it was for with you on are as this be have at not but they he she we his her
 or from i"""
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
+_LATIN = frozenset({*_TELLING, "en", "ca", "da", "fi", "hu", "id", "no", "pl", "ro", "sv", "tr", "vi"})
+"""Languages that are written in Latin letters."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,32 @@ def check_language(text: str, *, languages: tuple[str, ...], language: str | Non
         )
 
 
-def foreign_words(text: str, voice: str) -> Unspoken | None:
-    """Return the words of a text that an English voice can't read: those in other scripts than Latin."""
+def likely_language(text: str, languages: tuple[str, ...]) -> str | None:
+    """Return in which of a voice's languages a text most likely is; the first one where nothing tells.
+
+    Args:
+        text: What shall be spoken.
+        languages: Codes of the languages that the voice speaks.
+
+    Returns:
+        A code; None where the languages aren't known.
+    """
+    words = re.findall(r"[^\W\d_]+", text[:20_000].lower())
+    telling = {**_TELLING, "en": _ENGLISH}
+    found = {code: sum(word in telling[code] for word in words) if code in telling else 0 for code in languages}
+    return max(found, key=found.__getitem__, default=None)
+
+
+def foreign_words(text: str, voice: str, languages: tuple[str, ...] = ("en",)) -> Unspoken | None:
+    """Return the words of a text that a voice can't read: those in other scripts than Latin.
+
+    Args:
+        text: What shall be spoken.
+        voice: Name of the voice, for the message.
+        languages: What it speaks; where some of that isn't written in Latin letters, it reads every word.
+    """
+    if not languages or not _LATIN.issuperset(languages):
+        return None
     # The phonemes of "[word](/phonemes/)" are letters of their own, and lone Greek letters have English names.
     plain = without_lone_greek(re.sub(r"\]\(/[^)\n]*/\)", "]", text))
     words = [word for word in re.findall(r"[^\W\d_]+", plain) if not word.isascii() and _script(word)]
@@ -120,7 +146,7 @@ def foreign_words(text: str, voice: str) -> Unspoken | None:
     return Unspoken(
         tuple(dict.fromkeys(words)),
         f"holds {_script(words[0])} letters ({shown[:20]}{'…' if len(shown) > 20 else ''}), "
-        f"and the voice {voice!r} speaks English only",
+        f"and the voice {voice!r} speaks {_names(languages)} only",
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from sensorium.models import catalog
+from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.speech.families import components
 
 VOICE_TASK = "text-to-speech"
 RECOGNISER_TASK = "speech-to-text"
-_CLONING_FAMILIES = ("csm", "dia")
+_CLONING_FAMILIES = ("csm", "dia", "pocket_tts", "vibevoice", "higgs_audio_v2")
 
 
 def cloning_checkpoint(profile: str) -> str:
@@ -22,7 +23,7 @@ def cloning_checkpoint(profile: str) -> str:
 
 def opened_for_speaking(checkpoint: Checkpoint) -> tuple[Checkpoint, ...]:
     """Return a voice's checkpoint, and the components without which it can't speak."""
-    return checkpoint, *_resolved(components.FOR_SPEAKING.get(_family(checkpoint), ()))
+    return checkpoint, *_resolved(_needed(checkpoint, components.FOR_SPEAKING))
 
 
 def opened_for_cloning(checkpoint: Checkpoint, *, transcript: bool, profile: str) -> tuple[Checkpoint, ...]:
@@ -42,6 +43,14 @@ def opened_for_cloning(checkpoint: Checkpoint, *, transcript: bool, profile: str
 
 def _family(checkpoint: Checkpoint) -> str:
     return checkpoint.family or (catalog.family_of(Path(checkpoint.folder)) if checkpoint.folder else "")
+
+
+def _needed(checkpoint: Checkpoint, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the repositories that a checkpoint needs, as far as that is known before it is fetched."""
+    family = _family(checkpoint)
+    if not checkpoint.folder and not store.is_present(checkpoint):
+        return known.get(family, ())
+    return components.needed(family, store.locate(checkpoint), known)
 
 
 def _resolved(names: tuple[str, ...]) -> tuple[Checkpoint, ...]:

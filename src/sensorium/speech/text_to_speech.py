@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, UnsupportedError
@@ -20,11 +20,12 @@ from sensorium.models.loaded import Shared
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.consent import consent_statement
 from sensorium.speech.families import components
-from sensorium.speech.speakable_text import check_language, clean_text, without_unspoken
+from sensorium.speech.families.voice_families import VOICE_FAMILIES, voice_family, why_no_voice
+from sensorium.speech.speakable_text import OTHER_VOICES, check_language, clean_text, likely_language, without_unspoken
 from sensorium.speech.speaking_checkpoints import VOICE_TASK, cloning_checkpoint
 from sensorium.speech.speed_and_seed import require_seed, require_speed
 from sensorium.speech.spoken import EncodedSpeech, Speech, SpeechChunk, spoken_sentences
-from sensorium.speech.voice import CloningVoice, Reference, Voice
+from sensorium.speech.voice import CloningVoice, Reference, Voice, VoiceInFiles
 from sensorium.task import Task, TaskOptions
 from sensorium.text.languages import language_code
 from sensorium.text.line_wraps import unwrap_lines
@@ -64,7 +65,8 @@ class TextToSpeech(Task[Voice]):
 
     Args:
         model: Catalog name, hub id, local folder, or None for the profile's default. Families: the starter's Hibari;
-            VITS and MMS-TTS (Kim et al. 2021; Pratap et al. 2023), SpeechT5 (Ao et al. 2022), Bark, CSM and Dia.
+            VITS and MMS-TTS (Kim et al. 2021; Pratap et al. 2023), SpeechT5 (Ao et al. 2022), Bark, CSM, Dia, Phonon,
+            Pocket TTS, VibeVoice and Higgs Audio 2.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; Hibari runs on the CPU only.
         dtype: ``"auto"``, ``"float32"``, ``"float16"``, ``"bfloat16"``.
 
@@ -73,14 +75,7 @@ class TextToSpeech(Task[Voice]):
     """
 
     task = VOICE_TASK
-    families: ClassVar = {
-        "hibari": "sensorium.speech.families.hibari_voice:HibariVoice",
-        "vits": "sensorium.speech.families.vits_voice:VitsVoice",
-        "speecht5": "sensorium.speech.families.speecht5_voice:SpeechT5Voice",
-        "bark": "sensorium.speech.families.bark_voice:BarkVoice",
-        "csm": "sensorium.speech.families.csm_voice:CsmVoice",
-        "dia": "sensorium.speech.families.dia_voice:DiaVoice",
-    }
+    families = VOICE_FAMILIES
     uses_torch = False  # The starter's voice does without; the others prepare it themselves.
 
     @classmethod
@@ -110,8 +105,9 @@ class TextToSpeech(Task[Voice]):
                 pronunciation.
             output_path: Where to; the suffix chooses the format (.wav .flac .mp3 .opus .ogg .m4a .aac). The file
                 appears complete or not at all.
-            voice: Which voice of the checkpoint: a preset ("v2/en_speaker_6" of Bark), the number of a speaker (VITS,
-                CSM), a .npy file with a speaker's x-vector (SpeechT5). None for its usual one.
+            voice: Which voice of the checkpoint: a preset ("v2/en_speaker_6" of Bark, one in the folder "voices" or
+                "embeddings" of Phonon or Pocket TTS), the number of a speaker (VITS, CSM), a file with a speaker's
+                x-vector (.npy, SpeechT5) or latents (.safetensors, Phonon, Pocket TTS). None for its usual one.
             speed: From 0.5 (slow) to 2.0 (fast).
             seed: The same seed gives the same samples; None for another one each time.
             language: The language of the text; None to judge by its letters and words.
@@ -288,7 +284,8 @@ class TextToSpeech(Task[Voice]):
         """Speak in one of the checkpoint's own voices."""
         name = f" ({Path(voice).name})" if voice else ""
         with self.lease(progress=wish.progress, cancel=wish.cancel) as backend:
-            if voice and not self.limits.allow_files and getattr(backend, "voices_are_files", False):
+            is_file = voice and isinstance(backend, VoiceInFiles) and backend.voice_is_file(voice)
+            if is_file and not self.limits.allow_files:
                 raise InputError(
                     f"The voices of {self.model!r} are files on this machine, which can't be named here",
                     "Clone the voice of a recording",
@@ -312,7 +309,7 @@ class TextToSpeech(Task[Voice]):
         wanted = replace(self.checkpoint, task="voice-cloning")
         self._fetch(wanted, components.FOR_CLONING, wish.progress, wish.cancel)
         with self.lease(progress=wish.progress, cancel=wish.cancel) as backend:
-            if not isinstance(backend, CloningVoice):
+            if not isinstance(backend, CloningVoice) or not backend.clones:
                 raise UnsupportedError(
                     f"The checkpoint {self.model!r} can't take on the voice of a recording",
                     f"Choose one that can, such as {cloning_checkpoint(self.profile)!r}",
@@ -334,12 +331,12 @@ class TextToSpeech(Task[Voice]):
     def _spoken(self, backend: Voice, speaker: Any, wish: _Wish, whose: str) -> Speech:
         languages = _known(self.checkpoint.languages) or backend.languages
         check_language(wish.text, languages=languages, language=wish.language, voice=self.model)
-        language = None if wish.language is None else _code(wish.language, languages)
-        unspoken = backend.unspoken(wish.text, language)
-        kept, warning = without_unspoken(wish.text, unspoken, insisted=language is not None)
+        named = None if wish.language is None else _code(wish.language, languages)
+        kept, warning = without_unspoken(wish.text, backend.unspoken(wish.text, named), insisted=named is not None)
         if warning:
             warn(wish.on_warning, warning)
         text = unwrap_lines(kept)
+        language = named or likely_language(text, languages)
         chunks = self.leased(
             lambda voice: spoken_sentences(
                 voice,
@@ -368,8 +365,17 @@ class TextToSpeech(Task[Voice]):
     ) -> None:
         """Fetch the checkpoint, and what its family needs beside it."""
         folder = store.locate(checkpoint, progress=progress, cancel=cancel)
-        for name in needed.get(self._family(folder), ()):
+        for name in components.needed(self._family(folder), folder, needed):
             components.component(name, progress=progress, cancel=cancel)
+
+    def _family(self, folder: Path) -> str:
+        return voice_family(super()._family(folder))
+
+    def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
+        reason = why_no_voice(family)
+        if reason is None:
+            return super()._unsuitable(family, folder)
+        return UnsupportedError(f"The checkpoint {self.model!r} is no voice: {reason}", OTHER_VOICES)
 
     def _resolve_device(self) -> str:
         if self.checkpoint.family != "hibari":

@@ -91,13 +91,26 @@ class CloningVoice(Voice, Protocol):
     Attributes:
         reference_rate: Samples a second that it wants of a reference.
         needs_transcript: Whether it must know what is said in the reference.
+        clones: Whether the checkpoint has all that it takes.
     """
 
     reference_rate: int
     needs_transcript: bool
 
+    @property
+    def clones(self) -> bool: ...
+
     def imitate(self, reference: Reference) -> Any:
         """Return what `speak` takes for the voice of a recording."""
+        ...
+
+
+@runtime_checkable
+class VoiceInFiles(Protocol):
+    """A voice that takes a speaker from a file which a user names."""
+
+    def voice_is_file(self, voice: str) -> bool:
+        """Return whether the name of a speaker is that of a file on this machine."""
         ...
 
 

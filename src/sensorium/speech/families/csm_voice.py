@@ -41,6 +41,7 @@ class CsmVoice:
 
     longest_sentence = 300
     needs_transcript = True
+    clones = True
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         prepare_torch()

@@ -41,6 +41,7 @@ class DiaVoice:
 
     longest_sentence = 300
     needs_transcript = True
+    clones = True
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         prepare_torch()

@@ -44,9 +44,9 @@ class SpeechT5Voice:
         UnsupportedError: It is a SpeechT5 for another task.
     """
 
-    voices_are_files = True
     reference_rate = 16_000
     needs_transcript = False
+    clones = True
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         prepare_torch()
@@ -101,6 +101,10 @@ class SpeechT5Voice:
         return torch.from_numpy(vector.reshape(1, width).astype(np.float32)).to(
             self._model.device, self._placement.dtype
         )
+
+    def voice_is_file(self, voice: str) -> bool:
+        """Return True: all its speakers are in files."""
+        return True
 
     def imitate(self, reference: Reference) -> Any:
         """Return the x-vector of a recording, a tensor of shape [1, width]."""
