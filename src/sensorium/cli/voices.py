@@ -102,7 +102,7 @@ def speak(
     *,
     voice: Annotated[
         Text,
-        typer.Option("--voice", metavar="NAME", help="A voice of the model: a preset, a number or an x-vector file."),
+        typer.Option("--voice", metavar="NAME", help="A voice of the model: a preset, a number or a file of a voice."),
     ] = None,
     speaking: _Speaking,
     common: CommonOptions,
