@@ -9,7 +9,7 @@ import base64
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesParser
@@ -44,7 +44,8 @@ class OpenAIServer:
     Attributes:
         base_url: What a user writes after the ``@``.
         requests: All POST requests so far, oldest first.
-        answer: Gives the pieces of a chat answer for a request's body; a stream sends them one by one.
+        answer: Gives the pieces of a chat answer for a request's body; a stream sends them one by one, and pieces with
+            other fields than text too.
         paint: Gives one picture for a request about images.
         picture_address: If set, pictures are answered by this address rather than as they are.
         models: The names that the server knows; others get 404.
@@ -56,13 +57,14 @@ class OpenAIServer:
         strange_event: Sent in a stream after its pieces, as it is.
         ending: Why a stream says that it ends.
         usage: How many tokens prompt and answer have, told where a request asks; None for a server that counts none.
+        reasoning_tokens: How many tokens of the answer were thoughts.
         refusal: Told in place of an answer.
         before_streams: Called before the first byte of a stream; may wait.
     """
 
     base_url: str = ""
     requests: list[Request] = field(default_factory=list)
-    answer: Callable[[dict[str, Any]], list[str]] = lambda body: ["A cat ", "on a ", "mat."]
+    answer: Callable[[dict[str, Any]], Sequence[str | dict[str, Any]]] = lambda body: ["A cat ", "on a ", "mat."]
     paint: Callable[[Request], PIL.Image.Image] = lambda request: PIL.Image.new("RGB", wanted_size(request), "red")
     picture_address: str = ""
     models: tuple[str, ...] = ("tiny",)
@@ -74,6 +76,7 @@ class OpenAIServer:
     strange_event: bytes = b""
     ending: str = "stop"
     usage: tuple[int, int] | None = (7, 3)
+    reasoning_tokens: int = 0
     refusal: str = ""
     before_streams: Callable[[], None] = lambda: None
 
@@ -183,18 +186,21 @@ class _Handler(BaseHTTPRequestHandler):
         if request.body.get("stream"):
             self._stream(request, pieces)
             return
-        message = {"role": "assistant", "content": "".join(pieces)}
+        message = {"role": "assistant", "content": "".join(piece for piece in pieces if isinstance(piece, str))}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
         self._send(200, {**self._about(request, "chat.completion"), "choices": [choice]})
 
-    def _stream(self, request: Request, pieces: list[str]) -> None:
+    def _stream(self, request: Request, pieces: Sequence[str | dict[str, Any]]) -> None:
         self.server_state.before_streams()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
+        deltas: list[dict[str, Any]] = [
+            {"role": "assistant", "content": ""},
+            *({"content": piece} if isinstance(piece, str) else piece for piece in pieces),
+        ]
         if self.server_state.refusal:
             deltas = [{"role": "assistant", "content": None}, {"refusal": self.server_state.refusal}]
         try:
@@ -219,7 +225,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server_state.usage is None or not (request.body.get("stream_options") or {}).get("include_usage"):
             return
         read, written = self.server_state.usage
-        usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+        usage = {
+            "prompt_tokens": read,
+            "completion_tokens": written,
+            "total_tokens": read + written,
+            "completion_tokens_details": {"reasoning_tokens": self.server_state.reasoning_tokens},
+        }
         document = {**self._about(request, "chat.completion.chunk"), "choices": [], "usage": usage}
         self.wfile.write(f"data: {json.dumps(document)}\n\n".encode())
 

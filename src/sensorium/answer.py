@@ -22,10 +22,12 @@ class Usage(Record):
         prompt_tokens: How many tokens the model read, with the words of its chat template; a picture counts as the
             tokens that the model makes of it.
         completion_tokens: How many tokens the model wrote, without the token that only ends the text.
+        reasoning_tokens: How many of these were thoughts, which are no part of the answer.
     """
 
     prompt_tokens: int
     completion_tokens: int
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -33,7 +35,11 @@ class Usage(Record):
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
 
 
 NO_TOKENS = Usage(0, 0)
@@ -47,10 +53,12 @@ class Ending:
     Attributes:
         finish_reason: ``"stop"`` or ``"length"``.
         usage: The tokens; None where a server doesn't count them.
+        warnings: What the caller should know about the writing: a sentence for each.
     """
 
     finish_reason: FinishReason = "stop"
     usage: Usage | None = field(default_factory=lambda: NO_TOKENS)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,7 +106,7 @@ class Answer(str):
             answer was reached, and there might be more to say.
         usage: The tokens that it took; none where it was put together from measurements, as the starter does for most
             questions. None where a server doesn't count them.
-        warnings: What was missing or damaged in what it is about: a sentence for each.
+        warnings: What was missing or damaged in what it is about, or could not be done as asked: a sentence for each.
     """
 
     model: str
@@ -138,6 +146,10 @@ class Answer(str):
     def changed(self, **changes: Any) -> Self:
         """Return the same text with other attributes."""
         return type(self)(str(self), **{**self.origin(), **changes})
+
+    def warned(self, sentences: tuple[str, ...]) -> Self:
+        """Return the same answer with further warnings in front."""
+        return self.changed(warnings=(*sentences, *self.warnings)) if sentences else self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the text and all attributes, ready for ``json.dumps``; the seed only if anything was sampled."""

@@ -85,3 +85,41 @@ def test_what_goes_wrong_at_the_server_is_one_sentence(server: OpenAIServer) -> 
     server.cut_streams = True
     with pytest.raises(ModelUnavailableError, match="broke off in the middle"):
         model.generate("Hello")
+
+
+_MARKED = ["<th", "ink>Hm.", " Well", "</think>", "\n\nA", " cat."]
+_APART = [{"reasoning_content": "Hm."}, {"reasoning_content": " Well"}, "A", " cat."]
+_UNOPENED = ["Hm.", " Well", "</think>", "\n\nA", " cat."]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "asked"),
+    [(_MARKED, True), (_MARKED, False), (_APART, True), (_APART, False), (_UNOPENED, True), (["A", " cat."], True)],
+)
+def test_thoughts_of_a_server_are_no_part_of_the_answer(
+    server: OpenAIServer, pieces: list[str | dict[str, str]], asked: bool
+) -> None:
+    server.answer, server.reasoning_tokens = lambda body: pieces, 2
+    stream = LanguageModel(server.model()).stream(
+        [{"role": "user", "content": "What is it?"}], max_new_tokens=9, thinking=asked, stop=["Well"]
+    )
+    assert "".join(stream) == stream.result == "A cat."
+    assert stream.result.usage is not None
+    assert stream.result.usage.reasoning_tokens == 2
+    body = server.requests[0].body
+    assert body["chat_template_kwargs"] == {"enable_thinking": asked}
+    # Both count and stop for the server what here is for the answer alone.
+    assert (body["max_tokens"] > 1000, "stop" in body) == (asked, not asked)
+
+
+def test_thoughts_alone_are_no_answer(server: OpenAIServer) -> None:
+    server.answer, server.ending = lambda body: ["<think>", "Hm. "], "length"
+    with pytest.raises(InputError, match="before it wrote a word"):
+        LanguageModel(server.model()).generate("Hello")
+
+
+def test_a_server_that_knows_nothing_of_templates_is_asked_without(server: OpenAIServer) -> None:
+    server.refuses = lambda body: "chat_template_kwargs" if "chat_template_kwargs" in body else ""
+    model = LanguageModel(server.model())
+    assert [str(model.generate("Hello")) for _ in range(2)] == ["A cat on a mat."] * 2
+    assert ["chat_template_kwargs" in request.body for request in server.requests] == [True, False, False]

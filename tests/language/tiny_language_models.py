@@ -29,7 +29,7 @@ def tiny_causal_language_model(folder: Path, *, family: str = "llama", chat: boo
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-    vocabulary = _write_tokenizer(folder, chat)
+    vocabulary = write_tokenizer(folder, _TEMPLATE if chat else None)
     ends: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1, "vocab_size": len(vocabulary)}
     torch.manual_seed(seed)
     model: Any
@@ -87,11 +87,15 @@ def write_gguf(source: Path, file: Path, *, quantised: str = "") -> Path:
     names = {**{index: name for name, index in vocabulary.items()}, **special}
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list([names[index] for index in range(config.vocab_size)])
-    writer.add_token_types([3 if index in special else 1 for index in range(config.vocab_size)])
+    controls = {item["id"] for item in tokenizer["added_tokens"] if item["special"]}
+    writer.add_token_types(
+        [3 if index in controls else 4 if index in special else 1 for index in range(config.vocab_size)]
+    )
     writer.add_token_merges([" ".join(merge) for merge in tokenizer["model"]["merges"]])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
-    writer.add_chat_template(_TEMPLATE)
+    template = source / "chat_template.jinja"
+    writer.add_chat_template(template.read_text() if template.is_file() else _TEMPLATE)
 
     def add(name: str, values: Any) -> None:
         if quantised and values.ndim == 2:
@@ -115,6 +119,8 @@ def write_gguf(source: Path, file: Path, *, quantised: str = "") -> Path:
         values = tensor.float().numpy()
         if name == "model.embed_tokens.weight":
             add("token_embd.weight", values)
+        elif name == "lm_head.weight" and not config.tie_word_embeddings:
+            add("output.weight", values)
         elif name == "model.norm.weight":
             add("output_norm.weight", values)
         elif name.startswith("model.layers."):
@@ -134,7 +140,8 @@ def write_gguf(source: Path, file: Path, *, quantised: str = "") -> Path:
     return file
 
 
-def _write_tokenizer(folder: Path, chat: bool) -> dict[str, int]:
+def write_tokenizer(folder: Path, template: str | None) -> dict[str, int]:
+    """Write a tokenizer with a chat template; return its vocabulary."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -155,8 +162,7 @@ def _write_tokenizer(folder: Path, chat: bool) -> dict[str, int]:
         pad_token="<|im_end|>",
         model_max_length=128,
     )
-    if chat:
-        fast.chat_template = _TEMPLATE
+    fast.chat_template = template
     folder.mkdir(parents=True, exist_ok=True)
     fast.save_pretrained(folder)
     return tokenizer.get_vocab()

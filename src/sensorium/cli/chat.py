@@ -14,6 +14,7 @@ from sensorium.cli.call import Call
 from sensorium.cli.inputs import Input, gather
 from sensorium.cli.interrupt import TerminatedError, interruptible
 from sensorium.cli.option_groups import CommonOptions, grouped
+from sensorium.cli.options import ANSWERS, MaxTokens, Thinking
 from sensorium.errors import InputError
 from sensorium.progress import Piece
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from sensorium.operations.chat import Chat
     from sensorium.vision_language.conversation import Conversation
 
-_ANSWERS = "Answers"
 _GREETING = {"role": "user", "content": "Hello!"}
 """Stands for the questions to come, so that numbers are looked at, and the model is loaded, before there is one."""
 
@@ -32,30 +32,28 @@ class AnswerOptions:
 
     system: Annotated[
         str | None,
-        typer.Option("--system", metavar="TEXT", help="How to behave.", rich_help_panel=_ANSWERS),
+        typer.Option("--system", metavar="TEXT", help="How to behave.", rich_help_panel=ANSWERS),
     ] = None
     temperature: Annotated[
         float,
-        typer.Option("--temperature", metavar="NUMBER", help="0 to 2: 0 is repeatable.", rich_help_panel=_ANSWERS),
+        typer.Option("--temperature", metavar="NUMBER", help="0 to 2: 0 is repeatable.", rich_help_panel=ANSWERS),
     ] = 0.0
     top_p: Annotated[
         float,
         typer.Option(
-            "--top-p", metavar="NUMBER", help="Sample from the likeliest words only.", rich_help_panel=_ANSWERS
+            "--top-p", metavar="NUMBER", help="Sample from the likeliest words only.", rich_help_panel=ANSWERS
         ),
     ] = 1.0
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="NUMBER", help="Makes sampling repeatable.", rich_help_panel=_ANSWERS),
+        typer.Option("--seed", metavar="NUMBER", help="Makes sampling repeatable.", rich_help_panel=ANSWERS),
     ] = None
-    max_tokens: Annotated[
-        int | None,
-        typer.Option("--max-tokens", metavar="NUMBER", help="Longest answer, in tokens.", rich_help_panel=_ANSWERS),
-    ] = None
+    max_tokens: MaxTokens = None
     stop: Annotated[
         list[str] | None,
-        typer.Option("--stop", metavar="TEXT", help="End an answer before this text.", rich_help_panel=_ANSWERS),
+        typer.Option("--stop", metavar="TEXT", help="End an answer before this text.", rich_help_panel=ANSWERS),
     ] = None
+    thinking: Thinking = False
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -66,6 +64,7 @@ class AnswerOptions:
             "seed": self.seed,
             "max_new_tokens": self.max_tokens,
             "stop": self.stop or (),
+            "thinking": self.thinking,
         }
 
 

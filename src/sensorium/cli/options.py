@@ -15,6 +15,8 @@ from sensorium.cli.completion import (
 )
 
 _SHARED = "Common options"
+ANSWERS = "Answers"
+"""The panel of options that say how a model writes."""
 
 Model: TypeAlias = Annotated[
     str | None,
@@ -88,6 +90,19 @@ Aligner: TypeAlias = Annotated[
         metavar="NAME",
         help="What times the words of models that write text alone; by default the starter's Whisper.",
         autocompletion=complete_models,
+    ),
+]
+MaxTokens: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--max-tokens", metavar="NUMBER", help="Longest answer, in tokens.", rich_help_panel=ANSWERS),
+]
+Thinking: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--thinking",
+        metavar="",
+        help="Let the model think before it answers, if it can; its thoughts aren't shown.",
+        rich_help_panel=ANSWERS,
     ),
 ]
 Quiet: TypeAlias = Annotated[

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,7 +11,7 @@ from sensorium.cli.chat import chat
 from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
-from sensorium.cli.options import examples
+from sensorium.cli.options import MaxTokens, Thinking, examples
 from sensorium.cli.terminal import aligned, clock, column_widths, one_line
 from sensorium.errors import InputError
 
@@ -25,6 +26,19 @@ Pictures = Annotated[
     typer.Argument(metavar="IMAGE", help="Pictures, folders, globs or addresses; - is standard input."),
 ]
 ShowEvidence = Annotated[bool, typer.Option("--evidence", metavar="", help="Also show the facts that it rests on.")]
+
+
+@dataclass(frozen=True)
+class WritingOptions:
+    """How an answer is written that nothing is drawn for."""
+
+    max_tokens: MaxTokens = None
+    thinking: Thinking = False
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of an operation."""
+        return {"max_new_tokens": self.max_tokens, "thinking": self.thinking}
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +60,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "sensorium ask scene.jpg 'How many people are there?'",
             "sensorium ask film.mp4 'What is said about the rocket?' --evidence",
+            "sensorium ask page.png 'Read this page.' --model lightonai/LightOnOCR-2-1B --max-tokens 4096",
         ),
     )(ask)
     app.command(
@@ -102,13 +117,15 @@ def _row(item: Input, found: Classification, top: int, widths: list[int]) -> str
 
 @command
 @grouped
-def caption(images: Pictures, evidence: ShowEvidence = False, *, common: CommonOptions) -> None:
+def caption(
+    images: Pictures, evidence: ShowEvidence = False, *, writing: WritingOptions, common: CommonOptions
+) -> None:
     """Describe pictures in a sentence or two each."""
     with common.call() as call:
         from sensorium.operations.vision_language import Caption
 
         items = gather(images, ("image",))
-        any_picture = Caption.of({"image": STANDARD_INPUT, **common.choice})
+        any_picture = Caption.of({"image": STANDARD_INPUT, **writing.fields, **common.choice})
         call.load(any_picture)
         usable = [item.media for item in items if item.error is None]
         answers = call.run_together([any_picture.model_copy(update={"image": media}) for media in usable])
@@ -128,6 +145,7 @@ def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to find out.")],
     evidence: ShowEvidence = False,
     *,
+    writing: WritingOptions,
     common: CommonOptions,
 ) -> None:
     """Ask about a picture or a film; which of the two it is, its content tells."""
@@ -137,11 +155,11 @@ def ask(
         if call.resolved(item).kind == "video":
             from sensorium.operations.video import AskFilm
 
-            asked = AskFilm(film=item.media, question=question, **common.choice)
+            asked = AskFilm(film=item.media, question=question, **writing.fields, **common.choice)
         else:
             from sensorium.operations.vision_language import Ask
 
-            asked = Ask(image=item.media, question=question, **common.choice)
+            asked = Ask(image=item.media, question=question, **writing.fields, **common.choice)
         call.load(asked)
         answer = call.run(asked)
         call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))

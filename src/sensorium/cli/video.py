@@ -12,7 +12,7 @@ from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import Track, examples
-from sensorium.cli.pictures import ShowEvidence, answer_text
+from sensorium.cli.pictures import ShowEvidence, WritingOptions, answer_text
 from sensorium.cli.terminal import clock, one_line
 from sensorium.errors import InputError
 
@@ -123,6 +123,7 @@ def watch(
     *,
     instead: _Instead,
     parts: _Parts,
+    writing: WritingOptions,
     evidence: ShowEvidence = False,
     options: CommonOptions,
 ) -> None:
@@ -141,10 +142,10 @@ def watch(
             seen = call.run(ClassifyFilm(labels=labels, top_k=instead.top, encoder=parts.encoder, **common))
             call.show(item, seen, _classified_text(seen))
         elif question is None:
-            described = call.run(DescribeFilm(**parts.answering, **common))
+            described = call.run(DescribeFilm(**parts.answering, **writing.fields, **common))
             call.show(item, described, answer_text(described, evidence))
         else:
-            answer = call.run(AskFilm(question=question, **parts.answering, **common))
+            answer = call.run(AskFilm(question=question, **parts.answering, **writing.fields, **common))
             call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
 
 

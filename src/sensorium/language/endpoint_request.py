@@ -14,8 +14,9 @@ from sensorium.language.media_parts import SOUND_RATE
 from sensorium.language.messages import Part, TextPart, Turn
 from sensorium.language.sampling import Sampling
 from sensorium.language.stop_sequences import StopSequences
+from sensorium.language.thoughts import LONGEST_THOUGHTS, MARKS, Thoughts
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.endpoint import stream_chat
+from sensorium.models.endpoint import nothing_said, stream_chat
 from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.streaming import ResultStream
 
@@ -59,34 +60,79 @@ def answer_of_endpoint(
     """
     messages = [{"role": turn.role, "content": _content(turn)} for turn in turns]
     pieces = stream_chat(client, checkpoint, messages, cancel=cancel, **_options(sampling))
-    return _until_stop(pieces, sampling, progress)
+    return _answer(pieces, checkpoint, sampling, progress)
 
 
-def _until_stop(
-    pieces: Generator[str, None, Ending], sampling: Sampling, progress: ProgressCallback | None
+def _answer(
+    pieces: Generator[str, None, Ending],
+    checkpoint: Checkpoint,
+    sampling: Sampling,
+    progress: ProgressCallback | None,
 ) -> Generator[str, None, Ending]:
-    """Pass on what comes, up to the first stop sequence: not every server looks for it, or for all of them."""
-    stops = StopSequences(sampling.stop)
+    """Pass on the answer without thoughts, up to the first stop sequence: not every server looks for all of them."""
+    stops, thoughts = StopSequences(sampling.stop), _Thoughts(sampling.thinking)
+    written, said = 0, ""
     with closing(pieces):
         stream = ResultStream(pieces)
-        for written, piece in enumerate(filter(None, stream), 1):
-            report(progress, "writing", written, sampling.max_new_tokens, "tokens")
-            yield stops.let_through(piece)
+        for piece in filter(None, stream):
+            answer = thoughts.let_through(piece)
+            written += thoughts.over
+            report(progress, "writing" if thoughts.over else "thinking", written, sampling.max_new_tokens, "tokens")
+            shown = stops.let_through(answer)
+            said += shown
+            yield shown
+            # Then the server's count, which would have come at the end, is missing.
             if stops.found:
-                # The server's count would have come at the end.
                 return Ending("stop", usage=None)
-    yield stops.rest()
+            if sampling.thinking and written >= sampling.max_new_tokens:
+                return Ending("length", usage=None)
+    rest = stops.let_through(thoughts.rest()) + ("" if stops.found else stops.rest())
+    yield rest
+    if thoughts.came and not (said + rest).strip() and not stops.found:
+        raise nothing_said(checkpoint)
     return stream.result
+
+
+class _Thoughts(Thoughts):
+    """Those of a model behind a server, whose chat template may have opened them where nobody here sees it.
+
+    Args:
+        asked: Whether the model was asked to think: then a text that begins without a mark is held back until a closing
+            mark tells that it was thoughts, or its end that it was the answer.
+    """
+
+    def __init__(self, asked: bool) -> None:
+        super().__init__(MARKS)
+        self._unsure = "" if asked else None
+
+    def let_through(self, piece: str) -> str:
+        if self._unsure is None:
+            return super().let_through(piece)
+        self._unsure += piece
+        if self._may_be_mark(self._unsure.lstrip()):
+            return ""
+        opened = any(self._unsure.lstrip().startswith(mark.opening) for mark in self.marks)
+        closed = next((mark for mark in self.marks if mark.closing in self._unsure), None)
+        if not opened and closed is None:
+            return ""
+        text, self._unsure = self._unsure, None
+        return super().let_through(text if opened or closed is None else closed.opening + text)
+
+    def rest(self) -> str:
+        text, self._unsure = self._unsure, None
+        return (super().let_through(text) if text else "") + super().rest()
 
 
 def _options(sampling: Sampling) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "max_tokens": sampling.max_new_tokens,
+        # Servers count thoughts and answer together, and look for stop sequences in both.
+        "max_tokens": sampling.max_new_tokens + LONGEST_THOUGHTS * sampling.thinking,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": sampling.seed,
+        "chat_template_kwargs": {"enable_thinking": sampling.thinking},
     }
-    if sampling.stop:
+    if sampling.stop and not sampling.thinking:
         options["stop"] = list(sampling.stop[:_MOST_STOPS])
     if sampling.repetition_penalty not in (None, 1):
         # Not in OpenAI's own protocol; vLLM and others take it, and those that don't say so.

@@ -11,6 +11,7 @@ from typing import Any
 from sensorium.errors import ModelUnavailableError
 from sensorium.language.chat_templates import written_by_template
 from sensorium.language.messages import Turn
+from sensorium.language.thoughts import ThinkingStyle
 from sensorium.models.catalog import Checkpoint
 
 TOKENIZER, CONFIG, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
@@ -24,6 +25,9 @@ class FastTokenizer:
     Args:
         folder: Where its files lie.
         checkpoint: For the words of an error.
+
+    Attributes:
+        style: How the checkpoint thinks.
 
     Raises:
         ModelUnavailableError: A file is missing or damaged.
@@ -44,6 +48,7 @@ class FastTokenizer:
             ) from error
         self._special = {name: config[name] for name in _SPECIAL if config.get(name)}
         self._template = None if template is None else _compiled(template)
+        self.style = ThinkingStyle.of(template, self._tokenizer.get_added_tokens_decoder())
 
     @property
     def has_chat_template(self) -> bool:
@@ -60,7 +65,7 @@ class FastTokenizer:
         """Return tokens by name rather than by number."""
         return [str(self._tokenizer.id_to_token(token)) for token in tokens]
 
-    def encode(self, turns: Sequence[Turn]) -> list[int]:
+    def encode(self, turns: Sequence[Turn], *, thinking: bool = False) -> list[int]:
         """Return the tokens of a conversation, up to where the answer begins; plain text without a template.
 
         Raises:
@@ -75,12 +80,13 @@ class FastTokenizer:
                 tools=None,
                 documents=None,
                 **self._special,
+                **self.style.arguments(thinking),
             )
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Return the text of tokens, without special ones."""
-        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+        """Return the text of tokens, without special ones that are no marks of thoughts."""
+        return self.style.decoded(tokens, self._tokenizer.decode)
 
 
 def _compiled(template: str) -> Any:

@@ -14,6 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 from sensorium.answer import Ending, Usage
 from sensorium.language.busy_model import Halt, write_in_thread
 from sensorium.language.sampling import Sampling
+from sensorium.language.text_pieces import TextReader
 from sensorium.models.turns import holding
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.quiet import quiet_transformers
@@ -57,13 +58,19 @@ class _Choice(LogitsProcessor):
 
 
 class _Stopping(StoppingCriteria):
-    """Asks after each token whether the writing is to stop."""
+    """Asks after each token whether the writing is to stop, and lets each text's reader read its own."""
 
-    def __init__(self, asked: Callable[[], bool]) -> None:
-        self._asked = asked
+    def __init__(self, asked: Callable[[], bool], readers: Sequence[TextReader] = ()) -> None:
+        self._asked, self._readers = asked, readers
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> Any:
-        return torch.full((input_ids.shape[0],), self._asked(), dtype=torch.bool, device=input_ids.device)
+        done = [False] * input_ids.shape[0]
+        if self._readers:
+            for reader, token in zip(self._readers, input_ids[:, -1].tolist(), strict=True):
+                if not reader.done:  # what follows only fills up
+                    reader.add(token)
+            done = [reader.done for reader in self._readers]
+        return torch.tensor(done, device=input_ids.device) | self._asked()
 
 
 def end_tokens(model: Any) -> frozenset[int]:
@@ -97,6 +104,7 @@ def write_tokens(
     sampling: Sampling,
     *,
     busy: threading.Lock,
+    readers: Sequence[TextReader] = (),
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> torch.Tensor:
@@ -106,6 +114,7 @@ def write_tokens(
         generate: A model's ``generate`` with its inputs filled in.
         sampling: How to choose tokens.
         busy: Held while the model runs: two generations at once would share the same cores.
+        readers: Read each text while it is written, and say when it is done; none for texts without thoughts.
         progress: Told the tokens written so far.
         cancel: Stops within one token.
 
@@ -117,12 +126,16 @@ def write_tokens(
     def stop() -> bool:
         nonlocal written
         written += 1
-        report(progress, "writing", written, sampling.max_new_tokens, "tokens")
+        if readers:
+            min(readers, key=lambda reader: reader.done).report(progress)
+        else:
+            report(progress, "writing", written, sampling.max_new_tokens, "tokens")
         return cancel is not None and cancel.is_set()
 
     with holding(busy, cancel), torch.inference_mode(), quiet_transformers():
         check_cancelled(cancel)
-        tokens = generate(stopping_criteria=StoppingCriteriaList([_Stopping(stop)]), **generation_options(sampling))
+        criteria = StoppingCriteriaList([_Stopping(stop, readers)])
+        tokens = generate(stopping_criteria=criteria, **generation_options(sampling))
     check_cancelled(cancel)
     assert isinstance(tokens, torch.Tensor)
     return tokens

@@ -74,4 +74,4 @@ def _read(part: Part, limits: Limits, on_warning: WarningCallback | None) -> Par
 def with_warnings(pieces: Generator[str, None, Answer], warnings: InputWarnings) -> Generator[str, None, Answer]:
     """Pass the pieces of an answer on; the answer tells what was missing or damaged in its input."""
     answer = yield from pieces
-    return answer.changed(warnings=warnings.told())
+    return answer.warned(warnings.told())

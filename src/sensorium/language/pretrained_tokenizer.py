@@ -8,6 +8,7 @@ from typing import Any
 
 from sensorium.language.chat_templates import written_by_template
 from sensorium.language.messages import Turn
+from sensorium.language.thoughts import ThinkingStyle
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.pretrained import open_part
 
@@ -19,6 +20,9 @@ class PretrainedTokenizer:
         folder: Where its files lie.
         checkpoint: For the words of an error.
 
+    Attributes:
+        style: How the checkpoint thinks.
+
     Raises:
         ModelUnavailableError: A file is missing or damaged.
     """
@@ -28,6 +32,7 @@ class PretrainedTokenizer:
 
         self._name = checkpoint.name
         self._tokenizer: Any = open_part(AutoTokenizer, folder, checkpoint=checkpoint)
+        self.style = ThinkingStyle.of(self._tokenizer.chat_template, self._tokenizer.added_tokens_decoder)
 
     @property
     def has_chat_template(self) -> bool:
@@ -45,7 +50,7 @@ class PretrainedTokenizer:
         found = self._tokenizer.pad_token_id
         return int(found if found is not None else self._tokenizer.eos_token_id or 0)
 
-    def encode(self, turns: Sequence[Turn]) -> list[int]:
+    def encode(self, turns: Sequence[Turn], *, thinking: bool = False) -> list[int]:
         """Return the tokens of a conversation, up to where the answer begins; plain text without a template.
 
         Raises:
@@ -55,10 +60,13 @@ class PretrainedTokenizer:
             return list(self._tokenizer("\n\n".join(turn.text for turn in turns), verbose=False).input_ids)
         with written_by_template(self._name, turns):
             text = self._tokenizer.apply_chat_template(
-                [turn.to_dict() for turn in turns], tokenize=False, add_generation_prompt=True
+                [turn.to_dict() for turn in turns],
+                tokenize=False,
+                add_generation_prompt=True,
+                **self.style.arguments(thinking),
             )
         return list(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Return the text of tokens, without special ones."""
-        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+        """Return the text of tokens, without special ones that are no marks of thoughts."""
+        return self.style.decoded(tokens, self._tokenizer.decode)

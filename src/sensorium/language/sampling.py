@@ -24,6 +24,8 @@ class SamplingOptions(TypedDict, total=False):
         repetition_penalty: Above 1, words that were written before become less likely; None is what the checkpoint
             recommends.
         stop: End the answer before any of these strings.
+        thinking: Let the model think before it answers, if it can. Its thoughts are not part of the answer and don't
+            count to ``max_new_tokens``; the answer's usage tells how many tokens they took.
     """
 
     max_new_tokens: int | None
@@ -32,6 +34,7 @@ class SamplingOptions(TypedDict, total=False):
     seed: int | None
     repetition_penalty: float | None
     stop: str | Sequence[str]
+    thinking: bool
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,14 @@ class Sampling:
     """How the next token is chosen, and when to end.
 
     Attributes:
-        max_new_tokens: Longest answer, in tokens.
+        max_new_tokens: Longest answer, in tokens; thoughts don't count.
         temperature: 0 takes the likeliest token each time; higher is more varied, up to 2.
         top_p: Sample only from the likeliest tokens that together have this probability.
         seed: Makes sampling repeatable.
         repetition_penalty: Above 1, words that were written before become less likely; None is what the checkpoint
             recommends.
         stop: The text ends before any of these strings.
+        thinking: Whether the model may think before it answers.
     """
 
     max_new_tokens: int
@@ -54,6 +58,7 @@ class Sampling:
     seed: int = 0
     repetition_penalty: float | None = None
     stop: tuple[str, ...] = ()
+    thinking: bool = False
 
     @property
     def drawn(self) -> int | None:
@@ -71,6 +76,7 @@ def choose_sampling(
     seed: int | None = None,
     repetition_penalty: float | None = None,
     stop: str | Sequence[str] = (),
+    thinking: bool = False,
 ) -> Sampling:
     """Check the options of a method that writes text, and draw a seed if there is none.
 
@@ -99,4 +105,5 @@ def choose_sampling(
         seed=random.SystemRandom().randrange(1 << 31) if seed is None else seed,
         repetition_penalty=repetition_penalty,
         stop=tuple(filter(None, [stop] if isinstance(stop, str) else stop)),
+        thinking=thinking,
     )

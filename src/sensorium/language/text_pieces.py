@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
 from sensorium.answer import Answer, Ending, Usage
 from sensorium.language.sampling import Sampling
 from sensorium.language.stop_sequences import StopSequences
+from sensorium.language.thoughts import LONGEST_THOUGHTS, TAIL, ThinkingStyle, Thoughts, cannot_think, no_answer
 from sensorium.progress import ProgressCallback, report
 from sensorium.streaming import ResultStream
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+class PieceDecoder:
+    """Turns tokens into text one by one; a letter of several tokens comes with its last one.
+
+    Args:
+        text_of: Decodes a list of tokens.
+    """
+
+    def __init__(self, text_of: Callable[[list[int]], str]) -> None:
+        self._text_of = text_of
+        # What a token reads like depends on the one before it, so the last piece is decoded together with the next.
+        self._kept: list[int] = []
+        self._said = 0
+
+    def add(self, token: int) -> str:
+        """Return the text that a token adds."""
+        before = self._text_of(self._kept[: self._said])
+        self._kept.append(token)
+        after = self._text_of(self._kept)
+        if len(after) > len(before) and not after.endswith(_REPLACEMENT):
+            self._kept, self._said = self._kept[self._said :], len(self._kept) - self._said
+            return after[len(before) :]
+        return ""
+
+    def rest(self) -> str:
+        """Return whole letters that are left at the end."""
+        before = self._text_of(self._kept[: self._said])
+        return complete_text(self._text_of(self._kept))[len(before) :]
 
 
 def pieces_of_text(tokens: Iterable[int], text_of: Callable[[list[int]], str]) -> Iterator[str]:
@@ -24,19 +54,10 @@ def pieces_of_text(tokens: Iterable[int], text_of: Callable[[list[int]], str]) -
         tokens: One after the other.
         text_of: Decodes a list of tokens, without special tokens.
     """
-    # What a token reads like depends on the one before it, so the last piece is decoded together with the next.
-    kept: list[int] = []
-    said = 0
+    decoder = PieceDecoder(text_of)
     for token in tokens:
-        before = text_of(kept[:said])
-        kept.append(token)
-        after = text_of(kept)
-        if len(after) > len(before) and not after.endswith(_REPLACEMENT):
-            yield after[len(before) :]
-            kept, said = kept[said:], len(kept) - said
-        else:
-            yield ""
-    rest = complete_text(text_of(kept))[len(text_of(kept[:said])) :]
+        yield decoder.add(token)
+    rest = decoder.rest()
     if rest:
         yield rest
 
@@ -46,42 +67,126 @@ def complete_text(text: str) -> str:
     return text.rstrip(_REPLACEMENT)
 
 
+class TextReader:
+    """Reads what one model writes, token by token: its answer without thoughts, up to a stop sequence or the length.
+
+    Args:
+        name: The checkpoint's, for the words of an error.
+        prompt: The tokens that the model read.
+        sampling: Holds the stop sequences and the longest answer.
+        text_of: Decodes a list of tokens, without special tokens that are no marks of thoughts.
+        ends: The tokens that end a text.
+        style: How the checkpoint thinks.
+        window: How many tokens prompt, thoughts and answer may have together; None or 0 where nobody knows.
+
+    Attributes:
+        text: The answer so far.
+        done: Whether nothing more is to be read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        *,
+        text_of: Callable[[list[int]], str],
+        ends: Collection[int],
+        style: ThinkingStyle,
+        window: int | None = None,
+    ) -> None:
+        self._name = name
+        self._sampling = sampling
+        self._prompt_tokens = len(prompt)
+        self._ends = ends
+        self._style = style
+        self._decoder = PieceDecoder(text_of)
+        self._stops = StopSequences(sampling.stop)
+        self._thoughts = Thoughts(style.marks, text_of(list(prompt[-TAIL:])) if style.marks else "")
+        left = window - len(prompt) - sampling.max_new_tokens if window else LONGEST_THOUGHTS
+        self._longest_thoughts = max(0, min(LONGEST_THOUGHTS, left)) if style.marks else 0
+        self._written = self._before = 0
+        self._ended = False
+        self.text = ""
+        self.done = False
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens the model may write, thoughts included."""
+        return self._sampling.max_new_tokens + self._longest_thoughts
+
+    @property
+    def thought(self) -> int:
+        """How many tokens of thoughts there are so far."""
+        return self._before if self._thoughts.came else 0
+
+    def add(self, token: int) -> str:
+        """Take the next token; return what may be shown of the answer."""
+        self._written += 1
+        self._ended = token in self._ends
+        shown = self._shown(self._decoder.add(token))
+        self._before += not self._thoughts.over and not self._ended
+        too_long = self._thoughts.going_on and self.thought >= self._longest_thoughts
+        full = self._written - self.thought >= self._sampling.max_new_tokens
+        self.done = self._ended or self._stops.found or too_long or full
+        return shown
+
+    def rest(self) -> str:
+        """Return what is held back still, at the end of the text."""
+        shown = self._shown(self._decoder.rest())
+        held = self._stops.let_through(self._thoughts.rest()) + self._stops.rest()
+        self.text += held
+        return shown + held
+
+    def report(self, progress: ProgressCallback | None) -> None:
+        """Tell how much was thought or written."""
+        if self._thoughts.over:
+            report(progress, "writing", self._written - self.thought, self._sampling.max_new_tokens, "tokens")
+        elif self._thoughts.came:
+            report(progress, "thinking", self.thought, None, "tokens")
+
+    def ending(self) -> Ending:
+        """Return how the text ended.
+
+        Raises:
+            UnsupportedError: There were thoughts, and no answer after them.
+        """
+        if self._thoughts.came and not self.text.strip() and not self._stops.found:
+            switchable = self._sampling.thinking and bool(self._style.switches)
+            raise no_answer(self._name, self.thought, switchable=switchable)
+        usage = Usage(self._prompt_tokens, self._written - self._ended, self.thought)
+        warned = self._sampling.thinking and not self._style.possible
+        return Ending(
+            "stop" if self._ended or self._stops.found else "length",
+            usage,
+            (cannot_think(self._name),) if warned else (),
+        )
+
+    def _shown(self, piece: str) -> str:
+        shown = self._stops.let_through(self._thoughts.let_through(piece))
+        self.text += shown
+        return shown
+
+
 def read_tokens(
-    tokens: Generator[int, None, None],
-    sampling: Sampling,
-    *,
-    text_of: Callable[[list[int]], str],
-    ends: Collection[int],
-    prompt_tokens: int,
-    progress: ProgressCallback | None = None,
+    tokens: Generator[int, None, None], reader: TextReader, *, progress: ProgressCallback | None = None
 ) -> Generator[str, None, Ending]:
     """Give a text as its tokens are written, and return how it ended.
 
     Args:
-        tokens: Closed when the text has come to a stop sequence.
-        sampling: Holds the stop sequences.
-        text_of: Decodes a list of tokens, without special tokens.
-        ends: The tokens that end a text.
-        prompt_tokens: How many tokens the model read before it wrote.
+        tokens: Closed when the reader has read enough.
+        reader: Makes text of them.
         progress: Told the tokens written so far.
     """
-    stops = StopSequences(sampling.stop)
-    written: list[int] = []
-
-    def counted() -> Iterator[int]:
-        for token in tokens:
-            written.append(token)
-            report(progress, "writing", len(written), sampling.max_new_tokens, "tokens")
-            yield token
-
     with closing(tokens):
-        for piece in pieces_of_text(counted(), text_of):
-            yield stops.let_through(piece)
-            if stops.found:
+        for token in tokens:
+            piece = reader.add(token)
+            reader.report(progress)
+            yield piece
+            if reader.done:
                 break
-    yield stops.rest()
-    ended = bool(written) and written[-1] in ends
-    return Ending("stop" if ended or stops.found else "length", Usage(prompt_tokens, len(written) - ended))
+    yield reader.rest()
+    return reader.ending()
 
 
 def read_answer(
@@ -105,4 +210,11 @@ def read_answer(
 
 def answer_from(text: str, ending: Ending, sampling: Sampling, *, model: str) -> Answer:
     """Return a text as an answer that tells who wrote it, how, and how it ended."""
-    return Answer(text, model=model, seed=sampling.drawn, finish_reason=ending.finish_reason, usage=ending.usage)
+    return Answer(
+        text,
+        model=model,
+        seed=sampling.drawn,
+        finish_reason=ending.finish_reason,
+        usage=ending.usage,
+        warnings=ending.warnings,
+    )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from sensorium.answer import Ending
 from sensorium.errors import InputError
 from sensorium.language.messages import Turn
 from sensorium.language.sampling import Sampling
-from sensorium.language.text_pieces import read_tokens
+from sensorium.language.text_pieces import TextReader, read_tokens
+from sensorium.language.thoughts import ThinkingStyle
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
 
@@ -50,11 +52,15 @@ class ChatTokenizer(Protocol):
     def has_chat_template(self) -> bool:
         """Whether the checkpoint was made for conversations."""
 
-    def encode(self, turns: Sequence[Turn]) -> list[int]:
+    @property
+    def style(self) -> ThinkingStyle:
+        """How the checkpoint thinks."""
+
+    def encode(self, turns: Sequence[Turn], *, thinking: bool = False) -> list[int]:
         """Return the tokens of a conversation, up to where the answer begins; plain text without a template."""
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Return the text of tokens, without special ones."""
+        """Return the text of tokens, without special ones that are no marks of thoughts."""
 
 
 class TokenWriter(ABC):
@@ -99,8 +105,9 @@ class TokenWriter(ABC):
 
         Raises:
             InputError: Prompt and answer don't fit the window.
+            UnsupportedError: The model thinks, and comes to no answer.
         """
-        tokens = self.tokenizer.encode(turns)
+        tokens = self.tokenizer.encode(turns, thinking=sampling.thinking)
         window = self.context_window
         if window is not None and len(tokens) + sampling.max_new_tokens > window:
             raise InputError(
@@ -108,11 +115,14 @@ class TokenWriter(ABC):
                 f"but {self._name!r} holds {window} in all",
                 "Shorten the prompt or lower max_new_tokens",
             )
-        return read_tokens(
-            self.write_tokens(tokens, sampling, cancel=cancel),
+        reader = TextReader(
+            self._name,
+            tokens,
             sampling,
             text_of=self.tokenizer.text,
             ends=self.ends,
-            prompt_tokens=len(tokens),
-            progress=progress,
+            style=self.tokenizer.style,
+            window=window,
         )
+        longest = replace(sampling, max_new_tokens=reader.most_tokens)
+        return read_tokens(self.write_tokens(tokens, longest, cancel=cancel), reader, progress=progress)

@@ -36,12 +36,18 @@ _DEFAULTS = {
     "max_tokens": None,
     "stop": None,
     "stream_options": None,
+    "chat_template_kwargs": None,
 }
 """Fields that some models or servers refuse, and the values that stand for no wish of the caller; None for any value.
 
 OpenAI's newest models take only their own temperature, and newer servers know ``max_tokens`` as
 ``max_completion_tokens`` only. Whoever reads an answer ends it before a stop sequence in any case; without
-``stream_options`` only the count of tokens is missing."""
+``stream_options`` only the count of tokens is missing, and a server that doesn't know ``chat_template_kwargs`` decides
+itself whether its model thinks."""
+_REASONING = ("reasoning_content", "reasoning")
+"""The fields in which servers send thoughts."""
+OPENED, CLOSED = "<think>", "</think>"
+"""Told around thoughts that come in a field of their own, as most models mark them in their text."""
 
 _refused: dict[Checkpoint, frozenset[str]] = {}
 """What each model refused before, so that it isn't asked twice each time."""
@@ -89,8 +95,8 @@ def stream_chat(
 ) -> Generator[str, None, Ending]:
     """Give a chat answer's text as it comes, and return how it ended; a piece may be empty.
 
-    The request is made at the first piece. Closing the generator, or setting ``cancel``, hangs up at once, also while
-    the server is silent.
+    The request is made at the first piece. Of thoughts that the server sends apart, only `OPENED` and `CLOSED` are
+    given. Closing the generator, or setting ``cancel``, hangs up at once, also while the server is silent.
 
     Args:
         client: From `open_client`.
@@ -150,6 +156,7 @@ class _Answering:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
         self._came, self._said, self._reason, self._refusal = False, False, "", ""
+        self._thinking = False
         self._usage: Usage | None = None
 
     def pieces(
@@ -188,10 +195,7 @@ class _Answering:
                 f"The server at {address} withheld {part}: its content filter objects", "Ask differently"
             )
         if not self._said and self._reason == "length":
-            raise InputError(
-                f"{self._checkpoint.name!r} used up the answer's length before it wrote a word",
-                "Allow more tokens for the answer",
-            )
+            raise nothing_said(self._checkpoint)
         reason: FinishReason = "length" if self._reason == "length" else "stop"
         return Ending(reason, self._usage)
 
@@ -199,7 +203,9 @@ class _Answering:
         self._came = True
         usage = getattr(chunk, "usage", None)
         if usage is not None:
-            self._usage = Usage(int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0))
+            details = getattr(usage, "completion_tokens_details", None)
+            thought = int(getattr(details, "reasoning_tokens", None) or 0)
+            self._usage = Usage(int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0), thought)
         if not chunk.choices:
             return ""
         choice = chunk.choices[0]
@@ -207,7 +213,18 @@ class _Answering:
         self._refusal += getattr(choice.delta, "refusal", None) or ""
         piece = getattr(choice.delta, "content", None) or ""
         self._said = self._said or bool(piece.strip())
-        return piece
+        return self._marks(choice.delta, piece) + piece
+
+    def _marks(self, delta: Any, piece: str) -> str:
+        """Return the mark that belongs before a piece of the answer."""
+        thought = any(getattr(delta, name, None) for name in _REASONING)
+        if thought and not self._thinking and not self._said:
+            self._thinking = True
+            return OPENED
+        if piece and self._thinking:
+            self._thinking = False
+            return CLOSED
+        return ""
 
 
 def _request(client: openai.OpenAI, checkpoint: Checkpoint, fields: dict[str, Any]) -> Any:
@@ -219,8 +236,9 @@ def _request(client: openai.OpenAI, checkpoint: Checkpoint, fields: dict[str, An
         asked = _spoken(fields, _refused.get(checkpoint, frozenset()))
         if checkpoint.endpoint == OPENAI_ADDRESS and "max_tokens" in asked:
             asked["max_completion_tokens"] = asked.pop("max_tokens")
+        sent = _with_template_arguments(asked, checkpoint)
         try:
-            return completions.create(model=model_name(checkpoint), **asked)
+            return completions.create(model=model_name(checkpoint), **sent)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             name = _dispensable(error, asked)
             if not name:
@@ -242,9 +260,27 @@ def _spoken(fields: dict[str, Any], refused: Collection[str]) -> dict[str, Any]:
     return asked
 
 
+def _with_template_arguments(asked: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return a request as the client takes it; what is for chat templates is no field of OpenAI's own models."""
+    told = {name: value for name, value in asked.items() if name != "chat_template_kwargs"}
+    if "chat_template_kwargs" in asked and checkpoint.endpoint != OPENAI_ADDRESS:
+        chosen = {"chat_template_kwargs": asked["chat_template_kwargs"]}
+        told["extra_body"] = {**told.get("extra_body", {}), **chosen}
+    return told
+
+
+def nothing_said(checkpoint: Checkpoint) -> InputError:
+    """Return the error for an answer whose length was used up by thoughts."""
+    return InputError(
+        f"{checkpoint.name!r} used up the answer's length before it wrote a word", "Allow more tokens for the answer"
+    )
+
+
 def _dispensable(error: openai.APIStatusError, asked: dict[str, Any]) -> str:
     """Return the field that a server's refusal names, if the request can do without; else ""."""
     named = error.param or next((name for name in _DEFAULTS if f"'{name}'" in _one_line(error)), "")
+    if "chat_template_kwargs" in f"{error.param} {error.message} {error.body}":  # each server says so in its own way
+        named = "chat_template_kwargs"
     return named if named in asked and _is_default(named, asked) else ""
 
 

@@ -131,6 +131,8 @@ class Chat(ModelOperation):
     """Above 1, words that were written before become less likely; by default what the model recommends."""
     stop: tuple[str, ...] = ()
     """The answer ends before any of these texts."""
+    thinking: bool = False
+    """Let the model think before it answers, if it can; its thoughts are neither told nor counted as the answer."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -165,6 +167,7 @@ class Chat(ModelOperation):
             "seed": self.seed,
             "repetition_penalty": self.repetition_penalty,
             "stop": self.stop,
+            "thinking": self.thinking,
         }
 
 

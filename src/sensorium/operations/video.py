@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,6 +22,7 @@ from sensorium.video.results import Moderation, VideoClassification, VideoSearch
 from sensorium.video.video_classification import distinct_labels, require_top_k
 from sensorium.video.video_qa import VideoQA, require_num_frames, require_question
 from sensorium.vision_language.clip import CLIP
+from sensorium.vision_language.image_qa import AnswerOptions
 
 PartName = Annotated[str | None, Field(min_length=1)]
 
@@ -50,11 +51,25 @@ class _Answering(_OfAFilm):
     num_frames: int | None = None
     """How many frames are looked at, 1 to 768; by default what suits the film and the checkpoint."""
 
+    max_new_tokens: Annotated[int | None, Field(json_schema_extra={"minimum": 1})] = None
+    """Longest answer, in tokens; by default the model decides."""
+    thinking: bool = False
+    """Let the model that writes think before, if it can; its thoughts are no part of the answer."""
+
     @field_validator("num_frames")
     @classmethod
     def _check_num_frames(cls, num_frames: int | None) -> int | None:
         require_num_frames(num_frames)
         return num_frames
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        AnswerOptions(self.max_new_tokens, self.thinking)
+        return self
+
+    @property
+    def _writing(self) -> dict[str, Any]:
+        return {"track": self.track, "max_new_tokens": self.max_new_tokens, "thinking": self.thinking}
 
     def opened(self, tasks: Tasks, report: Reporter) -> VideoQA:
         """Return the task object, loaded; its parts are loaded when they are first needed."""
@@ -87,7 +102,7 @@ class DescribeFilm(_Answering):
     def run(self, tasks: Tasks, report: Reporter) -> Answer:
         """Return the description; its evidence are the moments that it tells of."""
         film = tasks.media(self.film)
-        return self.opened(tasks, report).describe(film, track=self.track, progress=report, cancel=report)
+        return self.opened(tasks, report).describe(film, **self._writing, progress=report, cancel=report)
 
 
 class AskFilm(_Answering):
@@ -108,7 +123,7 @@ class AskFilm(_Answering):
         """Return the answer."""
         film = tasks.media(self.film)
         video_qa = self.opened(tasks, report)
-        return video_qa.answer_video_question(film, self.question, track=self.track, progress=report, cancel=report)
+        return video_qa.answer_video_question(film, self.question, **self._writing, progress=report, cancel=report)
 
 
 class _Comparing(_OfAFilm):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sensorium.vision_language.clip import CLIP
     from sensorium.vision_language.dual_encoder import DualEncoder, Rows
     from sensorium.vision_language.embeddings import Embeddings
-    from sensorium.vision_language.image_qa import ImageQA
+    from sensorium.vision_language.image_qa import AnswerOptions, ImageQA
 
 
 class _ImageTextOperation(ModelOperation):
@@ -148,6 +148,9 @@ class _PictureOperation(ModelOperation):
         return tasks.open((ImageQA, self.opening_key), lambda: ImageQA(self.model, **self.opening(tasks)), report)
 
 
+LongestText = Annotated[int | None, Field(json_schema_extra={"minimum": 1})]
+
+
 class Caption(_PictureOperation):
     """Describe a picture in a sentence or two."""
 
@@ -155,6 +158,15 @@ class Caption(_PictureOperation):
 
     image: Media
     """The picture."""
+    max_new_tokens: LongestText = None
+    """Longest caption, in tokens; by default the model decides."""
+    thinking: bool = False
+    """Let the model think before, if it can; its thoughts are no part of the caption."""
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        _options_of(self)
+        return self
 
     def run(self, tasks: Tasks, report: Reporter) -> Answer:
         """Describe the picture."""
@@ -162,8 +174,8 @@ class Caption(_PictureOperation):
         return answer
 
     def batch_key(self) -> Hashable:
-        """Return what tells models apart."""
-        return (self.name, self.opening_key)
+        """Return what tells models apart, and ways to write."""
+        return (self.name, self.opening_key, self.max_new_tokens, self.thinking)
 
     def at_once(self, tasks: Tasks, report: Reporter) -> int:
         """Return how many pictures the model takes in one pass."""
@@ -191,6 +203,15 @@ class Ask(_PictureOperation):
     """The picture."""
     question: Annotated[str, Field(json_schema_extra={"minLength": 1})]
     """What to find out."""
+    max_new_tokens: LongestText = None
+    """Longest answer, in tokens, such as 4096 for a page to be read; by default the model decides."""
+    thinking: bool = False
+    """Let the model think before it answers, if it can; its thoughts are no part of the answer."""
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        _options_of(self)
+        return self
 
     @field_validator("question")
     @classmethod
@@ -203,7 +224,14 @@ class Ask(_PictureOperation):
     def run(self, tasks: Tasks, report: Reporter) -> Answer:
         """Answer the question."""
         image_qa = self.opened(tasks, report)
-        return image_qa.answer_question(tasks.media(self.image), self.question, progress=report, cancel=report)
+        return image_qa.answer_question(
+            tasks.media(self.image),
+            self.question,
+            max_new_tokens=self.max_new_tokens,
+            thinking=self.thinking,
+            progress=report,
+            cancel=report,
+        )
 
 
 def _embeddings(clip: CLIP, texts: Sequence[str], text_rows: Rows, image_rows: Rows) -> Embeddings:
@@ -228,8 +256,21 @@ def _captions(image_qa: ImageQA, group: Sequence[Caption], tasks: Tasks, report:
     """Return the captions of pictures that go through the model in one pass; errors for those that can't be read."""
     pictures = [attempted(_picture, tasks, operation.image) for operation in group]
     readable: list[ImageSource] = [picture for picture in pictures if not isinstance(picture, SensoriumError)]
-    captions = iter(image_qa.generate_caption(readable, cancel=report) if readable else ())
+    if not readable:
+        return pictures
+    options = _options_of(group[0])
+    captions = iter(
+        image_qa.generate_caption(
+            readable, max_new_tokens=options.max_new_tokens, thinking=options.thinking, cancel=report
+        )
+    )
     return [picture if isinstance(picture, SensoriumError) else next(captions) for picture in pictures]
+
+
+def _options_of(operation: Caption | Ask) -> AnswerOptions:
+    from sensorium.vision_language.image_qa import AnswerOptions
+
+    return AnswerOptions(operation.max_new_tokens, operation.thinking)
 
 
 def _picture(tasks: Tasks, reference: Media) -> PIL.Image.Image:

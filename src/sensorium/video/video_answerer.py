@@ -8,6 +8,7 @@ from sensorium.answer import Answer
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.video.film import Film
 from sensorium.video.results import VideoClassification
+from sensorium.vision_language.image_qa import AnswerOptions
 
 if TYPE_CHECKING:
     from sensorium.video.video_story import Moment
@@ -17,12 +18,20 @@ class VideoAnswerer(Protocol):
     """The methods that every backend of `VideoQA` has."""
 
     def answer(
-        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+        self,
+        film: Film,
+        question: str,
+        *,
+        options: AnswerOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
     ) -> Answer:
         """Answer one question about a film."""
 
-    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
-        """Tell what happens in a film, with timestamps."""
+    def describe(
+        self, film: Film, *, options: AnswerOptions, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Answer:
+        """Tell what happens in a film, with timestamps; the options are for a model that does so in its own words."""
 
 
 @runtime_checkable

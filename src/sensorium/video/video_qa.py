@@ -30,6 +30,7 @@ from sensorium.vision_language.families.image_text_family import (
     image_text_family,
     is_made_for_conversations,
 )
+from sensorium.vision_language.image_qa import AnswerOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,6 +132,8 @@ class VideoQA(Task[VideoAnswerer]):
         question: str,
         *,
         track: int | str | None = None,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer:
@@ -142,6 +145,9 @@ class VideoQA(Task[VideoAnswerer]):
             video_path: Any film that FFmpeg reads: path, address, bytes, open file.
             question: What to find out, such as "When does the dog appear?" or "What is said?".
             track: Number, from 1, or language of the sound track; None for one in which somebody speaks.
+            max_new_tokens: Longest answer in tokens; by default the checkpoint decides.
+            thinking: Let the model that writes the answer think before, if it can. Its thoughts are not part of the
+                answer.
             progress: Told the frames seen, the seconds heard and the tokens written so far.
             cancel: Stops at the next frame, sentence or token.
 
@@ -153,12 +159,13 @@ class VideoQA(Task[VideoAnswerer]):
             UnsupportedError: The checkpoint doesn't know the language of the question.
             CancelledError: ``cancel`` was set.
         """
+        options = AnswerOptions(max_new_tokens, thinking)
         require_question(question)
         require_language(question, self.checkpoint, what="question")
         film = Film(video_path, limits=self.limits, track=track, progress=progress, cancel=cancel)
         with self.lease(progress=progress, cancel=cancel) as backend:
-            answer = backend.answer(film, question.strip(), progress=progress, cancel=cancel)
-        return answer.changed(warnings=film.warnings.told())
+            answer = backend.answer(film, question.strip(), options=options, progress=progress, cancel=cancel)
+        return answer.warned(film.warnings.told())
 
     @checked
     def describe(
@@ -166,6 +173,8 @@ class VideoQA(Task[VideoAnswerer]):
         video_path: MediaSource,
         *,
         track: int | str | None = None,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer:
@@ -177,6 +186,8 @@ class VideoQA(Task[VideoAnswerer]):
         Args:
             video_path: Any film that FFmpeg reads.
             track: Number, from 1, or language of the sound track; None for one in which somebody speaks.
+            max_new_tokens: Longest description in tokens, of a video model; by default the checkpoint decides.
+            thinking: Let a video model think before it describes the film, if it can.
             progress: Told the frames seen and the seconds heard so far.
             cancel: Stops at the next frame, sentence or token.
 
@@ -187,10 +198,11 @@ class VideoQA(Task[VideoAnswerer]):
             InputError: The file is no film or has no frames.
             CancelledError: ``cancel`` was set.
         """
+        options = AnswerOptions(max_new_tokens, thinking)
         film = Film(video_path, limits=self.limits, track=track, progress=progress, cancel=cancel)
         with self.lease(progress=progress, cancel=cancel) as backend:
-            answer = backend.describe(film, progress=progress, cancel=cancel)
-        return answer.changed(warnings=film.warnings.told())
+            answer = backend.describe(film, options=options, progress=progress, cancel=cancel)
+        return answer.warned(film.warnings.told())
 
     @checked
     def moments(

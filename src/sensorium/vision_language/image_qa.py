@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, overload
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
 from sensorium.errors import InputError
+from sensorium.language.sampling import Sampling, choose_sampling
+from sensorium.language.thoughts import cannot_think
 from sensorium.language.written_language import require_language
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.task import Task
@@ -32,22 +35,67 @@ LONGEST_ANSWER = 128
 """In tokens, of a model that answers in its own words; BLIP and BLIP-2 have limits of their own."""
 
 
+@dataclass(frozen=True)
+class AnswerOptions:
+    """How an answer or a caption is to be written.
+
+    Attributes:
+        max_new_tokens: The longest in tokens; None where the family decides.
+        thinking: Whether the model may think before.
+
+    Raises:
+        InputError: ``max_new_tokens`` is below 1.
+    """
+
+    max_new_tokens: int | None = None
+    thinking: bool = False
+
+    def __post_init__(self) -> None:
+        self.sampling(1)
+
+    def longest(self, usual: int) -> int:
+        """Return the longest in tokens."""
+        return usual if self.max_new_tokens is None else self.max_new_tokens
+
+    def sampling(self, usual: int) -> Sampling:
+        """Return how tokens are chosen: always the likeliest."""
+        return choose_sampling(usual, max_new_tokens=self.max_new_tokens, thinking=self.thinking, seed=0)
+
+
+AS_USUAL = AnswerOptions()
+"""Of a length that the family chooses, and without thinking."""
+
+
 class ImageAnswerer(Protocol):
     """What each family of checkpoints offers to `ImageQA`.
 
     Attributes:
         batch_size: How many pictures it takes at once.
+        thinks: Whether there are checkpoints of it that think; each of them says if it can't.
     """
+
+    thinks: bool
 
     @property
     def batch_size(self) -> int: ...
 
     def answer(
-        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+        self,
+        images: Sequence[PIL.Image.Image],
+        questions: Sequence[str],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures."""
 
-    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+    def caption(
+        self,
+        images: Sequence[PIL.Image.Image],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]:
         """Describe upright RGB pictures in a sentence or two each."""
 
 
@@ -95,6 +143,8 @@ class ImageQA(Task["ImageAnswerer"]):
         image: list[ImageSource] | tuple[ImageSource, ...],
         question: str | list[str] | tuple[str, ...],
         *,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> list[Answer]: ...
@@ -105,6 +155,8 @@ class ImageQA(Task["ImageAnswerer"]):
         image: ImageSource,
         question: list[str] | tuple[str, ...],
         *,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> list[Answer]: ...
@@ -115,6 +167,8 @@ class ImageQA(Task["ImageAnswerer"]):
         image: ImageSource,
         question: str,
         *,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer: ...
@@ -125,6 +179,8 @@ class ImageQA(Task["ImageAnswerer"]):
         image: ImageSource | Sequence[ImageSource],
         question: str | Sequence[str],
         *,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer | list[Answer]:
@@ -134,6 +190,9 @@ class ImageQA(Task["ImageAnswerer"]):
             image: A picture, or a list of them.
             question: A question, or a list of them. A list of one kind goes with a single one of the other;
                 two lists go pairwise.
+            max_new_tokens: Longest answer in tokens, such as 4096 for a page of text that is to be read; by default the
+                checkpoint decides. An answer that is cut there says so in ``warnings``.
+            thinking: Let the model think before it answers, if it can. Its thoughts are not part of the answer.
             progress: Told the answers given so far; a list goes through the model in groups.
             cancel: Stops within one token.
 
@@ -165,6 +224,7 @@ class ImageQA(Task["ImageAnswerer"]):
                 f"There are {len(images)} pictures and {len(questions)} questions",
                 "Give as many questions as pictures, or a single one of either",
             )
+        options = AnswerOptions(max_new_tokens, thinking)
         answers: list[Answer] = []
         with self.lease(progress=progress, cancel=cancel) as backend:
             for start, group in _groups(pictures, backend.batch_size):
@@ -172,7 +232,7 @@ class ImageQA(Task["ImageAnswerer"]):
                 report(progress, "answering", start, len(questions), "questions")
                 asked = questions[start : start + len(group)]
                 read = [read_image(picture, limits=self.limits) for picture in group]
-                answers += backend.answer(read, asked, cancel=cancel)
+                answers += _told(backend, options, backend.answer(read, asked, options=options, cancel=cancel))
         report(progress, "answering", len(questions), len(questions), "questions")
         return answers[0] if images is None and isinstance(question, str) else answers
 
@@ -181,6 +241,8 @@ class ImageQA(Task["ImageAnswerer"]):
         self,
         image: list[ImageSource] | tuple[ImageSource, ...],
         *,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> list[Answer]: ...
@@ -190,6 +252,8 @@ class ImageQA(Task["ImageAnswerer"]):
         self,
         image: ImageSource,
         *,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer: ...
@@ -199,6 +263,8 @@ class ImageQA(Task["ImageAnswerer"]):
         self,
         image: ImageSource | Sequence[ImageSource],
         *,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer | list[Answer]:
@@ -206,6 +272,9 @@ class ImageQA(Task["ImageAnswerer"]):
 
         Args:
             image: A picture, or a list of them.
+            max_new_tokens: Longest caption in tokens; by default the checkpoint decides. A caption that is cut there
+                says so in ``warnings``.
+            thinking: Let the model think before it writes, if it can. Its thoughts are not part of the caption.
             progress: Told the captions written so far; a list goes through the model in groups.
             cancel: Stops within one token.
 
@@ -221,15 +290,33 @@ class ImageQA(Task["ImageAnswerer"]):
 
         several = isinstance(image, (list, tuple))
         images: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
+        options = AnswerOptions(max_new_tokens, thinking)
         captions: list[Answer] = []
         with self.lease(progress=progress, cancel=cancel) as backend:
             for start, group in _groups(images, backend.batch_size):
                 check_cancelled(cancel)
                 report(progress, "captioning", start, len(images), "pictures")
                 read = [read_image(picture, limits=self.limits) for picture in group]
-                captions += backend.caption(read, cancel=cancel)
+                captions += _told(backend, options, backend.caption(read, options=options, cancel=cancel))
         report(progress, "captioning", len(images), len(images), "pictures")
         return captions if several else captions[0]
+
+
+def _told(backend: ImageAnswerer, options: AnswerOptions, answers: Sequence[Answer]) -> list[Answer]:
+    """Return answers that say if they were cut, and if nobody thought though it was wished."""
+    told = []
+    for answer in answers:
+        cut = "The text stops where it is as long as it may be; more tokens (max_new_tokens) let it go on"
+        unthinking = options.thinking and not backend.thinks
+        told.append(
+            answer.warned(
+                (
+                    *([cannot_think(answer.model)] if unthinking else []),
+                    *([cut] if answer.finish_reason == "length" else []),
+                )
+            )
+        )
+    return told
 
 
 def _groups(images: Sequence[ImageSource], size: int) -> Iterator[tuple[int, Sequence[ImageSource]]]:

@@ -12,6 +12,7 @@ from sensorium.arguments import checked
 from sensorium.language.media_parts import read_media, with_warnings
 from sensorium.language.messages import MediaKind, MediaPart, Message, Turn, read_conversation
 from sensorium.language.sampling import Sampling, SamplingOptions, choose_sampling
+from sensorium.language.thoughts import cannot_think
 from sensorium.language.written_language import require_language
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.models.store import locate
@@ -37,9 +38,11 @@ class ImageChatter(Protocol):
 
     Attributes:
         longest_reply: Longest reply in tokens where the caller doesn't say.
+        thinks: Whether there are checkpoints of the family that think; each of them says if it can't.
     """
 
     longest_reply: int
+    thinks: bool
 
     def stream(
         self,
@@ -151,6 +154,8 @@ class LLaVA(Task["ImageChatter"]):
             chosen = replace(sampling, max_new_tokens=longest)
             # Not in a generator: what the backend refuses is to be told now, not at the first piece.
             pieces = backend.stream(turns, chosen, progress=progress, cancel=cancel)
+            if sampling.thinking and not backend.thinks:
+                warnings(cannot_think(self.model))
             return with_warnings(pieces, warnings)
 
         return ResultStream(self.leased(start, progress=progress, cancel=cancel))

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 
+from sensorium.server.openai.chat import ChatFields
 from tests import real_media
 from tests.server.openai.conftest import Story
 from tests.server.openai.conversations import (
@@ -155,6 +156,32 @@ def test_a_stream_tells_the_tokens_at_its_end_if_asked(client: OpenAI) -> None:
         whole.choices[0].message.content
     )
     assert chunks[-1].usage == whole.usage
+
+
+@pytest.mark.parametrize(
+    ("fields", "effort", "wished"),
+    [
+        ({}, None, False),
+        ({}, "none", False),
+        ({}, "low", True),
+        ({"chat_template_kwargs": {"enable_thinking": True}}, None, True),
+        ({"chat_template_kwargs": {"thinking": False, "other": 1}}, "high", False),
+    ],
+)
+def test_a_chat_thinks_if_it_is_asked_to(fields: dict[str, Any], effort: str | None, wished: bool) -> None:
+    asked = ChatFields.of({"messages": [], **fields, "reasoning_effort": effort}, "A chat")
+    assert asked.sampling(5, effort=asked.reasoning_effort)["thinking"] is wished
+    assert asked.ignored == ["chat_template_kwargs.other"] * ("other" in str(fields))
+
+
+def test_who_can_not_think_says_so(client: OpenAI) -> None:
+    completion = ask(client, user("Say hello."), max_tokens=4, reasoning_effort="high")
+    assert completion.usage.completion_tokens_details.reasoning_tokens == 0
+    (warning,) = completion.to_dict()["sensorium"]["warnings"]
+    assert "think" in warning
+    for wrong in ({"reasoning_effort": "hugely"}, {"extra_body": {"chat_template_kwargs": {"thinking": "yes"}}}):
+        with pytest.raises(BadRequestError):
+            ask(client, user("Say hello."), **wrong)
 
 
 def test_the_async_client_reads_and_streams(asynchronously: Callable[[Story], None]) -> None:

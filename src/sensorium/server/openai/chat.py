@@ -61,6 +61,8 @@ class ChatFields(WritingFields):
     """Longest answer in tokens."""
     max_tokens: int | None = None
     """The same, as older clients call it."""
+    reasoning_effort: str | None = None
+    """Whether the model thinks before it answers, if it can: none, which is the default, is no; all else is yes."""
     response_format: dict[str, Any] | None = None
     """Only {"type": "text"}: no other form can be promised."""
 
@@ -106,14 +108,18 @@ async def _asked(fields: ChatFields, request: Request, engine: Engine, owner: st
     model = model_for(request, fields.model, Chat.task)
     with blaming("messages"):
         messages = await read_messages(fields.messages, engine, owner)
-        about_film = film_question(messages, model)
+        about_film = film_question(messages, model, thinking=fields.thinks(fields.reasoning_effort))
         if about_film is not None:
             sampling = fields.model_fields_set & {"temperature", "top_p", "seed", "stop", "repetition_penalty", "n"}
             return _Asked([about_film], [], sorted(sampling))
         messages, in_words = await put_into_words(messages, request, engine, owner, model=model)
     longest = fields.max_tokens if fields.max_completion_tokens is None else fields.max_completion_tokens
     operations = [
-        chat_of(messages, model, **fields.sampling(longest, number=number, several=count > 1))
+        chat_of(
+            messages,
+            model,
+            **fields.sampling(longest, effort=fields.reasoning_effort, number=number, several=count > 1),
+        )
         for number in range(count)
     ]
     return _Asked(operations, in_words)
@@ -223,10 +229,16 @@ def _extension(in_words: Sequence[PutIntoWords], results: Sequence[Mapping[str, 
     return {"sensorium": found} if found else {}
 
 
-def _usage(results: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:
+def _usage(results: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return the tokens of all answers, or None where nobody counted them."""
     counted = [result["usage"] for result in results]
     if None in counted:
         return None
-    read, written = (sum(each[name] for each in counted) for name in ("prompt_tokens", "completion_tokens"))
-    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    names = ("prompt_tokens", "completion_tokens", "reasoning_tokens")
+    read, written, thought = (sum(each[name] for each in counted) for name in names)
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": read + written,
+        "completion_tokens_details": {"reasoning_tokens": thought},
+    }

@@ -67,12 +67,14 @@ async def put_into_words(
     return [_in_words(message, words) for message in messages], list(words.values())
 
 
-def film_question(messages: Sequence[Message], model: str | None) -> AskFilm | DescribeFilm | None:
+def film_question(
+    messages: Sequence[Message], model: str | None, *, thinking: bool = False
+) -> AskFilm | DescribeFilm | None:
     """Return what to ask of a film if that alone is the conversation, else None: then it needs no words in between."""
     if len(messages) != 1 or [part["type"] for part in messages[0]["content"] if part["type"] != "text"] != ["video"]:
         return None
     (film,) = _media(messages)
-    return _about_film(film["video"], words_of(messages[0]), model)
+    return _about_film(film["video"], words_of(messages[0]), model, thinking=thinking)
 
 
 def _operation(kind: str, reference: str, question: str, model: str | None) -> Operation:
@@ -86,9 +88,9 @@ def _put_into_words(kind: str, job: Job) -> PutIntoWords:
     return PutIntoWords(kind, str(result["text"]).strip(), model_of(job), tuple(result.get("warnings", ())))
 
 
-def _about_film(film: str, question: str, model: str | None) -> AskFilm | DescribeFilm:
+def _about_film(film: str, question: str, model: str | None, *, thinking: bool = False) -> AskFilm | DescribeFilm:
     watches = {entry.name for entry in catalog.entries(AskFilm.task)}
-    fields = {"film": film, "model": model if model in watches else None}
+    fields = {"film": film, "model": model if model in watches else None, "thinking": thinking}
     return AskFilm.of({**fields, "question": question}) if question.strip() else DescribeFilm.of(fields)
 
 

@@ -172,6 +172,6 @@ def _usage(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": 0},
         "output_tokens": written,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": usage["reasoning_tokens"]},
         "total_tokens": read + written,
     }

@@ -39,6 +39,8 @@ class ResponseFields(WritingFields):
     """Answer at once; the work goes on, whether or not anybody waits."""
     store: bool | None = None
     """Keep the answer, so that it can be retrieved; the default."""
+    reasoning: dict[str, Any] | None = None
+    """{"effort": ...}: whether the model thinks before it answers, if it can; none, which is the default, is no."""
     text: dict[str, Any] | None = None
     """Only {"format": {"type": "text"}}: no other form can be promised."""
 
@@ -112,7 +114,9 @@ async def _operation(fields: ResponseFields, request: Request, engine: Engine, o
         _require_pictures(new)
         conversation = joined(fields.instructions, _one_after_the_other(before, new))
         model = model_for(request, fields.model, Chat.task)
-        return Chat.of({**conversation, "model": model, **fields.sampling(fields.max_output_tokens)})
+        effort = (fields.reasoning or {}).get("effort")
+        sampling = fields.sampling(fields.max_output_tokens, effort=effort)
+        return Chat.of({**conversation, "model": model, **sampling})
 
 
 async def _before(response: str | None, engine: Engine, owner: str) -> list[Message]:

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from sensorium.errors import InterruptedJobError, UnsupportedError
+from sensorium.errors import InputError, InterruptedJobError, UnsupportedError
 from sensorium.operations.chat import Chat
 from sensorium.server.openai.fields import Fields
 
 _FREE = ("none", "auto", None)
+_SWITCHES = ("enable_thinking", "thinking")
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 class WritingFields(Fields):
@@ -31,12 +33,42 @@ class WritingFields(Fields):
     """The answer ends before any of these texts."""
     repetition_penalty: float | None = None
     """Above 1, words that were written before become less likely."""
+    chat_template_kwargs: dict[str, Any] | None = None
+    """enable_thinking or thinking: whether the model thinks before it answers, if it can; it goes before an effort."""
 
-    def sampling(self, longest: int | None, *, number: int = 0, several: bool = False) -> dict[str, Any]:
+    @property
+    def ignored(self) -> list[str]:
+        """The names of the fields that mean nothing here."""
+        others = sorted((self.chat_template_kwargs or {}).keys() - _SWITCHES)
+        return [*super().ignored, *(f"chat_template_kwargs.{name}" for name in others)]
+
+    def thinks(self, effort: Any) -> bool:
+        """Return whether the model is to think: only if the request says so.
+
+        Args:
+            effort: How much it is to think. Models here either think or don't: ``"none"`` is no, and all else yes.
+
+        Raises:
+            InputError: What the request says is neither yes nor no.
+        """
+        for name in _SWITCHES:
+            chosen = (self.chat_template_kwargs or {}).get(name)
+            if isinstance(chosen, bool):
+                return chosen
+            if chosen is not None:
+                raise InputError(f"The field chat_template_kwargs.{name} is neither true nor false", "Send one of them")
+        if effort is not None and effort not in _EFFORTS:
+            raise InputError(f"The effort of thinking is {str(effort)[:40]!r}", f"Send one of {', '.join(_EFFORTS)}")
+        return effort not in (None, "none")
+
+    def sampling(
+        self, longest: int | None, *, effort: Any = None, number: int = 0, several: bool = False
+    ) -> dict[str, Any]:
         """Return the fields of a `Chat`.
 
         Args:
             longest: Longest answer in tokens; None, or less than 1, to leave it to the model.
+            effort: How much the model is to think, as for `thinks`.
             number: Which of several answers it is, from 0 on: each has a seed of its own.
             several: Whether there are others.
         """
@@ -48,6 +80,7 @@ class WritingFields(Fields):
             "stop": [self.stop] if isinstance(self.stop, str) else self.stop or [],
             "repetition_penalty": self.repetition_penalty,
             "max_new_tokens": longest if longest is not None and longest > 0 else None,
+            "thinking": self.thinks(effort),
         }
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from sensorium.answer import Answer
 from sensorium.language.messages import user_turn
-from sensorium.language.sampling import Sampling
 from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
@@ -17,6 +16,7 @@ from sensorium.task import Opening
 from sensorium.video.families.frame_answering import LONGEST_ANSWER, MOST_PICTURES, FrameAnswerer
 from sensorium.video.parts import Parts
 from sensorium.vision_language.families.endpoint_chat import EndpointChat
+from sensorium.vision_language.image_qa import AnswerOptions
 
 if TYPE_CHECKING:
     from sensorium.video.film import Film
@@ -57,10 +57,12 @@ class EndpointFrames(FrameAnswerer):
         duration: float,
         text: str,
         *,
+        options: AnswerOptions,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Answer:
         """Return what the server's model writes about frames."""
         turn = user_turn(text, [frame.image for frame in frames])
-        pieces = self._server.stream([turn], Sampling(LONGEST_ANSWER), progress=progress, cancel=cancel)
+        sampling = options.sampling(LONGEST_ANSWER)
+        pieces = self._server.stream([turn], sampling, progress=progress, cancel=cancel)
         return ResultStream(pieces).finish()

@@ -14,6 +14,7 @@ from sensorium.task import Opening
 from sensorium.video.parts import Parts
 from sensorium.video.video_prompt import DESCRIBE, moments_named, times_told, words_told
 from sensorium.video.video_story import listen
+from sensorium.vision_language.image_qa import AnswerOptions
 
 if TYPE_CHECKING:
     from sensorium.video.film import Film
@@ -46,7 +47,13 @@ class FrameAnswerer(ABC):
         self._speech = opening.part(SpeechToText, parts.speech) if parts.speech else None
 
     def answer(
-        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+        self,
+        film: Film,
+        question: str,
+        *,
+        options: AnswerOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
     ) -> Answer:
         """Answer one question about a film."""
         info = film.probe()
@@ -55,13 +62,15 @@ class FrameAnswerer(ABC):
         if self._speech is not None:
             facts.append(words_told(listen(film, info, self._speech, progress=progress, cancel=cancel)[0]))
         text = "\n".join([*filter(None, facts), question])
-        written = self.write(frames, info.duration, text, progress=progress, cancel=cancel)
+        written = self.write(frames, info.duration, text, options=options, progress=progress, cancel=cancel)
         heard = f" ({self._speech.model})" if self._speech is not None and info.has_audio else ""
         return written.changed(model=f"{self._name}{heard}", evidence=moments_named(written, info.duration))
 
-    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+    def describe(
+        self, film: Film, *, options: AnswerOptions, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Answer:
         """Tell what happens in a film."""
-        return self.answer(film, DESCRIBE, progress=progress, cancel=cancel)
+        return self.answer(film, DESCRIBE, options=options, progress=progress, cancel=cancel)
 
     @abstractmethod
     def frame_count(self, film: Film, info: VideoInfo) -> int:
@@ -74,6 +83,7 @@ class FrameAnswerer(ABC):
         duration: float,
         text: str,
         *,
+        options: AnswerOptions,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Answer:

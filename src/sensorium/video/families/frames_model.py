@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from sensorium.answer import Answer
 from sensorium.language.messages import user_turn
-from sensorium.language.sampling import Sampling
 from sensorium.language.text_pieces import read_answer
 from sensorium.media.video import VideoFrame, VideoInfo
 from sensorium.models.catalog import Checkpoint
@@ -19,6 +18,7 @@ from sensorium.task import Opening
 from sensorium.video.families.frame_answering import FRAME_SIDE, LONGEST_ANSWER, MOST_PICTURES, FrameAnswerer
 from sensorium.video.parts import Parts
 from sensorium.vision_language.families.image_text_model import shared_image_text_model
+from sensorium.vision_language.image_qa import AnswerOptions
 
 if TYPE_CHECKING:
     from sensorium.video.film import Film
@@ -81,12 +81,13 @@ class FramesModel(FrameAnswerer):
         duration: float,
         text: str,
         *,
+        options: AnswerOptions,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Answer:
         """Return the answer to a question about frames; each token is the likeliest one."""
         window = self._model.context_window
-        sampling = Sampling(min(LONGEST_ANSWER, window // 8) if window else LONGEST_ANSWER)
+        sampling = options.sampling(min(LONGEST_ANSWER, window // 8) if window else LONGEST_ANSWER)
         turn = user_turn(text, [frame.image for frame in frames])
         pieces = self._model.stream([turn], sampling, progress=progress, cancel=cancel)
         return ResultStream(read_answer(pieces, sampling, model=self._name)).finish()

@@ -10,6 +10,7 @@ from sensorium.language.grounding import content_words
 from sensorium.language.language_model import LanguageModel
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.video.video_story import AnyMoment, VideoStory, clock, timed, times_in
+from sensorium.vision_language.image_qa import AS_USUAL, AnswerOptions
 
 _LONGEST_ANSWER = 256
 _SHORTEST_WINDOW_SHARE = 4
@@ -26,6 +27,7 @@ def answer_from_story(
     question: str,
     language_model: LanguageModel,
     *,
+    options: AnswerOptions = AS_USUAL,
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> Answer:
@@ -38,6 +40,7 @@ def answer_from_story(
         story: The film's time line.
         question: The question.
         language_model: Writes the answer.
+        options: How long the answer may be, and whether the model may think before.
         progress: Told the tokens written so far.
         cancel: Stops within one token.
 
@@ -50,7 +53,8 @@ def answer_from_story(
     """
     language_model.ensure_loaded(progress=progress, cancel=cancel)
     window = language_model.context_window
-    longest = _LONGEST_ANSWER if window is None else min(_LONGEST_ANSWER, window // _SHORTEST_WINDOW_SHARE)
+    usual = _LONGEST_ANSWER if window is None else min(_LONGEST_ANSWER, window // _SHORTEST_WINDOW_SHARE)
+    longest = options.longest(usual)
 
     def context(items: Sequence[Evidence]) -> list[str]:
         return [
@@ -71,7 +75,13 @@ def answer_from_story(
 
     given = thinned(story.evidence(), question, fits)
     written = language_model.generate(
-        prompt, context(given), system=_SYSTEM, max_new_tokens=longest, progress=progress, cancel=cancel
+        prompt,
+        context(given),
+        system=_SYSTEM,
+        max_new_tokens=longest,
+        thinking=options.thinking,
+        progress=progress,
+        cancel=cancel,
     )
     return written.changed(evidence=cited(written, given))
 

@@ -24,6 +24,7 @@ from sensorium.video.families.video_processor import VIDEO_PROCESSORS, metadata_
 from sensorium.video.parts import Parts
 from sensorium.vision_language.families.image_text_model import shared_image_text_model
 from sensorium.vision_language.families.image_text_processor import open_processor
+from sensorium.vision_language.image_qa import AnswerOptions
 
 if TYPE_CHECKING:
     from sensorium.video.film import Film
@@ -81,7 +82,7 @@ class VideoModel(FrameAnswerer):
         """Return the number of frames that suits a film and the family."""
         return self._videos.frame_count(info.duration)
 
-    def prompt(self, text: str) -> str:
+    def prompt(self, text: str, *, thinking: bool = False) -> str:
         """Return a question about a film as the checkpoint's chat template writes it.
 
         Raises:
@@ -99,7 +100,12 @@ class VideoModel(FrameAnswerer):
 
         turn = {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": text}]}
         try:
-            prompt = str(self._processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False))
+            chosen = self._model.style.arguments(thinking)
+            with quiet_transformers():
+                written = self._processor.apply_chat_template(
+                    [turn], add_generation_prompt=True, tokenize=False, **chosen
+                )
+            prompt = str(written)
         except (TemplateError, *SPOILED):
             prompt = ""
         if prompt.count(self._processor.video_token) != 1 or text not in prompt:
@@ -109,14 +115,16 @@ class VideoModel(FrameAnswerer):
             )
         return prompt
 
-    def inputs(self, frames: Sequence[VideoFrame], duration: float, text: str) -> dict[str, Any]:
+    def inputs(
+        self, frames: Sequence[VideoFrame], duration: float, text: str, *, thinking: bool = False
+    ) -> dict[str, Any]:
         """Return the model's inputs for a question about frames, on the CPU.
 
         Raises:
             InputError: The family can't take frames of this shape. For Qwen-VL, one side may be at most 200 times as
                 long as the other.
         """
-        prompt = self.prompt(text)
+        prompt = self.prompt(text, thinking=thinking)
         start = self._processor.tokenizer.bos_token
         try:
             with quiet_transformers():
@@ -143,6 +151,7 @@ class VideoModel(FrameAnswerer):
         duration: float,
         text: str,
         *,
+        options: AnswerOptions,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
     ) -> Answer:
@@ -150,15 +159,16 @@ class VideoModel(FrameAnswerer):
 
         Raises:
             InputError: Frames, question and answer don't fit the context window.
+            UnsupportedError: The model thinks and comes to no answer.
             CancelledError: ``cancel`` was set.
         """
-        inputs = self.inputs(frames, duration, text)
+        inputs = self.inputs(frames, duration, text, thinking=options.thinking)
         length = inputs["input_ids"].shape[1]
-        longest = min(LONGEST_ANSWER, self._window // 8)
-        if length + longest > self._window:
+        sampling = options.sampling(min(LONGEST_ANSWER, self._window // 8))
+        if length + sampling.max_new_tokens > self._window:
             raise InputError(
                 f"The question has {length} tokens with its {len(frames)} frames, and {self._name!r} holds "
                 f"{self._window} together with the answer",
-                "Ask with fewer frames (num_frames=…) or in fewer words",
+                "Ask with fewer frames (num_frames=…), in fewer words, or for a shorter answer (max_new_tokens=…)",
             )
-        return self._model.answer_inputs(inputs, max_new_tokens=longest, progress=progress, cancel=cancel)
+        return self._model.answer_inputs(inputs, sampling, progress=progress, cancel=cancel)

@@ -24,7 +24,7 @@ from sensorium.video.parts import Parts
 from sensorium.video.results import LabelledWindow, VideoClassification
 from sensorium.video.video_classification import classify_actions
 from sensorium.video.video_story import Action, Moment, VideoStory, listen
-from sensorium.vision_language.image_qa import ImageQA
+from sensorium.vision_language.image_qa import AnswerOptions, ImageQA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,15 +65,25 @@ class VideoPipeline:
         self._stories: FilmMemory[VideoStory[Moment]] = FilmMemory()
 
     def answer(
-        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+        self,
+        film: Film,
+        question: str,
+        *,
+        options: AnswerOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
     ) -> Answer:
         """Answer one question about a film, naming the times that the answer rests on."""
         story = self._story(film, progress, cancel)
         check_cancelled(cancel)
-        answer = answer_from_story(story, question, self._language_model, progress=progress, cancel=cancel)
+        answer = answer_from_story(
+            story, question, self._language_model, options=options, progress=progress, cancel=cancel
+        )
         return answer.changed(model=self._model(story, words=True))
 
-    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+    def describe(
+        self, film: Film, *, options: AnswerOptions, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Answer:
         """Tell what is seen, done and said, one line each, with times. The language model is not used."""
         story = self._story(film, progress, cancel)
         # A model wrote the captions, and its tokens were not counted.

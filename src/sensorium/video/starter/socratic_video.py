@@ -35,6 +35,7 @@ from sensorium.video.starter.film_answering import (
 from sensorium.video.starter.film_questions import AsksOfFilm, FilmQuestion, parse_film_question
 from sensorium.video.starter.scene_story import SceneMoment, SceneStory, read_story
 from sensorium.video.video_story import Sentence, clock, sentence_evidence
+from sensorium.vision_language.image_qa import AnswerOptions
 from sensorium.vision_language.starter.answering import Reply, capitalised
 from sensorium.vision_language.starter.questions import Asks, Question
 from sensorium.vision_language.starter.scene import open_scene_reader
@@ -79,15 +80,23 @@ class SocraticVideoQA:
         self._stories: FilmMemory[SceneStory] = FilmMemory()
 
     def answer(
-        self, film: Film, question: str, *, progress: ProgressCallback | None, cancel: Cancellation | None
+        self,
+        film: Film,
+        question: str,
+        *,
+        options: AnswerOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
     ) -> Answer:
         """Answer one question about a film, naming the times that the answer rests on."""
         story = self._story(film, progress, cancel)
         check_cancelled(cancel)
-        reply = self._reply(story, parse_film_question(question), cancel)
+        reply = self._reply(story, parse_film_question(question), options, cancel)
         return reply.as_answer(self._model(story))
 
-    def describe(self, film: Film, *, progress: ProgressCallback | None, cancel: Cancellation | None) -> Answer:
+    def describe(
+        self, film: Film, *, options: AnswerOptions, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Answer:
         """Tell what is seen and said in a film, one line per moment or sentence. The language model is not used."""
         story = self._story(film, progress, cancel)
         return Answer(story.text(), model=self._model(story, words=False), evidence=story.evidence())
@@ -118,7 +127,9 @@ class SocraticVideoQA:
             ),
         )
 
-    def _reply(self, story: SceneStory, question: FilmQuestion, cancel: Cancellation | None) -> Reply:
+    def _reply(
+        self, story: SceneStory, question: FilmQuestion, options: AnswerOptions, cancel: Cancellation | None
+    ) -> Reply:
         moments = moments_asked_for(story, question)
         sentences = sentences_asked_for(story, question)
         if question.asks is AsksOfFilm.LENGTH:
@@ -134,7 +145,7 @@ class SocraticVideoQA:
         if question.asks is AsksOfFilm.STORY or question.picture.asks in {Asks.CONTENT, Asks.DETAIL, Asks.ACTION}:
             return tell(moments, sentences, story)
         direct = from_moments(moments, question.picture)
-        return direct if direct is not None else self._from_transcript(story, sentences, question, cancel)
+        return direct if direct is not None else self._from_transcript(story, sentences, question, options, cancel)
 
     def _seen(self, story: SceneStory, moments: Sequence[SceneMoment], question: FilmQuestion) -> Reply:
         """Say when something is seen."""
@@ -175,7 +186,12 @@ class SocraticVideoQA:
         return Reply(capitalised(quoted(found)), tuple(sentence_evidence(item) for item in found))
 
     def _from_transcript(
-        self, story: SceneStory, sentences: Sequence[Sentence], question: FilmQuestion, cancel: Cancellation | None
+        self,
+        story: SceneStory,
+        sentences: Sequence[Sentence],
+        question: FilmQuestion,
+        options: AnswerOptions,
+        cancel: Cancellation | None,
     ) -> Reply:
         """Answer from the sentences closest to the question: in the language model's words, or by quoting them."""
         asks_for_a_fact = _ASKS_FOR_A_FACT.match(question.text.lower()) is not None
@@ -188,13 +204,15 @@ class SocraticVideoQA:
             parts = ["I can't tell that from this film.", *heard, what_is_seen(story)]
             return Reply(" ".join(part for part in parts if part), story.evidence())
         evidence = tuple(sentence_evidence(item) for item in found)
-        said, ending = self._in_other_words(found, question.text, cancel) if asks_for_a_fact else ("", Ending())
+        said, ending = "", Ending()
+        if asks_for_a_fact:
+            said, ending = self._in_other_words(found, question.text, options, cancel)
         if said:
             return Reply(f"{said.rstrip('.')} (said at {clock(found[0].start)}).", evidence, ending=ending)
         return Reply(f"I can't tell for sure; what comes closest is said {quoted(found)}", evidence, ending=ending)
 
     def _in_other_words(
-        self, found: Sequence[Sentence], question: str, cancel: Cancellation | None
+        self, found: Sequence[Sentence], question: str, options: AnswerOptions, cancel: Cancellation | None
     ) -> tuple[str, Ending]:
         """Let the language model answer from sentences.
 
@@ -207,15 +225,16 @@ class SocraticVideoQA:
             f"Question: {question}",
             [f"Text: {' '.join(texts)}"],
             system="Answer the question from the text in one short sentence.",
-            max_new_tokens=_LONGEST_ANSWER,
+            max_new_tokens=options.longest(_LONGEST_ANSWER),
             stop="\n",
+            thinking=options.thinking,
             cancel=cancel,
         )
         said = first_sentence(written)
         grounded = is_grounded(said, texts, question)
         # If the model wrote more than the first sentence, that sentence is complete.
         cut = grounded and said == str(written) and written.finish_reason == "length"
-        return said if grounded else "", Ending("length" if cut else "stop", written.usage)
+        return said if grounded else "", Ending("length" if cut else "stop", written.usage, written.warnings)
 
     def _closest(self, sentences: Sequence[Sentence], text: str, enough: float) -> list[Sentence]:
         """Return the sentences that are close enough in meaning to a text, at most three, in the order of time."""

@@ -25,6 +25,7 @@ from sensorium.models.device import explain_out_of_memory
 from sensorium.models.placed_model import open_placed
 from sensorium.models.pretrained import open_part
 from sensorium.progress import Cancellation
+from sensorium.vision_language.image_qa import AS_USUAL, AnswerOptions
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -37,6 +38,8 @@ _ANSWERING = "Salesforce/blip-vqa-base"
 
 class _Blip:
     """What both kinds share: image processor, tokenizer and the way a model is run."""
+
+    thinks = False
 
     def __init__(self, model_class: Any, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         from transformers import AutoTokenizer, BlipImageProcessorPil
@@ -62,6 +65,9 @@ class _Blip:
         cancel: Cancellation | None,
     ) -> list[Answer]:
         """Return the text that the model writes about each picture."""
+        window = int(self._model.config.text_config.max_position_embeddings)
+        if longest > window:
+            raise InputError(f"{self._name!r} can't write {longest} tokens", f"Lower max_new_tokens to {window}")
         pixels = self._image_processor(images=list(images), return_tensors="pt").pixel_values
         pixels = pixels.to(self._placement.device, self._placement.dtype)
         run = partial(self._model.generate, pixel_values=pixels, **texts)
@@ -88,7 +94,12 @@ class BlipCaptioner(_Blip):
         super().__init__(BlipForConditionalGeneration, folder, checkpoint=checkpoint, device=device, dtype=dtype)
 
     def answer(
-        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+        self,
+        images: Sequence[PIL.Image.Image],
+        questions: Sequence[str],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Refuse: this head writes captions only."""
         raise UnsupportedError(
@@ -96,9 +107,15 @@ class BlipCaptioner(_Blip):
             f"Ask a checkpoint that was trained for it, such as {_ANSWERING}",
         )
 
-    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+    def caption(
+        self,
+        images: Sequence[PIL.Image.Image],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]:
         """Describe upright RGB pictures, all in one pass."""
-        return self._write(images, {}, _LONGEST_CAPTION, cancel)
+        return self._write(images, {}, options.longest(_LONGEST_CAPTION), cancel)
 
 
 class BlipAnswerer(_Blip):
@@ -111,7 +128,12 @@ class BlipAnswerer(_Blip):
         self._longest_question = int(self._model.config.text_config.max_position_embeddings)
 
     def answer(
-        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+        self,
+        images: Sequence[PIL.Image.Image],
+        questions: Sequence[str],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures.
 
@@ -130,11 +152,18 @@ class BlipAnswerer(_Blip):
             chosen = [index for index, ids in enumerate(tokens) if len(ids) == length]
             ids = torch.tensor([tokens[index] for index in chosen], device=self._placement.device)
             texts = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-            written = self._write([images[index] for index in chosen], texts, _LONGEST_ANSWER, cancel)
+            longest = options.longest(_LONGEST_ANSWER)
+            written = self._write([images[index] for index in chosen], texts, longest, cancel)
             answers.update(zip(chosen, written, strict=True))
         return [answers[index] for index in range(len(tokens))]
 
-    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+    def caption(
+        self,
+        images: Sequence[PIL.Image.Image],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]:
         """Refuse: this head answers questions only."""
         raise UnsupportedError(
             f"The checkpoint {self._name!r} answers questions and writes no captions",

@@ -23,6 +23,7 @@ from sensorium.models.placed_model import open_placed
 from sensorium.progress import Cancellation
 from sensorium.quiet import quiet_transformers
 from sensorium.vision_language.families.image_text_processor import open_processor, reserved_words
+from sensorium.vision_language.image_qa import AS_USUAL, AnswerOptions
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -43,6 +44,8 @@ class Blip2:
         device: Where to run.
         dtype: ``"auto"`` is float32 on a CPU, half precision on a GPU.
     """
+
+    thinks = False
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         from transformers import Blip2ForConditionalGeneration
@@ -68,7 +71,12 @@ class Blip2:
         self._busy = threading.Lock()
 
     def answer(
-        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+        self,
+        images: Sequence[PIL.Image.Image],
+        questions: Sequence[str],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures, all in one pass.
 
@@ -83,13 +91,18 @@ class Blip2:
                 )
         ending = "Answer:" if self._repeats_prompt else "Short answer:"
         prompts = [f"Question: {question.strip()} {ending}" for question in questions]
-        return self._write(images, prompts, _LONGEST_ANSWER, cancel)
+        return self._write(images, prompts, options.longest(_LONGEST_ANSWER), cancel)
 
-    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+    def caption(
+        self,
+        images: Sequence[PIL.Image.Image],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]:
         """Describe upright RGB pictures, all in one pass."""
-        return self._write(
-            images, ["" if self._repeats_prompt else "a photo of"] * len(images), _LONGEST_CAPTION, cancel
-        )
+        prompts = ["" if self._repeats_prompt else "a photo of"] * len(images)
+        return self._write(images, prompts, options.longest(_LONGEST_CAPTION), cancel)
 
     def _write(
         self, images: Sequence[PIL.Image.Image], prompts: Sequence[str], longest: int, cancel: Cancellation | None
@@ -103,7 +116,7 @@ class Blip2:
             raise InputError(
                 f"A question has {length} tokens with its picture, and the answer may have {longest}, but "
                 f"{self._name!r} holds {self._window} in all",
-                "Ask a shorter question",
+                "Ask a shorter question, or lower max_new_tokens",
             )
         lengths = inputs["attention_mask"].sum(-1).tolist()
         run = partial(self._model.generate, **inputs.to(self._placement.device, self._placement.dtype))

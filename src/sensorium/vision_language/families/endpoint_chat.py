@@ -16,7 +16,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.endpoint import open_client
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.streaming import ResultStream
-from sensorium.vision_language.image_qa import CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION
+from sensorium.vision_language.image_qa import AS_USUAL, CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION, AnswerOptions
 from sensorium.vision_language.llava import LONGEST_REPLY
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class _Endpoint:
         MissingDependencyError: The ``openai`` package isn't installed.
         ModelUnavailableError: A key is needed and not set, or offline mode is set and the server is elsewhere.
     """
+
+    thinks = True
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         self._checkpoint = checkpoint
@@ -65,20 +67,35 @@ class EndpointQA(_Endpoint):
     batch_size = _REQUESTS_AT_ONCE
 
     def answer(
-        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+        self,
+        images: Sequence[PIL.Image.Image],
+        questions: Sequence[str],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures, as requests side by side."""
-        return self._write(images, questions, LONGEST_ANSWER, cancel)
+        return self._write(images, questions, options.sampling(LONGEST_ANSWER), cancel)
 
-    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+    def caption(
+        self,
+        images: Sequence[PIL.Image.Image],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]:
         """Describe upright RGB pictures, as requests side by side."""
-        return self._write(images, [CAPTION_REQUEST] * len(images), LONGEST_CAPTION, cancel)
+        return self._write(images, [CAPTION_REQUEST] * len(images), options.sampling(LONGEST_CAPTION), cancel)
 
     def _write(
-        self, images: Sequence[PIL.Image.Image], requests: Sequence[str], longest: int, cancel: Cancellation | None
+        self,
+        images: Sequence[PIL.Image.Image],
+        requests: Sequence[str],
+        sampling: Sampling,
+        cancel: Cancellation | None,
     ) -> list[Answer]:
         def ask(image: PIL.Image.Image, request: str) -> Answer:
-            return ResultStream(self.stream([user_turn(request, [image])], Sampling(longest), cancel=cancel)).finish()
+            return ResultStream(self.stream([user_turn(request, [image])], sampling, cancel=cancel)).finish()
 
         with ThreadPoolExecutor(max_workers=len(images)) as pool:
             return list(pool.map(ask, images, requests))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from sensorium.errors import InputError
 from sensorium.language.generation import end_tokens, endings, stream_tokens, write_tokens
 from sensorium.language.messages import Turn
 from sensorium.language.sampling import Sampling
-from sensorium.language.text_pieces import answer_from, complete_text, read_tokens
+from sensorium.language.text_pieces import TextReader, answer_from, complete_text, read_tokens
+from sensorium.language.thoughts import ThinkingStyle, cannot_think
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.loaded import Shared
@@ -121,19 +123,14 @@ class ImageTextModel:
         Raises:
             InputError: Conversation, pictures and answer don't fit the context window, or a turn contains a word
                 that the checkpoint reserves for itself.
-            UnsupportedError: The chat template can't write the conversation.
+            UnsupportedError: The chat template can't write the conversation; or, while it writes, the model thinks and
+                comes to no answer.
             CancelledError: ``cancel`` was set.
         """
         inputs = self._inputs([turns], sampling)
-        (length,) = inputs["attention_mask"].sum(-1).tolist()
-        return read_tokens(
-            self._tokens(inputs, sampling, cancel),
-            sampling,
-            text_of=self._text,
-            ends=self._ends,
-            prompt_tokens=length,
-            progress=progress,
-        )
+        (reader,) = self._readers(inputs, sampling)
+        longest = replace(sampling, max_new_tokens=reader.most_tokens)
+        return read_tokens(self._tokens(inputs, longest, cancel), reader, progress=progress)
 
     @property
     def runs_on_gpu(self) -> bool:
@@ -165,6 +162,11 @@ class ImageTextModel:
         return int(self._prepared([turns])["input_ids"].shape[1])
 
     @property
+    def style(self) -> ThinkingStyle:
+        """How the checkpoint thinks."""
+        return self._format.style
+
+    @property
     def config(self) -> Any:
         """The checkpoint's configuration, of transformers."""
         return self._model.config
@@ -172,16 +174,16 @@ class ImageTextModel:
     def answer_inputs(
         self,
         inputs: Mapping[str, Any],
+        sampling: Sampling,
         *,
-        max_new_tokens: int,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Answer:
-        """Answer inputs that were prepared elsewhere, such as those of a film, with the likeliest tokens.
+        """Answer inputs that were prepared elsewhere, such as those of a film.
 
         Args:
             inputs: Arguments of the model's ``generate``, as tensors on the CPU: one conversation.
-            max_new_tokens: Longest answer, in tokens.
+            sampling: How the answer is chosen; it has no stop sequences.
             progress: Told the tokens written so far.
             cancel: Stops within one token.
 
@@ -192,7 +194,7 @@ class ImageTextModel:
         for name in placed:
             if name.startswith("pixel_values"):
                 placed[name] = placed[name].to(self._placement.dtype)
-        (answer,) = self._run(placed, Sampling(max_new_tokens), progress, cancel)
+        (answer,) = self._run(placed, sampling, progress, cancel)
         return answer
 
     def _run(
@@ -203,15 +205,46 @@ class ImageTextModel:
         cancel: Cancellation | None,
     ) -> list[Answer]:
         run = partial(self._model.generate, **inputs)
+        readers = self._readers(inputs, sampling) if self.style.marks else []
+        longest = max((reader.most_tokens for reader in readers), default=sampling.max_new_tokens)
         with self._explained():
-            tokens = write_tokens(run, sampling, busy=self._busy, progress=progress, cancel=cancel)
+            tokens = write_tokens(
+                run,
+                replace(sampling, max_new_tokens=longest),
+                busy=self._busy,
+                readers=readers,
+                progress=progress,
+                cancel=cancel,
+            )
+        if readers:
+            for reader in readers:
+                reader.rest()
+            return [answer_from(reader.text.strip(), reader.ending(), sampling, model=self.name) for reader in readers]
         if not self._model.config.is_encoder_decoder:
             tokens = tokens[:, inputs["input_ids"].shape[1] :]
         mask = inputs.get("attention_mask")
         lengths = (torch.ones_like(inputs["input_ids"]) if mask is None else mask).sum(-1).tolist()
+        warnings = (cannot_think(self.name),) if sampling.thinking and not self.style.possible else ()
         return [
-            answer_from(complete_text(self._text(row)).strip(), ending, sampling, model=self.name)
+            answer_from(complete_text(self._text(row)).strip(), ending, sampling, model=self.name).warned(warnings)
             for row, ending in endings(tokens.tolist(), self._ends, lengths)
+        ]
+
+    def _readers(self, inputs: Mapping[str, Any], sampling: Sampling) -> list[TextReader]:
+        ids = inputs["input_ids"]
+        mask = inputs.get("attention_mask")
+        seen = torch.ones_like(ids) if mask is None else mask
+        return [
+            TextReader(
+                self.name,
+                row[kept.bool()].tolist(),
+                sampling,
+                text_of=self._text,
+                ends=self._ends,
+                style=self.style,
+                window=self.context_window,
+            )
+            for row, kept in zip(ids, seen, strict=True)
         ]
 
     def _tokens(
@@ -225,7 +258,7 @@ class ImageTextModel:
             yield from tokens
 
     def _inputs(self, conversations: Sequence[Sequence[Turn]], sampling: Sampling) -> Any:
-        inputs = self._prepared(conversations)
+        inputs = self._prepared(conversations, thinking=sampling.thinking)
         length = int(inputs["attention_mask"].sum(-1).max())
         if self.context_window and length + sampling.max_new_tokens > self.context_window:
             pictures = sum(len(pictures_of(turns)) for turns in conversations) // len(conversations)
@@ -238,12 +271,12 @@ class ImageTextModel:
             )
         return inputs.to(self._placement.device, self._placement.dtype)
 
-    def _prepared(self, conversations: Sequence[Sequence[Turn]]) -> Any:
+    def _prepared(self, conversations: Sequence[Sequence[Turn]], *, thinking: bool = False) -> Any:
         whole = [in_pieces(turns, self._processor) for turns in conversations]
         return prepare_inputs(
             self._processor,
             [pictures_of(turns) for turns in whole],
-            [self._format.render(turns) for turns in whole],
+            [self._format.render(turns, thinking=thinking) for turns in whole],
             recordings=[sound for turns in whole for sound in recordings_of(turns)],
         )
 
@@ -253,7 +286,7 @@ class ImageTextModel:
         )
 
     def _text(self, tokens: Sequence[int]) -> str:
-        return str(self._processor.tokenizer.decode(list(tokens), skip_special_tokens=True))
+        return self.style.decoded(tokens, self._processor.tokenizer.decode)
 
 
 def _thinker(folder: Path, checkpoint: Checkpoint) -> WeightsPart | None:

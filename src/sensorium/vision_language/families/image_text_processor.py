@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.messages import TextPart, Turn
+from sensorium.language.thoughts import ThinkingStyle
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.image_processor import open_image_processor
 from sensorium.models.json_files import json_table
@@ -137,6 +138,9 @@ class ChatFormat:
         processor: From `open_processor`.
         checkpoint: For the words of an error.
 
+    Attributes:
+        style: How the checkpoint thinks.
+
     Raises:
         UnsupportedError: The checkpoint has no chat template.
     """
@@ -154,21 +158,23 @@ class ChatFormat:
             )
         self.image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
         self._audio_token = _text(getattr(processor, "audio_token", None))
+        self.style = ThinkingStyle.of(processor.chat_template, processor.tokenizer.added_tokens_decoder)
         self._reserved = reserved_words(processor)
         self._takes_parts = self._shows_parts()
 
-    def render(self, turns: Sequence[Turn]) -> str:
+    def render(self, turns: Sequence[Turn], *, thinking: bool = False) -> str:
         """Return a conversation as the text that the processor takes, up to where the answer begins.
 
         Args:
             turns: Words, pictures and recordings; each of them is told where it stands.
+            thinking: Whether the model may think before it answers.
 
         Raises:
             InputError: A turn contains one of the words that the checkpoint reserves for itself.
             UnsupportedError: Its template can't write this conversation, such as one with a system prompt.
         """
         images, sounds = len(pictures_of(turns)), len(recordings_of(turns))
-        text = self._apply([{"role": turn.role, "content": self._content(turn)} for turn in turns])
+        text = self._apply([{"role": turn.role, "content": self._content(turn)} for turn in turns], thinking)
         if text is not None and text.count(self.image_token) == images and self._writes(sounds, text):
             return text
         system = any(turn.role == "system" for turn in turns)
@@ -214,14 +220,16 @@ class ChatFormat:
         text = self._apply([{"role": "user", "content": parts}])
         return text is not None and self.image_token in text and text.count(_PROBE) == 1 and "'type'" not in text
 
-    def _apply(self, turns: list[dict[str, Any]]) -> str | None:
+    def _apply(self, turns: list[dict[str, Any]], thinking: bool = False) -> str | None:
         from jinja2 import TemplateError
         from transformers import ProcessorMixin
 
         render = ProcessorMixin.apply_chat_template
         try:
             # The base class's way: some processors' own one reaches into the part for films, which isn't there.
-            return str(render(self._processor, turns, add_generation_prompt=True, tokenize=False))
+            chosen = self.style.arguments(thinking)
+            with quiet_transformers():
+                return str(render(self._processor, turns, add_generation_prompt=True, tokenize=False, **chosen))
         except (TemplateError, *SPOILED):
             return None
 

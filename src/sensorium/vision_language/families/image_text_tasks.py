@@ -14,7 +14,7 @@ from sensorium.language.text_pieces import read_answer
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.vision_language.families.image_text_model import shared_image_text_model
-from sensorium.vision_language.image_qa import CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION
+from sensorium.vision_language.image_qa import AS_USUAL, CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION, AnswerOptions
 from sensorium.vision_language.llava import LONGEST_REPLY
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class _ImageTextTask:
     """Holds a reference to the model, whose weights all tasks of the process share."""
 
     quantizes = True
+    thinks = True
 
     def __init__(
         self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, quantize: str | None = None
@@ -44,20 +45,35 @@ class ImageTextQA(_ImageTextTask):
         return self._model.batch_size
 
     def answer(
-        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+        self,
+        images: Sequence[PIL.Image.Image],
+        questions: Sequence[str],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures, all in one pass."""
-        return self._write(images, questions, LONGEST_ANSWER, cancel)
+        return self._write(images, questions, options.sampling(LONGEST_ANSWER), cancel)
 
-    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+    def caption(
+        self,
+        images: Sequence[PIL.Image.Image],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]:
         """Describe upright RGB pictures, all in one pass."""
-        return self._write(images, [CAPTION_REQUEST] * len(images), LONGEST_CAPTION, cancel)
+        return self._write(images, [CAPTION_REQUEST] * len(images), options.sampling(LONGEST_CAPTION), cancel)
 
     def _write(
-        self, images: Sequence[PIL.Image.Image], requests: Sequence[str], longest: int, cancel: Cancellation | None
+        self,
+        images: Sequence[PIL.Image.Image],
+        requests: Sequence[str],
+        sampling: Sampling,
+        cancel: Cancellation | None,
     ) -> list[Answer]:
         conversations = [[user_turn(request, [image])] for image, request in zip(images, requests, strict=True)]
-        answers = self._model.answer_batch(conversations, Sampling(longest), cancel=cancel)
+        answers = self._model.answer_batch(conversations, sampling, cancel=cancel)
         return [answer.changed(model=self._name) for answer in answers]
 
 

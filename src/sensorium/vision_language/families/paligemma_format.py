@@ -11,6 +11,7 @@ from typing import Any
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.language.messages import TextPart, Turn
+from sensorium.language.thoughts import ThinkingStyle
 from sensorium.models.catalog import Checkpoint
 from sensorium.vision_language.families.image_text_processor import pictures_of, reserved_words
 from sensorium.vision_language.image_qa import CAPTION_REQUEST
@@ -29,15 +30,19 @@ class PaliGemmaFormat:
     Args:
         processor: From `open_processor`.
         checkpoint: For the words of an error.
+
+    Attributes:
+        style: That it doesn't think.
     """
 
     def __init__(self, processor: Any, *, checkpoint: Checkpoint) -> None:
         self._name = checkpoint.name
         self._image_token = str(processor.image_token)
         self._reserved = reserved_words(processor)
+        self.style = ThinkingStyle()
 
-    def render(self, turns: Sequence[Turn]) -> str:
-        """Return a question about one picture as the text that the processor takes.
+    def render(self, turns: Sequence[Turn], *, thinking: bool = False) -> str:
+        """Return a question about one picture as the text that the processor takes; there is no thinking to ask for.
 
         Raises:
             InputError: The question contains one of the words that the checkpoint reserves for itself.

@@ -50,6 +50,7 @@ class Reply:
             confidence=self.confidence,
             finish_reason=self.ending.finish_reason,
             usage=self.ending.usage,
+            warnings=self.ending.warnings,
         )
 
 

@@ -26,6 +26,7 @@ from sensorium.language.stop_sequences import StopSequences
 from sensorium.models.catalog import Checkpoint, component
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.task import Opening
+from sensorium.vision_language.image_qa import AS_USUAL, AnswerOptions
 from sensorium.vision_language.starter.answering import Reply, answer_directly, cannot_tell, caption
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, parse_question
 from sensorium.vision_language.starter.scene import Scene, open_scene_reader
@@ -76,6 +77,7 @@ class SocraticImageQA:
 
     made_of_parts = True
     batch_size = 1
+    thinks = False
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, opening: Opening) -> None:
         self.checkpoint = checkpoint
@@ -92,15 +94,31 @@ class SocraticImageQA:
         return f"{self.checkpoint.name} ({self.reader.model} + {self.language_model.model})"
 
     def answer(
-        self, images: Sequence[PIL.Image.Image], questions: Sequence[str], *, cancel: Cancellation | None = None
+        self,
+        images: Sequence[PIL.Image.Image],
+        questions: Sequence[str],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures."""
         return [
-            self.reply(self.scene(image, cancel=cancel), parse_question(question), cancel=cancel).as_answer(self.model)
+            self.reply(
+                self.scene(image, cancel=cancel),
+                parse_question(question),
+                longest=options.longest(_LONGEST_ANSWER),
+                cancel=cancel,
+            ).as_answer(self.model)
             for image, question in zip(images, questions, strict=True)
         ]
 
-    def caption(self, images: Sequence[PIL.Image.Image], *, cancel: Cancellation | None = None) -> list[Answer]:
+    def caption(
+        self,
+        images: Sequence[PIL.Image.Image],
+        *,
+        options: AnswerOptions = AS_USUAL,
+        cancel: Cancellation | None = None,
+    ) -> list[Answer]:
         """Describe upright RGB pictures in a sentence or two each; no language model takes part."""
         return [self._caption(image, cancel) for image in images]
 
@@ -121,7 +139,14 @@ class SocraticImageQA:
                     self._scenes.popitem(last=False)
         return known
 
-    def reply(self, scene: Scene, question: Question, *, cancel: Cancellation | None = None) -> Reply:
+    def reply(
+        self,
+        scene: Scene,
+        question: Question,
+        *,
+        longest: int = _LONGEST_ANSWER,
+        cancel: Cancellation | None = None,
+    ) -> Reply:
         """Answer from what was measured, else from the facts in other words, else say that it can't be told."""
         check_cancelled(cancel)
         direct = answer_directly(scene, question)
@@ -130,9 +155,9 @@ class SocraticImageQA:
         if question.asks is Asks.PRESENCE:
             known = "is not among the things that I know by sight"
             return cannot_tell(scene, f"I can't tell: {question.subject!r} {known}")
-        return self._ask_language_model(scene, question, cancel)
+        return self._ask_language_model(scene, question, longest, cancel)
 
-    def _ask_language_model(self, scene: Scene, question: Question, cancel: Cancellation | None) -> Reply:
+    def _ask_language_model(self, scene: Scene, question: Question, longest: int, cancel: Cancellation | None) -> Reply:
         facts = [*scene.tag_facts(), scene.people_fact()]
         refusal = cannot_tell(scene, "I can't tell that from this picture")
         if not re.match(r"(?:what|which|who|where|when|how|name)\b", question.text.strip().lower()):
@@ -142,7 +167,7 @@ class SocraticImageQA:
             question.text,
             ["Facts about the picture:", *(f"- {fact.text}." for fact in facts)],
             system=_ONLY_FACTS,
-            max_new_tokens=_LONGEST_ANSWER,
+            max_new_tokens=longest,
             stop="\n",
             cancel=cancel,
         )
@@ -173,6 +198,7 @@ class SocraticChat:
 
     made_of_parts = True
     longest_reply = _LONGEST_REPLY
+    thinks = False
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, opening: Opening) -> None:
         self._qa = SocraticImageQA(folder, checkpoint=checkpoint, device=device, dtype=dtype, opening=opening)
