@@ -13,11 +13,13 @@ _TURNS = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n"
 )
+_SWITCH = (
+    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n"
+    "{% else %}<think>\n{% endif %}{% endif %}"
+)
 TEMPLATES = {
     # Qwen 3.5: the template opens the thoughts itself, or opens and closes them.
-    "switch": _TURNS
-    + "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n"
-    + "{% else %}<think>\n{% endif %}{% endif %}",
+    "switch": _TURNS + _SWITCH,
     # DeepSeek-R1: there is no switch.
     "always": _TURNS + "<think>\n{% endif %}{# </think> #}",
     # Gemma 4: the marks are special tokens, which the model writes itself.
@@ -72,6 +74,33 @@ def tiny_thinking_language_model(folder: Path, *, style: str = "switch", endless
     return folder
 
 
+def tiny_thinking_qwen(folder: Path, *, endless: bool = False) -> Path:
+    """Build a Qwen 3.5 that reads pictures and films, thinks "Let me see" and answers "Red." whatever it sees."""
+    import json
+
+    from tokenizers import AddedToken
+    from transformers import AutoTokenizer, Qwen3_5ForConditionalGeneration
+
+    from tests.checkpoints.vision_language import tiny_qwen_vl
+
+    tiny_qwen_vl(folder, family="qwen3_5", width=512)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([AddedToken(name, normalized=False) for name in WORDS])
+    tokenizer.save_pretrained(folder)
+    model = Qwen3_5ForConditionalGeneration.from_pretrained(folder)
+    model.resize_token_embeddings(len(tokenizer))
+    number = {name: tokenizer.convert_tokens_to_ids(name) for name in (*WORDS, "<|im_end|>")}
+    number["\n"] = tokenizer.encode("\n")[0]
+    write_script(model, script_of("switch", endless), number, end=number["<|im_end|>"])
+    model.save_pretrained(folder)
+    file = folder / "chat_template.json"
+    template = json.loads(file.read_text())["chat_template"]
+    opened = "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    assert opened in template
+    file.write_text(json.dumps({"chat_template": template.partition(opened)[0] + opened + _SWITCH}))
+    return folder
+
+
 def script_of(style: str, endless: bool) -> list[Sequence[str]]:
     """Return which tokens follow each other: thoughts after the generation prompt, then the answer."""
     end = "<|im_end|>"
@@ -89,7 +118,7 @@ def write_script(model: Any, script: Sequence[Sequence[str]], number: Mapping[st
 
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
+            if name.endswith(("o_proj.weight", "down_proj.weight", "linear_attn.out_proj.weight")):
                 parameter.zero_()
         embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
         embedding.zero_()

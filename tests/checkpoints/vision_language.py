@@ -238,14 +238,15 @@ def tiny_llava_onevision(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Path:
-    """Build a Qwen-VL like ``Qwen/Qwen2-VL-2B-Instruct``, 2.5 or 3, whose generation settings ask for sampling.
+def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", width: int = 32, seed: int = 0) -> Path:
+    """Build a Qwen-VL like ``Qwen/Qwen2-VL-2B-Instruct``, 2.5, 3 or 3.5, whose generation settings ask for sampling.
 
     It reads pictures and films.
 
     Args:
         folder: Created; filled with what the hub's repository holds.
-        family: ``"qwen2_vl"``, ``"qwen2_5_vl"`` or ``"qwen3_vl"``.
+        family: ``"qwen2_vl"``, ``"qwen2_5_vl"``, ``"qwen3_vl"`` or ``"qwen3_5"``.
+        width: Of the part that writes.
         seed: Of its weights.
     """
     import torch
@@ -258,28 +259,38 @@ def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Pa
         [*special, "<|image_pad|>", "<|video_pad|>"],
         {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
     )
-    name = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}[family]
+    name = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL", "qwen3_5": "Qwen3_5"}[family]
+    newer = family in ("qwen3_vl", "qwen3_5")
     shared = {"depth": 2, "num_heads": 4, "patch_size": 8, "spatial_merge_size": 2, "temporal_patch_size": 2}
     own: dict[str, dict[str, Any]] = {
-        "qwen2_vl": {"embed_dim": 32, "hidden_size": 32, "mlp_ratio": 2},
+        "qwen2_vl": {"embed_dim": 32, "hidden_size": width, "mlp_ratio": 2},
         "qwen2_5_vl": {
-            **{"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64, "window_size": 32},
+            **{"hidden_size": 32, "out_hidden_size": width, "intermediate_size": 64, "window_size": 32},
             **{"fullatt_block_indexes": [1], "tokens_per_second": 2},
         },
         "qwen3_vl": {
-            **{"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64, "num_position_embeddings": 64},
+            **{"hidden_size": 32, "out_hidden_size": width, "intermediate_size": 64, "num_position_embeddings": 64},
             "deepstack_visual_indexes": [0, 1],
         },
+        "qwen3_5": {
+            **{"hidden_size": 32, "out_hidden_size": width, "intermediate_size": 64, "num_position_embeddings": 64},
+        },
+    }
+    linear = {
+        **{"linear_key_head_dim": 8, "linear_value_head_dim": 8, "linear_num_key_heads": 2},
+        **{"linear_num_value_heads": 4, "layer_types": ["linear_attention", "full_attention"]},
     }
     config = getattr(transformers, f"{name}Config")(
         vision_config={**shared, **own[family]},
         text_config={
             **_small_decoder(f"{family}_text", vocabulary),
+            **({**linear, "partial_rotary_factor": 1.0} if family == "qwen3_5" else {}),
+            "hidden_size": width,
             "head_dim": 8,
             "max_position_embeddings": 2048,
             "rope_parameters": {
                 **{"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1000000.0},
-                **({"mrope_interleaved": True} if family == "qwen3_vl" else {}),
+                **({"mrope_interleaved": True} if newer else {}),
             },
         },
         image_token_id=vocabulary["<|image_pad|>"],
@@ -292,11 +303,12 @@ def tiny_qwen_vl(folder: Path, *, family: str = "qwen2_vl", seed: int = 0) -> Pa
     ends = _ends(vocabulary, "<|im_end|>", "<|endoftext|>")
     ends["eos_token_id"] = [ends["eos_token_id"], ends["pad_token_id"]]
     _save(model, folder, **ends, do_sample=True, temperature=0.01, top_k=1, top_p=0.001, repetition_penalty=1.05)
+    processor = "Qwen3VL" if newer else name
     settings = {
-        **{"image_processor_type": "Qwen2VLImageProcessor", "processor_class": f"{name}Processor"},
+        **{"image_processor_type": "Qwen2VLImageProcessor", "processor_class": f"{processor}Processor"},
         **{"patch_size": 8, "temporal_patch_size": 2, "merge_size": 2},
     }
-    if family == "qwen3_vl":
+    if newer:
         pixels = {"size": {"shortest_edge": 32 * 32, "longest_edge": 96 * 96 * 16}}
         settings |= {**pixels, "image_mean": _HALF, "image_std": _HALF}
         film = {name: value for name, value in settings.items() if name != "image_processor_type"}

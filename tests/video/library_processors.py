@@ -27,6 +27,7 @@ _CLASSES = {
     "qwen2_vl": "Qwen2VLVideoProcessor",
     "qwen2_5_vl": "Qwen2VLVideoProcessor",
     "qwen3_vl": "Qwen3VLVideoProcessor",
+    "qwen3_5": "Qwen3VLVideoProcessor",
     "smolvlm": "SmolVLMVideoProcessor",
     "video_llama_3": "VideoLlama3VideoProcessor",
 }
@@ -82,7 +83,7 @@ def library_inputs(
 
 
 def _class(family: str) -> Any:
-    name = "qwen2_vl" if family == "qwen2_5_vl" else family
+    name = {"qwen2_5_vl": "qwen2_vl", "qwen3_5": "qwen3_vl"}.get(family, family)
     absent = [module for module in _MODULES if module not in sys.modules]
     for module in absent:
         sys.modules[module] = types.ModuleType(module)

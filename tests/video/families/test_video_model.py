@@ -29,8 +29,9 @@ from sensorium.errors import (
 )
 from sensorium.media.video import VideoFrame, sample_frames
 from sensorium.progress import Progress
-from sensorium.video.families.video_processor import SmolVLMVideoProcessor
+from sensorium.video.families.video_processor import VIDEO_PROCESSORS, Qwen3VideoProcessor, SmolVLMVideoProcessor
 from tests import films
+from tests.checkpoints.thinking import tiny_thinking_qwen
 from tests.checkpoints.video import tiny_llava_next_video, tiny_video_llama_3
 from tests.checkpoints.vision_language import tiny_llava, tiny_qwen_vl, tiny_smolvlm
 from tests.openai_server import images_in, serve_openai
@@ -58,7 +59,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("hub")
-    qwen = {name: tiny_qwen_vl(folder / name, family=name) for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")}
+    names = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5")
+    qwen = {name: tiny_qwen_vl(folder / name, family=name) for name in names}
     return {
         **qwen,
         "video_llama_3": tiny_video_llama_3(folder / "video_llama_3"),
@@ -120,16 +122,18 @@ def test_qwen_vl_is_that_of_transformers(
     parity(f"VideoQA, {family}", BY_LIBRARY, "token-identical")
 
 
+@pytest.mark.parametrize("family", ["qwen3_vl", "qwen3_5"])
 def test_qwen3_vl_is_that_of_transformers(
+    family: str,
     checkpoints: dict[str, Path],
     film: Path,
     monkeypatch: pytest.MonkeyPatch,
     parity: Callable[[str, str, str], None],
 ) -> None:
-    folder = checkpoints["qwen3_vl"]
+    folder = checkpoints[family]
     answer = VideoQA(folder).answer_video_question(film, QUESTION)
     frames = list(sample_frames(film, 12))
-    pixels = library_inputs("qwen3_vl", [frame.image for frame in frames], video_settings(folder), monkeypatch)
+    pixels = library_inputs(family, [frame.image for frame in frames], video_settings(folder), monkeypatch)
     assert pixels["video_grid_thw"].tolist() == [[6, 6, 8]]
     steps = [(frames[index].time + frames[index + 1].time) / 2 for index in range(0, 12, 2)]
     video = "".join(f"<{time:.1f} seconds><|vision_start|>{'<|video_pad|>' * 12}<|vision_end|>" for time in steps)
@@ -137,7 +141,25 @@ def test_qwen3_vl_is_that_of_transformers(
         f"{SYSTEM}<|im_start|>user\n<|vision_start|>{video}<|vision_end|>{QUESTION}<|im_end|>\n<|im_start|>assistant\n"
     )
     assert answer == by_transformers(folder, prompt, 256, **pixels)
-    parity("VideoQA, qwen3_vl", BY_LIBRARY, "token-identical")
+    parity(f"VideoQA, {family}", BY_LIBRARY, "token-identical")
+
+
+def test_every_family_of_its_layout_is_prepared_like_qwen3_vl() -> None:
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+
+    by_library = {family for family, name in PROCESSOR_MAPPING_NAMES.items() if name == "Qwen3VLProcessor"}
+    assert {family for family, ours in VIDEO_PROCESSORS.items() if ours is Qwen3VideoProcessor} == by_library
+    assert all(VideoQA.families[family].endswith(":VideoModel") for family in by_library)
+
+
+def test_thoughts_about_a_film_are_no_part_of_the_answer(film: Path, tmp_path: Path) -> None:
+    with VideoQA(tiny_thinking_qwen(tmp_path / "qwen"), num_frames=4) as video_qa:
+        quick = video_qa.answer_video_question(film, QUESTION)
+        thought = video_qa.describe(film, thinking=True)
+        short = video_qa.answer_video_question(film, QUESTION, max_new_tokens=1, thinking=True)
+    assert (quick, thought, short) == ("Red.", "Red.", "Red")
+    usages = [answer.usage for answer in (quick, thought, short)]
+    assert [usage and usage.reasoning_tokens for usage in usages] == [0, 5, 5]
 
 
 def test_video_llama_3_is_that_of_transformers(

@@ -171,7 +171,7 @@ class QwenVideoProcessor(VideoProcessor):
 
 
 class Qwen3VideoProcessor(QwenVideoProcessor):
-    """Qwen3-VL: like Qwen2-VL, but one budget of pixels for all frames together."""
+    """Qwen3-VL and the Qwen models after it: like Qwen2-VL, but one budget of pixels for all frames together."""
 
     settings: ClassVar[dict[str, Any]] = {
         "size": {"shortest_edge": 128 * 32 * 32, "longest_edge": 32 * 32 * 768},
@@ -281,7 +281,7 @@ VIDEO_PROCESSORS: dict[str, type[VideoProcessor]] = {
     "llava_next_video": LlavaNextVideoProcessor,
     "qwen2_vl": QwenVideoProcessor,
     "qwen2_5_vl": QwenVideoProcessor,
-    "qwen3_vl": Qwen3VideoProcessor,
+    **dict.fromkeys(("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen4_exp"), Qwen3VideoProcessor),
     "smolvlm": SmolVLMVideoProcessor,
     "video_llama_3": VideoLlama3Processor,
 }
