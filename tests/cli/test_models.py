@@ -139,17 +139,17 @@ def test_list_shows_the_chapters_checkpoints(run: Run) -> None:
 
 def test_list_of_the_best_says_for_which_machine_and_why(run: Run) -> None:
     header, *rows = run("models", "list", "--profile", "best").stdout.splitlines()
-    assert header.split() == ["NAME", "TASK", "HARDWARE", "SIZE", "LICENCE", "HERE", "REASON"]
-    entry = catalog.named("smolvlm2-500m")
+    assert header.split() == ["NAME", "TASK", "HARDWARE", "SIZE", "LICENCE", "COMMERCIAL", "HERE", "REASON"]
+    entry = catalog.named("qwen3.5-0.8b")
     (row,) = [row for row in rows if row.startswith(entry.name)]
     assert row.split()[2] == "cpu"
     assert row.endswith(entry.reason)
 
 
 def test_a_card_of_the_best_says_why(run: Run) -> None:
-    card = run("models", "info", "Qwen/Qwen3-VL-8B-Instruct").stdout
-    entry = catalog.named("qwen3-vl-8b")
-    for fact in (entry.reason, entry.revision, "gpu-24gb", "video-question-answering", "17.5 GB"):
+    card = run("models", "info", "Qwen/Qwen3.5-9B").stdout
+    entry = catalog.named("qwen3.5-9b")
+    for fact in (entry.reason, entry.figure, entry.revision, "gpu-24gb", "video-question-answering", "19.3 GB"):
         assert fact in card
 
 

@@ -39,6 +39,9 @@ WITHOUT_LANGUAGE = {
 }
 UNPINNED = {
     "videollama3-2b": "named in the documentation of transformers, where no commit is given",
+    "eomt-large-ade": "no document that names a commit was found",
+    "vitpose-plus-large": "no document that names a commit was found",
+    "videomae-large-kinetics": "no document that names a commit was found",
     "bark-small": "a proposed change, whose name is known and whose commit is not",
 }
 """Hub entries without a commit, with the reason."""
@@ -134,6 +137,9 @@ def test_profiles_are_known_and_the_best_has_reasons(entry: catalog.Checkpoint) 
     assert set(entry.hardware) <= set(HARDWARE)
     best = "best" in entry.profiles
     assert best == bool(entry.hardware) == (len(entry.reason) > 20 and entry.reason.endswith("."))
+    assert best == bool(entry.figure) == bool(entry.figure_source) == bool(re.fullmatch(r"20\d\d-[01]\d", entry.chosen))
+    assert "best" in entry.by_name or not entry.better_for
+    assert entry.commercial_use in {"yes", "no", "limited"}
 
 
 @pytest.mark.parametrize("machine", HARDWARE)

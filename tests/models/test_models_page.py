@@ -32,7 +32,7 @@ def test_the_chapters_names_and_their_mirrors() -> None:
 
 
 def test_the_best_checkpoints() -> None:
-    table = {row[0]: row[1:] for row in rows("The best checkpoint for your machine")}
+    table = {row[0]: row[1:] for row in rows("The best checkpoint for your machine") if len(row) > 3}
     chosen = [entry for entry in catalog.entries(profile="best") if "best" not in entry.by_name]
     tasks = sorted({task for entry in chosen for task in (entry.task, *entry.also_for)})
     assert sorted(table) == tasks
@@ -44,6 +44,12 @@ def test_the_best_checkpoints() -> None:
         assert [cell.replace("`", "") for cell in table[task]] == choices
 
 
+def test_what_is_better_for_some_things() -> None:
+    table = [row for row in rows("The best checkpoint for your machine") if len(row) == 3]
+    better = [[entry.task, entry.name, entry.better_for] for entry in catalog.entries(profile="best")]
+    assert table[2:] == [row for row in better if row[2]]
+
+
 def test_what_may_not_be_used_commercially() -> None:
     restricted = {
         entry.name
@@ -51,6 +57,7 @@ def test_what_may_not_be_used_commercially() -> None:
         if re.search(r"-NC-|non-commercial", entry.licence, flags=re.IGNORECASE)
     }
     assert {row[0] for row in rows("Licences")} == restricted
+    assert restricted == {entry.name for entry in catalog.entries() if entry.commercial_use == "no"}
     for name, licence in rows("Licences"):
         assert catalog.named(name).licence == licence
         assert "Not for commercial use" in catalog.named(name).limits

@@ -137,7 +137,10 @@ def test_a_model_that_stays_in_one_place_must_fit_there(
 
 @pytest.mark.parametrize(
     ("memory_gigabytes", "machine"),
-    [(None, "cpu"), (8, "gpu-8gb"), (16, "gpu-8gb"), (24, "gpu-24gb"), (48, "gpu-24gb"), (80, "gpu-80gb")],
+    [
+        *((None, "cpu"), (8, "gpu-8gb"), (12, "gpu-12gb"), (16, "gpu-16gb"), (20, "gpu-16gb")),
+        *((24, "gpu-24gb"), (48, "gpu-24gb"), (80, "gpu-80gb")),
+    ],
 )
 def test_machines_are_told_apart_by_their_gpu(
     graphics_card: Machine, monkeypatch: pytest.MonkeyPatch, memory_gigabytes: int | None, machine: str
@@ -159,7 +162,7 @@ def test_the_user_may_choose_for_another_machine(monkeypatch: pytest.MonkeyPatch
     assert device.hardware_class() == "gpu-80gb"
     device.hardware_class.cache_clear()
     monkeypatch.setenv("SENSORIUM_HARDWARE", "gpu")
-    with pytest.raises(InputError, match=r"'gpu' is no class of machines.*gpu-8gb, gpu-24gb"):
+    with pytest.raises(InputError, match=r"'gpu' is no class of machines.*gpu-8gb, gpu-12gb"):
         device.hardware_class()
 
 

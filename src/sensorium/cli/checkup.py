@@ -202,10 +202,9 @@ def _checkpoints() -> Iterator[Check]:
         yield Check("Starter checkpoints", entry.name, present, True, found, remedy)
     yield _further_checkpoints("standard", catalog.entries(profile="standard"))
     try:
-        machine = device.hardware_class()
+        best = catalog.fetched_for("best")
     except InputError:  # reported with the machine
         return
-    best = [entry for entry in catalog.entries(profile="best") if machine in entry.hardware]
     yield _further_checkpoints("best", best)
 
 

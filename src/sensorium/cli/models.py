@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from sensorium import settings
-from sensorium.cli import loaded_models
+from sensorium.cli import best_models, loaded_models
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_models, complete_profiles, complete_pullable, complete_tasks
 from sensorium.cli.inputs import Input
@@ -20,7 +20,6 @@ from sensorium.cli.options import AsJson, Quiet, Server, examples
 from sensorium.cli.terminal import size
 from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.catalog import PROFILES, Checkpoint
-from sensorium.models.device import hardware_class
 from sensorium.models.foreign_layouts import ForeignLayout, folders_config, foreign_layout
 from sensorium.models.single_file import read_weights_file, weights_path
 
@@ -59,6 +58,7 @@ def register(app: typer.Typer) -> None:
     )(info)
     group.command("pull", epilog=examples("sensorium models pull starter", "sensorium models pull whisper-base"))(pull)
     group.command("remove", epilog=examples("sensorium models remove whisper-base"))(remove)
+    best_models.register(group)
     loaded_models.register(group)
     group.command("path", epilog=examples("sensorium models path", "sensorium models path whisper-base"))(path)
     app.add_typer(group, name="models", rich_help_panel="Sensorium")
@@ -98,6 +98,7 @@ def list_models(
             "HARDWARE" if best else "PROFILES": [",".join(e.hardware if best else e.profiles) for e in entries],
             "SIZE": [size(entry.size_bytes) for entry in entries],
             "LICENCE": [entry.licence for entry in entries],
+            **({"COMMERCIAL": [entry.commercial_use for entry in entries]} if best else {}),
             "HERE": [_presence(entry) for entry in entries],
             **({"REASON": [entry.reason for entry in entries]} if best else {}),
         }
@@ -256,8 +257,7 @@ def _expand(name: str) -> list[Checkpoint]:
     if name not in PROFILES:
         entry = _find(name)
         return [entry, *map(catalog.named, entry.companions)]
-    machine = hardware_class() if name == "best" else ""
-    return [entry for entry in catalog.entries(profile=name) if not machine or machine in entry.hardware]
+    return catalog.fetched_for(name)
 
 
 def _announce(call: Call, entries: list[Checkpoint], *, asking: bool) -> None:
@@ -306,10 +306,15 @@ def _card_text(card: dict[str, Any]) -> str:
         ("description", card["description"]),
         ("limits", card["limits"]),
         ("licence", card["licence"]),
+        ("commercial", card["commercial_use"]),
         ("languages", ", ".join(card["languages"])),
         ("profiles", ", ".join(card["profiles"])),
         ("best for", ", ".join(card["hardware"])),
         ("reason", card["reason"]),
+        ("better for", card["better_for"]),
+        ("figure", card["figure"]),
+        ("found in", card["figure_source"]),
+        ("chosen", card["chosen"]),
         ("also called", ", ".join(card["aliases"])),
         ("made of", ", ".join(card["components"])),
         ("needs", ", ".join(card["companions"])),

@@ -49,6 +49,30 @@ def entries(task: str | None = None, profile: str | None = None) -> list[Checkpo
     return sorted(found, key=lambda entry: (entry.task, entry.name))
 
 
+def best_for(task: str, hardware: str) -> list[Checkpoint]:
+    """Return what the profile ``best`` uses for a task on a class of machines, and what else it names there.
+
+    Args:
+        task: Such as ``"speech-to-text"``.
+        hardware: One of `sensorium.models.device.HARDWARE`.
+
+    Returns:
+        The default, if there is one, and then those that are to be taken by name.
+    """
+    by_name = [entry for entry in entries(task, "best") if "best" in entry.by_name]
+    return [entry for entry in (*defaults(task, "best"), *by_name) if hardware in entry.hardware]
+
+
+def fetched_for(profile: str) -> list[Checkpoint]:
+    """Return what is fetched for a profile: of ``best`` what this class of machine uses, without what is better for
+    some things only."""
+    listed = entries(profile=profile)
+    if profile != "best":
+        return listed
+    machine = hardware_class()
+    return [entry for entry in listed if machine in entry.hardware and not entry.better_for]
+
+
 def current_profile() -> str:
     """Return the profile that applies if a caller names none: ``SENSORIUM_PROFILE``, or ``starter``.
 
@@ -254,7 +278,10 @@ def _profile_default(task: str, profile: str) -> Checkpoint:
 def defaults(task: str, profile: str) -> list[Checkpoint]:
     """Return which checkpoint a profile uses for a task by default: one entry, or one entry per class of machines."""
     found = [entry for entry in entries(task, profile) if profile not in entry.by_name]
-    return [entry for entry in found if entry.task == task] or found
+    made_for_it = [entry for entry in found if entry.task == task]
+    covered = {machine for entry in made_for_it for machine in entry.hardware}
+    others = [entry for entry in found if entry.task != task and covered.isdisjoint(entry.hardware)]
+    return made_for_it if made_for_it and profile != "best" else made_for_it + others
 
 
 def _named(name: str) -> list[Checkpoint]:

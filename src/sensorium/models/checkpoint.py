@@ -58,6 +58,10 @@ class Checkpoint:
         by_name: The profiles that contain the checkpoint but don't use it by default: users choose it by name there.
         hardware: In the profile ``best``: the classes of machines for which the checkpoint is the default.
         reason: Why the checkpoint is in the profile ``best``.
+        better_for: In the profile ``best``, of one that is taken by name: what it does better than the default.
+        figure: The figure that made it the pick, and those of what it was compared with.
+        figure_source: Where that figure stands.
+        chosen: The month in which it was last compared with what else there was, such as ``"2026-11"``.
         aliases: Other names: names in the textbook chapter, earlier hub ids.
         repository: Hub id, or "".
         revision: Hub commit, or "".
@@ -75,6 +79,8 @@ class Checkpoint:
         guidance_scale: Which guidance scale an image generator was made for; None if its own configuration tells.
         without: The components of a painter that are neither fetched nor opened.
         licence: SPDX identifier or the licence's name.
+        commercial_use: Whether the licence allows commercial use: ``"yes"``, ``"no"``, or ``"limited"`` if it depends
+            on who uses it, such as on revenue.
         size_bytes: Size of all files, roughly; 0 if unknown.
         memory_bytes: Memory needed to run on a CPU in float32, roughly; 0 if unknown. Half precision needs half of it.
         languages: Language codes; ``("multilingual",)`` for about a hundred.
@@ -91,6 +97,10 @@ class Checkpoint:
     by_name: tuple[str, ...] = ()
     hardware: tuple[str, ...] = ()
     reason: str = ""
+    better_for: str = ""
+    figure: str = ""
+    figure_source: str = ""
+    chosen: str = ""
     aliases: tuple[str, ...] = ()
     repository: str = ""
     revision: str = ""
@@ -108,6 +118,7 @@ class Checkpoint:
     guidance_scale: float | None = None
     without: tuple[str, ...] = ()
     licence: str = ""
+    commercial_use: str = "yes"
     size_bytes: int = 0
     memory_bytes: int = 0
     languages: tuple[str, ...] = ()

@@ -26,8 +26,16 @@ _DTYPES = ("float32", "float16", "bfloat16")
 _GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")
 """NVIDIA cards, NVIDIA Jetson, Windows' Linux subsystem, AMD."""
 
-HARDWARE = {"cpu": -1, "gpu-8gb": 0, "gpu-24gb": 20_000_000_000, "gpu-80gb": 70_000_000_000}
-"""Classes of machines that the profile ``best`` tells apart, each with the GPU memory in bytes that it begins with."""
+HARDWARE = {
+    "cpu": -1,
+    "gpu-8gb": 0,
+    "gpu-12gb": 11_000_000_000,
+    "gpu-16gb": 15_000_000_000,
+    "gpu-24gb": 22_000_000_000,
+    "gpu-80gb": 70_000_000_000,
+}
+"""Classes of machines that the profile ``best`` tells apart, each with the GPU memory in bytes that it begins with: a
+little less than its name says, since drivers keep some."""
 _WORKING_MEMORY = 1_500_000_000
 """What a GPU needs beside the weights: activations, the libraries' own buffers."""
 _LARGEST_PART = 0.8
