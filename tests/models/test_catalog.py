@@ -22,6 +22,7 @@ WITHOUT_STARTER = {
     "image-prompt",
     "image-segmentation",
     "object-detection",
+    "speaker-diarization",
     "speech-component",
     "video-classification",
 }
@@ -35,6 +36,7 @@ WITHOUT_LANGUAGE = {
     "object-detection",
     "people-detection",
     "pose-estimation",
+    "speaker-diarization",
     "speech-component",
 }
 UNPINNED = {

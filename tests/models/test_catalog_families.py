@@ -16,6 +16,7 @@ from sensorium.image_generation.diffusion.control.control_network import Control
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.language.language_model import LanguageModel
 from sensorium.models import catalog
+from sensorium.speech.speaker_diarization import SpeakerDiarization
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.speech.text_to_speech import TextToSpeech
 from sensorium.video.video_classification import VideoClassifier
@@ -38,6 +39,7 @@ TASKS: dict[str, Any] = {
         PeopleDetector,
         PoseEstimator,
         Segmenter,
+        SpeakerDiarization,
         SpeechToText,
         TextToImage,
         TextToSpeech,

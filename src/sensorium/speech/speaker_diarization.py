@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TASK = "speaker-diarization"
 _STREAMING, _FRAMES = "nemotron3_diarization", "speaker-frames"
-_SUGGESTED = "nvidia/Nemotron-3-Diarization"
+_SUGGESTED = "nemotron-3-diarization"
 
 
 def diarizer_checkpoint(model: str | os.PathLike[str] | None, profile: str) -> Checkpoint:
@@ -54,7 +54,7 @@ class SpeakerDiarization(Task[Diarizer]):
     """Tells who speaks when in a recording of several people.
 
     Args:
-        model: A catalog name, a hub id such as ``"nvidia/Nemotron-3-Diarization"``, a local folder, or None for the
+        model: A catalog name, a hub id, a local folder, or None for the
             profile's default.
 
     Raises:
