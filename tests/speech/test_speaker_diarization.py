@@ -166,5 +166,5 @@ def test_checkpoints_that_tell_no_speakers_apart_are_refused(tmp_path: Path, mon
     with refused(UnsupportedError, "'wav2vec2'", "speech-to-text", "speaker-diarization"):
         SpeakerDiarization(tiny_wav2vec2(tmp_path / "recogniser")).load()
     monkeypatch.setenv("SENSORIUM_PROFILE", "starter")
-    with refused(ModelUnavailableError, "starter", "models pull nvidia/Nemotron-3-Diarization"):
+    with refused(ModelUnavailableError, "starter", "models pull nemotron-3-diarization"):
         SpeakerDiarization()
