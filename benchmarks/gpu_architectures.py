@@ -23,12 +23,13 @@ from typing import Any
 
 from benchmarks.__main__ import table
 from benchmarks.architectures.image_chat import llava
-from benchmarks.architectures.painting import stable_diffusion, stable_diffusion_xl
+from benchmarks.architectures.painting import flux_2_klein, stable_diffusion, stable_diffusion_xl
 from benchmarks.measure import machine
 
 ARCHITECTURES = {
     "stable-diffusion": stable_diffusion,
     "stable-diffusion-xl": stable_diffusion_xl,
+    "flux-2-klein": flux_2_klein,
     "llava": llava,
 }
 

@@ -1,11 +1,11 @@
-"""Stable Diffusion 1.5 and XL: the time of a denoising step, against diffusers."""
+"""Stable Diffusion 1.5, XL and FLUX.2 klein 4B: the time of a denoising step, against diffusers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from benchmarks.architectures.comparison import Way, compare, enlarge, half_precision
+from benchmarks.architectures.comparison import Way, compare, enlarge
 
 PROMPT = "a cat on the red house, oil painting"
 
@@ -42,6 +42,21 @@ _UNET_XL = {
 }
 
 
+_KLEIN = {
+    "in_channels": 128,
+    "num_layers": 5,
+    "num_single_layers": 20,
+    "attention_head_dim": 128,
+    "num_attention_heads": 24,
+    "joint_attention_dim": 7680,
+    "timestep_guidance_channels": 256,
+    "axes_dims_rope": [32, 32, 32, 32],
+}
+_KLEIN_AUTOENCODER = {**_AUTOENCODER, "latent_channels": 32}
+_KLEIN_TEXT = 32 * 3
+"""Three layers of the tiny chat model that reads the prompt: the real one reads it once, before the first step."""
+
+
 def stable_diffusion(size: str, device: str, folder: Path) -> dict[str, Any]:
     """Measure Stable Diffusion 1.5 at 512 pixels."""
     from diffusers import StableDiffusionPipeline
@@ -71,7 +86,24 @@ def stable_diffusion_xl(size: str, device: str, folder: Path) -> dict[str, Any]:
     return _painting(f"Stable Diffusion XL ({size}), {side} × {side}", StableDiffusionXLPipeline, folder, device, side)
 
 
-def _painting(what: str, pipeline_class: Any, folder: Path, device: str, side: int) -> dict[str, Any]:
+def flux_2_klein(size: str, device: str, folder: Path) -> dict[str, Any]:
+    """Measure FLUX.2 klein 4B at 1024 pixels; the chat model that reads the prompt stays tiny."""
+    from diffusers import Flux2KleinPipeline
+
+    from tests.checkpoints.painters import tiny_painter
+
+    tiny_painter(folder, "Flux2KleinPipeline", is_distilled=True)
+    side = 64
+    if size == "real":
+        side = 1024
+        enlarge(folder, device, transformer={**_KLEIN, "joint_attention_dim": _KLEIN_TEXT}, vae=_KLEIN_AUTOENCODER)
+    what = f"FLUX.2 klein 4B ({size}), {side} × {side}"
+    return _painting(what, Flux2KleinPipeline, folder, device, side, half="bfloat16")
+
+
+def _painting(
+    what: str, pipeline_class: Any, folder: Path, device: str, side: int, *, half: str = "float16"
+) -> dict[str, Any]:
     import torch
 
     from sensorium import TextToImage
@@ -81,12 +113,15 @@ def _painting(what: str, pipeline_class: Any, folder: Path, device: str, side: i
         return Way(lambda steps: task.generate(PROMPT, steps=steps, width=side, height=side, seed=0), task.close)
 
     def plain() -> Way:
-        pipeline = pipeline_class.from_pretrained(folder, dtype=half_precision(device)).to(device)
+        dtype = torch.float32 if device == "cpu" else getattr(torch, half)
+        pipeline = pipeline_class.from_pretrained(folder, dtype=dtype).to(device)
         pipeline.set_progress_bar_config(disable=True)
 
         def generate(steps: int) -> Any:
             generator = torch.Generator(device).manual_seed(0)
-            return pipeline(PROMPT, num_inference_steps=steps, width=side, height=side, generator=generator).images
+            return pipeline(
+                prompt=PROMPT, num_inference_steps=steps, width=side, height=side, generator=generator
+            ).images
 
         return Way(generate, lambda: None)
 

@@ -12,6 +12,7 @@ import torch
 from benchmarks import gpu_architectures as benchmark
 from benchmarks.architectures import comparison, image_chat, painting
 from tests.checkpoints.diffusion import tiny_stable_diffusion, tiny_stable_diffusion_xl
+from tests.checkpoints.painters import tiny_painter
 from tests.checkpoints.vision_language import tiny_llava
 
 
@@ -42,6 +43,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     tiny_stable_diffusion(folder / "sd")
     tiny_stable_diffusion_xl(folder / "xl")
+    tiny_painter(folder / "klein", "Flux2KleinPipeline")
     tiny_llava(folder / "llava")
     return folder
 
@@ -52,6 +54,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("sd/unet", painting._UNET_15, 859.5),
         ("sd/vae", painting._AUTOENCODER, 83.7),
         ("xl/unet", painting._UNET_XL, 2567.5),
+        ("klein/transformer", painting._KLEIN, 3875.5),
+        ("klein/vae", painting._KLEIN_AUTOENCODER, 84.0),
         ("llava", image_chat._LLAVA, 7063.4),
     ],
 )
