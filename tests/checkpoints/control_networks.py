@@ -77,6 +77,53 @@ def tiny_flux_controlnet(folder: Path, base: Path, *, seed: int = 0, **settings:
     return folder
 
 
+def tiny_qwen_image_controlnet(folder: Path, base: Path, *, seed: int = 0, **settings: Any) -> Path:
+    """Build a ControlNet like ``InstantX/Qwen-Image-ControlNet-Union`` for a tiny Qwen-Image.
+
+    Args:
+        folder: Created.
+        base: A pipeline folder with a ``transformer``.
+        seed: Of its weights.
+        settings: What differs in its ``config.json``.
+    """
+    import torch
+    from diffusers import QwenImageControlNetModel
+
+    theirs = json.loads((base / "transformer" / "config.json").read_text())
+    config = {name: value for name, value in theirs.items() if not name.startswith("_")}
+    torch.manual_seed(seed)
+    network = QwenImageControlNetModel.from_config({**config, "num_layers": 1, **settings})
+    _stir(network)
+    network.save_pretrained(folder)
+    return folder
+
+
+def tiny_z_image_controlnet(folder: Path, base: Path, *, seed: int = 0, **settings: Any) -> Path:
+    """Build a ControlNet like ``alibaba-pai/Z-Image-Turbo-Fun-Controlnet-Union`` for a tiny Z-Image.
+
+    Args:
+        folder: Created.
+        base: A pipeline folder with a ``transformer``.
+        seed: Of its weights.
+        settings: What differs in its ``config.json``.
+    """
+    import torch
+    from diffusers import ZImageControlNetModel
+
+    theirs = json.loads((base / "transformer" / "config.json").read_text())
+    shared = {name: theirs[name] for name in ("dim", "n_heads", "n_kv_heads", "n_refiner_layers")}
+    torch.manual_seed(seed)
+    network = ZImageControlNetModel(
+        **{"control_layers_places": [0], "control_in_dim": 16, **shared, **settings}  # as version 1 has
+    )
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "before_proj" in name or "after_proj" in name or "control_all_x_embedder" in name:
+                parameter.normal_(std=0.2)
+    network.save_pretrained(folder)
+    return folder
+
+
 def tiny_adapter(folder: Path, *, seed: int = 0, **settings: Any) -> Path:
     """Build a T2I-Adapter like ``TencentARC/t2iadapter_canny_sd15v2``, for a tiny Stable Diffusion.
 

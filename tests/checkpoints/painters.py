@@ -338,6 +338,30 @@ def _kandinsky_5(folder: Path) -> dict[str, tuple[str, Any]]:
     }
 
 
+def _qwen_image(folder: Path, processor: str = "") -> dict[str, tuple[str, Any]]:
+    from diffusers import QwenImageTransformer2DModel
+
+    transformer = QwenImageTransformer2DModel(
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        axes_dims_rope=(4, 6, 6),
+    )
+    return {
+        **_qwen_vl(folder, "qwen2_5_vl", processor),
+        **_diffusers(
+            transformer=transformer,
+            vae=_film_autoencoder("AutoencoderKLQwenImage"),
+            scheduler=_flow(use_dynamic_shifting=True),
+        ),
+    }
+
+
+def _qwen_image_edit(folder: Path) -> dict[str, tuple[str, Any]]:
+    return _qwen_image(folder, "processor")
+
+
 PAINTERS: Mapping[str, Callable[[Path], dict[str, tuple[str, Any]]]] = {
     "ChromaPipeline": _chroma,
     "DreamLiteMobilePipeline": _dream_lite,
@@ -351,6 +375,9 @@ PAINTERS: Mapping[str, Callable[[Path], dict[str, tuple[str, Any]]]] = {
     "Krea2Pipeline": _krea_2,
     "LongCatImageEditPipeline": _longcat_image,
     "LongCatImagePipeline": _longcat_image,
+    "QwenImageEditPipeline": _qwen_image_edit,
+    "QwenImageEditPlusPipeline": _qwen_image_edit,
+    "QwenImagePipeline": _qwen_image,
     "SanaSprintPipeline": _sana_sprint,
 }
 """From pipeline to what builds its parts."""

@@ -22,8 +22,10 @@ from sensorium.image_generation.generated_image import read_settings
 from tests.checkpoints.control_networks import (
     tiny_adapter,
     tiny_flux_controlnet,
+    tiny_qwen_image_controlnet,
     tiny_stable_diffusion_3_controlnet,
     tiny_union_controlnet,
+    tiny_z_image_controlnet,
 )
 from tests.checkpoints.controlnet import tiny_controlnet
 from tests.checkpoints.diffusion import (
@@ -33,13 +35,18 @@ from tests.checkpoints.diffusion import (
     tiny_stable_diffusion,
     tiny_stable_diffusion_3,
     tiny_stable_diffusion_xl,
+    tiny_z_image,
 )
+from tests.checkpoints.painters import tiny_painter
 from tests.cli.conftest import Run, documents, run  # noqa: F401 - a fixture
 from tests.refusals import refused
 
 PROMPT = "a superhero, high quality"
 SIZE = (80, 64)
-GUIDANCE = {"flux": {"guidance_scale": 3.5}, "xl": {"guidance_scale": 5.0}}
+GUIDANCE = {
+    **{"flux": {"guidance_scale": 3.5}, "xl": {"guidance_scale": 5.0}, "z-image": {"guidance_scale": 5.0}},
+    "qwen": {"true_cfg_scale": 4.0, "negative_prompt": " "},
+}
 """The families' own pipelines take it; those under control have other defaults."""
 XL_ADAPTER: dict[str, Any] = {"adapter_type": "full_adapter_xl", "channels": [16, 32, 32, 32], "downscale_factor": 16}
 
@@ -49,6 +56,11 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hub")
     sd, xl = tiny_stable_diffusion(folder / "sd"), tiny_stable_diffusion_xl(folder / "xl")
     sd3, flux = tiny_stable_diffusion_3(folder / "sd3"), tiny_flux(folder / "flux")
+    z_image, qwen = tiny_z_image(folder / "z-image"), tiny_painter(folder / "qwen", "QwenImagePipeline")
+    tiny_z_image_controlnet(folder / "z-image-net", z_image)
+    tiny_z_image_controlnet(folder / "z-image-other", z_image, seed=1)
+    tiny_qwen_image_controlnet(folder / "qwen-net", qwen)
+    tiny_qwen_image_controlnet(folder / "qwen-other", qwen, seed=1)
     tiny_controlnet(folder / "sd-net", sd)
     tiny_controlnet(folder / "xl-net", xl)
     tiny_union_controlnet(folder / "xl-union", xl)
@@ -221,6 +233,28 @@ CASES = {
         fills=True,
         one_for_all=True,
     ),
+    "ControlNet on Z-Image": Case(
+        "z-image",
+        {"canny": "z-image-net"},
+        "ZImageControlNetPipeline",
+        {"controlnet_conditioning_scale": 0.8},
+        {"control_weights": 0.8},
+    ),
+    "ControlNet on Qwen-Image": Case(
+        "qwen",
+        {"depth": "qwen-net"},
+        "QwenImageControlNetPipeline",
+        {"controlnet_conditioning_scale": 0.8, "control_guidance_end": 0.6},
+        {"control_weights": 0.8, "control_end": 0.6},
+    ),
+    "ControlNet on Qwen-Image, two maps": Case(
+        "qwen",
+        {"depth": "qwen-net", "canny": "qwen-net"},
+        "QwenImageControlNetPipeline",
+        {"controlnet_conditioning_scale": [1.0, 0.5]},
+        {"control_weights": [1, 0.5]},
+        one_for_all=True,
+    ),
     "T2I-Adapter on SD": Case(
         "sd",
         {"canny": "adapter"},
@@ -314,7 +348,9 @@ def paint_plainly(hub: Path, case: Case, maps: list[PIL.Image.Image], start: PIL
         component = {"adapter": diffusers.MultiAdapter(opened) if len(opened) > 1 else opened[0]}
         inputs: dict[str, Any] = {"image": read if len(read) > 1 else read[0]}
     else:
-        several = opened if not case.one_for_all else opened[:1] if case.base == "flux" else opened[0]
+        several = opened if not case.one_for_all else opened[:1] if case.base != "xl" else opened[0]
+        if case.base == "qwen":
+            several = diffusers.QwenImageMultiControlNetModel(several)
         component = {"controlnet": several if len(opened) > 1 else opened[0]}
         inputs = {"control_image": maps if len(maps) > 1 else maps[0]}
     pipeline = getattr(diffusers, case.pipeline).from_pretrained(hub / case.base, **component)
@@ -355,6 +391,11 @@ def refusal(base: Path, networks: Mapping[str, Path], ramp: PIL.Image.Image, **o
         ("xl", {"normal": "flux-union"}, {}, ("flux-union", "FLUX")),
         ("flux", {"normal": "flux-union"}, {}, ("flux-union", "'normal'", "canny, tile, depth, blur, openpose")),
         ("xl", {"tile": "xl-union"}, {}, ("xl-union", "'tile'", "canny")),
+        ("z-image", {"canny": "flux-net"}, {}, ("flux-net", "FLUX", "z-image", "Z-Image")),
+        ("z-image", {"canny": "z-image-net", "depth": "z-image-other"}, {}, ("z-image-net", "one map")),
+        ("qwen", {"canny": "qwen-net", "depth": "qwen-other"}, {}, ("qwen-net", "one network")),
+        ("z-image", {"canny": "z-image-net"}, {"control_end": 0.5}, ("z-image-net", "end")),
+        ("qwen", {"canny": "qwen-net"}, {"init_image": True}, ("qwen", "image-to-image", "text-to-image")),
         ("sd", {"canny": "sd-net", "depth": "adapter"}, {}, ("sd-net", "adapter", "ControlNetModel", "T2IAdapter")),
         ("xl", {"canny": "xl-net", "depth": "xl-union"}, {}, ("xl-net", "xl-union", "ControlNetUnionModel")),
         ("sd", {"canny": "adapter", "depth": "light-adapter"}, {}, ("adapter_type",)),

@@ -16,7 +16,6 @@ _OTHERS = (
     (("lllite_",), "ControlNet-LLLite", "a ControlNet-LLLite", "Choose a ControlNet of the usual kind"),
     (("lora_controlnet",), "Control-LoRA", "a Control-LoRA", "Choose a ControlNet of the usual kind"),
     (("body.0.",), "T2I-Adapter", "a T2I-Adapter in the layout of its authors' program", _LAYOUT),
-    (("control_all_x_embedder.", "control_layers."), "ControlNet", "a ControlNet for Z-Image", "Choose one for FLUX"),
 )
 """How the names of their tensors begin; what they are; what to do."""
 
@@ -50,6 +49,10 @@ def _openable(shapes: Shapes) -> tuple[str, str, str]:
     if _has(shapes, "controlnet_x_embedder.") and _has(shapes, "context_embedder."):
         union = _has(shapes, "controlnet_mode_embedder.")
         return "FluxControlNetModel", "a union ControlNet" if union else "a ControlNet", "FLUX"
+    if _has(shapes, "control_all_x_embedder.") and _has(shapes, "control_layers."):
+        return "ZImageControlNetModel", "a ControlNet", "Z-Image"
+    if _has(shapes, "controlnet_blocks.") and _has(shapes, "img_in."):
+        return "QwenImageControlNetModel", "a ControlNet", "Qwen-Image"
     if _has(shapes, "controlnet_blocks.") and _has(shapes, "pos_embed_input."):
         return "SD3ControlNetModel", "a ControlNet", "Stable Diffusion 3"
     if _has(shapes, "task_embedding") and _has(shapes, "controlnet_cond_embedding."):

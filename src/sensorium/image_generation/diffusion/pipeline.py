@@ -32,6 +32,7 @@ from sensorium.image_generation.diffusion.checkpoints.checkpoint import SAFETY_C
 from sensorium.image_generation.diffusion.checkpoints.painter_source import painter_source
 from sensorium.image_generation.diffusion.control.pipeline_control import (
     PipelineControl,
+    borrowing,
     control_arguments,
     drawing_from,
 )
@@ -244,6 +245,7 @@ class DiffusionBackend:
                 put_on(pipeline, self._pipeline, options, adapters, self._image_encoders) as added,
                 self._placed(pipeline, plan),
                 WatchedSteps(pipeline, options.num_images, tell, cancel, show) as steps,
+                borrowing(control, pipeline, cancel),
             ):
                 with quiet_transformers():
                     embedded, further = self._read_prompts(pipeline, request, defaults)

@@ -55,7 +55,17 @@ def open_control_file(file: WeightsFile, *, checkpoint: Checkpoint, device: str,
             "have a known place",
             "Choose its repository in diffusers' layout, which says what goes where",
         )
+    if file.content.family == "ZImageControlNetModel":
+        _leave_out_empty_refiner(model)
     return model
+
+
+def _leave_out_empty_refiner(model: Any) -> None:
+    """Let version 2.0 of Z-Image's union refine with its other layers: its own refiner wasn't trained."""
+    refining = model.config.add_control_noise_refiner == "control_noise_refiner"
+    if refining and not model.control_noise_refiner[0].before_proj.weight.any():
+        model.register_to_config(add_control_noise_refiner="control_layers")
+        model.add_control_noise_refiner, model.control_noise_refiner = "control_layers", None
 
 
 def _open_original(file: WeightsFile, folder: Path, checkpoint: Checkpoint, dtype: torch.dtype) -> Any:

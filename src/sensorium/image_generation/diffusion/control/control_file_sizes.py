@@ -22,6 +22,8 @@ _HEAD = 64
 _HEADS_OF_THE_FIRST = 8
 _XL_TEXT = 2048
 """How wide the states of XL's text encoders are: small ones have no layer left that reads them."""
+_Z_IMAGE_LAYERS = 30
+"""Of the painter. A ControlNet has a copy of some of them, at even distances."""
 _FOR_INSTANCE = "transformer_blocks.0."
 _ADAPTERS = {64: (1, 8), 192: (3, 8), 256: (1, 16), 768: (3, 16)}
 """From the numbers of a square of a picture to its channels and its side."""
@@ -160,6 +162,36 @@ def _stable_diffusion_3(file: WeightsFile) -> dict[str, Any]:
     }
 
 
+def _qwen_image(file: WeightsFile) -> dict[str, Any]:
+    head = file.width(f"{_FOR_INSTANCE}attn.norm_q.weight")
+    channels = file.width("img_in.weight", 1)
+    return {
+        "in_channels": channels,
+        "extra_condition_channels": file.width("controlnet_x_embedder.weight", 1) - channels,
+        "num_layers": count_parts(file, "transformer_blocks."),
+        "attention_head_dim": head,
+        "num_attention_heads": file.width("img_in.weight") // max(1, head),
+        "joint_attention_dim": file.width("txt_norm.weight"),
+    }
+
+
+def _z_image(file: WeightsFile) -> dict[str, Any]:
+    first = "control_layers.0.attention."
+    width, head = file.width(f"{first}to_q.weight"), file.width(f"{first}norm_q.weight")
+    layers, refiners = count_parts(file, "control_layers."), count_parts(file, "control_noise_refiner.")
+    refining = file.has("control_noise_refiner.0.before_proj.")
+    return {
+        "control_layers_places": list(range(0, _Z_IMAGE_LAYERS, _Z_IMAGE_LAYERS // max(1, layers)))[:layers],
+        "control_refiner_layers_places": list(range(refiners)) if refining else None,
+        "add_control_noise_refiner": "control_noise_refiner" if refining else None,
+        "control_in_dim": file.width("control_all_x_embedder.2-1.weight", 1) // 4,
+        "dim": width,
+        "n_heads": width // max(1, head),
+        "n_kv_heads": file.width(f"{first}to_k.weight") // max(1, head),
+        "n_refiner_layers": refiners,
+    }
+
+
 def _adapter(file: WeightsFile) -> dict[str, Any]:
     body = "adapter.body."
     blocks = range(count_parts(file, body))
@@ -181,6 +213,8 @@ _SETTINGS: Mapping[str, Callable[[WeightsFile], dict[str, Any]]] = {
     "ControlNetModel": _controlnet,
     "ControlNetUnionModel": _union,
     "FluxControlNetModel": _flux,
+    "QwenImageControlNetModel": _qwen_image,
+    "ZImageControlNetModel": _z_image,
     "SD3ControlNetModel": _stable_diffusion_3,
     "T2IAdapter": _adapter,
 }

@@ -85,7 +85,7 @@ def require_fit(network: NetworkSettings, base: DiffusionBackend) -> None:
             )
     if "adapter_type" in network.config:
         _require_features(network, base)
-    if network.config.get("extra_conditioning_channels"):
+    if network.config.get("extra_conditioning_channels") or network.config.get("extra_condition_channels"):
         raise UnsupportedError(
             f"The {network.called} was made to fill in a part of a picture: it reads a mask, and follows no map",
             "Choose one that was made for a kind of control, such as canny or depth",
@@ -99,6 +99,14 @@ def require_together(networks: Sequence[NetworkSettings]) -> None:
         UnsupportedError: They are of different kinds, or too different.
     """
     first, *others = networks
+    for network in others:
+        one = {"nothing": "map", "maps": "network"}.get(first.kind.several, "")
+        if network.kind is first.kind and one and (one == "map" or network.name != first.name):
+            raise UnsupportedError(
+                f"The {first.called} can't be used with another {one}: diffusers' pipeline for {first.kind.of_bases} "
+                f"takes one {one}",
+                "Paint with one control" if one == "map" else f"Use {first.name!r} for all controls",
+            )
     for network in others:
         pair = f"The {first.called} and the {network.called} can't be used at once"
         if network.kind is not first.kind:

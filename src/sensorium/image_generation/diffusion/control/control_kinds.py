@@ -17,6 +17,8 @@ BASES: Mapping[str, str] = {
     "stable-diffusion-xl": "Stable Diffusion XL",
     "stable-diffusion-3": "Stable Diffusion 3",
     "flux": "FLUX",
+    "qwenimage": "Qwen-Image",
+    "z-image": "Z-Image",
 }
 """The families of painters that can be controlled, as diffusers' AutoPipelines name them."""
 
@@ -25,6 +27,10 @@ XL_ADAPTER = "full_adapter_xl"
 
 _UNET_SIZES = ("in_channels", "block_out_channels", "layers_per_block", "addition_embed_type")
 _TRANSFORMER_SIZES = ("in_channels", "patch_size", "attention_head_dim", "num_attention_heads", "pooled_projection_dim")
+_OF_Z_IMAGE = (
+    *("t_scale", "t_embedder", "all_x_embedder", "cap_embedder", "rope_embedder"),
+    *("noise_refiner", "context_refiner", "x_pad_token", "cap_pad_token"),
+)
 _XL_MODES = {
     **{"openpose": 0, "depth": 1, "hed": 2, "softedge": 2, "scribble": 2, "canny": 3, "lineart": 3, "mlsd": 3},
     **{"normal": 4, "seg": 5, "tile": 6, "inpaint": 7},
@@ -51,6 +57,8 @@ class ControlKind:
         for_several_maps: How one network gets several maps: it stands once for each, it takes them itself ("itself"),
             or in a list of one network ("listed").
         container: The class that holds several networks, where the pipelines don't make one themselves.
+        several: What the pipelines take more than one of: networks, maps for one network, or nothing.
+        borrows: The parts of the painter's denoiser that such a network works with while a pipeline uses it.
     """
 
     family: str
@@ -66,6 +74,8 @@ class ControlKind:
     modes: Mapping[str, int] = field(default_factory=dict)
     for_several_maps: Literal["repeated", "itself", "listed"] = "repeated"
     container: str = ""
+    several: Literal["networks", "maps", "nothing"] = "networks"
+    borrows: tuple[str, ...] = ()
 
     @property
     def of_bases(self) -> str:
@@ -123,6 +133,26 @@ CONTROL_KINDS: Mapping[str, ControlKind] = {
             for_several_maps="listed",
         ),
         ControlKind(
+            "QwenImageControlNetModel",
+            "ControlNet",
+            ("qwenimage",),
+            paintings=(TEXT_TO_IMAGE,),
+            text_width="joint_attention_dim",
+            sizes=("in_channels", "patch_size", "attention_head_dim", "num_attention_heads", "axes_dims_rope"),
+            for_several_maps="listed",
+            container="QwenImageMultiControlNetModel",
+            several="maps",
+        ),
+        ControlKind(
+            "ZImageControlNetModel",
+            "ControlNet",
+            ("z-image",),
+            paintings=(TEXT_TO_IMAGE,),
+            sizes=("dim", "n_heads", "n_kv_heads", "n_refiner_layers", "all_patch_size"),
+            several="nothing",
+            borrows=_OF_Z_IMAGE,
+        ),
+        ControlKind(
             "T2IAdapter",
             "T2I-Adapter",
             ("stable-diffusion", "stable-diffusion-xl"),
@@ -141,9 +171,7 @@ OTHER_KINDS: Mapping[str, str] = {
     "SparseControlNetModel": "a ControlNet for the films of AnimateDiff",
     "HunyuanDiT2DControlNetModel": "a ControlNet for Hunyuan-DiT",
     "HunyuanDiT2DMultiControlNetModel": "several ControlNets for Hunyuan-DiT",
-    "QwenImageControlNetModel": "a ControlNet for Qwen-Image",
     "SanaControlNetModel": "a ControlNet for Sana",
-    "ZImageControlNetModel": "a ControlNet for Z-Image",
     "CosmosControlNetModel": "a ControlNet for the films of Cosmos",
 }
 """From classes of control networks that Sensorium doesn't paint under to what they are."""

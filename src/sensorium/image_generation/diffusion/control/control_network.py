@@ -65,8 +65,8 @@ class ControlNetwork(Task["ControlNetBackend"]):
             return super()._unsuitable(family, folder)
         return UnsupportedError(
             f"{self.model!r} is {OTHER_KINDS[family]} ({family}), which can't be used here",
-            "Choose a ControlNet for Stable Diffusion 1, 2, XL or 3 or FLUX, or a T2I-Adapter, and a base that it was "
-            "made for",
+            "Choose a ControlNet for Stable Diffusion 1, 2, XL or 3, FLUX, Qwen-Image or Z-Image, or a T2I-Adapter, "
+            "and a base that it was made for",
         )
 
 

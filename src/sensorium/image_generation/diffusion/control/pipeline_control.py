@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sensorium.models.turns import holding
+
 if TYPE_CHECKING:
     import PIL.Image
     import torch
 
     from sensorium.image_generation.diffusion.control.control_kinds import ControlKind
+    from sensorium.progress import Cancellation
 
 Value = TypeVar("Value")
+
+_BORROWING = threading.Lock()
+"""Held while networks work with parts of a painter."""
 
 _MAPS = ("control_image", "image")
 """Where nothing else goes in as a picture, a pipeline's call names the maps "image"."""
@@ -57,9 +64,11 @@ class PipelineControl:
 
         if len(self.networks) == 1:
             return self.networks[0]
-        if all(network is self.networks[0] for network in self.networks) and self.kind.for_several_maps != "repeated":
-            return self.networks[0] if self.kind.for_several_maps == "itself" else [self.networks[0]]
         several = list(self.networks)
+        if all(network is self.networks[0] for network in self.networks) and self.kind.for_several_maps != "repeated":
+            if self.kind.for_several_maps == "itself":
+                return self.networks[0]
+            several = several[:1]
         return getattr(diffusers, self.kind.container)(several) if self.kind.container else several
 
 
@@ -129,6 +138,31 @@ def drawing_from(autoencoder: Any, generator: torch.Generator) -> Iterator[None]
         yield
     finally:
         del autoencoder.encode
+
+
+@contextmanager
+def borrowing(control: PipelineControl | None, pipeline: Any, cancel: Cancellation | None) -> Iterator[None]:
+    """Lend control networks the parts of a pipeline's denoiser that they work with, and take them back afterwards.
+
+    A network is shared by painters: two of them can't lend it theirs at once.
+
+    Args:
+        control: The networks.
+        pipeline: The pipeline that uses them.
+        cancel: Stops the wait for another painter.
+    """
+    if control is None or not control.kind.borrows:
+        yield
+        return
+    with holding(_BORROWING, cancel):
+        for network in control.networks:
+            network.from_transformer(network, pipeline.transformer)
+        try:
+            yield
+        finally:
+            for network in control.networks:
+                for name in control.kind.borrows:
+                    setattr(network, name, None)
 
 
 def _parameters(pipeline_class: Any) -> Mapping[str, inspect.Parameter]:
