@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, UnsupportedError
 from sensorium.models.auto_family import opens_by_auto_class
 from sensorium.progress import Cancellation, check_cancelled
 from sensorium.record import Record
@@ -62,6 +62,15 @@ class ObjectDetector(Task["DetectionNetwork"]):
         ):
             return family
         return _BY_AUTO_CLASS
+
+    def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
+        if not opens_by_auto_class(family, folder, "MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES"):
+            return super()._unsuitable(family, folder)
+        return UnsupportedError(
+            f"{type(self).__name__} can't use {self.checkpoint.name!r}: it finds what it is told in words, "
+            "and here a picture alone is given",
+            "Choose a detector of fixed classes such as PekingU/rtdetr_r50vd",
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -98,6 +98,15 @@ class Segmenter(Task["SegmentationNetwork | MaskNetwork"]):
             return _PIXELS
         return family
 
+    def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
+        if not opens_by_auto_class(family, folder, "MODEL_FOR_MASK_GENERATION_MAPPING_NAMES"):
+            return super()._unsuitable(family, folder)
+        return UnsupportedError(
+            f"{type(self).__name__} can't use {self.checkpoint.name!r}: it draws masks around points or boxes that it "
+            "is shown, and names nothing",
+            "Choose one that names what it sees, such as nvidia/segformer-b0-finetuned-ade-512-512",
+        )
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the checkpoint's classes, by number; loads it if need be."""

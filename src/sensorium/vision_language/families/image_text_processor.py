@@ -62,19 +62,22 @@ def open_without_films(processor_class: Any, folder: Path, *, checkpoint: Checkp
     """
     from transformers import AutoFeatureExtractor, AutoTokenizer
 
-    parts = []
+    parts: dict[str, Any] = {}
     for name in processor_class.get_attributes():
         if name == "image_processor":
-            parts.append(open_image_processor(folder, checkpoint=checkpoint, instead=_OTHERS))
+            parts[name] = open_image_processor(folder, checkpoint=checkpoint, instead=_OTHERS)
         elif name == "tokenizer":
-            parts.append(open_part(AutoTokenizer, folder, checkpoint=checkpoint))
+            parts[name] = open_part(AutoTokenizer, folder, checkpoint=checkpoint)
         elif name == "feature_extractor":
-            parts.append(open_part(AutoFeatureExtractor, folder, checkpoint=checkpoint))
+            parts[name] = open_part(AutoFeatureExtractor, folder, checkpoint=checkpoint)
         elif name == "video_processor":
-            parts.append(None)
+            parts[name] = None
         else:
             raise _no_processor(checkpoint, f"it has a part {name!r}, which no generic way opens")
-    return open_part(_Assembly(processor_class, parts), folder, checkpoint=checkpoint)
+    if "video_processor" in parts:
+        # Some processors read its settings when they open; these are the same for pictures.
+        parts["video_processor"] = parts.get("image_processor")
+    return open_part(_Assembly(processor_class, list(parts.values())), folder, checkpoint=checkpoint)
 
 
 class _Assembly:
