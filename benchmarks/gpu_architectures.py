@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.__main__ import table
 from benchmarks.architectures.image_chat import llava
 from benchmarks.architectures.painting import flux_2_klein, stable_diffusion, stable_diffusion_xl
+from benchmarks.architectures.segmentation import eomt
 from benchmarks.measure import machine
 
 ARCHITECTURES = {
@@ -31,6 +32,7 @@ ARCHITECTURES = {
     "stable-diffusion-xl": stable_diffusion_xl,
     "flux-2-klein": flux_2_klein,
     "llava": llava,
+    "eomt": eomt,
 }
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from benchmarks import gpu_architectures as benchmark
-from benchmarks.architectures import comparison, image_chat, painting
+from benchmarks.architectures import comparison, image_chat, painting, segmentation
 from tests.checkpoints.diffusion import tiny_stable_diffusion, tiny_stable_diffusion_xl
 from tests.checkpoints.painters import tiny_painter
+from tests.checkpoints.segmenters import tiny_eomt
 from tests.checkpoints.vision_language import tiny_llava
 
 
@@ -45,6 +46,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_stable_diffusion_xl(folder / "xl")
     tiny_painter(folder / "klein", "Flux2KleinPipeline")
     tiny_llava(folder / "llava")
+    tiny_eomt(folder / "eomt", classes={number: str(number) for number in range(150)})
     return folder
 
 
@@ -57,6 +59,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("klein/transformer", painting._KLEIN, 3875.5),
         ("klein/vae", painting._KLEIN_AUTOENCODER, 84.0),
         ("llava", image_chat._LLAVA, 7063.4),
+        ("eomt", segmentation._EOMT_LARGE, 316.0),
     ],
 )
 def test_real_sizes_have_the_parameters_of_the_published_checkpoints(
