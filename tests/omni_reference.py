@@ -61,6 +61,8 @@ def library_inputs(folder: Path, turns: list[Turn], *, film: dict[str, Any] | No
     pictures = [part["image"] for part in parts if part["type"] == "image"]
     sounds = [part["audio"] for part in parts if part["type"] == "audio"]
     gemma = tokenizer.image_token == "<|image|>"
+    if gemma:
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|video|>"]})
     inputs: dict[str, Any] = {}
     if pictures:
         images = AutoImageProcessor.from_pretrained(folder, backend="pil")(pictures, return_tensors="pt")

@@ -24,6 +24,9 @@ _MODULES = (
     "torchvision.transforms.v2.functional",
 )
 _CLASSES = {
+    "gemma4": "Gemma4VideoProcessor",
+    "qwen2_5_omni": "Qwen2VLVideoProcessor",
+    "qwen3_omni_moe": "Qwen2VLVideoProcessor",
     "qwen2_vl": "Qwen2VLVideoProcessor",
     "qwen2_5_vl": "Qwen2VLVideoProcessor",
     "qwen3_vl": "Qwen3VLVideoProcessor",
@@ -47,6 +50,8 @@ def library_inputs(
     from transformers.image_processing_backends import TorchvisionBackend
     from transformers.image_utils import SizeDict
 
+    if family == "gemma4":
+        return _gemma_inputs(frames, settings, monkeypatch)
     monkeypatch.setattr(TorchvisionBackend, "resize", _resize)
     monkeypatch.setattr(TorchvisionBackend, "normalize", _normalize)
     processor_class = _class(family)
@@ -82,11 +87,33 @@ def library_inputs(
     return dict(found)
 
 
+def _gemma_inputs(
+    frames: Sequence[PIL.Image.Image], settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, torch.Tensor]:
+    """Gemma 4's asks torchvision itself to resize, and multiplies by 1 / 255."""
+    import transformers.utils
+
+    monkeypatch.setattr(transformers.utils, "is_torchvision_v2_available", lambda: True)
+    processor_class = _class("gemma4")
+    monkeypatch.setattr(sys.modules[processor_class.__module__].tvF, "resize", _resized, raising=False)
+    film = torch.from_numpy(np.stack([np.asarray(frame) for frame in frames])).permute(0, 3, 1, 2)
+    processor = object.__new__(processor_class)
+    monkeypatch.setattr(processor_class, "rescale_and_normalize", lambda self, video, *others: video.float() / 255)
+    found = processor._preprocess([film], True, None, True, 1 / 255, False, None, None, "pt", **settings)
+    return dict(found)
+
+
+def _resized(video: torch.Tensor, *, size: Sequence[int], **options: Any) -> torch.Tensor:
+    resized = torch.nn.functional.interpolate(video.float(), tuple(size), mode="bicubic", antialias=True)
+    return resized.round().clamp(0, 255).to(torch.uint8)
+
+
 def _class(family: str) -> Any:
-    name = {"qwen2_5_vl": "qwen2_vl", "qwen3_5": "qwen3_vl"}.get(family, family)
+    name = {"Qwen2VLVideoProcessor": "qwen2_vl", "Qwen3VLVideoProcessor": "qwen3_vl"}.get(_CLASSES[family], family)
     absent = [module for module in _MODULES if module not in sys.modules]
     for module in absent:
         sys.modules[module] = types.ModuleType(module)
+        vars(sys.modules[module])["InterpolationMode"] = object
     try:
         module = importlib.import_module(f"transformers.models.{name}.video_processing_{name}")
     finally:

@@ -9,16 +9,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from sensorium.media.audio import read_audio
 from sensorium.media.content import image_format
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource, ResolvedMedia, resolve
-from sensorium.media.track_choice import TrackName, require_track
+from sensorium.media.track_choice import TrackName, choose_track, require_track
 from sensorium.media.video import probe_video, sample_frames
 from sensorium.progress import Cancellation, ProgressCallback
 
 if TYPE_CHECKING:
+    import numpy as np
     import PIL.Image
+    from numpy.typing import NDArray
 
 _FILMS_REMEMBERED = 4
 
@@ -78,6 +81,30 @@ class Film:
         from sensorium.media.image import read_image
 
         return read_image(self.source, minimum_side=minimum_side, limits=self._limits)
+
+    def sound(self, *, end: float | None = None, cancel: Cancellation | None = None) -> NDArray[np.float32]:
+        """Return what is heard in the film, from its beginning on, as mono samples at 16 kHz.
+
+        Args:
+            end: Where to stop, in seconds; None for the film's end.
+            cancel: Stops reading.
+
+        Raises:
+            InputError: The film has no such sound track.
+            CancelledError: ``cancel`` was set.
+        """
+        chosen = choose_track(
+            self.source, track=self.track, limits=self._limits, on_warning=self.warnings, cancel=cancel
+        )
+        return read_audio(
+            self.source,
+            end=end,
+            track=chosen,
+            voices=True,
+            limits=self._limits,
+            on_warning=self.warnings,
+            cancel=cancel,
+        )
 
 
 class FilmMemory(Generic[Known]):

@@ -52,7 +52,8 @@ class VideoQA(Task[VideoAnswerer]):
     The checkpoint decides between two ways. A pipeline (VideoMAE, and the starter) writes down what is seen, done and
     said, with times, and a language model answers from this text. A video model (VideoLLaMA 3, LLaVA-NeXT-Video,
     Qwen-VL, SmolVLM, or any model that reads several pictures) sees frames with their times and answers by itself. A
-    video model learns what is said only if ``speech`` is given.
+    video model learns what is said only if ``speech`` is given, or if it hears the film's sound: Gemma 4 E2B and E4B,
+    Qwen2.5-Omni, Qwen3-Omni.
 
     Args:
         model: Catalog name, hub id, local folder, ``openai:NAME@BASE_URL``, or None for the profile's default.
@@ -79,6 +80,9 @@ class VideoQA(Task[VideoAnswerer]):
     families: ClassVar[Mapping[str, str]] = {
         "socratic": "sensorium.video.starter.socratic_video:SocraticVideoQA",
         ACTIONS: "sensorium.video.families.video_pipeline:VideoPipeline",
+        "gemma4": "sensorium.video.families.video_model:VideoModel",
+        "qwen2_5_omni": "sensorium.video.families.video_model:VideoModel",
+        "qwen3_omni_moe": "sensorium.video.families.video_model:VideoModel",
         "video_llama_3": "sensorium.video.families.video_model:VideoModel",
         "llava_next_video": "sensorium.video.families.video_model:VideoModel",
         "qwen2_vl": "sensorium.video.families.video_model:VideoModel",

@@ -62,7 +62,7 @@ class FrameAnswerer(ABC):
         if self._speech is not None:
             facts.append(words_told(listen(film, info, self._speech, progress=progress, cancel=cancel)[0]))
         text = "\n".join([*filter(None, facts), question])
-        written = self.write(frames, info.duration, text, options=options, progress=progress, cancel=cancel)
+        written = self.write_about(film, info, frames, text, options=options, progress=progress, cancel=cancel)
         heard = f" ({self._speech.model})" if self._speech is not None and info.has_audio else ""
         return written.changed(model=f"{self._name}{heard}", evidence=moments_named(written, info.duration))
 
@@ -71,6 +71,20 @@ class FrameAnswerer(ABC):
     ) -> Answer:
         """Tell what happens in a film."""
         return self.answer(film, DESCRIBE, options=options, progress=progress, cancel=cancel)
+
+    def write_about(
+        self,
+        film: Film,
+        info: VideoInfo,
+        frames: Sequence[VideoFrame],
+        text: str,
+        *,
+        options: AnswerOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Answer:
+        """Return what the model writes about a film; a model that hears reads its sound, too."""
+        return self.write(frames, info.duration, text, options=options, progress=progress, cancel=cancel)
 
     @abstractmethod
     def frame_count(self, film: Film, info: VideoInfo) -> int:

@@ -1,5 +1,7 @@
 """Video models, which see a film as a sequence of frames: VideoLLaMA 3, LLaVA-NeXT-Video, Qwen2/2.5/3-VL, SmolVLM 2.
 
+Gemma 4, Qwen2.5-Omni and Qwen3-Omni hear its sound, too.
+
 Source: Zhang et al. 2025, VideoLLaMA 3; Zhang et al. 2024, LLaVA-NeXT: A Strong Zero-shot Video Understanding Model;
 Wang et al. 2024, Qwen2-VL.
 """
@@ -19,15 +21,18 @@ from sensorium.models.spoiled_files import SPOILED
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.quiet import quiet_transformers
 from sensorium.task import Opening
+from sensorium.video.families.film_sound import HeardFilm, SoundFormat
 from sensorium.video.families.frame_answering import LONGEST_ANSWER, FrameAnswerer
 from sensorium.video.families.video_processor import VIDEO_PROCESSORS, metadata_of
 from sensorium.video.parts import Parts
+from sensorium.vision_language.families.image_text_family import hears
 from sensorium.vision_language.families.image_text_model import shared_image_text_model
 from sensorium.vision_language.families.image_text_processor import open_processor
 from sensorium.vision_language.image_qa import AnswerOptions
 
 if TYPE_CHECKING:
     from sensorium.video.film import Film
+    from sensorium.vision_language.families.heard_recordings import Samples
 
 _SHARE_FOR_FRAMES = 2
 """Frames may take half of the context window; the other half is for the question, the transcript and the answer."""
@@ -77,13 +82,18 @@ class VideoModel(FrameAnswerer):
         self._videos = VIDEO_PROCESSORS[family_of(folder)](folder, self._window // _SHARE_FOR_FRAMES)
         self._processor.video_processor = self._videos
         self.tells_times = self._videos.tells_times
+        self._sound = SoundFormat(self._processor, self._model, name=checkpoint.name) if hears(folder) else None
 
     def frame_count(self, film: Film, info: VideoInfo) -> int:
         """Return the number of frames that suits a film and the family."""
         return self._videos.frame_count(info.duration)
 
-    def prompt(self, text: str, *, thinking: bool = False) -> str:
+    def prompt(self, text: str, *, recordings: int = 0, thinking: bool = False) -> str:
         """Return a question about a film as the checkpoint's chat template writes it.
+
+        Args:
+            text: The question.
+            recordings: How many recordings stand behind the film, for a model that hears them there.
 
         Raises:
             InputError: The text contains a word that the checkpoint reserves for itself.
@@ -98,7 +108,8 @@ class VideoModel(FrameAnswerer):
                 )
         from jinja2 import TemplateError
 
-        turn = {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": text}]}
+        content = [{"type": "video"}, *[{"type": "audio"}] * recordings, {"type": "text", "text": text}]
+        turn = {"role": "user", "content": content}
         try:
             chosen = self._model.style.arguments(thinking)
             with quiet_transformers():
@@ -116,15 +127,28 @@ class VideoModel(FrameAnswerer):
         return prompt
 
     def inputs(
-        self, frames: Sequence[VideoFrame], duration: float, text: str, *, thinking: bool = False
+        self,
+        frames: Sequence[VideoFrame],
+        duration: float,
+        text: str,
+        *,
+        sound: Samples | None = None,
+        thinking: bool = False,
     ) -> dict[str, Any]:
         """Return the model's inputs for a question about frames, on the CPU.
+
+        Args:
+            frames: In the order of time.
+            duration: Of the film, in seconds.
+            text: The question.
+            sound: The film's, as mono samples at 16 kHz, for a model that hears; None where there is none.
 
         Raises:
             InputError: The family can't take frames of this shape. For Qwen-VL, one side may be at most 200 times as
                 long as the other.
         """
-        prompt = self.prompt(text, thinking=thinking)
+        heard = HeardFilm() if self._sound is None else self._sound.heard(sound, len(frames) / max(duration, 0.1))
+        prompt = self.prompt(text, recordings=heard.recordings, thinking=thinking)
         start = self._processor.tokenizer.bos_token
         try:
             with quiet_transformers():
@@ -134,9 +158,11 @@ class VideoModel(FrameAnswerer):
                         videos=[[frame.image for frame in frames]],
                         video_metadata=metadata_of(frames, duration),
                         return_tensors="pt",
+                        **heard.for_processor,
                         # If the template writes the start token itself, the tokenizer must not add a second one.
                         add_special_tokens=not (start and prompt.startswith(start)),
-                    )
+                    ),
+                    **heard.for_model,
                 )
         except (ValueError, ZeroDivisionError, IndexError) as error:
             width, height = frames[0].image.size
@@ -163,6 +189,32 @@ class VideoModel(FrameAnswerer):
             CancelledError: ``cancel`` was set.
         """
         inputs = self.inputs(frames, duration, text, thinking=options.thinking)
+        return self._answer(inputs, frames, options, progress, cancel)
+
+    def write_about(
+        self,
+        film: Film,
+        info: VideoInfo,
+        frames: Sequence[VideoFrame],
+        text: str,
+        *,
+        options: AnswerOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Answer:
+        """Return the answer to a question about a film, which is heard by a model that hears."""
+        sound = None if self._sound is None else self._sound.read(film, info, cancel=cancel)
+        inputs = self.inputs(frames, info.duration, text, sound=sound, thinking=options.thinking)
+        return self._answer(inputs, frames, options, progress, cancel)
+
+    def _answer(
+        self,
+        inputs: dict[str, Any],
+        frames: Sequence[VideoFrame],
+        options: AnswerOptions,
+        progress: ProgressCallback | None,
+        cancel: Cancellation | None,
+    ) -> Answer:
         length = inputs["input_ids"].shape[1]
         sampling = options.sampling(min(LONGEST_ANSWER, self._window // 8))
         if length + sampling.max_new_tokens > self._window:

@@ -198,6 +198,14 @@ class Qwen3VideoProcessor(QwenVideoProcessor):
         return rows, columns
 
 
+class QwenOmniVideoProcessor(QwenVideoProcessor):
+    """Qwen2.5-Omni and Qwen3-Omni: like Qwen2-VL, within bounds that the processor sets for every checkpoint."""
+
+    def __init__(self, folder: Path, most_tokens: int) -> None:
+        super().__init__(folder, most_tokens)
+        self._fewest_pixels, self._most_pixels = 128 * self._factor**2, 768 * self._factor**2
+
+
 class VideoLlama3Processor(QwenVideoProcessor):
     """VideoLLaMA 3: single frames, which share a budget of pixels. Patches that hardly change are left out."""
 
@@ -277,8 +285,31 @@ class SmolVLMVideoProcessor(VideoProcessor):
         return {"pixel_values": pixels.permute(0, 3, 1, 2)[None], "pixel_attention_mask": seen}
 
 
+class Gemma4VideoProcessor(VideoProcessor):
+    """Gemma 4: single frames, prepared like pictures that take fewer tokens."""
+
+    settings: ClassVar[dict[str, Any]] = {"patch_size": 16, "max_soft_tokens": 70, "pooling_kernel_size": 3}
+    tells_times = True
+    frames_per_second = 1.0
+
+    def prepare(self, frames: list[Image.Image]) -> dict[str, torch.Tensor]:
+        from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
+
+        chosen: dict[str, Any] = {name: int(self._settings[name]) for name in self.settings}
+        found = Gemma4ImageProcessorPil(**chosen)(frames, return_tensors="pt")
+        return {
+            "pixel_values_videos": found["pixel_values"],
+            "video_position_ids": found["image_position_ids"],
+            "num_frames_per_video": torch.tensor([len(frames)]),
+            "num_soft_tokens_per_video": torch.as_tensor(found["num_soft_tokens_per_image"])[:1],
+        }
+
+
 VIDEO_PROCESSORS: dict[str, type[VideoProcessor]] = {
+    "gemma4": Gemma4VideoProcessor,
     "llava_next_video": LlavaNextVideoProcessor,
+    "qwen2_5_omni": QwenOmniVideoProcessor,
+    "qwen3_omni_moe": QwenOmniVideoProcessor,
     "qwen2_vl": QwenVideoProcessor,
     "qwen2_5_vl": QwenVideoProcessor,
     **dict.fromkeys(("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen4_exp"), Qwen3VideoProcessor),

@@ -182,7 +182,7 @@ class ImageTextModel:
         """Answer inputs that were prepared elsewhere, such as those of a film.
 
         Args:
-            inputs: Arguments of the model's ``generate``, as tensors on the CPU: one conversation.
+            inputs: Arguments of the model's ``generate``, tensors among them on the CPU: one conversation.
             sampling: How the answer is chosen; it has no stop sequences.
             progress: Told the tokens written so far.
             cancel: Stops within one token.
@@ -190,9 +190,10 @@ class ImageTextModel:
         Raises:
             CancelledError: ``cancel`` was set.
         """
-        placed = {name: value.to(self._placement.device) for name, value in inputs.items()}
+        device = self._placement.device
+        placed = {name: value.to(device) if torch.is_tensor(value) else value for name, value in inputs.items()}
         for name in placed:
-            if name.startswith("pixel_values"):
+            if name.startswith(("pixel_values", "input_features")) and placed[name].is_floating_point():
                 placed[name] = placed[name].to(self._placement.dtype)
         (answer,) = self._run(placed, sampling, progress, cancel)
         return answer
