@@ -25,6 +25,7 @@ from benchmarks.__main__ import table
 from benchmarks.architectures.image_chat import llava
 from benchmarks.architectures.painting import flux_2_klein, stable_diffusion, stable_diffusion_xl
 from benchmarks.architectures.segmentation import eomt
+from benchmarks.architectures.voices import phonon
 from benchmarks.measure import machine
 
 ARCHITECTURES = {
@@ -33,6 +34,7 @@ ARCHITECTURES = {
     "flux-2-klein": flux_2_klein,
     "llava": llava,
     "eomt": eomt,
+    "phonon": phonon,
 }
 
 

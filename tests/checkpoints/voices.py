@@ -122,10 +122,9 @@ def tiny_vibevoice(folder: Path, *, seed: int = 7) -> Path:
             layer for layer in model.model.audio_tower.decoder.modules() if isinstance(layer, torch.nn.Conv1d)
         ]
         convolutions[-1].weight.mul_(4000)
-    model.generation_config.update(guidance_scale=1.3, num_diffusion_steps=2)
-    model.generation_config.eos_token_id = config.eos_token_id
-    model.generation_config.pad_token_id = config.pad_token_id
     model.save_pretrained(folder)
+    end = {"eos_token_id": config.eos_token_id, "pad_token_id": config.pad_token_id}
+    _generation(folder, guidance_scale=1.3, num_diffusion_steps=2, **end)
     VibeVoiceProcessor(
         VibeVoiceAcousticTokenizerFeatureExtractor(), tokenizer, chat_template=_VIBEVOICE_PROMPT
     ).save_pretrained(folder)
@@ -181,8 +180,11 @@ def tiny_higgs(folder: Path, *, codec: str = "bosonai/higgs-audio-v2-tokenizer",
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(8)
-    model.generation_config.update(do_sample=True, temperature=1.0, ras_win_len=7, ras_win_max_num_repeat=2)
     model.save_pretrained(folder)
+    _generation(
+        folder, do_sample=True, temperature=1.0, ras_win_len=7, ras_win_max_num_repeat=2, eos_token_id=end,
+        pad_token_id=0,
+    )  # fmt: skip
     DacFeatureExtractor(sampling_rate=24_000, hop_length=960).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     settings = {
@@ -217,8 +219,11 @@ def _speaking(folder: Path, model_class: Any, config_class: Any, own: dict[str, 
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(6)
-    model.generation_config.update(do_sample=True, temperature=0.5, return_dict_in_generate=True)
     model.save_pretrained(folder)
+    _generation(
+        folder, do_sample=True, temperature=0.5, return_dict_in_generate=True, num_flow_steps=1, eos_threshold=-4.0,
+        min_frames_before_eos=6, pad_token_id=0,
+    )  # fmt: skip
     PocketTTSFeatureExtractor().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     settings = {
@@ -232,6 +237,11 @@ def _speaking(folder: Path, model_class: Any, config_class: Any, own: dict[str, 
     (folder / "processor_config.json").write_text(json.dumps(settings))
     (folder / "chat_template.jinja").write_text(_SPOKEN_PROMPT if not own else _SPOKEN_PROMPT.replace("BOS<", "<"))
     return folder
+
+
+def _generation(folder: Path, **settings: Any) -> None:
+    """Write the settings of generation as published checkpoints have them: of those of a fresh model some get lost."""
+    (folder / "generation_config.json").write_text(json.dumps(settings))
 
 
 def _tokenizer(special: list[str], named: dict[str, str] | None = None) -> Any:
