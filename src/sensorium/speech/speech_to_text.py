@@ -25,7 +25,10 @@ from sensorium.speech.families.recogniser_families import (
     DURATION_TRANSDUCER,
     MULTIMODAL,
     OMNI,
+    REASONS,
+    SEAMLESS,
     SEQUENCE,
+    SEQUENCE_TO_SEQUENCE,
     TRANSDUCER,
     WHISPERS,
     recogniser_family,
@@ -76,6 +79,8 @@ class SpeechToText(Task["Recogniser"]):
         TRANSDUCER: "sensorium.speech.families.frame_recogniser:TransducerRecogniser",
         DURATION_TRANSDUCER: "sensorium.speech.families.frame_recogniser:DurationTransducerRecogniser",
         SEQUENCE: "sensorium.speech.families.text_recogniser:SequenceRecogniser",
+        SEQUENCE_TO_SEQUENCE: "sensorium.speech.families.text_recogniser:HearingSequenceModel",
+        SEAMLESS: "sensorium.speech.families.seamless_recogniser:SeamlessRecogniser",
         ALIGNER: "sensorium.speech.families.forced_aligner:ForcedAligner",
         MULTIMODAL: "sensorium.speech.families.text_recogniser:HearingLanguageModel",
         OMNI: "sensorium.speech.families.omni_recogniser:OmniRecogniser",
@@ -436,6 +441,14 @@ class SpeechToText(Task["Recogniser"]):
             return "whisper-ctranslate2"
         family = super()._family(folder)
         return family if family in self.families else recogniser_family(family, folder)
+
+    def _unsuitable(self, family: str, folder: Path) -> UnsupportedError:
+        reason, usual = REASONS.get(family), super()._unsuitable(family, folder)
+        return (
+            usual
+            if reason is None
+            else UnsupportedError(f"{type(self).__name__} can't use {self.model!r}: {reason}", usual.remedy)
+        )
 
     def _resolve_device(self) -> str:
         if self.checkpoint.family in WHISPERS:

@@ -33,7 +33,7 @@ hr hrv ht hat hu hun hy hye id ind is isl it ita ja jpn jw jav ka kat kk kaz km 
 lo lao lt lit lv lav mg mlg mi mri mk mkd ml mal mn mon mr mar ms msa mt mlt my mya ne nep nl nld nn nno no nor oc oci
 pa pan pl pol ps pus pt por ro ron ru rus sa san sd snd si sin sk slk sl slv sn sna so som sq sqi sr srp su sun sv swe
 sw swa ta tam te tel tg tgk th tha tk tuk tl tgl tr tur tt tat uk ukr ur urd uz uzb vi vie yi yid yo yor yue yue zh zho
-az azj az azb fa pes lv lvs mn khk ms zlm ne npi sw swh uz uzn zh cmn
+ar arb az azj az azb fa pes lv lvs mn khk ms zlm ne npi sw swh uz uzn zh cmn
 sq alb hy arm eu baq my bur zh chi cs cze nl dut fr fre ka geo de ger el gre is ice mk mac mi mao ms may fa per ro rum
 sk slo bo tib cy wel"""
 _CODES = _CODE_PAIRS.split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sensorium.errors import UnsupportedError
+from sensorium.errors import MissingDependencyError, UnsupportedError
 from sensorium.media.audio import read_audio
 from sensorium.speech.alignment import aligned
 from sensorium.speech.recogniser import Told
@@ -17,7 +18,7 @@ from sensorium.speech.speech_to_text import Recording, SpeechToText
 from sensorium.speech.transcription import Transcription
 from sensorium.speech.voice_activity import Span, Window
 from tests import real_media
-from tests.checkpoints import recognisers
+from tests.checkpoints import hearing_models, recognisers
 from tests.refusals import refused
 from tests.speech.conftest import SAMPLE_RATE, joined_clips, words_of
 
@@ -32,8 +33,19 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "canary": recognisers.tiny_canary,
     "qwen3_asr": recognisers.tiny_qwen3_asr,
     "glmasr": recognisers.tiny_glm_asr,
+    "audioflamingo3": hearing_models.tiny_audio_flamingo,
+    "moss_transcribe_diarize": hearing_models.tiny_moss,
+    "vibevoice_asr": hearing_models.tiny_vibevoice_asr,
+    "fun_asr_nano": hearing_models.tiny_fun_asr,
+    "granite_speech5_ctc": hearing_models.tiny_granite_ctc,
+    "granite_speech": hearing_models.tiny_granite_speech,
+    "seamless_m4t_v2": hearing_models.tiny_seamless,
 }
-TIMED = ("parakeet_tdt", "parakeet_rnnt", "parakeet_ctc", "wav2vec2")
+LATER = (
+    *("audioflamingo3", "moss_transcribe_diarize", "vibevoice_asr", "fun_asr_nano", "granite_speech"),
+    "seamless_m4t_v2",
+)
+TIMED = ("parakeet_tdt", "parakeet_rnnt", "parakeet_ctc", "wav2vec2", "granite_speech5_ctc")
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +81,12 @@ def _theirs(kind: str, folder: Path, speech: np.ndarray) -> str:
 
     processor: Any = transformers.AutoProcessor.from_pretrained(folder)
     name = {"parakeet_tdt": "TDT", "parakeet_rnnt": "RNNT", "parakeet_ctc": "CTC", "wav2vec2": "CTC"}
-    name["glmasr"] = "MultimodalLM"
+    name |= {"glmasr": "MultimodalLM", "audioflamingo3": "Seq2SeqLM", "granite_speech5_ctc": "CTC"}
+    name["moss_transcribe_diarize"] = "MultimodalLM"
     model: Any = getattr(transformers, f"AutoModelFor{name.get(kind, 'SpeechSeq2Seq')}").from_pretrained(folder).eval()
     with torch.no_grad():
+        if kind in LATER:
+            return _asked(kind, processor, model, speech)
         if kind in ("canary", "qwen3_asr", "glmasr"):
             language = {"canary": {"source_language": "en"}, "qwen3_asr": {"language": "en"}}.get(kind, {})
             inputs = processor.apply_transcription_request(audio=[speech], return_tensors="pt", **language)
@@ -89,12 +104,41 @@ def _theirs(kind: str, folder: Path, speech: np.ndarray) -> str:
                 return str(processor.batch_decode(model(**inputs).logits.argmax(dim=-1))[0])
             elif kind in TIMED:
                 found = model.generate(**inputs)
-                if kind == "parakeet_ctc":
+                if kind in ("parakeet_ctc", "granite_speech5_ctc"):
                     return str(processor.batch_decode(found, skip_special_tokens=True)[0])
                 return str(processor.decode(found.sequences, durations=found.durations, skip_special_tokens=True)[0][0])
             else:
                 new = model.generate(**inputs, max_new_tokens=160, do_sample=False)
     return str(processor.batch_decode(new, skip_special_tokens=True)[0])
+
+
+def _asked(kind: str, processor: Any, model: Any, speech: np.ndarray) -> str:
+    """Return what the library writes when it is asked as the page of the checkpoint says."""
+    import torch
+    from scipy.signal import resample_poly
+
+    most = {"max_new_tokens": 160, "do_sample": False}
+    if kind == "seamless_m4t_v2":
+        inputs = processor(audio=[speech], sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        return str(
+            processor.tokenizer.decode(model.generate(**inputs, tgt_lang="eng", **most)[0], skip_special_tokens=True)
+        )
+    if kind == "granite_speech":
+        turn = {"role": "user", "content": "<|audio|>can you transcribe the speech into a written format?"}
+        text = processor.tokenizer.apply_chat_template([turn], tokenize=False, add_generation_prompt=True)
+        inputs = processor(text=[text], audio=[speech], return_tensors="pt")
+    else:
+        if kind == "vibevoice_asr":
+            speech = resample_poly(speech, 3, 2).astype(np.float32)
+        language = {"language": "en"} if kind == "fun_asr_nano" else {}
+        inputs = processor.apply_transcription_request(audio=[speech], return_tensors="pt", **language)
+    torch.manual_seed(0)
+    new = model.generate(**inputs, **most)[:, inputs["input_ids"].shape[1] :]
+    if kind in ("moss_transcribe_diarize", "vibevoice_asr"):
+        return str(processor.decode(new, return_format="transcription_only")[0])
+    if kind in ("audioflamingo3", "fun_asr_nano"):
+        return str(processor.decode(new, skip_special_tokens=True, strip_prefix=True)[0])
+    return str(processor.tokenizer.decode(new[0], skip_special_tokens=True))
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -329,3 +373,32 @@ def test_what_is_no_aligner_is_refused(opened: Callable[[str], SpeechToText]) ->
         refused(UnsupportedError, "parakeet_ctc", "aligner"),
     ):
         recogniser.transcribe(real_media.speech_clips("en")[0].path)
+
+
+def test_why_a_family_isnt_opened_is_true(tmp_path: Path) -> None:
+    def named(family: str, architecture: str) -> Path:
+        folder = tmp_path / family
+        folder.mkdir()
+        config = {"model_type": family, "architectures": [architecture]}
+        (folder / "config.json").write_text(json.dumps(config))
+        return folder
+
+    with refused(MissingDependencyError, "voxtral", "mistral_common and soundfile", "pip install mistral-common"):
+        SpeechToText(named("voxtral", "VoxtralForConditionalGeneration")).load()
+    with refused(MissingDependencyError, "voxtral_realtime", "mistral_common"):
+        SpeechToText(named("voxtral_realtime", "VoxtralRealtimeForConditionalGeneration")).load()
+    with refused(UnsupportedError, "kyutai_speech_to_text", "in step with the sound"):
+        SpeechToText(named("kyutai_speech_to_text", "KyutaiSpeechToTextForConditionalGeneration")).load()
+    original = named("qwen3_asr", "Qwen3ASRForConditionalGeneration")
+    config = {"model_type": "qwen3_asr", "architectures": ["Qwen3ASRForConditionalGeneration"], "thinker_config": {}}
+    (original / "config.json").write_text(json.dumps(config))
+    with refused(UnsupportedError, "qwen-asr", "-hf"):
+        SpeechToText(original).load()
+
+
+def test_those_that_translate_are_asked_to(opened: Callable[[str], SpeechToText]) -> None:
+    clip = real_media.speech_clips("es")[0].path
+    for kind in ("granite_speech", "seamless_m4t_v2"):
+        assert opened(kind).transcribe(clip, "es", task="translate").task == "translate"
+    with refused(UnsupportedError, "vibevoice_asr", "translate"):
+        opened("vibevoice_asr").transcribe(clip, task="translate")

@@ -33,7 +33,7 @@ class FrameRecogniser(TorchRecogniser):
 
     def written(self, windows: Sequence[Samples], told: Told) -> list[Recognition]:
         """Recognise windows together."""
-        inputs = self.processor(list(windows), sampling_rate=SAMPLE_RATE, return_tensors="pt", **self._told(told))
+        inputs = self.processor(self.heard(windows), sampling_rate=self.rate, return_tensors="pt", **self._told(told))
         tokens = self.tokens(self.prepared(inputs), windows)
         return [self._recognition(each) for each in tokens]
 

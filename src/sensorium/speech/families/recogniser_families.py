@@ -10,6 +10,7 @@ from sensorium.vision_language.families.image_text_family import hears, is_made_
 
 CTC, TRANSDUCER, DURATION_TRANSDUCER = "ctc", "transducer", "duration-transducer"
 SEQUENCE, MULTIMODAL, ALIGNER = "speech-sequence", "speech-multimodal", "forced-aligner"
+SEAMLESS, SEQUENCE_TO_SEQUENCE = "seamless", "speech-sequence-to-sequence"
 OMNI = "omni"
 """Models that see and hear."""
 WHISPERS = ("whisper-ctranslate2", "whisper")
@@ -19,13 +20,25 @@ _TIMED_CLASSES = ("ForCTC", "ForRNNT", "ForTDT")
 _OTHER_PURPOSES = frozenset(
     {
         *("dia", "pop2piano", "vibevoice"),  # they speak or play
-        *("seamless_m4t", "seamless_m4t_v2", "speech-encoder-decoder"),
-        *("granite_speech", "granite_speech_plus", "kyutai_speech_to_text", "voxtral_realtime"),
+        *("speech-encoder-decoder", "kyutai_speech_to_text"),
         *("qwen2_audio", "phi4_multimodal"),
     }
 )
 """Families that transformers lists beside recognisers, but whose processors take neither sound alone nor a request to
 transcribe."""
+REASONS: Mapping[str, str] = {
+    "kyutai_speech_to_text": "it writes in step with the sound, a token for each moment, which this backend doesn't do",
+    "qwen2_audio": "it is asked in a chat, and transformers has no request to transcribe for it",
+}
+"""Why some of them can't be used: half a sentence after a colon."""
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "voxtral": ("mistral_common", "soundfile"),
+    "voxtral_realtime": ("mistral_common",),
+}
+"""The modules that transformers needs to ask a family to transcribe, beside its own requirements."""
+_BY_NAME = {"seamless_m4t": SEAMLESS, "seamless_m4t_v2": SEAMLESS, "audioflamingo3": SEQUENCE_TO_SEQUENCE}
+"""Families whose checkpoints name another class than the one that recognises, or that stand in no list of recognisers.
+"""
 
 
 def recogniser_family(family: str, folder: Path) -> str:
@@ -37,6 +50,8 @@ def recogniser_family(family: str, folder: Path) -> str:
     """
     if family in _OTHER_PURPOSES:
         return family
+    if family in _BY_NAME:
+        return _BY_NAME[family]
     if hears(folder) and is_made_for_conversations(folder):
         return OMNI
     named = _architectures(folder)
@@ -55,7 +70,7 @@ def needs_aligner(family: str, folder: Path | None) -> bool:
     """
     if family in (*_TIMED, *WHISPERS):
         return False
-    if family in (SEQUENCE, MULTIMODAL, OMNI):
+    if family in (SEQUENCE, MULTIMODAL, SEAMLESS, SEQUENCE_TO_SEQUENCE, OMNI):
         return True
     if folder is None or (folder / "model.bin").is_file():
         return False

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import SensoriumError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
+from sensorium.speech.families.spoken_request import WORDS, SpokenRequest
+from sensorium.speech.families.torch_generation import seeded
 from sensorium.speech.families.torch_recogniser import Sureness, TorchRecogniser
 from sensorium.speech.recognised_text import Recognition, compression_ratio
 from sensorium.speech.recogniser import HOTWORDS, INITIAL_PROMPT, SAMPLE_RATE, Told
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _TOKENS_PER_SECOND = 16
 _SPARE_TOKENS = 64
+_SEED = 0
 _INSTRUCTION = "default_transcription_prompt"
 """Of a processor whose ``prompt`` is the question itself, and not what the recording is about."""
 
@@ -40,11 +43,12 @@ class SequenceRecogniser(TorchRecogniser):
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         super().__init__(folder, checkpoint=checkpoint, device=device, dtype=dtype)
+        words = WORDS.get(self.model.config.model_type)
         self._request = getattr(self.processor, "apply_transcription_request", self.processor)
-        self._parameters = inspect.signature(
-            getattr(self._request, "__func__", type(self.processor).__call__)
-        ).parameters
-        self.translates = "target_language" in self._parameters
+        if words is not None:
+            self._request = SpokenRequest(self.processor, words)
+        self._parameters = inspect.signature(self._request).parameters
+        self.translates = not {"target_language", "task"}.isdisjoint(self._parameters)
         language = self._parameters.get("language")
         self.must_be_told_language = "source_language" in self._parameters or (
             language is not None and language.default is inspect.Parameter.empty
@@ -59,13 +63,15 @@ class SequenceRecogniser(TorchRecogniser):
         inputs = self.prepared(self._asked(windows, told))
         longest = max(map(len, windows)) / SAMPLE_RATE
         sureness = Sureness()
-        found = self.model.generate(
-            **inputs,
-            do_sample=False,
-            num_beams=1,
-            max_new_tokens=_SPARE_TOKENS + int(longest * _TOKENS_PER_SECOND),
-            logits_processor=LogitsProcessorList([sureness]),
-        )
+        with seeded(self.model.device, _SEED):  # VibeVoice's encoder adds noise
+            found = self.model.generate(
+                **inputs,
+                do_sample=False,
+                num_beams=1,
+                max_new_tokens=_SPARE_TOKENS + int(longest * _TOKENS_PER_SECOND),
+                logits_processor=LogitsProcessorList([sureness]),
+                **self.generation_options(told),
+            )
         sequences = getattr(found, "sequences", found)
         steps = sureness.by_window()
         new = [numbers[-len(sure) :] if sure else [] for numbers, sure in zip(sequences.tolist(), steps, strict=True)]
@@ -75,9 +81,14 @@ class SequenceRecogniser(TorchRecogniser):
             for (text, language), numbers, sure in read
         ]
 
+    def generation_options(self, told: Told) -> dict[str, Any]:
+        """Return what else ``generate`` is told."""
+        return {}
+
     def _asked(self, windows: Sequence[Samples], told: Told) -> Any:
         """Return the inputs of the model: the sound, and what it is asked."""
-        given: dict[str, Any] = {"language": told.language, "source_language": told.language}
+        given: dict[str, Any] = {"language": told.language, "source_language": told.language, "task": told.task}
+        given |= {"model_id": self.name, "format": "wav", "sampling_rate": self.rate}
         if self.translates:
             given["target_language"] = "en" if told.task == "translate" else told.language
         context = [text for text in (told.initial_prompt, told.hotwords) if text]
@@ -87,9 +98,9 @@ class SequenceRecogniser(TorchRecogniser):
             given["keywords"] = [word.strip() for word in told.hotwords.split(",") if word.strip()]
         options = {name: value for name, value in given.items() if value and name in self._parameters}
         if self._request is self.processor:
-            options["sampling_rate"] = SAMPLE_RATE
+            options["sampling_rate"] = self.rate
         try:
-            return self._request(audio=list(windows), return_tensors="pt", **options)
+            return self._request(audio=self.heard(windows), return_tensors="pt", **options)
         except (ValueError, TypeError, KeyError) as error:
             raise UnsupportedError(
                 f"The checkpoint {self._checkpoint.name!r} can't be asked to transcribe"
@@ -127,6 +138,12 @@ class SequenceRecogniser(TorchRecogniser):
     def _ends(self) -> frozenset[int]:
         end = self.model.generation_config.eos_token_id
         return frozenset(end if isinstance(end, (list, tuple)) else [end])
+
+
+class HearingSequenceModel(SequenceRecogniser):
+    """A checkpoint such as ``nvidia/audio-flamingo-3-hf``, which transformers counts among those that rewrite text."""
+
+    model_class = "AutoModelForSeq2SeqLM"
 
 
 class HearingLanguageModel(SequenceRecogniser):

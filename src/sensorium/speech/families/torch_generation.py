@@ -14,10 +14,30 @@ from sensorium.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
 _DRAWING = threading.Lock()
 """torch has one generator of random numbers a process, and these models take no other."""
+
+
+@contextmanager
+def seeded(device: torch.device, seed: int, cancel: Cancellation | None = None) -> Iterator[None]:
+    """Run what is inside with torch's random numbers set to ``seed``; afterwards they go on as before.
+
+    Args:
+        device: Where the model runs.
+        seed: The same seed gives the same numbers on the same device.
+        cancel: Stops waiting for others who draw random numbers.
+    """
+    import torch
+
+    with (
+        holding(_DRAWING, cancel),
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+    ):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager
@@ -39,17 +59,11 @@ def seeded_generation(*modules: Any, seed: int, voice: str, cancel: Cancellation
     out_of_memory = explain_out_of_memory(
         f"Speaking with {voice!r}", "Use device='cpu', or cut the text into shorter sentences"
     )
-    with holding(_DRAWING, cancel), ExitStack() as stops:
+    device = next(modules[0].parameters()).device
+    with seeded(device, seed, cancel), ExitStack() as stops:
         for module in modules:
             stops.callback(module.register_forward_pre_hook(lambda *_: check_cancelled(cancel)).remove)
-        device = next(modules[0].parameters()).device
-        with (
-            out_of_memory,
-            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-            torch.inference_mode(),
-            quiet_transformers(),
-        ):
-            torch.manual_seed(seed)
+        with out_of_memory, torch.inference_mode(), quiet_transformers():
             yield
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sensorium.errors import UnsupportedError
-from sensorium.models.catalog import Checkpoint
+from sensorium.errors import MissingDependencyError, UnsupportedError
+from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.device import explain_out_of_memory, prepare_torch
 from sensorium.models.pretrained import open_part
 from sensorium.quiet import quiet_transformers
+from sensorium.speech.families.mel_features import lend_torchaudio
+from sensorium.speech.families.recogniser_families import PACKAGES
 from sensorium.speech.recogniser import SAMPLE_RATE, Encoded, Told
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from sensorium.speech.recogniser import Samples
 
 _ANY_LANGUAGE = "multilingual"
+_EXTRACTORS = ("feature_extractor", "audio_processor")
+"""How processors call the part that hears."""
 
 
 class TorchListener:
@@ -36,7 +42,7 @@ class TorchListener:
 
     Raises:
         ModelUnavailableError: Files are missing or damaged.
-        UnsupportedError: It hears sound at another rate than 16 kHz.
+        MissingDependencyError: A package isn't installed that asks this family to transcribe.
         InsufficientMemoryError: The weights don't fit.
     """
 
@@ -51,14 +57,11 @@ class TorchListener:
 
         self._checkpoint = checkpoint
         self.name = checkpoint.name
+        _require_packages(folder, checkpoint)
+        lend_torchaudio(folder)
         self.processor: Any = open_part(transformers.AutoProcessor, folder, checkpoint=checkpoint)
-        heard = getattr(self.processor.feature_extractor, "sampling_rate", SAMPLE_RATE)
-        if heard != SAMPLE_RATE:
-            raise UnsupportedError(
-                f"The checkpoint {checkpoint.name!r} hears {heard} samples a second, and speech is recognised at "
-                f"{SAMPLE_RATE}",
-                "Choose another checkpoint",
-            )
+        extractor = next(filter(None, (getattr(self.processor, name, None) for name in _EXTRACTORS)), None)
+        self.rate = int(getattr(extractor, "sampling_rate", SAMPLE_RATE))
         model_class = getattr(transformers, self.model_class)
         self.model, self._placement = open_placed(
             model_class, folder, checkpoint=checkpoint, device=device, dtype=dtype
@@ -66,6 +69,17 @@ class TorchListener:
         self.batch_size = 4 if self._placement.device == "cpu" else 16
         self.multilingual = checkpoint.languages != ("en",)
         self.lock = threading.Lock()
+
+    def heard(self, windows: Sequence[Samples]) -> list[Samples]:
+        """Return windows with as many samples a second as the checkpoint hears."""
+        if self.rate == SAMPLE_RATE:
+            return list(windows)
+        from scipy.signal import resample_poly
+
+        shared = math.gcd(self.rate, SAMPLE_RATE)
+        return [
+            resample_poly(window, self.rate // shared, SAMPLE_RATE // shared).astype("float32") for window in windows
+        ]
 
     def prepared(self, found: Any) -> Any:
         """Return what a processor made of sound, on the device and in the precision of the model."""
@@ -145,3 +159,16 @@ class Sureness:
 
         steps: list[list[float]] = torch.stack(self._steps, dim=1).tolist()
         return steps
+
+
+def _require_packages(folder: Path, checkpoint: Checkpoint) -> None:
+    needed = PACKAGES.get(family_of(folder), ())
+    missing = [package for package in needed if find_spec(package) is None]
+    if missing:
+        several = len(missing) > 1
+        raise MissingDependencyError(
+            f"The checkpoint {checkpoint.name!r} needs the package{'s' if several else ''} {' and '.join(missing)}, "
+            f"which {'are' if several else 'is'} not installed",
+            f"Install {'them' if several else 'it'} with: pip install "
+            + " ".join(package.replace("_", "-") for package in missing),
+        )
