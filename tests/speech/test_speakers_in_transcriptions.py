@@ -135,7 +135,7 @@ def test_speakers_that_can_not_be_told_are_refused(recogniser: Path, monkeypatch
     monkeypatch.setenv("SENSORIUM_PROFILE", "starter")
     silence = np.zeros(16_000, np.float32)
     speech_to_text = SpeechToText(recogniser)
-    with refused(ModelUnavailableError, "starter", "diarizer", "models pull nvidia/Nemotron-3-Diarization"):
+    with refused(ModelUnavailableError, "starter", "diarizer", "models pull nemotron-3-diarization"):
         speech_to_text.transcribe(silence, speakers=True)
     with refused(InputError, "name"):
         speech_to_text.transcribe(silence, voices={" ": "anna.wav"})
