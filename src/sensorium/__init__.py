@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from sensorium.speech.text_to_speech import TextToSpeech as TextToSpeech
     from sensorium.video.video_qa import VideoQA as VideoQA
     from sensorium.vision_language.clip import CLIP as CLIP
-    from sensorium.vision_language.clip import zero_shot_classification as zero_shot_classification
     from sensorium.vision_language.conversation import Conversation as Conversation
     from sensorium.vision_language.image_qa import ImageQA as ImageQA
     from sensorium.vision_language.llava import LLaVA as LLaVA
+    from sensorium.vision_language.zero_shot import zero_shot_classification as zero_shot_classification
 
 __version__ = VERSION
 
@@ -48,7 +48,7 @@ _HOMES = {
     "TextToImage": "sensorium.image_generation.text_to_image",
     "TextToSpeech": "sensorium.speech.text_to_speech",
     "VideoQA": "sensorium.video.video_qa",
-    "zero_shot_classification": "sensorium.vision_language.clip",
+    "zero_shot_classification": "sensorium.vision_language.zero_shot",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

@@ -33,7 +33,14 @@ def table(tmp_path: Path) -> MediaTable:
 
 def changes_in(folder: Path, table: MediaTable | None) -> Changes:
     return find_changes(
-        [str(folder)], table, every=2.0, limits=DEFAULT_LIMITS, index="index", progress=None, cancel=None
+        [str(folder)],
+        table,
+        kinds=("image", "video"),
+        every=2.0,
+        limits=DEFAULT_LIMITS,
+        index="index",
+        progress=None,
+        cancel=None,
     )
 
 

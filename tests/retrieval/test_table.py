@@ -15,7 +15,7 @@ from sensorium.retrieval.table import MediaTable, create_table, open_table
 
 DIMENSION = 48
 STATE = FileState(10, 1, "", None, "")
-FILM = FileState(10, 1, "film", 2.0, "")
+FILM = FileState(10, 1, "film", 2.0, "", kind="moment")
 
 
 def clustered(count: int, seed: int) -> np.ndarray:
@@ -113,7 +113,7 @@ def test_a_film_that_became_shorter_leaves_no_moment_behind(table: MediaTable) -
     assert len(table.nearest(rows[0], 99)) == 9
     table.write([FileRows("/film.mp4", FILM, (0.0, 2.0), rows[:2], FILM)])
     assert sorted(hit.time for hit in table.nearest(rows[0], 99)) == [0.0, 2.0]
-    broken = FileState(10, 2, "other", 2.0, "The film is damaged")
+    broken = FileState(10, 2, "other", 2.0, "The film is damaged", kind="moment")
     table.write([FileRows("/film.mp4", broken, (), np.empty((0, DIMENSION), np.float32), FILM)])
     assert table.nearest(rows[0], 99) == []
     assert table.states(["/"]) == {"/film.mp4": broken}

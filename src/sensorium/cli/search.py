@@ -1,4 +1,4 @@
-"""``sensorium index`` and ``search``: find pictures and moments of films by words or by likeness."""
+"""``sensorium index`` and ``search``: find pictures, moments of films and more by words or by likeness."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.exit_codes import BAD_INPUT, SOME_FAILED
-from sensorium.cli.inputs import Input, gather
+from sensorium.cli.inputs import gather, media_of
 from sensorium.cli.interrupt import command, command_ending_within
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Text: TypeAlias = str | None
 
+_MOST_NAMED = 5
+"""How many files that are passed over are named on the screen."""
 _LAST_PASS_SECONDS = 30.0
 """In which pictures that go through the encoder together come out and are kept, with all that were finished before."""
 
@@ -55,20 +57,29 @@ def register(app: typer.Typer) -> None:
 @command_ending_within(_LAST_PASS_SECONDS)
 @grouped
 def index(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Folders, pictures, films or globs.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Folders, files or globs.")],
     to: Annotated[
         Text, typer.Option("--to", metavar="INDEX", help="The folder of the index; by default one in the cache.")
     ] = None,
     every: Annotated[
         float, typer.Option("--every", metavar="SECONDS", help="How far apart the moments of a film are.")
     ] = 2.0,
+    dimensions: Annotated[
+        int | None,
+        typer.Option(
+            "--dimensions",
+            min=1,
+            metavar="NUMBER",
+            help="How many numbers the vectors of a new index have, with checkpoints that are made for it.",
+        ),
+    ] = None,
     remove: Annotated[
         bool, typer.Option("--remove", metavar="", help="Take them out of the index instead; the files stay.")
     ] = False,
     *,
     options: CommonOptions,
 ) -> None:
-    """Make pictures and films searchable.
+    """Make pictures and films searchable; with a model that takes them, such as EmbeddingGemma 2, recordings and texts.
 
     Run it again at any time: new and changed files are read, deleted ones dropped, broken ones listed and skipped.
     """
@@ -83,16 +94,25 @@ def index(
             text = f"{removal.removed} removed; {removal.files} files in {place.shown}"
             call.show(None, {"index": place.shown, **removal.to_dict()}, text)
             return
-        changes = call.run(Index(files=files, origins=origins, index=place.name, every=every, **options.choice))
+        wish = Index(
+            files=files, origins=origins, index=place.name, every=every, dimensions=dimensions, **options.choice
+        )
+        changes = call.run(wish)
         counts = {name: changes[name] for name in ("added", "updated", "moved", "unchanged", "removed")}
         skipped = [*unsent, *({"path": file.media, "reason": file.reason} for file in changes.skipped)]
         counts["skipped"] = len(skipped)
+        counts["passed over"] = len(changes.passed_over)
         text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to do"
-        document = {"index": place.shown, **changes.to_dict(), "skipped": skipped}
+        passed_over = [{"path": file.media, "reason": file.reason} for file in changes.passed_over]
+        document = {"index": place.shown, **changes.to_dict(), "skipped": skipped, "passed_over": passed_over}
         call.show(None, document, f"{text}; {changes.files} files in {place.shown}")
+        for file in passed_over[:_MOST_NAMED]:
+            call.note(f"Passed over: {file['reason']}")
+        if len(passed_over) > _MOST_NAMED:
+            call.note(f"Passed over: {len(passed_over) - _MOST_NAMED} more; --json names them all")
         for file in skipped:
             print_error(file["reason"])
-    if skipped:
+    if skipped or (passed_over and not changes.files):
         raise typer.Exit(
             SOME_FAILED if changes.added + changes.updated + changes.moved + changes.unchanged else BAD_INPUT
         )
@@ -103,28 +123,33 @@ def index(
 def search(
     text: Annotated[Text, typer.Argument(metavar="TEXT", help="What to look for, in words.")] = None,
     image: Annotated[Text, typer.Option("--image", metavar="FILE", help="A picture to find similar ones to.")] = None,
+    sound: Annotated[
+        Text, typer.Option("--sound", metavar="FILE", help="A recording to find what goes with it.")
+    ] = None,
     where: Annotated[
         Text, typer.Option("--index", metavar="INDEX", help="The folder of the index; by default one in the cache.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="NUMBER", help="How many to show.")] = 10,
     under: Annotated[Text, typer.Option("--under", metavar="FOLDER", help="Only what lies below this folder.")] = None,
     all_moments: Annotated[
-        bool, typer.Option("--all-moments", metavar="", help="Every moment of a film, not only its best one.")
+        bool,
+        typer.Option("--all-moments", metavar="", help="Every moment of a film or recording, not only the best."),
     ] = False,
     *,
     options: CommonOptions,
 ) -> None:
-    """Find pictures and moments of films, best first: by words, by a picture, or by both."""
+    """Find pictures, moments of films and more, best first: by words, by a picture, by a recording, or by several."""
     with options.call() as call:
         from sensorium.operations.retrieval import Search
 
-        if text is None and image is None:
-            raise InputError("There is nothing to look for", "Give words, or --image with a picture, or both")
+        if text is None and image is None and sound is None:
+            raise InputError("There is nothing to look for", "Give words, --image with a picture or --sound")
         place = _place(where, call)
         found = call.run(
             Search(
                 text=text,
-                image=None if image is None else Input(image).media,
+                image=media_of(image),
+                sound=media_of(sound),
                 index=place.name,
                 limit=limit,
                 under=under,
@@ -133,7 +158,7 @@ def search(
             )
         )
         if call.as_json:
-            query = {"text": text, "image": image, "index": place.shown, "model": found.model}
+            query = {"text": text, "image": image, "sound": sound, "index": place.shown, "model": found.model}
             call.document(
                 {**query, "matches": [_document(match) for match in found.matches], "warnings": found.warnings}
             )
@@ -177,7 +202,7 @@ def _files(paths: Sequence[str], call: Call) -> tuple[tuple[Media, ...], list[di
         return tuple(Media(path) for path in paths), []
     files = [Media(path) for path in paths if path.startswith((UPLOAD, ARTIFACT))]
     skipped, unsent = list[dict[str, str]](), list[InputError]()
-    for item in gather([path for path in paths if path not in files], ("image", "video")):
+    for item in gather([path for path in paths if path not in files], ("image", "video", "audio", "text")):
         try:
             call.resolved(item)
             files.append(item.media)

@@ -21,10 +21,14 @@ logger = logging.getLogger(__name__)
 OnFileError: TypeAlias = Callable[[Path, SensoriumError], None]
 """Called with a file or folder that could not be used, and with the error that says why."""
 
+OnOtherFile: TypeAlias = Callable[[Path, Kind], None]
+"""Called with a file of a kind that isn't wanted, and with its kind."""
+
 _SUFFIXES: dict[Kind, str] = {
     "image": "jpg jpeg jpe jfif png webp gif bmp tif tiff heic heif hif avif jxl jp2 j2k jpx",
     "audio": "wav mp3 flac ogg oga opus m4a m4b aac wma aif aiff amr ac3 caf",
     "video": "mp4 m4v mov mkv webm avi mpg mpeg mts m2ts wmv flv 3gp 3g2 ogv vob",
+    "text": "txt text md markdown rst",
 }
 _CLAIMS: dict[str, Kind] = {f".{suffix}": kind for kind, text in _SUFFIXES.items() for suffix in text.split()}
 
@@ -39,6 +43,7 @@ def collect_files(
     *,
     kinds: Iterable[Kind] = ("image", "video", "audio"),
     on_error: OnFileError | None = None,
+    on_other: OnOtherFile | None = None,
 ) -> Iterator[Path]:
     """List the media files that paths, folders and patterns stand for, one by one, without holding the whole list.
 
@@ -55,6 +60,7 @@ def collect_files(
         kinds: The kinds of files to list.
         on_error: Called for each missing file, unreadable folder or broken link; the search then continues. If None, a
             missing argument raises an error, and problems inside folders are logged as warnings.
+        on_other: Called with each picture, film, recording and text of another kind that folders or patterns hold.
 
     Yields:
         Paths that begin like their argument. The order is that of the arguments; inside a folder, its files come first,
@@ -65,13 +71,14 @@ def collect_files(
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    return _Collector(frozenset(kinds), on_error).collect(paths)
+    return _Collector(frozenset(kinds), on_error, on_other).collect(paths)
 
 
 class _Collector:
-    def __init__(self, kinds: frozenset[Kind], on_error: OnFileError | None) -> None:
+    def __init__(self, kinds: frozenset[Kind], on_error: OnFileError | None, on_other: OnOtherFile | None) -> None:
         self._kinds = kinds
         self._on_error = on_error
+        self._on_other = on_other
         self._roots: list[str] = []
         """Real paths, ending in a separator, of folders that were arguments or that a link led to."""
         self._folders: set[tuple[int, int]] = set()
@@ -196,15 +203,18 @@ class _Collector:
             with open_regular_file(path) as file:
                 kind = sniff_kind(file.read(HEAD_BYTES))
         except OSError as error:
-            return error.errno == errno.EACCES and _claimed(path) in self._kinds
-        return (kind or _claimed(path)) in self._kinds
+            return error.errno == errno.EACCES and claimed_kind(path) in self._kinds
+        kind = kind or claimed_kind(path)
+        if kind and kind not in self._kinds and self._on_other is not None:
+            self._on_other(path, kind)
+        return kind in self._kinds
 
     def _leads_on(self, link: Path) -> bool:
         """Return whether a link leads to something that the search doesn't reach without the link."""
         try:
             link.stat()
         except OSError as error:
-            if _claimed(link) in self._kinds:
+            if claimed_kind(link) in self._kinds:
                 self._report(link, error)
             return False
         real = _real(link)
@@ -249,5 +259,6 @@ def _is_pattern(text: str) -> bool:
     return re.search(r"[*?[]", text) is not None
 
 
-def _claimed(path: Path) -> Kind:
+def claimed_kind(path: Path) -> Kind:
+    """Return the kind that a file's suffix stands for; "" for none."""
     return _CLAIMS.get(path.suffix.lower(), "")

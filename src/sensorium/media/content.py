@@ -6,7 +6,8 @@ import re
 import struct
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["image", "audio", "video", ""]
+Kind: TypeAlias = Literal["image", "audio", "video", "text", ""]
+"""Text has no signature: `sniff_kind` never finds it, only the suffix of a file's name tells it."""
 
 UNKNOWN = "unknown data"
 """What `describe_content` returns for a content that it doesn't know."""

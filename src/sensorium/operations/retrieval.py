@@ -1,4 +1,4 @@
-"""What can be asked of search indexes: to hold pictures and films, to forget them, to find them."""
+"""What can be asked of search indexes: to hold pictures, films, recordings and texts, to forget them, to find them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOWHERE = ("-", "data:", "http://", "https://")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SkippedMedium(Record):
-    """A picture or film that an index doesn't hold, and why.
+    """A file that an index doesn't hold, and why.
 
     Attributes:
         media: The reference to it; on the command line its path.
@@ -49,16 +49,17 @@ class IndexChanges(Record):
     """What became of an index.
 
     Attributes:
-        added: How many pictures and films are new in it.
+        added: How many files are new in it.
         updated: How many have changed since last time, and were read again.
         unchanged: How many are as they were.
         removed: How many are gone, and were dropped.
         skipped: Those that can't be read, each with the reason.
         reused: How many of the added, updated and moved ones were known already by their content.
         model: Name of the checkpoint that encodes.
-        files: How many pictures and films can be found now.
+        files: How many files can be found now.
         moved: How many are at another place than before.
         warnings: What is missing or damaged in the films that it was called for, whenever they were read.
+        passed_over: Recordings and texts that the checkpoint makes no vectors of, each with a sentence.
     """
 
     added: int
@@ -71,6 +72,7 @@ class IndexChanges(Record):
     files: int
     moved: int = 0
     warnings: tuple[str, ...] = ()
+    passed_over: tuple[SkippedMedium, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,7 +80,7 @@ class Removal(Record):
     """What was taken out of an index.
 
     Attributes:
-        removed: How many pictures and films.
+        removed: How many files.
         files: How many can be found now.
     """
 
@@ -88,13 +90,13 @@ class Removal(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FoundMedium(Record):
-    """A picture, or a moment of a film, that was found.
+    """A picture, a moment of a film, a recording or a text that was found.
 
     Attributes:
-        media: The reference to the picture or film; on the command line its path.
+        media: The reference to the file; on the command line its path.
         name: What its owner calls it.
-        kind: ``"image"`` or ``"moment"`` (of a film).
-        time: Where in the film, in seconds; None for a picture.
+        kind: ``"image"``, ``"moment"`` (of a film), ``"sound"`` or ``"text"``.
+        time: Where in the film or recording, in seconds; None for a picture and a text.
         score: Cosine of the angle between query and match, from -1 to 1; higher is nearer.
     """
 
@@ -128,13 +130,18 @@ class _WithIndex(ModelOperation):
     index: Annotated[str | None, Field(min_length=1)] = None
     """Name of the index, on the command line its folder or address; by default the caller's own."""
 
+    @property
+    def vector_length(self) -> int | None:
+        """How many numbers the vectors of a new index have; None for all."""
+        return None
+
     def opened(self, tasks: Tasks, report: Reporter) -> SearchIndex:
         """Return the index; its checkpoint is loaded when there is something to encode."""
         place = tasks.index(self.index)
         opening = self.opening(tasks)
         shelf = tasks.open(_OpenIndexes, _OpenIndexes, report, load=False)
         return shelf.get(
-            (place, self.opening_key),
+            (place, self.opening_key, self.vector_length),
             lambda: SearchIndex(
                 place,
                 model=self.model,
@@ -144,6 +151,7 @@ class _WithIndex(ModelOperation):
                 quantize=opening["quantize"],
                 limits=opening["limits"],
                 name=_shown(self.index, tasks),
+                dimensions=self.vector_length,
             ),
         )
 
@@ -156,7 +164,8 @@ class _OfFiles(Operation):
     """What is done to an index with files."""
 
     files: Annotated[tuple[Media, ...], Field(min_length=1)]
-    """The pictures and films; on the command line also folders, with all that is below them, and patterns."""
+    """The pictures, films, recordings and texts; on the command line also folders, with all that is below them, and
+    patterns."""
     origins: tuple[Annotated[str, Field(max_length=1000)], ...] = ()
     """For each file, what tells it from all others at its sender's, such as its path or a sum of that; "" for nothing.
     On a server it stands for the file that was sent before with the same origin, whatever it holds now."""
@@ -186,7 +195,7 @@ class _OfFiles(Operation):
 
 
 class Index(_OfFiles, _WithIndex):
-    """Make pictures and films searchable.
+    """Make pictures, films and, with a checkpoint that takes them, recordings and texts searchable.
 
     It may be run again at any time: new and changed files are read, those that are gone are dropped, broken ones are
     listed and skipped.
@@ -196,6 +205,14 @@ class Index(_OfFiles, _WithIndex):
 
     every: float = 2.0
     """How many seconds apart the moments of a film are."""
+    dimensions: Annotated[int | None, Field(ge=1)] = None
+    """How many numbers the vectors of a new index have; by default all. Only checkpoints that are made for it, such as
+    EmbeddingGemma 2, have shorter ones."""
+
+    @property
+    def vector_length(self) -> int | None:
+        """How many numbers the vectors of a new index have; None for all."""
+        return self.dimensions
 
     @field_validator("every")
     @classmethod
@@ -223,11 +240,12 @@ class Index(_OfFiles, _WithIndex):
             files=len(index),
             moved=done.moved if own_files else 0,
             warnings=done.warnings,
+            passed_over=tuple(medium for file in done.passed_over for medium in _skipped(file, tasks)),
         )
 
 
 class RemoveFromIndex(_OfFiles):
-    """Take pictures and films out of a search index; the files themselves stay."""
+    """Take files out of a search index; the files themselves stay."""
 
     result: ClassVar[str] = "sensorium.operations.retrieval:Removal"
     takes_out_of_index: ClassVar[bool] = True
@@ -240,7 +258,8 @@ class RemoveFromIndex(_OfFiles):
 
 
 class Search(_WithIndex):
-    """Find pictures and moments of films, best first: by words, by a picture, or by both."""
+    """Find pictures, moments of films and, where the index holds them, recordings and texts, best first: by words, by a
+    picture, by a recording, or by several of them together."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"text": "a cat on a sofa"}]})
 
@@ -250,16 +269,18 @@ class Search(_WithIndex):
     """What to look for, in words."""
     image: Media | None = None
     """A picture that what is found should resemble."""
+    sound: Media | None = None
+    """A recording that what is found should go with; the index must be made with a checkpoint that takes sound."""
     limit: int = 10
     """How many to return, at most."""
     under: PathText | None = None
     """Only what lies below this folder; only on the command line."""
     all_moments: bool = False
-    """Every moment of a film that matches, not only its best one."""
+    """Every moment of a film or recording that matches, not only its best one."""
 
     @model_validator(mode="after")
     def _check_query(self) -> Search:
-        check_query(self.text, self.image, self.limit)
+        check_query(self.text, self.image, self.sound, self.limit)
         return self
 
     def run(self, tasks: Tasks, report: Reporter) -> Findings:
@@ -267,10 +288,12 @@ class Search(_WithIndex):
         if self.under is not None and not tasks.limits.allow_files:
             raise InputError(f"The folder {self.under!r} can't be named here", "Leave out 'under'")
         image = None if self.image is None else tasks.media(self.image)
+        sound = None if self.sound is None else tasks.media(self.sound)
         found = self.opened(tasks, report).search(
             self.text,
             image,
             self.limit,
+            sound=sound,
             under=self.under,
             all_moments=self.all_moments,
             may_be_found=lambda path: tasks.origin(path) is not None,

@@ -14,7 +14,7 @@ from sensorium.retrieval.scan import absolute
 IndexedSource: TypeAlias = str | os.PathLike[str] | ResolvedMedia
 """A path, or a file that was resolved before."""
 
-_KINDS = ("image", "moment")
+_KINDS = ("image", "moment", "sound", "text")
 
 
 def names_by_path(paths: IndexedSource | Iterable[IndexedSource]) -> dict[str, str]:
@@ -53,15 +53,20 @@ def require_every(every: float) -> None:
 
 
 def check_query(
-    text: str | None, image: object | None, limit: int, image_weight: float = 0.5, kind: str | None = None
+    text: str | None,
+    image: object | None,
+    sound: object | None,
+    limit: int,
+    image_weight: float = 0.5,
+    kind: str | None = None,
 ) -> None:
     """Refuse a query that no index could answer.
 
     Raises:
-        InputError: There is no text and no picture, the text is empty, or a number or a kind can't be.
+        InputError: There is no text, picture or sound, the text is empty, or a number or a kind can't be.
     """
-    if text is None and image is None:
-        raise InputError("There is nothing to search for", "Give a text, a picture, or both")
+    if text is None and image is None and sound is None:
+        raise InputError("There is nothing to search for", "Give a text, a picture or a recording, or several of them")
     if text is not None and not text.strip():
         raise InputError("The text to search for is empty", "Write what you are looking for")
     if limit < 1:

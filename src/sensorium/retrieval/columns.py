@@ -59,10 +59,9 @@ def to_arrow(files: Sequence[FileRows], schema: pa.Schema, dimension: int) -> pa
     for file in files:
         state = {name: getattr(file.state, name) for name in STATE_COLUMNS}
         state["mount"] = stored(file.state.mount)
-        kind = "image" if file.state.every is None else "moment"
         unreadable = np.zeros((1, dimension), np.float32)
         for number, time in enumerate(file.times or (None,)):
-            row = {"path": stored(file.path), "number": number, "kind": kind, "time": time, **state}
+            row = {"path": stored(file.path), "number": number, "time": time, **state}
             for name, column in columns.items():
                 column.append(row[name])
         vectors.append(file.vectors if file.times else unreadable)

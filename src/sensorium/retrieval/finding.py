@@ -27,16 +27,16 @@ def nearest_files(
     all_moments: bool,
     may_be_found: Callable[[Path], bool] | None,
 ) -> Matches:
-    """Return the nearest pictures and films that are there, each film once unless all its moments are wanted.
+    """Return the nearest files that are there, each film and recording once unless all its moments are wanted.
 
     Args:
         table: Where to search.
         vector: float32 ``[d]`` of length 1.
         limit: How many at most.
         index: Where the index lies, for messages.
-        kind: ``"image"`` or ``"moment"`` for pictures or moments of films only.
+        kind: ``"image"``, ``"moment"``, ``"sound"`` or ``"text"`` for matches of that kind only.
         under: Only what lies below this folder, as the index spells it.
-        all_moments: Every moment of a film that matches, rather than the best one of each film.
+        all_moments: Every moment of a film or a recording that matches, rather than the best one of each.
         may_be_found: Asked of each file that is near; the others are left out without a word.
     """
     presence, shown = Presence(table, index), dict[str, bool]()
@@ -52,7 +52,7 @@ def nearest_files(
                 allowed = may_be_found is None or may_be_found(Path(hit.path))
                 shown[hit.path] = allowed and presence.is_there(hit.path)
             if shown[hit.path]:
-                match = Match(Path(hit.path), "image" if hit.time is None else "moment", hit.time, hit.score)
+                match = Match(Path(hit.path), hit.kind, hit.time, hit.score)
                 found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
         if len(found) == limit or len(hits) < fetch:
             return Matches(found.values(), model=table.encoder.name, warnings=presence.warnings())

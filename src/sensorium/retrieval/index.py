@@ -1,48 +1,56 @@
-"""Search in pictures and films by text, by picture, or by both."""
+"""Search in pictures, films and, with checkpoints that take them, recordings and texts: by words, picture or sound."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError
+from sensorium.media.content import Kind
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import ResolvedMedia, display_name
 from sensorium.models import catalog
-from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
+from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.retrieval.checks import check_query, names_by_path, require_every
+from sensorium.retrieval.encoders import check_encoder, described
 from sensorium.retrieval.finding import nearest_files
 from sensorium.retrieval.ingest import Ingest, IngestCounts
 from sensorium.retrieval.location import check_location, is_remote
 from sensorium.retrieval.moves import Moves, find_moves
-from sensorium.retrieval.probe import SENSES, Sense, check_probe, make_probe
+from sensorium.retrieval.parts import why_passed_over
+from sensorium.retrieval.probe import SENSES, Sense, check_probe, senses_of
+from sensorium.retrieval.query import Query
 from sensorium.retrieval.results import IndexedFile, IndexReport, Match, Matches, SkippedFile
-from sensorium.retrieval.rows import Encoder, FileState
-from sensorium.retrieval.scan import absolute, find_changes
+from sensorium.retrieval.rows import FileState
+from sensorium.retrieval.scan import Changes, absolute, find_changes
 from sensorium.retrieval.spelling import as_indexed, folder_as_indexed
 from sensorium.retrieval.table import MediaTable, create_table, open_table
 from sensorium.task import TaskOptions
 from sensorium.vision_language.clip import CLIP
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from sensorium.media.image import ImageSource
+    from sensorium.vision_language.embeddable import SoundSource as AudioSource
 
 __all__ = ["IndexReport", "IndexedFile", "Match", "Matches", "SearchIndex", "SkippedFile"]
+
+_ALL_KINDS: frozenset[Kind] = frozenset({"image", "video", "audio", "text"})
+_FILE_KINDS = {"image": "image", "moment": "video", "sound": "audio", "text": "text"}
+"""What files are, by what their rows are."""
 
 
 class SearchIndex:
     """An index of pictures and moments of films, kept in a folder or an object store.
 
-    Any number of readers may search while one writer adds. Nothing is copied: the index holds paths and vectors.
+    With a checkpoint that puts them into the same space, such as EmbeddingGemma 2, it holds recordings, the sound of
+    films and texts too. Any number of readers may search while one writer adds. Nothing is copied: the index holds
+    paths and vectors.
 
     Args:
         path: The folder of the index, or its address (``s3://``, ``gs://``, ``az://``); it need not exist before
@@ -55,6 +63,8 @@ class SearchIndex:
         quantize: As of every task; the checkpoints that encode pictures can't be quantized, and say so.
         limits: How large pictures and films may be; None for limits that suit a person's own files.
         name: How messages call the index; None for its path.
+        dimensions: How many numbers the vectors of a new index have; None for all. Only checkpoints whose vectors mean
+            something in part make shorter ones: less room, and a little less exact.
 
     Raises:
         InputError: No index can lie at ``path``.
@@ -73,6 +83,7 @@ class SearchIndex:
         quantize: str | None = None,
         limits: Limits | None = None,
         name: str | None = None,
+        dimensions: int | None = None,
     ) -> None:
         self._location = check_location(path)
         self._name = name or display_name(os.fspath(path))
@@ -81,6 +92,7 @@ class SearchIndex:
             **{"profile": profile, "device": device, "dtype": dtype},
             **{"quantize": quantize, "limits": limits},
         }
+        self._dimensions = dimensions
         self._guard = threading.Lock()
         self._table: MediaTable | None = None
         self._clip: CLIP | None = None
@@ -121,7 +133,7 @@ class SearchIndex:
         finished is kept if the call is cancelled or crashes; the next one goes on there.
 
         Args:
-            paths: Pictures and films, folders, or patterns such as ``"photos/*.jpg"``. A file that was resolved before
+            paths: Files, folders, or patterns such as ``"photos/*.jpg"``. A file that was resolved before
                 is called by its name in messages.
             every: Seconds between two moments of a film.
             is_gone: Asked of every file in the index; those that are gone are dropped, whatever folder they are in.
@@ -129,7 +141,7 @@ class SearchIndex:
             cancel: Stops soon.
 
         Returns:
-            How many files were added, updated, unchanged, moved, removed, and which were skipped.
+            How many files were added, updated, unchanged, moved, removed, and which were skipped or passed over.
 
         Raises:
             InputError: A path doesn't exist; a folder has lost all its indexed files at once (its drive may not be
@@ -142,12 +154,27 @@ class SearchIndex:
         with self._writing():
             table = self._open()
             limits = self._options["limits"] or DEFAULT_LIMITS
-            changes = find_changes(
-                wanted, table, every=every, limits=limits, index=self._location, progress=progress, cancel=cancel
-            )
+
+            def look(kinds: Collection[Kind]) -> Changes:
+                return find_changes(
+                    wanted,
+                    table,
+                    kinds=kinds,
+                    every=every,
+                    limits=limits,
+                    index=self._location,
+                    progress=progress,
+                    cancel=cancel,
+                )
+
+            changes = look(_ALL_KINDS if table is None else table.encoder.kinds)
             counts = IngestCounts()
             if changes.to_read:
                 clip = self._encoder(SENSES, progress, cancel)
+                if table is None and clip.kinds != _ALL_KINDS:
+                    # Only the loaded checkpoint tells what it takes.
+                    changes = look(clip.kinds)
+            if changes.to_read:
                 table = table or self._create(clip)
                 ingest = Ingest(clip, table, every=every, names=names, progress=progress, cancel=cancel)
                 counts = ingest.run(changes.to_read)
@@ -169,6 +196,7 @@ class SearchIndex:
             model=self.model,
             moved=moves.readable,
             warnings=_warned({**changes.damaged, **counts.damaged}, names),
+            passed_over=_passed_over({**changes.passed_over, **counts.passed_over}, names, self.model),
         )
 
     @checked
@@ -178,6 +206,7 @@ class SearchIndex:
         image: ImageSource | None = None,
         limit: int = 10,
         *,
+        sound: AudioSource | None = None,
         image_weight: float = 0.5,
         kind: str | None = None,
         under: str | os.PathLike[str] | None = None,
@@ -186,16 +215,17 @@ class SearchIndex:
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Matches:
-        """Find what is nearest to a text, to a picture, or to both.
+        """Find what is nearest to a text, to a picture, to a recording, or to several of them together.
 
         Args:
             text: What to look for.
             image: A picture that the matches should resemble.
             limit: How many matches at most.
-            image_weight: With both text and picture, how much the picture counts, from 0 to 1.
-            kind: ``"image"`` or ``"moment"`` for pictures or films only.
+            sound: A recording that the matches should go with, where the checkpoint takes sound.
+            image_weight: Beside a text, how much the picture and the recording count, from 0 to 1.
+            kind: ``"image"``, ``"moment"``, ``"sound"`` or ``"text"`` for pictures, films, recordings or texts only.
             under: Only what lies below this folder.
-            all_moments: Every moment of a film that matches, rather than the best one of each film.
+            all_moments: Every moment of a film or recording that matches, rather than the best one of each.
             may_be_found: Asked of each file that is near; the others are left out.
             progress: Told what is fetched at the first search.
             cancel: Stops fetching and loading.
@@ -206,10 +236,11 @@ class SearchIndex:
         Raises:
             InputError: There is no index, it is empty, it knows nothing below ``under``, or the query can't be used.
         """
-        check_query(text, image, limit, image_weight, kind)
+        check_query(text, image, sound, limit, image_weight, kind)
         table = self._existing()
         below = None if under is None else folder_as_indexed(table, absolute(under), self._location)
-        vector = self._query(text, image, image_weight, progress, cancel)
+        query = Query(text, image, sound, image_weight)
+        vector = query.vector(self._encoder(query.senses, progress, cancel), table.encoder.dimension, cancel)
         matches = nearest_files(
             table,
             vector,
@@ -221,7 +252,7 @@ class SearchIndex:
             may_be_found=may_be_found,
         )
         if not matches and table.count() == 0:
-            raise InputError(f"The index {self._name} is empty", "Add pictures or films first")
+            raise InputError(f"The index {self._name} is empty", "Add files first")
         return matches
 
     @checked
@@ -264,7 +295,7 @@ class SearchIndex:
         return [
             IndexedFile(
                 Path(path),
-                "image" if file.every is None else "video",
+                _FILE_KINDS[file.kind],
                 file.size,
                 moments[path],
                 file.warned(display_name(path)),
@@ -283,8 +314,8 @@ class SearchIndex:
         with self._guard:
             if self._table is None:
                 self._table = open_table(self._location, self._name)
-            if self._table is not None and self._asked is not None:
-                _check_model(self._table.encoder, self._asked, self._name)
+            if self._table is not None:
+                check_encoder(self._table.encoder, self._asked, self._dimensions, self._name)
             return self._table
 
     def _existing(self) -> MediaTable:
@@ -294,9 +325,7 @@ class SearchIndex:
         return table
 
     def _create(self, clip: CLIP) -> MediaTable:
-        checkpoint = clip.checkpoint
-        model = checkpoint.folder or checkpoint.name
-        encoder = Encoder(model, checkpoint.name, _revision(checkpoint), clip.embedding_size, make_probe(clip))
+        encoder = described(clip, self._dimensions)
         with self._guard:
             self._table = create_table(self._location, encoder, self._name)
             return self._table
@@ -313,31 +342,12 @@ class SearchIndex:
             chosen = self._chosen() if table is None else catalog.resolve(table.encoder.model, task=CLIP.task)
             clip = CLIP(chosen.folder or chosen.name, **self._options).load(progress=progress, cancel=cancel)
         if table is not None:
-            check_probe(table.encoder, clip, [sense for sense in senses if sense not in self._checked], self._name)
-            self._checked.update(senses)
+            known = senses_of(table.encoder.kinds)
+            unchecked = [sense for sense in senses if sense in known and sense not in self._checked]
+            check_probe(table.encoder, clip, unchecked, self._name)
+            self._checked.update(unchecked)
         self._clip = clip
         return clip
-
-    def _query(
-        self,
-        text: str | None,
-        image: ImageSource | None,
-        image_weight: float,
-        progress: ProgressCallback | None,
-        cancel: Cancellation | None,
-    ) -> np.ndarray:
-        """Return the vector to look for: float32 ``[d]`` of length 1."""
-        import numpy as np
-
-        senses: list[Sense] = [sense for sense, asked in zip(SENSES, (text, image), strict=True) if asked is not None]
-        clip = self._encoder(senses, progress, cancel)
-        check_cancelled(cancel)
-        vector = np.zeros(clip.embedding_size, np.float32)
-        if text is not None:
-            vector += clip.text_rows(text)[0] * (1 if image is None else 1 - image_weight)
-        if image is not None:
-            vector += clip.image_rows([image])[0] * (1 if text is None else image_weight)
-        return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -370,16 +380,9 @@ def _warned(damaged: Mapping[str, FileState], names: Mapping[str, str]) -> tuple
     return tuple(sentence for sentences in each for sentence in sentences)
 
 
-def _revision(checkpoint: catalog.Checkpoint) -> str:
-    """Return the commit of a checkpoint of the hub, or what its pinned sums come to; "" for a folder."""
-    sums = "".join(file.sha256 for file in checkpoint.files)
-    return checkpoint.revision or (hashlib.sha256(sums.encode()).hexdigest()[:12] if sums else "")
-
-
-def _check_model(encoder: Encoder, asked: catalog.Checkpoint, name: str) -> None:
-    # Two folders may hold the same checkpoint; whether they do, the probe tells when it is loaded.
-    if not asked.folder and asked.name != encoder.name:
-        raise InputError(
-            f"The index {name} was made with {encoder.name!r}, whose vectors don't go with those of {asked.name!r}",
-            "Leave out the model, or make another index in an empty folder",
-        )
+def _passed_over(files: Mapping[str, Kind], names: Mapping[str, str], model: str) -> tuple[SkippedFile, ...]:
+    """Return the files that the checkpoint makes no vectors of, each with a sentence, in the order of their paths."""
+    return tuple(
+        SkippedFile(Path(path), why_passed_over(names.get(path) or display_name(path), kind, model))
+        for path, kind in sorted(files.items())
+    )

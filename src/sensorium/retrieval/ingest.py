@@ -15,24 +15,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from sensorium.errors import CancelledError, InputError, MissingDependencyError, SensoriumError, UnsupportedError
-from sensorium.media.content import HEAD_BYTES
+from sensorium.media.collect import claimed_kind
+from sensorium.media.content import HEAD_BYTES, Kind
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.media.source import ResolvedMedia, display_name, resolve, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.looking_ahead import ahead
 from sensorium.retrieval.mounts import mount_of
+from sensorium.retrieval.parts import ROW_KINDS, parts_of, takes
 from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import NAME, FileRows, FileState
 from sensorium.retrieval.scan import FoundFile, settled_time
 from sensorium.retrieval.table import MediaTable
+from sensorium.vision_language.shortening import shortened
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sensorium.media.image import ImageSource
     from sensorium.vision_language.clip import CLIP
+    from sensorium.vision_language.embeddable import Embeddable
 
 _ROWS_PER_WRITE = 2048
 _SECONDS_PER_WRITE = 20.0
@@ -40,6 +43,7 @@ _READ_AHEAD = 32
 _CHUNK = 1 << 20
 _DIGEST_LENGTH = 32
 
+_KINDS: tuple[Kind, ...] = ("image", "video", "audio", "text")
 _IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 Content: TypeAlias = tuple[str, "float | None"]
@@ -59,6 +63,7 @@ class IngestCounts:
         arrived: The contents of the files that are new in the index, by path.
         broken: The same of new files that can't be read.
         damaged: Those that something is missing of, by path.
+        passed_over: Files that were named and that the encoder makes no vectors of, with their kinds.
     """
 
     added: int = 0
@@ -69,6 +74,7 @@ class IngestCounts:
     arrived: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     damaged: dict[str, FileState] = field(default_factory=dict)
+    passed_over: dict[str, Kind] = field(default_factory=dict)
 
 
 @dataclass
@@ -100,11 +106,11 @@ class _Reading:
 
 
 @dataclass(frozen=True)
-class _Picture:
-    """A picture to encode: a file, or a moment of a film."""
+class _Part:
+    """What is to be encoded of a file: a picture, a moment of a film, and the like."""
 
     reading: _Reading
-    source: ImageSource
+    source: Embeddable
     time: float | None
 
 
@@ -123,7 +129,15 @@ class _Unreadable:
     reason: str
 
 
-_Item: TypeAlias = "_Picture | _Known | _Unreadable | _Reading"
+@dataclass(frozen=True)
+class _PassedOver:
+    """A file that the encoder makes no vectors of."""
+
+    file: FoundFile
+    kind: Kind
+
+
+_Item: TypeAlias = "_Part | _Known | _Unreadable | _PassedOver | _Reading"
 
 
 class Ingest:
@@ -156,7 +170,7 @@ class Ingest:
         self._progress = progress
         self._cancel = cancel
         self._contents = table.contents()
-        self._pictures: dict[int, _Picture] = {}
+        self._parts: dict[int, _Part] = {}
         self._begun: deque[_Reading] = deque()
         self._finished: list[_Reading] = []
         self._known: list[_Reading] = []
@@ -186,9 +200,9 @@ class Ingest:
             with closing(ahead(self._look(files, reuse), _READ_AHEAD)) as items:
                 encoded = self._clip.encode_images(self._sources(items), on_error=self._fail, cancel=self._cancel)
                 for index, row in encoded:
-                    picture = self._arrive(index)
-                    picture.reading.times.append(picture.time)
-                    picture.reading.vectors.append(row)
+                    part = self._arrive(index)
+                    part.reading.times.append(part.time)
+                    part.reading.vectors.append(shortened(row, self._table.encoder.dimension, self._clip))
                     self._write_if_due()
             while self._begun:
                 self._finish()
@@ -205,6 +219,9 @@ class Ingest:
             except (OSError, ValueError) as error:
                 yield _Unreadable(file, why_unreadable(error, self._name(file)).message)
                 continue
+            if not takes(kind, self._clip.kinds):
+                yield _PassedOver(file, kind)
+                continue
             reading = _Reading(file, found, state)
             if reuse and _content(state) in self._contents:
                 yield _Known(reading)
@@ -212,13 +229,13 @@ class Ingest:
             self._contents.add(_content(state))
             yield reading
             try:
-                yield from self._pictures_of(reading, kind)
+                yield from self._parts_of(reading, kind)
             except CancelledError:
                 raise
             except SensoriumError as error:
                 reading.fail(error)
 
-    def _digest(self, file: FoundFile) -> tuple[os.stat_result, FileState, str]:
+    def _digest(self, file: FoundFile) -> tuple[os.stat_result, FileState, Kind]:
         digest = hashlib.sha256()
         with open_regular_file(file.path) as stream:
             found = os.fstat(stream.fileno())
@@ -227,26 +244,24 @@ class Ingest:
             while chunk := stream.read(_CHUNK):
                 check_cancelled(self._cancel)
                 digest.update(chunk)
-        kind = sniff_kind(head[:HEAD_BYTES]) or (mimetypes.guess_type(file.path)[0] or "").partition("/")[0]
+        kind = sniff_kind(head[:HEAD_BYTES]) or _kind_by_name(file.path)
         every = self._every if kind == "video" else None
         content = digest.hexdigest()[:_DIGEST_LENGTH]
         mount = self._mount_of(os.path.dirname(file.path))  # noqa: PTH120 - pathlib's takes ten times as long
-        return found, FileState(found.st_size, settled_time(found), content, every, "", mount), kind
+        rows = ROW_KINDS.get(kind, "image")
+        return found, FileState(found.st_size, settled_time(found), content, every, "", mount, kind=rows), kind
 
-    def _pictures_of(self, reading: _Reading, kind: str) -> Iterator[_Picture]:
-        media = self._media(reading.file)
-        if kind != "video":
-            yield _Picture(reading, media, None)
-            return
-        from sensorium.media.video import sample_frames
-
-        side = 2 * self._clip.backend.image_side
-        frames = sample_frames(
-            media, every=self._every, minimum_side=side, limits=self._clip.limits, on_warning=reading.warnings
+    def _parts_of(self, reading: _Reading, kind: Kind) -> Iterator[_Part]:
+        parts = parts_of(
+            self._media(reading.file),
+            kind,
+            self._clip.backend,
+            every=self._every,
+            limits=self._clip.limits,
+            on_warning=reading.warnings,
+            cancel=self._cancel,
         )
-        for frame in frames:
-            check_cancelled(self._cancel)
-            yield _Picture(reading, frame.image, frame.time)
+        yield from (_Part(reading, source, time) for source, time in parts)
 
     def _media(self, file: FoundFile) -> ResolvedMedia:
         # Whoever adds to an index names files of this machine: limits that forbid it to others don't mean this.
@@ -256,12 +271,12 @@ class Ingest:
     def _name(self, file: FoundFile) -> str:
         return self._names.get(file.path) or display_name(file.path)
 
-    def _sources(self, items: Iterable[_Item]) -> Iterator[ImageSource]:
-        """Give the encoder its pictures, and note on the way what needs no encoding."""
+    def _sources(self, items: Iterable[_Item]) -> Iterator[Embeddable]:
+        """Give the encoder the parts of files, and note on the way what needs no encoding."""
         count = 0
         for item in items:
-            if isinstance(item, _Picture):
-                self._pictures[count] = item
+            if isinstance(item, _Part):
+                self._parts[count] = item
                 count += 1
                 yield item.source
             elif isinstance(item, _Reading):
@@ -269,20 +284,23 @@ class Ingest:
             elif isinstance(item, _Known):
                 self._known.append(item.reading)
                 self._write_if_due()
+            elif isinstance(item, _PassedOver):
+                self.counts.passed_over[item.file.path] = item.kind
+                self._report()
             else:
                 self.counts.skipped.append(SkippedFile(Path(item.file.path), item.reason))
                 self._report()
 
     def _fail(self, index: int, error: SensoriumError) -> None:
         # Failures are told as soon as a picture can't be read, before the rows of the batch that it would be in.
-        self._pictures.pop(index).reading.fail(error)
+        self._parts.pop(index).reading.fail(error)
 
-    def _arrive(self, index: int) -> _Picture:
-        """Take the picture whose row came back: rows come in order, so all files before its own are complete."""
-        picture = self._pictures.pop(index)
-        while self._begun[0] is not picture.reading:
+    def _arrive(self, index: int) -> _Part:
+        """Take the part whose row came back: rows come in order, so all files before its own are complete."""
+        part = self._parts.pop(index)
+        while self._begun[0] is not part.reading:
             self._finish()
-        return picture
+        return part
 
     def _finish(self) -> None:
         self._finished.append(self._begun.popleft())
@@ -362,6 +380,12 @@ class Ingest:
     def _report(self) -> None:
         self._done += 1
         report(self._progress, "indexing", self._done, self._total, "files")
+
+
+def _kind_by_name(path: str) -> Kind:
+    """Return the kind of a file whose content has no signature, by the suffix of its name; "" for an unknown one."""
+    named = (mimetypes.guess_type(path)[0] or "").partition("/")[0]
+    return claimed_kind(Path(path)) or next((kind for kind in _KINDS if kind == named), "")
 
 
 def _content(state: FileState) -> Content:

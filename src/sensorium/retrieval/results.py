@@ -15,9 +15,9 @@ class Match(Record):
     """Something that was found.
 
     Attributes:
-        path: The picture or the film.
-        kind: ``"image"`` or ``"moment"`` (of a film).
-        time: Where in the film, in seconds; None for a picture.
+        path: The picture, film, recording or text.
+        kind: ``"image"``, ``"moment"`` (of a film), ``"sound"`` or ``"text"``.
+        time: Where in the film or recording, in seconds; None for a picture and a text.
         score: Cosine of the angle between query and match, from -1 to 1; higher is nearer.
     """
 
@@ -96,6 +96,7 @@ class IndexReport(Record):
         model: Name of the checkpoint that encodes.
         moved: At another place, or under another name, than before.
         warnings: What is missing or damaged in the films that it was called for, whenever they were read.
+        passed_over: Recordings and texts that the checkpoint makes no vectors of, each with a sentence.
     """
 
     added: int
@@ -107,6 +108,7 @@ class IndexReport(Record):
     model: str
     moved: int = 0
     warnings: tuple[str, ...] = ()
+    passed_over: tuple[SkippedFile, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -114,10 +116,10 @@ class IndexedFile(Record):
     """A file in the index.
 
     Attributes:
-        path: The picture or the film.
-        kind: ``"image"`` or ``"video"``.
+        path: The picture, film, recording or text.
+        kind: ``"image"``, ``"video"``, ``"audio"`` or ``"text"``.
         size: In bytes, when it was read.
-        moments: How many moments of a film can be found; 1 for a picture.
+        moments: How many moments of a film or recording, or passages of a text, can be found; 1 for a picture.
         warnings: What was missing or damaged when it was read.
     """
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensorium import settings
 from sensorium.errors import InputError, SensoriumError
+from sensorium.media.content import Kind
 from sensorium.media.limits import Limits
 from sensorium.media.regular_file import why_unreadable
 from sensorium.media.source import collect_files, display_name
@@ -50,6 +51,7 @@ class Changes:
         unchanged: How many readable files are as they were.
         skipped: Files that can't be read.
         damaged: Unchanged files that something is missing of, by path.
+        passed_over: Recordings and texts in folders, of kinds that the index doesn't take, with their kinds.
     """
 
     to_read: list[FoundFile] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Changes:
     unchanged: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
     damaged: dict[str, FileState] = field(default_factory=dict)
+    passed_over: dict[str, Kind] = field(default_factory=dict)
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
@@ -74,6 +77,7 @@ def find_changes(
     paths: Sequence[str],
     table: MediaTable | None,
     *,
+    kinds: Collection[Kind],
     every: float,
     limits: Limits,
     index: str,
@@ -89,6 +93,7 @@ def find_changes(
     Args:
         paths: Absolute.
         table: The index; None if it is new.
+        kinds: The kinds of files that it takes.
         every: Seconds between the moments of films.
         limits: For files.
         index: Where the index lies, for messages.
@@ -112,8 +117,11 @@ def find_changes(
         unreadable.append(name)
         changes.skipped.append(SkippedFile(Path(name), error.message))
 
+    def pass_over(path: Path, kind: Kind) -> None:
+        changes.passed_over[str(path)] = kind
+
     seen: set[str] = set()
-    for count, file in enumerate(collect_files(paths, kinds=("image", "video"), on_error=skip)):
+    for count, file in enumerate(collect_files(paths, kinds=kinds, on_error=skip, on_other=pass_over)):
         check_cancelled(cancel)
         if count % 1000 == 0:
             report(progress, "looking for changes", count, None, "files")
@@ -187,7 +195,7 @@ def _check_emptiness(folder: str, known: Mapping[str, FileState], seen: set[str]
     lost = sum(is_under(name, folder) for name in known)
     if lost and not any(is_under(name, folder) for name in seen):
         raise InputError(
-            f"The folder {display_name(folder)} has no pictures or films any more, but {lost} are in the index",
+            f"The folder {display_name(folder)} has none of its files any more, but {lost} are in the index",
             where_they_may_be(folder, index),
         )
 

@@ -33,24 +33,31 @@ class Snapshot:
         version: Which version: its number and the time at which it was written, so that the first version of an index
             isn't mistaken for the first one of another index in the same folder.
         paths: In ascending order.
-        times: float64 ``[n]``: seconds from the start of the film, NaN for pictures.
+        times: float64 ``[n]``: seconds from the start of the film or recording, NaN for pictures and texts.
         vectors: float32 ``[n, d]``, rows of length 1.
+        kinds: Text ``[n]``: what each row is.
     """
 
     version: tuple[object, ...]
     paths: Sequence[str]
     times: np.ndarray
     vectors: np.ndarray
+    kinds: np.ndarray
 
     @classmethod
     def sort(
-        cls, version: tuple[object, ...], paths: Sequence[str], times: np.ndarray, vectors: np.ndarray
+        cls,
+        version: tuple[object, ...],
+        paths: Sequence[str],
+        times: np.ndarray,
+        vectors: np.ndarray,
+        kinds: Sequence[str],
     ) -> Snapshot:
         """Return a snapshot of rows that come in any order."""
         import numpy as np
 
         order = np.array(sorted(range(len(paths)), key=paths.__getitem__), np.intp)
-        return cls(version, [paths[row] for row in order], times[order], vectors[order])
+        return cls(version, [paths[row] for row in order], times[order], vectors[order], np.array(kinds, str)[order])
 
     def nearest(
         self, vector: np.ndarray, limit: int, *, kind: str | None = None, under: str | None = None
@@ -60,7 +67,7 @@ class Snapshot:
         Args:
             vector: float32 ``[d]``.
             limit: How many at most.
-            kind: ``"image"`` or ``"moment"`` for pictures or moments of films only.
+            kind: ``"image"``, ``"moment"``, ``"sound"`` or ``"text"`` for rows of that kind only.
             under: Only what lies below this folder.
         """
         import numpy as np
@@ -71,7 +78,7 @@ class Snapshot:
         scores = np.vecdot(self.vectors[first:end], vector)
         rows = np.arange(first, end)
         if kind is not None:
-            fits = np.isnan(self.times[first:end]) == (kind == "image")
+            fits = self.kinds[first:end] == kind
             scores, rows = scores[fits], rows[fits]
         if limit < len(scores):
             best = np.argpartition(scores, -limit)[-limit:]
@@ -84,4 +91,4 @@ class Snapshot:
 
     def _hit(self, row: int, score: float) -> Hit:
         time = float(self.times[row])
-        return Hit(self.paths[row], None if time != time else time, score)
+        return Hit(self.paths[row], None if time != time else time, score, str(self.kinds[row]))

@@ -47,7 +47,7 @@ _MOST_NAMED = 1000
 # Readers hold a version only while they answer one query; an hour is far more than they need.
 _KEEP_VERSIONS = timedelta(hours=1)
 
-_COPIED = ("size", "modified_ns", "content", "every", "reason", "warnings")
+_COPIED = ("size", "modified_ns", "content", "every", "reason", "warnings", "kind")
 """What a file that has the same content takes over from another."""
 
 _FINDABLE = "reason = '' AND vector IS NOT NULL"
@@ -76,7 +76,8 @@ class MediaTable:
                 "Build it again in an empty folder",
             )
         values = json.loads(self._metadata[b"encoder"])
-        self.encoder = Encoder(**{**values, "probe": tuple(values["probe"])})
+        listed = {name: tuple(values[name]) for name in ("probe", "kinds") if name in values}
+        self.encoder = Encoder(**{**values, **listed})
 
     def count(self) -> int:
         """Return how many files can be found."""
@@ -168,9 +169,9 @@ class MediaTable:
             if missing:
                 table.add_columns(missing)
                 table = self._newest()
-            # A film may have fewer moments than before. Its last ones go first: after a crash between the two steps,
-            # the film still counts as changed and is read again.
-            shrunk = [file for file in files if file.replaced is not None and file.replaced.every is not None]
+            # A film or a text may have fewer rows than before. Its last ones go first: after a crash between the two
+            # steps, it still counts as changed and is read again.
+            shrunk = [file for file in files if file.replaced is not None and file.replaced.kind != "image"]
             if shrunk:
                 ends = [
                     conditions.every(conditions.at(file.path), f"number >= {max(1, len(file.times))}")
@@ -194,7 +195,7 @@ class MediaTable:
         Args:
             vector: float32 ``[d]``.
             limit: How many at most.
-            kind: ``"image"`` or ``"moment"`` for pictures or moments of films only.
+            kind: ``"image"``, ``"moment"``, ``"sound"`` or ``"text"`` for rows of that kind only.
             under: Only what lies below this folder.
         """
         with _plain_errors("read", self._name):
@@ -262,14 +263,15 @@ class MediaTable:
     def _load(self, table: Any, version: tuple[object, ...]) -> Snapshot:
         import numpy as np
 
-        rows = table.scanner(columns=["path", "time", "vector"], filter=_FINDABLE).to_table()
+        rows = table.scanner(columns=["path", "time", "kind", "vector"], filter=_FINDABLE).to_table()
         vectors = np.empty((rows.num_rows, self.encoder.dimension), np.float32)
         start = 0
         for chunk in rows.column("vector").chunks:
             vectors[start : start + len(chunk)] = _to_array(chunk, self.encoder.dimension)
             start += len(chunk)
         times = np.array(rows.column("time").to_pylist(), np.float64)  # None becomes NaN
-        return Snapshot.sort(version, rows.column("path").to_pylist(), times, vectors)
+        kinds = rows.column("kind").to_pylist()
+        return Snapshot.sort(version, rows.column("path").to_pylist(), times, vectors, kinds)
 
     def _ask_lance(self, vector: np.ndarray, limit: int, kind: str | None, under: str | None) -> list[Hit]:
         where = conditions.every(f"kind = {conditions.quoted(kind)}" if kind else None, conditions.under(under))
@@ -277,11 +279,11 @@ class MediaTable:
         # The nearest partitions may not hold enough rows that pass a filter. More are looked at then, which has its
         # price (more than twice the time) even where it turns out not to be needed.
         query["minimum_nprobes" if where or limit > _ROWS_PER_PARTITION else "nprobes"] = _PROBES
-        columns = ["path", "time", "_distance"]
+        columns = ["path", "time", "kind", "_distance"]
         found = self._newest().to_table(columns=columns, filter=where or None, prefilter=True, nearest=query)
         return [
-            Hit(path, time, 1.0 - distance)
-            for path, time, distance in zip(*(found.column(name).to_pylist() for name in columns), strict=True)
+            Hit(path, time, 1.0 - distance, kind)
+            for path, time, kind, distance in zip(*(found.column(name).to_pylist() for name in columns), strict=True)
         ]
 
     def _values(self, where: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:

@@ -1,30 +1,30 @@
-"""Images and texts in one space: similarity, zero-shot classification, embeddings for search."""
+"""Images, texts and, with some checkpoints, sound in one space: similarity, zero-shot classification, embeddings."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, cast, overload
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, MissingDependencyError, SensoriumError
 from sensorium.models import device
-from sensorium.models.catalog import current_profile
 from sensorium.models.extras import missing_packages_explained
-from sensorium.progress import Cancellation, ProgressCallback, report
+from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.task import Task
 from sensorium.vision_language.classification import Classification, classification_of
 from sensorium.vision_language.compared_texts import read_labels, read_texts
+from sensorium.vision_language.embeddable import Passage, SoundWindow
+from sensorium.vision_language.embedding_batches import encode_in_batches
 from sensorium.vision_language.families.headed_family import BLIP_RETRIEVAL, headed_family
-from sensorium.vision_language.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     import torch
 
+    from sensorium.media.content import Kind
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.dual_encoder import DualEncoder, Rows
+    from sensorium.vision_language.embeddable import SoundSource as AudioSource
 
 
 class CLIP(Task["DualEncoder"]):
@@ -50,6 +50,7 @@ class CLIP(Task["DualEncoder"]):
         "vision-text-dual-encoder": "sensorium.vision_language.families.clip_families:VisionTextDualEncoder",
         "siglip": "sensorium.vision_language.families.siglip_families:SigLIP",
         "siglip2": "sensorium.vision_language.families.siglip_families:SigLIP2",
+        "embedding_gemma2": "sensorium.vision_language.families.one_space:OneSpace",
     }
     cpu_families = frozenset({"conse"})
 
@@ -69,6 +70,11 @@ class CLIP(Task["DualEncoder"]):
     def embedding_size(self) -> int:
         """Length of an embedding."""
         return self.backend.embedding_size
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of files that it can make rows of, to be found: ``"image"`` and the like."""
+        return self.backend.kinds
 
     @checked
     def encode_image(
@@ -101,6 +107,7 @@ class CLIP(Task["DualEncoder"]):
         self,
         text: str | Sequence[str],
         *,
+        role: Literal["query", "document"] | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> torch.Tensor:
@@ -108,6 +115,8 @@ class CLIP(Task["DualEncoder"]):
 
         Args:
             text: A text or a list of texts.
+            role: What they are, for checkpoints that want to be told: ``"query"`` is what is looked for,
+                ``"document"`` what is to be found; None to say nothing.
             progress: Told how many texts are done.
             cancel: Stops after the batch at hand.
 
@@ -120,7 +129,7 @@ class CLIP(Task["DualEncoder"]):
         _require_torch("encode_text", "text_rows")
         import torch
 
-        return torch.from_numpy(self.text_rows(text, progress=progress, cancel=cancel))
+        return torch.from_numpy(self.text_rows(text, role=role, progress=progress, cancel=cancel))
 
     @checked
     def image_rows(
@@ -145,12 +154,54 @@ class CLIP(Task["DualEncoder"]):
         self,
         text: str | Sequence[str],
         *,
+        role: Literal["query", "document"] | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> Rows:
         """Encode texts as `encode_text` does, and return a numpy array; the starter needs no torch for it."""
         with self.lease(progress=progress, cancel=cancel) as backend:
-            return backend.encode_texts(read_texts(text), progress=progress, cancel=cancel)
+            texts = [backend.prompted(each, role) for each in read_texts(text)]
+            return backend.encode_texts(texts, progress=progress, cancel=cancel)
+
+    @checked
+    def encode_sound(
+        self,
+        sound: AudioSource | Sequence[AudioSource],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> torch.Tensor:
+        """Encode recordings, where the checkpoint takes sound; of one that is longer than it takes, the mean of all.
+
+        Args:
+            sound: A recording or a list of recordings: paths, addresses, bytes, or float32 mono samples at 16 kHz.
+            progress: Told how many stretches are done.
+            cancel: Stops after the batch at hand.
+
+        Returns:
+            float32 ``[n, d]`` on the CPU, each row of length 1.
+
+        Raises:
+            InputError: A recording can't be read.
+            UnsupportedError: The checkpoint takes no sound.
+        """
+        _require_torch("encode_sound", "sound_rows")
+        import torch
+
+        return torch.from_numpy(self.sound_rows(sound, progress=progress, cancel=cancel))
+
+    @checked
+    def sound_rows(
+        self,
+        sound: AudioSource | Sequence[AudioSource],
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Rows:
+        """Encode recordings as `encode_sound` does, and return a numpy array."""
+        from sensorium.vision_language.sound_rows import sound_rows
+
+        return sound_rows(self, sound, progress=progress, cancel=cancel)
 
     @checked
     def count_tokens(self, text: str | Sequence[str]) -> int:
@@ -161,7 +212,7 @@ class CLIP(Task["DualEncoder"]):
     @checked
     def encode_images(
         self,
-        sources: Iterable[ImageSource],
+        sources: Iterable[ImageSource | SoundWindow | Passage],
         *,
         batch_size: int | None = None,
         on_error: Callable[[int, SensoriumError], None] | None = None,
@@ -171,7 +222,8 @@ class CLIP(Task["DualEncoder"]):
         """Encode any number of images in constant memory; reading overlaps with computing.
 
         Args:
-            sources: Images, read as they are needed.
+            sources: Images, read as they are needed; where the checkpoint's `kinds` name them, also stretches of sound
+                and passages of texts.
             batch_size: How many go through the network at once; by default what suits the device.
             on_error: Called with the index of an image that can't be read, which is then skipped;
                 without it the error is raised.
@@ -189,39 +241,15 @@ class CLIP(Task["DualEncoder"]):
         if batch_size is not None and batch_size < 1:
             raise InputError(f"A batch of {batch_size} images can't be", "Use 1 or more, or leave it out")
         with self.lease(progress=progress, cancel=cancel) as backend:
-            yield from self._encode_images(
-                backend, sources, batch_size or backend.batch_size, on_error, progress, cancel
+            yield from encode_in_batches(
+                backend,
+                sources,
+                size=batch_size or backend.batch_size,
+                limits=self.limits,
+                on_error=on_error,
+                progress=progress,
+                cancel=cancel,
             )
-
-    def _encode_images(
-        self,
-        backend: DualEncoder,
-        sources: Iterable[ImageSource],
-        size: int,
-        on_error: Callable[[int, SensoriumError], None] | None,
-        progress: ProgressCallback | None,
-        cancel: Cancellation | None,
-    ) -> Iterator[tuple[int, Rows]]:
-        from sensorium.media.image import read_image
-
-        total = len(sources) if isinstance(sources, Sequence) else None
-
-        def read(source: ImageSource) -> Any:
-            # Twice the side that the encoder sees: JPEG's own halving is coarser than a good resize.
-            return backend.prepare(read_image(source, minimum_side=2 * backend.image_side, limits=self.limits))
-
-        done = 0
-        batch: list[tuple[int, Any]] = []
-        for item in read_ahead(read, sources, ahead=2 * size, on_error=on_error, cancel=cancel):
-            batch.append(item)
-            if len(batch) == size:
-                yield from _encode_batch(backend, batch)
-                done += len(batch)
-                batch = []
-                report(progress, "encoding images", done, total, "images")
-        if batch:
-            yield from _encode_batch(backend, batch)
-            report(progress, "encoding images", done + len(batch), total, "images")
 
     @checked
     def compute_similarity(
@@ -329,35 +357,6 @@ class CLIP(Task["DualEncoder"]):
         return cosines
 
 
-@checked
-def zero_shot_classification(
-    image: ImageSource, candidate_labels: str | Sequence[str], *, model: str | os.PathLike[str] | None = None
-) -> Classification:
-    """Classify an image into labels that the checkpoint was never trained on.
-
-    Args:
-        image: An image.
-        candidate_labels: The labels to choose from.
-        model: Catalog name, hub id, local folder, or None for the profile's default.
-
-    Returns:
-        Labels with scores, best first; prints like ``[{'label': 'cat', 'score': 0.92}, …]``.
-
-    Raises:
-        InputError: The image can't be read, or a label can't be used.
-    """
-    result = _shared_clip(None if model is None else os.fspath(model), current_profile()).zero_shot_classification(
-        image, candidate_labels
-    )
-    assert isinstance(result, Classification)
-    return result
-
-
-@lru_cache(maxsize=2)
-def _shared_clip(model: str | None, profile: str) -> CLIP:
-    return CLIP(model, profile=profile)
-
-
 def as_list(image: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
     """Return a list of images, whether one or several were given."""
     return list(image) if isinstance(image, (list, tuple)) else [cast("ImageSource", image)]
@@ -374,9 +373,3 @@ def _require_torch(method: str, instead: str) -> None:
             device.prepare_torch()
     except MissingDependencyError as error:
         raise MissingDependencyError(error.message, f"{error.remedy}, or call {instead}: it returns numpy") from None
-
-
-def _encode_batch(backend: DualEncoder, batch: list[tuple[int, Any]]) -> Iterator[tuple[int, Rows]]:
-    rows = backend.encode_prepared([prepared for _, prepared in batch])
-    for (index, _), row in zip(batch, rows, strict=True):
-        yield index, row

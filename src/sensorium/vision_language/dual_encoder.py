@@ -6,13 +6,17 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+
+if TYPE_CHECKING:
+    from sensorium.media.content import Kind
+    from sensorium.vision_language.embeddable import Role
 
 _CACHED_TEXTS = 20_000
 _TEXTS_AT_ONCE = 256
@@ -30,6 +34,11 @@ class DualEncoder(ABC):
         scoring: ``"softmax"`` if the scores of several texts share out 1 among them, ``"sigmoid"`` if each is the
             probability that this one text goes with the image.
         label_template: The sentence in which the family was trained or published to see a label.
+        kinds: The kinds of files that it can make rows of, to be found by a text. A text encoder that was only trained
+            to find pictures isn't for texts that are to be found.
+        window_seconds: How long a stretch of sound may be, where it takes sound.
+        sample_rate: Of that sound.
+        shortens: Whether the first numbers of a row, scaled to length 1, are a row too.
     """
 
     embedding_size: int
@@ -37,6 +46,10 @@ class DualEncoder(ABC):
     batch_size: int
     scoring: str = "softmax"
     label_template: str = "a photo of a {label}"
+    kinds: frozenset[Kind] = frozenset({"image", "video"})
+    window_seconds: float = 0.0
+    sample_rate: int = 16_000
+    shortens: bool = False
 
     def __init__(self) -> None:
         self._texts: OrderedDict[str, Rows] = OrderedDict()
@@ -46,9 +59,17 @@ class DualEncoder(ABC):
     def prepare(self, image: PIL.Image.Image) -> Any:
         """Return what the image encoder needs of an RGB image; called from several threads."""
 
+    def prepare_sound(self, samples: Rows) -> Any:
+        """Return what the encoder needs of float32 mono samples, for `encode_prepared`; only where it takes sound."""
+        raise NotImplementedError
+
+    def prepare_passage(self, text: str) -> Any:
+        """Return what the encoder needs of a text that is to be found; only where it takes such texts."""
+        raise NotImplementedError
+
     @abstractmethod
     def encode_prepared(self, prepared: Sequence[Any]) -> Rows:
-        """Turn what `prepare` gave into float32 rows ``[n, d]`` of length 1."""
+        """Turn what `prepare`, and the like, gave into float32 rows ``[n, d]`` of length 1."""
 
     @abstractmethod
     def check_text(self, text: str) -> None:
@@ -74,6 +95,10 @@ class DualEncoder(ABC):
             cosines: Of one image with each text, ``[texts]``.
             probabilities: Of the same texts.
         """
+
+    def prompted(self, text: str, role: Role | None) -> str:
+        """Return a text with the words that tell the encoder what it is, where the family has such words."""
+        return text
 
     def label_text(self, label: str) -> str:
         """Return the sentence that stands for a label."""

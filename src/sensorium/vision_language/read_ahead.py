@@ -1,4 +1,4 @@
-"""Reading pictures in threads while the network computes."""
+"""Reading pictures and the like in threads while the network computes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from sensorium.errors import SensoriumError
 from sensorium.progress import Cancellation, check_cancelled
 from sensorium.threads import thread_count
 
-if TYPE_CHECKING:
-    from sensorium.media.image import ImageSource
+Source = TypeVar("Source")
 
 
 def read_ahead(
-    read: Callable[[ImageSource], Any],
-    sources: Iterable[ImageSource],
+    read: Callable[[Source], Any],
+    sources: Iterable[Source],
     *,
     ahead: int,
     on_error: Callable[[int, SensoriumError], None] | None,
