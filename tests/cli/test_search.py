@@ -11,6 +11,8 @@ import pytest
 
 from sensorium.engine.job import Job, Upload
 from sensorium.operations.retrieval import Findings, FoundMedium, IndexChanges
+from sensorium.vision_language.clip import CLIP
+from tests.checkpoints.one_space import tiny_embedding_gemma_2
 from tests.cli.conftest import Run, documents
 from tests.test_import_graph import imported_by
 
@@ -53,6 +55,47 @@ def test_broken_files_are_listed_and_skipped(run: Run, desk: Path) -> None:
     assert (document["added"], len(document["skipped"])) == (3, 1)
     assert result.stderr.count("\n") == 1
     assert "bro\\nken.png" in result.stderr
+
+
+def test_one_index_holds_everything_with_a_model_of_one_space(run: Run, desk: Path, tmp_path_factory: Any) -> None:
+    model = tiny_embedding_gemma_2(tmp_path_factory.mktemp("hub") / "one-space")
+    (desk / "photos" / "notes.md").write_text("A cat sleeps on the sofa.", encoding="utf-8")
+    (desk / "photos" / "cut.txt").write_bytes(bytes(range(256)))
+    options = ("--to", "everything", "--model", model, "--dimensions", "16")
+    with CLIP(model):
+        first = run("index", "photos", "film.mp4", "interview.mp3", *options)
+        assert (first.exit_code, first.stdout) == (1, "6 added, 1 skipped; 6 files in everything\n")
+        assert "cut.txt" in first.stderr
+        (document,) = documents(run("search", "ein Hund", "--index", "everything", "--json").stdout)
+        kinds = {Path(match["path"]).name: (match["kind"], match["time"] is None) for match in document["matches"]}
+        assert kinds == {
+            "cat.png": ("image", True),
+            "coffee.png": ("image", True),
+            "rocket.jpg": ("image", True),
+            "notes.md": ("text", True),
+            "film.mp4": ("moment", False),
+            "interview.mp3": ("sound", False),
+        }
+        heard = run("search", "--sound", "interview.mp3", "--index", "everything", "-n", "6")
+        assert heard.exit_code == 0
+        assert "interview.mp3  at 0:" in heard.stdout
+        again = run("index", "photos", "film.mp4", "interview.mp3", *options)
+        assert (again.exit_code, again.stdout) == (1, "6 unchanged, 1 skipped; 6 files in everything\n")
+        other = run("index", "photos", "--to", "everything", "--dimensions", "8")
+        assert other.exit_code == 2
+        assert all(told in other.stderr for told in ("everything", "16", "8"))
+
+
+def test_what_a_model_of_pictures_passes_over_is_named(run: Run, desk: Path) -> None:
+    (desk / "photos" / "notes.md").write_text("A cat sleeps on the sofa.", encoding="utf-8")
+    result = run("index", "photos", "--to", "pictures")
+    assert (result.exit_code, result.stdout) == (0, "3 added, 1 passed over; 3 files in pictures\n")
+    assert "notes.md" in result.stderr
+    assert "conse-starter" in result.stderr
+    alone = run("index", "interview.mp3", "--to", "sounds", "--json")
+    assert alone.exit_code == 2
+    (document,) = documents(alone.stdout)
+    assert [file["path"] for file in document["passed_over"]] == [str(desk / "interview.mp3")]
 
 
 def test_the_default_index_lies_in_the_cache_and_is_shown(

@@ -23,10 +23,11 @@ from sensorium.vision_language.embeddings import Embeddings
 from sensorium.vision_language.image_qa import ImageQA
 from sensorium.vision_language.starter.conse import ConSE
 from tests.checkpoints.clip import tiny_clip
+from tests.checkpoints.one_space import tiny_embedding_gemma_2
 from tests.checkpoints.vision_language import tiny_blip
 from tests.operations.reporting import Listener
 from tests.operations.unheard import Unheard
-from tests.real_media import photo
+from tests.real_media import photo, speech_clips
 from tests.refusals import refused
 
 CAT, COFFEE, ROCKET = (str(photo(name)) for name in ("chelsea", "coffee", "rocket"))
@@ -283,3 +284,21 @@ def test_nothing_to_embed_and_other_mistakes_in_fields() -> None:
 
 def test_labels_lose_their_spaces_and_come_once() -> None:
     assert Classify.of({"image": CAT, "labels": [" cat", "cat ", "dog"]}).labels == ("cat", "dog")
+
+
+def test_recordings_roles_and_short_vectors_of_one_space(tasks: Tasks, tmp_path: Path) -> None:
+    model = str(tiny_embedding_gemma_2(tmp_path / "one-space"))
+    sound = str(speech_clips("en")[0].path)
+    with CLIP(model) as clip:
+        wish = Embed(model=model, texts=("a cat",), images=(CAT,), sounds=(sound,), role="query", dimensions=8)
+        found = wish.run(tasks, Listener())
+        whole = [clip.text_rows("a cat", role="query"), clip.image_rows([CAT]), clip.sound_rows([sound])]
+        expected = np.concatenate(whole)[:, :8]
+        assert np.abs(found.vectors - expected / np.linalg.norm(expected, axis=1, keepdims=True)).max() < TOLERANCE
+        assert (found.texts, found.images, found.sounds) == (1, 1, 1)
+        alike = Embed(model=model, texts=("a cat",), role="document")
+        assert alike.batch_key() != Embed(model=model, texts=("a cat",)).batch_key()
+        with refused(InputError, "25 numbers", "one-space"):
+            Embed(model=model, texts=("a cat",), dimensions=25).run(tasks, Listener())
+    with refused(UnsupportedError, "conse-starter", "sound"):
+        Embed(sounds=(sound,)).run(tasks, Listener())

@@ -1,10 +1,10 @@
-"""``sensorium embed``: pictures and texts as vectors that can be compared."""
+"""``sensorium embed``: pictures, texts and recordings as vectors that can be compared."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,9 +14,6 @@ from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
 from sensorium.cli.outputs import is_stream, output_path, place_for, require_no_screen, shown
 from sensorium.errors import InputError
-
-if TYPE_CHECKING:
-    from sensorium.operations.vision_language import Embed
 
 Texts: TypeAlias = list[str] | None
 
@@ -41,6 +38,29 @@ def embed(
     texts: Annotated[
         Texts, typer.Option("--text", "-t", metavar="TEXT", help="A text; give as many as you like.")
     ] = None,
+    sounds: Annotated[
+        Texts,
+        typer.Option(
+            "--sound", metavar="FILE", help="A recording, for models that take sound; give as many as you like."
+        ),
+    ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            help="What the texts are, for models that want to be told: query (looked for) or document (to be found).",
+        ),
+    ] = None,
+    dimensions: Annotated[
+        int | None,
+        typer.Option(
+            "--dimensions",
+            min=1,
+            metavar="NUMBER",
+            help="How many numbers each vector has, with models that are made for it.",
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="FILE", help="A .npy file for the vectors; - is standard output."),
@@ -48,20 +68,30 @@ def embed(
     *,
     common: CommonOptions,
 ) -> None:
-    """Turn pictures and texts into vectors of one space: what goes together lies close together.
+    """Turn pictures, texts and recordings into vectors of one space: what goes together lies close together.
 
-    One line for each picture, then for each text. The vectors have length 1: their products are cosines.
+    One line for each picture, then for each text, then for each recording. The vectors have length 1: their products
+    are cosines.
     """
     with common.call() as call:
+        from sensorium.operations.vision_language import Embed
+
         target = None if output is None else _target(output)
         items = gather(images or [], ("image",))
         if target is not None:
             call.require_room([target], items)
-        if not items and not texts:
-            raise InputError("There is nothing to embed", "Name a picture, or a text with --text")
-        asked = [(item, None) for item in items] + [(Input(text), text) for text in texts or ()]
+        if not items and not texts and not sounds:
+            raise InputError(
+                "There is nothing to embed", "Name a picture, a text with --text or a recording with --sound"
+            )
+        asked: list[tuple[Input, dict[str, Any]]] = [
+            *((item, {} if item.error else {"images": [item.media]}) for item in items),
+            *((Input(text), {"texts": [text], "role": role}) for text in texts or ()),
+            *((Input(sound), {"sounds": [Input(sound).media]}) for sound in sounds or ()),
+        ]
         rows: list[Any] = []
-        outcomes = call.run_together([_operation(item, text, common) for item, text in asked if item.error is None])
+        wishes = [what for item, what in asked if item.error is None]
+        outcomes = call.run_together([Embed.of({**what, "dimensions": dimensions, **common.choice}) for what in wishes])
         for item, _ in asked:
             with call.attempt(item):
                 if item.error is not None:
@@ -77,13 +107,6 @@ def embed(
         if target is not None and rows:
             _save(rows, target)
             call.show(None, {"output": str(target), "rows": len(rows)}, shown(target))
-
-
-def _operation(item: Input, text: str | None, common: CommonOptions) -> Embed:
-    from sensorium.operations.vision_language import Embed
-
-    what = {"images": [item.media]} if text is None else {"texts": [text]}
-    return Embed.of({**what, **common.choice})
 
 
 def _target(output: str) -> Path:

@@ -1,4 +1,4 @@
-"""Rows of the texts and pictures of many operations, encoded together; one that is bad costs its own operation only."""
+"""Rows of the texts and media of many operations, encoded together; one that is bad costs its own operation only."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.clip import CLIP
     from sensorium.vision_language.dual_encoder import Rows
+    from sensorium.vision_language.embeddable import Role
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,6 +27,7 @@ def text_rows(
     clip: CLIP,
     texts: Sequence[Sequence[str]],
     *,
+    role: Role | None = None,
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> list[Outcome]:
@@ -34,6 +36,7 @@ def text_rows(
     Args:
         clip: The encoder.
         texts: The texts of each operation.
+        role: What they are.
         progress: Told how many texts are done.
         cancel: Stops after the batch at hand.
 
@@ -47,14 +50,14 @@ def text_rows(
     if not flat:
         return [_no_rows(clip)] * len(texts)
     try:
-        rows = clip.text_rows(flat, progress=progress, cancel=cancel)
+        rows = clip.text_rows(flat, role=role, progress=progress, cancel=cancel)
     except CancelledError:
         raise
     except SensoriumError as error:
         if len(texts) == 1:
             return [error]
         # One by one, it shows whose text it is; what was encoded comes from memory.
-        return [text_rows(clip, [some], progress=progress, cancel=cancel)[0] for some in texts]
+        return [text_rows(clip, [some], role=role, progress=progress, cancel=cancel)[0] for some in texts]
     return [rows[start:end] for start, end in _spans(texts)]
 
 
@@ -91,11 +94,39 @@ def image_rows(
     return outcomes
 
 
-def made_of(one: Outcome, other: Outcome, make: Callable[[Rows, Rows], Result]) -> Result | SensoriumError:
-    """Return what is made of two kinds of rows of an operation, or why one of them isn't there."""
-    if isinstance(one, SensoriumError):
-        return one
-    return other if isinstance(other, SensoriumError) else make(one, other)
+def sound_rows(
+    clip: CLIP,
+    tasks: Tasks,
+    sounds: Sequence[Sequence[Media]],
+    *,
+    progress: ProgressCallback | None = None,
+    cancel: Cancellation | None = None,
+) -> list[Outcome]:
+    """Encode the recordings of several operations, one after the other: each fills a pass with its own windows.
+
+    Args:
+        clip: The encoder.
+        tasks: Finds the recordings.
+        sounds: The recordings of each operation.
+        progress: Told how many windows are done.
+        cancel: Stops after the batch at hand.
+
+    Returns:
+        For each operation its rows, or why one of its recordings can't be encoded.
+
+    Raises:
+        CancelledError: ``cancel`` was set.
+    """
+
+    def rows(some: Sequence[Media]) -> Rows:
+        return clip.sound_rows([tasks.media(each) for each in some], progress=progress, cancel=cancel)
+
+    return [attempted(rows, some) if some else _no_rows(clip) for some in sounds]
+
+
+def made_of(rows: Sequence[Outcome], make: Callable[..., Result | SensoriumError]) -> Result | SensoriumError:
+    """Return what is made of the kinds of rows of an operation, or why one of them isn't there."""
+    return next((each for each in rows if isinstance(each, SensoriumError)), None) or make(*rows)
 
 
 def _sources(tasks: Tasks, images: Sequence[Media]) -> list[ImageSource]:

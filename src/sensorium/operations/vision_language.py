@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -38,14 +38,15 @@ class _ImageTextOperation(ModelOperation):
 
         return tasks.open((CLIP, self.opening_key), lambda: CLIP(self.model, **self.opening(tasks)), report)
 
-    def batch_key(self) -> Hashable:
+    def batch_key(self) -> tuple[Hashable, ...]:
         """Return what tells encoders apart."""
         return (self.name, self.opening_key)
 
 
 class Embed(_ImageTextOperation):
-    """Turn texts and pictures into vectors of one space, in which what goes together lies close together: one vector
-    of length 1 for each, first the texts, then the pictures, in the order in which they are given."""
+    """Turn texts, pictures and, with a checkpoint that takes them, recordings into vectors of one space, in which what
+    goes together lies close together: one vector of length 1 for each, first the texts, then the pictures, then the
+    recordings, in the order in which they are given."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"texts": ["a cat on a sofa"]}]})
 
@@ -55,6 +56,12 @@ class Embed(_ImageTextOperation):
     """The texts, one vector each."""
     images: tuple[Media, ...] = ()
     """The pictures, one vector each."""
+    sounds: tuple[Media, ...] = ()
+    """The recordings, one vector each, where the checkpoint takes sound."""
+    role: Literal["query", "document"] | None = None
+    """What the texts are, for checkpoints that want to be told: what is looked for, or what is to be found."""
+    dimensions: Annotated[int | None, Field(ge=1)] = None
+    """How many numbers each vector has; by default all. Only checkpoints that are made for it have shorter ones."""
 
     @field_validator("texts")
     @classmethod
@@ -65,28 +72,35 @@ class Embed(_ImageTextOperation):
 
     @model_validator(mode="after")
     def _check_that_something_is_there(self) -> Self:
-        if not self.texts and not self.images:
-            raise InputError("There is nothing to embed", "Give texts, pictures, or both")
+        if not self.texts and not self.images and not self.sounds:
+            raise InputError("There is nothing to embed", "Give texts, pictures, recordings, or several of them")
         return self
 
+    def batch_key(self) -> tuple[Hashable, ...]:
+        """Return what tells encoders, and what texts are, apart."""
+        return (*super().batch_key(), self.role)
+
     def run(self, tasks: Tasks, report: Reporter) -> Embeddings:
-        """Encode the texts and pictures."""
+        """Encode the texts, pictures and recordings."""
         embeddings: Embeddings = run_alone(self, tasks, report)
         return embeddings
 
     @classmethod
     def run_together(cls, operations: Sequence[Self], tasks: Tasks, reports: Sequence[Reporter]) -> list[Any]:
-        """Encode all texts together and all pictures together."""
+        """Encode all texts together, all pictures together, and the recordings one after the other."""
 
         def encode(waiting: Sequence[Self], report: Reporter) -> list[Any]:
-            from sensorium.operations.encoding import image_rows, made_of, text_rows
+            from sensorium.operations.encoding import image_rows, made_of, sound_rows, text_rows
 
             clip = waiting[0].opened(tasks, report)
-            texts = text_rows(clip, [each.texts for each in waiting], progress=report, cancel=report)
+            texts = text_rows(
+                clip, [each.texts for each in waiting], role=waiting[0].role, progress=report, cancel=report
+            )
             images = image_rows(clip, tasks, [each.images for each in waiting], progress=report, cancel=report)
+            sounds = sound_rows(clip, tasks, [each.sounds for each in waiting], progress=report, cancel=report)
             return [
-                made_of(*rows, partial(_embeddings, clip, each.texts))
-                for each, rows in zip(waiting, zip(texts, images, strict=True), strict=True)
+                made_of(rows, partial(_embeddings, clip, each))
+                for each, rows in zip(waiting, zip(texts, images, sounds, strict=True), strict=True)
             ]
 
         return run_in_one_pass(operations, reports, encode)
@@ -128,7 +142,7 @@ class Classify(_ImageTextOperation):
                 labels = text_rows(clip, sentences, cancel=report)
                 images = image_rows(clip, tasks, [[each.image] for each in waiting], cancel=report)
                 return [
-                    made_of(*rows, partial(_classification, operation.labels, encoder, clip.model))
+                    made_of(rows, partial(_classification, operation.labels, encoder, clip.model))
                     for operation, rows in zip(waiting, zip(labels, images, strict=True), strict=True)
                 ]
 
@@ -234,14 +248,18 @@ class Ask(_PictureOperation):
         )
 
 
-def _embeddings(clip: CLIP, texts: Sequence[str], text_rows: Rows, image_rows: Rows) -> Embeddings:
+def _embeddings(clip: CLIP, wish: Embed, texts: Rows, images: Rows, sounds: Rows) -> Embeddings | SensoriumError:
     import numpy as np
 
     from sensorium.vision_language.embeddings import Embeddings
+    from sensorium.vision_language.shortening import shortened
 
-    tokens = clip.count_tokens(texts) if texts else 0
-    rows = np.concatenate([text_rows, image_rows])
-    return Embeddings(rows, clip.model, len(text_rows), len(image_rows), tokens)
+    tokens = clip.count_tokens(wish.texts) if wish.texts else 0
+    try:
+        rows = shortened(np.concatenate([texts, images, sounds]), wish.dimensions, clip)
+    except InputError as error:
+        return error
+    return Embeddings(rows, clip.model, len(texts), len(images), tokens, len(sounds))
 
 
 def _classification(

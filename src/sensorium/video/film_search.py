@@ -30,7 +30,7 @@ def find_moments(
     Raises:
         InputError: The text can't be used.
     """
-    scores = (embeddings.rows @ clip.text_rows(text, cancel=cancel)[0]).tolist()
+    scores = (embeddings.rows @ clip.text_rows(text, role="query", cancel=cancel)[0]).tolist()
     taken = [False] * len(scores)
     moments: list[FoundMoment] = []
     for best in sorted(range(len(scores)), key=lambda index: -scores[index]):

@@ -201,7 +201,8 @@ class CLIP(Task["DualEncoder"]):
         """Encode recordings as `encode_sound` does, and return a numpy array."""
         from sensorium.vision_language.sound_rows import sound_rows
 
-        return sound_rows(self, sound, progress=progress, cancel=cancel)
+        with self.lease(progress=progress, cancel=cancel) as backend:
+            return sound_rows(backend, sound, model=self.model, limits=self.limits, progress=progress, cancel=cancel)
 
     @checked
     def count_tokens(self, text: str | Sequence[str]) -> int:

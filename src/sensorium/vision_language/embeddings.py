@@ -1,4 +1,4 @@
-"""Vectors of texts and images: ``Embeddings``."""
+"""Vectors of texts, images and recordings: ``Embeddings``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Embeddings(Record):
-    """Texts and images as vectors of one space, in which what goes together lies close together.
+    """Texts, images and recordings as vectors of one space, in which what goes together lies close together.
 
     Attributes:
-        vectors: float32 ``[texts + images, d]``, each row of length 1: first the texts, then the images, in order.
+        vectors: float32 ``[texts + images + sounds, d]``, each row of length 1: first the texts, then the images, then
+            the recordings, in order.
         model: Name of the checkpoint; only vectors of one checkpoint can be compared.
         texts: How many rows are of texts.
         images: How many rows are of images.
         tokens: How many tokens the texts have together, as the encoder reads them.
+        sounds: How many rows are of recordings.
     """
 
     vectors: NDArray[np.float32]
@@ -29,3 +31,4 @@ class Embeddings(Record):
     texts: int
     images: int
     tokens: int
+    sounds: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, SensoriumError
 
 if TYPE_CHECKING:
     from sensorium.vision_language.clip import CLIP
@@ -42,11 +42,20 @@ def require_length(dimensions: int | None, clip: CLIP) -> None:
         return
     if not backend.shortens:
         raise InputError(
-            f"Vectors of {dimensions} numbers can't be had of {clip.model!r}, which makes {length}",
+            f"{_of(dimensions)} can't be had of {clip.model!r}, which makes {length}",
             "Leave dimensions out",
         )
     if not 0 < dimensions < length:
         raise InputError(
-            f"Vectors of {dimensions} numbers can't be had of {clip.model!r}",
+            f"{_of(dimensions)} can't be had of {clip.model!r}",
             f"Ask for 1 to {length}, or leave dimensions out",
         )
+
+
+def is_about_length(error: SensoriumError, dimensions: int | None) -> bool:
+    """Return whether `require_length` raised an error: it may come from another process, as its words alone."""
+    return dimensions is not None and error.message.startswith(f"{_of(dimensions)} ")
+
+
+def _of(dimensions: int) -> str:
+    return f"Vectors of {dimensions} numbers"

@@ -1,4 +1,4 @@
-"""``/v1/embeddings``: texts and pictures as vectors of one space."""
+"""``/v1/embeddings``: texts, pictures and recordings as vectors of one space."""
 
 from __future__ import annotations
 
@@ -19,22 +19,29 @@ from sensorium.server.errors import blaming
 from sensorium.server.openai.aliases import model_for
 from sensorium.server.openai.answering import MODEL, answered, model_of
 from sensorium.server.openai.fields import Fields
-from sensorium.server.openai.references import address_in
+from sensorium.server.openai.references import address_in, sound_in
+from sensorium.vision_language.shortening import is_about_length
 
-_REMEDY = 'Send a text, a list of texts, or pictures as {"type": "image_url", "image_url": {"url": "data:…"}}'
+_REMEDY = (
+    'Send a text, a list of texts, pictures as {"type": "image_url", "image_url": {"url": "data:…"}}, or recordings as '
+    '{"type": "input_audio", "input_audio": {"data": "…", "format": "wav"}}'
+)
 
 
 class EmbeddingFields(Fields):
     """What to embed."""
 
     input: str | list[Any]
-    """A text, or a list of texts; pictures too, as {"type": "image_url", "image_url": {"url": …}} or {"image": …}."""
+    """A text, or a list of texts; pictures too, as {"type": "image_url", "image_url": {"url": …}} or {"image": …}, and
+    recordings, as {"type": "input_audio", "input_audio": {"data": …, "format": "wav"}}."""
     model: str | None = None
     """Which encoder; by default the profile's choice."""
     encoding_format: Literal["float", "base64"] | None = None
     """Numbers, or float32 in base64, little-endian."""
     dimensions: Annotated[int | None, Field(json_schema_extra={"minimum": 1})] = None
-    """How long vectors must be: encoders here have one length each."""
+    """How many numbers vectors have; by default all. Only encoders that are made for it have shorter ones."""
+    input_type: Literal["query", "document"] | None = None
+    """What the texts are, for encoders that want to be told: what is looked for, or what is to be found."""
 
 
 def embeddings_router() -> APIRouter:
@@ -43,25 +50,32 @@ def embeddings_router() -> APIRouter:
 
     @router.post("/embeddings", response_class=JSONResponse)
     async def embed(fields: EmbeddingFields, request: Request, engine: TheEngine, owner: TheOwner) -> Response:
-        """Return one vector of length 1 for each text and picture, in their order."""
+        """Return one vector of length 1 for each text, picture and recording, in their order."""
         with blaming("input"):
             items = [_item(each) for each in _listed(fields.input)]
-            texts = [value for kind, value in items if kind == "text"]
-            images = [value for kind, value in items if kind == "image"]
+            named: dict[str, list[str]] = {"text": [], "image": [], "sound": []}
+            for kind, value in items:
+                named[kind].append(value)
             operation = Embed.of(
-                {"texts": texts, "images": images, "model": model_for(request, fields.model, Embed.task)}
+                {
+                    "texts": named["text"],
+                    "images": named["image"],
+                    "sounds": named["sound"],
+                    "role": fields.input_type,
+                    "dimensions": fields.dimensions,
+                    "model": model_for(request, fields.model, Embed.task),
+                }
             )
-        job = await answered(request, engine, operation, owner)
+        try:
+            job = await answered(request, engine, operation, owner)
+        except InputError as error:
+            error.param = error.param or ("dimensions" if is_about_length(error, fields.dimensions) else None)
+            raise
         result = job.result or {}
-        vectors = result["vectors"]
-        _require_length(fields.dimensions, len(vectors[0]), result["model"])
-        of_texts, of_images = iter(vectors[: len(texts)]), iter(vectors[len(texts) :])
+        rest = iter(result["vectors"])
+        rows = {kind: iter([next(rest) for _ in values]) for kind, values in named.items()}
         data = [
-            {
-                "object": "embedding",
-                "index": number,
-                "embedding": _encoded(next(of_texts if kind == "text" else of_images), fields.encoding_format),
-            }
+            {"object": "embedding", "index": number, "embedding": _encoded(next(rows[kind]), fields.encoding_format)}
             for number, (kind, _) in enumerate(items)
         ]
         model = model_of(job)
@@ -77,7 +91,7 @@ def _listed(given: str | Sequence[Any]) -> Sequence[Any]:
 
 
 def _item(given: Any) -> tuple[str, str]:
-    """Return whether an item is a text or a picture, and the text or the reference."""
+    """Return whether an item is a text, a picture or a sound, and the text or the reference."""
     if isinstance(given, str):
         return "text", given
     if isinstance(given, (int, list)) and not isinstance(given, bool):
@@ -91,15 +105,9 @@ def _item(given: Any) -> tuple[str, str]:
         name = next((name for name in ("image", "image_url") if given.get(name)), None)
         if name is not None:
             return "image", address_in(given, name)
-    raise InputError("An item of the input is neither a text nor a picture", _REMEDY)
-
-
-def _require_length(wanted: int | None, length: int, model: str) -> None:
-    if wanted not in (None, length):
-        with blaming("dimensions"):
-            raise InputError(
-                f"Vectors of {wanted} numbers can't be had of {model!r}, which makes {length}", "Leave dimensions out"
-            )
+        if given.get("input_audio"):
+            return "sound", sound_in(given)
+    raise InputError("An item of the input is neither a text nor a picture nor a recording", _REMEDY)
 
 
 def _encoded(vector: Sequence[float], form: str | None) -> Sequence[float] | str:

@@ -1,4 +1,4 @@
-"""Pictures and moments of films with words below them, as HTML."""
+"""Pictures, moments of films and recordings with words below them, as HTML."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ def moment(path: str, seconds: float) -> str:
     return (
         f'<video src="{html.escape(address(path))}#t={seconds:.2f}" aria-label="{html.escape(name_of(path))}"'
         ' controls preload="metadata" playsinline></video>'
+    )
+
+
+def sound(path: str, seconds: float) -> str:
+    """Return a recording that plays from a moment."""
+    return (
+        f'<audio src="{html.escape(address(path))}#t={seconds:.2f}" aria-label="{html.escape(name_of(path))}"'
+        ' controls preload="metadata"></audio>'
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sensorium.media.collect import suffixes_of
 from sensorium.operations.retrieval import DEFAULT_INDEX, Index, Search
 from sensorium.studio.job_panel import PRIVATE, Event, JobPanel
 from sensorium.studio.recipes import recipe_box
-from sensorium.studio.tabs.see.cards import card, cards, empty, moment, picture
+from sensorium.studio.tabs.see.cards import card, cards, empty, moment, picture, sound
 from sensorium.studio.watched_jobs import WatchedJob
 from sensorium.studio.wording import Wording
 from sensorium.studio.workroom import Workroom
@@ -23,6 +23,12 @@ from sensorium.text.stretches import clock
 _QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 _MOST = 48
 _SUFFIXES = suffixes_of("image", "video")
+_SHOWN: dict[str, Callable[[str, Any], str]] = {
+    "image": lambda path, _: picture(path),
+    "moment": moment,
+    "sound": sound,
+}
+"""How what was found is shown, by its kind; of anything else, such as a text, the name is enough."""
 
 
 def build(room: Workroom, page: gr.Blocks) -> None:
@@ -137,5 +143,5 @@ async def _match(room: Workroom, match: Mapping[str, Any], request: gr.Request) 
         path = await room.media_of(match["media"], request)
     except NotFoundError as error:
         return card("", match["name"], f"<p class=quiet>{html.escape(told)}</p><p>{html.escape(str(error))}</p>")
-    seen = picture(path) if match["time"] is None else moment(path, match["time"])
-    return card(seen, match["name"], f"<p class=quiet>{html.escape(told)}</p>")
+    show = _SHOWN.get(match["kind"])
+    return card(show(path, match["time"]) if show else "", match["name"], f"<p class=quiet>{html.escape(told)}</p>")
