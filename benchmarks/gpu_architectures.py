@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.__main__ import table
 from benchmarks.architectures.image_chat import llava
+from benchmarks.architectures.one_space import embedding_gemma_2
 from benchmarks.architectures.painting import flux_2_klein, stable_diffusion, stable_diffusion_xl
 from benchmarks.architectures.segmentation import eomt
 from benchmarks.architectures.voices import phonon
@@ -35,6 +36,7 @@ ARCHITECTURES = {
     "llava": llava,
     "eomt": eomt,
     "phonon": phonon,
+    "embedding-gemma-2": embedding_gemma_2,
 }
 
 
