@@ -190,8 +190,9 @@ def read_conversation(
 
 
 def user_turn(text: str, images: Sequence[Any] = ()) -> Turn:
-    """Return a turn of the user with pictures in front of the words."""
-    return Turn("user", (*(MediaPart("image", image) for image in images), TextPart(text)))
+    """Return a turn of the user with pictures in front of the words, if there are any."""
+    words = (TextPart(text),) if text else ()
+    return Turn("user", (*(MediaPart("image", image) for image in images), *words))
 
 
 def source_as_text(kind: MediaKind, source: Any, *, limits: Limits = DEFAULT_LIMITS) -> str:

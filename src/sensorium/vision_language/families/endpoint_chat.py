@@ -16,6 +16,7 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.endpoint import open_client
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.streaming import ResultStream
+from sensorium.vision_language.families.document_models import LONGEST_PAGE, asks_to_read
 from sensorium.vision_language.image_qa import AS_USUAL, CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION, AnswerOptions
 from sensorium.vision_language.llava import LONGEST_REPLY
 
@@ -75,7 +76,8 @@ class EndpointQA(_Endpoint):
         cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures, as requests side by side."""
-        return self._write(images, questions, options.sampling(LONGEST_ANSWER), cancel)
+        usual = LONGEST_PAGE if any(map(asks_to_read, questions)) else LONGEST_ANSWER
+        return self._write(images, questions, options.sampling(usual), cancel)
 
     def caption(
         self,

@@ -159,7 +159,7 @@ class ChatFormat:
                 f"The checkpoint {self._name!r} has no chat template: it was not made for conversations",
                 f"Choose one that was, such as {_OTHERS}",
             )
-        self.image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
+        self.image_token = _picture_word(processor)
         self._audio_token = _text(getattr(processor, "audio_token", None))
         self.style = ThinkingStyle.of(processor.chat_template, processor.tokenizer.added_tokens_decoder)
         self._reserved = reserved_words(processor)
@@ -293,8 +293,15 @@ def reserved_words(processor: Any) -> list[str]:
     """Return the words that stand for a picture, the end of a turn and the like, and so for nothing a user writes."""
     tokenizer = processor.tokenizer
     added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-    image_token = _text(getattr(processor, "image_token", None)) or IMAGE_TOKEN
-    return sorted({token for token in [image_token, *added, *tokenizer.all_special_tokens] if token.strip()})
+    return sorted(
+        {token for token in [_picture_word(processor), *added, *tokenizer.all_special_tokens] if token.strip()}
+    )
+
+
+def _picture_word(processor: Any) -> str:
+    """Return what a chat template writes where a picture stands; Qianfan-OCR's processor puts its token there later."""
+    names = ("image_placeholder_token", "image_token")
+    return next(filter(None, (_text(getattr(processor, name, None)) for name in names)), IMAGE_TOKEN)
 
 
 def _text(token: Any) -> str:

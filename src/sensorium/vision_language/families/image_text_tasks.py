@@ -13,6 +13,7 @@ from sensorium.language.sampling import Sampling
 from sensorium.language.text_pieces import read_answer
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
+from sensorium.vision_language.families.document_models import LONGEST_PAGE, READING_REQUESTS, asks_to_read
 from sensorium.vision_language.families.image_text_model import shared_image_text_model
 from sensorium.vision_language.image_qa import AS_USUAL, CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION, AnswerOptions
 from sensorium.vision_language.llava import LONGEST_REPLY
@@ -37,7 +38,18 @@ class _ImageTextTask:
 
 
 class ImageTextQA(_ImageTextTask):
-    """Answers single questions about single pictures, with the likeliest tokens."""
+    """Answers single questions about single pictures, with the likeliest tokens.
+
+    A model that was made to read is asked in the words of its training where it is to read, or to describe a page.
+    """
+
+    def __init__(
+        self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str, quantize: str | None = None
+    ) -> None:
+        super().__init__(folder, checkpoint=checkpoint, device=device, dtype=dtype, quantize=quantize)
+        self._reading = READING_REQUESTS.get(str(self._model.config.model_type))
+        window = self._model.context_window
+        self._longest_page = min(LONGEST_PAGE, window // 2) if window else LONGEST_PAGE
 
     @property
     def batch_size(self) -> int:
@@ -53,7 +65,13 @@ class ImageTextQA(_ImageTextTask):
         cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures, all in one pass."""
-        return self._write(images, questions, options.sampling(LONGEST_ANSWER), cancel)
+        reads = [asks_to_read(question) for question in questions]
+        usual = self._longest_page if any(reads) or self._reading is not None else LONGEST_ANSWER
+        requests = [
+            self._reading if read and self._reading is not None else question
+            for read, question in zip(reads, questions, strict=True)
+        ]
+        return self._write(images, requests, options.sampling(usual), cancel)
 
     def caption(
         self,
@@ -63,6 +81,8 @@ class ImageTextQA(_ImageTextTask):
         cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Describe upright RGB pictures, all in one pass."""
+        if self._reading is not None:
+            return self._write(images, [self._reading] * len(images), options.sampling(self._longest_page), cancel)
         return self._write(images, [CAPTION_REQUEST] * len(images), options.sampling(LONGEST_CAPTION), cancel)
 
     def _write(
