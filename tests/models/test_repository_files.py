@@ -82,11 +82,18 @@ def test_what_was_merged_and_converted_is_a_whole_model(weights: list[str], trac
         ["qformer_tokenizer/tokenizer.json", "qformer_tokenizer/special_tokens_map.json"],
         ["additional_chat_templates/tool_use.jinja"],
         ["speaker_embeddings/v2/en_speaker_6_fine_prompt.npy", "speaker_embeddings_path.json"],
+        ["default-voice.safetensors", "voices/alba.safetensors", "embeddings/freya.safetensors"],
         ["README.md", "vocab.txt", "spiece.model"],
     ],
 )
 def test_what_a_model_needs_in_other_folders_comes_along(kept: list[str]) -> None:
     assert choose([*ONE, *kept, "checkpoint-5/tokenizer.json", "checkpoint-5/optimizer.pt"]) == {*ONE, *kept}
+
+
+def test_an_entry_says_which_voices_come_along() -> None:
+    voices = ["default-voice.safetensors", "voices/alba.safetensors", "voices/marius.safetensors"]
+    patterns = ("*.json", "model.safetensors", "default-voice.safetensors", "voices/a*")
+    assert choose([*ONE, *voices], patterns=patterns) == {*ONE, *voices[:2]}
 
 
 @pytest.mark.parametrize(

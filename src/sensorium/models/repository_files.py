@@ -19,8 +19,13 @@ from sensorium.models.weight_files import PICKLES, Read, RefusedError, choose_we
 DESCRIPTIONS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 """Files beside the weights: configuration, tokenizer, chat template."""
 CARD = "README.md"
-VOICES = "speaker_embeddings/*.npy"
-"""The voice presets of Bark: arrays of numbers, loaded without pickle."""
+VOICES = (
+    "speaker_embeddings/*.npy",
+    "default-voice.safetensors",
+    "voices/*.safetensors",
+    "embeddings/*.safetensors",
+)
+"""The voices that checkpoints (Bark, Phonon, Pocket TTS) keep in files of their own: arrays of numbers, no pickles."""
 
 _PIPELINE = "model_index.json"
 _CONFIG = "config.json"
@@ -67,6 +72,9 @@ def choose_files(
         elsewhere = _others_folders(names, read) | set(without)
         described = [name for name in preferred if not is_weight(name) and ".safetensors.index" not in name]
         described = [name for name in described if name.partition("/")[0] not in elsewhere]
+        described += [name for name in preferred if _is_voice(name)]
+    elif _PIPELINE not in names:
+        described += [name for name in names if _is_voice(name)]
     return list(dict.fromkeys([*described, *weights]))
 
 
@@ -229,7 +237,11 @@ def _nothing(names: Sequence[str]) -> list[str]:
 
 
 def _is_described(name: str) -> bool:
-    return _is_description(name) or name == CARD or fnmatch(name, VOICES)
+    return _is_description(name) or name == CARD
+
+
+def _is_voice(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in VOICES)
 
 
 def _is_description(name: str) -> bool:

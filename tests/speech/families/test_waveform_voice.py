@@ -272,13 +272,22 @@ def test_control_words_in_a_text_are_not_obeyed(speakers: dict[str, TextToSpeech
         assert not any(word in told for word in ("audio_bos", "vision_pad", "SPEAKER1"))
 
 
-def test_the_second_sentence_goes_on_in_the_voice_of_the_first(speakers: dict[str, TextToSpeech]) -> None:
-    voice = speakers["higgs"].backend
+@pytest.mark.parametrize("family", ["pocket", "higgs"])
+def test_the_second_sentence_goes_on_in_the_voice_of_the_first(family: str, speakers: dict[str, TextToSpeech]) -> None:
+    voice = speakers[family].backend
     speaker = voice.speaker(None)
-    first = voice.speak(TEXT, speaker=speaker, speed=1.0, seed=5, cancel=None)
-    assert speaker.reference is not None
-    assert np.array_equal(speaker.reference.samples, first)
-    assert speaker.reference.text == TEXT
+    options: dict[str, Any] = {"speed": 1.0, "seed": 5, "cancel": None}
+    first, second = (voice.speak(TEXT, speaker=speaker, **options) for _ in range(2))
+    heard = voice.imitate(Reference(first, TEXT))
+    assert np.array_equal(second, voice.speak(TEXT, speaker=heard, **options))
+    assert not np.array_equal(first, second)
+
+
+def test_half_a_codec_and_no_voice_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(folders["phonon"], bare, ignore=shutil.ignore_patterns("embeddings", "default-voice*"))
+    with refused(UnsupportedError, "bare", "'voices'"):
+        TextToSpeech(bare).stream(TEXT)
 
 
 def test_speaking_stops_within_a_sentence(speakers: dict[str, TextToSpeech]) -> None:

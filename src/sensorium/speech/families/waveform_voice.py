@@ -102,9 +102,15 @@ class WaveformVoice:
     def speaker(self, voice: str | None) -> SpokenBefore:
         """Return a voice of the checkpoint, by its name or its file; else one drawn by the seed, and kept."""
         own = voice_files(self._folder) if self._form.prompts else {}
+        if voice is None and own:
+            return self._prompted(next(iter(own.values())))
+        if voice is None and not self.clones:
+            raise UnsupportedError(
+                f"The checkpoint {self._name!r} speaks only in a voice that it is given, and none came with it",
+                f"Copy files of voices into its folder 'voices', or name such a {SUFFIX} file as the voice",
+            )
         if voice is None:
-            usual = next(iter(own.values()), None)
-            return SpokenBefore("") if usual is None else self._prompted(usual)
+            return SpokenBefore("")
         if voice in own:
             return self._prompted(own[voice])
         if self._form.prompts and self.voice_is_file(voice):
@@ -149,8 +155,7 @@ class WaveformVoice:
             given = self._model.generate(**inputs, **bounded, return_dict_in_generate=False)
             waveform = self._form.waveform(self._processor, given, before)
             samples = np.zeros(0, np.float32) if waveform is None else as_samples(waveform)
-        if not self._form.prompts:
-            speaker.remember(samples, sentence)
+        speaker.remember(samples, sentence)
         return change_tempo(samples, self.sample_rate, speed) if len(samples) else samples
 
     @property
