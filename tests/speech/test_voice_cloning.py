@@ -150,7 +150,7 @@ def test_a_missing_speaker_encoder_is_named(
 
 def test_the_default_for_cloning_can_clone() -> None:
     checkpoint = TextToSpeech.for_cloning().checkpoint
-    assert checkpoint.family in ("csm", "dia")
+    assert checkpoint.family in ("csm", "dia", "pocket_tts", "vibevoice", "higgs_audio_v2")
     assert TextToSpeech.for_cloning("microsoft/speecht5_tts").model
     assert checkpoint in catalog.entries("text-to-speech")
 
