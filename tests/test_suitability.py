@@ -66,6 +66,13 @@ def test_a_chat_model_without_a_template_cant_be_asked(tmp_path: Path) -> None:
     assert tasks_of_folder(folder_of(tmp_path / "checkpoint", model_type="llava")) == ()
 
 
+def test_entries_of_the_catalog_that_open_by_an_auto_class_are_of_use(tmp_path: Path) -> None:
+    """Their family is no task's own: the Auto class of transformers knows it."""
+    entry = catalog.named("dfine-xlarge")
+    assert entry.family == "d_fine"
+    assert tasks_for(entry, folder_of(tmp_path / "checkpoint", model_type="d_fine")) == ("object-detection",)
+
+
 def test_an_empty_folder_is_good_for_nothing(tmp_path: Path) -> None:
     assert tasks_of_folder(tmp_path) == ()
 

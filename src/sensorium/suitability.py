@@ -41,7 +41,7 @@ def tasks_for(checkpoint: Checkpoint, folder: Path | None) -> tuple[str, ...]:
     """Return the tasks that a checkpoint can be used for; nothing is loaded.
 
     Args:
-        checkpoint: Its ``family`` decides, if it has one.
+        checkpoint: Its ``family`` decides, if a task lists it.
         folder: The checkpoint's folder, whose ``config.json`` decides otherwise; None if the checkpoint isn't on this
             machine.
     """
@@ -57,8 +57,11 @@ def _system(where: str) -> Any:
 
 
 def _opens(system: Any, checkpoint: Checkpoint, folder: Path | None) -> bool:
-    if checkpoint.family or folder is None:
-        return checkpoint.family in system.families
+    if checkpoint.family in system.families:
+        return True
+    # A file's family is its own, whatever lies beside it.
+    if folder is None or (checkpoint.family and not checkpoint.repository):
+        return False
     try:
         with missing_packages_explained(f"Looking at {folder.name!r}"):
             return bool(system(folder)._opens(folder))

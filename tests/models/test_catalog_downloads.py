@@ -15,7 +15,7 @@ import pytest
 
 from sensorium.models import catalog, store
 from sensorium.task import Task
-from tests.checkpoints import annotators, clip, controlnet, diffusion, dual_encoders, speech, unclip, video
+from tests.checkpoints import annotators, clip, controlnet, detectors, diffusion, dual_encoders, speech, unclip, video
 from tests.checkpoints import vision_language as reading
 from tests.language.tiny_language_models import tiny_causal_language_model
 from tests.models.test_catalog_families import TASKS
@@ -50,6 +50,7 @@ BUILT: dict[str, Build] = {
     "depth-anything-v2-small": annotators.tiny_depth_anything,
     "vitpose-base": annotators.tiny_vitpose,
     "rt-detr-r50": annotators.tiny_rt_detr,
+    "dfine-xlarge": detectors.tiny_d_fine,
     "mms-tts-eng": speech.tiny_vits,
     "csm-1b": speech.tiny_csm,
     "dac-44khz": speech.tiny_dac,
