@@ -36,7 +36,7 @@ OPENED: dict[type[Task[Any]], tuple[str, ...]] = {
     ObjectDetector: ("deimv2", "d_fine", "rt_detr_v2", "detr", "conditional_detr", "lw_detr", "yolos"),
     PoseEstimator: ("vitpose",),
     DepthEstimator: ("zoedepth", "glpn", "depth_anything", "dpt"),
-    CLIP: ("metaclip_2", "aimv2", "siglip2"),
+    CLIP: ("metaclip_2", "aimv2", "siglip2", "embedding_gemma2"),
     VideoClassifier: ("videomae", "timesformer", "vivit"),
 }
 NEED_TORCHVISION: dict[type[Task[Any]], tuple[str, ...]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import PIL.Image
 import torch
@@ -31,7 +31,12 @@ class HubNetwork:
         checkpoint: For the words of an error.
         device: Where it goes.
         dtype: Its precision.
+
+    Attributes:
+        half: The half precision in which it runs on a GPU. Maps have 8 bits, and bfloat16 resolves no more than that.
     """
+
+    half: ClassVar[str] = "float16"
 
     def __init__(
         self,
@@ -42,8 +47,7 @@ class HubNetwork:
         device: str,
         dtype: str,
     ) -> None:
-        # float16, not bfloat16: maps have 8 bits, and bfloat16 resolves no more than that.
-        placement = place(device, dtype, memory_bytes=weights_memory(folder), half="float16")
+        placement = place(device, dtype, memory_bytes=weights_memory(folder), half=self.half)
         self.name = checkpoint.name
         self.processor = open_image_processor(folder, checkpoint=checkpoint)
         self.network = open_model(

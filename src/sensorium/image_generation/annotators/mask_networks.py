@@ -29,6 +29,8 @@ class MaskNetwork(HubNetwork):
     2025, Your ViT is Secretly an Image Segmentation Model.
     """
 
+    half = "bfloat16"  # what masks are multiplied from grows beyond float16 in some of them
+
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         from transformers import AutoModelForUniversalSegmentation
 
