@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "count-tokens": ("prompt", "a cat on a sofa", "--tokens"),
     "describe-film": ("watch", "film.mp4"),
     "detect-language": ("detect-language", "speech.wav"),
+    "diarize": ("diarize", "speech.wav", "--model", "nvidia/Nemotron-3-Diarization"),
     "edit": ("edit", "cat.png", "a dog"),
     "embed": ("embed", "cat.png"),
     "find-moment": ("watch", "film.mp4", "--find", "a cat"),

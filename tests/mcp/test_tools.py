@@ -80,7 +80,7 @@ def agent(request: pytest.FixtureRequest) -> Conversation:
     return found
 
 
-NO_STARTER = {"clone", "vary"}
+NO_STARTER = {"clone", "diarize", "vary"}
 """Operations of which no small model comes with the installation; called, they say which model is missing."""
 
 
@@ -125,6 +125,7 @@ def calls(agent: Conversation, film: Path) -> dict[str, tuple[dict[str, Any], Ch
         "count-tokens": ({"prompt": "a red house"}, lambda result: result["counts"][0]["tokens"] == 3),
         "describe-film": ({"film": moving}, lambda result: bool(result["text"])),
         "detect-language": ({"audio": sound}, lambda result: result["language"] == "en"),
+        "diarize": ({"audio": sound}, lambda result: False),
         "edit": (
             {"image": picture, "prompt": "a red house", **painted},
             lambda result: len(result["pictures"]) == 1,

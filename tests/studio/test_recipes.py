@@ -213,6 +213,7 @@ def examples() -> dict[str, dict[str, Any]]:
         "count-tokens": {"prompt": "a house"},
         "describe-film": answering,
         "detect-language": {"audio": "upload:a", "aligner": "b", "track": 1},
+        "diarize": {"audio": "upload:a", "voices": {"Anna": "upload:b"}, "model": "m", "track": 1},
         "edit": {
             **prompted,
             "image": "upload:i",
@@ -237,8 +238,8 @@ def examples() -> dict[str, dict[str, Any]]:
         "remove-from-index": {"files": ["upload:i"], "index": "holiday"},
         "search": {"text": "a cat", "image": "upload:i", "index": "holiday", "limit": 3, "all_moments": True},
         "speak": {"text": "Hi", "voice": "ash", "speed": 1.5, "seed": 1, "language": "en"},
-        "subtitle": {**listening, "format": "vtt", "translate": True, "words": True},
-        "transcribe": {**listening, "word_timestamps": True},
+        "subtitle": {**listening, "format": "vtt", "translate": True, "words": True, "speakers": True},
+        "transcribe": {**listening, "word_timestamps": True, "voices": {"Anna": "upload:b"}, "diarizer": "d"},
         "translate": listening,
         "vary": {**painting, "image": "upload:i", "model": "kandinsky-2-2", "prompt": "fog", "prompt_weight": 0.3},
     }

@@ -19,6 +19,7 @@ _TASKS = {
     "clone": ("text-to-speech",),
     "control": ("text-to-image",),
     "detect-language": ("speech-to-text",),
+    "diarize": ("speaker-diarization",),
     "edit": ("text-to-image",),
     "embed": ("image-text-similarity",),
     "imagine": ("text-to-image",),

@@ -22,12 +22,21 @@ from sensorium.errors import InputError
 from sensorium.progress import Event, Finished
 
 if TYPE_CHECKING:
+    from sensorium.operations.media import Media
     from sensorium.operations.speech_to_text import Subtitle, Transcribe, Translate
     from sensorium.speech.transcription import Transcription
 
 Text: TypeAlias = str | None
 Listening = TypeVar("Listening", "Subtitle", "Transcribe", "Translate", "Transcribe | Translate")
 
+Voices: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--voice",
+        metavar="NAME=FILE",
+        help="Somebody's name and a recording of the voice, 2 to 30 seconds; repeat for each person.",
+    ),
+]
 Recordings = Annotated[
     list[str],
     typer.Argument(metavar="FILE", help="Recordings or films, folders, globs or addresses; - is standard input."),
@@ -43,12 +52,20 @@ def register(app: typer.Typer) -> None:
             "sensorium transcribe interview.mp3",
             "sensorium transcribe film.mp4 --format srt -o film.srt",
             "sensorium transcribe recordings -o texts --language en",
+            "sensorium transcribe meeting.wav --speakers --diarizer nvidia/Nemotron-3-Diarization",
         ),
     )(transcribe)
     app.command(
         rich_help_panel=panel,
         epilog=examples("sensorium translate entrevista.wav", "sensorium translate entrevista.wav -o english.vtt"),
     )(translate)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "sensorium diarize meeting.wav --model nvidia/Nemotron-3-Diarization",
+            "sensorium diarize meeting.wav --voice Anna=anna.wav > meeting.rttm",
+        ),
+    )(diarize)
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,18 @@ class _Writing:
         typer.Option("--hotwords", metavar="TEXT", help="Names and terms to expect, such as 'Ashleigh, CTranslate2'."),
     ] = None
     aligner: Aligner = None
+    speakers: Annotated[
+        bool, typer.Option("--speakers", metavar="", help="Tell who says what; speakers are called A, B and so on.")
+    ] = False
+    voice: Voices = None
+    diarizer: Annotated[
+        Text,
+        typer.Option(
+            "--diarizer",
+            metavar="NAME",
+            help="What tells speakers apart, such as nvidia/Nemotron-3-Diarization; by default the profile's.",
+        ),
+    ] = None
     track: Track = None
 
 
@@ -104,6 +133,43 @@ def transcribe(files: Recordings, *, writing: _Writing, common: CommonOptions) -
 def translate(files: Recordings, *, writing: _Writing, common: CommonOptions) -> None:
     """Write down in English what is said in another language."""
     _write_down(files, writing, common, translate=True)
+
+
+@command
+@grouped
+def diarize(files: Recordings, *, voice: Voices = None, track: Track = None, common: CommonOptions) -> None:
+    """Tell who speaks when in recordings and films, as RTTM."""
+    with common.call() as call:
+        from sensorium.operations.speakers import Diarize
+
+        fields: dict[str, Any] = {
+            **common.choice,
+            "audio": STANDARD_INPUT,  # until its turn comes
+            "voices": _voices(voice),
+            "track": track,
+        }
+        operation = Diarize(**fields)
+        items = gather(files, ("audio", "video"))
+        call.load(operation)
+        for item in call.inputs(items):
+            with call.attempt(item):
+                found = call.run(operation.model_copy(update={"audio": item.media}))
+                call.show(item, found, found.rttm(item.stem).rstrip("\n"))
+                if not found.turns:
+                    call.note(f"{one_line(item.name)}: nobody speaks in it.")
+
+
+def _voices(named: Sequence[str] | None) -> dict[str, Media]:
+    """Return the reference recordings of ``NAME=FILE``."""
+    voices = {}
+    for each in named or ():
+        name, sign, file = each.partition("=")
+        if not sign or not file or not name.strip():
+            raise InputError(f"The voice {each!r} can't be read", "Write it like --voice Anna=anna.wav")
+        if name.strip() in voices:
+            raise InputError(f"There are two voices called {name.strip()!r}", "Give each person one recording")
+        voices[name.strip()] = Input(file).media
+    return voices
 
 
 @dataclass(frozen=True)
@@ -167,6 +233,9 @@ def _write_down(files: list[str], writing: _Writing, common: CommonOptions, *, t
             "language": writing.language,
             "hotwords": writing.hotwords,
             "aligner": writing.aligner,
+            "speakers": writing.speakers,
+            "voices": _voices(writing.voice),
+            "diarizer": writing.diarizer,
             "track": writing.track,
         }
         if writing.output is not None:
@@ -194,7 +263,8 @@ def _print(call: Call, operation: Transcribe | Translate, items: Sequence[Input]
     for item in call.inputs(items):
         with call.attempt(item):
             heading = f"==> {one_line(item.name)} <==" if len(items) > 1 and not call.as_json else ""
-            if target.form == "txt" and not call.as_json:
+            told_at_once = not (operation.speakers or operation.voices)
+            if target.form == "txt" and told_at_once and not call.as_json:
                 _print_as_it_comes(call, _of(operation, item), heading)
             else:
                 _print_at_the_end(call, item, call.run(_of(operation, item)), heading, target)

@@ -16,6 +16,7 @@ from sensorium.operations.media import Media
 from sensorium.operations.operation import ModelOperation
 from sensorium.operations.reporter import Reporter
 from sensorium.operations.sound_track import Track
+from sensorium.operations.speakers import Diarizer, Voices, diarizing_checkpoints
 from sensorium.operations.tasks import Tasks
 from sensorium.operations.together import Everybody, attempted, run_by_itself, run_in_one_pass
 from sensorium.progress import Finished
@@ -91,6 +92,26 @@ class _WritingDown(_Listening):
     """Text in whose style and spelling the transcription goes on."""
     hotwords: Annotated[str | None, _of_characters("list of hotwords")] = None
     """Names and terms to expect, such as "Ashleigh, CTranslate2"."""
+    speakers: bool = False
+    """Whether to tell who says what; segments end where the speaker changes. Speakers are called A, B and so on."""
+    voices: Voices = Field(default_factory=dict)
+    """Reference recordings of 2 to 30 seconds of speech, by the name of who speaks in each: they give speakers their
+    names, and speakers are told apart then."""
+    diarizer: Diarizer = None
+    """What tells speakers apart: catalog name or hub id of a checkpoint for speaker-diarization; by default the
+    profile's."""
+
+    def opened(self, tasks: Tasks, report: Reporter) -> SpeechToText:
+        """Return the recogniser, loaded."""
+        return tasks.open(
+            (SpeechToText, self.opening_key, self.diarizer),
+            lambda: SpeechToText(self.model, aligner=self.aligner, diarizer=self.diarizer, **self.opening(tasks)),
+            report,
+        )
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Return the recogniser, and what tells speakers and voices apart."""
+        return (*super().checkpoints(), *(diarizing_checkpoints(self) if self.speakers or self.voices else ()))
 
     def _written_down(
         self, tasks: Tasks, report: Reporter, purpose: str, *, word_timestamps: bool, segment_timestamps: bool = True
@@ -105,6 +126,8 @@ class _WritingDown(_Listening):
             initial_prompt=self.initial_prompt,
             hotwords=self.hotwords,
             languages=self.languages,
+            speakers=self.speakers,
+            voices={name: tasks.media(recording) for name, recording in self.voices.items()},
             track=self.track,
             progress=report,
             cancel=report,
@@ -140,8 +163,10 @@ class Transcribe(_Timed):
             segment_timestamps=self.segment_timestamps,
         )
 
-    def batch_key(self) -> Hashable:
-        """Return what tells models apart, and what the model is told before it listens."""
+    def batch_key(self) -> Hashable | None:
+        """Return what tells models apart, and what the model is told before it listens; None with speakers."""
+        if self.speakers or self.voices:
+            return None
         return (self.name, self.opening_key, self.initial_prompt, self.hotwords)
 
     def at_once(self, tasks: Tasks, report: Reporter) -> int:

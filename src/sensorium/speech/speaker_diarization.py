@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from sensorium.arguments import checked
-from sensorium.errors import ModelUnavailableError
+from sensorium.errors import ModelUnavailableError, SensoriumError
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.track_choice import require_track
-from sensorium.models import catalog
+from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.json_files import json_table
 from sensorium.progress import Cancellation, ProgressCallback
@@ -48,6 +48,17 @@ def diarizer_checkpoint(model: str | os.PathLike[str] | None, profile: str) -> C
             "diarizer",
         )
     return catalog.resolve(model, task=TASK, profile=profile)
+
+
+def compares_voices(checkpoint: Checkpoint) -> bool:
+    """Return whether a checkpoint needs the speaker encoder in any long recording; False if it isn't here to tell."""
+    try:
+        family = (
+            checkpoint.family or catalog.family_of(store.locate(checkpoint)) if store.is_present(checkpoint) else ""
+        )
+    except SensoriumError:
+        return False  # whoever loads it is told what is wrong with it
+    return family not in ("", _STREAMING)
 
 
 class SpeakerDiarization(Task[Diarizer]):

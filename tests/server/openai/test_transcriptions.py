@@ -168,7 +168,7 @@ def test_obsidian_leaves_the_language_empty_and_unknown_fields_are_listed(raw: h
         ({"languages[]": ["en", "Klingon"]}, 400, "languages"),
         ({"model": "no-such-model"}, 404, "model"),
         ({"model": "/etc"}, 400, "model"),
-        ({"response_format": "diarized_json"}, 400, "response_format"),
+        ({"response_format": "diarized_json"}, 404, "model"),
         ({"response_format": "docx"}, 400, "response_format"),
         ({"temperature": "3"}, 400, "temperature"),
         ({"timestamp_granularities[]": "hour"}, 400, "timestamp_granularities"),

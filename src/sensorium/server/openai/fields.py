@@ -21,6 +21,8 @@ IGNORED = "x-sensorium-ignored"
 """The header that lists the fields that were sent and mean nothing here."""
 
 _PIECE = 1 << 20
+_LONGEST_FIELD = 8 << 20
+"""Bytes of a field that is no file: a data: URL with half a minute of sound fits."""
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _NAMEABLE = re.compile(r"[!-~]{1,100}")
 _BRACKETS = re.compile(r"\[(\w*)\]")
@@ -122,7 +124,8 @@ async def read_form(request: Request) -> Form:
     """
     fields: dict[str, Any] = {}
     files: dict[str, list[UploadFile]] = {}
-    for name, value in (await request.form(max_files=64, max_fields=256)).multi_items():
+    form = await request.form(max_files=64, max_fields=256, max_part_size=_LONGEST_FIELD)
+    for name, value in form.multi_items():
         plain, keys = name.partition("[")[0], _BRACKETS.findall(name)
         if isinstance(value, UploadFile):
             files.setdefault(plain, []).append(value)

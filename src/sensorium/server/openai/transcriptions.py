@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from sensorium.errors import UnsupportedError
+from sensorium.errors import InputError
 from sensorium.operations.media import Media
 from sensorium.operations.speech_to_text import Subtitle, SubtitleFile, Transcribe, Translate
 from sensorium.server.engine_of import TheEngine, TheOwner
@@ -21,22 +21,16 @@ from sensorium.server.openai.answering import MODEL, answered, as_events, model_
 from sensorium.server.openai.documented import described
 from sensorium.server.openai.fields import Fields, a_list, or_none
 from sensorium.server.openai.recordings import spoken_language, with_recording
-from sensorium.server.openai.transcripts import TranscriptEvents, plain, verbose
+from sensorium.server.openai.transcripts import TranscriptEvents, diarized, plain, verbose
 from sensorium.speech.speech_to_text import Transcription
+from sensorium.speech.who_speaks import require_voices
 
 WARNINGS = "x-sensorium-warnings"
 
 _TASK = Transcribe.task
 
 
-def _known_format(format: Any) -> Any:
-    if format == "diarized_json":
-        error = UnsupportedError(
-            "Speakers can't be told apart here, so there is no diarized_json",
-            "Ask for verbose_json, which has the same times without the speakers",
-        )
-        error.param = "response_format"
-        raise error
+def _or_json(format: Any) -> Any:
     return format or "json"
 
 
@@ -46,7 +40,10 @@ def _spoken_languages(names: list[str]) -> list[str]:
 
 
 Text: TypeAlias = Annotated[str | None, BeforeValidator(or_none)]
-Format: TypeAlias = Annotated[Literal["json", "text", "srt", "verbose_json", "vtt"], BeforeValidator(_known_format)]
+WithoutSpeakers: TypeAlias = Annotated[Literal["json", "text", "srt", "verbose_json", "vtt"], BeforeValidator(_or_json)]
+Format: TypeAlias = Annotated[
+    Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"], BeforeValidator(_or_json)
+]
 Language: TypeAlias = Annotated[str | None, BeforeValidator(or_none), AfterValidator(spoken_language)]
 Words: TypeAlias = Annotated[list[str], BeforeValidator(a_list)]
 Granularities: TypeAlias = Annotated[list[Literal["word", "segment"]], BeforeValidator(a_list)]
@@ -54,8 +51,8 @@ Additions: TypeAlias = Annotated[list[Literal["logprobs"]], BeforeValidator(a_li
 Candidates: TypeAlias = Annotated[list[str], BeforeValidator(a_list), AfterValidator(_spoken_languages)]
 
 
-class TranslationFields(Fields):
-    """What is asked of a translation into English."""
+class WordFields(Fields):
+    """What is asked of the words in a recording."""
 
     model: Text = None
     """An alias, a catalog name or a hub id; the profile's own if left out."""
@@ -69,7 +66,7 @@ class TranslationFields(Fields):
     aligner: Text = None
     """What times the words of models that write text alone: the name of a Whisper or a forced aligner."""
     response_format: Format = "json"
-    """json, text, srt, vtt, or verbose_json with times."""
+    """json, text, srt, vtt, verbose_json with times, or diarized_json with times and speakers."""
     temperature: Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(or_none)] = None
     """Only 0 is done: the likeliest words are taken."""
     input_audio: dict[str, Any] | None = None
@@ -86,9 +83,22 @@ class TranslationFields(Fields):
         return False
 
 
-class TranscriptionFields(TranslationFields):
+class TranslationFields(WordFields):
+    """What is asked of a translation into English."""
+
+    response_format: WithoutSpeakers = "json"
+    """json, text, srt, vtt, or verbose_json with times."""
+
+
+class TranscriptionFields(WordFields):
     """What is asked of a transcription."""
 
+    known_speaker_names: Annotated[Words, Field(default_factory=list)]
+    """For diarized_json: the names of those who speak in known_speaker_references, in the same order."""
+    known_speaker_references: Annotated[Words, Field(default_factory=list)]
+    """For diarized_json: a data: URL for each of them, with 2 to 30 seconds of speech."""
+    diarizer: Text = None
+    """For diarized_json: what tells speakers apart, a catalog name or a hub id; the profile's if left out."""
     languages: Annotated[Candidates, Field(default_factory=list)]
     """The languages that may be spoken, where they are to be detected."""
     keywords: Annotated[Words, Field(default_factory=list)]
@@ -104,6 +114,49 @@ class TranscriptionFields(TranslationFields):
     def wants_words(self) -> bool:
         """Whether words are wanted with their times."""
         return self.response_format == "verbose_json" and "word" in self.timestamp_granularities
+
+    @property
+    def ignored(self) -> list[str]:
+        """The names of the fields that mean nothing here."""
+        names = ("known_speaker_names", "known_speaker_references", "diarizer")
+        unused = [] if self.wants_speakers else [name for name in names if getattr(self, name)]
+        return sorted([*super().ignored, *unused])
+
+    @classmethod
+    def of(cls, document: Any, what: str) -> Self:
+        """Return the fields; the recordings of known speakers are looked at before any other is kept."""
+        known = super().of(document, what)
+        _ = known.speakers
+        return known
+
+    @property
+    def wants_speakers(self) -> bool:
+        """Whether it is wanted who says what."""
+        return self.response_format == "diarized_json"
+
+    @property
+    def speakers(self) -> dict[str, Any]:
+        """The fields of the operation for that.
+
+        Raises:
+            InputError: There are not as many recordings as names.
+        """
+        if not self.wants_speakers:
+            return {}
+        names, references = self.known_speaker_names, self.known_speaker_references
+        with blaming("known_speaker_references"):
+            if len(names) != len(references):
+                raise InputError(
+                    f"There are {len(names)} known speaker names and {len(references)} references",
+                    "Send a recording for each name, in the same order",
+                )
+            if not all(reference.startswith("data:") for reference in references):
+                raise InputError("A known speaker reference is no data: URL", "Write it like data:audio/wav;base64,…")
+        with blaming("known_speaker_names"):
+            voices = require_voices(dict(zip(names, references, strict=True)))
+            if len(voices) < len(names):
+                raise InputError("A known speaker name is given twice", "Send one recording for each speaker")
+        return {"speakers": True, "voices": voices, "diarizer": self.diarizer}
 
     @property
     def wants_logprobs(self) -> bool:
@@ -135,13 +188,14 @@ def transcriptions_router() -> APIRouter:
             **_common(request, fields, audio),
             "languages": tuple(fields.languages),
             "hotwords": ", ".join(fields.keywords) or None,
+            **fields.speakers,
         }
         if fields.stream:
             return await streamed(
                 engine,
                 Transcribe(**common, word_timestamps=fields.wants_logprobs),
                 owner,
-                as_events(TranscriptEvents(logprobs=fields.wants_logprobs)),
+                as_events(TranscriptEvents(logprobs=fields.wants_logprobs, speakers=fields.wants_speakers)),
                 media_type="text/event-stream",
                 headers=fields.headers,
                 passing=[audio],
@@ -164,7 +218,7 @@ def transcriptions_router() -> APIRouter:
     return router
 
 
-def _common(request: Request, fields: TranslationFields, audio: Media) -> dict[str, Any]:
+def _common(request: Request, fields: WordFields, audio: Media) -> dict[str, Any]:
     """Return the fields that all operations for words have in common."""
     return {
         "audio": audio,
@@ -185,7 +239,7 @@ async def _answer(
     request: Request,
     engine: TheEngine,
     owner: str,
-    fields: TranslationFields,
+    fields: WordFields,
     common: dict[str, Any],
     audio: Media,
     *,
@@ -201,7 +255,7 @@ async def _answer(
         operation = (Translate if english else Transcribe)(
             **common,
             word_timestamps=fields.wants_words or logprobs,
-            segment_timestamps=form == "verbose_json",
+            segment_timestamps=form in ("verbose_json", "diarized_json"),
         )
     with blaming("input_audio" if fields.input_audio else "file"):
         job = await answered(request, engine, operation, owner, passing=[audio])
@@ -212,6 +266,8 @@ async def _answer(
         text = await asyncio.to_thread(path.read_text, encoding="utf-8")
         return PlainTextResponse(text, headers={**headers, MODEL: made.transcription.model})
     said = Transcription.from_dict(job.result or {})
+    if form == "diarized_json":
+        return JSONResponse(diarized(said), headers=headers)
     if form == "text":
         return PlainTextResponse(f"{said.text}\n", headers=headers)
     document = verbose(said, words=fields.wants_words) if form == "verbose_json" else plain(said, logprobs=logprobs)

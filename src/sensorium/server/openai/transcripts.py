@@ -59,6 +59,24 @@ def verbose(said: Transcription, *, words: bool = False) -> dict[str, Any]:
     }
 
 
+def diarized(said: Transcription) -> dict[str, Any]:
+    """Return a transcription with speakers in the format ``diarized_json``."""
+    return {
+        "task": "transcribe",
+        "duration": said.duration,
+        "text": said.text,
+        "segments": [diarized_segment(each.to_dict()) for each in said.segments],
+        "usage": usage(said),
+        **_warnings(said),
+    }
+
+
+def diarized_segment(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document of a `Segment` as it stands in ``diarized_json``; it is also an event of the stream."""
+    told = {name: part[name] for name in ("start", "end", "text", "speaker")}
+    return {"type": "transcript.text.segment", "id": f"seg_{part['id']}", **told}
+
+
 def segment(part: Segment) -> dict[str, Any]:
     """Return a segment. Tokens aren't kept, so there are none; the temperature is always 0: the likeliest is taken."""
     return {
@@ -111,10 +129,12 @@ class TranscriptEvents:
 
     Args:
         logprobs: Whether to tell how sure the model is of each word.
+        speakers: Whether to tell who says it: then there are ``transcript.text.segment``, too.
     """
 
-    def __init__(self, *, logprobs: bool) -> None:
+    def __init__(self, *, logprobs: bool, speakers: bool = False) -> None:
         self._logprobs = logprobs
+        self._speakers = speakers
         self._texts: list[str] = []
         self._sent = ""
 
@@ -139,7 +159,14 @@ class TranscriptEvents:
         delta = whole[len(self._sent) :]  # empty while a job that began again says what was sent already
         if delta:
             self._sent = whole
-            yield {"type": "transcript.text.delta", "delta": delta}
+            part = diarized_segment(document)
+            yield {
+                "type": "transcript.text.delta",
+                "delta": delta,
+                **({"segment_id": part["id"]} if self._speakers else {}),
+            }
+            if self._speakers:
+                yield part
 
 
 def _warnings(said: Transcription) -> dict[str, Any]:

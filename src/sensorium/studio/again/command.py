@@ -23,6 +23,9 @@ _HEARING = {
     "hotwords": "--hotwords",
     "word_timestamps": "--words",
     "words": "--words",
+    "speakers": "--speakers",
+    "voices": "--voice",
+    "diarizer": "--diarizer",
     "track": "--track",
 }
 _WATCHING = {
@@ -134,6 +137,7 @@ _SPELLINGS = {
     "count-tokens": _Spelling("prompt", ("prompt",), flags=("--tokens",)),
     "describe-film": _Spelling("watch", ("film",), _WATCHING),
     "detect-language": _Spelling("detect-language", ("audio",), {"aligner": "--aligner", "track": "--track"}),
+    "diarize": _Spelling("diarize", ("audio",), {"voices": "--voice", "track": "--track"}),
     "edit": _Spelling(
         "edit",
         ("image", "prompt"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from sensorium.studio.again.wish import Wish
 
-_CHOICE = ("profile", "device", "dtype", "quantize", "base", "vae", "without", "aligner")
+_CHOICE = ("profile", "device", "dtype", "quantize", "base", "vae", "without", "aligner", "diarizer")
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _NUMBERS = ("num_images", "steps", "guidance_scale", "width", "height", "seed")
 _PROMPTED = ("negative_prompt", *_NUMBERS, "scheduler", "safety")
@@ -81,6 +81,9 @@ def written(value: Any) -> str:
     return repr(value)
 
 
+_SPEAKERS = ("speakers", "voices")
+
+
 def _print(kind: str, method: str, *fields: str, keywords: Sequence[str] = ()) -> Callable[[_Program], None]:
     """Return what writes a call whose result is printed."""
 
@@ -109,7 +112,7 @@ def _moderate(program: _Program) -> None:
 
 def _transcribe(program: _Program, task: str = "") -> None:
     names = ("language", "word_timestamps", "segment_timestamps", "initial_prompt", "hotwords", "languages", "track")
-    given = f"{program.literal('audio')}{task}{program.keywords(*names)}"
+    given = f"{program.literal('audio')}{task}{program.keywords(*names, *_SPEAKERS)}"
     program.lines += [f"said = {program.opened('SpeechToText')}.transcribe({given})", "print(said.text)"]
 
 
@@ -120,7 +123,7 @@ def _translate(program: _Program) -> None:
 def _subtitle(program: _Program) -> None:
     file = written(f"subtitles.{program.field('format', 'srt')}")
     task = ', task="translate"' if program.field("translate") else ""
-    given = f"{program.literal('audio')}, {file}{program.keywords('language', 'track')}{task}"
+    given = f"{program.literal('audio')}, {file}{program.keywords('language', 'track', *_SPEAKERS)}{task}"
     program.lines.append(f"print({program.opened('SpeechToText')}.generate_subtitles({given}))")
 
 
@@ -306,6 +309,7 @@ _PROGRAMS: Mapping[str, Callable[[_Program], None]] = {
     "control": _control,
     "describe-film": _about_a_film("describe", "film"),
     "detect-language": _print("SpeechToText", "detect_language", "audio", keywords=("track",)),
+    "diarize": _print("SpeakerDiarization", "diarize", "audio", keywords=("voices", "track")),
     "edit": _edit,
     "embed": _embed,
     "find-moment": _about_a_film("search", "film", "text", keywords=("limit",)),
