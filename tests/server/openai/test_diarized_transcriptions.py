@@ -131,7 +131,7 @@ def test_the_command_line_tells_the_same_here_and_there(server: str, cache: Path
     assert run(*asked, "--speakers", *there).stdout == text
     written = tmp_path / "talk.vtt"
     told = run(*asked, "--voice", f"Anna={clip}", *there, "-o", str(written), "--json")
-    assert documents(told)[0]["speakers"]
+    assert documents(told.stdout)[0]["speakers"]
     assert "<v " in written.read_text()
 
 
