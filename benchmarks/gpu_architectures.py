@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.__main__ import table
 from benchmarks.architectures.image_chat import llava
+from benchmarks.architectures.omni_chat import gemma_4
 from benchmarks.architectures.one_space import embedding_gemma_2
 from benchmarks.architectures.painting import flux_2_klein, stable_diffusion, stable_diffusion_xl
 from benchmarks.architectures.segmentation import eomt
@@ -34,6 +35,7 @@ ARCHITECTURES = {
     "stable-diffusion-xl": stable_diffusion_xl,
     "flux-2-klein": flux_2_klein,
     "llava": llava,
+    "gemma-4": gemma_4,
     "eomt": eomt,
     "phonon": phonon,
     "embedding-gemma-2": embedding_gemma_2,

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from benchmarks import gpu_architectures as benchmark
-from benchmarks.architectures import comparison, image_chat, painting, segmentation
+from benchmarks.architectures import comparison, image_chat, omni_chat, painting, segmentation
 from tests.checkpoints.diffusion import tiny_stable_diffusion, tiny_stable_diffusion_xl
+from tests.checkpoints.omni import tiny_gemma_4
 from tests.checkpoints.painters import tiny_painter
 from tests.checkpoints.segmenters import tiny_eomt
 from tests.checkpoints.vision_language import tiny_llava
@@ -46,6 +47,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_stable_diffusion_xl(folder / "xl")
     tiny_painter(folder / "klein", "Flux2KleinPipeline")
     tiny_llava(folder / "llava")
+    tiny_gemma_4(folder / "gemma4")
     tiny_eomt(folder / "eomt", classes={number: str(number) for number in range(150)})
     return folder
 
@@ -59,6 +61,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("klein/transformer", painting._KLEIN, 3875.5),
         ("klein/vae", painting._KLEIN_AUTOENCODER, 84.0),
         ("llava", image_chat._LLAVA, 7063.4),
+        ("gemma4", omni_chat._GEMMA_4_E2B, 5104.3),
         ("eomt", segmentation._EOMT_LARGE, 316.0),
     ],
 )

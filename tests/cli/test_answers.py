@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import real_media
+from tests.checkpoints.omni import tiny_gemma_4
 from tests.cli.conftest import Program, Run, documents
 
 pytestmark = pytest.mark.usefixtures("loaded_answerers")
@@ -39,6 +41,18 @@ def test_libraries_keep_quiet_on_both_streams(program: Program, desk: Path) -> N
     done = program("caption", "cat.jpg", "photos/coffee.png", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert [document["input"] for document in documents(done.stdout)] == ["cat.jpg", "photos/coffee.png"]
+
+
+def test_asking_about_a_recording_takes_a_model_that_hears(run: Run, desk: Path, tmp_path: Path) -> None:
+    clip = min((clip.path for clip in real_media.speech_clips("en")), key=lambda path: path.stat().st_size)
+    folder = tiny_gemma_4(tmp_path / "gemma")
+    heard = run("ask", clip, "What is said?", "--model", folder, "--max-tokens", "4", "--json", "-q")
+    assert (heard.exit_code, heard.stderr) == (0, "")
+    (document,) = documents(heard.stdout)
+    assert (document["model"], document["usage"]["completion_tokens"]) == ("gemma", 4)
+    deaf = run("ask", clip, "What is said?")
+    assert deaf.exit_code != 0
+    assert "SpeechToText" in deaf.stderr
 
 
 def test_asking_about_a_picture_and_a_film_by_content(run: Run, desk: Path) -> None:

@@ -17,6 +17,7 @@ from sensorium.errors import InputError
 
 if TYPE_CHECKING:
     from sensorium.answer import Answer
+    from sensorium.operations.chat import Chat
     from sensorium.operations.video import AskFilm
     from sensorium.operations.vision_language import Ask
     from sensorium.vision_language.classification import Classification
@@ -141,21 +142,27 @@ def caption(
 @command
 @grouped
 def ask(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A picture or a film; - is standard input.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A picture, film or recording; - is standard input.")],
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to find out.")],
     evidence: ShowEvidence = False,
     *,
     writing: WritingOptions,
     common: CommonOptions,
 ) -> None:
-    """Ask about a picture or a film; which of the two it is, its content tells."""
+    """Ask about a picture, a film or, with a model that hears, a recording; which it is, its content tells."""
     with common.call() as call:
         item = Input(file)
-        asked: AskFilm | Ask
-        if call.resolved(item).kind == "video":
+        asked: AskFilm | Ask | Chat
+        kind = call.resolved(item).kind
+        if kind == "video":
             from sensorium.operations.video import AskFilm
 
             asked = AskFilm(film=item.media, question=question, **writing.fields, **common.choice)
+        elif kind == "audio":
+            from sensorium.operations.chat import Chat
+
+            content = [{"type": "audio", "audio": item.media}, {"type": "text", "text": question}]
+            asked = Chat.of({"messages": [{"role": "user", "content": content}], **writing.fields, **common.choice})
         else:
             from sensorium.operations.vision_language import Ask
 

@@ -16,6 +16,8 @@ from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 
 from sensorium.server.openai.chat import ChatFields
 from tests import real_media
+from tests.checkpoints.omni import tiny_gemma_4
+from tests.server.conftest import served
 from tests.server.openai.conftest import Story
 from tests.server.openai.conversations import (
     LONG,
@@ -97,6 +99,25 @@ def test_a_recording_is_written_down_first_and_the_answer_says_so(client: OpenAI
     assert completion.usage.prompt_tokens > 20, "the words were read"
     stream = list(ask(client, user("What is said here?", sound(clip)), max_tokens=12, stream=True))
     assert stream[0].to_dict()["sensorium"]["put_into_words"] == [read]
+
+
+def test_a_model_that_hears_is_given_the_recording_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: real_media.SpeechClip
+) -> None:
+    kept = tmp_path / "models--someone--tiny-gemma"
+    tiny_gemma_4(kept / "snapshots" / "main")
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("main")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with (
+        served(tmp_path / "data") as (address, _),
+        OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=300) as client,
+    ):
+        message = user(sound(clip), "What is said?")
+        completion = client.chat.completions.create(model="someone/tiny-gemma", messages=[message], max_tokens=4)
+    assert "put_into_words" not in completion.to_dict().get("sensorium", {})
+    assert completion.usage is not None
+    assert completion.usage.prompt_tokens > 25, "a second of sound takes 25 tokens"
 
 
 def test_what_is_missing_of_a_recording_is_told_with_its_words(client: OpenAI, clip: real_media.SpeechClip) -> None:

@@ -1,7 +1,11 @@
-"""Recordings and films of a conversation, put into words for chat models that take pictures only."""
+"""Recordings and films of a conversation, put into words for chat models that take pictures only.
+
+Models that hear are given recordings as they are.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +13,9 @@ from fastapi import Request
 
 from sensorium.engine.interface import Engine
 from sensorium.engine.job import Job
-from sensorium.models import catalog
+from sensorium.errors import SensoriumError
+from sensorium.models import catalog, store
+from sensorium.operations.chat import Chat
 from sensorium.operations.operation import Operation
 from sensorium.operations.speech_to_text import Transcribe
 from sensorium.operations.video import AskFilm, DescribeFilm
@@ -17,6 +23,7 @@ from sensorium.record import Record
 from sensorium.server.openai.answering import answered_together, model_of
 from sensorium.server.openai.conversation import Message, words_of
 from sensorium.server.openai.references import Content
+from sensorium.vision_language.families.image_text_family import has_part_for_sound
 
 _KINDS = ("audio", "video")
 _LABELS = {"audio": "In the recording is said", "video": "Of the film is known"}
@@ -59,6 +66,8 @@ async def put_into_words(
     """
     question = words_of(messages[-1]) if messages else ""
     media = dict.fromkeys((part["type"], part[part["type"]]) for part in _media(messages))
+    if any(kind == "audio" for kind, _ in media) and await asyncio.to_thread(_hears, model):
+        media = {medium: None for medium in media if medium[0] != "audio"}
     operations = [_operation(kind, reference, question, model) for kind, reference in media]
     jobs = await answered_together(request, engine, operations, owner)
     words = {
@@ -98,11 +107,22 @@ def _media(messages: Sequence[Message]) -> list[Content]:
     return [part for message in messages for part in message["content"] if part["type"] in _KINDS]
 
 
+def _hears(model: str | None) -> bool:
+    """Return whether the model that is to answer hears recordings itself; not if it isn't on this machine."""
+    try:
+        with catalog.names_only():
+            checkpoint = catalog.resolve(model, task=Chat.task)
+        here = not checkpoint.endpoint and store.is_present(checkpoint)
+        return here and has_part_for_sound(store.locate(checkpoint))
+    except SensoriumError:
+        return False  # whoever opens the model says what is wrong with it
+
+
 def _in_words(message: Message, words: dict[tuple[str, str], PutIntoWords]) -> Message:
     spoken = all(part["type"] == "audio" for part in message["content"])
 
     def put(part: Content) -> Content:
-        if part["type"] not in _KINDS:
+        if part["type"] not in _KINDS or (part["type"], part[part["type"]]) not in words:
             return part
         text = words[part["type"], part[part["type"]]].text or "(nothing)"
         return {"type": "text", "text": text if spoken else f"{_LABELS[part['type']]}: {text}"}

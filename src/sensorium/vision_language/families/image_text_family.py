@@ -44,10 +44,15 @@ def thinker_of(family: str) -> str:
 
 def hears(folder: Path) -> bool:
     """Return whether a checkpoint of this kind has a part for sound, judged by its ``config.json``."""
+    family = str(json_table(folder / "config.json").get("model_type", ""))
+    return has_part_for_sound(folder) and image_text_family(family, folder, ()) == IMAGE_TEXT_TO_TEXT
+
+
+def has_part_for_sound(folder: Path) -> bool:
+    """Return whether a checkpoint of any kind has a part for sound, judged without any library."""
     config = json_table(folder / "config.json")
     thinker: Any = config.get("thinker_config")
-    known = image_text_family(str(config.get("model_type", "")), folder, ()) == IMAGE_TEXT_TO_TEXT
-    return known and bool((thinker if isinstance(thinker, dict) else config).get("audio_config"))
+    return bool((thinker if isinstance(thinker, dict) else config).get("audio_config"))
 
 
 def is_made_for_conversations(folder: Path) -> bool:
