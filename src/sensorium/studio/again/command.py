@@ -150,12 +150,18 @@ _SPELLINGS = {
         },
         implied=("format",),
     ),
-    "embed": _Spelling("embed", ("images",), {"texts": "--text"}),
+    "embed": _Spelling(
+        "embed",
+        ("images",),
+        {"texts": "--text", "sounds": "--sound", "role": "--role", "dimensions": "--dimensions"},
+    ),
     "find-moment": _Spelling(
         "watch", ("film",), {"text": "--find", "limit": "--top", "encoder": "--encoder"}, {"limit": 5}
     ),
     "imagine": _Spelling("imagine", ("prompt",), {**_PROMPTED, **_PARTS}, implied=("format",)),
-    "index": _Spelling("index", ("files",), {"index": "--to", "every": "--every"}, implied=("origins",)),
+    "index": _Spelling(
+        "index", ("files",), {"index": "--to", "every": "--every", "dimensions": "--dimensions"}, implied=("origins",)
+    ),
     "moderate": _Spelling("moderate", ("source",), {"labels": "--labels"}),
     "paint-again": _Spelling(
         "imagine",
@@ -177,6 +183,7 @@ _SPELLINGS = {
         ("text",),
         {
             "image": "--image",
+            "sound": "--sound",
             "index": "--index",
             "limit": "--limit",
             "under": "--under",

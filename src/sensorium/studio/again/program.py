@@ -248,13 +248,13 @@ def _index(program: _Program) -> None:
     program.said.add("origins")
     given = f"{program.literal('files')}{program.keywords('every')}"
     program.imports.append("SearchIndex")
-    choice = program.keywords("model", *_CHOICE)
+    choice = program.keywords("model", "dimensions", *_CHOICE)
     program.lines.append(f"print(SearchIndex({folder}{choice}).add({given}))")
 
 
 def _search(program: _Program) -> None:
     folder = written(program.field("index", None) or "index")
-    given = program.keywords("text", "image", "limit", "under", "all_moments").removeprefix(", ")
+    given = program.keywords("text", "image", "sound", "limit", "under", "all_moments").removeprefix(", ")
     program.imports.append("SearchIndex")
     choice = program.keywords("model", *_CHOICE)
     program.lines += [
@@ -265,9 +265,11 @@ def _search(program: _Program) -> None:
 
 def _embed(program: _Program) -> None:
     program.lines.append(f"clip = {program.opened('CLIP')}")
-    for name, method in (("images", "encode_image"), ("texts", "encode_text")):
+    role = program.keywords("role")
+    for name, method in (("images", "encode_image"), ("texts", "encode_text"), ("sounds", "encode_sound")):
         if program.field(name):
-            program.lines.append(f"print(clip.{method}({program.literal(name)}))")
+            told = role if name == "texts" else ""
+            program.lines.append(f"print(clip.{method}({program.literal(name)}{told}))")
 
 
 def _chat(program: _Program) -> None:
