@@ -6,6 +6,7 @@ transformers computes is held by the tests of each task.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,17 @@ def test_says_what_it_is_not_for(task: type[Task[Any]], family: str, tmp_path: P
     folder = bare_checkpoint(tmp_path / family, family, task.task)
     with refused(UnsupportedError, family, NOT_FOR_THIS[task][family]):
         task(folder).load()
+
+
+@pytest.mark.parametrize(
+    ("head", "opens"), [("EoMTForUniversalSegmentation", True), ("SegformerForImageClassification", False)]
+)
+def test_a_head_for_something_else_is_refused_and_an_unknown_one_is_not(head: str, opens: bool, tmp_path: Path) -> None:
+    folder = bare_checkpoint(tmp_path / "segments", "eomt" if opens else "beit", "image-segmentation")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": [head]}))
+    with refused(ModelUnavailableError if opens else UnsupportedError, "segments"):
+        Segmenter(folder).load()
 
 
 def test_where_torchvision_is_installed_its_processor_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from sensorium.models.json_files import json_table
@@ -13,14 +14,26 @@ def opens_by_auto_class(family: str, folder: Path, *mappings: str) -> bool:
     Args:
         family: The ``model_type`` of the checkpoint's ``config.json``.
         folder: Holds ``config.json``. The head that it names, if any, must be one of the Auto class: the same type can
-            be trained for different things.
+            be trained for different things. Names that transformers doesn't know, such as one that was changed, don't
+            count.
         mappings: The names of the Auto classes' tables, such as ``"MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES"``.
     """
     from transformers.models.auto import modeling_auto
 
-    heads: set[str] = set()
-    for mapping in mappings:
-        found = getattr(modeling_auto, mapping).get(family, ())
-        heads.update([found] if isinstance(found, str) else found)
+    tables = vars(modeling_auto)
+    heads = {head for mapping in mappings for head in _names(tables[mapping].get(family, ()))}
     named = json_table(folder / "config.json").get("architectures")
-    return bool(heads) and (not isinstance(named, list) or not named or any(name in heads for name in named))
+    if not heads or not isinstance(named, list) or not heads.isdisjoint(map(str, named)):
+        return bool(heads)
+    known = {
+        head
+        for name, table in tables.items()
+        if name.endswith("_NAMES")
+        for each in table.values()
+        for head in _names(each)
+    }
+    return known.isdisjoint(map(str, named))
+
+
+def _names(heads: str | Iterable[str]) -> Iterable[str]:
+    return (heads,) if isinstance(heads, str) else heads
