@@ -226,6 +226,45 @@ def test_a_voice_may_be_any_file_of_such_latents(
         guarded.stream(TEXT, voice=str(own))
 
 
+def test_a_voice_may_be_what_the_layers_keep_of_it(
+    speakers: dict[str, TextToSpeech], folders: dict[str, Path], heard: np.ndarray, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+    from transformers import AutoModelForTextToWaveform, AutoProcessor, set_seed
+
+    processor = AutoProcessor.from_pretrained(folders["pocket"])
+    model = AutoModelForTextToWaveform.from_pretrained(folders["pocket"]).eval()
+    asked = conversation("pocket", "", said="")
+    prompt = processor.apply_chat_template(asked, tokenize=False).removesuffix("<|audio_bos|>")
+    whole = processor(text=f"{prompt}<|audio_bos|>", audio=[heard], sampling_rate=24_000, return_tensors="pt")
+    prefix = whole["input_ids"][:, :-1]
+    with torch.inference_mode():
+        kept = model.model(prefix, audio_prompt_latents=whole["audio_prompt_latents"], use_cache=True).past_key_values
+    states = {
+        f"past_key_values.{number}.{kind}": getattr(layer, kind).clone()
+        for number, layer in enumerate(kept.layers)
+        for kind in ("keys", "values")
+    }
+    folder = tmp_path / "pocket"
+    shutil.copytree(folders["pocket"], folder)
+    (folder / "voices").mkdir()
+    save_file(states, folder / "voices" / "alba.safetensors")
+    voice = TextToSpeech(folder)
+    spoken = [next(voice.stream(TEXT, voice=name, seed=5)).samples for name in (None, "alba")]
+    inputs = processor(
+        text=processor.apply_chat_template(conversation("pocket", TEXT, said=None), tokenize=False),
+        return_tensors="pt",
+    )
+    set_seed(5)
+    reference = processor.decode(model.generate(**inputs, past_key_values=kept).audio_latents[0]).numpy()
+    assert all(np.array_equal(samples, reference) for samples in spoken)
+    del states["past_key_values.0.values"]
+    save_file(states, folder / "voices" / "half.safetensors")
+    with refused(InputError, "half.safetensors", "layers"):
+        voice.stream(TEXT, voice="half")
+
+
 @pytest.mark.parametrize(
     ("text", "language", "spoken"),
     [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from sensorium.progress import Cancellation
 from sensorium.speech.families import components
 from sensorium.speech.families.audio_codecs import codec_class
 from sensorium.speech.families.torch_generation import as_samples, seeded_generation
-from sensorium.speech.families.voice_files import SUFFIX, read_voice, voice_files
+from sensorium.speech.families.voice_files import SUFFIX, StoredVoice, prompt_width, read_voice, voice_files
 from sensorium.speech.families.voice_forms import FORMS, Form, form_of
 from sensorium.speech.families.voice_languages import spoken_languages
 from sensorium.speech.speakable_text import Unspoken, foreign_words
@@ -43,13 +43,9 @@ _CONTROL_WORD = re.compile(r"<\|[^|<>]*\|>|\[SPEAKER\d+\]")
 
 @dataclass(eq=False)
 class _Prompted(SpokenBefore):
-    """A speaker as some models know one: by latents.
+    """A speaker as some models know one: by what is stored of the voice."""
 
-    Attributes:
-        latents: A tensor of shape [frames, width]; None for a speaker whom the seed draws.
-    """
-
-    latents: Any = None
+    stored: StoredVoice = field(default_factory=StoredVoice)
 
 
 class WaveformVoice:
@@ -132,14 +128,14 @@ class WaveformVoice:
         if not self._form.prompts:
             return True
         codec = self._processor.audio_tokenizer.config
-        return codec.encoder_config is not None and codec.latent_dim == self._prompt_width
+        return codec.encoder_config is not None and codec.latent_dim == prompt_width(self._model.config)
 
     def imitate(self, reference: Reference) -> SpokenBefore:
         """Return the speaker of a recording."""
         if not self._form.prompts:
             return SpokenBefore("", reference)
         heard = self._inputs(" ", SpokenBefore("", reference))
-        return _Prompted("", reference, heard["audio_prompt_latents"][0])
+        return _Prompted("", reference, StoredVoice(heard["audio_prompt_latents"][0]))
 
     def speak(
         self, sentence: str, *, speaker: SpokenBefore, speed: float, seed: int, cancel: Cancellation | None
@@ -152,29 +148,36 @@ class WaveformVoice:
         before = inputs["audio_input_ids"].shape[1] if "audio_input_ids" in inputs else 0
         bounded = {} if self._form.frames is None else {"max_new_tokens": self._most_frames(sentence, inputs)}
         with seeded_generation(self._model.base_model, seed=seed, voice=self._name, cancel=cancel):
-            given = self._model.generate(**inputs, **bounded, return_dict_in_generate=False)
+            heard = self._heard(speaker)
+            given = self._model.generate(**inputs, **heard, **bounded, return_dict_in_generate=False)
             waveform = self._form.waveform(self._processor, given, before)
             samples = np.zeros(0, np.float32) if waveform is None else as_samples(waveform)
         speaker.remember(samples, sentence)
         return change_tempo(samples, self.sample_rate, speed) if len(samples) else samples
 
-    @property
-    def _prompt_width(self) -> int:
-        config = self._model.config
-        width: int = getattr(config, "audio_prompt_dim", config.latent_dim)
-        return width
-
     def _prompted(self, file: Path) -> SpokenBefore:
-        return _Prompted("", latents=read_voice(file, self._prompt_width))
+        return _Prompted("", stored=read_voice(file, self._model.config))
+
+    def _heard(self, speaker: SpokenBefore) -> dict[str, Any]:
+        """Return what the layers keep of a speaker, if that is stored; each sentence goes on in its own copy."""
+        from transformers import DynamicCache
+
+        states = speaker.stored.states if isinstance(speaker, _Prompted) else ()
+        if not states:
+            return {}
+        cache = DynamicCache(config=self._model.config)
+        for layer, pair in enumerate(states):
+            cache.update(*(part.to(self._model.device, self._model.dtype) for part in pair), layer)
+        return {"past_key_values": cache}
 
     def _inputs(self, sentence: str, speaker: SpokenBefore) -> Any:
         """Return what the model takes: the sentence after the speaker's voice."""
         heard = speaker.reference
-        latents = speaker.latents if isinstance(speaker, _Prompted) else None
+        stored = speaker.stored if isinstance(speaker, _Prompted) else StoredVoice()
         sound: dict[str, Any] = {}
-        if latents is not None:
-            sound = {"audio_prompt_latents": [latents]}
-        elif heard is not None:
+        if stored.latents is not None:
+            sound = {"audio_prompt_latents": [stored.latents]}
+        elif heard is not None and not stored.states:
             sound = {"audio": [heard.samples], "sampling_rate": self.reference_rate}
         said = None if not sound else self.written_out(heard.text, None) if heard else ""
         prompt = self._processor.apply_chat_template(
