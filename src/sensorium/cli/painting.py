@@ -13,14 +13,14 @@ from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import examples
 from sensorium.cli.painted_files import paint, paint_again, painter_of, picture_files, picture_format, refuse_others
-from sensorium.cli.painting_options import OF_IP_ADAPTERS, Number, Output, PainterParts, StyledPainting, Text
+from sensorium.cli.painting_options import OF_IP_ADAPTERS, Number, Output, PainterParts, StyledPainting, Text, Texts
 from sensorium.errors import InputError
 
 _OF_A_VARIATION = ("num_images", "steps", "guidance_scale", "width", "height", "seed", "style")
 _FOR_VARIATIONS = ("like", "prompt", "prompt_weight", "output", "model", "device", "dtype", *_OF_A_VARIATION)
 _FOR_PAINTING_AGAIN = (
-    *("again", "output", "image", "mask", "lora", "embedding", *OF_IP_ADAPTERS, "model", "device", "dtype"),
-    *("base", "vae", "without"),
+    *("again", "output", "image", "mask", "further_image", "lora", "embedding", *OF_IP_ADAPTERS),
+    *("model", "device", "dtype", "base", "vae", "without"),
 )
 
 
@@ -45,6 +45,10 @@ class _Originals:
         Text, typer.Option("--image", metavar="FILE", help="With --again: the picture that it was made from.")
     ] = None
     mask: Annotated[Text, typer.Option("--mask", metavar="FILE", help="With --again: the mask.")] = None
+    further_image: Annotated[
+        Texts,
+        typer.Option("--further-image", metavar="FILE", help="With --again: a further picture of its prompt."),
+    ] = None
 
 
 def register(app: typer.Typer) -> None:
@@ -112,6 +116,14 @@ def edit(
     mask: Annotated[
         Text, typer.Option("--mask", metavar="FILE", help="A picture that is white where to repaint, else black.")
     ] = None,
+    further_image: Annotated[
+        Texts,
+        typer.Option(
+            "--further-image",
+            metavar="FILE",
+            help="One more picture that the prompt speaks of (FLUX.2, Qwen-Image-Edit); as often as you like.",
+        ),
+    ] = None,
     painting: StyledPainting,
     parts: PainterParts,
     common: CommonOptions,
@@ -127,6 +139,7 @@ def edit(
             mask=media_of(mask),
             strength=strength,
             image_guidance_scale=image_guidance_scale,
+            further_images=tuple(Input(each).media for each in further_image or ()),
             format=picture_format(output),
             **painting.how,
             **parts.choice,
@@ -150,8 +163,10 @@ def _paint(
         raise InputError("--prompt-weight goes with --like only", "Leave it out")
     if prompt is None:
         raise InputError("There is no prompt", "Say what to paint: sensorium imagine 'a lighthouse at dusk'")
-    if originals.image is not None or originals.mask is not None:
-        raise InputError("--image and --mask go with --again only", "To change a picture: sensorium edit")
+    if originals.image is not None or originals.mask is not None or originals.further_image:
+        raise InputError(
+            "--image, --mask and --further-image go with --again only", "To change a picture: sensorium edit"
+        )
     files = picture_files(output, painting.num_images)
     operation = Imagine(prompt=prompt, format=picture_format(output), **painting.how, **parts.choice, **common.choice)
     paint(call, operation, files)
@@ -204,6 +219,7 @@ def _paint_again(
         picture=item.media,
         image=media_of(originals.image),
         mask=media_of(originals.mask),
+        further_images=tuple(Input(each).media for each in originals.further_image or ()),
         lora=painting.loras,
         embedding=painting.embeddings,
         ip_adapter=painting.image_prompts,

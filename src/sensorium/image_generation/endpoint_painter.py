@@ -90,7 +90,8 @@ class EndpointPainter:
                 f"The server of {self._checkpoint.name!r} takes a width and a height only together", "Give both"
             )
         if request.image is not None:
-            asked["image"] = _as_file("image.png", request.image)
+            files = [_as_file("image.png", each) for each in (request.image, *request.further_images)]
+            asked["image"] = files if request.further_images else files[0]
             if request.mask is not None:
                 asked["mask"] = _as_file("mask.png", _transparent_where_white(request.mask, request.image.size))
         pictures = self._ask("generate" if request.image is None else "edit", asked, tell, cancel)

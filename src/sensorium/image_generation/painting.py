@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sensorium.image_generation.generated_image import GeneratedImages
     from sensorium.media.limits import Limits
 
+MOST_FURTHER_IMAGES = 15
 TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING = "text-to-image", "image-to-image", "inpainting"
 
 
@@ -29,6 +30,7 @@ class PicturesToPaint(TypedDict, total=False):
     mask: PIL.Image.Image | None
     strength: float
     image_guidance_scale: float | None
+    further_images: tuple[PIL.Image.Image, ...]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class PaintingRequest:
         strength: How much of ``image`` is repainted, over 0 to 1.
         image_guidance_scale: How much of ``image`` stays, for checkpoints that follow instructions (InstructPix2Pix);
             None for what suits.
+        further_images: More pictures that the prompt speaks of, RGB, for checkpoints that follow instructions.
 
     Raises:
         InputError: One of them can't be.
@@ -54,6 +57,7 @@ class PaintingRequest:
     mask: PIL.Image.Image | None = None
     strength: float = 0.75
     image_guidance_scale: float | None = None
+    further_images: tuple[PIL.Image.Image, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -92,6 +96,10 @@ class PaintingRequest:
         check_prompt(self.prompt)
         if self.image is not None:
             check_strength(self.strength)
+        if len(self.further_images) > MOST_FURTHER_IMAGES:
+            raise InputError(
+                f"{len(self.further_images)} further pictures are too many", f"Give up to {MOST_FURTHER_IMAGES}"
+            )
         if self.image_guidance_scale is not None:
             check_image_guidance_scale(self.image_guidance_scale)
 

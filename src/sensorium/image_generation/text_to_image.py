@@ -144,6 +144,7 @@ class TextToImage(Task[Painter]):
         strength: float = 0.75,
         *,
         image_guidance_scale: float | None = None,
+        further_images: Sequence[ImageSource] = (),
         **options: Unpack[PaintingKeywords],
     ) -> GeneratedImages:
         """Repaint a picture. Result and errors are those of `generate`.
@@ -154,6 +155,8 @@ class TextToImage(Task[Painter]):
             strength: How much may change: over 0 to 1, where nothing of the picture stays.
             image_guidance_scale: How much of the picture stays, for checkpoints whose prompt is an instruction
                 (InstructPix2Pix); 1.5 by default, more keeps more.
+            further_images: More pictures that the prompt speaks of ("put the hat of picture 2 on the cat"), for
+                checkpoints that follow instructions about several: FLUX.2, Qwen-Image-Edit 2509 and later.
             options: See `PaintingKeywords`.
         """
         how = painting_options(options, self.limits)
@@ -161,6 +164,7 @@ class TextToImage(Task[Painter]):
             "image": self._read(init_image),
             "strength": strength,
             "image_guidance_scale": image_guidance_scale,
+            "further_images": self._read_all(further_images),
         }
         return self._paint(PaintingRequest.asked(prompt, how, self.limits, **pictures), options)
 
@@ -240,6 +244,7 @@ class TextToImage(Task[Painter]):
         *,
         init_image: ImageSource | None = None,
         mask_image: ImageSource | None = None,
+        further_images: Sequence[ImageSource] = (),
         lora: LoraFiles = (),
         embeddings: EmbeddingFiles = (),
         ip_adapter: IPAdapter | Sequence[IPAdapter] = (),
@@ -251,6 +256,7 @@ class TextToImage(Task[Painter]):
             settings: What the picture says of itself: its ``settings``, or `read_settings` of its file.
             init_image: The picture that it was made from, if it was made from one.
             mask_image: The mask, if there was one.
+            further_images: The further pictures that its prompt speaks of, if there were any, in their order.
             lora: The LoRA files, if there were any; their weights are in the settings.
             embeddings: The embeddings, if there were any; their words are in the settings.
             ip_adapter: The pictures that it was to look like, if there were any, with their adapters; their scales are
@@ -272,7 +278,12 @@ class TextToImage(Task[Painter]):
             return self._vary(VariationRequest(image, settings.prompt, prompt_weight, options), call)[0]
         strength = 0.75 if settings.strength is None else settings.strength
         by_picture = (settings.options or {}).get("image_guidance_scale")
-        request = PaintingRequest(settings.prompt, options, image, mask, strength, by_picture)
+        further = self._read_all(further_images)
+        if [pixel_sum(each) for each in further] != (settings.options or {}).get("further_images", []):
+            raise InputError(
+                "The further pictures are not those that the picture was made from", "Give those, in their order"
+            )
+        request = PaintingRequest(settings.prompt, options, image, mask, strength, by_picture, further)
         return self._paint(request, call)[0]
 
     def _check_repeatable(self, settings: PictureSettings) -> None:
@@ -300,6 +311,9 @@ class TextToImage(Task[Painter]):
 
     def _read(self, image: ImageSource) -> PIL.Image.Image:
         return read_image(image, limits=self.limits)
+
+    def _read_all(self, images: Sequence[ImageSource]) -> tuple[PIL.Image.Image, ...]:
+        return tuple(self._read(each).convert("RGB") for each in images)
 
     def _paint(self, request: PaintingRequest, call: CallKeywords) -> GeneratedImages:
         tell, cancel = all_events(call.get("progress"), call.get("report")), call.get("cancel")

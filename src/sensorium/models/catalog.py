@@ -35,6 +35,7 @@ PROFILES = ("starter", "standard", "best")
 _LONGEST_HUB_ID = 96
 """As the hub's own library has it."""
 _names_only: ContextVar[bool] = ContextVar("names_only", default=False)
+_MODULAR = "modular_model_index.json"
 _FILES = (SUFFIX, ".ckpt", ".pt", ".pth")
 """A name that ends so is that of a file, never a hub id."""
 
@@ -240,6 +241,11 @@ def family_of(folder: Path) -> str:
     file = only_weights_file(folder)
     if file is not None and (family := read_weights_file(file).content.family) != UNKNOWN:
         return family
+    if (folder / _MODULAR).is_file():
+        raise ModelUnavailableError(
+            f"The folder {str(folder)!r} is for diffusers' modular pipelines ({_MODULAR}), which aren't opened here",
+            "Choose one in diffusers' usual layout, which has a model_index.json",
+        )
     raise ModelUnavailableError(
         f"The folder {str(folder)!r} holds no checkpoint: it has no config.json",
         "Name the folder that contains config.json and the weights",

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from sensorium.errors import InputError
-from sensorium.image_generation.painting import check_image_guidance_scale, check_prompt, check_strength
+from sensorium.image_generation.painting import (
+    MOST_FURTHER_IMAGES,
+    check_image_guidance_scale,
+    check_prompt,
+    check_strength,
+)
 from sensorium.image_generation.variation import check_prompt_weight
 from sensorium.operations.media import Media
 from sensorium.operations.painting import (
@@ -102,6 +107,8 @@ class Edit(PromptedPainting, OfParts):
     """How much may change: over 0 to 1, where nothing of the picture stays; by default 0.75, with a mask 1."""
     image_guidance_scale: Annotated[float | None, Field(json_schema_extra={"minimum": 0, "maximum": 100})] = None
     """How much of the picture stays, for checkpoints that follow instructions (InstructPix2Pix)."""
+    further_images: Annotated[tuple[Media, ...], Field(max_length=MOST_FURTHER_IMAGES)] = ()
+    """More pictures that the prompt speaks of, for checkpoints that follow instructions about several (FLUX.2)."""
     style: str | None = None
     """A style of the prompt engineer's, such as "watercolor", whose words are added to the prompt."""
     nearest_size: NearestSize = False
@@ -115,6 +122,8 @@ class Edit(PromptedPainting, OfParts):
             check_image_guidance_scale(self.image_guidance_scale)
             if self.mask is not None:
                 raise InputError("image_guidance_scale has no use with a mask", "Leave out one of them")
+        if self.further_images and self.mask is not None:
+            raise InputError("further_images have no use with a mask", "Leave out one of them")
         return self
 
     def opened(self, tasks: Tasks, report: Reporter) -> TextToImage:
@@ -134,8 +143,9 @@ class Edit(PromptedPainting, OfParts):
         if self.nearest_size:
             options |= size_for(self, painter, report)
         if self.mask is None:
-            by_picture = self.image_guidance_scale
-            return kept.result(painter.img2img(image, words, image_guidance_scale=by_picture, **options))
+            options["image_guidance_scale"] = self.image_guidance_scale
+            options["further_images"] = [tasks.media(each) for each in self.further_images]
+            return kept.result(painter.img2img(image, words, **options))
         found = tasks.media(self.mask)
         mask = read_mask(found, limits=tasks.limits) if self.mask_marks == "transparent" else found
         return kept.result(painter.inpaint(image, mask, words, **options))

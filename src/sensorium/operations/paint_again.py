@@ -52,6 +52,8 @@ class PaintAgain(OfParts):
     """The picture that it was made from, if it was made from one."""
     mask: Media | None = None
     """The mask, if there was one."""
+    further_images: tuple[Media, ...] = ()
+    """The further pictures that its prompt speaks of, if there were any, in their order."""
     lora: tuple[LoraFile, ...] = ()
     """The LoRA files, if there were any; their weights are in the picture's file."""
     embedding: tuple[EmbeddingFile, ...] = ()
@@ -132,7 +134,8 @@ class PaintAgain(OfParts):
             "cancel": report,
         }
         if self.controls is None:
-            return painter_of(self, tasks, report).paint_again(settings, **given)
+            further = [tasks.media(each) for each in self.further_images]
+            return painter_of(self, tasks, report).paint_again(settings, further_images=further, **given)
         kinds = [table["control"] for table in (settings.options or {}).get("controls", ())]
         self._require_same(kinds)
         return generator_of(self, self.controlnets, self.annotators, tasks, report).paint_again(

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from sensorium import TextToImage
-from sensorium.errors import InputError, UnsupportedError
+from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.picture_size import fit_picture
 from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Preview, Progress
@@ -42,6 +42,8 @@ PAINTINGS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("Krea2Pipeline", "text-to-image", "", {"guidance_scale": 4.5, **SIDES}),
     ("LongCatImageEditPipeline", "image-to-image", "", {"guidance_scale": 4.5}),
     ("LongCatImagePipeline", "text-to-image", "", {"guidance_scale": 4.5, "enable_prompt_rewrite": False, **SIDES}),
+    ("QwenImageEditPipeline", "image-to-image", "", {"true_cfg_scale": 4.0, "negative_prompt": " ", **SIDES}),
+    ("QwenImageEditPlusPipeline", "image-to-image", "", {"true_cfg_scale": 4.0, "negative_prompt": " ", **SIDES}),
     ("SanaSprintPipeline", "text-to-image", "", {"guidance_scale": 4.5, "intermediate_timesteps": None, **SIDES}),
     ("SanaSprintPipeline", "image-to-image", "SanaSprintImg2ImgPipeline", {"intermediate_timesteps": None, **SIDES}),
 ]
@@ -115,6 +117,39 @@ def test_the_same_pixels(
     assert any(isinstance(event, Preview) for event in events) == (named != "JoyImageEditPlusPipeline")
     assert any("width and height have no effect" in note for note in mine.notes) == (expected.size != SIZE)
     parity(f"{named}, {kind}", paints or named, "the same pixels")
+
+
+def test_several_pictures(cat: PIL.Image.Image, mask: PIL.Image.Image, tmp_path: Path, parity: Parity) -> None:
+    folder = tiny_painter(tmp_path / "painter", "Flux2KleinPipeline")
+    other = mask.convert("RGB").resize((64, 64))
+    with TextToImage(folder) as painter:
+        [mine] = painter.img2img(cat, PROMPT, further_images=[other], steps=2, seed=SEED, **SIDES)
+        again = painter.paint_again(mine.settings, init_image=cat, further_images=[other])
+        [alone] = painter.img2img(cat, PROMPT, steps=2, seed=SEED, **SIDES)
+        with refused(InputError, "further pictures"):
+            painter.paint_again(mine.settings, init_image=cat)
+    expected = reference(folder, "Flux2KleinPipeline", 2, image=[fit_picture(cat, SIZE), other], **SIDES)
+    assert mine.tobytes() == expected.tobytes() == again.tobytes()
+    assert mine.tobytes() != alone.tobytes()
+    parity("FLUX.2 klein, image to image, two pictures", "Flux2KleinPipeline", "the same pixels")
+
+
+def test_several_pictures_for_a_painter_that_starts_from_one(painter: TextToImage, cat: PIL.Image.Image) -> None:
+    with refused(UnsupportedError, "one picture", "2", "flux.2-klein-4b"):
+        painter.img2img(cat, PROMPT, further_images=[cat], steps=2)
+
+
+def test_what_its_makers_publish_elsewhere_is_named(tmp_path: Path) -> None:
+    for name in ("hidream", "anima"):
+        (tmp_path / name).mkdir()
+    absent = {name: [None, None] for name in ("text_encoder_4", "tokenizer_4")}
+    index = {"_class_name": "HiDreamImagePipeline", **absent}
+    (tmp_path / "hidream" / "model_index.json").write_text(json.dumps(index))
+    (tmp_path / "anima" / "modular_model_index.json").write_text("{}")
+    with refused(ModelUnavailableError, "hidream", "text_encoder_4", "Llama-3.1-8B-Instruct"):
+        TextToImage(tmp_path / "hidream").load()
+    with refused(ModelUnavailableError, "anima", "modular"):
+        TextToImage(tmp_path / "anima").load()
 
 
 def test_what_a_pipeline_refuses_is_told_in_its_words(tmp_path: Path) -> None:

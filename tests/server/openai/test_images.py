@@ -266,7 +266,7 @@ def test_pictures_that_are_none_are_refused(raw: httpx2.Client) -> None:
         ([("image", ("a.png", b"", "image/png"))], "empty_image_file", "image"),
         ([("image", ("a.png", b"no picture at all", "image/png"))], "invalid_image_format", "image"),
         ([("image", picture), ("mask", ("m.png", b"GIF", "image/png"))], "invalid_image_format", "mask"),
-        ([("image[]", picture), ("image[]", picture)], "unsupported", "image"),
+        ([("image[]", picture), ("image[]", picture)], "unsupported", None),
         ([("other", picture)], "input", "image"),
     ):
         error = error_in(raw.post(EDITS, data={"prompt": CUP}, files=files))

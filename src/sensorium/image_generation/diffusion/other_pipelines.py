@@ -35,6 +35,13 @@ COMBINED: Mapping[str, Combined] = {
 }
 """From the decoders that open together with a prior; Kandinsky 2.2 has a painter of its own."""
 
+FETCHED_APART: Mapping[str, tuple[str, ...]] = {"HiDreamImagePipeline": ("text_encoder_4", "tokenizer_4")}
+"""From pipelines to components that they need and that their makers publish elsewhere."""
+FETCHED_APART_REMEDY = (
+    "Put meta-llama/Llama-3.1-8B-Instruct into its folders text_encoder_4 and tokenizer_4, and name these in its "
+    'model_index.json: ["transformers", "LlamaForCausalLM"] and ["transformers", "PreTrainedTokenizerFast"]'
+)
+
 _HALVES = "such checkpoints open by their decoder, which finds its prior itself"
 _OTHERS = "Choose a checkpoint of Stable Diffusion, XL, 3, FLUX or PixArt"
 _REASONS = (

@@ -9,10 +9,16 @@ from typing import Any
 
 import PIL.Image
 
-from sensorium.errors import InputError
-from sensorium.image_generation.diffusion.call_signature import AS_WRITTEN, call_parameters, picture_parameter
+from sensorium.errors import InputError, UnsupportedError
+from sensorium.image_generation.diffusion.call_signature import (
+    AS_WRITTEN,
+    call_parameters,
+    picture_parameter,
+    takes_several_pictures,
+)
 from sensorium.image_generation.diffusion.defaults import DiffusionDefaults
 from sensorium.image_generation.diffusion.schedulers import check_steps
+from sensorium.image_generation.generated_image import pixel_sum
 from sensorium.image_generation.painting import PaintingRequest
 from sensorium.image_generation.painting_options import check_side
 from sensorium.image_generation.picture_size import fit_picture, size_like
@@ -59,8 +65,14 @@ def make_plan(
 
     Raises:
         InputError: A number doesn't suit the checkpoint.
+        UnsupportedError: It starts from one picture, and there are several.
     """
     parameters, options = call_parameters(pipeline), request.options
+    if request.further_images and not takes_several_pictures(pipeline):
+        raise UnsupportedError(
+            f"{type(pipeline).__name__} starts from one picture, and {1 + len(request.further_images)} were given",
+            "Give one, or use a checkpoint that follows instructions about several, such as 'flux.2-klein-4b'",
+        )
     check_side("width", options.width, factor)
     check_side("height", options.height, factor)
     steps = defaults.steps if options.steps is None else options.steps
@@ -80,7 +92,8 @@ def make_plan(
         size = size_like(request.image, native_side, factor, width=options.width, height=options.height)
         image = fit_picture(request.image.convert("RGB"), size)
         picture = picture_parameter(parameters)
-        arguments[picture or "image"] = [image] if picture == "images" else image
+        pictures = [image, *request.further_images]
+        arguments[picture or "image"] = pictures if picture == "images" or request.further_images else image
         if "strength" in parameters:
             strength = request.strength
             _check_strength(steps, strength)
@@ -98,6 +111,9 @@ def make_plan(
         if "max_area" in parameters:
             arguments["max_area"] = size[0] * size[1]  # Kontext would paint so many pixels whatever the sides
     recorded = _image_guidance(request, parameters)
+    arguments.update(recorded)
+    if request.further_images:
+        recorded["further_images"] = [pixel_sum(each) for each in request.further_images]
     notes = []
     if options.guidance_scale is not None and guidance is None:
         notes.append("The guidance scale has no effect: this checkpoint doesn't know it")
@@ -107,7 +123,6 @@ def make_plan(
         notes.append("The negative prompt has no effect: this checkpoint, or this guidance scale, doesn't read it")
     if request.image is not None and strength is None:
         notes.append("The strength has no effect: this checkpoint repaints as the prompt says")
-    arguments |= recorded
     return DiffusionPlan(steps, guidance, size, strength, image, mask, arguments, tuple(notes), recorded)
 
 

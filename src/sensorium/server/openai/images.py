@@ -213,12 +213,15 @@ def images_router() -> APIRouter:
     async def edit(request: Request, engine: TheEngine, owner: TheOwner) -> Response:
         """Repaint a picture as a prompt says, or the part of it where a mask is transparent.
 
+        Several pictures, as `image[]` or in `images`, are for painters that follow instructions about several (FLUX.2).
         In JSON, `image` and `mask` are data: URIs, ids of files, or objects with `image_url` or `file_id`.
         """
-        document, sent = await read_with_pictures(request)
+        document, sent = await read_with_pictures(request, several=True)
         fields = EditFields.of(document, "An edit")
-        masked = {} if sent.mask is None else {"mask": TO_BE_SENT, "mask_marks": "transparent"}
-        operation = Edit.of({**fields.painting(request, Edit.task), "image": TO_BE_SENT, **masked})
+        pictures: dict[str, Any] = {"image": TO_BE_SENT, "further_images": [TO_BE_SENT] * len(sent.further)}
+        if sent.mask is not None:
+            pictures |= {"mask": TO_BE_SENT, "mask_marks": "transparent"}
+        operation = Edit.of({**fields.painting(request, Edit.task), **pictures})
         operation, passing = await sent.put_into(operation, engine, owner)
         return await _answer(request, engine, owner, fields, operation, "image_edit", passing)
 

@@ -34,14 +34,16 @@ class SentPictures:
     Attributes:
         image: A file, or a reference.
         mask: The same; None if there is none.
+        further: Further pictures that the prompt speaks of.
     """
 
     image: UploadFile | Media
     mask: UploadFile | Media | None = None
+    further: tuple[UploadFile | Media, ...] = ()
 
     async def put_into(self, operation: Painting, engine: Engine, owner: str) -> tuple[Painting, list[Media]]:
         """Return the operation with references to the pictures, and the uploads that were made for it."""
-        made: dict[str, Media] = {}
+        made: dict[str, Any] = {}
         passing: list[Media] = []
         for name, sent in (("image", self.image), ("mask", self.mask)):
             if isinstance(sent, UploadFile):
@@ -49,15 +51,21 @@ class SentPictures:
                 made[name] = passing[-1]
             elif sent is not None:
                 made[name] = sent
+        for sent in self.further:
+            if isinstance(sent, UploadFile):
+                passing.append(await kept(engine, sent, owner))
+                sent = passing[-1]
+            made["further_images"] = (*made.get("further_images", ()), sent)
         return operation.model_copy(update=made), passing
 
 
-async def read_with_pictures(request: Request) -> tuple[dict[str, Any], SentPictures]:
+async def read_with_pictures(request: Request, *, several: bool = False) -> tuple[dict[str, Any], SentPictures]:
     """Return the fields of a request beside its pictures, and these.
 
     Args:
         request: A form with files ``image`` or ``image[]`` and ``mask``; or JSON with ``image`` or ``images`` and
             ``mask``, each a data: URI, an address, the id of a file, or an object with ``image_url`` or ``file_id``.
+        several: Whether further pictures may follow the first.
 
     Raises:
         InputError: There is no picture, or it is none.
@@ -72,9 +80,13 @@ async def read_with_pictures(request: Request) -> tuple[dict[str, Any], SentPict
         if not isinstance(document, dict):
             raise InputError("The request needs a JSON object", 'Send its fields like {"name": value}')
     named = {name: [*files.get(name, ()), *_listed(document.get(name))] for name in _FIELDS}
+    first, further = [*named["image"], *named["images"]], []
+    if several:
+        first, further = first[:1], first[1:]
     pictures = SentPictures(
-        await _only("image", [*named["image"], *named["images"]]),
+        await _only("image", first),
         await _only("mask", named["mask"]) if named["mask"] else None,
+        tuple([await _only("image", [each]) for each in further]),
     )
     return {name: value for name, value in document.items() if name not in _FIELDS}, pictures
 
@@ -93,7 +105,7 @@ async def _only(name: str, sent: Sequence[Any]) -> UploadFile | Media:
 
 def _several(name: str, count: int) -> UnsupportedError:
     error = UnsupportedError(
-        f"{count} pictures were sent as {name!r}, and painters here start from one", "Send one, or join them into one"
+        f"{count} pictures were sent as {name!r}, and one is taken", "Send one, or join them into one"
     )
     error.param = name
     return error

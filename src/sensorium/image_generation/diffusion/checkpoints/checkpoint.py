@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.diffusion.call_signature import UNUSED_COMPONENTS
+from sensorium.image_generation.diffusion.other_pipelines import FETCHED_APART, FETCHED_APART_REMEDY
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.fetching_anew import fetch_anew
 from sensorium.models.pretrained import open_model, open_part
@@ -90,6 +91,12 @@ def read_layout(folder: Path, checkpoint: Checkpoint, *, half_precision: bool) -
         components.pop(SAFETY_CHECKER, None)
         if "image_encoder" not in components:
             components.pop(_SAFETY_PARTS[1], None)
+    for name in FETCHED_APART.get(str(index.get("_class_name")), ()):
+        if name in absent:
+            raise ModelUnavailableError(
+                f"The checkpoint {checkpoint.name!r} can't be opened: its component {name!r} isn't among its files",
+                FETCHED_APART_REMEDY,
+            )
     for name in components:
         if not (folder / name).is_dir():
             raise _incomplete(checkpoint, f"its component {name!r} is missing")
