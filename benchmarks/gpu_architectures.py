@@ -27,6 +27,7 @@ from benchmarks.architectures.omni_chat import gemma_4
 from benchmarks.architectures.one_space import embedding_gemma_2
 from benchmarks.architectures.painting import flux_2_klein, stable_diffusion, stable_diffusion_xl
 from benchmarks.architectures.segmentation import eomt
+from benchmarks.architectures.speech_recognition import parakeet
 from benchmarks.architectures.voices import phonon
 from benchmarks.measure import machine
 
@@ -39,6 +40,7 @@ ARCHITECTURES = {
     "eomt": eomt,
     "phonon": phonon,
     "embedding-gemma-2": embedding_gemma_2,
+    "parakeet": parakeet,
 }
 
 

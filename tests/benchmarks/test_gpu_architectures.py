@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from benchmarks import gpu_architectures as benchmark
-from benchmarks.architectures import comparison, image_chat, omni_chat, painting, segmentation
+from benchmarks.architectures import comparison, image_chat, omni_chat, painting, segmentation, speech_recognition
 from tests.checkpoints.diffusion import tiny_stable_diffusion, tiny_stable_diffusion_xl
 from tests.checkpoints.omni import tiny_gemma_4
 from tests.checkpoints.painters import tiny_painter
+from tests.checkpoints.recognisers import tiny_parakeet
 from tests.checkpoints.segmenters import tiny_eomt
 from tests.checkpoints.vision_language import tiny_llava
 
@@ -48,6 +49,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_painter(folder / "klein", "Flux2KleinPipeline")
     tiny_llava(folder / "llava")
     tiny_gemma_4(folder / "gemma4")
+    tiny_parakeet(folder / "parakeet", "TDT")
     tiny_eomt(folder / "eomt", classes={number: str(number) for number in range(150)})
     return folder
 
@@ -62,6 +64,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("klein/vae", painting._KLEIN_AUTOENCODER, 84.0),
         ("llava", image_chat._LLAVA, 7063.4),
         ("gemma4", omni_chat._GEMMA_4_E2B, 5104.3),
+        ("parakeet", speech_recognition._PARAKEET, 627.5),
         ("eomt", segmentation._EOMT_LARGE, 316.0),
     ],
 )

@@ -39,7 +39,7 @@ def tiny_parakeet(folder: Path, kind: str, *, seed: int = 0) -> Path:
             if parameter.dim() > 1:
                 parameter.normal_(std=0.4)
     if kind != "CTC":
-        _let_time_pass(model, own)
+        let_time_pass(model, own)
     model.save_pretrained(folder)
     features = ParakeetFeatureExtractor(feature_size=16)
     ParakeetProcessor(features, tokenizer, decoder_type=kind.lower()).save_pretrained(folder)
@@ -285,7 +285,7 @@ def _save(model: Any, folder: Path) -> None:
     model.save_pretrained(folder)
 
 
-def _let_time_pass(model: Any, own: dict[str, Any]) -> None:
+def let_time_pass(model: Any, own: dict[str, Any]) -> None:
     """Make blanks and long durations as likely as in a trained model, and set what its generation_config.json sets."""
     import torch
 
