@@ -402,3 +402,19 @@ def test_those_that_translate_are_asked_to(opened: Callable[[str], SpeechToText]
         assert opened(kind).transcribe(clip, "es", task="translate").task == "translate"
     with refused(UnsupportedError, "vibevoice_asr", "translate"):
         opened("vibevoice_asr").transcribe(clip, task="translate")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "wav2vec2"])
+def test_windows_that_go_through_a_model_together_get_the_text_that_they_get_alone(
+    kind: str, opened: Callable[[str], SpeechToText], speech: np.ndarray
+) -> None:
+    import torch
+
+    windows = [speech[: 2 * SAMPLE_RATE], speech[2 * SAMPLE_RATE :]]
+    with opened(kind).lease() as recogniser, torch.inference_mode():
+        backend: Any = recogniser  # on a GPU it does so by itself
+        told = Told("en")
+        alone = [backend.written([window], told)[0] for window in windows]
+        together = [each for part in ([windows] if backend.batches else []) for each in backend.written(part, told)]
+    assert [each.text for each in together or alone] == [each.text for each in alone]
+    assert backend.batches == (kind not in ("moonshine", "vibevoice_asr", "moss_transcribe_diarize", "fun_asr_nano"))

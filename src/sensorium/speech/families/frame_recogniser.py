@@ -107,7 +107,10 @@ class TransducerRecogniser(FrameRecogniser):
             logits_processor=LogitsProcessorList([sureness]),
         )
         steps = zip(found.sequences.tolist(), found.durations.tolist(), sureness.by_window(), strict=True)
-        return [self._spoken(*each) for each in steps]
+        spoken = [self._spoken(*each) for each in steps]
+        # What fills up a shorter window is heard, too.
+        lengths = [len(window) / SAMPLE_RATE for window in windows]
+        return [[token for token in each if token.start < length] for each, length in zip(spoken, lengths, strict=True)]
 
     def _spoken(self, numbers: list[int], durations: list[int], sure: list[float]) -> list[TimedToken]:
         """Return the steps that are words."""

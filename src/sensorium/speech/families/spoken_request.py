@@ -45,5 +45,4 @@ class SpokenRequest:
         question = self.words.translate if task == "translate" else self.words.transcribe
         turn = {"role": "user", "content": f"{self.processor.audio_token}{question}"}
         asked = self.processor.tokenizer.apply_chat_template([turn], tokenize=False, add_generation_prompt=True)
-        self.processor.tokenizer.padding_side = "left"
         return self.processor(text=[asked] * len(audio), audio=list(audio), return_tensors=return_tensors)

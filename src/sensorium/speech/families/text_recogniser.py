@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _TOKENS_PER_SECOND = 16
 _SPARE_TOKENS = 64
 _SEED = 0
+_NOISY = ("vibevoice_asr",)
+"""Families whose encoders add noise to the sound, another one to each window of several."""
 _INSTRUCTION = "default_transcription_prompt"
 """Of a processor whose ``prompt`` is the question itself, and not what the recording is about."""
 
@@ -43,7 +45,11 @@ class SequenceRecogniser(TorchRecogniser):
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         super().__init__(folder, checkpoint=checkpoint, device=device, dtype=dtype)
-        words = WORDS.get(self.model.config.model_type)
+        family = self.model.config.model_type
+        self._alone = family in _NOISY
+        if not self.model.config.is_encoder_decoder:
+            self.processor.tokenizer.padding_side = "left"
+        words = WORDS.get(family)
         self._request = getattr(self.processor, "apply_transcription_request", self.processor)
         if words is not None:
             self._request = SpokenRequest(self.processor, words)
@@ -60,26 +66,40 @@ class SequenceRecogniser(TorchRecogniser):
         """Recognise windows together."""
         from transformers import LogitsProcessorList
 
-        inputs = self.prepared(self._asked(windows, told))
-        longest = max(map(len, windows)) / SAMPLE_RATE
+        try:
+            inputs = self.prepared(self._asked(windows, told))
+        except UnsupportedError:
+            if len(windows) == 1:
+                raise
+            self._alone = True  # its processor can't fill up windows to one length
+            return [each for window in windows for each in self.written([window], told)]
+        most = [_SPARE_TOKENS + int(len(window) / SAMPLE_RATE * _TOKENS_PER_SECOND) for window in windows]
         sureness = Sureness()
-        with seeded(self.model.device, _SEED):  # VibeVoice's encoder adds noise
+        with seeded(self.model.device, _SEED):
             found = self.model.generate(
                 **inputs,
                 do_sample=False,
                 num_beams=1,
-                max_new_tokens=_SPARE_TOKENS + int(longest * _TOKENS_PER_SECOND),
+                max_new_tokens=max(most),
                 logits_processor=LogitsProcessorList([sureness]),
                 **self.generation_options(told),
             )
         sequences = getattr(found, "sequences", found)
         steps = sureness.by_window()
-        new = [numbers[-len(sure) :] if sure else [] for numbers, sure in zip(sequences.tolist(), steps, strict=True)]
+        new = [
+            numbers[len(numbers) - len(sure) :][:length]
+            for numbers, sure, length in zip(sequences.tolist(), steps, most, strict=True)
+        ]
         read = zip(self._texts(new), new, steps, strict=True)
         return [
             self._recognition(text, language or told.language, numbers, sure)
             for (text, language), numbers, sure in read
         ]
+
+    @property
+    def batches(self) -> bool:
+        """Whether windows of different lengths may go through the model together."""
+        return not self._alone
 
     def generation_options(self, told: Told) -> dict[str, Any]:
         """Return what else ``generate`` is told."""
