@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.__main__ import table
-from benchmarks.architectures.image_chat import llava
+from benchmarks.architectures.image_chat import llava, qwen_3_5
 from benchmarks.architectures.omni_chat import gemma_4
 from benchmarks.architectures.one_space import embedding_gemma_2
 from benchmarks.architectures.painting import flux_2_klein, stable_diffusion, stable_diffusion_xl
@@ -37,6 +37,7 @@ ARCHITECTURES = {
     "flux-2-klein": flux_2_klein,
     "llava": llava,
     "gemma-4": gemma_4,
+    "qwen-3.5": qwen_3_5,
     "eomt": eomt,
     "phonon": phonon,
     "embedding-gemma-2": embedding_gemma_2,

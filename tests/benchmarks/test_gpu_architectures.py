@@ -16,6 +16,7 @@ from tests.checkpoints.omni import tiny_gemma_4
 from tests.checkpoints.painters import tiny_painter
 from tests.checkpoints.recognisers import tiny_parakeet
 from tests.checkpoints.segmenters import tiny_eomt
+from tests.checkpoints.thinking import tiny_qwen_with_switch
 from tests.checkpoints.vision_language import tiny_llava
 
 
@@ -50,6 +51,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_llava(folder / "llava")
     tiny_gemma_4(folder / "gemma4")
     tiny_parakeet(folder / "parakeet", "TDT")
+    tiny_qwen_with_switch(folder / "qwen3.5")
     tiny_eomt(folder / "eomt", classes={number: str(number) for number in range(150)})
     return folder
 
@@ -65,6 +67,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("llava", image_chat._LLAVA, 7063.4),
         ("gemma4", omni_chat._GEMMA_4_E2B, 5104.3),
         ("parakeet", speech_recognition._PARAKEET, 627.5),
+        ("qwen3.5", image_chat._QWEN_3_5, 853.0),
         ("eomt", segmentation._EOMT_LARGE, 316.0),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -74,10 +75,17 @@ def tiny_thinking_language_model(folder: Path, *, style: str = "switch", endless
     return folder
 
 
+def tiny_qwen_with_switch(folder: Path) -> Path:
+    """Build a Qwen 3.5 with random weights whose template switches thinking on and off."""
+    from tests.checkpoints.vision_language import tiny_qwen_vl
+
+    tiny_qwen_vl(folder, family="qwen3_5")
+    _write_switch(folder)
+    return folder
+
+
 def tiny_thinking_qwen(folder: Path, *, endless: bool = False) -> Path:
     """Build a Qwen 3.5 that reads pictures and films, thinks "Let me see" and answers "Red." whatever it sees."""
-    import json
-
     from tokenizers import AddedToken
     from transformers import AutoTokenizer, Qwen3_5ForConditionalGeneration
 
@@ -93,12 +101,16 @@ def tiny_thinking_qwen(folder: Path, *, endless: bool = False) -> Path:
     number["\n"] = tokenizer.encode("\n")[0]
     write_script(model, script_of("switch", endless), number, end=number["<|im_end|>"])
     model.save_pretrained(folder)
+    _write_switch(folder)
+    return folder
+
+
+def _write_switch(folder: Path) -> None:
     file = folder / "chat_template.json"
     template = json.loads(file.read_text())["chat_template"]
     opened = "{% if add_generation_prompt %}<|im_start|>assistant\n"
     assert opened in template
     file.write_text(json.dumps({"chat_template": template.partition(opened)[0] + opened + _SWITCH}))
-    return folder
 
 
 def script_of(style: str, endless: bool) -> list[Sequence[str]]:
