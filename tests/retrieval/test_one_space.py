@@ -112,13 +112,18 @@ def test_damaged_files_do_not_stop_the_rest(checkpoint: Path, mixed: Path, tmp_p
     (mixed / "noise.txt").write_bytes(bytes(range(256)) * 8)
     (mixed / "empty.md").write_text("  \n")
     (mixed / "broken.wav").write_bytes((mixed / "song.wav").read_bytes()[:40])
-    report = SearchIndex(tmp_path / "index", model=checkpoint).add(mixed)
-    assert report.added == 6
+    write_audio(tone(500, 0.01), mixed / "click.wav", RATE)
+    Image.new("RGB", (2, 3000), "red").save(mixed / "thread.png")
+    index = SearchIndex(tmp_path / "index", model=checkpoint)
+    report = index.add(mixed)
+    assert report.added == 8
     assert [(file.path.name, file.path.name in file.reason) for file in report.skipped] == [
         ("broken.wav", True),
         ("empty.md", True),
         ("noise.txt", True),
     ]
+    with refused(InputError, "no sound"):
+        index.search(sound=np.zeros(0, np.float32))
 
 
 def test_short_vectors_take_less_room_and_never_mix(checkpoint: Path, mixed: Path, tmp_path: Path) -> None:

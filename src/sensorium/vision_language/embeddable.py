@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from sensorium.errors import InputError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
+from sensorium.media.source import ResolvedMedia
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +84,12 @@ def sound_windows(
         blocks = stream_audio(
             source, sample_rate=sample_rate, block_seconds=seconds, limits=limits, on_warning=on_warning, cancel=cancel
         )
-    for number, block in enumerate(blocks):
+    number = 0
+    for block in blocks:
         check_cancelled(cancel)
         if number == 0 or len(block) >= _SHORTEST * sample_rate:
             yield SoundWindow(number * seconds, block)
+        number += 1
+    if number == 0:
+        name = source.name if isinstance(source, ResolvedMedia) else "The recording"
+        raise InputError(f"{name} holds no sound", "Choose another recording")

@@ -27,6 +27,8 @@ _MOST_TOKENS = 8192
 """What EmbeddingGemma 2 was trained for; its settings allow 32 times as many."""
 _LONGEST_WINDOW = 30.0
 """In seconds: its feature extractor cuts off what is longer."""
+_SHORTEST_SOUND = 0.1
+"""In seconds: less doesn't fill a token, and silence is put after it."""
 _SCALE = 20.0
 """What sentence-transformers multiplies cosines by, by default, before the softmax of its training."""
 
@@ -66,7 +68,9 @@ class OneSpace(HubDualEncoder):
         return self._assembly(images=[image], do_rescale=False, do_normalize=False, return_tensors="pt")
 
     def prepare_sound(self, samples: Rows) -> Any:
-        return self._assembly(audio=[samples], return_tensors="pt")
+        missing = int(_SHORTEST_SOUND * self.sample_rate) - len(samples)
+        heard = np.pad(samples, (0, missing)) if missing > 0 else samples
+        return self._assembly(audio=[heard], return_tensors="pt")
 
     def prepare_passage(self, text: str) -> Any:
         return self._tokens(self.prompted(text, "document"))
