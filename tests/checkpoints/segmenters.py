@@ -80,7 +80,7 @@ def tiny_mask2former(folder: Path, *, classes: Mapping[int, str], seed: int = 0)
         backbone_config=SwinConfig(**_SWIN), feature_size=32, mask_feature_size=32, **_DECODER, **_names(classes)
     )
     save_widened(folder, seed, lambda: Mask2FormerForUniversalSegmentation(config), widen=3, sharpen=12)
-    return _write_mask_processor(folder, "Mask2Former", size={"height": 64, "width": 64})
+    return _write_mask_processor(folder, "Mask2Former", size={"height": 64, "width": 64}, do_pad=True)
 
 
 def tiny_maskformer(folder: Path, *, classes: Mapping[int, str], seed: int = 0) -> Path:

@@ -66,7 +66,7 @@ class MaskNetwork(HubNetwork):
 
     def _padded(self, inputs: Any, width: int, height: int) -> tuple[int, int]:
         """Return how wide and high the picture would be with the padding that EoMT saw to its right and below it."""
-        if inputs.get("patch_offsets") or not self.processor.do_pad:
+        if "patch_offsets" not in self._takes or inputs["patch_offsets"] or not self.processor.do_pad:
             return width, height
         seen_height, seen_width = self._resized(width, height)
         rows, columns = inputs["pixel_values"].shape[-2:]
