@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.__main__ import table
+from benchmarks.architectures.diarization import nemotron_diarization
 from benchmarks.architectures.image_chat import llava, qwen_3_5
 from benchmarks.architectures.omni_chat import gemma_4
 from benchmarks.architectures.one_space import embedding_gemma_2
@@ -42,6 +43,7 @@ ARCHITECTURES = {
     "phonon": phonon,
     "embedding-gemma-2": embedding_gemma_2,
     "parakeet": parakeet,
+    "nemotron-diarization": nemotron_diarization,
 }
 
 
