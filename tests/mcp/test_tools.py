@@ -329,5 +329,5 @@ def test_an_agent_can_choose_by_what_it_is_told(own_agent: Conversation) -> None
         ), name
     changing = {name for name, tool in own_agent.tools.items() if not tool.annotations.read_only_hint}
     assert changing == {"index", "remove-from-index"}
-    # All of it is read by a model at each turn: 16,000 tokens or so.
-    assert sum(len(tool.model_dump_json()) for tool in own_agent.tools.values()) < 75_000
+    # All of it is read by a model at each turn: 17,000 tokens or so.
+    assert sum(len(tool.model_dump_json()) for tool in own_agent.tools.values()) < 80_000

@@ -59,8 +59,7 @@ class Diarize(ModelOperation):
     audio: Media
     """A recording or film of any length, in any format that FFmpeg reads."""
     voices: Voices = Field(default_factory=dict)
-    """Reference recordings of 2 to 30 seconds of speech, by the name of who speaks in each; speakers who sound like
-    none of them are called A, B and so on."""
+    """Recordings of speakers by their names, 2 to 30 seconds of speech each; others are called A, B and so on."""
     track: Track = None
     """Which sound track is heard: its number, from 1, or the language that it is marked with; by default one in which
     somebody speaks."""

@@ -93,13 +93,11 @@ class _WritingDown(_Listening):
     hotwords: Annotated[str | None, _of_characters("list of hotwords")] = None
     """Names and terms to expect, such as "Ashleigh, CTranslate2"."""
     speakers: bool = False
-    """Whether to tell who says what; segments end where the speaker changes. Speakers are called A, B and so on."""
+    """Whether to tell who says what; speakers are called A, B and so on."""
     voices: Voices = Field(default_factory=dict)
-    """Reference recordings of 2 to 30 seconds of speech, by the name of who speaks in each: they give speakers their
-    names, and speakers are told apart then."""
+    """Recordings of speakers by their names, 2 to 30 seconds of speech each; speakers are told apart then."""
     diarizer: Diarizer = None
-    """What tells speakers apart: catalog name or hub id of a checkpoint for speaker-diarization; by default the
-    profile's."""
+    """The model that tells speakers apart; by default the profile's."""
 
     def opened(self, tasks: Tasks, report: Reporter) -> SpeechToText:
         """Return the recogniser, loaded."""
