@@ -11,6 +11,8 @@ import pytest
 from sensorium import LanguageModel
 from sensorium.answer import Answer, Usage
 from sensorium.errors import UnsupportedError
+from sensorium.language.sampling import Sampling
+from sensorium.language.text_pieces import TextReader
 from sensorium.language.thoughts import MARKS, ThinkingStyle, Thoughts
 from sensorium.progress import Progress
 from tests.checkpoints.thinking import ANSWER, THOUGHTS, tiny_thinking_language_model
@@ -113,6 +115,31 @@ def test_gguf_files_think_too(thinking: Callable[..., Path], quantised: str, tmp
     assert loud.usage is not None
     assert quiet.usage is not None
     assert (loud.usage.reasoning_tokens, quiet.usage.reasoning_tokens) == (5, 0)
+
+
+def _read(words: Sequence[str]) -> TextReader:
+    """Read tokens that are words; the last one ends the text."""
+    style = ThinkingStyle(MARKS)
+    reader = TextReader(
+        "model",
+        [0],
+        Sampling(9),
+        text_of=lambda some: "".join(words[one] for one in some),
+        ends=[len(words) - 1],
+        style=style,
+    )
+    for token in range(len(words)):
+        reader.add(token)
+    reader.rest()
+    return reader
+
+
+def test_who_says_nothing_after_its_thoughts_says_nothing() -> None:
+    # As of silence, or of an empty page.
+    reader = _read(["<|channel>", "thought", "\n", "<channel|>", ""])
+    assert (reader.text, reader.ending().finish_reason) == ("", "stop")
+    with refused(UnsupportedError, "model", "4"):
+        _read(["<|channel>", "thought", "\n", "Hm", ""]).ending()
 
 
 def _let_through(pieces: Sequence[str], prompt: str = "") -> str:

@@ -88,9 +88,10 @@ def _answer(
                 return Ending("length", usage=None)
     rest = stops.let_through(thoughts.rest()) + ("" if stops.found else stops.rest())
     yield rest
-    if thoughts.came and not (said + rest).strip() and not stops.found:
+    ending = stream.result
+    if thoughts.going_on or (thoughts.came and ending.finish_reason == "length" and not (said + rest).strip()):
         raise nothing_said(checkpoint)
-    return stream.result
+    return ending
 
 
 class _Thoughts(Thoughts):

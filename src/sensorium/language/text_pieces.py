@@ -149,9 +149,9 @@ class TextReader:
         """Return how the text ended.
 
         Raises:
-            UnsupportedError: There were thoughts, and no answer after them.
+            UnsupportedError: The thoughts didn't end.
         """
-        if self._thoughts.came and not self.text.strip() and not self._stops.found:
+        if self._thoughts.going_on:
             switchable = self._sampling.thinking and bool(self._style.switches)
             raise no_answer(self._name, self.thought, switchable=switchable)
         usage = Usage(self._prompt_tokens, self._written - self._ended, self.thought)
