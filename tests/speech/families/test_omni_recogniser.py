@@ -115,3 +115,7 @@ def test_a_process_holds_the_weights_once(opened: Callable[[str], SpeechToText])
 def test_models_that_do_not_hear_are_no_recognisers(tmp_path: Path) -> None:
     with refused(UnsupportedError, "gemma4", "image-chat"), SpeechToText(tiny_gemma_4(tmp_path / "deaf", hears=False)):
         pass
+    mute = tiny_qwen_omni(tmp_path / "mute")
+    (mute / "chat_template.json").unlink()
+    with refused(UnsupportedError, "mute", "qwen3_omni_moe"), SpeechToText(mute):
+        pass

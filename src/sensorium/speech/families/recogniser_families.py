@@ -21,11 +21,11 @@ _OTHER_PURPOSES = frozenset(
     {
         *("dia", "pop2piano", "vibevoice"),  # they speak or play
         *("speech-encoder-decoder", "kyutai_speech_to_text"),
-        *("qwen2_audio", "phi4_multimodal"),
+        *("qwen2_audio", "qwen2_5_omni", "qwen3_omni_moe", "phi4_multimodal"),
     }
 )
 """Families that transformers lists beside recognisers, but whose processors take neither sound alone nor a request to
-transcribe."""
+transcribe. Models that see and hear are asked in a chat."""
 REASONS: Mapping[str, str] = {
     "kyutai_speech_to_text": "it writes in step with the sound, a token for each moment, which this backend doesn't do",
     "qwen2_audio": "it is asked in a chat, and transformers has no request to transcribe for it",
@@ -48,12 +48,12 @@ def recogniser_family(family: str, folder: Path) -> str:
         family: The ``model_type`` of the checkpoint.
         folder: Its folder, whose ``config.json`` names the class: some families also have classes for other purposes.
     """
+    if hears(folder) and is_made_for_conversations(folder):
+        return OMNI
     if family in _OTHER_PURPOSES:
         return family
     if family in _BY_NAME:
         return _BY_NAME[family]
-    if hears(folder) and is_made_for_conversations(folder):
-        return OMNI
     named = _architectures(folder)
     for kind, classes in _classes().items():
         if family in classes and (not named or classes[family] in named):

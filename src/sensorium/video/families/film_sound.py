@@ -64,8 +64,8 @@ class SoundFormat:
         if info.duration <= _SURELY_FITS or info.duration <= self._most_seconds:
             return film.sound(cancel=cancel)
         film.warnings(
-            f"{self._name!r} heard the sound of the first {clock(self._most_seconds)} only: more would not fit its "
-            "context window; with speech=… all that is said is written down for it"
+            f"{self._name!r} heard the sound of the first {clock(self._most_seconds)} only: more is too much for it; "
+            "with speech=… all that is said is written down for it"
         )
         return film.sound(end=self._most_seconds, cancel=cancel)
 
@@ -80,7 +80,7 @@ class SoundFormat:
             times = {"fps": frames_per_second}
             if sound is None:
                 return HeardFilm(for_processor=times)
-            film = {"audio": [sound], "audio_from_video_indices": [0], "load_audio_from_video": True}
+            film = {"audio": pieces_of(sound, None), "audio_from_video_indices": [0], "load_audio_from_video": True}
             return HeardFilm(for_processor={**times, **film}, for_model={"use_audio_in_video": True})
         if sound is None:
             return HeardFilm()
@@ -96,4 +96,7 @@ class SoundFormat:
             return self._model.count_tokens([Turn("user", (silence, TextPart("?")))])
 
         window = self._model.context_window or 4096
-        return window // _SHARE_FOR_SOUND * 10 / max(1, tokens(20) - tokens(10))
+        fits = window // _SHARE_FOR_SOUND * 10 / max(1, tokens(20) - tokens(10))
+        # Between frames there is room for one recording only.
+        longest = longest_recording(self._processor) if self._lies_between_frames else None
+        return min(fits, longest / _RATE) if longest else fits

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
+_SHORTEST = 1600
+"""A tenth of a second."""
+
 
 def recordings_of(turns: Sequence[Turn]) -> list[Samples]:
     """Return the recordings of a conversation in their order."""
@@ -33,9 +36,15 @@ def in_pieces(turns: Sequence[Turn], processor: Any) -> list[Turn]:
 
 
 def pieces_of(samples: Samples, longest: int | None) -> list[Samples]:
-    """Return a recording as pieces of at most so many samples, of which none is empty; one where there is no limit."""
+    """Return a recording as pieces of at most so many samples; as one where there is no limit.
+
+    Silence follows a piece that is too short for a model to hear anything in it.
+    """
+    import numpy as np
+
     step = longest or max(1, len(samples))
-    return [samples[start : start + step] for start in range(0, max(1, len(samples)), step)]
+    pieces = [samples[start : start + step] for start in range(0, max(1, len(samples)), step)]
+    return [np.pad(piece, (0, max(0, _SHORTEST - len(piece)))) for piece in pieces]
 
 
 def longest_recording(processor: Any) -> int | None:

@@ -19,7 +19,7 @@ import torch
 from transformers import LogitsProcessorList
 
 from sensorium.answer import Answer, Ending
-from sensorium.errors import InputError
+from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.language.generation import end_tokens, endings, stream_tokens, write_tokens
 from sensorium.language.messages import Turn
 from sensorium.language.sampling import Sampling
@@ -27,6 +27,8 @@ from sensorium.language.text_pieces import TextReader, answer_from, complete_tex
 from sensorium.language.thoughts import ThinkingStyle, cannot_think
 from sensorium.models import device as devices
 from sensorium.models.catalog import Checkpoint, family_of
+from sensorium.models.fetching_anew import fetch_anew
+from sensorium.models.json_files import json_table
 from sensorium.models.loaded import Shared
 from sensorium.models.placed_model import open_placed
 from sensorium.models.pretrained import WeightsPart, open_part
@@ -297,6 +299,13 @@ def _thinker(folder: Path, checkpoint: Checkpoint) -> WeightsPart | None:
     thinker = thinker_of(family_of(folder))
     if thinker not in CONFIG_MAPPING:
         return None
+    settings = json_table(folder / "config.json").get("thinker_config")
+    # transformers would fill in what is missing: a model of 30 billion weights for an empty table.
+    if not isinstance(settings, dict) or not isinstance(settings.get("text_config"), dict):
+        raise ModelUnavailableError(
+            f"The checkpoint {checkpoint.name!r} can't be opened: its config.json says nothing of a part that writes",
+            fetch_anew(checkpoint),
+        )
     return WeightsPart(open_part(CONFIG_MAPPING[thinker], folder, checkpoint=checkpoint), "thinker.")
 
 
