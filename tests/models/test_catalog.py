@@ -44,6 +44,8 @@ UNPINNED = {
     "eomt-large-ade": "no document that names a commit was found",
     "vitpose-plus-large": "no document that names a commit was found",
     "videomae-large-kinetics": "no document that names a commit was found",
+    "pocket-tts": "named in the documentation of transformers, where no commit is given",
+    "pocket-tts-audio-tokenizer": "named in the documentation of transformers, where no commit is given",
     "bark-small": "a proposed change, whose name is known and whose commit is not",
 }
 """Hub entries without a commit, with the reason."""
