@@ -41,7 +41,8 @@ def open_image_processor(folder: Path, *, checkpoint: Checkpoint, instead: str =
             raise _needs_torchvision(checkpoint, instead) from error
         if _prepares_only_films(folder):
             raise UnsupportedError(
-                f"The checkpoint {checkpoint.name!r} prepares films in a way of its own that doesn't run here",
+                f"The checkpoint {checkpoint.name!r} has a processor for films alone, which works with torchvision "
+                "and is not used here",
                 _another(checkpoint, instead),
             ) from error
         current = _current_class(folder)
