@@ -263,8 +263,7 @@ def _print(call: Call, operation: Transcribe | Translate, items: Sequence[Input]
     for item in call.inputs(items):
         with call.attempt(item):
             heading = f"==> {one_line(item.name)} <==" if len(items) > 1 and not call.as_json else ""
-            told_at_once = not (operation.speakers or operation.voices)
-            if target.form == "txt" and told_at_once and not call.as_json:
+            if target.form == "txt" and not operation.tells_speakers and not call.as_json:
                 _print_as_it_comes(call, _of(operation, item), heading)
             else:
                 _print_at_the_end(call, item, call.run(_of(operation, item)), heading, target)

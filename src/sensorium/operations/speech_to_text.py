@@ -97,7 +97,12 @@ class _WritingDown(_Listening):
     voices: Voices = Field(default_factory=dict)
     """Recordings of speakers by their names, 2 to 30 seconds of speech each; speakers are told apart then."""
     diarizer: Diarizer = None
-    """The model that tells speakers apart; by default the profile's."""
+    """The model that tells speakers apart; by default the profile's. They are told apart if it is named."""
+
+    @property
+    def tells_speakers(self) -> bool:
+        """Whether speakers are told apart."""
+        return self.speakers or bool(self.voices) or self.diarizer is not None
 
     def opened(self, tasks: Tasks, report: Reporter) -> SpeechToText:
         """Return the recogniser, loaded."""
@@ -109,7 +114,7 @@ class _WritingDown(_Listening):
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Return the recogniser, and what tells speakers and voices apart."""
-        return (*super().checkpoints(), *(diarizing_checkpoints(self) if self.speakers or self.voices else ()))
+        return (*super().checkpoints(), *(diarizing_checkpoints(self) if self.tells_speakers else ()))
 
     def _written_down(
         self, tasks: Tasks, report: Reporter, purpose: str, *, word_timestamps: bool, segment_timestamps: bool = True
@@ -124,7 +129,7 @@ class _WritingDown(_Listening):
             initial_prompt=self.initial_prompt,
             hotwords=self.hotwords,
             languages=self.languages,
-            speakers=self.speakers,
+            speakers=self.tells_speakers,
             voices={name: tasks.media(recording) for name, recording in self.voices.items()},
             track=self.track,
             progress=report,
@@ -163,7 +168,7 @@ class Transcribe(_Timed):
 
     def batch_key(self) -> Hashable | None:
         """Return what tells models apart, and what the model is told before it listens; None with speakers."""
-        if self.speakers or self.voices:
+        if self.tells_speakers:
             return None
         return (self.name, self.opening_key, self.initial_prompt, self.hotwords)
 

@@ -131,7 +131,7 @@ def test_the_command_line_tells_the_same_here_and_there(server: str, cache: Path
     text = run("transcribe", clip, "--model", recogniser, "--diarizer", diarizer, "--speakers").stdout
     assert all(line.partition(": ")[0] in expected.speakers for line in text.splitlines())
     asked = ("transcribe", clip, "--model", RECOGNISER, "--diarizer", DIARIZER)
-    assert run(*asked, "--speakers", *there).stdout == text
+    assert run(*asked, *there).stdout == text
     written = tmp_path / "talk.vtt"
     told = run(*asked, "--voice", f"Anna={clip}", *there, "-o", str(written), "--json")
     assert documents(told.stdout)[0]["speakers"]
