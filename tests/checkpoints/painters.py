@@ -338,6 +338,44 @@ def _kandinsky_5(folder: Path) -> dict[str, tuple[str, Any]]:
     }
 
 
+def _hunyuan_image(folder: Path) -> dict[str, tuple[str, Any]]:
+    from diffusers import AutoencoderKLHunyuanImage, HunyuanImageTransformer2DModel
+    from diffusers.guiders import AdaptiveProjectedMixGuidance
+    from transformers import ByT5Tokenizer, T5Config, T5EncoderModel
+
+    transformer = HunyuanImageTransformer2DModel(
+        in_channels=16,
+        out_channels=16,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        text_embed_dim=32,
+        text_embed_2_dim=32,
+        rope_axes_dim=(8, 8),
+    )
+    vae = AutoencoderKLHunyuanImage(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=16,
+        block_out_channels=(32, 32, 64, 64),
+        layers_per_block=1,
+        spatial_compression_ratio=8,
+        sample_size=64,
+        scaling_factor=0.75,
+    )
+    letters = T5EncoderModel(T5Config(vocab_size=384, d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4))
+    return {
+        **_qwen_vl(folder, "qwen2_5_vl", ""),
+        **_diffusers(
+            transformer=transformer, vae=vae, scheduler=_flow(shift=5.0), guider=AdaptiveProjectedMixGuidance()
+        ),
+        "text_encoder_2": ("transformers", letters),
+        "tokenizer_2": ("transformers", ByT5Tokenizer()),
+    }
+
+
 def _qwen_image(folder: Path, processor: str = "") -> dict[str, tuple[str, Any]]:
     from diffusers import QwenImageTransformer2DModel
 
@@ -369,6 +407,7 @@ PAINTERS: Mapping[str, Callable[[Path], dict[str, tuple[str, Any]]]] = {
     "ErnieImagePipeline": _ernie_image,
     "Flux2KleinKVPipeline": _flux_2_klein,
     "Flux2KleinPipeline": _flux_2_klein,
+    "HunyuanImagePipeline": _hunyuan_image,
     "JoyImageEditPipeline": _joy_image,
     "JoyImageEditPlusPipeline": _joy_image_plus,
     "Kandinsky5T2IPipeline": _kandinsky_5,

@@ -114,6 +114,7 @@ def test_flux_kontext(tmp_path: Path, cat: PIL.Image.Image, parity: Parity) -> N
         ("NoSuchPipeline", "diffusers has no pipeline"),
         ("Kandinsky6TI2VAPipeline", "films with sound"),
         ("QwenImageLayeredPipeline", "layers"),
+        ("OmniGenPipeline", "torchvision"),
         ("SanaControlNetPipeline", "sensorium control"),
         ("AceStepPipeline", "diffusers has no pipeline"),
         ("Cosmos2TextToImagePipeline", "cosmos_guardrail"),

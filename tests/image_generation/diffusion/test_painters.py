@@ -37,6 +37,7 @@ PAINTINGS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("Flux2KleinKVPipeline", "image-to-image", "", SIDES),
     ("Flux2KleinPipeline", "image-to-image", "", {"guidance_scale": 4.0, **SIDES}),
     ("Flux2KleinPipeline", "inpainting", "Flux2KleinInpaintPipeline", {"guidance_scale": 4.0, **SIDES}),
+    ("HunyuanImagePipeline", "text-to-image", "", SIDES),
     ("JoyImageEditPlusPipeline", "image-to-image", "", {"guidance_scale": 4.0, **SIDES}),
     ("Kandinsky5T2IPipeline", "text-to-image", "", {"guidance_scale": 3.5, **SIDES}),
     ("Krea2Pipeline", "text-to-image", "", {"guidance_scale": 4.5, **SIDES}),

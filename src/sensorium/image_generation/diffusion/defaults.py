@@ -69,6 +69,9 @@ def diffusion_defaults(pipeline: Any, own: Any, checkpoint: Checkpoint) -> Diffu
     steps = checkpoint.steps or steps
     guidance = guidance if checkpoint.guidance_scale is None else checkpoint.guidance_scale
     none = 0.0 if type(pipeline).__name__.startswith(_GUIDED_FROM_ZERO) else 1.0
+    if argument == "distilled_guidance_scale" and not component_setting(pipeline, "transformer", "guidance_embeds"):
+        # HunyuanImage's guider has a scale of its own.
+        argument, guidance, none = "", None, -1.0
     return DiffusionDefaults(steps, guidance, argument, reads_negative, none)
 
 

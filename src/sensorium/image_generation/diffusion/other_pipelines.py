@@ -72,6 +72,7 @@ _REASONS = (
         "Use a ControlNet of depth: 'sensorium control'",
     ),
     ("ChromaInpaintPipeline", "diffusers' code for it fails: it looks for a setting that Chroma doesn't have", _OTHERS),
+    ("OmniGenPipeline", "its pictures are read with torchvision, which isn't used here", _OTHERS),
     ("StableUnCLIP.*Pipeline", "it paints from the embedding of a picture, which isn't offered here", _OTHERS),
     (".*(ControlNet|Adapter).*Pipeline", "it paints under a control map", "Use its painter with 'sensorium control'"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,8 +27,9 @@ from sensorium.image_generation.diffusion.additions.textual_inversion import (
     used_embeddings,
 )
 from sensorium.image_generation.diffusion.call_signature import call_parameters
-from sensorium.image_generation.diffusion.checkpoints.checkpoint import SAFETY_CHECKER, hub_revision
+from sensorium.image_generation.diffusion.checkpoints.checkpoint import hub_revision
 from sensorium.image_generation.diffusion.checkpoints.painter_source import painter_source
+from sensorium.image_generation.diffusion.component_pipeline import around_components
 from sensorium.image_generation.diffusion.control.pipeline_control import (
     PipelineControl,
     borrowing,
@@ -167,30 +167,11 @@ class DiffusionBackend:
             UnsupportedError: The family has no such pipeline.
         """
         pipeline_class = self._class_of(kind, control)
-        given: dict[str, Any] = {
-            # That of Würstchen can't be asked whether it is true: it has a length that it doesn't know.
-            "scheduler": make_scheduler(self._pipeline.scheduler, None)[0] if scheduler is None else scheduler,
-            **({control.kind.component: control.component} if control else {}),
-            SAFETY_CHECKER: None,
-            "feature_extractor": None,
-            "requires_safety_checker": False,
-        }
-        # Not from_pipe: it casts what is shared to float32 unless told otherwise, and all parts to one precision then.
-        arguments = {}
-        for name, parameter in inspect.signature(pipeline_class.__init__).parameters.items():
-            if name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                continue
-            if name in given and (name != "feature_extractor" or name not in self._pipeline.components):
-                arguments[name] = given[name]
-            elif name in self._pipeline.components:
-                arguments[name] = self._pipeline.components[name]
-            elif name in self._pipeline.config:
-                arguments[name] = self._pipeline.config[name]
-            elif parameter.default is parameter.empty:
-                raise self._unsupported(kind, control)
-        with quiet_diffusers():
-            pipeline = pipeline_class(**arguments)
-        pipeline.set_progress_bar_config(disable=True)
+        # That of Würstchen can't be asked whether it is true: it has a length that it doesn't know.
+        fresh = make_scheduler(self._pipeline.scheduler, None)[0] if scheduler is None else scheduler
+        pipeline = around_components(pipeline_class, self._pipeline, fresh, control)
+        if pipeline is None:
+            raise self._unsupported(kind, control)
         return pipeline
 
     def paint(
