@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from sensorium.progress import Cancellation
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -86,19 +88,28 @@ class Recogniser(Protocol):
     def some(self, encoded: Encoded, numbers: list[int]) -> Encoded:
         """Return some of the windows, as if they had been prepared without the others."""
 
-    def recognise(self, encoded: Encoded, told: Told, *, needs_words: Callable[[int, str], bool]) -> list[Recognition]:
+    def recognise(
+        self,
+        encoded: Encoded,
+        told: Told,
+        *,
+        needs_words: Callable[[int, str], bool],
+        cancel: Cancellation | None = None,
+    ) -> list[Recognition]:
         """Recognise windows together.
 
         Args:
             encoded: From `encode`.
             told: What there is to know beside the sound.
             needs_words: Told the number of a window and its text, says whether its words need times.
+            cancel: Stops it, within a token where the library can be stopped.
 
         Returns:
             One result for each window.
 
         Raises:
             UnsupportedError: The checkpoint doesn't know the language.
+            CancelledError: ``cancel`` was set.
         """
 
 

@@ -322,6 +322,7 @@ class RecognitionRun:
             encoded,
             self.told(language),
             needs_words=lambda number, text: self.needs_words(windows[number], text),
+            cancel=self.cancel,
         )
 
     def told(self, language: str) -> Told:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sensorium.errors import MissingDependencyError, UnsupportedError
+from sensorium.errors import CancelledError, MissingDependencyError, UnsupportedError
 from sensorium.media.audio import read_audio
 from sensorium.speech.alignment import aligned
 from sensorium.speech.recogniser import Told
@@ -418,3 +418,20 @@ def test_windows_that_go_through_a_model_together_get_the_text_that_they_get_alo
         together = [each for part in ([windows] if backend.batches else []) for each in backend.written(part, told)]
     assert [each.text for each in together or alone] == [each.text for each in alone]
     assert backend.batches == (kind not in ("moonshine", "vibevoice_asr", "moss_transcribe_diarize", "fun_asr_nano"))
+
+
+@pytest.mark.parametrize("kind", ["cohere_asr", "parakeet_tdt"])
+def test_a_recogniser_is_stopped_within_a_token(kind: str, opened: Callable[[str], SpeechToText]) -> None:
+    class Soon:
+        asked = 0
+
+        def is_set(self) -> bool:
+            self.asked += 1
+            return self.asked > 5
+
+    soon, sound = Soon(), np.random.default_rng(0).normal(scale=0.1, size=20 * SAMPLE_RATE).astype(np.float32)
+    with opened(kind).lease() as backend, pytest.raises(CancelledError):
+        backend.recognise(backend.encode([sound]), Told("en"), needs_words=lambda number, text: True, cancel=soon)
+    assert soon.asked == 6
+    with opened(kind).lease() as backend:
+        assert backend.recognise(backend.encode([sound]), Told("en"), needs_words=lambda number, text: False)

@@ -12,6 +12,7 @@ from sensorium.language.messages import MediaPart, TextPart, Turn
 from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.device import prepare_torch
+from sensorium.progress import Cancellation
 from sensorium.speech.families.torch_recogniser import Sureness
 from sensorium.speech.recognised_text import Recognition, compression_ratio
 from sensorium.speech.recogniser import SAMPLE_RATE, Encoded, Told
@@ -108,12 +109,19 @@ class OmniRecogniser:
         """Return some of the windows."""
         return Encoded([encoded.windows[number] for number in numbers], encoded.longest)
 
-    def recognise(self, encoded: Encoded, told: Told, *, needs_words: Callable[[int, str], bool]) -> list[Recognition]:
+    def recognise(
+        self,
+        encoded: Encoded,
+        told: Told,
+        *,
+        needs_words: Callable[[int, str], bool],
+        cancel: Cancellation | None = None,
+    ) -> list[Recognition]:
         """Recognise windows together."""
         size = self.batch_size if self._model.runs_on_gpu else 1  # together they would be no faster on a CPU
         windows = encoded.windows
         groups = [windows[start : start + size] for start in range(0, len(windows), size)]
-        return [recognition for group in groups for recognition in self._written(group, told)]
+        return [recognition for group in groups for recognition in self._written(group, told, cancel)]
 
     def request(self, told: Told) -> str:
         """Return what the model is asked beside the sound."""
@@ -124,13 +132,14 @@ class OmniRecogniser:
             return self._requests.transcribe_language.format(language=language)
         return self._requests.transcribe
 
-    def _written(self, windows: Sequence[Samples], told: Told) -> list[Recognition]:
+    def _written(self, windows: Sequence[Samples], told: Told, cancel: Cancellation | None) -> list[Recognition]:
         request, sureness = self.request(told), Sureness()
         longest = max(map(len, windows)) / SAMPLE_RATE
         answers = self._model.answer_batch(
             [[Turn("user", (MediaPart("audio", window), TextPart(request)))] for window in windows],
             Sampling(_SPARE_TOKENS + int(longest * _TOKENS_PER_SECOND)),
             watch=sureness,
+            cancel=cancel,
         )
         found = []
         for answer, steps in zip(answers, sureness.by_window(), strict=True):

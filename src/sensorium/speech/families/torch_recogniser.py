@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +15,8 @@ from sensorium.errors import MissingDependencyError, UnsupportedError
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.device import explain_out_of_memory, prepare_torch
 from sensorium.models.pretrained import open_part
+from sensorium.models.turns import holding
+from sensorium.progress import Cancellation, check_cancelled
 from sensorium.quiet import quiet_transformers
 from sensorium.speech.families.mel_features import lend_torchaudio
 from sensorium.speech.families.recogniser_families import PACKAGES
@@ -104,7 +106,14 @@ class TorchRecogniser(TorchListener, ABC):
         """Return some of the windows."""
         return Encoded([encoded.windows[number] for number in numbers], encoded.longest)
 
-    def recognise(self, encoded: Encoded, told: Told, *, needs_words: Callable[[int, str], bool]) -> list[Recognition]:
+    def recognise(
+        self,
+        encoded: Encoded,
+        told: Told,
+        *,
+        needs_words: Callable[[int, str], bool],
+        cancel: Cancellation | None = None,
+    ) -> list[Recognition]:
         """Recognise windows: one after the other on a CPU, where that is as fast, and together on a GPU."""
         import torch
 
@@ -112,10 +121,25 @@ class TorchRecogniser(TorchListener, ABC):
         size = 1 if self._placement.device == "cpu" or not self.batches else self.batch_size
         out_of_memory = self.out_of_memory("Recognising speech")
         found: list[Recognition] = []
-        with self.lock, torch.inference_mode(), quiet_transformers(), out_of_memory:
+        with (
+            holding(self.lock, cancel),
+            self._stopped_by(cancel),
+            torch.inference_mode(),
+            quiet_transformers(),
+            out_of_memory,
+        ):
             for start in range(0, len(encoded.windows), size):
                 found += self.written(encoded.windows[start : start + size], told)
         return found
+
+    @contextmanager
+    def _stopped_by(self, cancel: Cancellation | None) -> Iterator[None]:
+        """Look at ``cancel`` before each run of the model, of which there is one for each token."""
+        hook = self.model.register_forward_pre_hook(lambda *_: check_cancelled(cancel))
+        try:
+            yield
+        finally:
+            hook.remove()
 
     @property
     def batches(self) -> bool:

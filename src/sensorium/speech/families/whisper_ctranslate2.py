@@ -15,6 +15,7 @@ from sensorium.errors import InputError, InsufficientMemoryError, ModelUnavailab
 from sensorium.explanation import ran_out_of_memory
 from sensorium.models import store
 from sensorium.models.catalog import Checkpoint
+from sensorium.progress import Cancellation, check_cancelled
 from sensorium.speech.families.ctranslate2_file import UnknownFormatError
 from sensorium.speech.families.whisper_folder import CheckedWhisper, checked_whisper, damaged
 from sensorium.speech.families.whisper_int8 import write_int8
@@ -196,6 +197,7 @@ class CTranslate2Whisper:
         told: Told,
         *,
         needs_words: Callable[[int, str], bool],
+        cancel: Cancellation | None = None,
     ) -> list[Recognition]:
         """Decode windows together; a window in which the model repeats itself is decoded again.
 
@@ -204,6 +206,7 @@ class CTranslate2Whisper:
             told: What there is to know beside the sound.
             needs_words: Told the number of a window and its text, says whether its words need times: that takes about
                 a tenth of the work.
+            cancel: Looked at before windows are decoded again; CTranslate2 itself can't be stopped.
 
         Returns:
             One result for each window.
@@ -217,6 +220,7 @@ class CTranslate2Whisper:
         results = self._decode(encoded, tokenizer, prompt, needs_words)
         for number, result in enumerate(results):
             if loops(result):
+                check_cancelled(cancel)
                 again = self.encode([encoded.windows[number]], full=True)
                 results[number] = self._decode(again, tokenizer, prompt, _always)[0]
                 if loops(results[number]):
