@@ -107,10 +107,10 @@ def new_model(config_file: Path, sizes: dict[str, Any], device: str) -> Any:
 
 
 def half_precision(device: str) -> Any:
-    """Return the precision of the weights: float16 on a GPU, float32 on a CPU."""
+    """Return the precision of the weights, as ours has it: bfloat16 on a GPU, float32 on a CPU."""
     import torch
 
-    return torch.float32 if device == "cpu" else torch.float16
+    return torch.float32 if device == "cpu" else torch.bfloat16
 
 
 def edit_json(file: Path, **values: Any) -> None:

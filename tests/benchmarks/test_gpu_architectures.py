@@ -75,7 +75,7 @@ def test_real_sizes_have_the_parameters_of_the_published_checkpoints(
     tiny: Path, component: str, sizes: dict[str, Any], millions: float
 ) -> None:
     model = comparison.new_model(tiny / component / "config.json", sizes, "meta")
-    assert model.dtype is torch.float16
+    assert model.dtype is torch.bfloat16
     assert sum(parameter.numel() for parameter in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
 
 

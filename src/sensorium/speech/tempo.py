@@ -18,11 +18,11 @@ def change_tempo(samples: NDArray[np.float32], sample_rate: int, speed: float) -
         sample_rate: Samples a second.
         speed: 1 changes nothing.
     """
+    if speed == 1.0 or not len(samples):
+        return samples
     import av
     import numpy as np
 
-    if speed == 1.0 or not len(samples):
-        return samples
     graph = av.filter.Graph()
     source = graph.add_abuffer(sample_rate=sample_rate, format="flt", layout="mono", time_base=Fraction(1, sample_rate))
     tempo = graph.add("atempo", f"{speed:.6f}")
