@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -155,8 +156,19 @@ def test_references_are_refused(one_voice: Path, encoder: Path, monkeypatch: pyt
     for name in ("", "Anna\nBea", "A" * 101):
         with refused(InputError, "name"):
             diarization.diarize(samples, voices={name: "anna.wav"})
-    with refused(InputError, "anna.wav"):
-        diarization.diarize(samples, voices={"Anna": "anna.wav"})
+    with refused(InputError, "two voices", "'Anna'"):
+        diarization.diarize(samples, voices={"Anna": "anna.wav", " Anna ": "bea.wav"})
+    with refused(InputError, "file anna.wav"):  # the name is one: it is written with a joiner
+        diarization.diarize(samples, voices={"علی\u200cرضا": "anna.wav"})
+
+
+@pytest.mark.parametrize("settings", [{"chunk_length": 0}, {"fifo_length": "long"}])
+def test_settings_that_the_library_refuses_are_told_as_damage(settings: dict[str, Any], tmp_path: Path) -> None:
+    folder = tiny_nemotron_diarizer(tmp_path / "odd")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, **settings}), encoding="utf-8")
+    with refused(ModelUnavailableError, "'odd'", "config.json"):
+        SpeakerDiarization(folder).load()
 
 
 def test_checkpoints_that_tell_no_speakers_apart_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

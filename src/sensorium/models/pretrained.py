@@ -71,6 +71,7 @@ def open_model(
         MissingDependencyError: They are quantized, and the package that runs them is not installed.
         InsufficientMemoryError: They don't fit on the device.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     library = "diffusers" if model_class.__module__.startswith("diffusers.") else "transformers"
@@ -97,8 +98,8 @@ def open_model(
                 **quantized,
                 **{**_variant(folder), **options},
             )
-    except (SafetensorError, *SPOILED) as error:
-        if quantize is not None and not isinstance(error, (SafetensorError, OSError)):
+    except (SafetensorError, StrictDataclassError, *SPOILED) as error:
+        if quantize is not None and not isinstance(error, (SafetensorError, StrictDataclassError, OSError)):
             raise failed(checkpoint, quantize, error) from error
         if quantized and quantize is None:
             raise cannot_open(checkpoint, folder, error) from error

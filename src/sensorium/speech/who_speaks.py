@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MOST_VOICES = 32
 """Reference recordings: each costs about as much as half a minute of the recording."""
 _LONGEST_NAME = 100
+_JOINERS = {0x200C: None, 0x200D: None}
+"""Signs within names in Persian, in languages of India and in emoji; Python counts them among those not printed."""
 _SHORTEST_REFERENCE = 2.0
 _KEPT_SPEECH = 20 * SAMPLE_RATE
 """Samples that are kept of each speaker's own speech, to compare the voice."""
@@ -37,16 +39,20 @@ def require_voices(voices: Mapping[str, MediaSource] | None) -> dict[str, MediaS
     """Return reference recordings by the names of those who speak in them.
 
     Raises:
-        InputError: A name is empty, too long, or no line of text, or there are too many.
+        InputError: A name is empty, too long, no line of text, or that of another, or there are too many.
     """
-    named = {name.strip(): recording for name, recording in (voices or {}).items()}
+    named: dict[str, MediaSource] = {}
+    for name, recording in (voices or {}).items():
+        if name.strip() in named:
+            raise InputError(f"There are two voices called {name.strip()!r}", "Give each person one recording")
+        named[name.strip()] = recording
     if len(named) > MOST_VOICES:
         raise InputError(
             f"There are {len(named)} reference recordings of voices, and at most {MOST_VOICES} are compared",
             "Leave out those of people who hardly speak in the recording",
         )
     for name in named:
-        if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        if not name or len(name) > _LONGEST_NAME or not name.translate(_JOINERS).isprintable():
             raise InputError(
                 f"{name[:_LONGEST_NAME]!r} is no name for a speaker", f"Give a line of 1 to {_LONGEST_NAME} characters"
             )
