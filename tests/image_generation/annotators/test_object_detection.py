@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -11,8 +14,9 @@ import pytest
 import torch
 import transformers
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.image_generation.annotators.object_detection import ObjectDetector
+from tests.refusals import refused
 
 
 @pytest.mark.parametrize(
@@ -70,3 +74,37 @@ def test_thresholds(hub: Path, pictures: list[PIL.Image.Image]) -> None:
         assert [item.to_dict() for item in few] == [item.to_dict() for item in many if item.score > 0.8]
         with pytest.raises(InputError, match="threshold 30 is not between 0 and 1"):
             detector.detect(pictures[0], threshold=30)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("config.json", {"d_model": "many", "hidden_dim": "many"}),
+        ("preprocessor_config.json", {"size": {"height": 0, "width": 0}}),
+    ],
+)
+def test_settings_that_can_not_be_are_told_by_their_file(
+    hub: Path, tmp_path: Path, pictures: list[PIL.Image.Image], name: str, settings: dict[str, Any]
+) -> None:
+    folder = _changed(hub / "d_fine", tmp_path, name, settings)
+    with refused(ModelUnavailableError, "changed", name):
+        ObjectDetector(folder).detect(pictures[0])
+
+
+def test_things_without_a_name_go_by_their_number(hub: Path, tmp_path: Path, pictures: list[PIL.Image.Image]) -> None:
+    config = json.loads((hub / "d_fine" / "config.json").read_text())
+    last = max(config["id2label"], key=int)
+    names = {str(100 + number): name for number, name in enumerate(config["id2label"].values())}
+    folder = _changed(hub / "d_fine", tmp_path, "config.json", {"id2label": names})
+    with ObjectDetector(folder) as detector:
+        labels = {found.label for found in detector.detect(pictures[0], threshold=0.0)}
+    assert labels
+    assert all(label.isdecimal() and int(label) <= int(last) for label in labels)
+
+
+def _changed(checkpoint: Path, into: Path, name: str, settings: dict[str, Any]) -> Path:
+    folder = into / "changed"
+    shutil.copytree(checkpoint, folder)
+    file = folder / name
+    file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
+    return folder

@@ -48,7 +48,7 @@ class DetectionNetwork(HubNetwork):
             outputs, threshold=threshold, target_sizes=[(height, width)]
         )
         return [
-            (self._names[label], (left, top, right, bottom), score)
+            (self._names.get(label, str(label)), (left, top, right, bottom), score)
             for label, (left, top, right, bottom), score in zip(
                 found["labels"].tolist(), found["boxes"].tolist(), found["scores"].tolist(), strict=True
             )

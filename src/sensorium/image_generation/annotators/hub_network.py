@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import PIL.Image
 import torch
 
-from sensorium.errors import InputError
+from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.device import explain_out_of_memory, place
+from sensorium.models.fetching_anew import fetch_anew
 from sensorium.models.image_processor import open_image_processor
 from sensorium.models.memory import weights_memory
 from sensorium.models.pretrained import open_model
@@ -20,6 +21,8 @@ from sensorium.models.pretrained import open_model
 _SMALLEST_SIDE = 8
 _MOST_UNEVEN = 16
 """Some processors keep the aspect ratio: a longer strip would have millions of pixels."""
+_EVEN = 2
+"""A picture whose longer side is at most so many times the shorter one is no strip."""
 
 
 class HubNetwork:
@@ -49,6 +52,7 @@ class HubNetwork:
     ) -> None:
         placement = place(device, dtype, memory_bytes=weights_memory(folder), half=self.half)
         self.name = checkpoint.name
+        self._checkpoint = checkpoint
         self.processor = open_image_processor(folder, checkpoint=checkpoint)
         self.network = open_model(
             model_class, folder, checkpoint=checkpoint, device=placement.device, dtype=placement.dtype
@@ -67,6 +71,7 @@ class HubNetwork:
 
         Raises:
             InputError: The picture is tiny, or a strip.
+            ModelUnavailableError: The processor was told what can't be done, such as a size of nothing.
         """
         width, height = image.size
         if min(width, height) < _SMALLEST_SIDE:
@@ -81,8 +86,13 @@ class HubNetwork:
             raise strip
         try:
             return self.processor(images=image, return_tensors="pt", **options)
-        except ValueError as error:  # scaled to its size, the picture has no row or no column left
-            raise strip from error
+        except ValueError as error:
+            if max(width, height) <= _EVEN * min(width, height):
+                raise ModelUnavailableError(
+                    f"The checkpoint {self.name!r} can't prepare pictures: its preprocessor_config.json is damaged",
+                    fetch_anew(self._checkpoint),
+                ) from error
+            raise strip from error  # scaled to its size, the picture has no row or no column left
 
     def run(self, inputs: Any, size: tuple[int, int], **options: Any) -> Any:
         """Run the network on what its processor gave.

@@ -38,8 +38,8 @@ class SegmentationNetwork(HubNetwork):
 
 
 def class_names(config: Any) -> tuple[str, ...]:
-    """Return the names of a checkpoint's classes, by number."""
-    return tuple(str(config.id2label[number]) for number in range(len(config.id2label)))
+    """Return the names of a checkpoint's classes, by number; where it names none, the number is the name."""
+    return tuple(str(config.id2label.get(number, number)) for number in range(len(config.id2label)))
 
 
 def most_likely(scores: torch.Tensor, width: int, height: int) -> torch.Tensor:
