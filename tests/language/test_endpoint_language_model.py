@@ -112,6 +112,12 @@ def test_thoughts_of_a_server_are_no_part_of_the_answer(
     assert (body["max_tokens"] > 1000, "stop" in body) == (asked, not asked)
 
 
+def test_an_answer_without_the_thoughts_that_were_asked_for_is_no_longer_than_asked(server: OpenAIServer) -> None:
+    server.answer = lambda body: ["A", " cat", " on", " a", " mat."]
+    answer = LanguageModel(server.model()).generate("What is it?", max_new_tokens=2, thinking=True)
+    assert (str(answer), answer.finish_reason) == ("A cat", "length")
+
+
 def test_thoughts_alone_are_no_answer(server: OpenAIServer) -> None:
     server.answer, server.ending = lambda body: ["<think>", "Hm. "], "length"
     with pytest.raises(InputError, match="before it wrote a word"):

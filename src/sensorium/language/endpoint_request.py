@@ -7,6 +7,7 @@ import io
 import wave
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sensorium.answer import Ending
@@ -70,7 +71,7 @@ def _answer(
     progress: ProgressCallback | None,
 ) -> Generator[str, None, Ending]:
     """Pass on the answer without thoughts, up to the first stop sequence: not every server looks for all of them."""
-    stops, thoughts = StopSequences(sampling.stop), _Thoughts(sampling.thinking)
+    stops, thoughts = StopSequences(sampling.stop), _Thoughts(sampling.thinking, sampling.max_new_tokens)
     written, said = 0, ""
     with closing(pieces):
         stream = ResultStream(pieces)
@@ -91,7 +92,7 @@ def _answer(
     ending = stream.result
     if thoughts.going_on or (thoughts.came and ending.finish_reason == "length" and not (said + rest).strip()):
         raise nothing_said(checkpoint)
-    return ending
+    return replace(ending, finish_reason="length") if thoughts.cut and not stops.found else ending
 
 
 class _Thoughts(Thoughts):
@@ -100,16 +101,25 @@ class _Thoughts(Thoughts):
     Args:
         asked: Whether the model was asked to think: then a text that begins without a mark is held back until a closing
             mark tells that it was thoughts, or its end that it was the answer.
+        longest: Of such an answer, in pieces: the server was allowed more, for thoughts.
+
+    Attributes:
+        cut: Whether such an answer was longer.
     """
 
-    def __init__(self, asked: bool) -> None:
+    def __init__(self, asked: bool, longest: int) -> None:
         super().__init__(MARKS)
         self._unsure = "" if asked else None
+        self._left, self._end = longest, 0
+        self.cut = False
 
     def let_through(self, piece: str) -> str:
         if self._unsure is None:
             return super().let_through(piece)
         self._unsure += piece
+        self._left -= 1
+        if self._left >= 0:
+            self._end = len(self._unsure)
         if self._may_be_mark(self._unsure.lstrip()):
             return ""
         opened = any(self._unsure.lstrip().startswith(mark.opening) for mark in self.marks)
@@ -120,7 +130,8 @@ class _Thoughts(Thoughts):
         return super().let_through(text if opened or closed is None else closed.opening + text)
 
     def rest(self) -> str:
-        text, self._unsure = self._unsure, None
+        text, self._unsure = (self._unsure or "")[: self._end], None
+        self.cut = bool(text) and self._left < 0
         return (super().let_through(text) if text else "") + super().rest()
 
 

@@ -15,6 +15,7 @@ import pytest
 from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 
 from sensorium.server.openai.chat import ChatFields
+from sensorium.server.openai.put_into_words import film_question
 from tests import real_media
 from tests.checkpoints.omni import tiny_gemma_4
 from tests.server.conftest import served
@@ -200,9 +201,18 @@ def test_who_can_not_think_says_so(client: OpenAI) -> None:
     assert completion.usage.completion_tokens_details.reasoning_tokens == 0
     (warning,) = completion.to_dict()["sensorium"]["warnings"]
     assert "think" in warning
-    for wrong in ({"reasoning_effort": "hugely"}, {"extra_body": {"chat_template_kwargs": {"thinking": "yes"}}}):
-        with pytest.raises(BadRequestError):
-            ask(client, user("Say hello."), **wrong)
+    for name, wrong in (("reasoning_effort", "hugely"), ("chat_template_kwargs", {"thinking": "yes"})):
+        with pytest.raises(BadRequestError) as refused:
+            ask(client, user("Say hello."), extra_body={name: wrong})
+        assert refused.value.param == name
+
+
+def test_a_film_alone_is_answered_as_long_as_it_may_be() -> None:
+    film = [{"role": "user", "content": [{"type": "video", "video": "upload:film"}]}]
+    for longest, given in ((7, 7), (0, None), (None, None)):
+        asked = film_question(film, None, thinking=True, longest=longest)
+        assert asked is not None
+        assert (asked.max_new_tokens, asked.thinking) == (given, True)
 
 
 def test_the_async_client_reads_and_streams(asynchronously: Callable[[Story], None]) -> None:

@@ -106,14 +106,16 @@ async def _asked(fields: ChatFields, request: Request, engine: Engine, owner: st
     if not 1 <= count <= _MOST_CHOICES:
         raise InputError(f"{count} answers can't be asked for", f"Ask for 1 to {_MOST_CHOICES}")
     model = model_for(request, fields.model, Chat.task)
+    with blaming("reasoning_effort"):
+        thinking = fields.thinks(fields.reasoning_effort)
+    longest = fields.max_tokens if fields.max_completion_tokens is None else fields.max_completion_tokens
     with blaming("messages"):
         messages = await read_messages(fields.messages, engine, owner)
-        about_film = film_question(messages, model, thinking=fields.thinks(fields.reasoning_effort))
+        about_film = film_question(messages, model, thinking=thinking, longest=longest)
         if about_film is not None:
             sampling = fields.model_fields_set & {"temperature", "top_p", "seed", "stop", "repetition_penalty", "n"}
             return _Asked([about_film], [], sorted(sampling))
         messages, in_words = await put_into_words(messages, request, engine, owner, model=model)
-    longest = fields.max_tokens if fields.max_completion_tokens is None else fields.max_completion_tokens
     operations = [
         chat_of(
             messages,

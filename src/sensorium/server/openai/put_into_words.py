@@ -77,13 +77,13 @@ async def put_into_words(
 
 
 def film_question(
-    messages: Sequence[Message], model: str | None, *, thinking: bool = False
+    messages: Sequence[Message], model: str | None, *, thinking: bool = False, longest: int | None = None
 ) -> AskFilm | DescribeFilm | None:
     """Return what to ask of a film if that alone is the conversation, else None: then it needs no words in between."""
     if len(messages) != 1 or [part["type"] for part in messages[0]["content"] if part["type"] != "text"] != ["video"]:
         return None
     (film,) = _media(messages)
-    return _about_film(film["video"], words_of(messages[0]), model, thinking=thinking)
+    return _about_film(film["video"], words_of(messages[0]), model, thinking=thinking, longest=longest)
 
 
 def _operation(kind: str, reference: str, question: str, model: str | None) -> Operation:
@@ -97,9 +97,13 @@ def _put_into_words(kind: str, job: Job) -> PutIntoWords:
     return PutIntoWords(kind, str(result["text"]).strip(), model_of(job), tuple(result.get("warnings", ())))
 
 
-def _about_film(film: str, question: str, model: str | None, *, thinking: bool = False) -> AskFilm | DescribeFilm:
+def _about_film(
+    film: str, question: str, model: str | None, *, thinking: bool = False, longest: int | None = None
+) -> AskFilm | DescribeFilm:
     watches = {entry.name for entry in catalog.entries(AskFilm.task)}
     fields = {"film": film, "model": model if model in watches else None, "thinking": thinking}
+    if longest is not None and longest > 0:
+        fields["max_new_tokens"] = longest
     return AskFilm.of({**fields, "question": question}) if question.strip() else DescribeFilm.of(fields)
 
 

@@ -107,6 +107,9 @@ def responses_router() -> APIRouter:
 
 async def _operation(fields: ResponseFields, request: Request, engine: Engine, owner: str) -> Chat:
     refuse_promises(fields.model_extra or {}, (fields.text or {}).get("format"))
+    effort = (fields.reasoning or {}).get("effort")
+    with blaming("reasoning"):
+        fields.thinks(effort)
     before = await _before(fields.previous_response_id, engine, owner)
     with blaming("input"):
         given = [{"role": "user", "content": fields.input}] if isinstance(fields.input, str) else fields.input
@@ -114,7 +117,6 @@ async def _operation(fields: ResponseFields, request: Request, engine: Engine, o
         _require_pictures(new)
         conversation = joined(fields.instructions, _one_after_the_other(before, new))
         model = model_for(request, fields.model, Chat.task)
-        effort = (fields.reasoning or {}).get("effort")
         sampling = fields.sampling(fields.max_output_tokens, effort=effort)
         return Chat.of({**conversation, "model": model, **sampling})
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sensorium.errors import InputError, InterruptedJobError, UnsupportedError
 from sensorium.operations.chat import Chat
+from sensorium.server.errors import blaming
 from sensorium.server.openai.fields import Fields
 
 _FREE = ("none", "auto", None)
@@ -56,7 +57,10 @@ class WritingFields(Fields):
             if isinstance(chosen, bool):
                 return chosen
             if chosen is not None:
-                raise InputError(f"The field chat_template_kwargs.{name} is neither true nor false", "Send one of them")
+                with blaming("chat_template_kwargs"):
+                    raise InputError(
+                        f"The field chat_template_kwargs.{name} is neither true nor false", "Send one of them"
+                    )
         if effort is not None and effort not in _EFFORTS:
             raise InputError(f"The effort of thinking is {str(effort)[:40]!r}", f"Send one of {', '.join(_EFFORTS)}")
         return effort not in (None, "none")
