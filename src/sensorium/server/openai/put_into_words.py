@@ -101,9 +101,9 @@ def _about_film(
     film: str, question: str, model: str | None, *, thinking: bool = False, longest: int | None = None
 ) -> AskFilm | DescribeFilm:
     watches = {entry.name for entry in catalog.entries(AskFilm.task)}
-    fields = {"film": film, "model": model if model in watches else None, "thinking": thinking}
-    if longest is not None and longest > 0:
-        fields["max_new_tokens"] = longest
+    given = longest if longest is not None and longest > 0 else None
+    named = model if model in watches else None
+    fields = {"film": film, "model": named, "thinking": thinking, "max_new_tokens": given}
     return AskFilm.of({**fields, "question": question}) if question.strip() else DescribeFilm.of(fields)
 
 
