@@ -23,7 +23,9 @@ from sensorium.arguments import annotations_of, checked
 from sensorium.errors import InputError
 from sensorium.models import store
 
-NO_DEFAULT = {"ControlNetGenerator": "stable-diffusion-v1-5", "TextToImage": "stable-diffusion-2-1"}
+NO_DEFAULT = {"ControlNetGenerator": "stable-diffusion-v1-5", "TextToImage": "stable-diffusion-2-1"} | {
+    "SpeakerDiarization": "nemotron-3-diarization"
+}
 """Systems that the starter profile may have no checkpoint for, and a catalog name for each."""
 
 
@@ -67,6 +69,9 @@ WRONG = {
     "ImageSource": [5, ["cat.png"]],
     "ImageSource | Sequence[ImageSource]": [5, ["cat.png", 5]],
     "MediaSource": [5, ["film.mp4"]],
+    "AudioSource": [5, ["speech.wav"]],
+    "Mapping[str, MediaSource]": ["anna.wav", {"Anna": 5}],
+    "Literal['query', 'document']": [5, "words"],
     "str | os.PathLike[str]": [5, b"bytes"],
     "Mapping[str, str | os.PathLike[str]]": ["canny", {"canny": 5}, {5: "canny"}],
     "LoraFiles": [5],

@@ -53,7 +53,9 @@ def bare_checkpoint(folder: Path, family: str, task: str) -> Path:
     roles = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
     _write_byte_tokenizer(folder, "Qwen2Tokenizer", special, roles, extra_special_tokens=_TOKENS)
     head: Any = getattr(modeling_auto, _TASKS.get(task, ""), {}).get(family)
-    _write(folder / "config.json", model_type=family, **({"architectures": [head]} if isinstance(head, str) else {}))
+    named = {"architectures": [head]} if isinstance(head, str) else {}
+    # Only those who also speak read this; what they have beside their thinkers isn't opened.
+    _write(folder / "config.json", model_type=family, thinker_config={"text_config": {}}, **named)
     names: Any = image_processing_auto.IMAGE_PROCESSOR_MAPPING_NAMES.get(family) or {}
     pictures = _IMAGE_PROCESSORS.get(family) or names.get("torchvision") or names.get("pil", "").removesuffix("Pil")
     if pictures:

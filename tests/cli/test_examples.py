@@ -21,8 +21,10 @@ from sensorium.video.moderation_policy import shipped_policy_text
 from tests import real_media
 from tests.checkpoints.annotators import tiny_depth_anything
 from tests.checkpoints.controlnet import tiny_controlnet
+from tests.checkpoints.diarizers import tiny_nemotron_diarizer
 from tests.checkpoints.diffusion import tiny_stable_diffusion
-from tests.checkpoints.speech import tiny_csm, tiny_vits
+from tests.checkpoints.documents import tiny_lighton_ocr
+from tests.checkpoints.speech import tiny_csm, tiny_speaker_encoder, tiny_vits
 from tests.checkpoints.unclip import tiny_kandinsky
 from tests.cli.conftest import Run
 from tests.server.conftest import served
@@ -59,6 +61,9 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
         (real_media.photo("astronaut"), "scene.jpg"),
         (real_media.photo("rocket"), "photos/rocket.jpg"),
         (english, "interview.mp3"),
+        (english, "meeting.wav"),
+        (english, "anna.wav"),
+        (real_media.photo("coffee"), "page.png"),
         (english, "recordings/talk.wav"),
         (spanish, "entrevista.wav"),
         (short_film, "film.mp4"),
@@ -115,6 +120,18 @@ def voice_substitutes(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"mms-tts-eng={tiny_vits(folder / 'vits')},csm-1b={tiny_csm(folder / 'csm')}"
 
 
+@pytest.fixture(scope="module")
+def further_substitutes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Tiny checkpoints in the place of those that tell speakers apart, compare voices and read pages."""
+    folder = tmp_path_factory.mktemp("further")
+    substitutes = {
+        "nemotron-3-diarization": tiny_nemotron_diarizer(folder / "diarizer", only=0),
+        "wavlm-base-plus-sv": tiny_speaker_encoder(folder / "voices"),
+        "lightonai/LightOnOCR-2-1B": tiny_lighton_ocr(folder / "pages"),
+    }
+    return ",".join(f"{name}={used}" for name, used in substitutes.items())
+
+
 def _job(address: str, *, waits: bool) -> str:
     """Submit a job, and return its id once it has ended, or while it waits in a queue that is paused."""
     with httpx2.Client(base_url=f"{address}/v1/sensorium", trust_env=False, timeout=120) as http:
@@ -167,6 +184,8 @@ def test_example(
         monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("control_substitutes"))
     if example.startswith("sensorium clone ") or "mms-tts-eng" in example:
         monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("voice_substitutes"))
+    if "nemotron-3" in example or "LightOnOCR" in example:
+        monkeypatch.setenv("SENSORIUM_SUBSTITUTE", request.getfixturevalue("further_substitutes"))
     piped = re.fullmatch(r"echo '(.*)' \| sensorium (.*)", example)
     arguments = shlex.split(piped[2] if piped else example.removeprefix("sensorium ").partition(" > ")[0])
     result = run(*arguments, input=f"{piped[1] if piped else 'What is it?'}\n")

@@ -215,7 +215,7 @@ def test_a_checkpoint_on_this_machine_may_be_named_by_a_picture(run: Run, easel:
         (["imagine", "a cat", "-o", "absent/cat.png"], "The folder of absent/cat.png doesn't exist"),
         (["imagine", "a cat", "--scheduler", "dpm"], "There is no scheduler 'dpm'"),
         (["imagine", "a cat", "--style", "nowhere"], "There is no style 'nowhere'"),
-        (["imagine", "a cat", "--image", "photo.png"], "--image and --mask go with --again only"),
+        (["imagine", "a cat", "--image", "photo.png"], "go with --again only"),
         (["imagine", "a cat", "--again", "photo.png"], "has its prompt already"),
         (["imagine", "--like", "photo.png"], "--like needs a checkpoint that makes variations. Name one: --model"),
         (["imagine", "--like", "absent.png", "-m", "kandinsky-2-2"], "absent.png"),

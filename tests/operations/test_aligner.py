@@ -53,7 +53,9 @@ def test_the_aligner_of_an_operation_times_the_words(folders: dict[str, str], ta
         assert said == recogniser.transcribe(CLIP, "en", word_timestamps=True)
     assert said.segments
     assert all(part.words for part in said.segments)
-    opened: Any = tasks.open((SpeechToText, operation.opening_key), lambda: None, Unheard(), load=False)
+    opened: Any = tasks.open(
+        (SpeechToText, operation.opening_key, operation.diarizer), lambda: None, Unheard(), load=False
+    )
     assert folders["aligner"] in opened._beside._opened, "it stays loaded for the next recording"
     usual = Transcribe(audio=CLIP, model=folders["text"])
     assert usual.batch_key() != operation.batch_key()

@@ -61,7 +61,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "sensorium ask scene.jpg 'How many people are there?'",
             "sensorium ask film.mp4 'What is said about the rocket?' --evidence",
-            "sensorium ask page.png 'Read this page.' --model lightonai/LightOnOCR-2-1B --max-tokens 4096",
+            "sensorium ask page.png 'Read this page.' --model lightonai/LightOnOCR-2-1B --max-tokens 1500",
         ),
     )(ask)
     app.command(

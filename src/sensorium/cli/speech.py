@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
             "sensorium transcribe interview.mp3",
             "sensorium transcribe film.mp4 --format srt -o film.srt",
             "sensorium transcribe recordings -o texts --language en",
-            "sensorium transcribe meeting.wav --speakers --diarizer nvidia/Nemotron-3-Diarization",
+            "sensorium transcribe meeting.wav --speakers --diarizer nemotron-3-diarization",
         ),
     )(transcribe)
     app.command(
@@ -62,8 +62,8 @@ def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel=panel,
         epilog=examples(
-            "sensorium diarize meeting.wav --model nvidia/Nemotron-3-Diarization",
-            "sensorium diarize meeting.wav --voice Anna=anna.wav > meeting.rttm",
+            "sensorium diarize meeting.wav --model nemotron-3-diarization",
+            "sensorium diarize meeting.wav --voice Anna=anna.wav --model nemotron-3-diarization > meeting.rttm",
         ),
     )(diarize)
 
@@ -115,7 +115,7 @@ class _Writing:
         typer.Option(
             "--diarizer",
             metavar="NAME",
-            help="What tells speakers apart, such as nvidia/Nemotron-3-Diarization; by default the profile's.",
+            help="What tells speakers apart, such as nemotron-3-diarization; by default the profile's.",
         ),
     ] = None
     track: Track = None

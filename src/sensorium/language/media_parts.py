@@ -11,6 +11,7 @@ from sensorium.language.messages import MediaKind, MediaPart, Part, Turn
 from sensorium.media.container import WarningCallback
 from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
+from sensorium.media.naming import display_name
 from sensorium.models.catalog import Checkpoint
 
 SOUND_RATE = 16_000
@@ -49,7 +50,8 @@ def read_media(
         for part in turn.media:
             if part.kind not in takes:
                 raise UnsupportedError(
-                    f"The conversation holds {_WORDS[part.kind]}, and {checkpoint.name!r} takes none",
+                    f"The conversation holds {_WORDS[part.kind]}, {display_name(part.source)}, and "
+                    f"{checkpoint.name!r} takes none",
                     _REMEDIES[part.kind],
                 )
     return [replace(turn, parts=tuple(_read(part, limits, on_warning) for part in turn.parts)) for turn in turns]

@@ -123,6 +123,7 @@ class SpeakerDiarization(Task[Diarizer]):
         speakers = tuple(dict.fromkeys(turn.speaker for turn in turns))
         return Diarization(turns, speakers, sound.read, self.model, warnings.told())
 
+    @checked
     def turns_in(
         self,
         sound: RecordedSound,

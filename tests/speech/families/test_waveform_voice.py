@@ -416,3 +416,10 @@ def test_resampling_keeps_a_tone() -> None:
     got = resample(tone(24_000)[None, None], 24_000, 16_000)[0, 0]
     assert got.shape == (16_000,)
     assert (got - tone(16_000))[100:-100].abs().max() < 2e-3
+
+
+def test_a_checkpoint_without_the_settings_of_its_processor_is_told_as_damaged(tmp_path: Path) -> None:
+    folder = voices.tiny_pocket(tmp_path / "half")
+    (folder / "processor_config.json").unlink()
+    with refused(ModelUnavailableError, "'half'", "processor_config.json"):
+        TextToSpeech(folder).load()

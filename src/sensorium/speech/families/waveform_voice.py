@@ -74,6 +74,8 @@ class WaveformVoice:
             dtype = "float32"
         placement = place(device, dtype, memory_bytes=weights_memory(folder), half=self._form.half)
         self._processor = _open_processor(folder, checkpoint, placement.device)
+        if self._form.prompts and getattr(self._processor, "audio_tokenizer", None) is None:
+            raise _incomplete(checkpoint, "its processor_config.json is missing, or names no codec")
         self._model: Any = open_model(
             AutoModelForTextToWaveform, folder, checkpoint=checkpoint, device=placement.device, dtype=placement.dtype
         )
