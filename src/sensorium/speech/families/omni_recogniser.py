@@ -13,7 +13,7 @@ from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint, family_of
 from sensorium.models.device import prepare_torch
 from sensorium.progress import Cancellation
-from sensorium.speech.families.torch_recogniser import Sureness
+from sensorium.speech.families.torch_recogniser import KeepsWindows, Sureness
 from sensorium.speech.recognised_text import Recognition, compression_ratio
 from sensorium.speech.recogniser import SAMPLE_RATE, Encoded, Told
 from sensorium.text.languages import LANGUAGES
@@ -68,7 +68,7 @@ _REQUESTS = {"gemma3n": _GEMMA, "gemma4": _GEMMA}
 """By family, from the pages of their checkpoints; the others are asked as Qwen-Omni's pages do."""
 
 
-class OmniRecogniser:
+class OmniRecogniser(KeepsWindows):
     """A checkpoint such as ``google/gemma-4-E4B-it`` or ``Qwen/Qwen3-Omni-30B-A3B-Instruct`` that writes what it hears.
 
     A process that also chats with the checkpoint holds its weights once.
@@ -100,14 +100,6 @@ class OmniRecogniser:
         weakref.finalize(self, shared.release)
         self._requests = _REQUESTS.get(family_of(folder), _OTHERS)
         self.batch_size = self._model.batch_size
-
-    def encode(self, windows: Sequence[Samples], *, longest: float | None = None) -> Encoded:
-        """Keep windows for `recognise`, which does all the work."""
-        return Encoded(windows, longest or max(map(len, windows)) / SAMPLE_RATE)
-
-    def some(self, encoded: Encoded, numbers: list[int]) -> Encoded:
-        """Return some of the windows."""
-        return Encoded([encoded.windows[number] for number in numbers], encoded.longest)
 
     def recognise(
         self,

@@ -92,11 +92,8 @@ class TorchListener:
         return explain_out_of_memory(f"{what} with {self.name!r}", "Choose a smaller checkpoint, or device='cpu'")
 
 
-class TorchRecogniser(TorchListener, ABC):
-    """A loaded checkpoint of transformers that writes down what is said. Arguments and errors are `TorchListener`'s."""
-
-    translates = False
-    takes: frozenset[str] = frozenset()
+class KeepsWindows:
+    """What hears its windows only when it recognises them."""
 
     def encode(self, windows: Sequence[Samples], *, longest: float | None = None) -> Encoded:
         """Keep windows for `recognise`, which does all the work."""
@@ -105,6 +102,13 @@ class TorchRecogniser(TorchListener, ABC):
     def some(self, encoded: Encoded, numbers: list[int]) -> Encoded:
         """Return some of the windows."""
         return Encoded([encoded.windows[number] for number in numbers], encoded.longest)
+
+
+class TorchRecogniser(TorchListener, KeepsWindows, ABC):
+    """A loaded checkpoint of transformers that writes down what is said. Arguments and errors are `TorchListener`'s."""
+
+    translates = False
+    takes: frozenset[str] = frozenset()
 
     def recognise(
         self,
