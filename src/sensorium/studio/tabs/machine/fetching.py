@@ -65,7 +65,8 @@ class Fetching:
         return f'{line}<progress max="1" value="{share:.3f}" aria-label="{html.escape(model.name)}"></progress>'
 
     async def _choices(self) -> Any:
-        return gr.update(choices=list(await asyncio.to_thread(lambda: list(self._entries()))), value=None)
+        choices = list(await asyncio.to_thread(lambda: list(self._entries())))
+        return gr.update(choices=choices)  # The value stays: somebody may have typed a name while this was looked up.
 
     def _entries(self) -> Iterator[tuple[str, str]]:
         for entry in catalog.entries():
@@ -85,7 +86,9 @@ class Fetching:
     async def _stop(self, name: str | None, request: gr.Request) -> str:
         try:
             self._room.require_administrator(request, self._room.words("machine.fetch_title"))
+            if not name:
+                raise InputError(self._room.words("machine.none_chosen"))
         except SensoriumError as error:
             return JobPanel.said(str(error), "alert")
-        await self._room.fetched.stop(name or "")
+        await self._room.fetched.stop(name.strip())
         return ""
