@@ -25,6 +25,7 @@ HEAVY = {
     *("faster_whisper", "ctranslate2", "onnxruntime", "hibari", "ai_edge_litert"),
     *("diffusers", "peft", "accelerate", "openai"),
     *("lance", "pyarrow", "requests", "httpx"),
+    *("s3fs", "ray"),
 }
 
 MAIN = "from sensorium.cli import main; main()"
@@ -130,15 +131,17 @@ ORDER = (
     {"errors", "version"},
     {"settings", "record", "progress", "quiet", "streaming", "unfinished"},
     {"answer", "arguments", "explanation", "threads", "text"},
-    {"media", "models"},
+    {"media", "models", "storage"},
     {"suitability", "task"},
     {"language"},
     {"vision_language", "image_generation", "speech"},
     {"video", "retrieval"},
     {"operations"},
-    {"engine"},
+    {"engine", "batch"},
     {"client"},
-    {"tour", "cli", "server", "studio", "mcp", "cluster", "__main__", "__init__"},
+    {"tour", "server", "studio", "mcp"},
+    {"cluster"},
+    {"cli", "__main__", "__init__"},
 )
 """The rooms and single files of the house, from the bottom to the top: each imports what is below it or beside it."""
 

@@ -117,7 +117,7 @@ class InterruptedJobError(SensoriumError):
 
 
 class StorageError(SensoriumError):
-    """The database or the disk that keeps jobs can't be used at the moment."""
+    """The database, disk or object store that keeps jobs, inputs or results can't be used at the moment."""
 
 
 class CancelledError(SensoriumError):

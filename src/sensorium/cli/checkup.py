@@ -59,6 +59,8 @@ _EXTRAS = {
     "peft": ("peft", "torch", "LoRA files"),
     "cv2": ("opencv-python-headless", "torch", "control maps"),
     "openai": ("openai", "remote", "models behind OpenAI-compatible servers"),
+    "s3fs": ("s3fs", "storage", "files in object stores"),
+    "ray": ("ray", "cluster", "batches and serving on many machines"),
 }
 _CODECS = {
     "reads": (("h264", "hevc", "vp9", "av1", "mpeg4", "aac", "mp3", "opus", "vorbis", "flac"), "r"),

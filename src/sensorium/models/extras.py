@@ -15,6 +15,8 @@ EXTRAS = {
     "remote": ("openai",),
     "serve": ("fastapi", "mcp", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
     "studio": ("gradio",),
+    "storage": ("s3fs",),
+    "cluster": ("ray",),
 }
 """Maps each extra to the modules that it adds. The plain installation doesn't have them."""
 
