@@ -1,0 +1,200 @@
+"""What came of all items of a batch, as one table: Parquet or Lance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from sensorium import settings
+from sensorium.batch.finished import FinishedItems, halves, last_places
+from sensorium.batch.item import ItemOutcome
+from sensorium.batch.journal import journal_files, read_journal
+from sensorium.storage.location import Location
+
+if TYPE_CHECKING:
+    import pyarrow
+
+ManifestKind: TypeAlias = Literal["parquet", "lance"]
+
+TRY_AGAIN = frozenset({"StorageError", "ModelUnavailableError", "MissingDependencyError"})
+"""Types of errors that are no fault of an item: it isn't done, and runs again."""
+
+JOURNAL = ".batch/journal"
+"""Where outcomes lie below the output until they are part of the table."""
+
+_ROWS = 2_000
+_COLUMNS = ("id", "input", "result", "files", "model", "seed", "started", "seconds", "weight", "error", "error_type")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The table of a batch, and the outcomes that aren't part of it yet.
+
+    Attributes:
+        output: The folder of the batch.
+        kind: Of the table.
+    """
+
+    output: Location
+    kind: ManifestKind = "parquet"
+
+    @property
+    def table(self) -> Location:
+        """Where the table lies: a file, or the folder of a Lance dataset."""
+        return self.output.join(f"manifest.{self.kind}")
+
+    def exists(self) -> bool:
+        """Return whether there is a table. A Lance dataset has none as long as its first version isn't complete."""
+        return (self.table.join("_versions") if self.kind == "lance" else self.table).exists()
+
+    @property
+    def journal(self) -> Location:
+        """The folder of the outcomes that aren't part of the table yet."""
+        return self.output.join(*JOURNAL.split("/"))
+
+    def finished(self, *, retry_errors: bool = False) -> FinishedItems:
+        """Return the items that needn't run again; call `compact` before.
+
+        Args:
+            retry_errors: Whether those that failed are to run again.
+        """
+        return FinishedItems.of(self._finished_ids(retry_errors))
+
+    def outcomes(self) -> Iterator[ItemOutcome]:
+        """Yield all outcomes, of an item that ran again the last one; call `compact` before."""
+        for batch in self._batches(_COLUMNS):
+            for row in batch.to_pylist():
+                yield ItemOutcome.from_dict({**row, "files": row["files"] or []})
+
+    def compact(self) -> int:
+        """Make the outcomes of the journal part of the table; return how many rows the table has then.
+
+        The old table is there until the new one is complete. A kill at any point loses nothing: outcomes that are in
+        both are taken once.
+        """
+        files = journal_files(self.journal)
+        if not files and self.exists():
+            return self._count()
+        # Of the old table only those rows stay that no newer one replaces; the newest are those of the journal.
+        ids = halves(id for file in files for id in (outcome.id for outcome in read_journal(file.location)))
+        last = last_places(ids)
+        rows = self._rewrite(files, last, FinishedItems(ids))
+        for file in files:
+            file.location.delete()
+        return rows
+
+    def _finished_ids(self, retry_errors: bool) -> Iterator[str]:
+        for batch in self._batches(("id", "error", "error_type")):
+            for row in batch.to_pylist():
+                if not row["error"] or not (retry_errors or row["error_type"] in TRY_AGAIN):
+                    yield row["id"]
+
+    def _rewrite(self, files: list[Any], last: Any, replaced: FinishedItems) -> int:
+        import pyarrow
+
+        count = 0
+
+        def batches() -> Iterator[Any]:
+            nonlocal count
+            for batch in self._batches(_COLUMNS):
+                kept = batch.filter(
+                    pyarrow.array([id not in replaced for id in batch["id"].to_pylist()], pyarrow.bool_())
+                )
+                count += kept.num_rows
+                if kept.num_rows:
+                    yield kept
+            chosen = iter(last.tolist())
+            outcomes = (outcome for file in files for outcome in read_journal(file.location) if next(chosen))
+            for batch in _batched(outcomes):
+                count += batch.num_rows
+                yield batch
+
+        if self.kind == "parquet":
+            self._write_parquet(batches())
+        else:
+            self._write_lance(batches())
+        return count
+
+    def _write_parquet(self, batches: Iterable[Any]) -> None:
+        from pyarrow import parquet
+
+        with (
+            self.table.written(".parquet") as path,
+            parquet.ParquetWriter(path, _schema(), compression="zstd") as writer,
+        ):
+            for batch in batches:
+                writer.write_batch(batch)
+
+    def _write_lance(self, batches: Iterable[Any]) -> None:
+        import pyarrow
+
+        with _lance() as lance:
+            reader = pyarrow.RecordBatchReader.from_batches(_schema(), batches)
+            lance.write_dataset(reader, self.table.address, mode="overwrite").cleanup_old_versions(timedelta())
+
+    def _batches(self, columns: Iterable[str]) -> Iterator[Any]:
+        """Yield the rows of the table, some at a time."""
+        if not self.exists():
+            return
+        if self.kind == "lance":
+            with _lance() as lance:
+                yield from lance.dataset(self.table.address).to_batches(columns=list(columns), batch_size=_ROWS)
+            return
+        from pyarrow import parquet
+
+        with self.table.open() as file, parquet.ParquetFile(file) as table:
+            yield from table.iter_batches(_ROWS, columns=list(columns))
+
+    def _count(self) -> int:
+        if self.kind == "lance":
+            with _lance() as lance:
+                return int(lance.dataset(self.table.address).count_rows())
+        from pyarrow import parquet
+
+        with self.table.open() as file:
+            return int(parquet.read_metadata(file).num_rows)
+
+
+def _schema() -> pyarrow.Schema:
+    import pyarrow
+
+    text = pyarrow.string()
+    return pyarrow.schema(
+        [
+            pyarrow.field("id", text, nullable=False),
+            pyarrow.field("input", text, nullable=False),
+            ("result", pyarrow.large_string()),
+            ("files", pyarrow.list_(text)),
+            ("model", text),
+            ("seed", pyarrow.int64()),
+            ("started", text),
+            ("seconds", pyarrow.float64()),
+            ("weight", pyarrow.float64()),
+            ("error", text),
+            ("error_type", text),
+        ]
+    )
+
+
+def _batched(outcomes: Iterator[ItemOutcome]) -> Iterator[Any]:
+    import pyarrow
+
+    rows: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        rows.append(outcome.to_dict())
+        if len(rows) == _ROWS:
+            yield pyarrow.RecordBatch.from_pylist(rows, schema=_schema())
+            rows = []
+    if rows:
+        yield pyarrow.RecordBatch.from_pylist(rows, schema=_schema())
+
+
+@contextmanager
+def _lance() -> Iterator[Any]:
+    settings.quiet_lance()
+    import lance
+
+    yield lance
