@@ -12,11 +12,23 @@ from typing import Any, Protocol
 from sensorium.engine.fair_queue import FairQueue
 from sensorium.engine.job import State
 from sensorium.engine.live_job import LiveJob
-from sensorium.engine.memory_budget import require_possible
 from sensorium.engine.metrics import Metrics
 from sensorium.engine.options import EngineOptions
-from sensorium.engine.wire import Call, Cancel, Done, Failed, FromWorker, Kept, Load, Returned, Run, Told, WorkerSetup
-from sensorium.engine.workers import Callbacks, Worker, WorkerPool
+from sensorium.engine.pool import Callbacks, Loss, MakePool, PoolWorker
+from sensorium.engine.wire import (
+    Call,
+    Cancel,
+    Done,
+    Failed,
+    FromWorker,
+    Kept,
+    Load,
+    Returned,
+    Run,
+    Started,
+    Told,
+    WorkerSetup,
+)
 from sensorium.errors import InsufficientMemoryError, SensoriumError, TimeLimitError, WorkerLostError
 
 logger = logging.getLogger("sensorium.engine")
@@ -53,15 +65,18 @@ class Dispatcher:
         setup: What every worker is told at its start.
         metrics: Told what happens.
         journal: Told what becomes of jobs.
+        make_pool: Makes the pool of workers.
     """
 
-    def __init__(self, options: EngineOptions, setup: WorkerSetup, metrics: Metrics, journal: Journal) -> None:
+    def __init__(
+        self, options: EngineOptions, setup: WorkerSetup, metrics: Metrics, journal: Journal, make_pool: MakePool
+    ) -> None:
         self._options = options
         self._metrics = metrics
         self._journal = journal
         self.queue = FairQueue(options.queue, options.queue_per_owner or options.queue, options.queue_shares)
-        callbacks = Callbacks(self._hear, self._lost, self._stillborn, self.wake)
-        self.pool = WorkerPool(options, setup, metrics, callbacks)
+        callbacks = Callbacks(self._hear, self._lost, self._wait_again, self._stillborn, self.wake)
+        self.pool = make_pool(options, setup, metrics, callbacks)
         self.paused = False
         self.closing = False
         self._awake = False
@@ -90,18 +105,8 @@ class Dispatcher:
             InsufficientMemoryError: Its model can't fit even alone.
         """
         self.queue.require_room(job.owner, self.retry_after)
-        self.require_possible(job)
+        self.pool.require_possible(job.placement)
         self.put_back(job)
-
-    def require_possible(self, job: LiveJob) -> None:
-        """Refuse a job whose model can't fit even alone.
-
-        Raises:
-            InsufficientMemoryError: With the sizes.
-        """
-        if self.pool.of(job.placement.key) is None:
-            what = f"The model {job.placement.key.name!r}"
-            require_possible(what, self.pool.needed(job.placement), self.pool.limits, self.pool.residents())
 
     def put_back(self, job: LiveJob) -> None:
         """Queue a job without asking whether there is room."""
@@ -124,7 +129,7 @@ class Dispatcher:
             self.drop(job, "cancelled")
             return
         job.cancel_begun = time.monotonic()
-        worker.process.send(Cancel(job.id))
+        worker.send(Cancel(job.id))
         job.cancelling = self._loop.call_later(self._options.cancel_grace, self._kill_for, worker, job)
 
     def drop(self, job: LiveJob, state: State, error: SensoriumError | None = None) -> None:
@@ -163,11 +168,13 @@ class Dispatcher:
                     continue
                 self._begin(worker, batch)
                 begun.update(each.id for each in batch)
+            elif job.alone:  # those that come after it would keep its worker from ever being free
+                blocked.add(key)
 
     def _make_room(self, job: LiveJob) -> bool:
         """Start a worker for a job, or what must come before; return False if it must wait for others' work."""
         try:
-            self.require_possible(job)
+            self.pool.require_possible(job.placement)
         except InsufficientMemoryError as error:
             self.drop(job, "failed", error)
             return True
@@ -176,7 +183,7 @@ class Dispatcher:
             self.pool.open(job.placement)
         for worker in self.pool:
             if worker.key in found.evicted and worker.idle:
-                self.pool.end(worker, "room")
+                worker.end("room")
         return found.verdict != "wait"
 
     def _together(self, job: LiveJob) -> list[LiveJob]:
@@ -202,7 +209,7 @@ class Dispatcher:
         self._loop.call_later(left, self.wake)
         return True
 
-    def _begin(self, worker: Worker, batch: list[LiveJob]) -> None:
+    def _begin(self, worker: PoolWorker, batch: list[LiveJob]) -> None:
         now = time.time()
         calls = []
         first = batch[0]
@@ -214,12 +221,7 @@ class Dispatcher:
             self._crowds[kind] = len(batch)
             if kind in self._room:  # perhaps more find room today
                 self._room[kind] = min(2 * len(batch), self._options.batch_size)
-        if first.placement.models not in worker.models:
-            if worker.models:
-                worker.measured = False
-                for name, size in first.placement.memory.items():
-                    worker.memory[name] = worker.memory.get(name, 0) + size
-            worker.models.add(first.placement.models)
+        worker.expect(first.placement)
         for job in batch:
             self.queue.remove(job, started=True)
             worker.calls[job.id] = job
@@ -227,17 +229,19 @@ class Dispatcher:
             job.tell_state()
             job.began_at = time.monotonic()
             self._metrics.started(_model(job), job.job.operation, job.began_at - job.came_at)
-            job.limit = self._loop.call_later(self._options.time_limit, self._end_overdue, worker, job)
+            self._limit(worker, job)
             calls.append(self._journal.call(job))
             self._journal.changed(job)
         self._metrics.batch(_model(first), len(batch))
-        worker.process.send(Load(calls[0]) if first.loads_only else Run(tuple(calls)))
+        worker.send(Load(calls[0]) if first.loads_only else Run(tuple(calls)))
 
-    def _hear(self, worker: Worker, message: FromWorker) -> None:
+    def _hear(self, worker: PoolWorker, message: FromWorker) -> None:
         job = worker.calls.get(getattr(message, "id", ""))
         if job is None:
             return
         match message:
+            case Started():
+                self._limit(worker, job)
             case Told(document=document):
                 job.tell(document)
             case Kept(artifact=artifact):
@@ -249,7 +253,8 @@ class Dispatcher:
             case Returned(alone=alone):
                 self._take_back(worker, job, alone)
             case Failed(error=error, recycle=recycle):
-                worker.draining = worker.draining or recycle
+                if recycle:
+                    worker.spoil(job)
                 if error["type"] != "CancelledError":
                     self._finish(worker, job, state="failed", error=error)
                 elif self.closing and job.cancelling is None:
@@ -259,7 +264,7 @@ class Dispatcher:
                 else:
                     self._finish(worker, job, state="cancelled")
 
-    def _finish(self, worker: Worker, job: LiveJob, *, state: State, **changes: Any) -> None:
+    def _finish(self, worker: PoolWorker, job: LiveJob, *, state: State, **changes: Any) -> None:
         """Take a job off its worker, for it has ended."""
         del worker.calls[job.id]
         if state == "done" and not worker.answered:
@@ -270,10 +275,19 @@ class Dispatcher:
         self._ended.append(time.monotonic())
         self._journal.changed(job)
         self.wake()  # before the worker is let go: the next job may be for it
-        self.pool.release(worker)
+        worker.release()
 
-    def _take_back(self, worker: Worker, job: LiveJob, alone: bool) -> None:
+    def _take_back(self, worker: PoolWorker, job: LiveJob, alone: bool) -> None:
         """Let a job wait again that found no room in the pass with the others."""
+        kind = job.placement.key, job.batch_key
+        others = sum(call.batch_key == job.batch_key for call in worker.calls.values()) - 1
+        self._room[kind] = max(_LEAST_TOGETHER, others)
+        if alone:
+            job.batch_key = None
+        self._wait_again(worker, job)
+
+    def _wait_again(self, worker: PoolWorker, job: LiveJob) -> None:
+        """Let a job wait again that hasn't begun."""
         if job.cancelling is not None:
             self._finish(worker, job, state="cancelled")
             return
@@ -282,38 +296,35 @@ class Dispatcher:
         if job.limit is not None:
             job.limit.cancel()
             job.limit = None
-        kind = job.placement.key, job.batch_key
-        self._room[kind] = max(_LEAST_TOGETHER, sum(call.batch_key == job.batch_key for call in worker.calls.values()))
-        if alone:
-            job.batch_key = None
         job.change(state="queued", started=None, attempts=job.job.attempts - 1)
         job.tell_state()
         self.put_back(job)
         self.queue.give_back_turn(job.owner)
         self._journal.changed(job)
 
-    def _lost(self, worker: Worker, reason: str) -> None:
-        """See to the jobs of a worker that has ended under them."""
-        jobs, worker.calls = list(worker.calls.values()), {}
-        for job in reversed(jobs):
-            if worker.ended_for is job:
-                self._end_lost(job, worker, reason)
-            elif worker.ended_for is not None or self.closing:
+    def _lost(self, worker: PoolWorker, loss: Loss) -> None:
+        """See to the jobs of a process that has ended under them."""
+        for job in loss.jobs:
+            del worker.calls[job.id]
+        for job in reversed(loss.jobs):
+            if loss.ended_for is job:
+                self._end_lost(job, loss.reason)
+            elif loss.innocent or loss.ended_for is not None or self.closing:
                 self._run_again(job, suspect=False)
-            elif len(jobs) == 1 or job.told_parts:
+            elif len(loss.jobs) == 1 or job.told_parts:
                 self._journal.suspected(job)
-                self._end_lost(job, worker, reason)
+                self._end_lost(job, loss.reason)
             else:
                 self._run_again(job, suspect=True)
 
-    def _stillborn(self, worker: Worker, reason: str) -> None:
+    def _stillborn(self, worker: PoolWorker, reason: str) -> None:
         """Fail the job for which a worker was started that has never answered: the next one would fare no better."""
         job = next((job for job in self.queue if job.placement.key == worker.key), None)
         if job is not None:
             error = WorkerLostError(f"The process for {worker.key.name!r} {reason} before it could begin", "Try again")
             self.drop(job, "failed", error)
 
-    def _end_lost(self, job: LiveJob, worker: Worker, reason: str) -> None:
+    def _end_lost(self, job: LiveJob, reason: str) -> None:
         cancelled = job.cancelling is not None and not job.overdue
         self._count_end(job, "cancelled" if cancelled else "failed")
         if cancelled:
@@ -344,7 +355,13 @@ class Dispatcher:
         self.put_back(job)
         self._journal.changed(job)
 
-    def _end_overdue(self, worker: Worker, job: LiveJob) -> None:
+    def _limit(self, worker: PoolWorker, job: LiveJob) -> None:
+        """Count from now on how long a job runs: on a cluster it may have waited for a machine until now."""
+        if job.limit is not None:
+            job.limit.cancel()
+        job.limit = self._loop.call_later(self._options.time_limit, self._end_overdue, worker, job)
+
+    def _end_overdue(self, worker: PoolWorker, job: LiveJob) -> None:
         """Stop a job that has run for too long."""
         if worker.calls.get(job.id) is job:
             job.overdue = True
@@ -354,11 +371,10 @@ class Dispatcher:
         limit = f"{self._options.time_limit:.0f} seconds"
         return TimeLimitError(f"{job.job.operation!r} ran longer than the {limit} allowed", "Ask for less at once")
 
-    def _kill_for(self, worker: Worker, job: LiveJob) -> None:
+    def _kill_for(self, worker: PoolWorker, job: LiveJob) -> None:
         """End a worker that doesn't let go of a job."""
         if worker.calls.get(job.id) is job:
-            worker.ended_for = job
-            worker.process.kill()
+            worker.end_for(job)
 
     def _count_end(self, job: LiveJob, state: State) -> None:
         ran = time.monotonic() - job.began_at if job.began_at else 0.0
@@ -366,7 +382,7 @@ class Dispatcher:
         if state == "cancelled":
             self._metrics.cancelled(_model(job), time.monotonic() - job.cancel_begun if job.cancel_begun else 0.0)
 
-    def _worker_of(self, job: LiveJob) -> Worker | None:
+    def _worker_of(self, job: LiveJob) -> PoolWorker | None:
         return next((worker for worker in self.pool if worker.calls.get(job.id) is job), None)
 
 

@@ -25,13 +25,14 @@ from sensorium.engine.job_writer import JobWriter
 from sensorium.engine.live_job import LiveJob
 from sensorium.engine.metrics import Metrics
 from sensorium.engine.options import EngineOptions
+from sensorium.engine.pool import MakePool, PoolWorker
 from sensorium.engine.recovery import recover
 from sensorium.engine.retention import sweep
 from sensorium.engine.stored_jobs import StoredJobs
 from sensorium.engine.strikes import Strikes
 from sensorium.engine.voices import Voices
 from sensorium.engine.wire import Call, WorkerSetup
-from sensorium.engine.workers import Worker
+from sensorium.engine.workers import WorkerPool
 from sensorium.errors import InputError, NotFoundError, SensoriumError
 from sensorium.operations.operation import Operation
 
@@ -47,12 +48,13 @@ class LocalEngine:
 
     Args:
         options: What can be set.
+        pool: Makes the pool of those who work; by default one of processes of this machine.
 
     Raises:
         InputError: The database's address can't be one.
     """
 
-    def __init__(self, options: EngineOptions | None = None) -> None:
+    def __init__(self, options: EngineOptions | None = None, *, pool: MakePool = WorkerPool) -> None:
         self.options = options or EngineOptions()
         self.metrics = Metrics()
         self.files = JobFiles(self.options.data or settings.data_home())
@@ -63,7 +65,7 @@ class LocalEngine:
         self.strikes = Strikes(self.store, self.writer)
         self.media = JobMedia(self.files, self.store, self.reader, self.writer, self.records, self.options)
         self.voices = Voices(self.store.database, self.reader, self.writer, self.media)
-        self.dispatcher = Dispatcher(self.options, self._setup(), self.metrics, self)
+        self.dispatcher = Dispatcher(self.options, self._setup(), self.metrics, self, pool)
         self._admission = Admission(
             self.options, self.dispatcher, self.records, self.media, self.files, self.strikes, self._background
         )
@@ -264,14 +266,14 @@ class LocalEngine:
         for worker in self._workers(model):
             worker.draining = True
             if worker.idle:
-                self.dispatcher.pool.end(worker, "asked")
+                worker.end("asked")
             await worker.gone.wait()
 
     async def pin(self, model: str, pinned: bool = True) -> ModelState:
         """Say whether a model must stay: see `Engine.pin`."""
         workers = self._workers(model)
         for worker in workers:
-            worker.pinned = pinned
+            worker.pin(pinned)
         return workers[0].state()
 
     async def health(self) -> Health:
@@ -333,7 +335,7 @@ class LocalEngine:
         self.dispatcher.wake()
         await self.writer.write_now(lambda: self.store.set_flag("paused", paused))
 
-    def _workers(self, model: str) -> list[Worker]:
+    def _workers(self, model: str) -> list[PoolWorker]:
         workers = self.dispatcher.pool.named(model)
         if not workers:
             raise NotFoundError(f"The model {model!r} is not loaded", "See which are: GET /v1/sensorium/models")

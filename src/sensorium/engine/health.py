@@ -31,7 +31,7 @@ class HealthCheck:
     async def ask(self) -> Health:
         """Return how everything is."""
         workers = [worker for worker in self._dispatcher.pool if worker.started and not worker.ending]
-        answers = await asyncio.gather(*(self._dispatcher.pool.ask(worker) for worker in workers))
+        answers = await asyncio.gather(*(worker.ask() for worker in workers))
         database = self._writer.trouble or _GOOD
         good = database == self._disk == _GOOD and all(answer.alive for answer in answers)
         return Health(

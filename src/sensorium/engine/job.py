@@ -95,20 +95,21 @@ class Upload(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModelState(Record):
-    """A model that is loaded or being loaded: a worker process.
+    """A model that is loaded or being loaded: a worker process, or on a cluster a deployment of several.
 
     Attributes:
         name: Its name for `Engine.unload` and `Engine.pin`: the checkpoint's, or ``"starter"`` for the process that the
             small models share.
         device: Where it runs, as it was asked for.
         state: ``"starting"``, ``"idle"``, ``"working"``, ``"ending"``.
-        pid: Of its process.
+        pid: Of its process; of the first one that is known, if there are several; 0 if there is none.
         memory: Bytes of main memory that it takes, as measured; before the first measurement, as declared.
         gpu_memory: Bytes of GPU memory, likewise.
         pinned: Whether it is never unloaded to make room.
         time_to_live: Seconds without work after which it is unloaded; negative for never.
         idle_seconds: For how long it hasn't worked.
         running: The ids of the jobs that it works on.
+        replicas: How many processes have it; on a cluster 0 while nobody uses it, until the next request.
     """
 
     name: str
@@ -121,6 +122,7 @@ class ModelState(Record):
     time_to_live: float
     idle_seconds: float
     running: tuple[str, ...] = ()
+    replicas: int = 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)

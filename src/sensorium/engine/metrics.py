@@ -42,6 +42,7 @@ class Metrics:
         self._running = gauge("running", "Jobs that run.", "model", "operation")
         self._memory = gauge("memory_bytes", "Main memory of a loaded model's process.", "model")
         self._gpu_memory = gauge("gpu_memory_bytes", "GPU memory of a loaded model's process.", "model")
+        self._replicas = gauge("replicas", "Processes of a model on a cluster.", "model")
         self._jobs = counter("jobs", "Jobs that ended.", "model", "operation", "state")
         self._failures = counter("failures", "Jobs that failed.", "model", "operation")
         self._cancels = counter("cancels", "Jobs that were cancelled.", "model")
@@ -113,6 +114,10 @@ class Metrics:
         """Note the bytes of main memory and of GPU memory that a model takes now."""
         self._memory.labels(model).set(main)
         self._gpu_memory.labels(model).set(gpu)
+
+    def replicas(self, model: str, count: int) -> None:
+        """Note how many processes a model has on a cluster."""
+        self._replicas.labels(model).set(count)
 
     def cancelled(self, model: str, seconds: float) -> None:
         """Count a job that was cancelled, and the seconds until its worker was free."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Protocol
 
 from sensorium.engine.wire import FromWorker, line_of
 
@@ -15,6 +15,16 @@ _FULL = 32 << 20
 _APART = 0.1
 
 logger = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """Where an outbox writes to."""
+
+    def write(self, line: bytes, /) -> object:
+        """Take one message; may wait."""
+
+    def flush(self) -> object:
+        """Let what was written go out."""
 
 
 class Outbox:
@@ -27,7 +37,7 @@ class Outbox:
         connection: Where the messages are written to.
     """
 
-    def __init__(self, connection: BinaryIO) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lines: deque[bytes] = deque()
         self._waiting = 0

@@ -69,7 +69,7 @@ def work(reading: BinaryIO, writing: BinaryIO) -> NoReturn:
     with suppress(OSError):
         for line in reading:
             _obey(message_of(line), calls, outbox)
-    _end_with_all_that_was_started()
+    end_with_all_that_was_started()
 
 
 def _prepare(setup: WorkerSetup) -> None:
@@ -80,19 +80,24 @@ def _prepare(setup: WorkerSetup) -> None:
         with suppress(OSError):  # only Linux has them: the name in `ps`, and who is killed when memory runs out
             Path("/proc/self", file).write_text(text)
     leave_deleted_folder()
+    take_settings(setup)
+    logging.basicConfig(level=logging.WARNING, format="sensorium worker %(process)d: %(message)s", force=True)
+    faulthandler.enable()
+
+
+def take_settings(setup: WorkerSetup) -> None:
+    """Let this process compute as its engine says, and its libraries be quiet. Call it before they are imported."""
     settings.be_a_worker(setup.threads, setup.profile)
     settings.keep_numpy_on_one_thread()
     settings.send_no_telemetry()
     settings.quiet_libraries()
     warnings.simplefilter("ignore")
-    logging.basicConfig(level=logging.WARNING, format="sensorium worker %(process)d: %(message)s", force=True)
-    faulthandler.enable()
 
 
 def _obey(message: Message, calls: Calls, outbox: Outbox) -> None:
     match message:
         case Ping(number):
-            outbox.send(Pong(number, _gpu_memory()))
+            outbox.send(Pong(number, gpu_memory()))
         case Run(several):
             calls.run(several)
         case Load(call):
@@ -104,7 +109,8 @@ def _obey(message: Message, calls: Calls, outbox: Outbox) -> None:
             threading.Thread(target=_end, args=(calls, outbox, grace), daemon=True).start()
 
 
-def _gpu_memory() -> int:
+def gpu_memory() -> int:
+    """Return the bytes of GPU memory that torch has reserved in this process."""
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return 0
@@ -120,7 +126,7 @@ def _end(calls: Calls, outbox: Outbox, grace: float) -> NoReturn:
     os._exit(0 if ended else 1)  # what libraries do at a normal exit takes long, or crashes
 
 
-def _end_with_all_that_was_started() -> NoReturn:
+def end_with_all_that_was_started() -> NoReturn:
     """End at once, whatever is computed, and with it the downloads that were started."""
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)

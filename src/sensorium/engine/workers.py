@@ -8,18 +8,19 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sensorium.engine.forking import CAN_FORK
 from sensorium.engine.graphics_cards import memory_sizes
 from sensorium.engine.job import ModelState, WorkerHealth
 from sensorium.engine.live_job import LiveJob
-from sensorium.engine.memory_budget import Plan, Resident, plan
+from sensorium.engine.memory_budget import Plan, Resident, plan, require_possible
 from sensorium.engine.metrics import Metrics
 from sensorium.engine.options import STARTER, EngineOptions, ModelOptions
 from sensorium.engine.placement import MAIN_MEMORY, Placement, WorkerKey
-from sensorium.engine.wire import FromWorker, Ping, Pong, WorkerSetup
+from sensorium.engine.pool import Callbacks, Loss, PoolWorker
+from sensorium.engine.wire import FromWorker, Ping, Pong, ToWorker, WorkerSetup
 from sensorium.engine.worker_process import WorkerProcess, clean_parent
 from sensorium.models.memory import total_memory
 from sensorium.threads import thread_count
@@ -41,12 +42,14 @@ class Worker:
     """A worker process, and what the engine knows of it.
 
     Args:
+        pool: What it belongs to.
         placement: The first operation's.
         options: Of its model.
         time_to_live: Seconds without work after which it ends; negative for never.
     """
 
-    def __init__(self, placement: Placement, options: ModelOptions, time_to_live: float) -> None:
+    def __init__(self, pool: WorkerPool, placement: Placement, options: ModelOptions, time_to_live: float) -> None:
+        self._pool = pool
         self.key = placement.key
         self.process: WorkerProcess
         self.started = False
@@ -84,6 +87,45 @@ class Worker:
         running = {call.placement.models for call in self.calls.values()}
         return job.placement.models not in running and len(running) < _STARTER_MODELS_AT_ONCE
 
+    def expect(self, placement: Placement) -> None:
+        """Note which models the next calls need: see `PoolWorker.expect`."""
+        if placement.models in self.models:
+            return
+        if self.models:
+            self.measured = False
+            for name, size in placement.memory.items():
+                self.memory[name] = self.memory.get(name, 0) + size
+        self.models.add(placement.models)
+
+    def send(self, message: ToWorker) -> None:
+        """Tell its process something."""
+        self.process.send(message)
+
+    def release(self) -> None:
+        """Note that a call has ended: see `PoolWorker.release`."""
+        self._pool.release(self)
+
+    def spoil(self, job: LiveJob) -> None:
+        """Let it end with its last call."""
+        self.draining = True
+
+    def end_for(self, job: LiveJob) -> None:
+        """End its process, and with it all of its calls, because of a job."""
+        self.ended_for = job
+        self.process.kill()
+
+    def end(self, reason: str) -> None:
+        """Ask it to end, if it isn't on its way; the memory is free once it is gone."""
+        self._pool.end(self, reason)
+
+    def pin(self, pinned: bool) -> None:
+        """Say whether it is never ended to make room."""
+        self.pinned = pinned
+
+    async def ask(self) -> WorkerHealth:
+        """Return whether its process answers in time."""
+        return await self._pool.ask(self)
+
     def resident(self) -> Resident:
         """Return it as the memory budget sees it."""
         return Resident(self.key, self.memory, self.idle, self.pinned, self.last_used)
@@ -103,23 +145,6 @@ class Worker:
             idle_seconds=0.0 if self.calls else round(time.monotonic() - self.last_used, 1),
             running=tuple(self.calls),
         )
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """Whom the pool tells, in the engine's loop.
-
-    Attributes:
-        message: A worker has said something.
-        lost: A worker has ended with calls in progress, for a reason in words.
-        stillborn: A worker has ended that never said anything, for a reason in words.
-        changed: A worker has come, gone or become free.
-    """
-
-    message: Callable[[Worker, FromWorker], None]
-    lost: Callable[[Worker, str], None]
-    stillborn: Callable[[Worker, str], None]
-    changed: Callable[[], None]
 
 
 class WorkerPool:
@@ -169,7 +194,7 @@ class WorkerPool:
                 return worker
         return None
 
-    def named(self, name: str) -> list[Worker]:
+    def named(self, name: str) -> list[PoolWorker]:
         """Return the workers of a model."""
         return [worker for worker in self._workers if worker.key.name == name and not worker.ending]
 
@@ -181,6 +206,11 @@ class WorkerPool:
         """Return the bytes that a new worker will need: what was measured, if it has run before."""
         return self._measured.get(placement.key, placement.memory)
 
+    def require_possible(self, placement: Placement) -> None:
+        """Refuse what can't fit even alone: see `Pool.require_possible`."""
+        if self.of(placement.key) is None:
+            require_possible(f"The model {placement.key.name!r}", self.needed(placement), self.limits, self.residents())
+
     def room(self, placement: Placement) -> Plan:
         """Return what must be done so that a new worker fits."""
         return plan(self.needed(placement), self.residents(), self.limits)
@@ -188,7 +218,7 @@ class WorkerPool:
     def open(self, placement: Placement) -> Worker:
         """Start a worker."""
         chosen = self._options.models.get(placement.key.name, ModelOptions())
-        worker = Worker(placement, chosen, self._options.time_to_live)
+        worker = Worker(self, placement, chosen, self._options.time_to_live)
         worker.memory.update(self.needed(placement))
         worker.process = WorkerProcess(
             self._share(),
@@ -289,7 +319,7 @@ class WorkerPool:
             if not worker.heard and not worker.calls:
                 self._callbacks.stillborn(worker, reason)
         if worker.calls:
-            self._callbacks.lost(worker, reason)
+            self._callbacks.lost(worker, Loss(tuple(worker.calls.values()), reason, worker.ended_for))
         self._callbacks.changed()
 
     async def _watch(self) -> None:
