@@ -237,6 +237,19 @@ def send_no_telemetry() -> None:
         os.environ.setdefault(name, "1")
 
 
+def prepare_ray(*, own: bool) -> None:
+    """Let Ray tell its maker nothing, and nothing of its own accord; unless the user has set it otherwise.
+
+    Args:
+        own: Whether it is started for this process alone: it then listens on loopback only, by the switch that it has
+            for systems whose firewalls ask. Ray reads it when it is imported.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if own:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
 def quiet_lance() -> None:
     """Let Lance report errors only, unless the user has set it otherwise. Lance reads this when it is imported."""
     os.environ.setdefault("LANCE_LOG", "error")

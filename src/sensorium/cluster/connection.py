@@ -1,0 +1,159 @@
+"""Being connected to a Ray cluster: one that runs, or a small one of our own that ends with this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sensorium import settings
+from sensorium.errors import InputError, SensoriumError, StorageError, UnreachableError
+from sensorium.models.extras import missing_packages_explained
+
+OBJECT_STORE_BYTES = 200 << 20
+"""Of shared memory that a cluster of our own has: what actors are told goes through it, media don't."""
+_CONNECT_SECONDS = 5.0
+_LONGEST_FOLDER = 30
+"""Letters of the path of Ray's folder: its sockets lie deep in it, and their paths may have about a hundred."""
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+
+
+@contextmanager
+def connected(address: str | None, *, processors: int, purpose: str) -> Iterator[None]:
+    """Be connected to a Ray cluster during the block; where this process is connected already, to that one.
+
+    Args:
+        address: Of a running cluster, such as ``"head:6379"``, or ``"auto"`` for the one that this machine belongs to;
+            None for one of our own on this machine: it listens on loopback alone, asks for a token, and is gone at the
+            end of the block, or when this process is killed.
+        processors: How many a cluster of our own counts; they are counted, not bound.
+        purpose: What needs Ray, as the subject of a sentence.
+
+    Raises:
+        MissingDependencyError: Ray isn't installed.
+        InputError: The address is none of a cluster.
+        UnreachableError: No cluster answers there, or it refuses.
+        StorageError: A cluster can't be started on this machine.
+    """
+    settings.prepare_ray(own=address is None)
+    with missing_packages_explained(purpose):
+        import ray
+    if ray.is_initialized():
+        yield
+        return
+    with _own_cluster(processors) if address is None else _running_cluster(address):
+        _be_quiet()
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _own_cluster(processors: int) -> Iterator[None]:
+    import ray
+
+    folder = _short_folder()
+    try:
+        try:
+            with _unheard():
+                ray.init(
+                    address="local",
+                    num_cpus=processors,
+                    include_dashboard=False,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    _temp_dir=str(folder),
+                    **_QUIET,
+                )
+        except SensoriumError:
+            raise
+        except Exception as error:
+            ray.shutdown()
+            raise StorageError(
+                f"Ray can't be started on this machine: {_first_line(error)}",
+                "See that the disk and /dev/shm have room and the home folder can be written to",
+            ) from error
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running_cluster(address: str) -> Iterator[None]:
+    import ray
+
+    _require_an_answer(address)
+    try:
+        with _unheard():
+            ray.init(address=address, **_QUIET)
+    except Exception as error:
+        ray.shutdown()
+        raise UnreachableError(
+            f"The Ray cluster at {address} can't be joined: {_first_line(error)}",
+            "See that it runs the same versions of Ray and Python, and that RAY_AUTH_TOKEN holds its token",
+        ) from error
+    yield
+
+
+def _require_an_answer(address: str) -> None:
+    """See that something listens: Ray itself would try for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdigit():
+        raise InputError(
+            f"{address!r} is no address of a Ray cluster that a batch can join",
+            "Give host:port of its head, such as head:6379, from a machine of the cluster",
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError):
+        raise UnreachableError(
+            f"No Ray cluster answers at {address}",
+            "Start one with: ray start --head, and give the address that it prints",
+        ) from None
+
+
+def _short_folder() -> Path:
+    usual = Path(tempfile.gettempdir())
+    fits = len(str(usual)) <= _LONGEST_FOLDER
+    return Path(tempfile.mkdtemp(prefix="ray-", dir=usual if fits else "/tmp"))
+
+
+def _be_quiet() -> None:
+    """Keep Ray off the terminal: it writes to stdout too, where results go. Its files of logs say it all."""
+    import ray._private.worker
+
+    ray._private.worker._worker_logs_enabled = False
+    try:
+        import ray.data  # noqa: F401  # sets up its log
+    except ImportError:
+        return
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Drop what is written to the terminal: Ray's own code writes there how loud its log is, even if it is silent."""
+    heard = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(heard, 2)
+        os.close(nothing)
+        os.close(heard)
+
+
+def _first_line(error: Exception) -> str:
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return said.rstrip(".")
