@@ -132,7 +132,7 @@ def _be_quiet() -> None:
 
     ray._private.worker._worker_logs_enabled = False
     try:
-        import ray.data  # noqa: F401  # sets up its log
+        import ray.data  # sets up its log
     except ImportError:
         return
     for handler in logging.getLogger("ray.data").handlers:

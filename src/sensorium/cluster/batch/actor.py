@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ class BatchActor:
 
     def _refusal(self, item: BatchItem) -> SensoriumError | None:
         where = f"The machine {self._machine.partition(' ')[0]}"
-        if VERSION != self._setup.version:
+        if self._setup.version != VERSION:
             return MissingDependencyError(
                 f"{where} has version {VERSION} of sensorium, and the batch was started by {self._setup.version}",
                 "Install the same version on all machines of the cluster",
@@ -196,5 +196,5 @@ def _machine() -> str:
     """Return the address of this machine and what tells it from all others in the cluster."""
     import ray
 
-    return f"{ray.util.get_node_ip_address()} {ray.get_runtime_context().get_node_id()}"
-
+    address: Callable[[], str] = ray.util.get_node_ip_address
+    return f"{address()} {ray.get_runtime_context().get_node_id()}"

@@ -49,10 +49,11 @@ class Actors:
         Raises:
             InputError: It stands for none.
         """
-        least, _, most = text.strip().partition("-")
-        if not least.isdigit() or not (most or least).isdigit():
+        least, dash, most = text.strip().partition("-")
+        most = most if dash else least
+        if not least.isdigit() or not most.isdigit():
             raise InputError(f"{text!r} is no number of actors", "Write 4, or 1-8 for as many as there is work for")
-        return Actors(int(least), int(most or least), gpus, processors)
+        return Actors(int(least), int(most), gpus, processors)
 
 
 def share(actors: Actors, machines: Sequence[Mapping[str, float]], device: str = "auto") -> dict[str, Any]:

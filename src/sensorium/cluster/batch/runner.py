@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -24,6 +25,8 @@ _ROUND_ITEMS = 20_000
 """Items of a round for each actor. Between two rounds the actors are made anew: some seconds in many minutes."""
 _LARGEST_ROUND = 500_000
 """Items of a round: some hundred megabytes in Ray's object store, which writes to the disk what is too much."""
+_LISTING_SECONDS = 10.0
+"""How long items are gathered for a round: where listing them takes hours, what is known is begun."""
 _LETTER_SECONDS = 0.5
 _PATIENCE_SECONDS = 600.0
 """How long nobody needs to be heard of: as long as a cluster may take to find room for an actor."""
@@ -31,7 +34,7 @@ _AGAIN = "run the batch again: what is finished is kept"
 
 
 @dataclass(frozen=True)
-class RayRunner:
+class RayBatchRunner:
     """Runs items in Ray actors that hold a loaded model each; see `sensorium.cluster.batch`.
 
     Attributes:
@@ -39,7 +42,7 @@ class RayRunner:
         address: Of a running cluster, such as ``"head:6379"``; None for one on this machine that ends with the batch.
     """
 
-    actors: Actors = Actors()
+    actors: Actors
     address: str | None = None
 
     def run(
@@ -86,8 +89,8 @@ class _Shift:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        self._share = share(actors, machines, device)
+        nodes: Callable[[], list[dict[str, Any]]] = ray.nodes
+        self._share = share(actors, [node["Resources"] for node in nodes() if node["Alive"]], device)
         self._actors = actors
         self._setup = setup
         self._cancel = cancel
@@ -103,8 +106,12 @@ class _Shift:
         items = [first]
         while items:
             broken: SensoriumError | None = None
+            until = time.monotonic() + _LISTING_SECONDS
             try:
-                items += islice(others, size - len(items))
+                for item in others:
+                    items.append(item)
+                    if len(items) >= size or time.monotonic() >= until:
+                        break
             except SensoriumError as error:
                 broken = error
             yield from self._run_round(items)
