@@ -109,7 +109,7 @@ class Admission:
     async def make_ready(self, live: LiveJob) -> None:
         """Bring a job's media to where its worker finds them, and see whether it is known to kill workers."""
         try:
-            files = await self._media.bring(live)
+            files = await self._media.bring(live, here=bool(self._strikes))
             live.alone = await self._strikes.judge(live, files)
             live.media = files
         except Exception as error:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from sensorium.engine.call_files import CallFiles
 from sensorium.engine.outbox import Outbox
 from sensorium.engine.wire import Call, Kept, Told
 from sensorium.errors import InputError, SensoriumError, StorageError
@@ -27,11 +28,13 @@ class CallReporter(Reporter):
     Args:
         call: The call.
         outbox: Where messages go.
+        files: Publish what is kept.
     """
 
-    def __init__(self, call: Call, outbox: Outbox) -> None:
+    def __init__(self, call: Call, outbox: Outbox, files: CallFiles) -> None:
         self._call = call
         self._outbox = outbox
+        self._files = files
         self._cancelled = threading.Event()
         self._told_parts = False
         self._ended = False
@@ -72,6 +75,7 @@ class CallReporter(Reporter):
         Raises:
             InputError: The name can't be that of a file, or the file can't be written as it is asked for.
             StorageError: The disk is full, or can't be written.
+            CancelledError: The call was cancelled while the file waited for an object store that is away.
         """
         if not _NAME.fullmatch(name):
             raise InputError(f"{display_name(name)} can't be the name of a file", "Choose another name")
@@ -94,6 +98,7 @@ class CallReporter(Reporter):
         try:
             write(unfinished / name)
             size = (unfinished / name).stat().st_size
+            self._files.publish(unfinished / name, folder / name, self)
             (unfinished / name).replace(folder / name)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)

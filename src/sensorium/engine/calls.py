@@ -7,18 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from sensorium.engine.batching import MOST_CALLS, batches, weight_of
+from sensorium.engine.call_files import CallFiles
 from sensorium.engine.call_reporter import CallReporter
-from sensorium.engine.identifiers import check_index_name
 from sensorium.engine.outbox import Outbox
 from sensorium.engine.reference_path import origin_of
 from sensorium.engine.wire import Call, Done, Failed, Returned, Started, WorkerSetup
-from sensorium.errors import CancelledError, InternalError, SensoriumError, StorageError
+from sensorium.errors import CancelledError, InternalError, SensoriumError
 from sensorium.explanation import explained, ran_out_of_memory
 from sensorium.media.limits import Limits
 from sensorium.media.naming import display_name
@@ -55,6 +54,7 @@ class Calls:
     def __init__(self, setup: WorkerSetup, outbox: Outbox) -> None:
         self._outbox = outbox
         self._limits = TypeAdapter(Limits).validate_python(dict(setup.limits))
+        self._files = CallFiles(setup.storage)
         self._shared = Tasks(limits=self._limits)
         self._running: dict[str, CallReporter] = {}
         self._together: dict[str, frozenset[str]] = {}
@@ -105,7 +105,7 @@ class Calls:
         return True
 
     def _begin(self, calls: Sequence[Call], work: Callable[[list[_Item]], None]) -> None:
-        reporters = {call.id: CallReporter(call, self._outbox) for call in calls}
+        reporters = {call.id: CallReporter(call, self._outbox, self._files) for call in calls}
 
         def begin() -> None:
             try:
@@ -223,24 +223,17 @@ class Calls:
 
     def _tasks(self, calls: Sequence[Call]) -> Tasks:
         """Return what some calls may use: the models of all, but only their own files."""
-        files = {reference: file for call in calls for reference, file in call.media.items()}
-        indexes = Path(calls[0].index_folder)  # what searches runs alone
+        files = {reference: (call.id, file) for call in calls for reference, file in call.media.items()}
 
-        def find_index(name: str | None) -> str:
-            try:
-                indexes.mkdir(exist_ok=True, mode=0o700)
-            except OSError as error:
-                raise StorageError(
-                    f"The folder of search indexes can't be made: {(error.strerror or str(error)).lower()}",
-                    "See that the server's disk has room",
-                ) from None
-            return str(indexes / check_index_name(name or _DEFAULT_INDEX))
+        def find_index(name: str | None) -> str:  # what searches runs alone
+            return self._files.index(calls[0].index_folder, name or _DEFAULT_INDEX)
 
         def find_media(reference: Media) -> MediaSource:
-            file = files.get(reference)
-            if file is None:
+            if reference not in files:
                 return str(reference)
-            return resolve_file(Path(file["path"]), display_name(file["name"]), limits=self._limits)
+            call, file = files[reference]
+            path = self._files.medium(call, reference, {"path": file["path"], "name": file["name"]})
+            return resolve_file(path, display_name(file["name"]), limits=self._limits)
 
         return Tasks(
             limits=self._limits,
@@ -269,6 +262,7 @@ class Calls:
             reporter = self._running.pop(call, None)
         if reporter is not None:
             reporter.end()
+            self._files.let_go(call)
 
 
 def _spoils_the_worker(error: BaseException | None) -> bool:

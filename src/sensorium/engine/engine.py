@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sensorium import settings
 from sensorium.engine.admission import Admission
 from sensorium.engine.dispatcher import Dispatcher
 from sensorium.engine.health import HealthCheck
@@ -28,6 +27,7 @@ from sensorium.engine.options import EngineOptions
 from sensorium.engine.pool import MakePool, PoolWorker
 from sensorium.engine.recovery import recover
 from sensorium.engine.retention import sweep
+from sensorium.engine.stored_job_files import files_of, storage_setup
 from sensorium.engine.stored_jobs import StoredJobs
 from sensorium.engine.strikes import Strikes
 from sensorium.engine.voices import Voices
@@ -41,6 +41,7 @@ logger = logging.getLogger("sensorium.engine")
 _STOP_GRACE = 3.0
 _EVENTS_SECONDS = 1.0
 _RETENTION_SECONDS = 60.0
+_FRONT_ENDS_SECONDS = 2.0
 
 
 class LocalEngine:
@@ -49,15 +50,22 @@ class LocalEngine:
     Args:
         options: What can be set.
         pool: Makes the pool of those who work; by default one of processes of this machine.
+        files: What it keeps; by default what the options say.
 
     Raises:
-        InputError: The database's address can't be one.
+        InputError: The database's or the storage's address can't be one.
     """
 
-    def __init__(self, options: EngineOptions | None = None, *, pool: MakePool = WorkerPool) -> None:
+    def __init__(
+        self,
+        options: EngineOptions | None = None,
+        *,
+        pool: MakePool = WorkerPool,
+        files: JobFiles | None = None,
+    ) -> None:
         self.options = options or EngineOptions()
         self.metrics = Metrics()
-        self.files = JobFiles(self.options.data or settings.data_home())
+        self.files = files if files is not None else files_of(self.options)
         self.store = JobStore(self.options.database or self.files.database)
         self.writer = JobWriter(self.store.check)
         self.reader = JobReader()
@@ -90,6 +98,7 @@ class LocalEngine:
         self._background(self._keep_records())
         self._background(self._keep_within_bounds())
         self._background(self._health.watch())
+        self._background(self._save_front_ends())
 
     async def close(self) -> None:
         """End: see `Engine.close`."""
@@ -312,11 +321,12 @@ class LocalEngine:
             threads=1,
             limits=self.media.worker_limits,
             profile=self.options.profile,
+            storage=storage_setup(self.files, self.options),
         )
 
     def _forget(self, live: LiveJob) -> None:
         """Delete the files of a job that is in no database; not in the event loop, which others wait for."""
-        if self.files.has_files(live.id):
+        if live.job.artifacts or self.files.has_files(live.id):
             asyncio.get_running_loop().run_in_executor(None, self._delete_files, live.id)
 
     def _delete_files(self, job: str) -> None:
@@ -360,6 +370,14 @@ class LocalEngine:
             except SensoriumError as error:
                 logger.warning("old jobs could not be deleted: %s", error)
             await asyncio.sleep(_RETENTION_SECONDS)
+
+    async def _save_front_ends(self) -> None:
+        while self.files.storage:
+            await asyncio.sleep(_FRONT_ENDS_SECONDS)
+            try:
+                await asyncio.to_thread(self.files.save_front_ends)
+            except SensoriumError:
+                continue  # whoever looks after the storage says it
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -43,6 +43,7 @@ def hand_over(
     name: str = "",
     limits: Limits,
     again: bool = False,
+    later: bool = False,
     progress: ProgressCallback | None = None,
     cancel: Cancellation | None = None,
 ) -> HandedFile:
@@ -58,6 +59,7 @@ def hand_over(
         name: What its sender calls an upload.
         limits: What may be fetched, and how large things may be; files of this machine are refused in any case.
         again: Replace what an earlier call has put there, instead of returning it.
+        later: Leave uploads and artifacts that aren't on this machine to the one that needs them: see `fetch_handed`.
         progress: Told the bytes fetched so far.
         cancel: Stops the fetch.
 
@@ -69,10 +71,11 @@ def hand_over(
     """
     found, shown = _origin(reference, name)
     target = reference_path(folder, reference, shown)
-    if again or not target.is_file():
+    if again or not _has_content(target):
         if found is not None:
-            origin = found(files)
-            _complete(files, folder, target, lambda path: _link(origin, path, reference))
+            if not (later and not files.is_here(reference)):
+                origin = found(files)
+                _complete(files, folder, target, lambda path: _link(origin, path, reference))
         else:
             media = resolve(reference, limits=replace(limits, allow_files=False), progress=progress, cancel=cancel)
             if media.path is not None:
@@ -80,7 +83,41 @@ def hand_over(
                 _complete(files, folder, target, lambda path: shutil.copyfile(fetched, path))
             else:
                 _complete(files, folder, target, lambda path: path.write_bytes(media.read()))
+            files.share(target)
     return {"path": str(target), "name": shown}
+
+
+def fetch_handed(files: JobFiles, reference: Media, path: Path) -> bool:
+    """Put a file where `hand_over` said that it is, but did so on another machine, or left it for later.
+
+    Args:
+        files: Where uploads and artifacts are.
+        reference: What the operation names.
+        path: Where the file belongs.
+
+    Returns:
+        Whether it wasn't there.
+
+    Raises:
+        NotFoundError: It was deleted meanwhile.
+        StorageError: The object store is away, or the disk is full.
+    """
+    if _has_content(path):
+        return False
+    found, _ = _origin(reference, "")
+    origin = files.shared(path) if found is None else found(files)
+    if origin == path:
+        return True
+    folder = path.parent.parent
+    with files.explained():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _complete(files, folder, path, lambda temporary: _link(origin, temporary, reference))
+    return True
+
+
+def _has_content(path: Path) -> bool:
+    """Return whether a file is there with its content; in the folder of an index, an empty one may stand for it."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _origin(reference: Media, name: str) -> tuple[Callable[[JobFiles], Path] | None, str]:

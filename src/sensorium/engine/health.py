@@ -8,8 +8,10 @@ from sensorium.engine.dispatcher import Dispatcher
 from sensorium.engine.job import Health
 from sensorium.engine.job_files import JobFiles
 from sensorium.engine.job_writer import JobWriter
+from sensorium.media.naming import display_name
 
 _PROBE_SECONDS = 5.0
+_STORAGE_SECONDS = 10.0
 _GOOD = "ok"
 
 
@@ -26,18 +28,19 @@ class HealthCheck:
         self._dispatcher = dispatcher
         self._writer = writer
         self._files = files
-        self._disk = _GOOD
+        self._disk = self._storage = _GOOD
 
     async def ask(self) -> Health:
         """Return how everything is."""
         workers = [worker for worker in self._dispatcher.pool if worker.started and not worker.ending]
         answers = await asyncio.gather(*(worker.ask() for worker in workers))
         database = self._writer.trouble or _GOOD
-        good = database == self._disk == _GOOD and all(answer.alive for answer in answers)
+        good = database == self._disk == self._storage == _GOOD and all(answer.alive for answer in answers)
         return Health(
             status=_GOOD if good else "degraded",
             database=database,
             disk=self._disk,
+            storage=self._storage,
             workers=tuple(answers),
             queued=len(self._dispatcher.queue),
             running=sum(len(worker.calls) for worker in workers),
@@ -49,4 +52,13 @@ class HealthCheck:
         while True:
             self._disk = await asyncio.to_thread(self._files.probe) or _GOOD
             self._writer.look()
+            self._storage = await self._ask_storage() or _GOOD
+            self._files.note_storage("" if self._storage == _GOOD else self._storage)
             await asyncio.sleep(_PROBE_SECONDS)
+
+    async def _ask_storage(self) -> str:
+        """Return why the object store can't be used, or ""."""
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(self._files.probe_storage), _STORAGE_SECONDS)
+        except TimeoutError:
+            return f"The object store of {display_name(self._files.storage)} does not answer"

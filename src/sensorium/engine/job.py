@@ -145,13 +145,15 @@ class Health(Record):
     """How the engine is.
 
     Attributes:
-        status: ``"ok"``, or ``"degraded"`` if a worker doesn't answer, the database is away or the disk is full.
+        status: ``"ok"``, or ``"degraded"`` if a worker doesn't answer, the database or the object store is
+            away, or the disk is full.
         database: ``"ok"``, or why not in one sentence.
         disk: The same for the folder of uploads and artifacts.
         workers: What each worker answered.
         queued: How many jobs wait.
         running: How many run.
         paused: Whether the queue is paused.
+        storage: Like ``disk``, for the object store that keeps uploads and artifacts, where there is one.
     """
 
     status: str
@@ -161,3 +163,4 @@ class Health(Record):
     queued: int
     running: int
     paused: bool
+    storage: str = "ok"

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import math
 import os
 import re
-import shutil
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from sensorium import settings
+from sensorium.engine.folders import (
+    bytes_below,
+    disk_failures_explained,
+    identifiers_in,
+    made,
+    made_at,
+    remove_folder,
+)
 from sensorium.engine.identifiers import check_index_name, is_identifier
 from sensorium.engine.reference_path import reference_folder, reference_of
 from sensorium.errors import NotFoundError, StorageError
 from sensorium.media.naming import display_name
 from sensorium.operations.media import UPLOAD, Media
+from sensorium.progress import Cancellation
 
-_REASONS = {
-    errno.ENOSPC: ("the disk is full", "Make room there"),
-    errno.EDQUOT: ("this user's share of the disk is full", "Make room there"),
-    errno.EFBIG: ("a file may not grow any further", "Allow this user larger files"),
-    errno.EROFS: ("the disk can only be read", "Make it writable, or choose another folder"),
-    errno.EACCES: ("permission denied", "Let this user write there, or choose another folder"),
-    errno.ENOENT: ("the folder is gone", "Put it back, or start again"),
-}
+_AT_WORK_SECONDS = 3600.0
+"""How old something half-written is at least that a crash has left behind, where there may be others at work."""
 
 
 class JobFiles:
@@ -40,6 +41,11 @@ class JobFiles:
     Args:
         folder: Made when it is opened, for this user alone.
     """
+
+    storage = ""
+    """The address in an object store where all lies that is complete; "" if the folder alone has it."""
+    scattered = False
+    """Whether those who make and read files are on several machines, and meet in the object store."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = settings.user_path(folder).absolute()
@@ -79,6 +85,16 @@ class JobFiles:
             self._lock.release()
             raise
 
+    def join(self) -> None:
+        """Use the folder beside the engine, or on another machine than the engine.
+
+        Raises:
+            StorageError: It can't be written.
+        """
+        with self.explained():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make_folders()
+
     def close(self) -> None:
         """Delete the files of requests that nobody can ask for any more, and leave the folder to others."""
         with suppress(StorageError, OSError):
@@ -98,22 +114,24 @@ class JobFiles:
             return error.message
         return ""
 
-    @contextmanager
-    def explained(self) -> Iterator[None]:
+    def probe_storage(self) -> str:
+        """Return "" if the object store works, or else why not in one sentence; it may take long to find out."""
+        return ""
+
+    def note_storage(self, trouble: str) -> None:
+        """Let everything that needs the object store fail at once.
+
+        Args:
+            trouble: Why; "" if it works again.
+        """
+
+    def explained(self) -> AbstractContextManager[None]:
         """Turn the system's errors into one sentence.
 
         Raises:
             StorageError: Whatever goes wrong in the block with the files below the folder.
         """
-        try:
-            yield
-        except OSError as error:
-            reason, remedy = _REASONS.get(
-                error.errno or 0, ((error.strerror or "the system refused").lower(), "See that the disk works")
-            )
-            raise StorageError(
-                f"The folder {display_name(self.folder)} can't be written: {reason}", f"{remedy}; then try again"
-            ) from None
+        return disk_failures_explained(self.folder)
 
     # Jobs
 
@@ -133,7 +151,7 @@ class JobFiles:
             StorageError: It can't be made.
         """
         with self.explained():
-            return _made(_made(self._folder(job, durable)) / "media")
+            return made(made(self._folder(job, durable)) / "media")
 
     def artifact(self, job: str, name: str) -> Path:
         """Return a file of a job's result.
@@ -141,7 +159,7 @@ class JobFiles:
         Raises:
             NotFoundError: There is none, or not any more.
         """
-        if is_identifier(job) and name and not name.startswith(".") and not re.search(r"[/\\\0]", name):
+        if is_artifact_name(job, name):
             for folder in self._folders(job):
                 path = folder / "artifacts" / name
                 with suppress(OSError, ValueError):  # a name may be too long, or no Unicode
@@ -151,6 +169,34 @@ class JobFiles:
             f"There is no file {display_name(name)} of the job {display_name(job)}",
             "See the job's artifacts for their names; old ones are deleted by age and for room",
         )
+
+    def publish(self, source: Path, artifact: Path, cancel: Cancellation) -> None:
+        """Let those on other machines read a file of a job's result; return when they can.
+
+        Args:
+            source: What is complete.
+            artifact: What it is going to be called, in the job's folder.
+            cancel: Ends the waiting for an object store that is away.
+
+        Raises:
+            CancelledError: ``cancel`` was set.
+        """
+
+    def share(self, medium: Path) -> None:
+        """Let workers on other machines read a medium of a job that is neither an upload nor an artifact.
+
+        Raises:
+            StorageError: The object store is away.
+        """
+
+    def shared(self, medium: Path) -> Path:
+        """Return a medium that `share` was told of on another machine.
+
+        Raises:
+            NotFoundError: It was deleted meanwhile.
+            StorageError: The object store is away.
+        """
+        raise NotFoundError(f"{display_name(medium.name)} was deleted a moment ago", "Send it again")
 
     def delete_media(self, job: str) -> None:
         """Delete the media that a job worked on."""
@@ -171,13 +217,25 @@ class JobFiles:
     def job_sizes(self) -> dict[str, int]:
         """Return the ids of all jobs that have files, with the bytes that the files of their results take."""
         with self.explained():
-            return {job: _bytes_below(self._kept / job / "artifacts") for job in _names(self._kept)}
+            return {job: bytes_below(self._kept / job / "artifacts") for job in identifiers_in(self._kept)}
 
     def job_made(self, job: str) -> float:
         """Return when a job's folder was made or changed, in seconds since 1970; infinite if there is none."""
-        return _made_at(self._kept / job)
+        return made_at(self._kept / job)
 
     # Uploads
+
+    def complete_upload(self, temporary: Path, upload: str) -> None:
+        """Keep an upload that has arrived.
+
+        Args:
+            temporary: Where it lies, in the folder of uploads.
+            upload: Its id.
+
+        Raises:
+            StorageError: The object store is away.
+        """
+        temporary.replace(self.uploads / upload)
 
     def upload(self, upload: str) -> Path:
         """Return the file of an upload.
@@ -193,6 +251,10 @@ class JobFiles:
             )
         return path
 
+    def is_here(self, reference: Media) -> bool:
+        """Return whether the file of an upload or artifact is on this machine, as far as there is one at all."""
+        return True
+
     def delete_upload(self, upload: str) -> None:
         """Delete the file of an upload; no search finds it any more, but jobs that were given it keep it."""
         if is_identifier(upload):
@@ -202,20 +264,44 @@ class JobFiles:
         """Return the ids of all complete uploads, with their bytes."""
         found = {}
         with self.explained():
-            for upload in _names(self.uploads):
+            for upload in identifiers_in(self.uploads):
                 with suppress(FileNotFoundError):
                     found[upload] = (self.uploads / upload).stat().st_size
         return found
 
     def upload_made(self, upload: str) -> float:
         """Return when an upload was complete, in seconds since 1970; infinite if there is none."""
-        return _made_at(self.uploads / upload)
+        return made_at(self.uploads / upload)
 
     # Search indexes
 
     def index_folder(self, owner: str) -> Path:
         """Return the folder for the search indexes of an owner; whoever opens the first one makes it."""
-        return self._indexes / _folder_of(owner)
+        return self._indexes / owner_folder(owner)
+
+    def index_place(self, owner: str) -> str:
+        """Return where the search indexes of an owner lie: a folder, or an address in the object store."""
+        return str(self.index_folder(owner))
+
+    def bring_index(self, place: str, index: str) -> None:
+        """Let this machine know which files a search index holds; their content may be left out.
+
+        Args:
+            place: Where the owner's indexes lie: see `index_place`.
+            index: Its name.
+
+        Raises:
+            InputError: It is no name of an index.
+            StorageError: The object store is away.
+        """
+
+    def keep_index(self, owner: str, index: str) -> None:
+        """Let other machines know which files a search index holds: those that its folder holds now.
+
+        Raises:
+            InputError: It is no name of an index.
+            StorageError: The object store is away.
+        """
 
     def indexed_folder(self, owner: str, index: str) -> Path:
         """Return the folder for the files that a search index finds, and make it: the index holds their paths.
@@ -230,7 +316,7 @@ class JobFiles:
         """
         name = check_index_name(index)
         with self.explained():
-            return _made(_made(self._indexed / _folder_of(owner)) / name)
+            return made(made(self._indexed / owner_folder(owner)) / name)
 
     def indexed(self) -> set[Media]:
         """Return the uploads and artifacts that search indexes hold."""
@@ -243,7 +329,7 @@ class JobFiles:
         Raises:
             InputError: It is no name of an index.
         """
-        folder = self._indexed / _folder_of(owner) / check_index_name(index)
+        folder = self._indexed / owner_folder(owner) / check_index_name(index)
         self._delete(*(folder / reference_folder(reference) for reference in references))
 
     def delete_index(self, owner: str, index: str) -> None:
@@ -253,7 +339,7 @@ class JobFiles:
             InputError: It is no name of an index.
         """
         name = check_index_name(index)
-        self._delete(*(folder / _folder_of(owner) / name for folder in (self._indexes, self._indexed)))
+        self._delete(*(folder / owner_folder(owner) / name for folder in (self._indexes, self._indexed)))
 
     # Front ends
 
@@ -265,17 +351,31 @@ class JobFiles:
         """
         assert is_identifier(name), name
         with self.explained():
-            return _made(_made(self._front_ends) / name)
+            return made(made(self._front_ends) / name)
+
+    def save_front_ends(self) -> None:
+        """Let the object store have what front ends have written since the last time.
+
+        Raises:
+            StorageError: It is away.
+        """
 
     # What these have in common
 
-    def _prepare(self) -> None:
+    def _make_folders(self) -> None:
         for folder in (self._kept, self._passing, self.uploads, self._indexes, self._indexed):
             folder.mkdir(exist_ok=True, mode=0o700)
             folder.chmod(0o700)
-        self._delete(*self._passing.iterdir(), *self.uploads.glob(".*"))
-        for folder in (*self._kept.glob("*/*/"), *self._indexed.glob("*/*/")):
-            self._delete(*folder.glob(".*"))
+
+    def _prepare(self) -> None:
+        self._make_folders()
+        self._delete(*self._passing.iterdir())
+        places = (self.uploads, *self._kept.glob("*/*/"), *self._indexed.glob("*/*/"))
+        self._delete(*(path for place in places for path in place.glob(".*") if not self._is_at_work(path)))
+
+    def _is_at_work(self, path: Path) -> bool:
+        """Return whether somebody beside the engine may write what isn't complete."""
+        return self.scattered and made_at(path) > time.time() - _AT_WORK_SECONDS
 
     def _folders(self, job: str) -> tuple[Path, ...]:
         return (self._kept / job, self._passing / job) if is_identifier(job) else ()
@@ -288,42 +388,16 @@ class JobFiles:
         with self.explained():
             for path in paths:
                 if path.is_dir() and not path.is_symlink():
-                    _remove_folder(path)
+                    remove_folder(path)
                 else:
                     path.unlink(missing_ok=True)
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True, mode=0o700)
-    return folder
+def is_artifact_name(job: str, name: str) -> bool:
+    """Return whether this may be the id of a job, and the name of a file of its result."""
+    return is_identifier(job) and bool(name) and not name.startswith(".") and not re.search(r"[/\\\0]", name)
 
 
-def _folder_of(owner: str) -> str:
-    """An owner may be called whatever a key or a proxy says."""
+def owner_folder(owner: str) -> str:
+    """Return the name of the folder for an owner, who may be called whatever a key or a proxy says."""
     return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:32] if owner else "common"
-
-
-def _names(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if is_identifier(path.name)]
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):
-                total += entry.stat(follow_symlinks=False).st_size
-    return total
-
-
-def _made_at(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return math.inf
-
-
-def _remove_folder(folder: Path) -> None:
-    while folder.is_dir():
-        with suppress(FileNotFoundError):  # something else deletes below it too
-            shutil.rmtree(folder)

@@ -8,10 +8,11 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sensorium.engine.handed_media import hand_over
+from sensorium.engine.handed_media import fetch_handed, hand_over
 from sensorium.engine.identifiers import check_index_name
 from sensorium.engine.indexed_media import earlier_places, note_origin, replace_earlier
 from sensorium.engine.job import Upload
@@ -176,8 +177,12 @@ class JobMedia:
             uploads[str(reference)] = UPLOAD + (await self.receive(_whole(media.read()), media.name, owner)).id
         return type(operation).of(with_media(operation, uploads))
 
-    async def bring(self, job: LiveJob) -> Mapping[str, Mapping[str, str]]:
+    async def bring(self, job: LiveJob, *, here: bool = False) -> Mapping[str, Mapping[str, str]]:
         """Put all that a job refers to where its worker may read it.
+
+        Args:
+            job: The job.
+            here: Whether this machine needs the content too, wherever the worker is.
 
         Raises:
             InputError: It can't be fetched.
@@ -197,15 +202,25 @@ class JobMedia:
 
         def hand() -> dict[str, dict[str, str]]:
             folder, handed = self._folder(job), {}
+            index = job.operation.index_of_media()
+            if index is not None:
+                self._files.bring_index(self._files.index_place(job.owner), index)
             for each in references:
                 file = hand_over(
-                    self._files, each, folder, name=names[each], limits=self._limits, progress=tell, cancel=stop
+                    self._files,
+                    each,
+                    folder,
+                    name=names[each],
+                    limits=self._limits,
+                    later=self._files.scattered and index is None and not here,
+                    progress=tell,
+                    cancel=stop,
                 )
                 handed[str(each)] = {"path": file["path"], "name": file["name"]}
-            index = job.operation.index_of_media()
             if index is not None:
                 with self._files.explained():
                     self._meet_earlier(job, index, handed)
+                self._files.keep_index(job.owner, index)
             return handed
 
         job.stop_bringing = stop.set
@@ -232,7 +247,7 @@ class JobMedia:
             job.job.arguments,
             job.media,
             folder=str(self._files.artifact_folder(job.id, durable=job.job.durable)),
-            index_folder=str(self._files.index_folder(job.owner)),
+            index_folder=self._files.index_place(job.owner),
         )
 
     def release(self, job: LiveJob) -> None:
@@ -256,6 +271,7 @@ class JobMedia:
         """Replace what was sent to an index before, or, where it is to be taken out, point to it."""
         folder = self._files.indexed_folder(job.owner, index)
         sent = [Path(file["path"]) for file in handed.values()]
+        self._fetch_alike(folder, {path.name for path in sent})
         origins = {str(reference): origin for reference, origin in job.operation.origins_of_media().items()}
         if not job.operation.takes_out_of_index:
             for reference, origin in origins.items():
@@ -266,6 +282,14 @@ class JobMedia:
         for file, path in zip(handed.values(), sent, strict=True):
             own = folder / path.parent.name / path.name
             file["path"] = str(own if own.is_file() else places.get(path, path))
+
+    def _fetch_alike(self, folder: Path, names: set[str]) -> None:
+        """Fetch the content of indexed files that what was sent is to be compared with, where only names are here."""
+        for path in folder.glob("*/*") if self._files.storage else ():
+            reference = reference_of(path.parent.name)
+            if path.name in names and reference is not None:
+                with suppress(NotFoundError):
+                    fetch_handed(self._files, reference, path)
 
     def _may_be_found(self, reference: Media) -> bool:
         address = reference.lower()

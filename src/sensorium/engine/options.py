@@ -46,6 +46,11 @@ class EngineOptions(Options):
     """Folder for jobs, uploads and artifacts; by default one in the user's data folder."""
     database: str | None = None
     """Address of the database, such as postgresql+psycopg://user@host/name; by default SQLite in the folder."""
+    storage: str | None = None
+    """Address in an object store that keeps uploads, artifacts and search indexes, such as s3://bucket/sensorium; then
+    the data folder holds only what this machine has used lately."""
+    cache_bytes: Annotated[int, Field(gt=0)] = 10_000_000_000
+    """How many bytes of uploads and artifacts the data folder may hold beside a storage."""
     queue: Annotated[int, Field(ge=1)] = 256
     """How many jobs may wait."""
     queue_per_owner: Annotated[int | None, Field(ge=1)] = None

@@ -54,7 +54,7 @@ async def receive(files: JobFiles, chunks: AsyncIterator[bytes], *, name: str, l
     try:
         size = await _write(files, file, chunks, shown, largest)
         await _on_disk(files, file.close)
-        await _on_disk(files, lambda: temporary.replace(files.uploads / upload))
+        await _on_disk(files, lambda: files.complete_upload(temporary, upload))
     finally:
         await _on_disk(files, lambda: _clean_up(file, temporary))
     return Received(upload, shown, size)

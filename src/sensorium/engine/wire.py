@@ -13,6 +13,23 @@ from sensorium.record import Record
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class StorageSetup(Record):
+    """Where an engine's files lie, beside the folder of each machine: see `StoredJobFiles`.
+
+    Attributes:
+        folder: The folder; the same path on every machine.
+        address: In the object store.
+        cache_bytes: How much of the folder uploads and artifacts may take.
+        scattered: Whether the worker may be on another machine than the engine.
+    """
+
+    folder: str
+    address: str
+    cache_bytes: int
+    scattered: bool
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class WorkerSetup(Record):
     """What a worker must know before its first call; the first line that it reads.
 
@@ -20,11 +37,13 @@ class WorkerSetup(Record):
         threads: Its share of the cores.
         limits: Fields of `media.limits.Limits`; the others keep their defaults. A server says ``allow_files=False``.
         profile: The profile of operations that name none.
+        storage: Where the files of calls are that aren't on this machine; None if they always are.
     """
 
     threads: int
     limits: Mapping[str, Any]
     profile: str | None = None
+    storage: StorageSetup | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +56,7 @@ class Call(Record):
         arguments: Its fields.
         media: For each reference among them that stands for a file: ``path`` of the file, and its ``name`` in messages.
         folder: Where the files go that it makes; made with the first one.
-        index_folder: Where the search indexes of its owner lie; made with the first one.
+        index_folder: Where the search indexes of its owner lie: a folder, made with the first one, or an address.
     """
 
     id: str
