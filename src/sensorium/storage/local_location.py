@@ -106,7 +106,7 @@ class LocalLocation(Location):
 
 
 def _stored(location: Location, state: os.stat_result) -> StoredFile:
-    return StoredFile(location, state.st_size, f"{state.st_size}-{state.st_mtime_ns}")
+    return StoredFile(location, state.st_size, f"{state.st_size}-{state.st_mtime_ns}", state.st_mtime)
 
 
 def _below(folder: Path, prefix: str) -> Iterator[StoredFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -115,8 +116,10 @@ class StoredFile:
         location: Where it lies.
         size: In bytes.
         version: Another one for other content: the store's ETag, or the time of the last change.
+        changed: When it was last written, in seconds since 1970; infinite if the store doesn't tell.
     """
 
     location: Location
     size: int
     version: str
+    changed: float = math.inf

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -120,7 +122,13 @@ class RemoteLocation(Location):
 def _stored(location: Location, found: dict[str, Any]) -> StoredFile:
     changed = found.get("LastModified") or found.get("mtime") or found.get("created") or ""
     version = found.get("ETag") or found.get("etag") or f"{found.get('size')}-{changed}"
-    return StoredFile(location, int(found.get("size") or 0), str(version).strip('"'))
+    return StoredFile(location, int(found.get("size") or 0), str(version).strip('"'), _moment(changed))
+
+
+def _moment(changed: Any) -> float:
+    """Return a time as a store tells it in seconds since 1970; infinite if it can't be told."""
+    moment = changed.timestamp() if isinstance(changed, datetime) else changed
+    return float(moment) if isinstance(moment, (int, float)) else math.inf
 
 
 def _pages(file_system: Any, path: str, prefix: str) -> Iterator[dict[str, Any]]:
@@ -131,7 +139,7 @@ def _pages(file_system: Any, path: str, prefix: str) -> Iterator[dict[str, Any]]
         page = file_system.call_s3("list_objects_v2", **options)
         for each in page.get("Contents", ()):
             if not each["Key"].endswith("/"):
-                yield {"name": f"{bucket}/{each['Key']}", "size": each["Size"], "ETag": each["ETag"]}
+                yield {"name": f"{bucket}/{each['Key']}", "size": each["Size"], **each}
         if not page.get("IsTruncated"):
             return
         options["ContinuationToken"] = page["NextContinuationToken"]
