@@ -37,23 +37,24 @@ LIMIT = 10
 class Mixture:
     """Where the synthetic vectors come from."""
 
-    def __init__(self, groups: int = 60, topics: int = 4000) -> None:
+    def __init__(self, groups: int = 60, topics: int = 4000, dimension: int = DIMENSION) -> None:
         random = np.random.default_rng(0)
-        weight = np.arange(1, DIMENSION + 1, dtype=np.float32) ** -0.5
+        weight = np.arange(1, dimension + 1, dtype=np.float32) ** -0.5
+        self.dimension = dimension
         self.weight = weight / np.linalg.norm(weight)
-        self.rotation = np.linalg.qr(random.standard_normal((DIMENSION, DIMENSION)))[0].astype(np.float32)
-        centres = random.standard_normal((groups, DIMENSION), dtype=np.float32) * self.weight
-        own = random.standard_normal((topics, DIMENSION), dtype=np.float32) * self.weight
+        self.rotation = np.linalg.qr(random.standard_normal((dimension, dimension)))[0].astype(np.float32)
+        centres = random.standard_normal((groups, dimension), dtype=np.float32) * self.weight
+        own = random.standard_normal((topics, dimension), dtype=np.float32) * self.weight
         self.topics = 0.7 * centres[random.integers(groups, size=topics)] + 0.7 * own
         size = np.arange(1, topics + 1) ** -0.7
         self.share = size / size.sum()
-        self.offset = random.standard_normal(DIMENSION, dtype=np.float32) * DIMENSION**-0.5
+        self.offset = random.standard_normal(dimension, dtype=np.float32) * dimension**-0.5
 
     def draw(self, count: int, seed: int, *, like_texts: bool = False) -> np.ndarray:
-        """Return float32 ``[count, 384]``, rows of length 1."""
+        """Return float32 ``[count, dimension]``, rows of length 1."""
         random = np.random.default_rng([1, seed])
         rows = self.topics[random.choice(len(self.topics), size=count, p=self.share)]
-        rows = rows + 0.6 * random.standard_normal((count, DIMENSION), dtype=np.float32) * self.weight
+        rows = rows + 0.6 * random.standard_normal((count, self.dimension), dtype=np.float32) * self.weight
         rows = rows @ self.rotation
         if like_texts:
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)

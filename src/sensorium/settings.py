@@ -189,6 +189,11 @@ def openai_address() -> str:
     return os.environ.get("OPENAI_BASE_URL", "")
 
 
+def object_store_endpoint() -> str:
+    """Return the address of the S3 server, by the variables that boto reads, or "" for Amazon's own."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+
+
 def colours() -> bool:
     """Return whether the terminal may be coloured (https://no-color.org)."""
     return not (os.environ.get("NO_COLOR") or is_dumb_terminal() or os.name == "nt")

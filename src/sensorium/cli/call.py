@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sensorium.operations.operation import Operation
     from sensorium.operations.reporter import Reporter
     from sensorium.operations.tasks import Tasks
+    from sensorium.retrieval.portions import Crew
 
 Result_co = TypeVar("Result_co", covariant=True)
 
@@ -45,6 +46,9 @@ class Call(Terminal):
         as_json: Print each result as a JSON document on one line, instead of text.
         quiet: Print no progress and no notes.
         server: The address of the server that runs operations; None for this process.
+
+    Attributes:
+        crew: Several processes that encode what goes into a search index; None for this one alone.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Call(Terminal):
         super().__init__(as_json=as_json, quiet=quiet)
         self.profile = profile
         self.server = server
+        self.crew: Crew | None = None
         self._reads: list[str | Path] = []
         self._prints_a_file = False
         self._succeeded = 0
@@ -171,7 +176,7 @@ class Call(Terminal):
     def _tasks(self) -> Tasks:
         from sensorium.operations.tasks import Tasks
 
-        return Tasks(find_media=self._media)
+        return Tasks(find_media=self._media, crew=self.crew)
 
     def inputs(self, items: Sequence[Input]) -> Iterator[Input]:
         """Yield the inputs one by one, showing progress; if cancelled, stop before the next one."""

@@ -25,6 +25,7 @@ from sensorium.settings import default_index
 if TYPE_CHECKING:
     from sensorium.operations.media import Media
     from sensorium.operations.retrieval import FoundMedium
+    from sensorium.retrieval.portions import Crew
 
 Text: TypeAlias = str | None
 
@@ -76,6 +77,16 @@ def index(
     remove: Annotated[
         bool, typer.Option("--remove", metavar="", help="Take them out of the index instead; the files stay.")
     ] = False,
+    actors: Annotated[
+        int | None,
+        typer.Option(
+            "--actors", min=1, metavar="NUMBER", help="In how many processes of Ray to encode; by default in this one."
+        ),
+    ] = None,
+    address: Annotated[
+        Text,
+        typer.Option("--address", metavar="ADDRESS", help="The Ray cluster whose machines encode: ray://HOST:10001."),
+    ] = None,
     *,
     options: CommonOptions,
 ) -> None:
@@ -86,6 +97,8 @@ def index(
     with options.call() as call:
         from sensorium.operations.retrieval import Index, RemoveFromIndex
 
+        if actors is not None or address is not None:
+            call.crew = _crew(actors, address, call)
         place = _place(to, call)
         files, unsent = _files(paths, call)
         origins = () if call.server is None else tuple(map(_origin, files))
@@ -182,6 +195,18 @@ class _Place:
 
     name: str | None
     shown: str
+
+
+def _crew(actors: int | None, address: str | None, call: Call) -> Crew:
+    """Return the processes that encode."""
+    if call.server is not None:
+        raise InputError(
+            "A server encodes by itself: --actors and --address are for indexes of this machine's own",
+            "Leave out --server, or these options",
+        )
+    from sensorium.cluster.crew import RayCrew
+
+    return RayCrew(actors, address)
 
 
 def _place(named: str | None, call: Call) -> _Place:

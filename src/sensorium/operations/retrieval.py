@@ -227,7 +227,7 @@ class Index(_OfFiles, _WithIndex):
         # Files of this machine are judged by their folders; of uploads only their keeper knows which are gone.
         own_files = tasks.limits.allow_files
         is_gone = None if own_files else lambda path: tasks.origin(path) is None
-        done = index.add(sources, every=self.every, is_gone=is_gone, progress=report, cancel=report)
+        done = index.add(sources, every=self.every, is_gone=is_gone, crew=tasks.crew, progress=report, cancel=report)
         return IndexChanges(
             added=done.added,
             updated=done.updated,

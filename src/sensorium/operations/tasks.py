@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sensorium import settings
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.source import MediaSource
 from sensorium.operations.media import Media, Origin
 from sensorium.operations.reporter import Reporter
+
+if TYPE_CHECKING:
+    from sensorium.retrieval.portions import Crew
 
 Loadable = TypeVar("Loadable", bound=Any)
 
@@ -34,6 +37,7 @@ class Tasks:
             name, or the user's own index.
         find_origin: Returns what a file that a search index knows is called outside, or None if it is gone or not the
             caller's; by default its path.
+        crew: Several processes that encode what goes into a search index; None for this one alone.
         sharing: Others whose task objects these share; those others close them.
     """
 
@@ -44,12 +48,14 @@ class Tasks:
         find_media: Callable[[Media], MediaSource] = str,
         find_index: Callable[[str | None], str] = _own_index,
         find_origin: Callable[[Path], Origin | None] = _own_file,
+        crew: Crew | None = None,
         sharing: Tasks | None = None,
     ) -> None:
         self.limits = limits
         self.media = find_media
         self.index = find_index
         self.origin = find_origin
+        self.crew = crew
         self._opened: dict[Any, Any] = {} if sharing is None else sharing._opened
         self._guard: threading.Lock = threading.Lock() if sharing is None else sharing._guard
 

@@ -18,12 +18,14 @@ from sensorium.media.source import ResolvedMedia, display_name
 from sensorium.models import catalog
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.retrieval.checks import check_query, names_by_path, require_every
+from sensorium.retrieval.counts import IngestCounts
 from sensorium.retrieval.encoders import check_encoder, described
 from sensorium.retrieval.finding import nearest_files
-from sensorium.retrieval.ingest import Ingest, IngestCounts
+from sensorium.retrieval.ingest import Ingest
 from sensorium.retrieval.location import check_location, is_remote
 from sensorium.retrieval.moves import Moves, find_moves
 from sensorium.retrieval.parts import why_passed_over
+from sensorium.retrieval.portions import Crew, Plan, build
 from sensorium.retrieval.probe import SENSES, Sense, check_probe, senses_of
 from sensorium.retrieval.query import Query
 from sensorium.retrieval.results import IndexedFile, IndexReport, Match, Matches, SkippedFile
@@ -122,6 +124,7 @@ class SearchIndex:
         *,
         every: float = 2.0,
         is_gone: Callable[[Path], bool] | None = None,
+        crew: Crew | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancellation | None = None,
     ) -> IndexReport:
@@ -137,6 +140,7 @@ class SearchIndex:
                 is called by its name in messages.
             every: Seconds between two moments of a film.
             is_gone: Asked of every file in the index; those that are gone are dropped, whatever folder they are in.
+            crew: Several processes that encode, such as ``sensorium.cluster.crew.RayCrew(4)``; None for this one alone.
             progress: Told how many files are done.
             cancel: Stops soon.
 
@@ -169,15 +173,21 @@ class SearchIndex:
 
             changes = look(_ALL_KINDS if table is None else table.encoder.kinds)
             counts = IngestCounts()
-            if changes.to_read:
+            if changes.to_read and table is None:
                 clip = self._encoder(SENSES, progress, cancel)
-                if table is None and clip.kinds != _ALL_KINDS:
+                if clip.kinds != _ALL_KINDS:
                     # Only the loaded checkpoint tells what it takes.
                     changes = look(clip.kinds)
-            if changes.to_read:
-                table = table or self._create(clip)
-                ingest = Ingest(clip, table, every=every, names=names, progress=progress, cancel=cancel)
-                counts = ingest.run(changes.to_read)
+                if changes.to_read:
+                    table = self._create(clip)
+            if changes.to_read and table is not None:
+                if crew is None:
+                    clip = self._encoder(SENSES, progress, cancel)
+                    ingest = Ingest(clip, table, every=every, names=names, progress=progress, cancel=cancel)
+                    counts = ingest.run(changes.to_read)
+                else:
+                    plan = Plan(self._location, self._name, self._options, every, names, table.digests())
+                    counts = build(table, plan, changes.to_read, crew, progress, cancel)
             gone, moves = set(changes.gone), Moves()
             if table is not None:
                 if is_gone is not None:

@@ -21,6 +21,8 @@ from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.media.source import ResolvedMedia, display_name, resolve, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
+from sensorium.retrieval.counts import IngestCounts
+from sensorium.retrieval.destination import Content, Destination
 from sensorium.retrieval.looking_ahead import ahead
 from sensorium.retrieval.mounts import mount_of
 from sensorium.retrieval.parts import ROW_KINDS, parts_of, takes
@@ -28,7 +30,6 @@ from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import NAME, FileRows, FileState
 from sensorium.retrieval.scan import FoundFile, settled_time
-from sensorium.retrieval.table import MediaTable
 from sensorium.vision_language.shortening import shortened
 
 if TYPE_CHECKING:
@@ -45,36 +46,6 @@ _DIGEST_LENGTH = 32
 
 _KINDS: tuple[Kind, ...] = ("image", "video", "audio", "text")
 _IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
-
-Content: TypeAlias = tuple[str, "float | None"]
-"""Digest of a file's bytes, and seconds between moments for a film: what decides its rows."""
-
-
-@dataclass
-class IngestCounts:
-    """What became of the files that were read.
-
-    Attributes:
-        added: New in the index.
-        updated: Changed, and read again.
-        unchanged: Only looked changed; the content is the same.
-        reused: How many of the added and updated ones were known by their content.
-        skipped: Files that can't be read.
-        arrived: The contents of the files that are new in the index, by path.
-        broken: The same of new files that can't be read.
-        damaged: Those that something is missing of, by path.
-        passed_over: Files that were named and that the encoder makes no vectors of, with their kinds.
-    """
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    reused: int = 0
-    skipped: list[SkippedFile] = field(default_factory=list)
-    arrived: dict[str, str] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
-    damaged: dict[str, FileState] = field(default_factory=dict)
-    passed_over: dict[str, Kind] = field(default_factory=dict)
 
 
 @dataclass
@@ -155,7 +126,7 @@ class Ingest:
     def __init__(
         self,
         clip: CLIP,
-        table: MediaTable,
+        table: Destination,
         *,
         every: float,
         names: Mapping[str, str],

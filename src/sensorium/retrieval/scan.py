@@ -34,10 +34,12 @@ class FoundFile:
     Attributes:
         path: Absolute.
         known: What the index knows of it; None for a new file.
+        size: In bytes, when it was found.
     """
 
     path: str
     known: FileState | None
+    size: int = 0
 
 
 @dataclass
@@ -152,7 +154,7 @@ def _compare(path: str, known: FileState | None, every: float, limits: Limits, c
         or known.every not in (None, every)
         or (known.reason and known.tried != circumstances(limits, state))
     ):
-        changes.to_read.append(FoundFile(path, known))
+        changes.to_read.append(FoundFile(path, known, state.st_size))
     elif known.reason:
         changes.skipped.append(SkippedFile(Path(path), known.reason))
     else:

@@ -7,19 +7,17 @@ or as they are, and a crash leaves nothing half-written.
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sensorium import settings
 from sensorium.errors import InputError
 from sensorium.media.source import display_name
 from sensorium.retrieval import conditions
 from sensorium.retrieval.columns import ADDED_LATER, STATE_COLUMNS, schema_of, to_arrow
+from sensorium.retrieval.lance_storage import load_lance, plain_errors, storage_options
 from sensorium.retrieval.rows import Encoder, FileRows, FileState, Hit
 from sensorium.retrieval.snapshot import Snapshot, most_rows
 from sensorium.retrieval.stored_paths import restored
@@ -27,8 +25,6 @@ from sensorium.retrieval.stored_paths import restored
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-logger = logging.getLogger("sensorium.retrieval")
 
 _FOLDER = "media.lance"
 _LAYOUT = "1"
@@ -65,10 +61,10 @@ class MediaTable:
     def __init__(self, location: str, name: str) -> None:
         self._location = location
         self._name = name
-        self._session = _lance().Session()
+        self._session = load_lance().Session()
         self._guard = threading.Lock()
         self._snapshot: Snapshot | None = None
-        with _plain_errors("read", name):
+        with plain_errors("read", name, location):
             self._metadata = self._open().schema.metadata or {}
         if self._metadata.get(b"layout") != _LAYOUT.encode():
             raise InputError(
@@ -81,7 +77,7 @@ class MediaTable:
 
     def count(self) -> int:
         """Return how many files can be found."""
-        with _plain_errors("read", self._name):
+        with plain_errors("read", self._name, self._location):
             return int(self._newest().count_rows("number = 0 AND reason = ''"))
 
     def states(self, roots: Sequence[str]) -> dict[str, FileState]:
@@ -96,7 +92,7 @@ class MediaTable:
 
     def knows_below(self, folder: str) -> bool:
         """Return whether any file lies below a folder."""
-        with _plain_errors("read", self._name):
+        with plain_errors("read", self._name, self._location):
             return bool(self._newest().count_rows(conditions.under(folder)))
 
     def paths(self) -> list[str]:
@@ -127,6 +123,16 @@ class MediaTable:
         found: set[tuple[str, float | None]] = set()
         found.update(self._values("number = 0 AND reason = ''", ["content", "every"]))
         return found
+
+    def digests(self) -> np.ndarray:
+        """Return the first 64 bits of the contents that can be found, in ascending order: uint64 ``[n]``."""
+        import numpy as np
+
+        parts = [
+            np.array([int(digest[:16], 16) for digest in batch.column("content").to_pylist()], np.uint64)
+            for batch in self._scan("number = 0 AND reason = '' AND content != ''", ["content"])
+        ]
+        return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
 
     def moments(self) -> Iterator[tuple[str, FileState]]:
         """Yield path and file of every row that can be found."""
@@ -163,7 +169,7 @@ class MediaTable:
         """Put files in, in place of what was known of them."""
         if not files:
             return
-        with _plain_errors("written", self._name):
+        with plain_errors("written", self._name, self._location):
             table = self._newest()
             missing = {name: value for name, value in ADDED_LATER.items() if name not in table.schema.names}
             if missing:
@@ -181,9 +187,39 @@ class MediaTable:
             merge = table.merge_insert(["path", "number"]).when_matched_update_all().when_not_matched_insert_all()
             merge.execute(to_arrow(files, table.schema, self.encoder.dimension))
 
+    def write_fragments(self, files: Sequence[FileRows]) -> list[str]:
+        """Write files that the table doesn't know, so that `append` can put them in; any number of processes may.
+
+        Returns:
+            What `append` takes: a text for each piece that was written. Pieces that are never put in are found by
+            nobody, and are deleted with old versions.
+        """
+        if not files:
+            return []
+        from lance.fragment import write_fragments
+
+        with plain_errors("written", self._name, self._location):
+            table = self._newest()
+            rows = to_arrow(files, table.schema, self.encoder.dimension)
+            options = storage_options(self._location)
+            return [json.dumps(each.to_json()) for each in write_fragments(rows, table, storage_options=options)]
+
+    def append(self, fragments: Sequence[str]) -> None:
+        """Put in what `write_fragments` has written, all in one commit."""
+        if not fragments:
+            return
+        lance = load_lance()
+        from lance.fragment import FragmentMetadata
+
+        with plain_errors("written", self._name, self._location):
+            table = self._newest()
+            operation = lance.LanceOperation.Append([FragmentMetadata.from_json(each) for each in fragments])
+            options = storage_options(self._location)
+            lance.LanceDataset.commit(table, operation, read_version=table.version, storage_options=options)
+
     def remove(self, paths: Sequence[str]) -> None:
         """Drop files."""
-        with _plain_errors("written", self._name):
+        with plain_errors("written", self._name, self._location):
             for some in _portions(paths):
                 self._newest().delete(conditions.among(some))
 
@@ -198,7 +234,7 @@ class MediaTable:
             kind: ``"image"``, ``"moment"``, ``"sound"`` or ``"text"`` for rows of that kind only.
             under: Only what lies below this folder.
         """
-        with _plain_errors("read", self._name):
+        with plain_errors("read", self._name, self._location):
             snapshot = self._in_memory()
             if snapshot is None:
                 hits = self._ask_lance(vector, limit, kind, under)
@@ -208,7 +244,7 @@ class MediaTable:
 
     def maintain(self) -> None:
         """Compact, and build or extend the indexes, where that pays."""
-        with _plain_errors("written", self._name):
+        with plain_errors("written", self._name, self._location):
             table = self._newest()
             indexes = [index for index in table.describe_indices() if index.field_names == ["vector"]]
             indexed = min((index.num_rows_indexed for index in indexes), default=None)
@@ -234,7 +270,9 @@ class MediaTable:
             table.drop_index(name)
 
     def _open(self) -> Any:
-        return _lance().dataset(_address(self._location), session=self._session)
+        return load_lance().dataset(
+            _address(self._location), session=self._session, storage_options=storage_options(self._location)
+        )
 
     def _newest(self) -> Any:
         """Return the table as it is now; the session keeps what opening it again has to read."""
@@ -291,7 +329,7 @@ class MediaTable:
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
     def _scan(self, where: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        with _plain_errors("read", self._name):
+        with plain_errors("read", self._name, self._location):
             yield from self._newest().scanner(columns=columns, filter=where).to_batches()
 
 
@@ -305,12 +343,12 @@ def open_table(location: str, name: str | None = None) -> MediaTable | None:
     Raises:
         InputError: It can't be read, or was made by another version.
     """
-    _lance()
+    load_lance()
     from lance.file import LanceFileSession
 
     name = name or display_name(location)
-    with _plain_errors("read", name):
-        files = LanceFileSession(location).list(f"{_FOLDER}/_versions")
+    with plain_errors("read", name, location):
+        files = LanceFileSession(location, storage_options(location)).list(f"{_FOLDER}/_versions")
         # Without a manifest there was a crash before the table was complete; creating it again succeeds.
         if not any(name.endswith(".manifest") for name in files):
             return None
@@ -328,36 +366,16 @@ def create_table(location: str, encoder: Encoder, name: str | None = None) -> Me
     Raises:
         InputError: It can't be written there.
     """
-    lance = _lance()
+    lance = load_lance()
     schema = schema_of(encoder.dimension).with_metadata({"layout": _LAYOUT, "encoder": json.dumps(asdict(encoder))})
     name = name or display_name(location)
-    with _plain_errors("written", name):
-        lance.write_dataset(schema.empty_table(), _address(location))
+    with plain_errors("written", name, location):
+        lance.write_dataset(schema.empty_table(), _address(location), storage_options=storage_options(location))
     return MediaTable(location, name)
-
-
-def _lance() -> Any:
-    settings.quiet_lance()
-    import lance
-
-    return lance
 
 
 def _address(location: str) -> str:
     return f"{location}/{_FOLDER}"
-
-
-@contextmanager
-def _plain_errors(done: str, name: str) -> Iterator[None]:
-    """Lance's messages are long and speak of its inside; they go to the log."""
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError) as error:
-        logger.info("Lance at %s: %s", name, error)
-        raise InputError(
-            f"The index {name} can't be {done}",
-            "Check that it is there, free space and permissions; the log (sensorium.retrieval, level INFO) has details",
-        ) from None
 
 
 def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
