@@ -8,35 +8,39 @@ from contextlib import contextmanager
 from typing import Any
 
 from sensorium import settings
-from sensorium.errors import InputError
+from sensorium.errors import InputError, SensoriumError, StorageError
 from sensorium.retrieval.location import is_remote
 
 logger = logging.getLogger("sensorium.retrieval")
 
 _RESUME = "then run it again: what is finished is kept"
-_OF_OBJECT_STORES = (
+_OF_OBJECT_STORES: tuple[tuple[tuple[str, ...], type[SensoriumError], str, str], ...] = (
     (
         ("NoSuchBucket",),
+        InputError,
         "The bucket of the index {name} does not exist",
         "Check the address, or make the bucket first",
     ),
     (
         ("Failed to get AWS credentials", "CredentialsNotLoaded"),
+        StorageError,
         "There are no credentials for the object store of the index {name}",
         "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or make a profile in ~/.aws/credentials",
     ),
     (
         ("403 Forbidden", "401 Unauthorized", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+        StorageError,
         "The object store of the index {name} refuses these credentials",
         "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they are allowed to do in the bucket",
     ),
     (
         ("error sending request", "error trying to connect", "dns error", "HTTP error", "operation timed out"),
+        StorageError,
         "The object store of the index {name} doesn't answer",
         f"Check the network and AWS_ENDPOINT_URL, {_RESUME}",
     ),
 )
-"""What stands in Lance's message, and the sentence and the remedy for it."""
+"""What stands in Lance's message, and the error, its sentence and its remedy."""
 
 
 def load_lance() -> Any:
@@ -71,6 +75,7 @@ def plain_errors(done: str, name: str, location: str) -> Iterator[None]:
 
     Raises:
         InputError: Something that Lance did inside the block failed.
+        StorageError: The object store refuses, or doesn't answer.
     """
     try:
         yield
@@ -79,11 +84,11 @@ def plain_errors(done: str, name: str, location: str) -> Iterator[None]:
         raise _explained(str(error), done, name, location) from None
 
 
-def _explained(text: str, done: str, name: str, location: str) -> InputError:
+def _explained(text: str, done: str, name: str, location: str) -> SensoriumError:
     if is_remote(location):
-        for signs, sentence, remedy in _OF_OBJECT_STORES:
+        for signs, kind, sentence, remedy in _OF_OBJECT_STORES:
             if any(sign in text for sign in signs):
-                return InputError(sentence.format(name=name), remedy)
+                return kind(sentence.format(name=name), remedy)
     return InputError(
         f"The index {name} can't be {done}",
         "Check that it is there, free space and permissions; the log (sensorium.retrieval, level INFO) has details",
