@@ -43,6 +43,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "sensorium index photos",
             "sensorium index photos film.mp4 --to holiday-index",
+            "sensorium index photos --to holiday-index --actors 2",
             "sensorium index --remove photos/old",
         ),
     )(index)
@@ -85,7 +86,7 @@ def index(
     ] = None,
     address: Annotated[
         Text,
-        typer.Option("--address", metavar="ADDRESS", help="The Ray cluster whose machines encode: ray://HOST:10001."),
+        typer.Option("--address", metavar="ADDRESS", help="The Ray cluster whose machines encode, such as head:6379."),
     ] = None,
     *,
     options: CommonOptions,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensorium import settings
-from sensorium.errors import InputError, SensoriumError, UnreachableError, WorkerLostError
-from sensorium.models.extras import missing_packages_explained
+from sensorium.cluster.batch.places import Actors, share
+from sensorium.cluster.connection import connected
+from sensorium.errors import InputError, SensoriumError, WorkerLostError
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.portions import Crew, Encoded, Portion, portions_of
 
@@ -22,7 +23,6 @@ _MOST_KILLS = 2
 """How many processes a portion may cost before it is given out in halves; a single file that costs as many is lost."""
 _MOST_FAILED_STARTS = 3
 _LOOK_SECONDS = 0.5
-_OBJECT_STORE_BYTES = 200 << 20
 _RESUME = "run it again: what is finished is kept"
 
 
@@ -31,8 +31,8 @@ class RayCrew(Crew):
 
     Args:
         actors: How many; None for as many as the cluster has processors.
-        address: Of a running cluster, such as ``"ray://head:10001"`` or ``"head:6379"``; None for a small one that is
-            started on this machine, and ended afterwards.
+        address: Of a running cluster, such as ``"head:6379"``, or ``"auto"`` for the one that this machine belongs to;
+            None for a small one that is started on this machine, and ended afterwards.
 
     Raises:
         InputError: The number can't be.
@@ -48,8 +48,10 @@ class RayCrew(Crew):
         self, plan: Plan, files: Sequence[FoundFile], progress: ProgressCallback | None, cancel: Cancellation | None
     ) -> Generator[Encoded, None, None]:
         """Encode files; see `Crew.encode`."""
-        with _connected(self._address, self._actors):
-            actors = self._actors or _processors()
+        here = self._actors or os.cpu_count() or 1
+        # Of a cluster of our own, one processor more is counted than there are actors: none of them ever waits for one.
+        with connected(self._address, processors=here + 1, purpose="Encoding in several processes"):
+            actors = self._actors or max(1, int(sum(machine.get("CPU", 0.0) for machine in _machines())))
             work = _Work(plan, portions_of(files, actors), actors)
             try:
                 yield from work.run(progress, cancel)
@@ -97,7 +99,8 @@ class _Work:
         self._plan = plan
         self._sent = ray.put(plan)
         self._waiting = deque(map(_Attempt, portions))
-        self._made = ray.remote(**_share(actors, plan.options.get("device") or "auto"))(_Encoder)
+        asked = share(Actors(1, actors), _machines(), plan.options.get("device") or "auto")
+        self._made = ray.remote(**asked)(_Encoder)
         self._loading: dict[Any, Any] = {}
         self._encoding: dict[Any, tuple[Any, _Attempt]] = {}
         self._failed_starts = 0
@@ -183,18 +186,9 @@ def _result(done: Any, actor: Any) -> Any:
         return _DIED
 
 
-def _share(actors: int, device: str) -> dict[str, float]:
-    """Return what one actor asks the cluster for: so little that all of them fit in, for else they would wait."""
-    resources = _ray().cluster_resources()
-    share = {"num_cpus": min(1.0, resources.get("CPU", 1.0) / actors)}
-    gpus = resources.get("GPU", 0.0)
-    if gpus and device != "cpu":
-        share["num_gpus"] = 1.0 if gpus >= actors else gpus / actors
-    return share
-
-
-def _processors() -> int:
-    return max(1, int(_ray().cluster_resources().get("CPU", 1.0)))
+def _machines() -> list[dict[str, float]]:
+    """Return what each machine of the cluster has in all."""
+    return [node["Resources"] for node in _ray().nodes() if node["Alive"]]
 
 
 def _ray() -> Any:
@@ -202,29 +196,3 @@ def _ray() -> Any:
     import ray
 
     return ray
-
-
-@contextmanager
-def _connected(address: str | None, actors: int | None) -> Iterator[None]:
-    """Be connected to a cluster during the block; where this process is already, to that one."""
-    with missing_packages_explained("Encoding in several processes"):
-        ray = _ray()
-    if ray.is_initialized():
-        yield
-        return
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address is None:
-        # Processors are counted, not bound: with one more than there are actors, none of them ever waits for one.
-        here = {"num_cpus": actors + 1} if actors else {}
-        ray.init(address="local", include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, **here, **quiet)
-    else:
-        try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UnreachableError(
-                f"No Ray cluster answers at {address}", "Check the address, and RAY_AUTH_TOKEN if it asks for a token"
-            ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
