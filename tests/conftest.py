@@ -78,6 +78,13 @@ _FIGURES = pytest.StashKey[list[str]]()
 _PARITIES = pytest.StashKey[list[tuple[str, str, str]]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of OpenAI's client run against another kind of server."""
+    parser.addoption(
+        "--serve-options", default="", help="Options of the server, such as '--cluster --ingress-replicas 2'."
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the lists of what tests measure."""
     config.stash[_FIGURES] = []

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from sensorium.engine.engine import LocalEngine
-from sensorium.engine.job import Job, Upload
+from sensorium.engine.job import Job, ModelState, Upload
 from sensorium.engine.options import EngineOptions
 from sensorium.operations.operation import Operation
 from sensorium.operations.registry import operation_named
@@ -51,6 +51,11 @@ async def done(engine: LocalEngine, asked: Operation, **options: Any) -> Job:
     """Run an operation to its end."""
     job = await engine.submit(asked, **options)
     return await engine.result(job.id)
+
+
+def loaded(engine: LocalEngine) -> list[ModelState]:
+    """Return what `Engine.models` does, without a wait."""
+    return [worker.state() for worker in engine.dispatcher.pool]
 
 
 async def until(condition: Callable[[], Any]) -> Any:

@@ -21,7 +21,7 @@ from sensorium.media.audio import read_audio
 from sensorium.media.audio_writer import write_audio
 from sensorium.operations.operation import Operation
 from tests import real_media
-from tests.engine.engines import done, operation, running_engine, sent, until
+from tests.engine.engines import done, loaded, operation, running_engine, sent, until
 from tests.refusals import refused
 
 CAT = real_media.photo("chelsea")
@@ -53,7 +53,7 @@ async def long_job(engine: LocalEngine, talk: Path, **options: Any) -> Job:
     """Submit a job that runs until it is stopped; return once it runs."""
     upload = await sent(engine, talk, options.get("owner", ""))
     job = await engine.submit(operation("transcribe", audio=f"upload:{upload.id}"), **options)
-    await until(lambda: [one for one in engine.models() if job.id in one.running])
+    await until(lambda: [one for one in loaded(engine) if job.id in one.running])
     return job
 
 
@@ -134,7 +134,7 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_soon(tmp_path: Path
             assert (await engine.cancel(second.id)).state == "cancelled"
             assert (await engine.job(first.id)).state == "running"
             assert (await engine.cancel(first.id)).state == "cancelled"
-            (model,) = engine.models()
+            (model,) = loaded(engine)
             assert model.state == "idle", "the worker lives on"
             assert (await done(engine, await classify(engine))).state == "done"
             assert (await engine.cancel(first.id)).state == "cancelled", "cancelling again changes nothing"
@@ -156,7 +156,7 @@ def test_a_deleted_job_is_gone_with_its_events_and_a_running_one_ends(tmp_path: 
                         await ask(job.id)
                 assert not await asyncio.to_thread(engine.store.events, job.id)
             assert await engine.jobs() == []
-            assert not [model for model in engine.models() if model.running]
+            assert not [model for model in loaded(engine) if model.running]
 
     run(story())
 
@@ -172,7 +172,7 @@ def test_a_request_whose_reader_goes_away_is_cancelled_and_a_job_is_not(tmp_path
                     reader = asyncio.create_task(_read_all(engine, request.id))
                 await asyncio.sleep(0.05)
                 reader.cancel()
-                await until(lambda: not [model for model in engine.models() if model.running])
+                await until(lambda: not [model for model in loaded(engine) if model.running])
             job = await long_job(engine, talk)
             reader = asyncio.create_task(engine.result(job.id))
             await asyncio.sleep(0.05)
@@ -256,7 +256,7 @@ def test_a_running_job_runs_again_after_a_restart(tmp_path: Path, talk: Path) ->
         async with running_engine(tmp_path) as engine:
             job = await long_job(engine, talk)
         async with running_engine(tmp_path) as engine:
-            await until(lambda: [model for model in engine.models() if job.id in model.running])
+            await until(lambda: [model for model in loaded(engine) if job.id in model.running])
             again = await engine.job(job.id)
             assert (again.state, again.attempts) == ("running", 2)
             assert (await engine.cancel(job.id)).state == "cancelled"
@@ -374,7 +374,7 @@ def test_models_are_loaded_pinned_and_unloaded(tmp_path: Path) -> None:
             assert (await engine.pin("starter")).pinned
             pid = state.pid
             await engine.unload("starter")
-            assert engine.models() == []
+            assert loaded(engine) == []
             assert not Path(f"/proc/{pid}").exists(), "unloaded is said when the process is gone"
             with refused(NotFoundError, "starter"):
                 await engine.unload("starter")
@@ -387,7 +387,7 @@ def test_an_idle_model_leaves_by_itself(tmp_path: Path, time_to_live: float) -> 
     async def story() -> None:
         async with running_engine(tmp_path, time_to_live=time_to_live) as engine:
             assert (await done(engine, await classify(engine))).state == "done"
-            await until(lambda: engine.models() == [])
+            await until(lambda: loaded(engine) == [])
 
     run(story())
 

@@ -16,7 +16,7 @@ from sensorium.engine.worker_process import clean_parent
 from sensorium.errors import InsufficientMemoryError
 from tests import real_media
 from tests.checkpoints.clip import tiny_clip
-from tests.engine.engines import done, operation, running_engine, sent, until
+from tests.engine.engines import done, loaded, operation, running_engine, sent, until
 from tests.refusals import refused
 
 NAMES = ("tests/first-clip", "tests/second-clip", "tests/third-clip")
@@ -54,8 +54,8 @@ async def embed(engine: LocalEngine, model: str) -> Job:
     return job
 
 
-def loaded(engine: LocalEngine) -> list[str]:
-    return sorted(model.name for model in engine.models())
+def names_of_loaded(engine: LocalEngine) -> list[str]:
+    return sorted(model.name for model in loaded(engine))
 
 
 def test_the_one_used_least_recently_goes_and_is_gone_before_the_next_one_comes(tmp_path: Path) -> None:
@@ -64,14 +64,14 @@ def test_the_one_used_least_recently_goes_and_is_gone_before_the_next_one_comes(
             first, second, third = NAMES
             await embed(engine, first)
             await embed(engine, second)
-            assert loaded(engine) == sorted([first, second])
+            assert names_of_loaded(engine) == sorted([first, second])
             # What was measured is far below what was declared: all three would fit. Hold them to what was declared.
             for worker in engine.dispatcher.pool:
                 worker.memory = {"main": GIGABYTE}
-            pids = {model.name: model.pid for model in engine.models()}
+            pids = {model.name: model.pid for model in loaded(engine)}
             await embed(engine, first)
             await embed(engine, third)
-            assert loaded(engine) == sorted([first, third])
+            assert names_of_loaded(engine) == sorted([first, third])
             assert not psutil.pid_exists(pids[second])
             assert psutil.pid_exists(pids[first])
 
@@ -88,7 +88,7 @@ def test_what_is_pinned_or_at_work_stays_and_the_others_wait(tmp_path: Path) -> 
                 await engine.submit(operation("embed", texts=["a cat"], model=NAMES[1]))
             await engine.pin(NAMES[0], False)
             await embed(engine, NAMES[1])
-            assert loaded(engine) == [NAMES[1]]
+            assert names_of_loaded(engine) == [NAMES[1]]
 
     run(story())
 
@@ -97,9 +97,9 @@ def test_declared_sizes_are_corrected_by_what_is_measured(tmp_path: Path) -> Non
     async def story() -> None:
         async with running_engine(tmp_path, memory=2 * GIGABYTE - 1, models=EACH) as engine:
             await embed(engine, NAMES[0])
-            await until(lambda: engine.models()[0].memory < GIGABYTE)
+            await until(lambda: loaded(engine)[0].memory < GIGABYTE)
             await embed(engine, NAMES[1])
-            assert loaded(engine) == sorted(NAMES[:2]), "both fit, by what they really take"
+            assert names_of_loaded(engine) == sorted(NAMES[:2]), "both fit, by what they really take"
 
     run(story())
 
@@ -123,7 +123,7 @@ def test_each_model_has_a_process_and_small_ones_share_one(tmp_path: Path) -> No
             await embed(engine, NAMES[0])
             await done(engine, operation("classify", image=f"upload:{upload.id}", labels=["cat"]))
             await done(engine, operation("speak", text="Good morning."))
-            assert loaded(engine) == ["starter", NAMES[0]]
-            assert len({model.pid for model in engine.models()}) == 2
+            assert names_of_loaded(engine) == ["starter", NAMES[0]]
+            assert len({model.pid for model in loaded(engine)}) == 2
 
     run(story())

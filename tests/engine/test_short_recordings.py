@@ -14,7 +14,7 @@ from sensorium.engine.job import Job
 from sensorium.engine.worker_process import clean_parent
 from sensorium.media.audio import write_audio
 from tests import real_media
-from tests.engine.engines import done, operation, running_engine, sent, until
+from tests.engine.engines import done, loaded, operation, running_engine, sent, until
 from tests.speech.conftest import joined_clips
 
 SHORT = [clip.path for clip in real_media.speech_clips("en")[:5]]
@@ -72,11 +72,11 @@ def test_whoever_cancels_leaves_the_others_alone(tmp_path: Path) -> None:
         async with running_engine(tmp_path / "data") as engine:
             jobs = await submitted(engine, SHORT)
             await engine.resume()
-            await until(lambda: [each for each in engine.models() if jobs[1].id in each.running])
+            await until(lambda: [each for each in loaded(engine) if jobs[1].id in each.running])
             assert (await engine.cancel(jobs[1].id)).state == "cancelled"
             ended = [await engine.result(job.id) for job in jobs]
             assert [job.state for job in ended] == ["done", "cancelled", "done", "done", "done"]
-            assert len({each.pid for each in engine.models()}) == 1
+            assert len({each.pid for each in loaded(engine)}) == 1
             assert {job.attempts for job in ended} == {1}
 
     asyncio.run(asyncio.wait_for(story(), 300))

@@ -54,7 +54,6 @@ class ScriptedEngine(Engine):
         self._events: dict[str, list[dict[str, Any]]] = {}
         self._uploads: dict[str, Upload] = {}
         self._paused = False
-        self.metrics = Metrics()
 
     async def start(self) -> None:
         """Begin."""
@@ -211,7 +210,7 @@ class ScriptedEngine(Engine):
         folder.mkdir(exist_ok=True)
         return folder
 
-    def models(self) -> list[ModelState]:
+    async def models(self) -> list[ModelState]:
         """Return none."""
         return []
 
@@ -231,6 +230,10 @@ class ScriptedEngine(Engine):
         """Be degraded while paused, so that both can be seen."""
         running = sum(each["state"] == "running" for each in self._jobs.values())
         return Health("degraded" if self._paused else "ok", "ok", "ok", (), 0, running, self._paused)
+
+    async def measurements(self) -> bytes:
+        """Return what there is before the first job."""
+        return Metrics().text()
 
 
 def _read(value: str) -> Any:

@@ -23,7 +23,7 @@ def test_pickles_are_converted_where_it_is_allowed(allowed: bool, monkeypatch: p
         return Path()
 
     async def pull() -> list[dict[str, Any]]:
-        return [dict(event.document) async for event in Puller().begin("speecht5-tts", convert_pickle=allowed)]
+        return [dict(event.document) async for event in await Puller().begin("speecht5-tts", convert_pickle=allowed)]
 
     monkeypatch.setattr(store, "locate", locate)
     (ended,) = asyncio.run(pull())

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sensorium.cli.options import AsJson, examples
 from sensorium.cli.serving_options import ServingCommand
 from sensorium.cli.terminal import Terminal
+from sensorium.errors import InputError
 from sensorium.models.extras import missing_packages_explained
+
+if TYPE_CHECKING:
+    from sensorium.server.options import ServerOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +62,7 @@ def serve_with(config: Path | None, given: Mapping[str, Any], *, as_json: bool, 
         from sensorium.server.configuration import configured
         from sensorium.server.program import serve as serve_until_stopped
     options = configured(config, dict(given))
+    _check_cluster(options)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", force=True)
     terminal = Terminal(as_json=as_json)
 
@@ -68,4 +73,17 @@ def serve_with(config: Path | None, given: Mapping[str, Any], *, as_json: bool, 
         else:
             terminal.note(told)
 
-    serve_until_stopped(LocalEngine(options), options, say_where)
+    if options.cluster:
+        from sensorium.cluster.serving.program import serve_on_cluster
+
+        serve_on_cluster(options, say_where)
+    else:
+        serve_until_stopped(LocalEngine(options), options, say_where)
+
+
+def _check_cluster(options: ServerOptions) -> None:
+    """Refuse options of a cluster without one."""
+    given = {"--address": options.address is not None, "--ingress-replicas": options.ingress_replicas > 1}
+    for name, is_given in given.items():
+        if is_given and not options.cluster:
+            raise InputError(f"{name} is for servers on a cluster", "Add --cluster, or leave it out")

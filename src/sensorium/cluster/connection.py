@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sensorium import settings
 from sensorium.errors import InputError, SensoriumError, StorageError, UnreachableError
@@ -21,11 +20,10 @@ OBJECT_STORE_BYTES = 200 << 20
 _CONNECT_SECONDS = 5.0
 _LONGEST_FOLDER = 30
 """Letters of the path of Ray's folder: its sockets lie deep in it, and their paths may have about a hundred."""
-_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 
 
 @contextmanager
-def connected(address: str | None, *, processors: int, purpose: str) -> Iterator[None]:
+def connected(address: str | None, *, processors: int, purpose: str, logs: bool = False) -> Iterator[None]:
     """Be connected to a Ray cluster during the block; where this process is connected already, to that one.
 
     Args:
@@ -34,6 +32,7 @@ def connected(address: str | None, *, processors: int, purpose: str) -> Iterator
             end of the block, or when this process is killed.
         processors: How many a cluster of our own counts; they are counted, not bound.
         purpose: What needs Ray, as the subject of a sentence.
+        logs: Whether what the cluster's processes write to stderr for this one is written to its own.
 
     Raises:
         MissingDependencyError: Ray isn't installed.
@@ -47,8 +46,8 @@ def connected(address: str | None, *, processors: int, purpose: str) -> Iterator
     if ray.is_initialized():
         yield
         return
-    with _own_cluster(processors) if address is None else _running_cluster(address):
-        _be_quiet()
+    with _own_cluster(processors, logs) if address is None else _running_cluster(address, logs):
+        _be_quiet(logs)
         try:
             yield
         finally:
@@ -56,7 +55,7 @@ def connected(address: str | None, *, processors: int, purpose: str) -> Iterator
 
 
 @contextmanager
-def _own_cluster(processors: int) -> Iterator[None]:
+def _own_cluster(processors: int, logs: bool) -> Iterator[None]:
     import ray
 
     folder = _short_folder()
@@ -69,7 +68,8 @@ def _own_cluster(processors: int) -> Iterator[None]:
                     include_dashboard=False,
                     object_store_memory=OBJECT_STORE_BYTES,
                     _temp_dir=str(folder),
-                    **_QUIET,
+                    log_to_driver=logs,
+                    logging_level=logging.ERROR,
                 )
         except SensoriumError:
             raise
@@ -85,13 +85,13 @@ def _own_cluster(processors: int) -> Iterator[None]:
 
 
 @contextmanager
-def _running_cluster(address: str) -> Iterator[None]:
+def _running_cluster(address: str, logs: bool) -> Iterator[None]:
     import ray
 
     _require_an_answer(address)
     try:
         with _unheard():
-            ray.init(address=address, **_QUIET)
+            ray.init(address=address, log_to_driver=logs, logging_level=logging.ERROR)
     except Exception as error:
         ray.shutdown()
         raise UnreachableError(
@@ -108,7 +108,7 @@ def _require_an_answer(address: str) -> None:
     host, _, port = address.rpartition(":")
     if "://" in address or not host or not port.isdigit():
         raise InputError(
-            f"{address!r} is no address of a Ray cluster that a batch can join",
+            f"{address!r} is no address of a Ray cluster that can be joined",
             "Give host:port of its head, such as head:6379, from a machine of the cluster",
         )
     try:
@@ -126,11 +126,11 @@ def _short_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="ray-", dir=usual if fits else "/tmp"))
 
 
-def _be_quiet() -> None:
+def _be_quiet(logs: bool) -> None:
     """Keep Ray off the terminal: it writes to stdout too, where results go. Its files of logs say it all."""
     import ray._private.worker
 
-    ray._private.worker._worker_logs_enabled = False
+    ray._private.worker._worker_logs_enabled = logs
     try:
         import ray.data  # sets up its log
     except ImportError:

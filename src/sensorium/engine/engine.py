@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.engine.admission import Admission
+from sensorium.engine.custom_voices import CustomVoices
 from sensorium.engine.dispatcher import Dispatcher
 from sensorium.engine.health import HealthCheck
 from sensorium.engine.interface import Engine
@@ -72,7 +73,7 @@ class LocalEngine:
         self.records = JobRecords(self.store, self.writer, self._forget)
         self.strikes = Strikes(self.store, self.writer)
         self.media = JobMedia(self.files, self.store, self.reader, self.writer, self.records, self.options)
-        self.voices = Voices(self.store.database, self.reader, self.writer, self.media)
+        self.voices: CustomVoices = Voices(self.store.database, self.reader, self.writer, self.media)
         self.dispatcher = Dispatcher(self.options, self._setup(), self.metrics, self, pool)
         self._admission = Admission(
             self.options, self.dispatcher, self.records, self.media, self.files, self.strikes, self._background
@@ -224,6 +225,10 @@ class LocalEngine:
         """Keep a file that arrives in pieces: see `Engine.receive`."""
         return await self.media.receive(chunks, name, owner, purpose=purpose, expires=expires)
 
+    async def register(self, upload: Upload) -> Upload:
+        """Take an upload whose file lies in the folder already; if that can't be noted, the file is deleted."""
+        return await self.media.register(upload)
+
     async def upload(self, upload: str, *, owner: str | None = None) -> Upload:
         """Return an upload: see `Engine.upload`."""
         return await self.media.upload(upload, owner)
@@ -255,7 +260,7 @@ class LocalEngine:
         """Return a folder for files of a front end's own: see `Engine.folder_of`."""
         return self.files.front_end_folder(front_end)
 
-    def models(self) -> list[ModelState]:
+    async def models(self) -> list[ModelState]:
         """Return the models that are loaded or being loaded: see `Engine.models`."""
         return [worker.state() for worker in self.dispatcher.pool]
 
@@ -288,6 +293,10 @@ class LocalEngine:
     async def health(self) -> Health:
         """Ask all workers how they are: see `Engine.health`."""
         return await self._health.ask()
+
+    async def measurements(self) -> bytes:
+        """Return what is counted and measured: see `Engine.measurements`."""
+        return self.metrics.text()
 
     # The dispatcher's journal
 

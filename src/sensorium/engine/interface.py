@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Protocol
 
+from sensorium.engine.custom_voices import CustomVoices
 from sensorium.engine.job import Health, Job, JobEvent, ModelState, State, Upload
-from sensorium.engine.metrics import Metrics
-from sensorium.engine.voices import Voices
 from sensorium.operations.operation import Operation
 
 
@@ -18,9 +17,7 @@ class Engine(Protocol):
     Wherever a method takes ``owner``, only what belongs to that owner is found; None finds everything.
     """
 
-    metrics: Metrics
-    """What it counts and measures."""
-    voices: Voices
+    voices: CustomVoices
     """The voices that users have made of recordings."""
 
     async def start(self) -> None:
@@ -196,7 +193,7 @@ class Engine(Protocol):
             StorageError: It can't be made.
         """
 
-    def models(self) -> list[ModelState]:
+    async def models(self) -> list[ModelState]:
         """Return the models that are loaded or being loaded."""
 
     async def load(self, operation: Operation) -> ModelState:
@@ -218,3 +215,6 @@ class Engine(Protocol):
 
     async def health(self) -> Health:
         """Ask all workers how they are; answers within a second, whatever happens."""
+
+    async def measurements(self) -> bytes:
+        """Return what it counts and measures, as Prometheus reads it (`MEDIA_TYPE`)."""

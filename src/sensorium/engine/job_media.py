@@ -99,7 +99,12 @@ class JobMedia:
     ) -> Upload:
         """Keep a file that arrives in pieces."""
         received = await receive(self._files, chunks, name=name, largest=self._largest)
-        upload = Upload(received.id, owner, received.name, received.size, time.time(), purpose, expires)
+        return await self.register(
+            Upload(received.id, owner, received.name, received.size, time.time(), purpose, expires)
+        )
+
+    async def register(self, upload: Upload) -> Upload:
+        """Note an upload whose file is there; if it can't be noted, the file is deleted."""
         try:
             await self._writer.write_now(lambda: self._store.put_upload(upload))
         except BaseException:

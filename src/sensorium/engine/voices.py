@@ -1,15 +1,15 @@
-"""Voices that users have made of recordings, each with the statement of the person who agreed to it."""
+"""The voices of a database, with the statements on which they rest."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from sensorium.engine.custom_voices import VOICE, Consent, CustomVoice
 from sensorium.engine.database import Database
 from sensorium.engine.identifiers import is_identifier
 from sensorium.engine.job_media import JobMedia
@@ -23,60 +23,7 @@ from sensorium.record import Record
 
 _MOST = 100
 """How many voices, and how many statements, an owner may have."""
-_CONSENT, _VOICE = "cons_", "voice_"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Consent(Record):
-    """Somebody's recorded agreement that their voice is imitated.
-
-    Attributes:
-        id: Its name.
-        owner: Whose record it is.
-        name: What its owner calls it.
-        language: The language of the statement, as its owner named it.
-        statement: What is said in the recording.
-        recording: The id of the upload.
-        created: When, in seconds since 1970.
-    """
-
-    id: str
-    owner: str
-    name: str
-    language: str
-    statement: str
-    recording: str
-    created: float
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class CustomVoice(Record):
-    """A voice made of a recording.
-
-    Attributes:
-        id: Its name, which begins with ``voice_``.
-        owner: Whose it is.
-        name: What its owner calls it.
-        consent: The id of the statement on which it rests; without that one it is gone.
-        recording: The id of the upload.
-        text: What is said in the recording.
-        seconds: How long that is.
-        created: When, in seconds since 1970.
-    """
-
-    id: str
-    owner: str
-    name: str
-    consent: str
-    recording: str
-    text: str
-    seconds: float
-    created: float
-
-
-def is_custom_voice(name: str) -> bool:
-    """Return whether a voice's name is the id of one that was made of a recording."""
-    return name.startswith(_VOICE)
+_CONSENT = "cons_"
 
 
 class Voices:
@@ -184,7 +131,7 @@ class Voices:
         """
         await self.consent(consent, owner)
         upload = recording.upload or ""
-        voice = CustomVoice(_new(_VOICE), owner, name, consent, upload, text, seconds, time.time())
+        voice = CustomVoice(_new(VOICE), owner, name, consent, upload, text, seconds, time.time())
         await self._add(voices, voice, "voices")
         return voice
 

@@ -37,13 +37,14 @@ class AgentsEndpoint:
 
     Args:
         engine: Runs what agents ask for.
-        options: How large a request may be.
+        options: How large a request may be, and how many processes answer: more than one keep no sessions.
     """
 
     def __init__(self, engine: Engine, options: ServerOptions) -> None:
         server = ToolServer(EngineRunner(engine), owner_of=_owner, where=_address)
         server.streamable_http_app(
             streamable_http_path=PATH,
+            stateless_http=options.ingress_replicas > 1,
             max_request_body_size=options.largest_body,
             max_sessions=_MOST_SESSIONS,
             session_idle_timeout=_IDLE_SECONDS,

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from sensorium.engine.interface import Engine
 from sensorium.server.agents import AgentsEndpoint
+from sensorium.server.background import IN_BATCHES, Background, LocalBackground
 from sensorium.server.documented_errors import ERRORS
 from sensorium.server.errors import answer_errors
 from sensorium.server.gate import Gate
@@ -19,16 +20,11 @@ from sensorium.server.key_check import KeyCheck
 from sensorium.server.keys import KeyRing
 from sensorium.server.models import models_router
 from sensorium.server.openai.answering import MODEL
-from sensorium.server.openai.batch_runner import BatchRunner
 from sensorium.server.openai.batches import batches_router
-from sensorium.server.openai.chat import chat_router
-from sensorium.server.openai.embeddings import embeddings_router
 from sensorium.server.openai.fields import IGNORED
 from sensorium.server.openai.files import files_router
-from sensorium.server.openai.images import images_router
 from sensorium.server.openai.model_list import model_list_router
-from sensorium.server.openai.moderations import NOT_JUDGED, moderations_router
-from sensorium.server.openai.responses import responses_router
+from sensorium.server.openai.moderations import NOT_JUDGED
 from sensorium.server.openai.speech import speech_router
 from sensorium.server.openai.subtitles import subtitles_router
 from sensorium.server.openai.transcriptions import transcriptions_router
@@ -36,7 +32,6 @@ from sensorium.server.openai.voices import voices_router
 from sensorium.server.operations import operations_router
 from sensorium.server.options import ServerOptions
 from sensorium.server.pace import Pace
-from sensorium.server.pulling import Puller
 from sensorium.server.status import status_router
 from sensorium.server.studio import StudioEndpoint
 from sensorium.server.telemetry import telemetry_for
@@ -49,10 +44,9 @@ _FOR_PAGES: dict[str, Any] = {
     "allow_private_network": True,
     "expose_headers": ("x-request-id", "retry-after", "x-should-retry", "location", MODEL, IGNORED, NOT_JUDGED),
 }
-_IN_BATCHES = (chat_router, responses_router, embeddings_router, moderations_router, images_router)
 _OPENAI = (
     model_list_router,
-    *_IN_BATCHES,
+    *IN_BATCHES,
     files_router,
     batches_router,
     transcriptions_router,
@@ -62,13 +56,14 @@ _OPENAI = (
 )
 
 
-def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI:
+def create_app(engine: Engine, options: ServerOptions, keys: KeyRing, background: Background | None = None) -> FastAPI:
     """Return the application; the engine starts and closes with it.
 
     Args:
         engine: Runs what is asked for.
         options: Limits of requests.
         keys: Those that it knows; without any, everybody may ask.
+        background: What works on behind the answers; by default it does in this process.
 
     Raises:
         MissingDependencyError: Telemetry is wanted, and what sends it isn't installed.
@@ -79,11 +74,11 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
         try:
             await engine.start()
             try:
-                await batches.start()
+                await behind.start()
                 async with agents.running(), studio.running():
                     yield
             finally:
-                await batches.close()
+                await behind.close()
                 await engine.close()
         except Exception as failure:
             app.state.failure = failure
@@ -93,9 +88,9 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
     app.state.engine = engine
     app.state.options = options
     app.state.failure = None
-    app.state.puller = puller = Puller()
-    app.state.batches = batches = BatchRunner(engine, options, _inside(app))
-    agents, studio = AgentsEndpoint(engine, options), StudioEndpoint(engine, options, puller.begin)
+    behind = background or LocalBackground(engine, options)
+    app.state.puller, app.state.batches = behind.puller, behind.batches
+    agents, studio = AgentsEndpoint(engine, options), StudioEndpoint(engine, options, behind.puller.begin)
     answer_errors(app)
     app.add_middleware(Pace, options=options)
     app.add_middleware(KeyCheck, options=options, keys=keys)
@@ -107,13 +102,3 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing) -> FastAPI
         app.include_router(router(), responses=dict(ERRORS))
     app.router.routes.extend((agents.route, *studio.routes))
     return app
-
-
-def _inside(app: FastAPI) -> FastAPI:
-    """Return the endpoints that batches ask, without the layers that strangers pass."""
-    inside = FastAPI(openapi_url=None)
-    inside.state = app.state
-    answer_errors(inside)
-    for router in _IN_BATCHES:
-        inside.include_router(router())
-    return inside

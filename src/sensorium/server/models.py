@@ -13,7 +13,7 @@ from sensorium.models import catalog, store
 from sensorium.server.engine_of import FOR_ADMINISTRATORS, TheEngine
 from sensorium.server.events import EventStream
 from sensorium.server.loading import operation_for
-from sensorium.server.pulling import Puller
+from sensorium.server.pulling import Pulling
 
 
 class _Fields(BaseModel):
@@ -64,7 +64,7 @@ def models_router() -> APIRouter:
     async def list_models(engine: TheEngine) -> dict[str, Any]:
         """List the loaded models, and the catalog with what is on this machine."""
         return {
-            "loaded": [model.to_dict() for model in engine.models()],
+            "loaded": [model.to_dict() for model in await engine.models()],
             "catalog": await asyncio.to_thread(_catalog),
         }
 
@@ -87,8 +87,8 @@ def models_router() -> APIRouter:
     @router.post("/pull", response_class=Response, dependencies=FOR_ADMINISTRATORS)
     async def pull(what: Pull, request: Request) -> Response:
         """Fetch a checkpoint and those that it needs, telling progress (SSE); stops if the reader goes."""
-        puller: Puller = request.app.state.puller
-        return EventStream(puller.begin(what.model, convert_pickle=what.convert_pickle))
+        puller: Pulling = request.app.state.puller
+        return EventStream(await puller.begin(what.model, convert_pickle=what.convert_pickle))
 
     return router
 

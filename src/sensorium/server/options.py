@@ -45,5 +45,11 @@ class ServerOptions(EngineOptions):
     """Seconds that a client has for the head of a request, and in which its body may stand still."""
     grace: Annotated[int, Field(ge=1)] = 5
     """Seconds that open requests have to end when the server is stopped."""
+    cluster: bool = False
+    """Run on Ray Serve: on this machine alone, or on the cluster of --address; needs sensorium[cluster]."""
+    address: str | None = None
+    """Address of a Ray cluster to run on, such as 10.0.0.5:6379; this machine must be one of its nodes."""
+    ingress_replicas: Annotated[int, Field(ge=1)] = 1
+    """How many processes of a cluster answer requests; with more than one there is no studio."""
     aliases: Annotated[dict[str, dict[str, str]], Field(default_factory=dict)]
     """What further names stand for, by what the models do; it changes the shipped table of OpenAI's names."""

@@ -54,7 +54,7 @@ def serve(engine: Engine, options: ServerOptions, ready: Callable[[str], None]) 
         ),
         lambda: ready(_address(listener)),
     )
-    with listener, _ended_by_signals():
+    with listener, ended_by_signals():
         try:
             asyncio.run(server.serve([listener]))
         except KeyboardInterrupt:
@@ -73,11 +73,7 @@ def listening(options: ServerOptions, keys: KeyRing) -> socket.socket:
     Raises:
         InputError: The address isn't this machine's own and there are no keys, or it is taken.
     """
-    if not (is_loopback(options.host) or keys or options.allow_anyone):
-        raise InputError(
-            f"The server can't listen at {options.host!r}: without keys, anybody there could use it",
-            "Make a key with 'sensorium keys new NAME FILE' and name the file with --keys, or leave --host out",
-        )
+    refuse_strangers(options, keys)
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     host = "127.0.0.1" if family == socket.AF_INET and options.host.strip("0123456789.") else options.host.strip("[]")
     # asyncio looks for the protocol's number before it sends small answers at once; else each waits 40 ms.
@@ -95,8 +91,21 @@ def listening(options: ServerOptions, keys: KeyRing) -> socket.socket:
     return listener
 
 
+def refuse_strangers(options: ServerOptions, keys: KeyRing) -> None:
+    """Refuse to listen where strangers could use the server.
+
+    Raises:
+        InputError: The address isn't this machine's own, and there are no keys.
+    """
+    if not (is_loopback(options.host) or keys or options.allow_anyone):
+        raise InputError(
+            f"The server can't listen at {options.host!r}: without keys, anybody there could use it",
+            "Make a key with 'sensorium keys new NAME FILE' and name the file with --keys, or leave --host out",
+        )
+
+
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP do what Ctrl-C does: uvicorn sends itself the signals again once it has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield

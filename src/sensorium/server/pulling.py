@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Protocol
 
 from sensorium.engine.job import JobEvent
 from sensorium.errors import BusyError, InputError
@@ -22,13 +23,10 @@ _AT_ONCE = 2
 _WAITING_REPORTS = 16
 
 
-class Puller:
-    """Fetches checkpoints, few at a time."""
+class Pulling(Protocol):
+    """Fetches checkpoints, wherever that is done."""
 
-    def __init__(self) -> None:
-        self._busy = 0
-
-    def begin(self, name: str, *, convert_pickle: bool = False) -> AsyncIterator[JobEvent]:
+    async def begin(self, name: str, *, convert_pickle: bool = False) -> AsyncIterator[JobEvent]:
         """Return the events of fetching a checkpoint and those that it needs; closing the iterator stops it.
 
         Args:
@@ -39,6 +37,16 @@ class Puller:
             InputError: This is no name of a checkpoint.
             BusyError: Others are being fetched.
         """
+
+
+class Puller:
+    """Fetches checkpoints onto this machine, few at a time: see `Pulling`."""
+
+    def __init__(self) -> None:
+        self._busy = 0
+
+    async def begin(self, name: str, *, convert_pickle: bool = False) -> AsyncIterator[JobEvent]:
+        """Return the events of fetching a checkpoint: see `Pulling.begin`."""
         checkpoints = known(name)
         if self._busy >= _AT_ONCE:
             raise BusyError(f"{self._busy} checkpoints are being fetched already", "Ask again later", 30)

@@ -34,6 +34,6 @@ def status_router() -> APIRouter:
     @router.get("/metrics", response_class=Response)
     async def metrics(engine: TheEngine) -> Response:
         """Tell what the engine counts and measures, as Prometheus reads it."""
-        return Response(engine.metrics.text(), media_type=MEDIA_TYPE)
+        return Response(await engine.measurements(), media_type=MEDIA_TYPE)
 
     return router

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sensorium import settings
 from sensorium.engine.interface import Engine
 from sensorium.engine.job import JobEvent
-from sensorium.errors import NotFoundError
+from sensorium.errors import NotFoundError, UnsupportedError
 from sensorium.models.extras import missing_packages_explained
 from sensorium.server.caller import SCOPE, Caller
 from sensorium.server.options import ServerOptions
@@ -35,7 +35,9 @@ class StudioEndpoint:
         fetch: Fetches a checkpoint.
     """
 
-    def __init__(self, engine: Engine, options: ServerOptions, fetch: Callable[[str], AsyncIterator[JobEvent]]) -> None:
+    def __init__(
+        self, engine: Engine, options: ServerOptions, fetch: Callable[[str], Awaitable[AsyncIterator[JobEvent]]]
+    ) -> None:
         self._engine = engine
         self._fetch = fetch
         self._options = options
@@ -50,6 +52,11 @@ class StudioEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
+        if self._options.ingress_replicas > 1:
+            raise UnsupportedError(
+                "The studio isn't there where several processes answer: a visitor would meet another one each time",
+                "Start the server with --ingress-replicas 1",
+            )
         if scope["path"].rstrip("/") == PAGE:
             from sensorium.studio.wording import preferred_language
 

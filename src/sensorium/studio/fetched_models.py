@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ class FetchedModels:
         begin: Returns the events of fetching one; closing the iterator stops it.
     """
 
-    def __init__(self, begin: Callable[[str], AsyncIterator[JobEvent]]) -> None:
+    def __init__(self, begin: Callable[[str], Awaitable[AsyncIterator[JobEvent]]]) -> None:
         self._begin = begin
         self._models: dict[str, FetchedModel] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -45,7 +45,7 @@ class FetchedModels:
     def __iter__(self) -> Any:
         return iter(self._models.values())
 
-    def start(self, name: str) -> None:
+    async def start(self, name: str) -> None:
         """Begin to fetch a model; one that is being fetched goes on.
 
         Raises:
@@ -53,7 +53,7 @@ class FetchedModels:
         """
         if name in self._tasks and not self._tasks[name].done():
             return
-        events = self._begin(name)
+        events = await self._begin(name)
         self._models.pop(name, None)
         self._models[name] = FetchedModel(name)
         while len(self._models) > _REMEMBERED:

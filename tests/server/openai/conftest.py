@@ -23,9 +23,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(data: Path) -> Iterator[str]:
+def server(data: Path, pytestconfig: pytest.Config) -> Iterator[str]:
     """The address of ``sensorium serve`` on the starter profile."""
-    with served(data) as (address, _):
+    with served(data, *pytestconfig.getoption("serve_options").split()) as (address, _):
         yield address
 
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from sensorium.media.atomic_file import atomic_file
 from sensorium.record import Record
@@ -71,6 +71,45 @@ class Batch(Record):
     def become(self, status: Status, moment: float, **changes: Any) -> Batch:
         """Return it with another status."""
         return replace(self, status=status, moments={**self.moments, status: moment}, **changes)
+
+
+class Batches(Protocol):
+    """The batches of a server, wherever they are worked on."""
+
+    async def create(self, batch: Batch) -> Batch:
+        """Take a new batch.
+
+        Raises:
+            NotFoundError: There is no file of its requests.
+            BusyError: Its owner has too many that aren't over.
+        """
+
+    async def batch(self, name: str, owner: str | None) -> Batch:
+        """Return a batch as it is now.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
+    async def batches(self, owner: str | None, *, after: str | None, limit: int) -> list[Batch]:
+        """Return batches, the newest first.
+
+        Args:
+            owner: Whose.
+            after: Only those that follow the one with this id.
+            limit: How many at most.
+
+        Raises:
+            NotFoundError: There is none with the id ``after``.
+        """
+
+    async def cancel(self, name: str, owner: str | None) -> Batch:
+        """Give a batch up; what is answered already stays.
+
+        Raises:
+            NotFoundError: There is none.
+            InputError: It is over.
+        """
 
 
 class BatchFolder:

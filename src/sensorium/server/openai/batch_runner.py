@@ -73,16 +73,9 @@ class BatchRunner:
         await asyncio.gather(*runs, return_exceptions=True)
         self._disk.shutdown()
 
-    async def create(self, batch: Batch, requests: Path) -> Batch:
-        """Take a new batch.
-
-        Args:
-            batch: What is asked.
-            requests: Its file.
-
-        Raises:
-            BusyError: Its owner has too many that aren't over.
-        """
+    async def create(self, batch: Batch) -> Batch:
+        """Take a new batch: see `Batches.create`."""
+        requests = await self._engine.upload_file(batch.input_file, owner=batch.owner)
         await self._forget_old()
         unfinished = sum(not each.is_over and each.owner == batch.owner for each in self._batches.values())
         if unfinished >= _MOST_UNFINISHED:
@@ -98,12 +91,11 @@ class BatchRunner:
         self._begin(batch)
         return batch
 
-    def batch(self, name: str, owner: str | None) -> Batch:
-        """Return a batch as it is now.
+    async def batch(self, name: str, owner: str | None) -> Batch:
+        """Return a batch as it is now: see `Batches.batch`."""
+        return self._batch(name, owner)
 
-        Raises:
-            NotFoundError: There is none.
-        """
+    def _batch(self, name: str, owner: str | None) -> Batch:
         found = self._batches.get(name)
         if found is None or owner not in (None, found.owner):
             raise NotFoundError(f"There is no batch {name[:100]!r}", "/v1/batches lists those there are")
@@ -112,38 +104,24 @@ class BatchRunner:
         completed, failed = self._folders[name].counts
         return replace(found, completed=completed, failed=failed)
 
-    def batches(self, owner: str | None, *, after: str | None, limit: int) -> list[Batch]:
-        """Return batches, the newest first.
-
-        Args:
-            owner: Whose.
-            after: Only those that follow the one with this id.
-            limit: How many at most.
-
-        Raises:
-            NotFoundError: There is none with the id ``after``.
-        """
+    async def batches(self, owner: str | None, *, after: str | None, limit: int) -> list[Batch]:
+        """Return batches, the newest first: see `Batches.batches`."""
         mine = [each for each in self._batches.values() if owner in (None, each.owner)]
         mine.sort(key=lambda each: (each.moments["created"], each.id), reverse=True)
         names = [each.id for each in mine]
-        start = 0 if after is None else names.index(self.batch(after, owner).id) + 1
-        return [self.batch(name, owner) for name in names[start : start + limit]]
+        start = 0 if after is None else names.index(self._batch(after, owner).id) + 1
+        return [self._batch(name, owner) for name in names[start : start + limit]]
 
     async def cancel(self, name: str, owner: str | None) -> Batch:
-        """Give a batch up; what is answered already stays.
-
-        Raises:
-            NotFoundError: There is none.
-            InputError: It is over.
-        """
-        batch = self.batch(name, owner)
+        """Give a batch up: see `Batches.cancel`."""
+        batch = self._batch(name, owner)
         if batch.is_over:
             raise InputError(f"The batch {name} is {batch.status} already", "Cancel one that isn't over")
         if batch.status in ("validating", "in_progress"):
             await self._become(name, "cancelling")
             if name in self._asking:
                 self._asking[name].cancel()
-        return self.batch(name, owner)
+        return self._batch(name, owner)
 
     def _begin(self, batch: Batch) -> None:
         run = asyncio.ensure_future(self._run(batch.id))

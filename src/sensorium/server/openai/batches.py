@@ -11,8 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from sensorium.errors import InputError
 from sensorium.server.engine_of import TheEngine, TheOwner, TheReach
 from sensorium.server.errors import blaming
-from sensorium.server.openai.batch import Batch, new_id
-from sensorium.server.openai.batch_runner import BatchRunner
+from sensorium.server.openai.batch import Batch, Batches, new_id
 from sensorium.server.openai.documented import described
 from sensorium.server.openai.fields import Fields, read_json
 from sensorium.server.openai.files import file_named, life_of, page
@@ -57,12 +56,12 @@ class BatchFields(Fields):
     """When its files are deleted: {"anchor": "created_at", "seconds": 3600 to 2592000}."""
 
 
-def batches_of(request: Request) -> BatchRunner:
+def batches_of(request: Request) -> Batches:
     """Return the batches of an application."""
-    return cast(BatchRunner, request.app.state.batches)
+    return cast(Batches, request.app.state.batches)
 
 
-TheBatches: TypeAlias = Annotated[BatchRunner, Depends(batches_of)]
+TheBatches: TypeAlias = Annotated[Batches, Depends(batches_of)]
 
 
 def batches_router() -> APIRouter:
@@ -93,7 +92,7 @@ def batches_router() -> APIRouter:
             output_life=life_of(fields.output_expires_after, "output_expires_after"),
             moments={"created": now},
         )
-        return batch_object(await batches.create(batch, await engine.upload_file(file.id, owner=owner)))
+        return batch_object(await batches.create(batch))
 
     @router.get("")
     async def list_batches(
@@ -104,13 +103,13 @@ def batches_router() -> APIRouter:
     ) -> dict[str, Any]:
         """List batches, the newest first."""
         with blaming("after"):
-            found = batches.batches(owner, after=after, limit=limit + 1)
+            found = await batches.batches(owner, after=after, limit=limit + 1)
         return page([batch_object(each) for each in found[:limit]], more=len(found) > limit)
 
     @router.get("/{batch}")
     async def show(batch: str, batches: TheBatches, owner: TheReach) -> dict[str, Any]:
         """Show how far a batch is."""
-        return batch_object(batches.batch(batch, owner))
+        return batch_object(await batches.batch(batch, owner))
 
     @router.post("/{batch}/cancel")
     async def cancel(batch: str, batches: TheBatches, owner: TheReach) -> dict[str, Any]:

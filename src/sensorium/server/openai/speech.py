@@ -13,10 +13,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from sensorium.engine.custom_voices import Consent, CustomVoice, is_custom_voice
 from sensorium.engine.growing_sound import GrowingSound
 from sensorium.engine.interface import Engine
 from sensorium.engine.job import Job, JobEvent
-from sensorium.engine.voices import Consent, CustomVoice, is_custom_voice
 from sensorium.errors import InputError
 from sensorium.media.audio_encoder import SOUND_FORMATS
 from sensorium.models.catalog import names_only

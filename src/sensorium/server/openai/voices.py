@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
+from sensorium.engine.custom_voices import Consent, CustomVoice
 from sensorium.engine.interface import Engine
-from sensorium.engine.voices import Consent, CustomVoice
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint

@@ -78,7 +78,7 @@ class Fetching:
             self._room.require_administrator(request, self._room.words("machine.fetch_title"))
             if not name:
                 raise InputError(self._room.words("machine.none_chosen"))
-            self._room.fetched.start(name.strip())
+            await self._room.fetched.start(name.strip())
         except SensoriumError as error:
             return JobPanel.said(str(error), "alert")
         return ""

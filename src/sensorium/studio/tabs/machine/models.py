@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from sensorium import settings
+from sensorium.engine.job import ModelState
 from sensorium.errors import InputError, SensoriumError
 from sensorium.studio.choice import choice, chosen_of, offered
 from sensorium.studio.job_panel import PRIVATE, JobPanel
@@ -44,16 +45,14 @@ class LoadedModels:
         """What `drawn` is for."""
         return [self.shown, self.chosen]
 
-    def seen(self) -> Any:
+    @staticmethod
+    def seen(models: Sequence[ModelState]) -> Any:
         """Return what `drawn` depends on."""
-        return [
-            (each.name, each.state, each.pinned, each.memory // 10**7, each.gpu_memory // 10**7)
-            for each in self._room.engine.models()
-        ]
+        return [(each.name, each.state, each.pinned, each.memory // 10**7, each.gpu_memory // 10**7) for each in models]
 
-    def drawn(self) -> list[Any]:
+    def drawn(self, models: Sequence[ModelState]) -> list[Any]:
         """Return the table, and what can be chosen."""
-        words, models = self._room.words, self._room.engine.models()
+        words = self._room.words
         offers = offered((each.name, each.name) for each in models)
         if not models:
             return [hint(words("machine.no_models"), words("machine.models")), offers]

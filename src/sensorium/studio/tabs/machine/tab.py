@@ -37,12 +37,12 @@ def build(room: Workroom, page: gr.Blocks) -> None:
 
     async def look(request: gr.Request, before: str) -> list[Any]:
         waiting, done = await queue.jobs(request), await finished.jobs(request)
-        paused = (await room.engine.health()).paused
+        paused, loaded = (await room.engine.health()).paused, await room.engine.models()
         jobs = [(each.id, each.state, each.position, each.progress) for each in (*waiting, *done)]
-        now = hashlib.sha256(repr((models.seen(), fetching.seen(), jobs, paused)).encode()).hexdigest()
+        now = hashlib.sha256(repr((models.seen(loaded), fetching.seen(), jobs, paused)).encode()).hexdigest()
         if now == before:
             return [gr.skip() for _ in outputs]
-        return [now, *models.drawn(), fetching.drawn(), *queue.drawn(waiting, paused), *finished.drawn(done)]
+        return [now, *models.drawn(loaded), fetching.drawn(), *queue.drawn(waiting, paused), *finished.drawn(done)]
 
     gr.Timer(_SECONDS).tick(look, [seen], outputs, **_HIDDEN)
     page.load(look, [seen], outputs, **_HIDDEN)

@@ -1,0 +1,175 @@
+"""``sensorium serve --cluster``: from a cluster, or none, to a server that answers, and to its clean end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sensorium.cluster.connection import connected
+from sensorium.cluster.serving.application import NAME, application_of
+from sensorium.cluster.serving.open_doors import refuse_open_ports, require_token
+from sensorium.errors import InputError, InternalError, SensoriumError
+from sensorium.server.keys import KeyRing, known_keys
+from sensorium.server.options import ServerOptions
+from sensorium.server.program import ended_by_signals, listening, refuse_strangers
+from sensorium.server.telemetry import telemetry_for
+
+_ANSWERS_WITHIN_SECONDS = 60.0
+_TOLD = re.compile(r"sensorium\.errors\.(\w+Error): ([^\n]+)")
+
+
+def serve_on_cluster(options: ServerOptions, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C, then end what was started here: all of Ray, or the application on the cluster.
+
+    Args:
+        options: Where to listen, and limits.
+        ready: Called with the server's address once it answers.
+
+    Raises:
+        InputError: The address isn't this machine's own and there are no keys, it is taken, or Ray has open doors.
+        MissingDependencyError: Ray isn't installed.
+        UnreachableError: There is no cluster at the address.
+        SensoriumError: The server can't start.
+    """
+    keys = known_keys(options.keys)
+    telemetry_for(options)
+    port = _port(options, keys)
+    chosen = options.model_copy(update={"port": port, "data": options.data and options.data.absolute()})
+    processors = os.cpu_count() or 1
+    with (
+        connected(options.address, processors=processors, purpose="sensorium serve --cluster", logs=True),
+        _deaf_at_the_end(),
+        ended_by_signals(),
+        suppress(KeyboardInterrupt),
+        _served(chosen, keys),
+    ):
+        host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+        address = f"http://{host}:{port}"
+        _wait_until_it_answers(address)
+        ready(address)
+        threading.Event().wait()
+
+
+def _port(options: ServerOptions, keys: KeyRing) -> int:
+    """Return the port to listen on, a free one; what a cluster listens on already isn't free, but may be meant."""
+    if options.address is not None and options.port:
+        refuse_strangers(options, keys)
+        return options.port
+    with listening(options, keys) as place:
+        return int(place.getsockname()[1])
+
+
+@contextmanager
+def _served(options: ServerOptions, keys: KeyRing) -> Iterator[None]:
+    """Have the application on the cluster as long as the block lasts; Serve itself only if it wasn't there before."""
+    from ray import serve
+    from ray.serve.context import _get_global_client
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    refuse_open_ports()
+    require_token()
+    was_there = _get_global_client(raise_if_no_controller_running=False) is not None
+    if was_there and NAME in serve.status().applications:
+        raise InputError(
+            f"An application called {NAME!r} runs on that cluster already", "Use that one, or delete it first"
+        )
+    try:
+        serve.start(
+            proxy_location="EveryNode" if options.address else "HeadOnly",
+            http_options={
+                "host": options.host,
+                "port": options.port,
+                "keep_alive_timeout_s": max(1, round(options.patience)),
+            },
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+        _check_place(options)
+        _deploy(application_of(options, keys))
+        yield
+    finally:
+        _listen_to_no_signals()
+        with suppress(Exception):  # whatever the cluster is worth by then
+            if was_there:
+                serve.delete(NAME)
+            else:
+                serve.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _check_place(options: ServerOptions) -> None:
+    """Refuse a cluster whose Serve listens elsewhere: that can't be changed while it runs."""
+    from ray.serve.context import _get_global_client
+
+    client = _get_global_client()
+    assert client is not None
+    place = client.http_config
+    if (place.host, place.port) != (options.host, options.port):
+        raise InputError(
+            f"Ray Serve on that cluster listens at {place.host}, port {place.port} already",
+            f"Add --host {place.host} --port {place.port}, or end Serve there with 'serve shutdown'",
+        )
+
+
+def _deploy(application: Any) -> None:
+    from ray import serve
+
+    try:
+        serve.run(
+            application,
+            name=NAME,
+            route_prefix="/",
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+    except RuntimeError as error:
+        raise _reason_in(str(error)) from error
+
+
+def _reason_in(text: str) -> SensoriumError:
+    """Return the error of ours that Serve tells with all that it went through."""
+    told = _TOLD.findall(text)
+    if not told:
+        return InternalError("The server doesn't start on the cluster", "'serve status' says why")
+    kind, sentence = told[-1]  # its remedy is part of the sentence
+    return SensoriumError.from_dict({"type": f"{kind}Error", "message": sentence, "remedy": ""})
+
+
+def _wait_until_it_answers(address: str) -> None:
+    """Wait until Serve's proxy knows the application; it hears of it a moment after it runs."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + _ANSWERS_WITHIN_SECONDS
+    host = address.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
+    while time.monotonic() < deadline:
+        try:
+            with opener.open(f"{host}/health", timeout=5) as answer:
+                if answer.read() == b"OK":
+                    return
+        except urllib.error.HTTPError as error:
+            if error.code == 503 and error.headers.get("cache-control") == "no-store":
+                return  # the server itself says that something is wrong
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise InternalError("Ray Serve doesn't pass on requests to the server", "'serve status' says why")
+
+
+@contextmanager
+def _deaf_at_the_end() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        _listen_to_no_signals()
+
+
+def _listen_to_no_signals() -> None:
+    """Let the end come to its end, however often Ctrl-C is pressed: processes would be left otherwise."""
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
