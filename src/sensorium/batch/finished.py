@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint64]
     """Halves of ids, ``[n, 2]``."""
 
+_MOST_ADDED = 200_000
+"""Ids in a plain set, which takes ten times the memory, before they are sorted into the others."""
+
 
 class FinishedItems:
     """A set of ids of items.
@@ -24,6 +27,7 @@ class FinishedItems:
         import numpy as np
 
         self._ids = ids[np.lexsort((ids[:, 1], ids[:, 0]))]
+        self._added: set[str] = set()
 
     @classmethod
     def of(cls, ids: Iterable[str]) -> FinishedItems:
@@ -31,11 +35,23 @@ class FinishedItems:
         return cls(halves(ids))
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._ids) + len(self._added)
+
+    def add(self, id: str) -> None:
+        """Add an id that isn't there yet."""
+        import numpy as np
+
+        self._added.add(id)
+        if len(self._added) == _MOST_ADDED:
+            ids = np.concatenate([self._ids, halves(self._added)])
+            self._ids = ids[np.lexsort((ids[:, 1], ids[:, 0]))]
+            self._added.clear()
 
     def __contains__(self, id: str) -> bool:
         import numpy as np
 
+        if id in self._added:
+            return True
         [[first, second]] = halves([id])
         place = int(np.searchsorted(self._ids[:, 0], first))
         while place < len(self._ids) and self._ids[place, 0] == first:

@@ -100,11 +100,11 @@ class ItemWorker:
 
     def _read(self, item: BatchItem) -> Operation | ItemOutcome:
         if item.error:
-            return _failed(item, item.error, "InputError")
+            return failed_outcome(item, item.error, "InputError")
         try:
             return self._operation.of(dict(item.fields))
         except SensoriumError as error:
-            return _failed(item, str(error), type(error).__name__)
+            return failed_outcome(item, str(error), type(error).__name__)
 
     def _run_group(
         self, group: Sequence[tuple[BatchItem, Operation]], cancel: Cancellation, told: ItemProgress | None
@@ -202,7 +202,7 @@ def _result(operation: Operation, tasks: Tasks, report: Reporter) -> Any:
 def _outcome(item: BatchItem, files: Sequence[str], result: Any, started: datetime, seconds: float) -> ItemOutcome:
     when = started.isoformat(timespec="milliseconds")
     if isinstance(result, SensoriumError):
-        return _failed(item, str(result), type(result).__name__, when, seconds)
+        return failed_outcome(item, str(result), type(result).__name__, when, seconds)
     document = plain(result)
     return ItemOutcome(
         id=item.id,
@@ -217,7 +217,16 @@ def _outcome(item: BatchItem, files: Sequence[str], result: Any, started: dateti
     )
 
 
-def _failed(item: BatchItem, error: str, kind: str, started: str = "", seconds: float = 0.0) -> ItemOutcome:
+def failed_outcome(item: BatchItem, error: str, kind: str, started: str = "", seconds: float = 0.0) -> ItemOutcome:
+    """Return the outcome of an item that failed.
+
+    Args:
+        item: The item.
+        error: Why, in a sentence.
+        kind: The error's type.
+        started: When the work began, in ISO 8601; by default now.
+        seconds: How long it took.
+    """
     started = started or datetime.now(UTC).isoformat(timespec="milliseconds")
     return ItemOutcome(
         id=item.id,

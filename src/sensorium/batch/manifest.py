@@ -12,6 +12,7 @@ from sensorium import settings
 from sensorium.batch.finished import FinishedItems, halves, last_places
 from sensorium.batch.item import ItemOutcome
 from sensorium.batch.journal import journal_files, read_journal
+from sensorium.errors import MissingDependencyError, ModelUnavailableError, SensoriumError, StorageError
 from sensorium.storage.location import Location
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 ManifestKind: TypeAlias = Literal["parquet", "lance"]
 
-TRY_AGAIN = frozenset({"StorageError", "ModelUnavailableError", "MissingDependencyError"})
-"""Types of errors that are no fault of an item: it isn't done, and runs again."""
+TRY_AGAIN: dict[str, type[SensoriumError]] = {
+    each.__name__: each for each in (StorageError, ModelUnavailableError, MissingDependencyError)
+}
+"""Errors that are no fault of an item: it isn't done, and runs again."""
 
 JOURNAL = ".batch/journal"
 """Where outcomes lie below the output until they are part of the table."""
@@ -85,6 +88,10 @@ class Manifest:
         for file in files:
             file.location.delete()
         return rows
+
+    def errors(self) -> int:
+        """Return how many rows of the table hold an error; call `compact` before."""
+        return sum(sum(map(bool, batch["error"].to_pylist())) for batch in self._batches(("error",)))
 
     def _finished_ids(self, retry_errors: bool) -> Iterator[str]:
         for batch in self._batches(("id", "error", "error_type")):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from sensorium.batch.at_work import AtWork
 from sensorium.batch.item import BatchItem, ItemOutcome
-from sensorium.batch.item_worker import BatchWork, ItemProgress, ItemWorker
+from sensorium.batch.item_worker import BatchWork, ItemProgress, ItemWorker, failed_outcome
+from sensorium.errors import SensoriumError, WorkerLostError
 from sensorium.progress import Cancellation
+from sensorium.storage.opening import location_of
 
 _MOST_TOGETHER = 16
 _MOST_WEIGHT_TOGETHER = 64.0
@@ -56,12 +60,23 @@ class PlainRunner:
         told: ItemProgress | None = None,
     ) -> Iterator[ItemOutcome]:
         """Run the items."""
-        worker = ItemWorker(work)
+        worker, at_work, complete = ItemWorker(work), AtWork(location_of(work.output)), False
         try:
-            for group in weighed_groups(items, _MOST_TOGETHER, _MOST_WEIGHT_TOGETHER):
-                yield from worker.run(group, cancel, told)
+            for number, several in enumerate(weighed_groups(items, _MOST_TOGETHER, _MOST_WEIGHT_TOGETHER)):
+                if number == 0:
+                    with suppress(SensoriumError):  # told when the item runs; loading is not part of its seconds
+                        worker.load(several[0], cancel)
+                for group in at_work.groups(several):
+                    if at_work.is_to_blame(group[0]):
+                        yield _fatal(group[0])
+                    else:
+                        at_work.begin(group)
+                        yield from worker.run(group, cancel, told)
+                    at_work.end(group)
+            complete = True
         finally:
             worker.close()
+            at_work.close(complete=complete)
 
 
 def weighed_groups(items: Iterator[BatchItem], most: int, most_weight: float) -> Iterator[list[BatchItem]]:
@@ -82,3 +97,10 @@ def weighed_groups(items: Iterator[BatchItem], most: int, most_weight: float) ->
         weight += item.weight
     if group:
         yield group
+
+
+def _fatal(item: BatchItem) -> ItemOutcome:
+    error = WorkerLostError(
+        "The process ended twice while it was at work on it", "Leave it out, or try it once more with --retry-errors"
+    )
+    return failed_outcome(item, str(error), type(error).__name__)

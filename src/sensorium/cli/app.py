@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from sensorium import settings
 from sensorium.cli import (
+    batch,
     control,
     doctor,
     embedding,
@@ -147,6 +148,7 @@ for group in (
     painting,
     control,
     prompt,
+    batch,
     tour,
     models,
     serve,

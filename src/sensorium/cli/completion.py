@@ -69,6 +69,14 @@ def complete_tasks(incomplete: str) -> Suggestions:
     return _starting(incomplete, [(task, "") for task in sorted({entry.task for entry in catalog.entries()})])
 
 
+def complete_operations(incomplete: str) -> Suggestions:
+    """Suggest operations."""
+    from sensorium.operations.registry import all_operations
+
+    described = {name: (each.__doc__ or "").partition("\n")[0] for name, each in all_operations().items()}
+    return _starting(incomplete, list(described.items()))
+
+
 def complete_devices(incomplete: str) -> Suggestions:
     """Suggest devices."""
     return _starting(incomplete, [("auto", "the best there is"), ("cpu", ""), ("cuda", ""), ("mps", "")])

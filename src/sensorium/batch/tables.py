@@ -1,0 +1,131 @@
+"""Tables that name what is to be done: a row for each item, a column for each field."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sensorium.batch.fields import OperationFields
+from sensorium.errors import InputError
+from sensorium.media.naming import display_name
+from sensorium.storage.location import Location
+
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+TEXTS = (".txt", ".md")
+
+_ROWS = 1_000
+
+
+def columns_of(table: Location) -> list[str]:
+    """Return the names of a table's columns; of JSON lines, those of the first one.
+
+    Raises:
+        InputError: It can't be read, or has none.
+    """
+    suffix = _suffix(table)
+    if suffix == ".parquet":
+        with table.open() as file:
+            return list(_parquet(file, table).schema_arrow.names)
+    if suffix in (".jsonl", ".ndjson"):
+        return list(next((row for row in rows_of(table, None) if isinstance(row, Mapping)), {}))
+    with _text(table) as lines:
+        names = next(_csv(lines, suffix), [])
+    if not names or len(set(names)) < len(names) or "" in names:
+        raise InputError(
+            f"The first line of {display_name(table.address)} doesn't name its columns, each by another name",
+            "Write the names of fields into it",
+        )
+    return names
+
+
+def rows_of(table: Location, fields: OperationFields | None) -> Iterator[dict[str, Any] | InputError]:
+    """Yield the rows of a table: fields with their values, or why a row can't be read. Few are held at a time.
+
+    Args:
+        table: A CSV, TSV, JSON lines or Parquet file.
+        fields: Tells what the texts of a CSV file's cells mean; None leaves them. What is empty is left out.
+    """
+    suffix = _suffix(table)
+    if suffix == ".parquet":
+        with table.open() as file:
+            for batch in _parquet(file, table).iter_batches(_ROWS):
+                for row in batch.to_pylist():
+                    yield {name: value for name, value in row.items() if value is not None}
+    elif suffix in (".jsonl", ".ndjson"):
+        yield from _json_rows(table)
+    else:
+        yield from _csv_rows(table, suffix, fields)
+
+
+def lines_of(text: Location) -> Iterator[str]:
+    """Yield the lines of a text file in which something is written."""
+    with _text(text) as lines:
+        yield from (line.strip() for line in lines if line.strip())
+
+
+def _json_rows(table: Location) -> Iterator[dict[str, Any] | InputError]:
+    with _text(table) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            if isinstance(row, dict):
+                yield {name: value for name, value in row.items() if value is not None}
+            else:
+                yield InputError(f"Line {number} of {display_name(table.address)} holds no JSON object", "Correct it")
+
+
+def _csv_rows(table: Location, suffix: str, fields: OperationFields | None) -> Iterator[dict[str, Any] | InputError]:
+    with _text(table) as lines:
+        rows = _csv(lines, suffix)
+        names = next(rows, [])
+        for number, row in enumerate(rows, 2):
+            if not row:
+                continue
+            if len(row) > len(names):
+                yield InputError(
+                    f"Row {number} of {display_name(table.address)} has more cells than there are columns",
+                    "Put quotes around cells with commas",
+                )
+                continue
+            cells = {name: cell for name, cell in zip(names, row, strict=False) if cell != ""}
+            yield cells if fields is None else {name: fields.value(name, cell) for name, cell in cells.items()}
+
+
+def _csv(lines: io.TextIOWrapper, suffix: str) -> Iterator[list[str]]:
+    csv.field_size_limit(1 << 27)
+    return csv.reader(lines, delimiter="\t" if suffix == ".tsv" else ",")
+
+
+@contextmanager
+def _text(location: Location) -> Iterator[io.TextIOWrapper]:
+    """Open a text file of any size, to be read line by line."""
+    name = display_name(location.address)
+    with location.open() as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines:
+        try:
+            yield lines
+        except UnicodeDecodeError:
+            raise InputError(f"{name} is no text in UTF-8", "Save it as UTF-8") from None
+        except csv.Error as error:
+            raise InputError(f"{name} is no CSV file: {error}", "Save it as CSV again") from None
+
+
+def _parquet(file: Any, table: Location) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(file)
+    except (pyarrow.ArrowInvalid, OSError):
+        raise InputError(f"{display_name(table.address)} is no Parquet file", "Write it again") from None
+
+
+def _suffix(table: Location) -> str:
+    return "." + table.name.rpartition(".")[2].lower()

@@ -1,0 +1,53 @@
+"""Only one batch at a time writes into an output."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sensorium.batch import lock
+from sensorium.batch.lock import only_writer
+from sensorium.errors import CancelledError, InputError
+from sensorium.storage.location import Location
+from sensorium.storage.opening import location_of
+from tests.object_storage import ObjectStorage, object_storage
+from tests.refusals import refused
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStorage]:
+    with object_storage() as running:
+        yield running
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def output(
+    request: pytest.FixtureRequest, store: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Location:
+    monkeypatch.setattr(lock, "SECONDS_BETWEEN_SIGNS", 0.2)
+    return location_of(tmp_path / "out") if request.param == "folder" else location_of(store.new_bucket() + "/out")
+
+
+def test_a_second_writer_is_refused_as_long_as_the_first_lives(output: Location) -> None:
+    told: list[str] = []
+    with only_writer(output, threading.Event(), told.append), refused(InputError, output.name):
+        only_writer(output, threading.Event(), told.append).__enter__()
+    with only_writer(output, threading.Event(), told.append):
+        pass
+    assert len(told) == (output.local is None)
+
+
+def test_the_place_of_a_dead_writer_is_taken(store: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "SECONDS_BETWEEN_SIGNS", 0.1)
+    output = location_of(store.new_bucket())
+    output.join(".batch", "lock").write(b'{"owner": "dead", "signs": 7}')
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(CancelledError), only_writer(output, cancel, lambda sentence: None):
+        pass
+    with only_writer(output, threading.Event(), lambda sentence: None):
+        assert b"dead" not in output.join(".batch", "lock").read()
+    assert not output.join(".batch", "lock").exists()
