@@ -95,7 +95,7 @@ def run(runner: asyncio.Runner) -> Any:
     """Run a story in the engine's loop."""
 
     def run(story: Coroutine[Any, Any, None]) -> None:
-        runner.run(asyncio.wait_for(story, 200))
+        runner.run(asyncio.wait_for(story, 300))
 
     return run
 

@@ -7,6 +7,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextvars import Context
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +36,7 @@ _LOOK_SECONDS = 0.5
 _ANSWER_SECONDS = 0.7
 _REST_SECONDS = 1.0
 _FRESH_SECONDS = 15.0
-"""A replica that hasn't reported for so long is gone, or hangs."""
+"""Of more replicas than Serve counts, those are gone that haven't reported for so long."""
 _STARTER_MODELS_AT_ONCE = 4
 _WAITING_REPLICAS = 10_000
 """How many replicas may wait for orders at the same time."""
@@ -337,8 +338,9 @@ class DeploymentPool:
                 worker.running = state.running
                 self._metrics.replicas(worker.key.name, state.running)
                 self._callbacks.changed()
+            more = max(0, len(worker.replicas) - state.running)
             silent = _FRESH_SECONDS if state.running or state.coming else 0.0
-            for replica in list(worker.replicas):
+            for replica in sorted(worker.replicas, key=lambda each: self._heard_at[each])[:more]:
                 if asked - self._heard_at[replica] > silent:
                     self.let_go(worker, replica)
             self._metrics.memory(worker.key.name, worker.state().memory, worker.state().gpu_memory)
@@ -383,7 +385,9 @@ class DeploymentPool:
             answer.set_result(None)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
+        # Without the context of whoever asks: where the engine is itself in Serve, Serve would take this for a part of
+        # the request that is being answered, and cancel it with that.
+        task = asyncio.get_running_loop().create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
