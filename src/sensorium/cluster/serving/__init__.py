@@ -1,1 +1,1 @@
-"""The server on Ray Serve: one keeper of the jobs, and as many ingress replicas before it as are needed."""
+"""The server on Ray Serve: one keeper of the jobs, ingress replicas before it, and models as deployments behind it."""
