@@ -129,7 +129,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 ORDER = (
     {"errors", "version"},
-    {"settings", "record", "progress", "quiet", "streaming", "unfinished"},
+    {"settings", "record", "stored_path", "progress", "quiet", "streaming", "unfinished"},
     {"answer", "arguments", "explanation", "threads", "text"},
     {"media", "models", "storage"},
     {"suitability", "task"},

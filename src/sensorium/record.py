@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 from sensorium.errors import InputError
+from sensorium.stored_path import path_or_address
 
 
 class Record(Mapping[str, Any]):
@@ -133,7 +134,7 @@ def _restored(kind: Any, value: Any) -> Any:
     if getattr(origin, "__name__", "") == "ndarray":
         return _array(value, *get_args(inside[1]))
     if kind is Path:
-        return Path(value)
+        return path_or_address(value)
     if kind is float and type(value) is int:
         return float(value)
     if (origin is Literal and value not in inside) or (isinstance(kind, type) and not isinstance(value, kind)):

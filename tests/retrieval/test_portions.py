@@ -90,7 +90,8 @@ class Line:
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[ObjectStorage]:
-    with object_storage() as running:
+    with object_storage() as running, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AWS_ALLOW_HTTP")  # no user would think of it
         yield running
 
 

@@ -21,6 +21,7 @@ from sensorium.cli.options import examples
 from sensorium.cli.terminal import clock, one_line, print_error
 from sensorium.errors import InputError
 from sensorium.settings import default_index
+from sensorium.stored_path import path_or_address
 
 if TYPE_CHECKING:
     from sensorium.operations.media import Media
@@ -179,7 +180,7 @@ def search(
             return
         for match in found.matches:
             moment = "" if match.time is None else f"  at {clock(match.time)}"
-            name = match.name if call.server else _relative(Path(match.media))
+            name = match.name if call.server else _relative(match.media)
             call.line(f"{match.score:.2f}  {one_line(name)}{moment}")
         if not found.matches:
             call.note(f"Nothing found in {place.shown}")
@@ -255,6 +256,7 @@ def _document(match: FoundMedium) -> dict[str, Any]:
     return {"path": match.media, "kind": match.kind, "time": match.time, "score": match.score}
 
 
-def _relative(path: Path) -> str:
-    """Return a path as a user in this folder would type it."""
+def _relative(file: str) -> str:
+    """Return a path as a user in this folder would type it, and an address as it is."""
+    path = path_or_address(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

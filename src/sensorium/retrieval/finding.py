@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sensorium.retrieval.presence import Presence
 from sensorium.retrieval.results import Match, Matches
 from sensorium.retrieval.table import MediaTable
+from sensorium.stored_path import path_or_address
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,10 +50,10 @@ def nearest_files(
             if len(found) == limit:
                 break
             if hit.path not in shown:
-                allowed = may_be_found is None or may_be_found(Path(hit.path))
+                allowed = may_be_found is None or may_be_found(path_or_address(hit.path))
                 shown[hit.path] = allowed and presence.is_there(hit.path)
             if shown[hit.path]:
-                match = Match(Path(hit.path), hit.kind, hit.time, hit.score)
+                match = Match(path_or_address(hit.path), hit.kind, hit.time, hit.score)
                 found.setdefault((hit.path, hit.time) if all_moments else hit.path, match)
         if len(found) == limit or len(hits) < fetch:
             return Matches(found.values(), model=table.encoder.name, warnings=presence.warnings())

@@ -33,6 +33,7 @@ from sensorium.retrieval.rows import FileState
 from sensorium.retrieval.scan import Changes, absolute, find_changes
 from sensorium.retrieval.spelling import as_indexed, folder_as_indexed
 from sensorium.retrieval.table import MediaTable, create_table, open_table
+from sensorium.stored_path import path_or_address
 from sensorium.task import TaskOptions
 from sensorium.vision_language.clip import CLIP
 
@@ -136,7 +137,7 @@ class SearchIndex:
         finished is kept if the call is cancelled or crashes; the next one goes on there.
 
         Args:
-            paths: Files, folders, or patterns such as ``"photos/*.jpg"``. A file that was resolved before
+            paths: Files, folders, or patterns such as ``"photos/*.jpg"``, here or in an object store. A file that was resolved before
                 is called by its name in messages.
             every: Seconds between two moments of a film.
             is_gone: Asked of every file in the index; those that are gone are dropped, whatever folder they are in.
@@ -191,7 +192,7 @@ class SearchIndex:
             gone, moves = set(changes.gone), Moves()
             if table is not None:
                 if is_gone is not None:
-                    gone.update(path for path in table.paths() if is_gone(Path(path)))
+                    gone.update(path for path in table.paths() if is_gone(path_or_address(path)))
                 moves = find_moves(counts.arrived, counts.broken, gone, table)
                 gone |= moves.left
                 table.remove(sorted(gone))
@@ -304,7 +305,7 @@ class SearchIndex:
             moments[path] += 1
         return [
             IndexedFile(
-                Path(path),
+                path_or_address(path),
                 _FILE_KINDS[file.kind],
                 file.size,
                 moments[path],
@@ -393,6 +394,6 @@ def _warned(damaged: Mapping[str, FileState], names: Mapping[str, str]) -> tuple
 def _passed_over(files: Mapping[str, Kind], names: Mapping[str, str], model: str) -> tuple[SkippedFile, ...]:
     """Return the files that the checkpoint makes no vectors of, each with a sentence, in the order of their paths."""
     return tuple(
-        SkippedFile(Path(path), why_passed_over(names.get(path) or display_name(path), kind, model))
+        SkippedFile(path_or_address(path), why_passed_over(names.get(path) or display_name(path), kind, model))
         for path, kind in sorted(files.items())
     )

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from sensorium.errors import CancelledError, InputError, MissingDependencyError, SensoriumError, UnsupportedError
 from sensorium.media.collect import claimed_kind
@@ -30,6 +30,8 @@ from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import NAME, FileRows, FileState
 from sensorium.retrieval.scan import FoundFile, settled_time
+from sensorium.retrieval.stored_files import fetched, number_of_version
+from sensorium.stored_path import path_or_address
 from sensorium.vision_language.shortening import shortened
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class _Reading:
     """A file on its way into the index."""
 
     file: FoundFile
-    found: os.stat_result
+    found: os.stat_result | None
+    tried: str
     state: FileState
     times: list[float | None] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
@@ -69,6 +72,8 @@ class _Reading:
     @property
     def settled(self) -> bool:
         """Whether another look at the file, as it is now, would find the same."""
+        if self.found is None:
+            return self.lasting  # what was encoded is the very copy that was digested
         try:
             now = os.stat(self.file.path)  # noqa: PTH116 - called for every file
         except OSError:
@@ -186,45 +191,62 @@ class Ingest:
         """Open files one after the other; runs in a thread of its own, ahead of the encoder."""
         for file in files:
             try:
-                found, state, kind = self._digest(file)
+                reading, kind, media = self._fetch(file) if file.stored else self._digest(file)
             except (OSError, ValueError) as error:
                 yield _Unreadable(file, why_unreadable(error, self._name(file)).message)
+                continue
+            except InputError as error:
+                yield _Unreadable(file, error.message)
                 continue
             if not takes(kind, self._clip.kinds):
                 yield _PassedOver(file, kind)
                 continue
-            reading = _Reading(file, found, state)
-            if reuse and _content(state) in self._contents:
+            content = _content(reading.state)
+            if reuse and content in self._contents:
                 yield _Known(reading)
                 continue
-            self._contents.add(_content(state))
+            self._contents.add(content)
             yield reading
             try:
-                yield from self._parts_of(reading, kind)
+                yield from self._parts_of(reading, kind, media)
             except CancelledError:
                 raise
             except SensoriumError as error:
                 reading.fail(error)
 
-    def _digest(self, file: FoundFile) -> tuple[os.stat_result, FileState, Kind]:
-        digest = hashlib.sha256()
+    def _digest(self, file: FoundFile) -> tuple[_Reading, Kind, None]:
+        """Look at a file of this machine."""
         with open_regular_file(file.path) as stream:
             found = os.fstat(stream.fileno())
-            head = stream.read(_CHUNK)
-            digest.update(head)
-            while chunk := stream.read(_CHUNK):
-                check_cancelled(self._cancel)
-                digest.update(chunk)
-        kind = sniff_kind(head[:HEAD_BYTES]) or _kind_by_name(file.path)
-        every = self._every if kind == "video" else None
-        content = digest.hexdigest()[:_DIGEST_LENGTH]
+            content, kind = self._content_of(file, stream)
         mount = self._mount_of(os.path.dirname(file.path))  # noqa: PTH120 - pathlib's takes ten times as long
-        rows = ROW_KINDS.get(kind, "image")
-        return found, FileState(found.st_size, settled_time(found), content, every, "", mount, kind=rows), kind
+        state = self._state(kind, found.st_size, settled_time(found), content, mount)
+        return _Reading(file, found, circumstances(self._clip.limits, found.st_ctime_ns), state), kind, None
 
-    def _parts_of(self, reading: _Reading, kind: Kind) -> Iterator[_Part]:
+    def _fetch(self, file: FoundFile) -> tuple[_Reading, Kind, ResolvedMedia]:
+        """Bring a file from an object store."""
+        media, version = fetched(file.path, self._clip.limits)
+        with media.open() as stream:
+            content, kind = self._content_of(file, stream)
+        state = self._state(kind, media.size, number_of_version(version), content, "")
+        return _Reading(file, None, circumstances(self._clip.limits, version), state), kind, media
+
+    def _content_of(self, file: FoundFile, stream: BinaryIO) -> tuple[str, Kind]:
+        digest = hashlib.sha256()
+        head = stream.read(_CHUNK)
+        digest.update(head)
+        while chunk := stream.read(_CHUNK):
+            check_cancelled(self._cancel)
+            digest.update(chunk)
+        return digest.hexdigest()[:_DIGEST_LENGTH], sniff_kind(head[:HEAD_BYTES]) or _kind_by_name(file.path)
+
+    def _state(self, kind: Kind, size: int, modified_ns: int, content: str, mount: str) -> FileState:
+        every = self._every if kind == "video" else None
+        return FileState(size, modified_ns, content, every, "", mount, kind=ROW_KINDS.get(kind, "image"))
+
+    def _parts_of(self, reading: _Reading, kind: Kind, media: ResolvedMedia | None) -> Iterator[_Part]:
         parts = parts_of(
-            self._media(reading.file),
+            media or self._media(reading.file),
             kind,
             self._clip.backend,
             every=self._every,
@@ -259,7 +281,7 @@ class Ingest:
                 self.counts.passed_over[item.file.path] = item.kind
                 self._report()
             else:
-                self.counts.skipped.append(SkippedFile(Path(item.file.path), item.reason))
+                self.counts.skipped.append(SkippedFile(path_or_address(item.file.path), item.reason))
                 self._report()
 
     def _fail(self, index: int, error: SensoriumError) -> None:
@@ -324,8 +346,7 @@ class Ingest:
             state = replace(state, modified_ns=0, content="")
         if reading.reason:
             nothing = np.empty((0, self._table.encoder.dimension), np.float32)
-            tried = circumstances(self._clip.limits, reading.found)
-            return FileRows(path, replace(state, reason=reading.reason, tried=tried), (), nothing, known)
+            return FileRows(path, replace(state, reason=reading.reason, tried=reading.tried), (), nothing, known)
         return FileRows(path, state, tuple(reading.times), np.stack(reading.vectors), known)
 
     def _warnings(self, reading: _Reading) -> str:
@@ -340,7 +361,7 @@ class Ingest:
         if reading.state.warnings and not reading.reason:
             self.counts.damaged[reading.file.path] = reading.state
         if reading.reason:
-            self.counts.skipped.append(SkippedFile(Path(reading.file.path), reading.reason))
+            self.counts.skipped.append(SkippedFile(path_or_address(reading.file.path), reading.reason))
         elif reused and known is not None and _content(known) == _content(reading.state):
             self.counts.unchanged += 1
         else:

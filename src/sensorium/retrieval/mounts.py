@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sensorium.storage.location import is_stored_remotely
+
 
 def mount_of(folder: str) -> str:
     """Return the folder at which the drive is mounted that holds a folder, links followed."""
@@ -24,6 +26,8 @@ def is_gone(path: str, mount: str) -> bool:
         path: Absolute.
         mount: Where the drive was mounted that held it; "" if that isn't known.
     """
+    if is_stored_remotely(path):
+        return False
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

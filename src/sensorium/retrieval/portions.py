@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sensorium.errors import InputError
@@ -23,6 +22,7 @@ from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import FileRows
 from sensorium.retrieval.scan import FoundFile
 from sensorium.retrieval.table import MediaTable, open_table
+from sensorium.stored_path import path_or_address
 from sensorium.task import TaskOptions
 from sensorium.vision_language.clip import CLIP
 
@@ -93,7 +93,7 @@ class Encoded:
         """Return what is told of files that no process came back from: they aren't noted, so tried again next time."""
         ended = "The process that read {} was ended by the system, each time it was tried"
         skipped = [
-            SkippedFile(Path(file.path), ended.format(names.get(file.path) or display_name(file.path)))
+            SkippedFile(path_or_address(file.path), ended.format(names.get(file.path) or display_name(file.path)))
             for file in portion.files
         ]
         return cls(portion, (), (), IngestCounts(skipped=skipped))

@@ -9,6 +9,7 @@ from sensorium.media.naming import display_name
 from sensorium.retrieval.forgetting import how_to_forget
 from sensorium.retrieval.mounts import is_mounted, topmost_missing
 from sensorium.retrieval.table import MediaTable
+from sensorium.storage.location import is_stored_remotely
 
 
 class Presence:
@@ -31,6 +32,8 @@ class Presence:
 
         A file that this user may not look at counts as there: only what is certainly missing is left out.
         """
+        if is_stored_remotely(path):
+            return True  # a question to the store for each would cost more than the search
         if not self._missing_places.isdisjoint(map(str, Path(path).parents)):
             self._missing.append(path)
             return False

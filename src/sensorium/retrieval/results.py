@@ -15,7 +15,7 @@ class Match(Record):
     """Something that was found.
 
     Attributes:
-        path: The picture, film, recording or text.
+        path: The picture, film, recording or text; an address for what lies in an object store.
         kind: ``"image"``, ``"moment"`` (of a film), ``"sound"`` or ``"text"``.
         time: Where in the film or recording, in seconds; None for a picture and a text.
         score: Cosine of the angle between query and match, from -1 to 1; higher is nearer.

@@ -21,7 +21,11 @@ from sensorium.retrieval.mounts import broken_link_above, is_mounted
 from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import FileState
+from sensorium.retrieval.stored_files import fixed_part, listed, number_of_version
 from sensorium.retrieval.table import MediaTable
+from sensorium.storage.location import is_stored_remotely
+from sensorium.storage.opening import is_pattern
+from sensorium.stored_path import path_or_address
 
 # A file system may note times so coarsely that a second change within this span doesn't show.
 _COARSEST_CLOCK_NS = 2_000_000_000
@@ -35,11 +39,13 @@ class FoundFile:
         path: Absolute.
         known: What the index knows of it; None for a new file.
         size: In bytes, when it was found.
+        stored: Whether it lies in an object store; ``path`` is its address then.
     """
 
     path: str
     known: FileState | None
     size: int = 0
+    stored: bool = False
 
 
 @dataclass
@@ -66,7 +72,12 @@ class Changes:
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Return the absolute form of a path, without following links: a file is called what the user calls it."""
+    """Return the absolute form of a path, without following links: a file is called what the user calls it.
+
+    What lies in an object store keeps its address.
+    """
+    if isinstance(path, str) and is_stored_remotely(path):
+        return path.rstrip("/")
     return os.path.abspath(settings.user_path(path))  # noqa: PTH100 - pathlib's way follows links
 
 
@@ -86,14 +97,14 @@ def find_changes(
     progress: ProgressCallback | None,
     cancel: Cancellation | None,
 ) -> Changes:
-    """Compare files, folders and patterns with what an index knows.
+    """Compare files, folders and patterns, here and in object stores, with what an index knows.
 
     A file is as it was if its size and the time of its last change are; whether one that looks changed really is,
     its content tells when it is read. Films that were sampled at another interval count as changed. A file that
     couldn't be read is tried again as soon as anything has changed that might let it be read.
 
     Args:
-        paths: Absolute.
+        paths: Absolute, or addresses.
         table: The index; None if it is new.
         kinds: The kinds of files that it takes.
         every: Seconds between the moments of films.
@@ -105,8 +116,10 @@ def find_changes(
     Raises:
         InputError: A path doesn't exist, or a folder has become empty although files of it are indexed.
     """
-    folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112 - pathlib's raises an error for a long name
     known = table.states([_fixed_part(path) for path in paths]) if table is not None else {}
+    stored = [path for path in paths if is_stored_remotely(path)]
+    paths = [path for path in paths if not is_stored_remotely(path)]
+    folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112 - pathlib's raises an error for a long name
     for path in paths:
         _check_presence(path, known, index)
     changes = Changes()
@@ -138,7 +151,68 @@ def find_changes(
     for mount, away in changes.away.items():
         reason = f"No drive is mounted at {display_name(mount)}, and {len(away)} files on it stay in the index"
         changes.skipped.append(SkippedFile(Path(mount), reason))
+    for address in stored:
+        _find_stored(address, known, seen, kinds, every, limits, index, changes, cancel)
     return changes
+
+
+def _find_stored(
+    address: str,
+    known: Mapping[str, FileState],
+    before: set[str],
+    kinds: Collection[Kind],
+    every: float,
+    limits: Limits,
+    index: str,
+    changes: Changes,
+    cancel: Cancellation | None,
+) -> None:
+    """Compare what an address of an object store stands for with what an index knows, by the store's listing.
+
+    Files that were found before, under another address, aren't compared again; those found now are added to them.
+    """
+    seen: set[str] = set()
+    for found in listed(address):
+        check_cancelled(cancel)
+        place, version = found.file.location.address, found.file.version
+        if not found.named and found.kind not in kinds:
+            if found.kind:
+                changes.passed_over[place] = found.kind
+            continue
+        seen.add(place)
+        if place in before:
+            continue
+        now = (found.file.size, number_of_version(version))
+        if _is_as_known(known.get(place), now, every, circumstances(limits, version)):
+            _note_unchanged(place, known[place], changes)
+        else:
+            changes.to_read.append(FoundFile(place, known.get(place), found.file.size, stored=True))
+    _check_emptiness(address, known, seen, index)
+    if not seen:
+        raise InputError(f"{display_name(address)} has no {' or '.join(sorted(kinds))} file", "Check the address")
+    if not is_pattern(address):
+        gone = set(changes.gone)
+        changes.gone += [name for name in known if name not in seen | gone and is_under(name, address)]
+    before |= seen
+
+
+def _is_as_known(known: FileState | None, now: tuple[int, int], every: float, tried: str) -> bool:
+    """Return whether a file needs no second look: by size and time, and for a broken one by the circumstances."""
+    return (
+        known is not None
+        and (known.size, known.modified_ns) == now
+        and known.every in (None, every)
+        and (not known.reason or known.tried == tried)
+    )
+
+
+def _note_unchanged(path: str, known: FileState, changes: Changes) -> None:
+    if known.reason:
+        changes.skipped.append(SkippedFile(path_or_address(path), known.reason))
+        return
+    changes.unchanged += 1
+    if known.warnings:
+        changes.damaged[path] = known
 
 
 def _compare(path: str, known: FileState | None, every: float, limits: Limits, changes: Changes) -> None:
@@ -148,19 +222,11 @@ def _compare(path: str, known: FileState | None, every: float, limits: Limits, c
         # It went away since the folder was listed; if it was indexed, the next scan drops it.
         changes.skipped.append(SkippedFile(Path(path), why_unreadable(error, display_name(path)).message))
         return
-    if (
-        known is None
-        or (known.size, known.modified_ns) != (state.st_size, state.st_mtime_ns)
-        or known.every not in (None, every)
-        or (known.reason and known.tried != circumstances(limits, state))
-    ):
-        changes.to_read.append(FoundFile(path, known, state.st_size))
-    elif known.reason:
-        changes.skipped.append(SkippedFile(Path(path), known.reason))
+    now = (state.st_size, state.st_mtime_ns)
+    if known is not None and _is_as_known(known, now, every, circumstances(limits, state.st_ctime_ns)):
+        _note_unchanged(path, known, changes)
     else:
-        changes.unchanged += 1
-        if known.warnings:
-            changes.damaged[path] = known
+        changes.to_read.append(FoundFile(path, known, state.st_size))
 
 
 def _miss(path: str, mount: str, unreadable: list[str], changes: Changes) -> None:
@@ -209,6 +275,8 @@ def is_under(path: str, folder: str) -> bool:
 
 def _fixed_part(path: str) -> str:
     """Return a path, or the folder in which a pattern begins to vary."""
+    if is_stored_remotely(path):
+        return fixed_part(path)
     if os.path.lexists(path):
         return path
     parts = Path(path).parts

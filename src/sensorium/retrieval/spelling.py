@@ -10,6 +10,7 @@ from sensorium.errors import InputError
 from sensorium.media.naming import display_name
 from sensorium.retrieval.forgetting import where_they_may_be
 from sensorium.retrieval.table import MediaTable
+from sensorium.storage.location import is_stored_remotely
 
 
 def folder_as_indexed(table: MediaTable, folder: str, index: str) -> str:
@@ -24,6 +25,10 @@ def folder_as_indexed(table: MediaTable, folder: str, index: str) -> str:
         InputError: There is no such folder, or the index knows nothing below it.
     """
     name, known = display_name(folder), table.knows_below(folder)
+    if is_stored_remotely(folder):
+        if not known:
+            raise InputError(f"The index holds nothing that lies below {name}", "Check the address, or index it")
+        return folder
     if not os.path.lexists(folder):
         if known:
             raise InputError(
