@@ -51,5 +51,11 @@ class ServerOptions(EngineOptions):
     """Address of a Ray cluster to run on, such as 10.0.0.5:6379; this machine must be one of its nodes."""
     ingress_replicas: Annotated[int, Field(ge=1)] = 1
     """How many processes of a cluster answer requests; with more than one there is no studio."""
+    model_replicas: Annotated[int, Field(ge=1)] = 4
+    """How many processes of one model a cluster may have; there is none while nobody asks for the model."""
+    model_cpus: Annotated[float, Field(gt=0)] = 1.0
+    """How many of the cluster's CPUs each process of a model takes; on this machine alone by default all."""
+    model_replicas_of: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(default_factory=dict)]
+    """How many processes of single models a cluster may have, by name."""
     aliases: Annotated[dict[str, dict[str, str]], Field(default_factory=dict)]
     """What further names stand for, by what the models do; it changes the shipped table of OpenAI's names."""

@@ -7,7 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import Any
 
+from sensorium.cluster.serving.deployment_pool import deployment_pool
 from sensorium.cluster.serving.messages import TAKEN, answer, asked, refusal
+from sensorium.cluster.serving.model_options import ModelDeploymentOptions
 from sensorium.engine.engine import LocalEngine
 from sensorium.engine.job import Job, JobEvent, ModelState, Upload
 from sensorium.engine.stored_job_files import files_of
@@ -30,7 +32,7 @@ _OF_THE_BATCHES = ("batch", "batches", "cancel")
 
 
 class Keeper:
-    """A Serve deployment with one replica, around the engine of one machine and the batches.
+    """A Serve deployment with one replica: an engine whose models are deployments too, and the batches.
 
     Ingress replicas ask it with `ask`; files go past it, through the folder that all share.
 
@@ -43,7 +45,9 @@ class Keeper:
 
     async def __init__(self, options: Mapping[str, Any]) -> None:  # type: ignore[misc]  # Serve awaits it
         chosen = ServerOptions(**options)
-        self._engine = engine = LocalEngine(chosen, files=files_of(chosen, scattered=True))
+        self._engine = engine = LocalEngine(
+            chosen, pool=deployment_pool(_models(chosen)), files=files_of(chosen, scattered=True)
+        )
         self._background = LocalBackground(engine, chosen)
         batches, voices = self._background.batches, engine.voices
         self._methods: dict[str, Callable[..., Awaitable[Any]]] = {
@@ -119,3 +123,9 @@ class Keeper:
             return await keep(recording=Media(recording), **arguments)
 
         return kept
+
+
+def _models(options: ServerOptions) -> ModelDeploymentOptions:
+    return ModelDeploymentOptions(
+        replicas=options.model_replicas, replicas_of=options.model_replicas_of, cpus=options.model_cpus
+    )

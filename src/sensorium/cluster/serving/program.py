@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from sensorium import settings
 from sensorium.cluster.connection import connected
 from sensorium.cluster.serving.application import NAME, application_of
 from sensorium.cluster.serving.open_doors import refuse_open_ports, require_token
@@ -24,6 +26,8 @@ from sensorium.server.program import ended_by_signals, listening, refuse_strange
 from sensorium.server.telemetry import telemetry_for
 
 _ANSWERS_WITHIN_SECONDS = 60.0
+_MODELS_AT_ONCE = 16
+"""Processes of models that there may be on this machine alone: they share its processors, and memory is their limit."""
 _TOLD = re.compile(r"sensorium\.errors\.(\w+Error): ([^\n]+)")
 
 
@@ -42,9 +46,8 @@ def serve_on_cluster(options: ServerOptions, ready: Callable[[str], None]) -> No
     """
     keys = known_keys(options.keys)
     telemetry_for(options)
-    port = _port(options, keys)
-    chosen = options.model_copy(update={"port": port, "data": options.data and options.data.absolute()})
-    processors = os.cpu_count() or 1
+    chosen = _completed(options, keys)
+    processors = _MODELS_AT_ONCE * math.ceil(chosen.model_cpus)
     with (
         connected(options.address, processors=processors, purpose="sensorium serve --cluster", logs=True),
         _deaf_at_the_end(),
@@ -53,10 +56,19 @@ def serve_on_cluster(options: ServerOptions, ready: Callable[[str], None]) -> No
         _served(chosen, keys),
     ):
         host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
-        address = f"http://{host}:{port}"
+        address = f"http://{host}:{chosen.port}"
         _wait_until_it_answers(address)
         ready(address)
         threading.Event().wait()
+
+
+def _completed(options: ServerOptions, keys: KeyRing) -> ServerOptions:
+    """Return options with what they leave to the machine: the port, the folder, and the processors of models."""
+    data = options.data and options.data.absolute()
+    completed = options.model_copy(update={"port": _port(options, keys), "data": data})
+    if options.address is None and "model_cpus" not in options.model_fields_set:
+        return completed.model_copy(update={"model_cpus": float(settings.threads() or os.cpu_count() or 1)})
+    return completed
 
 
 def _port(options: ServerOptions, keys: KeyRing) -> int:
