@@ -81,7 +81,7 @@ async def measured(make_pool: Callable[..., Any], requests: int, *, goes: bool) 
             begun = time.monotonic()
             await asyncio.gather(*(timed(engine, next(texts)) for _ in range(TOGETHER)))
             together = time.monotonic() - begun
-            (model,) = engine.models()
+            (model,) = await engine.models()
             memory = psutil.Process(model.pid).memory_full_info().uss
             if not goes:
                 return Found(first, warm, together, memory)

@@ -21,7 +21,7 @@ from sensorium.cluster.serving.deployment_pool import deployment_pool
 from sensorium.cluster.serving.model_options import ModelDeploymentOptions
 from sensorium.cluster.serving.passes import Pass
 from sensorium.engine.engine import LocalEngine
-from sensorium.engine.job import Job
+from sensorium.engine.job import Job, ModelState
 from sensorium.engine.options import STARTER, EngineOptions
 from sensorium.engine.placement import WorkerKey
 from sensorium.engine.wire import Run
@@ -130,13 +130,17 @@ async def asked_for_all(engine: LocalEngine) -> list[Job]:
     return [await done(engine, each) for each in operations]
 
 
+def states_of(engine: LocalEngine) -> list[ModelState]:
+    return [worker.state() for worker in engine.dispatcher.pool]
+
+
 async def pictures_of(engine: LocalEngine, job: Job) -> list[bytes]:
     return [(await engine.artifact(job.id, each.name))[0].read_bytes() for each in job.artifacts]
 
 
 async def pid_of(engine: LocalEngine) -> int:
     """Return the process of the only replica, once the engine knows it."""
-    return int(await until(lambda: next((model.pid for model in engine.models()), 0)))
+    return int(await until(lambda: next((model.pid for model in states_of(engine)), 0)))
 
 
 async def painting(engine: LocalEngine) -> Job:
@@ -166,7 +170,7 @@ def test_answers_are_those_of_the_local_engine(engine: LocalEngine, run: Any, tm
         assert got[2].result is not None
         assert expected[2].result is not None
         assert got[2].result["text"] == expected[2].result["text"]
-        (model,) = engine.models()
+        (model,) = states_of(engine)
         assert (model.name, model.state, model.replicas) == (STARTER, "idle", 1)
         assert psutil.pid_exists(await pid_of(engine))
         assert counted(engine, "sensorium_replicas") == 1
@@ -259,10 +263,10 @@ def test_a_model_goes_when_nobody_asks_and_comes_back_with_the_next_request(engi
         pid = await pid_of(engine)
         memory = psutil.Process(pid).memory_info().rss
         begun = time.monotonic()
-        await until(lambda: engine.models()[0].replicas == 0)
+        await until(lambda: states_of(engine)[0].replicas == 0)
         gone = time.monotonic() - begun
         await until(lambda: not psutil.pid_exists(pid))
-        (model,) = engine.models()
+        (model,) = states_of(engine)
         assert (model.state, model.pid, model.memory) == ("idle", 0, 0)
         assert (await engine.health()).status == "ok"
         cold = await timed(engine, asked)
@@ -288,7 +292,7 @@ def test_a_model_is_unloaded_and_pinned(engine: LocalEngine, run: Any) -> None:
         assert (await engine.pin(STARTER)).pinned
         pid = await pid_of(engine)
         await engine.unload(STARTER)
-        assert engine.models() == []
+        assert states_of(engine) == []
         assert not psutil.pid_exists(pid)
 
     run(story())
