@@ -62,6 +62,10 @@ class ModelUnavailableError(SensoriumError):
     """A checkpoint is unknown, absent, damaged, or can't be fetched."""
 
 
+class ModelServerError(ModelUnavailableError):
+    """The server on which a model runs can't be reached, is too busy, or fails."""
+
+
 class UnsupportedError(SensoriumError):
     """The request is sensible, but this checkpoint, profile or version doesn't do it."""
 

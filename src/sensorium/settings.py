@@ -184,6 +184,11 @@ def openai_key() -> str:
     return os.environ.get("OPENAI_API_KEY", "")
 
 
+def key_in(variable: str) -> str:
+    """Return the key in the variable that a configuration names for a server, or ""."""
+    return os.environ.get(variable, "")
+
+
 def openai_address() -> str:
     """Return the address of OpenAI's API (``OPENAI_BASE_URL``), or ""."""
     return os.environ.get("OPENAI_BASE_URL", "")

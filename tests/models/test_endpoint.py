@@ -14,7 +14,8 @@ from sensorium.answer import Ending, Usage
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.models import catalog, store
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors, stream_chat
+from sensorium.models.endpoint import open_client, stream_chat
+from sensorium.models.endpoint_errors import model_name, plain_endpoint_errors
 from sensorium.streaming import ResultStream
 from tests.openai_server import OpenAIServer, serve_openai
 

@@ -22,6 +22,7 @@ from sensorium.explanation import explained, ran_out_of_memory
 from sensorium.media.limits import Limits
 from sensorium.media.naming import display_name
 from sensorium.media.source import MediaSource, resolve_file
+from sensorium.models import model_servers
 from sensorium.operations.media import Media
 from sensorium.operations.operation import Operation
 from sensorium.operations.registry import operation_named
@@ -54,6 +55,7 @@ class Calls:
     def __init__(self, setup: WorkerSetup, outbox: Outbox) -> None:
         self._outbox = outbox
         self._limits = TypeAdapter(Limits).validate_python(dict(setup.limits))
+        model_servers.know(setup.served_models)
         self._files = CallFiles(setup.storage)
         self._shared = Tasks(limits=self._limits)
         self._running: dict[str, CallReporter] = {}

@@ -35,6 +35,7 @@ from sensorium.engine.voices import Voices
 from sensorium.engine.wire import Call, WorkerSetup
 from sensorium.engine.workers import WorkerPool
 from sensorium.errors import InputError, NotFoundError, SensoriumError
+from sensorium.models import model_servers
 from sensorium.operations.operation import Operation
 
 logger = logging.getLogger("sensorium.engine")
@@ -65,6 +66,7 @@ class LocalEngine:
         files: JobFiles | None = None,
     ) -> None:
         self.options = options or EngineOptions()
+        model_servers.know(self.options.served_models)
         self.metrics = Metrics()
         self.files = files if files is not None else files_of(self.options)
         self.store = JobStore(self.options.database or self.files.database)
@@ -79,7 +81,7 @@ class LocalEngine:
             self.options, self.dispatcher, self.records, self.media, self.files, self.strikes, self._background
         )
         self._past = StoredJobs(self.store, self.reader)
-        self._health = HealthCheck(self.dispatcher, self.writer, self.files)
+        self._health = HealthCheck(self.dispatcher, self.writer, self.files, self.options.served_models)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -99,6 +101,7 @@ class LocalEngine:
         self._background(self._keep_records())
         self._background(self._keep_within_bounds())
         self._background(self._health.watch())
+        self._background(self._health.watch_endpoints())
         self._background(self._save_front_ends())
 
     async def close(self) -> None:
@@ -331,6 +334,7 @@ class LocalEngine:
             limits=self.media.worker_limits,
             profile=self.options.profile,
             storage=storage_setup(self.files, self.options),
+            served_models=self.options.served_models,
         )
 
     def _forget(self, live: LiveJob) -> None:

@@ -141,6 +141,19 @@ class WorkerHealth(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class EndpointHealth(Record):
+    """How the server is that a model runs on.
+
+    Attributes:
+        model: What it is called here.
+        state: ``"ok"``, or why not in one sentence; ``"not asked yet"`` in the first seconds.
+    """
+
+    model: str
+    state: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Health(Record):
     """How the engine is.
 
@@ -154,6 +167,7 @@ class Health(Record):
         running: How many run.
         paused: Whether the queue is paused.
         storage: Like ``disk``, for the object store that keeps uploads and artifacts, where there is one.
+        endpoints: How the servers are that models run on; one that is ill doesn't count for ``status``.
     """
 
     status: str
@@ -164,3 +178,4 @@ class Health(Record):
     running: int
     paused: bool
     storage: str = "ok"
+    endpoints: tuple[EndpointHealth, ...] = ()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from sensorium.models import catalog
 from sensorium.models.catalog import PROFILES
+from sensorium.models.model_servers import PAINTING, TASKS, ServedModel
 from sensorium.operations.validation import refusal
 
 STARTER = "starter"
@@ -37,6 +39,32 @@ class ModelOptions(Options):
     """Never unload it to make room."""
     memory: Annotated[int | None, Field(gt=0)] = None
     """Bytes that it takes, if that is known better than the catalog knows it."""
+
+
+class EndpointOptions(Options):
+    """What can be set of a model that runs behind an OpenAI-compatible server, such as vLLM's."""
+
+    address: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    """The server's base address, which often ends with /v1."""
+    model: Annotated[str, Field(min_length=1)]
+    """What the server calls the model."""
+    key_variable: str = ""
+    """The environment variable that holds the server's key; by default it needs none."""
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)] = TASKS
+    """What it is asked for: image-chat, image-question-answering, text-generation, video-question-answering (these
+    four by default), text-to-image."""
+    patience: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds that the server may be silent."""
+    requests: Annotated[int, Field(ge=1)] = 16
+    """How many requests are with it at the same time."""
+
+    @field_validator("tasks")
+    @classmethod
+    def _check_tasks(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        for task in tasks:
+            if task not in (*TASKS, PAINTING):
+                raise ValueError(f"it can't be asked for {task!r}, only for {', '.join((*TASKS, PAINTING))}")
+        return tasks
 
 
 class EngineOptions(Options):
@@ -67,6 +95,8 @@ class EngineOptions(Options):
     """Bytes of main memory for all models together; by default four fifths of the machine's."""
     gpu_memory: Annotated[int | None, Field(gt=0)] = None
     """Bytes of each GPU's memory for all models together; by default nine tenths of it."""
+    endpoints: dict[str, EndpointOptions] = {}
+    """Models that run behind OpenAI-compatible servers, by what they are called here."""
     models: dict[str, ModelOptions] = {}
     """Options of single models, by name."""
     profile: str | None = None
@@ -93,10 +123,26 @@ class EngineOptions(Options):
             raise ValueError(f"there is none of that name, only {', '.join(PROFILES)}")
         return profile
 
+    @property
+    def served_models(self) -> tuple[ServedModel, ...]:
+        """The models behind servers."""
+        return tuple(ServedModel(name=name, **dict(options)) for name, options in self.endpoints.items())
+
+    @field_validator("endpoints")
+    @classmethod
+    def _check_endpoints(cls, endpoints: dict[str, EndpointOptions]) -> dict[str, EndpointOptions]:
+        for name in endpoints:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+                raise ValueError(f"{name[:100]!r} can't be the name of a model: letters, digits, '.', '_' and '-' can")
+            if name in (STARTER, *(entry.name for entry in catalog.entries() if entry.server is None)):
+                raise ValueError(f"{name!r} is a model already")
+        return endpoints
+
     @field_validator("models")
     @classmethod
-    def _check_models(cls, models: dict[str, ModelOptions]) -> dict[str, ModelOptions]:
+    def _check_models(cls, models: dict[str, ModelOptions], info: ValidationInfo) -> dict[str, ModelOptions]:
         known = {entry.name: entry for entry in catalog.entries()}
+        known |= {name: catalog.Checkpoint(name, "") for name in info.data.get("endpoints", {})}
         for name, options in models.items():
             for part in name.split("+"):
                 if part != STARTER and "/" not in part and part not in known:

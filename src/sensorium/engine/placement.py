@@ -46,11 +46,13 @@ class Placement:
         key: Its worker.
         models: The names of its checkpoints, the most important one first.
         memory: Bytes that the models are said to need, by the name of the memory: ``"main"``, ``"cuda:0"``.
+        at_once: How many calls its worker runs side by side, because other servers do the work.
     """
 
     key: WorkerKey
     models: tuple[str, ...]
     memory: Mapping[str, int]
+    at_once: int = 1
 
 
 def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
@@ -80,7 +82,10 @@ def place(operation: Operation, options: EngineOptions, gpus: int) -> Placement:
     small = all(STARTER in checkpoint.profiles for checkpoint in checkpoints)
     key = WorkerKey(STARTER if small else "+".join(sorted(names)), device, dtype, asked)
     needed = sum(_declared(checkpoint, options, quantize) for checkpoint in checkpoints)
-    return Placement(key, names, {_memory_of(device, gpus): needed})
+    servers = [checkpoint.server for checkpoint in checkpoints if checkpoint.server is not None]
+    if not servers or len(servers) < len(checkpoints):
+        return Placement(key, names, {_memory_of(device, gpus): needed})
+    return Placement(key, names, {MAIN_MEMORY: 0}, at_once=min(server.requests for server in servers))
 
 
 def _require_usable(checkpoint: Checkpoint) -> None:
@@ -90,6 +95,8 @@ def _require_usable(checkpoint: Checkpoint) -> None:
             f"The model {checkpoint.name!r} is a folder of this machine: those can't be named here",
             "Name a catalog entry or a hub id",
         )
+    if checkpoint.server is not None:
+        return
     if checkpoint.endpoint:
         raise UnsupportedError(
             f"The model {checkpoint.name!r} is behind another server, which can't be named here", "Ask it directly"
@@ -123,6 +130,8 @@ def _declared(checkpoint: Checkpoint, options: EngineOptions, quantize: str | No
     chosen = options.models.get(checkpoint.name)
     if chosen is not None and chosen.memory is not None:
         return chosen.memory
+    if checkpoint.server is not None:
+        return 0
     if checkpoint.components:
         return sum(_declared(named(name), options, None) for name in checkpoint.components)
     # The size of the files doesn't tell in which precision the weights are, so that of it nothing is taken off.

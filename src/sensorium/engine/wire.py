@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sensorium.errors import InputError
+from sensorium.models.model_servers import ServedModel
 from sensorium.operations.artifact import Artifact
 from sensorium.record import Record
 
@@ -38,12 +39,14 @@ class WorkerSetup(Record):
         limits: Fields of `media.limits.Limits`; the others keep their defaults. A server says ``allow_files=False``.
         profile: The profile of operations that name none.
         storage: Where the files of calls are that aren't on this machine; None if they always are.
+        served_models: Models that run behind servers.
     """
 
     threads: int
     limits: Mapping[str, Any]
     profile: str | None = None
     storage: StorageSetup | None = None
+    served_models: tuple[ServedModel, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -51,6 +51,7 @@ class Worker:
     def __init__(self, pool: WorkerPool, placement: Placement, options: ModelOptions, time_to_live: float) -> None:
         self._pool = pool
         self.key = placement.key
+        self._at_once = placement.at_once
         self.process: WorkerProcess
         self.started = False
         self.heard = False
@@ -82,7 +83,11 @@ class Worker:
             return False
         if not self.calls:
             return True
-        if self.key.name != STARTER or job.alone or any(call.alone for call in self.calls.values()):
+        if job.alone or any(call.alone for call in self.calls.values()):
+            return False
+        if self._at_once > 1:
+            return len(self.calls) < self._at_once
+        if self.key.name != STARTER:
             return False
         running = {call.placement.models for call in self.calls.values()}
         return job.placement.models not in running and len(running) < _STARTER_MODELS_AT_ONCE

@@ -24,7 +24,8 @@ from sensorium.image_generation.variation import VARIATION, VariationRequest
 from sensorium.media.image import read_image
 from sensorium.media.limits import Limits
 from sensorium.models.catalog import Checkpoint
-from sensorium.models.endpoint import model_name, open_client, plain_endpoint_errors
+from sensorium.models.endpoint import open_client
+from sensorium.models.endpoint_errors import model_name, plain_endpoint_errors, server_of
 from sensorium.progress import Cancellation, EventCallback, Finished, check_cancelled, report
 
 _NOT_IN_THE_PROTOCOL = {
@@ -168,9 +169,7 @@ class EndpointPainter:
             answer = _wait(lambda: ask(model=model_name(self._checkpoint), **asked), client.close, cancel)
         pictures = [self._picture(item) for item in answer.data or ()]
         if not pictures:
-            raise ModelUnavailableError(
-                f"The server at {self._checkpoint.endpoint} answered without a picture", "Ask again"
-            )
+            raise ModelUnavailableError(f"The {server_of(self._checkpoint)} answered without a picture", "Ask again")
         report(tell, "painting", len(pictures), len(pictures), "pictures")
         return pictures
 
@@ -181,7 +180,7 @@ class EndpointPainter:
             return read_image(base64.b64decode(item.b64_json or "", validate=True), limits=_FROM_SERVER)
         except binascii.Error:
             raise ModelUnavailableError(
-                f"The server at {self._checkpoint.endpoint} answered with a picture that can't be read", "Ask again"
+                f"The {server_of(self._checkpoint)} answered with a picture that can't be read", "Ask again"
             ) from None
 
     def _settings(self, picture: PIL.Image.Image, kind: str, prompt: str) -> PictureSettings:

@@ -18,6 +18,7 @@ from typing import Any
 
 from sensorium import settings
 from sensorium.errors import InputError, ModelUnavailableError
+from sensorium.models import model_servers
 from sensorium.models.adapter_repositories import ADAPTER_CONFIG, described_adapter
 from sensorium.models.checkpoint import Checkpoint as Checkpoint
 from sensorium.models.checkpoint import CheckpointFile as CheckpointFile
@@ -41,10 +42,13 @@ _FILES = (SUFFIX, ".ckpt", ".pt", ".pth")
 
 
 def entries(task: str | None = None, profile: str | None = None) -> list[Checkpoint]:
-    """Return the catalog's entries, sorted by task and name; if asked, only those of one task or one profile."""
+    """Return the catalog's entries, sorted by task and name; if asked, only those of one task or one profile.
+
+    Models behind servers that the configuration names are among them.
+    """
     found = [
         entry
-        for entry in _read_catalog().values()
+        for entry in (*_read_catalog().values(), *model_servers.known().values())
         if (task is None or task in (entry.task, *entry.also_for)) and (profile is None or profile in entry.profiles)
     ]
     return sorted(found, key=lambda entry: (entry.task, entry.name))
@@ -85,7 +89,7 @@ def current_profile() -> str:
 
 def named(name: str) -> Checkpoint:
     """Return the catalog entry called exactly ``name``."""
-    return _read_catalog()[name]
+    return _read_catalog().get(name) or model_servers.known()[name]
 
 
 def find(name: str) -> Checkpoint | None:
@@ -291,9 +295,8 @@ def defaults(task: str, profile: str) -> list[Checkpoint]:
 
 
 def _named(name: str) -> list[Checkpoint]:
-    return [
-        entry for entry in _read_catalog().values() if name in {entry.name, entry.repository, *entry.aliases} - {""}
-    ]
+    all_entries = (*_read_catalog().values(), *model_servers.known().values())
+    return [entry for entry in all_entries if name in {entry.name, entry.repository, *entry.aliases} - {""}]
 
 
 def _substitute(entry: Checkpoint, substitutes: Mapping[str, str]) -> str:

@@ -45,6 +45,23 @@ class CheckpointFile:
 
 
 @dataclass(frozen=True)
+class ModelServer:
+    """How a server is asked for a model that runs there, as the configuration of this machine says.
+
+    Attributes:
+        model: What the server calls the model.
+        key_variable: The environment variable that holds the server's key; "" if it needs none.
+        patience: Seconds that the server may be silent.
+        requests: How many requests are with it at the same time.
+    """
+
+    model: str
+    key_variable: str
+    patience: float
+    requests: int
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """An entry of the catalog: what a checkpoint is, what it is used for, and where it comes from.
 
@@ -75,6 +92,7 @@ class Checkpoint:
         installed: An importable package that carries the weights, or "".
         folder: A local folder that holds the checkpoint, or "".
         endpoint: Base address of an OpenAI-compatible server that runs the model, or "".
+        server: How that server is asked, if the configuration of this machine names it; else None.
         steps: How many denoising steps an image generator was made for; 0 if its own configuration tells.
         guidance_scale: Which guidance scale an image generator was made for; None if its own configuration tells.
         without: The components of a painter that are neither fetched nor opened.
@@ -114,6 +132,7 @@ class Checkpoint:
     installed: str = ""
     folder: str = ""
     endpoint: str = ""
+    server: ModelServer | None = None
     steps: int = 0
     guidance_scale: float | None = None
     without: tuple[str, ...] = ()

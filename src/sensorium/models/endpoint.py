@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import queue
 import socket
 import threading
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from sensorium import settings
 from sensorium.answer import Ending, FinishReason, Usage
-from sensorium.errors import InputError, ModelUnavailableError, UnsupportedError
+from sensorium.errors import InputError, ModelServerError, ModelUnavailableError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.checkpoint import ModelServer
+from sensorium.models.endpoint_errors import USUAL_PATIENCE, model_name, one_line, plain_endpoint_errors, server_of
 from sensorium.models.extras import missing_packages_explained
-from sensorium.models.unlisted_checkpoints import ENDPOINT, OPENAI_ADDRESS
+from sensorium.models.unlisted_checkpoints import OPENAI_ADDRESS
 from sensorium.progress import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
     import openai
 
-_TIMEOUT_SECONDS = 600.0
 _PATIENCE_SECONDS = 0.05
-_TOO_LARGE = 413
-_SERVERS_FAULT = 500
+_RETRIES = 1
 
 _DEFAULTS = {
     "temperature": 0.0,
@@ -55,15 +54,11 @@ _refused: dict[Checkpoint, frozenset[str]] = {}
 logger = logging.getLogger("sensorium.models")
 
 
-def model_name(checkpoint: Checkpoint) -> str:
-    """Return the name by which the server knows the model."""
-    return checkpoint.name.removeprefix(ENDPOINT)
-
-
 def open_client(checkpoint: Checkpoint) -> openai.OpenAI:
     """Return a client for the checkpoint's server; no request is made yet.
 
-    The key is ``OPENAI_API_KEY``. A server on this machine may need none.
+    The key is ``OPENAI_API_KEY``, or in the variable that the configuration names for the server. A server on this
+    machine may need none.
 
     Raises:
         MissingDependencyError: The ``openai`` package isn't installed.
@@ -71,6 +66,8 @@ def open_client(checkpoint: Checkpoint) -> openai.OpenAI:
     """
     with missing_packages_explained(f"The model {checkpoint.name!r}, which runs behind a server,"):
         import openai
+    if checkpoint.server is not None:
+        return _client_of_named(checkpoint, checkpoint.server)
     host = urlparse(checkpoint.endpoint).hostname or ""
     key = settings.openai_key()
     if settings.offline() and not _on_this_machine(host):
@@ -82,7 +79,19 @@ def open_client(checkpoint: Checkpoint) -> openai.OpenAI:
         raise ModelUnavailableError(
             f"The model {checkpoint.name!r} runs at {host}, which needs a key", "Set OPENAI_API_KEY to yours"
         )
-    return openai.OpenAI(base_url=checkpoint.endpoint, api_key=key or "none", timeout=_TIMEOUT_SECONDS)
+    return openai.OpenAI(base_url=checkpoint.endpoint, api_key=key or "none", timeout=USUAL_PATIENCE)
+
+
+def _client_of_named(checkpoint: Checkpoint, server: ModelServer) -> openai.OpenAI:
+    import openai
+
+    key = settings.key_in(server.key_variable) if server.key_variable else "none"
+    if not key:
+        raise ModelServerError(
+            f"The {server_of(checkpoint)} needs a key, and {server.key_variable} isn't set where this one runs",
+            f"Set {server.key_variable} there, and start it again",
+        )
+    return openai.OpenAI(base_url=checkpoint.endpoint, api_key=key, timeout=server.patience, max_retries=_RETRIES)
 
 
 def stream_chat(
@@ -176,10 +185,10 @@ class _Answering:
 
     def ending(self) -> Ending:
         """Return how the answer ended."""
-        address = self._checkpoint.endpoint
+        address = server_of(self._checkpoint)
         if not self._came:
-            raise ModelUnavailableError(
-                f"The server at {address} does not answer as an OpenAI-compatible server does",
+            raise ModelServerError(
+                f"The {address} does not answer as an OpenAI-compatible server does",
                 "Check the address; it often ends with /v1",
             )
         if not self._reason:
@@ -191,9 +200,7 @@ class _Answering:
             )
         if self._reason == "content_filter":
             part = "the rest of the answer" if self._said else "the answer"
-            raise UnsupportedError(
-                f"The server at {address} withheld {part}: its content filter objects", "Ask differently"
-            )
+            raise UnsupportedError(f"The {address} withheld {part}: its content filter objects", "Ask differently")
         if not self._said and self._reason == "length":
             raise nothing_said(self._checkpoint)
         reason: FinishReason = "length" if self._reason == "length" else "stop"
@@ -278,7 +285,7 @@ def nothing_said(checkpoint: Checkpoint) -> InputError:
 
 def _dispensable(error: openai.APIStatusError, asked: dict[str, Any]) -> str:
     """Return the field that a server's refusal names, if the request can do without; else ""."""
-    named = error.param or next((name for name in _DEFAULTS if f"'{name}'" in _one_line(error)), "")
+    named = error.param or next((name for name in _DEFAULTS if f"'{name}'" in one_line(error)), "")
     if "chat_template_kwargs" in f"{error.param} {error.message} {error.body}":  # each server says so in its own way
         named = "chat_template_kwargs"
     return named if named in asked and _is_default(named, asked) else ""
@@ -292,9 +299,7 @@ def _is_default(name: str, fields: dict[str, Any]) -> bool:
 
 
 def _broke_off(checkpoint: Checkpoint) -> ModelUnavailableError:
-    return ModelUnavailableError(
-        f"The server at {checkpoint.endpoint} broke off in the middle of an answer", "Ask again"
-    )
+    return ModelServerError(f"The {server_of(checkpoint)} broke off in the middle of an answer", "Ask again")
 
 
 def _hang_up(chunks: Any) -> None:
@@ -306,65 +311,6 @@ def _hang_up(chunks: Any) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-@contextmanager
-def plain_endpoint_errors(checkpoint: Checkpoint) -> Iterator[None]:
-    """Turn what the client raises inside into one sentence.
-
-    Raises:
-        ModelUnavailableError: The server can't be reached, refuses the key, is too busy, fails, answers with
-            something else than it should, or has no such model.
-        InputError: The server refuses the request itself.
-        UnsupportedError: The server doesn't offer what was asked for.
-    """
-    import openai
-
-    name, address = checkpoint.name, checkpoint.endpoint
-    try:
-        yield
-    except openai.APITimeoutError as error:
-        raise ModelUnavailableError(
-            f"The server at {address} gave no answer within {_TIMEOUT_SECONDS:.0f} s for {name!r}", "Try again later"
-        ) from error
-    except openai.APIConnectionError as error:
-        raise ModelUnavailableError(
-            f"The server at {address}, which runs {name!r}, can't be reached", "Check the address and that it runs"
-        ) from error
-    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        raise ModelUnavailableError(
-            f"The server at {address} refuses the key for {name!r}", "Set OPENAI_API_KEY to a key that may use it"
-        ) from error
-    except openai.NotFoundError as error:
-        raise ModelUnavailableError(
-            f"The server at {address} has no model {model_name(checkpoint)!r}, or doesn't offer this kind of request",
-            f"Ask it for its models: curl {address}/models",
-        ) from error
-    except openai.RateLimitError as error:
-        raise ModelUnavailableError(
-            f"The server at {address} takes no more requests for {name!r} now", "Wait a minute, or check your quota"
-        ) from error
-    except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-        raise InputError(
-            f"The server at {address} refuses the request: {_one_line(error)}", "Change the input accordingly"
-        ) from error
-    except openai.APIStatusError as error:
-        if error.status_code == _TOO_LARGE:
-            raise InputError(
-                f"The request is larger than the server at {address} takes", "Give fewer or smaller pictures"
-            ) from error
-        kind = ModelUnavailableError if error.status_code >= _SERVERS_FAULT else UnsupportedError
-        raise kind(
-            f"The server at {address} failed with status {error.status_code} for {name!r}", "Try again later"
-        ) from error
-    except openai.APIError as error:  # sent in the middle of an answer
-        raise ModelUnavailableError(
-            f"The server at {address} broke off with an error: {_one_line(error)}", "Look at its log, then ask again"
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelUnavailableError(
-            f"The server at {address} sent something that is not JSON", "Check the address, and that nothing is between"
-        ) from error
-
-
 def _on_this_machine(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -372,9 +318,3 @@ def _on_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _one_line(error: openai.APIError) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    text = str(body.get("message") or error.message)
-    return " ".join(text.split())[:200]

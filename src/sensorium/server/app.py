@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from sensorium.engine.interface import Engine
+from sensorium.models import model_servers
 from sensorium.server.agents import AgentsEndpoint
 from sensorium.server.background import IN_BATCHES, Background, LocalBackground
 from sensorium.server.documented_errors import ERRORS
@@ -84,6 +85,7 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing, background
             app.state.failure = failure
             raise
 
+    model_servers.know(options.served_models)
     app = FastAPI(title="Sensorium", version=VERSION, lifespan=lifespan, telemetry=telemetry_for(options))
     app.state.engine = engine
     app.state.options = options

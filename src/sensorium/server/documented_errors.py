@@ -39,7 +39,7 @@ ERRORS: Mapping[int | str, dict[str, Any]] = {
         429: "Too much is waiting; Retry-After says when to ask again.",
         500: "The work failed inside the server.",
         501: "A package that the request needs isn't installed.",
-        503: "There is no memory for it, the disk or the database can't be used at the moment, or the server ends.",
+        503: "No memory for it, something it needs is away (disk, database, a model's server), or the server ends.",
         504: "The work ran longer than the server allows.",
     }.items()
 }

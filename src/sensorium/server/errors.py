@@ -24,6 +24,7 @@ from sensorium.errors import (
     InternalError,
     InterruptedJobError,
     MissingDependencyError,
+    ModelServerError,
     ModelUnavailableError,
     NotFoundError,
     SensoriumError,
@@ -61,6 +62,7 @@ _ANSWERS: Mapping[type[SensoriumError], _Answer] = {
     MissingDependencyError: _Answer(501),
     ClosedError: _Answer(503, again=True),
     InsufficientMemoryError: _Answer(503),
+    ModelServerError: _Answer(503, again=True),
     TimeLimitError: _Answer(504),
     StorageError: _Answer(503, again=True),
 }
