@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from typing import Any, Protocol
@@ -70,6 +71,7 @@ class ModelDeployment:
         """Until when Serve gets no more of its calls, because it has refused some."""
         self.answered = False
         self._next_lane = ""
+        self._at_once = placement.at_once
         self.born = self.last_used = time.monotonic()
         self.gone = asyncio.Event()
         self.changing = asyncio.Lock()
@@ -91,10 +93,12 @@ class ModelDeployment:
         open_passes = [each for each in self.passes if each.unfinished]
         if len(open_passes) >= self._most_passes():
             return False
-        if self.key.name != STARTER:
+        if self.key.name != STARTER and self._at_once == 1:
             return True
         if job.alone or any(call.alone for call in self.calls.values()):
             return not self.calls
+        if self._at_once > 1:
+            return True
         lane = self._lane(job.placement)
         further = 1 if self.running < self.application.most_replicas else 0
         return sum(each.lane == lane for each in open_passes) < max(1, self.running + further)
@@ -107,6 +111,11 @@ class ModelDeployment:
     def _lane(self, placement: Placement) -> str:
         return "+".join(placement.models) if self.key.name == STARTER else ""
 
+    def _free_lane(self) -> str:
+        """Return a lane that no open pass is in: other servers do the work, and do it side by side."""
+        taken = {each.lane for each in self.passes if each.unfinished}
+        return next(lane for lane in map(str, itertools.count()) if lane not in taken)
+
     def expect(self, placement: Placement) -> None:
         """Note in which lane the next calls go."""
         self._next_lane = self._lane(placement)
@@ -114,7 +123,7 @@ class ModelDeployment:
     def send(self, message: ToWorker) -> None:
         """Send calls to Serve, or an order to the replica that has a call."""
         if isinstance(message, Run | Load):
-            sent = Pass(message, self._next_lane)
+            sent = Pass(message, self._next_lane if self._at_once == 1 else self._free_lane())
             self.passes.append(sent)
             self._pool.carry(self, sent)
         elif isinstance(message, Cancel):

@@ -251,7 +251,7 @@ class DeploymentPool:
         return Application(
             name=applications.application_name(self._prefix, placement.key),
             setup=line_of(self._setup),
-            per_replica=_STARTER_MODELS_AT_ONCE if name == STARTER else 1,
+            per_replica=_STARTER_MODELS_AT_ONCE if name == STARTER else placement.at_once,
             most_replicas=self._chosen.most_replicas(name),
             pinned=chosen.pinned,
             time_to_live=self._options.time_to_live if chosen.time_to_live is None else chosen.time_to_live,
