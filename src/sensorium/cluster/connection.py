@@ -18,8 +18,9 @@ from sensorium.models.extras import missing_packages_explained
 OBJECT_STORE_BYTES = 200 << 20
 """Of shared memory that a cluster of our own has: what actors are told goes through it, media don't."""
 _CONNECT_SECONDS = 5.0
-_LONGEST_FOLDER = 30
+_LONGEST_FOLDER = 20
 """Letters of the path of Ray's folder: its sockets lie deep in it, and their paths may have about a hundred."""
+_FOLDER = "ray-"
 
 
 @contextmanager
@@ -121,9 +122,16 @@ def _require_an_answer(address: str) -> None:
 
 
 def _short_folder() -> Path:
+    """Make a folder that is named after this process; remove those of processes that were killed."""
+    import psutil
+
     usual = Path(tempfile.gettempdir())
-    fits = len(str(usual)) <= _LONGEST_FOLDER
-    return Path(tempfile.mkdtemp(prefix="ray-", dir=usual if fits else "/tmp"))
+    parent = usual if len(str(usual)) <= _LONGEST_FOLDER else Path("/tmp")
+    for folder in parent.glob(f"{_FOLDER}*-*"):
+        process = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=parent))
 
 
 def _be_quiet(logs: bool) -> None:

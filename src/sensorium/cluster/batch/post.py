@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sensorium.batch.item import BatchItem, ItemOutcome
+from sensorium.batch.item import BatchItem
+from sensorium.batch.item_worker import failed_outcome
 from sensorium.errors import WorkerLostError
 
 _MOST_WAITING = 10_000
@@ -150,12 +151,12 @@ class Post:
             return
         if group.kills + group.kills_of.get(culprit.id, 0) >= _MOST_KILLS or group.tries > _MOST_TRIES:
             group.done.add(culprit.id)
-            self._outcomes.append(_lost(culprit).to_dict())
+            self._outcomes.append(_lost(culprit))
 
 
-def _lost(item: BatchItem) -> ItemOutcome:
+def _lost(item: BatchItem) -> Mapping[str, Any]:
     error = WorkerLostError(
         "The process that worked on it ended in the middle, more than once: it crashed, or memory ran out",
         "Take a smaller input or fewer actors, then run the batch again with --retry-errors",
     )
-    return ItemOutcome(item.id, item.input, weight=item.weight, error=str(error), error_type=type(error).__name__)
+    return failed_outcome(item, str(error), type(error).__name__).to_dict()
