@@ -121,8 +121,8 @@ class _Planner:
             )
         if is_stored_remotely(text) and self._operation.index_of_media is not Operation.index_of_media:
             raise InputError(
-                f"{self._operation.name} needs files of this machine, to which a search can lead back, not {name}",
-                "Name a folder",
+                f"{self._operation.name} takes files of this machine in a batch, not {name}",
+                "Run 'sensorium index' with the address, and --actors or --address for several processes",
             )
         if text == "-":
             absolute(text, self._here)

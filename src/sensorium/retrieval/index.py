@@ -137,8 +137,8 @@ class SearchIndex:
         finished is kept if the call is cancelled or crashes; the next one goes on there.
 
         Args:
-            paths: Files, folders, or patterns such as ``"photos/*.jpg"``, here or in an object store. A file that was resolved before
-                is called by its name in messages.
+            paths: Files, folders, or patterns such as ``"photos/*.jpg"``, here or in an object store. A file that was
+                resolved before is called by its name in messages.
             every: Seconds between two moments of a film.
             is_gone: Asked of every file in the index; those that are gone are dropped, whatever folder they are in.
             crew: Several processes that encode, such as ``sensorium.cluster.crew.RayCrew(4)``; None for this one alone.
