@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,20 @@ class PostgreSQL:
             self._server.wait(60)
             self._running.close()
             self._running = None
+
+    def kill(self) -> None:
+        """End all of its processes with SIGKILL."""
+        assert self._server is not None
+        assert self._running is not None
+        server = psutil.Process(self._server.pid)
+        processes = [server, *server.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._server.wait(60)
+        psutil.wait_procs(processes, 60)
+        self._running.close()
+        self._running = None
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
