@@ -75,7 +75,7 @@ class BatchSummary(Record):
         failed: How many it couldn't.
         skipped: How many were done before.
         seconds: How long it took.
-        items_per_second: Of this run, failed ones too.
+        items_per_second: Of this run, failed ones too, without the time until the first one began.
     """
 
     operation: str
@@ -128,7 +128,7 @@ def run_batch(plan: BatchPlan, runner: BatchRunner, options: BatchOptions, watch
             done=pace.done - pace.failed,
             failed=pace.failed,
             skipped=listing.passed_over,
-            seconds=round(pace.seconds, 3),
+            seconds=round(pace.whole_seconds, 3),
             items_per_second=round(pace.items_a_second, 3),
         )
 
@@ -140,7 +140,7 @@ def _keep(outcomes: Iterator[ItemOutcome], manifest: Manifest, pace: Pace, listi
     try:
         for outcome in outcomes:
             journal.add(outcome)
-            pace.note(outcome.weight, failed=bool(outcome.error))
+            pace.note(outcome)
             told(outcome, pace, listing)
             hopeless = hopeless + 1 if outcome.error_type in TRY_AGAIN else 0
             if hopeless == _MOST_IN_A_ROW:

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sensorium.batch.item import ItemOutcome
 
 _FEWEST_ITEMS = 3
 _FEWEST_SECONDS = 5.0
 
 
-@dataclass
 class Pace:
-    """Counts what is done.
+    """Counts what is done; the time before the first item is taken up, when models are loaded, counts for nothing.
 
     Attributes:
         done: Items that ended in this run, broken ones too.
         failed: The broken ones.
         weight: How heavy all of them were.
-        begun: When the first one was taken up, by the monotonic clock.
     """
 
-    done: int = 0
-    failed: int = 0
-    weight: float = 0.0
-    begun: float = field(default_factory=time.monotonic)
+    def __init__(self) -> None:
+        self.done = 0
+        self.failed = 0
+        self.weight = 0.0
+        self._created = time.monotonic()
+        self._began = math.inf
 
-    def note(self, weight: float, *, failed: bool) -> None:
+    def note(self, outcome: ItemOutcome) -> None:
         """Count an item."""
         self.done += 1
-        self.failed += failed
-        self.weight += weight
+        self.failed += bool(outcome.error)
+        self.weight += outcome.weight
+        ago = max((datetime.now(UTC) - datetime.fromisoformat(outcome.started)).total_seconds(), outcome.seconds)
+        self._began = max(min(self._began, time.monotonic() - ago), self._created)
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
-        return time.monotonic() - self.begun
+        """Since the first item was taken up; 0 before."""
+        return max(time.monotonic() - self._began, 0.0)
+
+    @property
+    def whole_seconds(self) -> float:
+        """Since the beginning of the run."""
+        return time.monotonic() - self._created
 
     @property
     def items_a_second(self) -> float:
-        """Over the whole run."""
+        """While items were at work."""
         return self.done / self.seconds if self.seconds > 0 else 0.0
 
     def seconds_left(self, weight: float) -> float | None:
@@ -57,4 +67,4 @@ def in_words(seconds: float) -> str:
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= 1.5 * length:
             return f"about {seconds / length:.0f} {unit}s"
-    return "about a minute" if seconds >= 45 else f"about {max(seconds, 1):.0f} seconds"
+    return "about a minute" if seconds >= 45 else f"about {seconds:.0f} seconds" if seconds >= 10 else "some seconds"

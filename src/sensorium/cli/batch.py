@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_KEEP = 600.0
 _SECONDS_BETWEEN_LINES = 30.0
+_MOST_ERRORS_TOLD = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -153,7 +154,10 @@ class _BatchProgress:
         if outcome.error:
             error = error_of(outcome)
             self.first_failure = self.first_failure or error
-            self._call.error(error, outcome.input)
+            if pace.failed <= _MOST_ERRORS_TOLD:
+                self._call.error(error, outcome.input)
+            if pace.failed == _MOST_ERRORS_TOLD:
+                self._call.note("Further errors are only in the manifest.")
         total = listing.waiting if listing.complete else None
         failed = f", {pace.failed:,} failed" if pace.failed else ""
         stage = f"{self._operation}: {pace.done:,}{f' of {total:,}' if total else ''}{failed}, {_speed(pace)}"
