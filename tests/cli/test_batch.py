@@ -230,3 +230,26 @@ def test_an_item_with_which_the_process_dies_twice_fails_alone(tmp_path: Path) -
     assert {name for name, row in table.items() if row["result"]} == {"a house", "a tree"}
     assert table["poison"]["error_type"] == "WorkerLostError"
     assert not (tmp_path / "out" / ".batch" / "at-work.json").exists()
+
+
+def test_what_is_nobodys_fault_ends_the_batch_and_runs_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sensorium.errors import StorageError
+    from sensorium.operations.prompts import BuildPrompt
+
+    def fail(self: Any, tasks: Any, report: Any) -> None:
+        raise StorageError("No object store answers", "Check the network")
+
+    (tmp_path / "lines.txt").write_text("\n".join(f"house {number}" for number in range(9)))
+    command = ("batch", "build-prompt", tmp_path / "lines.txt", "--output", tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(BuildPrompt, "run", fail)
+        ended = run(*command)
+    assert ended.exit_code == BAD_INPUT
+    assert "No object store answers" in ended.stderr
+    assert [row["error_type"] for row in rows(tmp_path / "out")] == ["StorageError"] * 5
+    assert run(*command).exit_code == ALL_GOOD
+    assert sorted(row["input"] for row in rows(tmp_path / "out") if not row["error"]) == [
+        f"house {number}" for number in range(9)
+    ]
