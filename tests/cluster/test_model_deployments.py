@@ -259,6 +259,7 @@ def test_a_killed_replica_fails_its_call_and_the_next_gets_a_fresh_one(engine: L
 def test_a_model_goes_when_nobody_asks_and_comes_back_with_the_next_request(engine: LocalEngine, run: Any) -> None:
     async def story() -> None:
         asked = await classify(engine)
+        await timed(engine, asked)
         warm = await timed(engine, asked)
         pid = await pid_of(engine)
         memory = psutil.Process(pid).memory_info().rss
@@ -266,6 +267,7 @@ def test_a_model_goes_when_nobody_asks_and_comes_back_with_the_next_request(engi
         await until(lambda: states_of(engine)[0].replicas == 0)
         gone = time.monotonic() - begun
         await until(lambda: not psutil.pid_exists(pid))
+        await until(lambda: states_of(engine)[0].pid == 0)
         (model,) = states_of(engine)
         assert (model.state, model.pid, model.memory) == ("idle", 0, 0)
         assert (await engine.health()).status == "ok"
