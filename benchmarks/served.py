@@ -32,14 +32,14 @@ def sensorium_serve(data: Path, *options: str) -> Iterator[tuple[str, subprocess
         options: Of the command.
     """
     command = [sys.executable, "-m", "sensorium", "serve", "--port", "0", "--data", str(data), *options]
-    with _listening(command) as found:
+    with listening(command) as found:
         yield found
 
 
 @contextmanager
 def plain_fastapi(model: str) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
     """Run the same model behind a plain FastAPI handler; give its address and its process."""
-    with _listening([sys.executable, "-m", "benchmarks.plain_fastapi", model]) as found:
+    with listening([sys.executable, "-m", "benchmarks.plain_fastapi", model]) as found:
         yield found
 
 
@@ -120,7 +120,7 @@ async def _ask_together(address: str, bodies: Sequence[Sequence[bytes]]) -> tupl
 
 
 @contextmanager
-def _listening(command: Sequence[str]) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
+def listening(command: Sequence[str]) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
     with (
         tempfile.NamedTemporaryFile() as said,  # a pipe would fill, since nobody reads it later
         running(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL) as process,

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -37,9 +37,10 @@ class PostgreSQL:
         root: The folder that stands for ``/``; below it lie the server's programs.
         folder: Where its data and its socket go; owned by whoever it runs as.
         account: Further arguments of ``subprocess.Popen`` that say as whom it runs.
+        settings: Settings that replace those for tests.
     """
 
-    def __init__(self, root: Path, folder: Path, account: dict[str, Any]) -> None:
+    def __init__(self, root: Path, folder: Path, account: dict[str, Any], settings: Mapping[str, str]) -> None:
         self._programs = _programs(root)
         libraries = sorted(
             {str(file.parent) for file in root.glob("usr/lib/*-linux-gnu/**/*.so*")} if root.name else []
@@ -47,6 +48,7 @@ class PostgreSQL:
         variables = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries), "LC_ALL": "C.UTF-8"}
         self._account = {**account, "env": variables, "cwd": folder}
         self._folder = folder
+        self._settings = {**_SETTINGS, **settings}
         self._numbers = count(1)
         self._running: ExitStack | None = None
         self._server: subprocess.Popen[Any] | None = None
@@ -56,7 +58,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start the server; return once it answers."""
-        settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command = [self._programs / "postgres", "-D", self._folder / "data", "-k", self._folder, *settings]
         with (self._folder / "log").open("a") as log, ExitStack() as stack:
             self._server = stack.enter_context(running(command, stdout=log, stderr=log, **self._account))
@@ -99,6 +101,12 @@ class PostgreSQL:
             for process in processes:
                 process.resume()
 
+    @property
+    def pid(self) -> int:
+        """The number of its first process."""
+        assert self._server is not None
+        return self._server.pid
+
     def new_database(self) -> str:
         """Create an empty database; return its address."""
         name = f"jobs_{next(self._numbers)}"
@@ -122,8 +130,12 @@ class PostgreSQL:
 
 
 @contextmanager
-def postgresql_server() -> Iterator[PostgreSQL]:
-    """Run a server; at the end of the block it and its files are gone."""
+def postgresql_server(**settings: str) -> Iterator[PostgreSQL]:
+    """Run a server; at the end of the block it and its files are gone.
+
+    Args:
+        settings: Settings that replace those for tests.
+    """
     with tempfile.TemporaryDirectory(prefix="sensorium-postgresql-") as temporary:
         folder, account = Path(temporary), {}
         root = _root()
@@ -133,7 +145,7 @@ def postgresql_server() -> Iterator[PostgreSQL]:
             if root.name:  # root's cache isn't everybody's to read
                 root = shutil.copytree(root, folder / "root", symlinks=True)
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        server = PostgreSQL(root, folder, account)
+        server = PostgreSQL(root, folder, account, settings)
         server.start()
         try:
             yield server

@@ -20,12 +20,12 @@ from tests.server.made_up_results import MadeUp
 
 def main() -> None:
     """Serve; say where on stdout."""
-    Dispatcher._dispatch = _end_all  # type: ignore[method-assign]
+    Dispatcher._dispatch = end_all  # type: ignore[method-assign]
     options = ServerOptions(port=0, data=Path(sys.argv[1]), preload=False)
     serve(LocalEngine(options), options, lambda address: print(address, flush=True))
 
 
-def _end_all(dispatcher: Dispatcher) -> None:
+def end_all(dispatcher: Dispatcher) -> None:
     """End all jobs of the queue, even if it is paused: nobody shall wait for long."""
     dispatcher._awake = False
     for job in list(dispatcher.queue):

@@ -1,0 +1,1 @@
+"""What scaling costs: measured here, extrapolated, simulated; ``docs/scaling.md`` is made of it."""
