@@ -33,7 +33,7 @@ def connected(address: str | None, *, processors: int, purpose: str, logs: bool 
             end of the block, or when this process is killed.
         processors: How many a cluster of our own counts; they are counted, not bound.
         purpose: What needs Ray, as the subject of a sentence.
-        logs: Whether what the cluster's processes write to stderr for this one is written to its own.
+        logs: Whether what processes of the cluster write to stderr comes to this one, for who listens to it.
 
     Raises:
         MissingDependencyError: Ray isn't installed.
@@ -48,7 +48,7 @@ def connected(address: str | None, *, processors: int, purpose: str, logs: bool 
         yield
         return
     with _own_cluster(processors, logs) if address is None else _running_cluster(address, logs):
-        _be_quiet(logs)
+        _be_quiet()
         try:
             yield
         finally:
@@ -134,11 +134,11 @@ def _short_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=parent))
 
 
-def _be_quiet(logs: bool) -> None:
+def _be_quiet() -> None:
     """Keep Ray off the terminal: it writes to stdout too, where results go. Its files of logs say it all."""
     import ray._private.worker
 
-    ray._private.worker._worker_logs_enabled = logs
+    ray._private.worker._worker_logs_enabled = False
     try:
         import ray.data  # sets up its log
     except ImportError:

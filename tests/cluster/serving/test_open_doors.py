@@ -10,7 +10,8 @@ import ray.serve._private.constants as serve_constants
 
 from sensorium.cluster.serving.open_doors import refuse_open_ports, require_token
 from sensorium.cluster.serving.program import serve_on_cluster
-from sensorium.errors import InputError, MissingDependencyError, UnreachableError
+from sensorium.engine.job_files import JobFiles
+from sensorium.errors import InputError, MissingDependencyError, StorageError, UnreachableError
 from sensorium.server.options import ServerOptions
 from tests.cli.conftest import Run, run
 from tests.refusals import refused
@@ -43,6 +44,17 @@ def test_another_address_needs_keys_here_too(tmp_path: Path) -> None:
 def test_where_no_cluster_answers_it_is_told(tmp_path: Path) -> None:
     with refused(UnreachableError, "127.0.0.1:1"):
         serve_on_cluster(ServerOptions(cluster=True, port=0, data=tmp_path, address="127.0.0.1:1"), print)
+
+
+def test_a_folder_that_is_in_use_is_told_before_ray_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    files = JobFiles(tmp_path)
+    files.open()
+    try:
+        with refused(StorageError, str(tmp_path)):
+            serve_on_cluster(ServerOptions(cluster=True, port=0, data=tmp_path), print)
+    finally:
+        files.close()
 
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,10 @@ def gpu_fraction(needed: int, memory: int) -> float:
     return min(1.0, max(1, math.ceil(needed * _HUNDREDTH / memory)) / _HUNDREDTH)
 
 
+LOGGING = {"log_level": "WARNING", "enable_access_log": False}
+"""How much Serve's processes write down: not each request."""
+
+
 def connect() -> None:
     """See that Serve runs; start it without any port if it doesn't."""
     from ray import serve
@@ -101,6 +105,7 @@ def deploy(application: Application, switchboard: Any) -> Any:
     deployment: Any = serve.deployment(ModelReplica)
     chosen = deployment.options(
         name="model",
+        logging_config=LOGGING,
         ray_actor_options={
             "num_cpus": application.cpus,
             "num_gpus": application.gpus,

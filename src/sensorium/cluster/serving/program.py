@@ -7,18 +7,22 @@ import math
 import os
 import re
 import signal
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from sensorium import settings
 from sensorium.cluster.connection import connected
 from sensorium.cluster.serving.application import NAME, application_of
+from sensorium.cluster.serving.applications import LOGGING
 from sensorium.cluster.serving.open_doors import refuse_open_ports, require_token
+from sensorium.engine.job_store import JobStore
+from sensorium.engine.stored_job_files import files_of
 from sensorium.errors import InputError, InternalError, SensoriumError
 from sensorium.server.keys import KeyRing, known_keys
 from sensorium.server.options import ServerOptions
@@ -28,6 +32,8 @@ from sensorium.server.telemetry import telemetry_for
 _ANSWERS_WITHIN_SECONDS = 60.0
 _MODELS_AT_ONCE = 16
 """Processes of models that there may be on this machine alone: they share its processors, and memory is their limit."""
+_REPLICAS = "ServeReplica:"
+"""How the names of Serve's processes begin that run code of ours."""
 _TOLD = re.compile(r"sensorium\.errors\.(\w+Error): ([^\n]+)")
 
 
@@ -47,9 +53,12 @@ def serve_on_cluster(options: ServerOptions, ready: Callable[[str], None]) -> No
     keys = known_keys(options.keys)
     telemetry_for(options)
     chosen = _completed(options, keys)
+    if options.address is None:
+        _try_places(chosen)
     processors = _MODELS_AT_ONCE * math.ceil(chosen.model_cpus)
     with (
         connected(options.address, processors=processors, purpose="sensorium serve --cluster", logs=True),
+        _replicas_heard(),
         _deaf_at_the_end(),
         ended_by_signals(),
         suppress(KeyboardInterrupt),
@@ -60,6 +69,18 @@ def serve_on_cluster(options: ServerOptions, ready: Callable[[str], None]) -> No
         _wait_until_it_answers(address)
         ready(address)
         threading.Event().wait()
+
+
+def _try_places(options: ServerOptions) -> None:
+    """See that the folder and the database can be used, before a cluster starts that would find out slowly."""
+    files = files_of(options)
+    files.open()
+    try:
+        store = JobStore(options.database or files.database)
+        store.open()
+        store.close()
+    finally:
+        files.close()
 
 
 def _completed(options: ServerOptions, keys: KeyRing) -> ServerOptions:
@@ -102,7 +123,7 @@ def _served(options: ServerOptions, keys: KeyRing) -> Iterator[None]:
                 "port": options.port,
                 "keep_alive_timeout_s": max(1, round(options.patience)),
             },
-            logging_config={"log_level": "WARNING", "enable_access_log": False},
+            logging_config=LOGGING,
         )
         _check_place(options)
         _deploy(application_of(options, keys))
@@ -138,7 +159,7 @@ def _deploy(application: Any) -> None:
             application,
             name=NAME,
             route_prefix="/",
-            logging_config={"log_level": "WARNING", "enable_access_log": False},
+            logging_config=LOGGING,
         )
     except RuntimeError as error:
         raise _reason_in(str(error)) from error
@@ -170,6 +191,22 @@ def _wait_until_it_answers(address: str) -> None:
             pass
         time.sleep(0.1)
     raise InternalError("Ray Serve doesn't pass on requests to the server", "'serve status' says why")
+
+
+@contextmanager
+def _replicas_heard() -> Iterator[None]:
+    """Write the warnings of replicas to stderr; what Ray itself says is in its own files."""
+    from ray._private.ray_logging import global_worker_stdstream_dispatcher as streams
+
+    def tell(batch: Mapping[str, Any]) -> None:
+        if batch["is_err"] and str(batch.get("actor_name")).startswith(_REPLICAS):
+            sys.stderr.writelines(f"{line}\n" for line in batch["lines"])
+
+    streams.add_handler(NAME, tell)
+    try:
+        yield
+    finally:
+        streams.remove_handler(NAME)
 
 
 @contextmanager
