@@ -235,4 +235,6 @@ def _in_words(summary: BatchSummary) -> str:
     failed = f", {summary.failed:,} failed" if summary.failed else ""
     skipped = f", {summary.skipped:,} had been done before" if summary.skipped else ""
     errors = f", {summary.errors:,} with an error" if summary.errors else ""
+    if not (summary.done or summary.failed or summary.skipped):
+        return f"nothing to do: no input fits the operation; {summary.rows:,} rows{errors} in {summary.manifest}"
     return f"{summary.done:,} done{failed}{skipped}; {summary.rows:,} rows{errors} in {summary.manifest}"

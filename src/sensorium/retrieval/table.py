@@ -18,6 +18,7 @@ from sensorium.media.source import display_name
 from sensorium.retrieval import conditions
 from sensorium.retrieval.columns import ADDED_LATER, STATE_COLUMNS, schema_of, to_arrow
 from sensorium.retrieval.lance_storage import load_lance, plain_errors, storage_options
+from sensorium.retrieval.location import is_remote
 from sensorium.retrieval.rows import Encoder, FileRows, FileState, Hit
 from sensorium.retrieval.snapshot import Snapshot, most_rows
 from sensorium.retrieval.stored_paths import restored
@@ -40,6 +41,8 @@ _REFINE = 4
 _RETRAIN_GROWTH = 4
 _MAX_UNINDEXED = 20_000
 _MAX_FRAGMENTS = 100
+_MAX_REMOTE_FRAGMENTS = 20
+"""In an object store, where a search sends a request or more for each."""
 _MOST_NAMED = 1000
 """How many paths or contents one condition names."""
 # Readers hold a version only while they answer one query; an hour is far more than they need.
@@ -251,7 +254,8 @@ class MediaTable:
             indexes = [index for index in table.describe_indices() if index.field_names == ["vector"]]
             indexed = min((index.num_rows_indexed for index in indexes), default=None)
             unindexed = 0 if indexed is None else table.count_rows() - indexed
-            if table.stats.dataset_stats()["num_fragments"] > _MAX_FRAGMENTS or unindexed > _MAX_UNINDEXED:
+            most = _MAX_REMOTE_FRAGMENTS if is_remote(self._location) else _MAX_FRAGMENTS
+            if table.stats.dataset_stats()["num_fragments"] > most or unindexed > _MAX_UNINDEXED:
                 table.optimize.compact_files()
                 table.optimize.optimize_indices()
             # A vector index is called after the number of rows that it was trained on.
