@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from sensorium.engine import worker_memory
+from sensorium.engine.worker import gpu_memory
 from sensorium.engine.worker_memory import WorkerMemory, memory_of
 from tests.processes import running
 
@@ -62,3 +64,11 @@ def test_a_driver_that_fails_says_nothing(tool: Path) -> None:
     answers(tool)
     tool.write_text(f"#!/bin/sh\necho '{os.getpid()}, 100'\nexit 9\n")
     assert memory_of(os.getpid()).gpu == 0
+
+
+def test_torch_in_the_middle_of_its_import_takes_no_gpu_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = ModuleType("torch")
+    monkeypatch.setitem(sys.modules, "torch", half)
+    assert gpu_memory() == 0
+    monkeypatch.setattr(half, "cuda", ModuleType("torch.cuda"), raising=False)
+    assert gpu_memory() == 0

@@ -112,7 +112,10 @@ def _obey(message: Message, calls: Calls, outbox: Outbox) -> None:
 def gpu_memory() -> int:
     """Return the bytes of GPU memory that torch has reserved in this process."""
     torch: Any = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    try:
+        if torch is None or not torch.cuda.is_initialized():
+            return 0
+    except AttributeError:  # another thread is in the middle of importing it
         return 0
     return sum(int(torch.cuda.memory_reserved(number)) for number in range(torch.cuda.device_count()))
 
