@@ -35,6 +35,7 @@ from tests.refusals import refused
 
 CAT = real_media.photo("chelsea")
 NAME = "tested"
+LEFT = f"{NAME}-model-left"
 MANY_STEPS = 500
 
 
@@ -76,7 +77,31 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="module")
-def engine(local_ray: None, runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+def left_behind(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Leave an application as of an engine that was killed; it works until a file `free` lies in the folder."""
+    from ray import serve
+
+    folder = tmp_path_factory.mktemp("left")
+    begun, free = folder / "begun", folder / "free"
+
+    class Working:
+        async def __call__(self) -> None:
+            begun.touch()
+            while not free.exists():
+                await asyncio.sleep(0.1)
+
+    options: dict[str, Any] = {"graceful_shutdown_timeout_s": 600, "ray_actor_options": {"num_cpus": 0}}
+    made: Any = serve.deployment(Working)
+    serve.run(made.options(**options).bind(), name=LEFT, route_prefix=None).remote()
+    while not begun.exists():
+        time.sleep(0.1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(
+    local_ray: None, left_behind: Path, runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalEngine]:
     """The engine whose models are deployments, one replica each."""
     options = EngineOptions(
         data=tmp_path_factory.mktemp("engine"), time_to_live=4.0, cancel_grace=2.0, queue=6, batch_wait=0.1
@@ -86,6 +111,7 @@ def engine(local_ray: None, runner: asyncio.Runner, tmp_path_factory: pytest.Tem
     try:
         yield engine
     finally:
+        (left_behind / "free").touch()
         runner.run(engine.close())
     assert states(NAME) == {}
 
@@ -177,6 +203,14 @@ def test_answers_are_those_of_the_local_engine(engine: LocalEngine, run: Any, tm
         health = await engine.health()
         assert [worker.alive for worker in health.workers] == [True]
         assert health.workers[0].seconds is not None
+
+    run(story())
+
+
+def test_what_an_engine_that_was_killed_has_left_is_not_waited_for(engine: LocalEngine, run: Any) -> None:
+    async def story() -> None:
+        await done(engine, await classify(engine))
+        assert LEFT in states(NAME), "it goes when it can"
 
     run(story())
 

@@ -46,7 +46,7 @@ class ServerOptions(EngineOptions):
     grace: Annotated[int, Field(ge=1)] = 5
     """Seconds that open requests have to end when the server is stopped."""
     cluster: bool = False
-    """Run on Ray Serve: on this machine alone, or on the cluster of --address; needs sensorium[cluster]."""
+    """Run on Ray Serve: on this machine alone, or on the cluster of --address; needs Ray."""
     address: str | None = None
     """Address of a Ray cluster to run on, such as 10.0.0.5:6379; this machine must be one of its nodes."""
     ingress_replicas: Annotated[int, Field(ge=1)] = 1

@@ -166,15 +166,19 @@ def _sum(counts: list[Any], *words: str) -> int:
     )
 
 
-def delete(name: str) -> None:
-    """Delete an application; return when nothing of it is left.
+def delete(name: str, *, wait: bool = True) -> None:
+    """Delete an application.
+
+    Args:
+        name: Of the application.
+        wait: Whether to return only when nothing of it is left; else Serve deletes it meanwhile.
 
     Raises:
         TimeoutError: It isn't gone after a minute.
     """
     from ray import serve
 
-    serve.delete(name)
+    serve.delete(name, _blocking=wait)
 
 
 def end_replica(actor: str) -> None:

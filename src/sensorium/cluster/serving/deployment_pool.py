@@ -27,7 +27,7 @@ from sensorium.engine.options import STARTER, EngineOptions, ModelOptions
 from sensorium.engine.placement import MAIN_MEMORY, Placement, WorkerKey
 from sensorium.engine.pool import Callbacks, PoolWorker
 from sensorium.engine.wire import Cancel, Failed, FromWorker, Ping, ToWorker, WorkerSetup, line_of
-from sensorium.errors import WorkerLostError
+from sensorium.errors import SensoriumError, WorkerLostError
 from sensorium.models.extras import missing_packages_explained
 
 logger = logging.getLogger("sensorium.engine")
@@ -117,7 +117,7 @@ class DeploymentPool:
 
     def start(self) -> None:
         """Delete what an earlier engine has left, and begin to watch."""
-        self._ready = asyncio.ensure_future(asyncio.to_thread(self._prepare))
+        self._ready = asyncio.ensure_future(self._prepared())
         self._keep(self._watch())
         self._keep(self._listen())
 
@@ -168,8 +168,9 @@ class DeploymentPool:
         for task in list(self._tasks):
             task.cancel()
         if self._ready is not None:
-            await self._ready
-        await asyncio.to_thread(self._delete_all)
+            self._ready.cancel()
+            await asyncio.wait({self._ready})
+        await asyncio.to_thread(self._delete_all, wait=True)
 
     # What deployments ask of it
 
@@ -225,17 +226,29 @@ class DeploymentPool:
 
     # Inside
 
+    async def _prepared(self) -> None:
+        """Prepare, as often as it takes: where a machine has died, Ray may need a while, and jobs wait meanwhile."""
+        while True:
+            try:
+                return await asyncio.to_thread(self._prepare)
+            except SensoriumError:
+                raise
+            except Exception:
+                logger.exception("the cluster is not ready for models; trying again")
+                await asyncio.sleep(_REST_SECONDS)
+
     def _prepare(self) -> None:
         with missing_packages_explained("An engine on a cluster"):
             import ray.serve  # noqa: F401
         applications.connect()
-        self._delete_all()
+        # Not waited for: on a machine that has died it may take minutes, and names are never used twice.
+        self._delete_all(wait=False)
         self._switchboard = _switchboard()
         self._look_at_cluster()
 
-    def _delete_all(self) -> None:
+    def _delete_all(self, *, wait: bool) -> None:
         for name in applications.states(self._prefix):
-            applications.delete(name)
+            applications.delete(name, wait=wait)
 
     def _look_at_cluster(self) -> None:
         gpus = applications.cluster_gpus()

@@ -113,7 +113,8 @@ def _served(options: ServerOptions, keys: KeyRing) -> Iterator[None]:
     was_there = _get_global_client(raise_if_no_controller_running=False) is not None
     if was_there and NAME in serve.status().applications:
         raise InputError(
-            f"An application called {NAME!r} runs on that cluster already", "Use that one, or delete it first"
+            f"An application called {NAME!r} runs on that cluster already",
+            "Use that one, or end it with Ctrl-C where it was started, or all of Serve there with 'serve shutdown'",
         )
     try:
         serve.start(
