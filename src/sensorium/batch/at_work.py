@@ -61,6 +61,6 @@ class AtWork:
         """Return how often a process died with an item; what was at work is there only if the last one died."""
         try:
             document = json.loads(self._place.read())
-        except InputError:
-            return {}
-        return {**document["suspects"], **{id: deaths + 1 for id, deaths in document["working"].items()}}
+            return {**document["suspects"], **{id: deaths + 1 for id, deaths in document["working"].items()}}
+        except (InputError, ValueError, LookupError, TypeError, AttributeError):
+            return {}  # it isn't there, or is damaged: nobody is suspected

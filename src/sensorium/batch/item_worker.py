@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from sensorium.batch.item import BatchItem, ItemOutcome
-from sensorium.errors import CancelledError, SensoriumError
+from sensorium.errors import CancelledError, InputError, SensoriumError, StorageError
 from sensorium.explanation import explained
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 from sensorium.media.naming import display_name
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 FILES = "files"
 """The folder of the output below which each item has a folder for the files that it makes."""
+
+_OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR}
 
 ItemProgress: TypeAlias = Callable[[BatchItem, Progress], None]
 """Told how far an item is."""
@@ -171,11 +174,22 @@ class _ItemReporter(Reporter):
     def keep(self, name: str, media_type: str, write: Callable[[Path], object]) -> Artifact:
         """Write a file into the item's folder."""
         check_cancelled(self._cancel)
-        with self._folder.join(name).written() as path:
-            write(path)
-            size = path.stat().st_size
+        try:
+            with self._folder.join(name).written() as path:
+                write(path)
+                size = path.stat().st_size
+        except InputError as error:
+            if _is_of_the_system(error):
+                raise StorageError(error.message, "Make room or allow it there, then run the batch again") from error
+            raise
         self.files.append(f"{FILES}/{self._item.name}/{name}")
         return Artifact(name, media_type, size)
+
+
+def _is_of_the_system(error: BaseException) -> bool:
+    """Return whether the system refused to write: a full disk is no fault of the item."""
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (getattr(cause, "errno", None) in _OF_THE_SYSTEM or _is_of_the_system(cause))
 
 
 def _results(operations: Sequence[Operation], tasks: Tasks, reporters: Sequence[Reporter]) -> list[Any]:

@@ -164,12 +164,19 @@ def _compacting(manifest: Manifest) -> Iterator[None]:
 
 def _require_same_batch(plan: BatchPlan, manifest: Manifest) -> None:
     output = display_name(plan.output.address)
-    try:
-        known = json.loads(_claim_of(plan.output).read())
-    except InputError:
+    claim = _claim_of(plan.output)
+    if claim.info() is None:
         if manifest.exists():
-            raise InputError(f"{output} holds a manifest that no batch has made", "Name another output") from None
+            raise _unclaimed(
+                plan, manifest, f"{output} holds a manifest, but not .batch/batch.json, which says of what"
+            )
         return
+    try:
+        known = json.loads(claim.read())
+    except ValueError:
+        known = None
+    if not isinstance(known, dict) or not {"operation", "manifest"} <= known.keys():
+        raise _unclaimed(plan, manifest, f"{display_name(claim.address)} is damaged")
     if known["operation"] != plan.operation:
         raise InputError(
             f"{output} holds a batch of {known['operation']}, not of {plan.operation}", "Name another output"
@@ -182,8 +189,16 @@ def _require_same_batch(plan: BatchPlan, manifest: Manifest) -> None:
 
 
 def _claim(plan: BatchPlan, manifest: Manifest) -> None:
-    document = {"operation": plan.operation, "manifest": manifest.kind}
-    _claim_of(plan.output).write_new(json.dumps(document).encode())
+    _claim_of(plan.output).write_new(_claim_text(plan, manifest).encode())
+
+
+def _claim_text(plan: BatchPlan, manifest: Manifest) -> str:
+    return json.dumps({"operation": plan.operation, "manifest": manifest.kind})
+
+
+def _unclaimed(plan: BatchPlan, manifest: Manifest, message: str) -> InputError:
+    text, claim = _claim_text(plan, manifest), display_name(_claim_of(plan.output).address)
+    return InputError(message, f"If it is of this batch, write {text} into {claim}; else name another output")
 
 
 def _claim_of(output: Location) -> Location:

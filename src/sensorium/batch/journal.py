@@ -68,7 +68,9 @@ class Journal:
             assert path is not None
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("xb", buffering=0)
-        self._file.write(line)
+        left = memoryview(line)
+        while left:  # of a disk that is nearly full the system takes a part, and refuses the rest
+            left = left[self._file.write(left) :]
         if self._file.tell() >= _FULL_BYTES:
             self._file.close()
             self._file = None

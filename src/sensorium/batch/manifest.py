@@ -12,7 +12,8 @@ from sensorium import settings
 from sensorium.batch.finished import FinishedItems, halves, last_places
 from sensorium.batch.item import ItemOutcome
 from sensorium.batch.journal import journal_files, read_journal
-from sensorium.errors import MissingDependencyError, ModelUnavailableError, SensoriumError, StorageError
+from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, SensoriumError, StorageError
+from sensorium.media.naming import display_name
 from sensorium.storage.location import Location
 
 if TYPE_CHECKING:
@@ -150,19 +151,34 @@ class Manifest:
             with _lance() as lance:
                 yield from lance.dataset(self.table.address).to_batches(columns=list(columns), batch_size=_ROWS)
             return
+        with self._opened() as table:
+            if not set(columns) <= set(table.schema_arrow.names):
+                raise self._damaged()
+            yield from table.iter_batches(_ROWS, columns=list(columns))
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        import pyarrow
         from pyarrow import parquet
 
-        with self.table.open() as file, parquet.ParquetFile(file) as table:
-            yield from table.iter_batches(_ROWS, columns=list(columns))
+        with self.table.open() as file:
+            try:
+                table = parquet.ParquetFile(file)
+            except pyarrow.ArrowInvalid:
+                raise self._damaged() from None
+            with table:
+                yield table
+
+    def _damaged(self) -> InputError:
+        name = display_name(self.table.address)
+        return InputError(f"{name} is no manifest of a batch, or is damaged", "Move it away, and all items run again")
 
     def _count(self) -> int:
         if self.kind == "lance":
             with _lance() as lance:
                 return int(lance.dataset(self.table.address).count_rows())
-        from pyarrow import parquet
-
-        with self.table.open() as file:
-            return int(parquet.read_metadata(file).num_rows)
+        with self._opened() as table:
+            return int(table.metadata.num_rows)
 
 
 def _schema() -> pyarrow.Schema:
@@ -186,12 +202,19 @@ def _schema() -> pyarrow.Schema:
     )
 
 
+def _row(outcome: ItemOutcome) -> dict[str, Any]:
+    row = outcome.to_dict()
+    if outcome.seed is not None and not -(1 << 63) <= outcome.seed < 1 << 63:
+        row["seed"] = None  # the column holds 64 bits; the result has it whole
+    return row
+
+
 def _batched(outcomes: Iterator[ItemOutcome]) -> Iterator[Any]:
     import pyarrow
 
     rows: list[dict[str, Any]] = []
     for outcome in outcomes:
-        rows.append(outcome.to_dict())
+        rows.append(_row(outcome))
         if len(rows) == _ROWS:
             yield pyarrow.RecordBatch.from_pylist(rows, schema=_schema())
             rows = []

@@ -83,6 +83,8 @@ class _Planner:
 
     def check(self, text: str) -> None:
         """See that an input can be one of this operation."""
+        if not text:
+            raise InputError("An input has no name", "Name a file, folder, pattern or address; this folder is '.'")
         name = display_name(text)
         if _is_table(text):
             columns = columns_of(location_of(text))

@@ -29,11 +29,16 @@ def columns_of(table: Location) -> list[str]:
     suffix = _suffix(table)
     if suffix == ".parquet":
         with table.open() as file:
-            return list(_parquet(file, table).schema_arrow.names)
+            names = list(_parquet(file, table).schema_arrow.names)
+        if len(set(names)) < len(names):
+            raise InputError(f"Columns of {display_name(table.address)} have the same name", "Rename them")
+        return names
     if suffix in (".jsonl", ".ndjson"):
         return list(next((row for row in rows_of(table, None) if isinstance(row, Mapping)), {}))
     with _text(table) as lines:
         names = next(_csv(lines, suffix), [])
+    if suffix == ".csv" and len(names) == 1 and ";" in names[0]:
+        raise InputError(f"The columns of {display_name(table.address)} are separated by semicolons", "Use commas")
     if not names or len(set(names)) < len(names) or "" in names:
         raise InputError(
             f"The first line of {display_name(table.address)} doesn't name its columns, each by another name",
@@ -52,9 +57,9 @@ def rows_of(table: Location, fields: OperationFields | None) -> Iterator[dict[st
     suffix = _suffix(table)
     if suffix == ".parquet":
         with table.open() as file:
-            for batch in _parquet(file, table).iter_batches(_ROWS):
+            for batch in _parquet_batches(file, table):
                 for row in batch.to_pylist():
-                    yield {name: value for name, value in row.items() if value is not None}
+                    yield _of_json({name: value for name, value in row.items() if value is not None}, table)
     elif suffix in (".jsonl", ".ndjson"):
         yield from _json_rows(table)
     else:
@@ -74,7 +79,7 @@ def _json_rows(table: Location) -> Iterator[dict[str, Any] | InputError]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if isinstance(row, dict):
                 yield {name: value for name, value in row.items() if value is not None}
@@ -87,7 +92,7 @@ def _csv_rows(table: Location, suffix: str, fields: OperationFields | None) -> I
         rows = _csv(lines, suffix)
         names = next(rows, [])
         for number, row in enumerate(rows, 2):
-            if not row:
+            if not any(row):
                 continue
             if len(row) > len(names):
                 yield InputError(
@@ -125,6 +130,32 @@ def _parquet(file: Any, table: Location) -> Any:
         return parquet.ParquetFile(file)
     except (pyarrow.ArrowInvalid, OSError):
         raise InputError(f"{display_name(table.address)} is no Parquet file", "Write it again") from None
+
+
+def _parquet_batches(file: Any, table: Location) -> Iterator[Any]:
+    import pyarrow
+
+    batches = _parquet(file, table).iter_batches(_ROWS)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (pyarrow.ArrowInvalid, OSError):
+            raise InputError(f"{display_name(table.address)} is a damaged Parquet file", "Write it again") from None
+        if batch is None:
+            return
+        yield batch
+
+
+def _of_json(row: dict[str, Any], table: Location) -> dict[str, Any] | InputError:
+    for name, value in row.items():
+        try:
+            json.dumps(value)
+        except TypeError:
+            return InputError(
+                f"The column {name!r} of {display_name(table.address)} holds what JSON can't: {type(value).__name__}",
+                "Make it text or numbers",
+            )
+    return row
 
 
 def _suffix(table: Location) -> str:

@@ -56,6 +56,10 @@ def _explained(error: Exception, address: str, name: str) -> SensoriumError | No
         )
     if isinstance(error, (ConnectionError, TimeoutError)) or any(part in kind for kind in kinds for part in _NO_ANSWER):
         return StorageError(f"No object store answers for {name}", "Check the network and AWS_ENDPOINT_URL")
+    if isinstance(error, ValueError) and "endpoint" in str(error).lower():
+        return StorageError(
+            f"The address of the store of {name} is none", "Write AWS_ENDPOINT_URL like https://host:port"
+        )
     if isinstance(error, OSError) or "BotoCoreError" in kinds or "ClientError" in kinds:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         return StorageError(f"{name} can't be read or written: {said}", "Check the address and the store")
