@@ -103,4 +103,11 @@ def create_app(engine: Engine, options: ServerOptions, keys: KeyRing, background
     for router in (operations_router, *_OPENAI, uploads_router, jobs_router, models_router, status_router):
         app.include_router(router(), responses=dict(ERRORS))
     app.router.routes.extend((agents.route, *studio.routes))
+    _read_routes(app)
     return app
+
+
+def _read_routes(app: FastAPI) -> None:
+    """Have FastAPI read the routes now: else it does at the first request, which all others would have to wait for."""
+    for route in app.router.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/nothing", "root_path": "", "headers": []})
