@@ -17,7 +17,7 @@ from sensorium.answer import Answer
 from sensorium.batch.item import BatchItem
 from sensorium.batch.item_worker import BatchWork, ItemWorker
 from sensorium.batch.planning import BatchPlan
-from sensorium.errors import InputError
+from sensorium.errors import InputError, ModelUnavailableError
 from sensorium.operations.registry import all_operations
 from sensorium.storage.opening import location_of
 from tests.object_storage import ObjectStorage, object_storage
@@ -58,6 +58,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "classify": {"labels": "cat,dog"},
     "clone": {"reference": "media/talk.wav", "consent": "I am the speaker"},
     "control": {"prompt": "a dog", "controls": '["canny"]'},
+    "diarize": {"model": "nemotron-3-diarization"},
     "edit": {"prompt": "a dog"},
     "find-moment": {"text": "a cat"},
     "paint-again": {"model": "stable-diffusion-v1-5"},
@@ -178,6 +179,15 @@ def test_a_broken_row_is_an_item_with_its_sentence(media: Path) -> None:
         assert named in item.error
 
 
+def test_a_quote_that_is_not_closed_costs_the_rows_before_it_nothing(media: Path) -> None:
+    (media / "a.csv").write_text('text\na house\n"a "red" car"\n"a boat\na tree\n')
+    house, car, boat = items("speak", "media/a.csv")
+    assert house.error == ""
+    assert "Row 3" in car.error
+    assert "Row 4" in boat.error
+    assert "line 5" in boat.error
+
+
 def test_a_bucket_is_listed_and_selected(store: ObjectStorage, media: Path) -> None:
     bucket = location_of(store.new_bucket())
     for name in ("a/1.png", "a/2.png", "b/3.png", "b/talk.wav", "b/.hidden.png", "files/old/4.png"):
@@ -236,6 +246,11 @@ def test_what_is_wrong_with_all_items_is_told_before_the_first(
     (media / "text.parquet").write_text("no table")
     with refused(InputError, *named):
         items(operation, *inputs, **fields)
+
+
+def test_a_model_that_does_not_exist_is_told_before_the_first(media: Path) -> None:
+    with refused(ModelUnavailableError, "no-such-model"):
+        items("caption", "media", model="no-such-model")
 
 
 def test_nothing_is_stored_there(store: ObjectStorage, media: Path) -> None:

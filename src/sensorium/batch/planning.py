@@ -46,6 +46,7 @@ class BatchPlan:
 
         Raises:
             InputError: They don't.
+            ModelUnavailableError: There is no such checkpoint.
         """
         planner = _Planner(self)
         if not self.inputs:
@@ -148,7 +149,7 @@ class _Planner:
     def _try_out(self, field: str, name: str) -> None:
         """Build the operation once, so that what is wrong with all items is told before the first one."""
         self._require_complete([field], name)
-        self._operation.of({**self._common, **self._fields.filled(field, "x")})
+        self._operation.of({**self._common, **self._fields.filled(field, "x")}).checkpoints()
 
     def _of_files(self, text: str) -> Iterator[BatchItem]:
         several = len(set(self._fields.media_fields.values())) > 1

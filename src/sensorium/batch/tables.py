@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sensorium.batch.fields import OperationFields
 from sensorium.errors import InputError
 from sensorium.media.naming import display_name
 from sensorium.storage.location import Location
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 TEXTS = (".txt", ".md")
@@ -91,7 +95,17 @@ def _csv_rows(table: Location, suffix: str, fields: OperationFields | None) -> I
     with _text(table) as lines:
         rows = _csv(lines, suffix)
         names = next(rows, [])
-        for number, row in enumerate(rows, 2):
+        for number in itertools.count(2):
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                yield InputError(
+                    f"Row {number} of {display_name(table.address)}, up to line {rows.line_num}, is no CSV: {error}",
+                    "Close the quotes that it opens, and write quotes inside of a cell twice",
+                )
+                continue
+            if row is None:
+                return
             if not any(row):
                 continue
             if len(row) > len(names):
@@ -104,9 +118,9 @@ def _csv_rows(table: Location, suffix: str, fields: OperationFields | None) -> I
             yield cells if fields is None else {name: fields.value(name, cell) for name, cell in cells.items()}
 
 
-def _csv(lines: io.TextIOWrapper, suffix: str) -> Iterator[list[str]]:
+def _csv(lines: io.TextIOWrapper, suffix: str) -> Reader:
     csv.field_size_limit(1 << 27)
-    return csv.reader(lines, delimiter="\t" if suffix == ".tsv" else ",")
+    return csv.reader(lines, delimiter="\t" if suffix == ".tsv" else ",", strict=True)
 
 
 @contextmanager
