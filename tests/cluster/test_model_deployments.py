@@ -20,6 +20,7 @@ from sensorium.cluster.serving.applications import application_name, gpu_fractio
 from sensorium.cluster.serving.deployment_pool import deployment_pool
 from sensorium.cluster.serving.model_options import ModelDeploymentOptions
 from sensorium.cluster.serving.passes import Pass
+from sensorium.cluster.serving.program import warn_of_small_machines
 from sensorium.engine.engine import LocalEngine
 from sensorium.engine.job import Job, ModelState
 from sensorium.engine.options import STARTER, EngineOptions
@@ -29,6 +30,7 @@ from sensorium.errors import BusyError
 from sensorium.media.audio import read_audio
 from sensorium.media.audio_writer import write_audio
 from sensorium.operations.operation import Operation
+from sensorium.server.options import ServerOptions
 from tests import real_media
 from tests.engine.engines import done, operation, running_engine, sent, until
 from tests.refusals import refused
@@ -96,6 +98,13 @@ def left_behind(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Pa
     while not begun.exists():
         time.sleep(0.1)
     return folder
+
+
+def test_too_small_machines_are_told_of(local_ray: None, caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_small_machines(ServerOptions(model_cpus=8))
+    assert caplog.text == ""
+    warn_of_small_machines(ServerOptions(model_cpus=64))
+    assert "64 CPUs" in caplog.text
 
 
 @pytest.fixture(scope="module")

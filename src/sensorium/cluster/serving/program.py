@@ -29,6 +29,8 @@ from sensorium.server.options import ServerOptions
 from sensorium.server.program import ended_by_signals, listening, refuse_strangers
 from sensorium.server.telemetry import telemetry_for
 
+logger = logging.getLogger(__name__)
+
 _ANSWERS_WITHIN_SECONDS = 60.0
 _MODELS_AT_ONCE = 16
 """Processes of models that there may be on this machine alone: they share its processors, and memory is their limit."""
@@ -108,6 +110,7 @@ def _served(options: ServerOptions, keys: KeyRing) -> Iterator[None]:
     from ray.serve.context import _get_global_client
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    warn_of_small_machines(options)
     refuse_open_ports()
     require_token()
     was_there = _get_global_client(raise_if_no_controller_running=False) is not None
@@ -136,6 +139,20 @@ def _served(options: ServerOptions, keys: KeyRing) -> Iterator[None]:
                 serve.delete(NAME)
             else:
                 serve.shutdown()  # type: ignore[no-untyped-call]
+
+
+def warn_of_small_machines(options: ServerOptions) -> None:
+    """Say that models will wait, if no machine has the CPUs that each is to have; a larger machine may still come."""
+    import ray
+
+    most = max((node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]), default=0.0)
+    if options.model_cpus > most:
+        logger.warning(
+            "--model-cpus gives each model %g CPUs, and the largest machine of the cluster has %g: whoever asks for a "
+            "model waits until a larger one joins",
+            options.model_cpus,
+            most,
+        )
 
 
 def _check_place(options: ServerOptions) -> None:
