@@ -43,42 +43,18 @@ class Voices:
         self._media = media
 
     async def add_consent(self, *, owner: str, name: str, language: str, statement: str, recording: Media) -> Consent:
-        """Keep a statement of consent.
-
-        Args:
-            owner: Whose record it is.
-            name: What its owner calls it.
-            language: As its owner names it.
-            statement: What is said in the recording.
-            recording: An upload, which is kept as long as the statement.
-
-        Raises:
-            InputError: This owner has too many.
-        """
+        """Keep a statement of consent: see `CustomVoices.add_consent`."""
         upload = recording.upload or ""
         consent = Consent(_new(_CONSENT), owner, name, language, statement, upload, time.time())
         await self._add(consents, consent, "statements of consent")
         return consent
 
     async def consent(self, consent: str, owner: str) -> Consent:
-        """Return a statement of consent.
-
-        Raises:
-            NotFoundError: There is none of that owner's.
-        """
+        """Return a statement of consent: see `CustomVoices.consent`."""
         return Consent(**await self._row(consents, consent, owner, "statement of consent"))
 
     async def consents(self, owner: str, *, after: str | None = None, limit: int = 20) -> list[Consent]:
-        """Return statements of consent, the newest first.
-
-        Args:
-            owner: Whose.
-            after: Only those older than the one with this id.
-            limit: How many at most.
-
-        Raises:
-            NotFoundError: There is no statement ``after``.
-        """
+        """Return statements of consent, the newest first: see `CustomVoices.consents`."""
         found = [Consent(**row) for row in await self._rows(consents, owner)]
         if after is not None:
             ids = [each.id for each in found]
@@ -90,21 +66,13 @@ class Voices:
         return found[:limit]
 
     async def rename_consent(self, consent: str, owner: str, name: str) -> Consent:
-        """Call a statement of consent something else; return it.
-
-        Raises:
-            NotFoundError: There is none of that owner's.
-        """
+        """Call a statement of consent something else; return it: see `CustomVoices.rename_consent`."""
         await self.consent(consent, owner)
         await self._write(sa.update(consents).where(consents.c.id == consent).values(name=name))
         return await self.consent(consent, owner)
 
     async def delete_consent(self, consent: str, owner: str) -> None:
-        """Delete a statement of consent with its recording, and all voices that rest on it.
-
-        Raises:
-            NotFoundError: There is none of that owner's.
-        """
+        """Delete a statement of consent with its recording, and all voices that rest on it: see `CustomVoices.delete_consent`."""
         found = await self.consent(consent, owner)
         for voice in await self.voices(owner):
             if voice.consent == consent:
@@ -115,20 +83,7 @@ class Voices:
     async def add_voice(
         self, *, owner: str, name: str, consent: str, recording: Media, text: str, seconds: float
     ) -> CustomVoice:
-        """Keep a voice.
-
-        Args:
-            owner: Whose it is.
-            name: What its owner calls it.
-            consent: The id of the statement on which it rests.
-            recording: An upload, which is kept as long as the voice.
-            text: What is said in it.
-            seconds: How long it is.
-
-        Raises:
-            NotFoundError: There is no such statement of that owner's.
-            InputError: This owner has too many.
-        """
+        """Keep a voice: see `CustomVoices.add_voice`."""
         await self.consent(consent, owner)
         upload = recording.upload or ""
         voice = CustomVoice(_new(VOICE), owner, name, consent, upload, text, seconds, time.time())
@@ -136,23 +91,15 @@ class Voices:
         return voice
 
     async def voice(self, voice: str, owner: str) -> CustomVoice:
-        """Return a voice.
-
-        Raises:
-            NotFoundError: There is none of that owner's.
-        """
+        """Return a voice: see `CustomVoices.voice`."""
         return CustomVoice(**await self._row(voices, voice, owner, "voice"))
 
     async def voices(self, owner: str) -> list[CustomVoice]:
-        """Return an owner's voices, the newest first."""
+        """Return an owner's voices, the newest first: see `CustomVoices.voices`."""
         return [CustomVoice(**row) for row in await self._rows(voices, owner)]
 
     async def delete_voice(self, voice: str, owner: str) -> None:
-        """Delete a voice with its recording.
-
-        Raises:
-            NotFoundError: There is none of that owner's.
-        """
+        """Delete a voice with its recording: see `CustomVoices.delete_voice`."""
         found = await self.voice(voice, owner)
         await self._write(sa.delete(voices).where(voices.c.id == voice))
         await self._discard(found.recording)
