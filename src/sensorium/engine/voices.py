@@ -72,7 +72,7 @@ class Voices:
         return await self.consent(consent, owner)
 
     async def delete_consent(self, consent: str, owner: str) -> None:
-        """Delete a statement of consent with its recording, and all voices that rest on it: see `CustomVoices.delete_consent`."""
+        """Delete a statement of consent and all that rests on it: see `CustomVoices.delete_consent`."""
         found = await self.consent(consent, owner)
         for voice in await self.voices(owner):
             if voice.consent == consent:

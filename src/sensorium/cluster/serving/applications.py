@@ -203,6 +203,12 @@ def largest_memory() -> int:
     return max((int(node["Resources"].get("memory", 0)) for node in ray.nodes() if node["Alive"]), default=0)
 
 
+def largest_processors() -> float:
+    """Return the CPUs that Ray may give away on the machine that has the most of them."""
+    ray = _ray()
+    return max((float(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0.0)
+
+
 def measured_gpu_memory() -> int:
     """Return the bytes of memory of a GPU of the cluster; 0 if there is none."""
     import ray

@@ -19,7 +19,7 @@ from typing import Any
 from sensorium import settings
 from sensorium.cluster.connection import connected
 from sensorium.cluster.serving.application import NAME, application_of
-from sensorium.cluster.serving.applications import LOGGING
+from sensorium.cluster.serving.applications import LOGGING, largest_processors
 from sensorium.cluster.serving.open_doors import refuse_open_ports, require_token
 from sensorium.engine.job_store import JobStore
 from sensorium.engine.stored_job_files import files_of
@@ -143,9 +143,7 @@ def _served(options: ServerOptions, keys: KeyRing) -> Iterator[None]:
 
 def warn_of_small_machines(options: ServerOptions) -> None:
     """Say that models will wait, if no machine has the CPUs that each is to have; a larger machine may still come."""
-    import ray
-
-    most = max((node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]), default=0.0)
+    most = largest_processors()
     if options.model_cpus > most:
         logger.warning(
             "--model-cpus gives each model %g CPUs, and the largest machine of the cluster has %g: whoever asks for a "
