@@ -15,7 +15,8 @@ from sensorium.video.video_story import (
     sentence_evidence,
     span,
 )
-from sensorium.vision_language.starter.answering import Reply, answer_directly, listed, seen_in
+from sensorium.vision_language.starter.answering import Reply, answer_directly, seen_in
+from sensorium.vision_language.starter.phrases import Phrase, Row, listed, sentence, statement_of
 from sensorium.vision_language.starter.questions import Asks, Question
 from sensorium.vision_language.starter.vocabulary import Thing, with_article
 
@@ -46,19 +47,22 @@ def all_words(story: SceneStory, sentences: Sequence[Sentence]) -> Reply:
     if not story.sentences:
         return Reply(silence(story))
     if not sentences:
-        return Reply("Nothing is said then.")
-    lines = [f"[{span(item.start, item.end)}] {item.text}" for item in sentences]
-    return Reply("\n".join(lines), tuple(sentence_evidence(item) for item in sentences))
+        return Reply(sentence("Nothing is said then"))
+    lines = [_timed(item.start, item.end, item.text) for item in sentences]
+    return Reply(Row(lines, "\n"), tuple(sentence_evidence(item) for item in sentences))
 
 
 def tell(moments: Sequence[SceneMoment], sentences: Sequence[Sentence], story: SceneStory) -> Reply:
     """Tell what is seen and said, in the order of time."""
     if len(moments) == len(story.moments):
-        return Reply(story.text(), story.evidence())
-    evidence = [*map(moment_evidence, moments), *map(sentence_evidence, sentences)]
-    evidence.sort(key=lambda item: item.start or 0.0)
-    lines = [f"[{span(item.start, item.end)}] {item.text}" for item in evidence]
-    return Reply("\n".join(lines), tuple(evidence))
+        evidence = story.evidence()
+        about_sound = [Phrase(line) for line in story.about_sound()]
+    else:
+        seen_and_said = [*map(moment_evidence, moments), *map(sentence_evidence, sentences)]
+        evidence = tuple(sorted(seen_and_said, key=lambda item: item.start or 0.0))
+        about_sound = []
+    lines = [_timed(item.start, item.end, item.text) for item in evidence]
+    return Reply(Row([*lines, *about_sound], "\n"), evidence)
 
 
 def from_moments(moments: Sequence[SceneMoment], question: Question) -> Reply | None:
@@ -66,14 +70,14 @@ def from_moments(moments: Sequence[SceneMoment], question: Question) -> Reply | 
     if question.about_people and question.asks is Asks.COUNT:
         return _most_people(moments, question)
     if question.about_people and question.asks is Asks.PRESENCE:
-        return people_times(moments, question, "Yes, somebody")
+        return people_times(moments, question, Phrase("Yes, somebody"))
     thing = question.thing
     if thing is not None and question.asks in _OF_A_THING:
         found = [moment for moment in moments if moment.scene.shows(thing)]
         if not found:
             return not_seen(thing, moments)
         if question.asks is Asks.PRESENCE:
-            return times(f"Yes, {with_article(thing.name)}", found)
+            return times(Phrase("Yes, {thing}", thing=with_article(thing.name)), found)
         return _each([(moment, answer_directly(moment.scene, question)) for moment in found])
     if not question.subject and question.asks in _OF_THE_WHOLE:
         return _each([(moment, answer_directly(moment.scene, question)) for moment in moments])
@@ -84,20 +88,21 @@ def people_times(moments: Sequence[SceneMoment], question: Question, words: str)
     """Say when somebody is seen."""
     found = [moment for moment in moments if moment.scene.people]
     if not found:
-        text = "I can find nobody in this film; people who are small or hidden can be missed."
+        text = sentence("I can find nobody in this film; people who are small or hidden can be missed")
         return Reply(text, (_nobody(moments),))
     reply = times(words, found)
     if not question.about_particular_people:
         return reply
-    text = f"{reply.text} I can't tell whether it is {with_article(question.subject)}."
-    return Reply(text, reply.evidence, reply.confidence)
+    refusal = sentence("I can't tell whether it is {thing}", thing=with_article(question.subject))
+    return Reply(Row([reply.text, refusal], " "), reply.evidence, reply.confidence)
 
 
 def times(what: str, found: Sequence[SceneMoment]) -> Reply:
     """Say when something is seen."""
     evidence = tuple(moment_evidence(moment) for moment in found)
     confidences = [item.confidence for item in evidence if item.confidence is not None]
-    return Reply(f"{what} is seen {_spans(found)}.", evidence, max(confidences, default=None))
+    text = sentence("{thing} is seen {times}", thing=what, times=_spans(found))
+    return Reply(text, evidence, max(confidences, default=None))
 
 
 def not_seen(thing: Thing, moments: Sequence[SceneMoment]) -> Reply:
@@ -105,16 +110,21 @@ def not_seen(thing: Thing, moments: Sequence[SceneMoment]) -> Reply:
     best = max(moments, key=lambda moment: moment.scene.slightest_sign_of(thing))
     sign = best.scene.slightest_sign_of(thing)
     if sign >= _PERHAPS:
-        text = f"I'm not sure: there may be {with_article(thing.name)} at {clock(best.start)}."
+        text = sentence(
+            "I'm not sure: there may be {thing} at {time}", thing=with_article(thing.name), time=clock(best.start)
+        )
         return Reply(text, (moment_evidence(best),), round(sign, 2))
     if thing.partial:
-        return Reply(f"I can see no {thing.name} in this film, but I know only some kinds of that by sight.")
-    return Reply(f"I can see no {thing.name} in this film.", confidence=round(1 - sign, 2))
+        template = "I can see no {noun} in this film, but I know only some kinds of that by sight"
+        return Reply(sentence(template, noun=thing.name))
+    return Reply(sentence("I can see no {noun} in this film", noun=thing.name), confidence=round(1 - sign, 2))
 
 
 def quoted(sentences: Sequence[Sentence]) -> str:
     """Return sentences with their times: ``at 00:04: "…" and at 00:12: "…"``."""
-    return listed([f'at {clock(item.start)}: "{item.text}"' for item in sentences[:_MOST_QUOTES]])
+    return listed(
+        [Phrase('at {time}: "{quote}"', time=clock(item.start), quote=item.text) for item in sentences[:_MOST_QUOTES]]
+    )
 
 
 def what_is_seen(story: SceneStory) -> str:
@@ -123,13 +133,13 @@ def what_is_seen(story: SceneStory) -> str:
     for moment in story.moments:
         for name in seen_in(moment.scene):
             first.setdefault(name, moment.start)
-    shown = [f"{name} ({clock(start)})" for name, start in list(first.items())[:6]]
-    return f"I can see {listed(shown)}." if shown else ""
+    shown = [Phrase("{thing} ({time})", thing=name, time=clock(start)) for name, start in list(first.items())[:6]]
+    return sentence("I can see {things}", things=listed(shown)) if shown else ""
 
 
 def silence(story: SceneStory) -> str:
     """Say why there are no words."""
-    return "Nothing is said in this film." if story.has_audio else "The film has no sound track."
+    return sentence("Nothing is said in this film" if story.has_audio else "The film has no sound track")
 
 
 def _time_asked_for(story: SceneStory, question: FilmQuestion) -> float | None:
@@ -144,12 +154,16 @@ def _most_people(moments: Sequence[SceneMoment], question: Question) -> Reply:
     assert reply is not None, "people can always be counted"
     if not most.scene.people:
         return Reply(reply.text, (_nobody(moments),))
-    text = f"{reply.text.rstrip('.')}, at {clock(most.start)}; that is the most at one time."
+    text = sentence(
+        "{statement}, at {time}; that is the most at one time",
+        statement=statement_of(reply.text),
+        time=clock(most.start),
+    )
     return Reply(text, (moment_evidence(most),), reply.confidence)
 
 
 def _nobody(moments: Sequence[SceneMoment]) -> Evidence:
-    return Evidence("people", "Nobody was found", None, moments[0].start, moments[-1].end)
+    return Evidence("people", Phrase("Nobody was found"), None, moments[0].start, moments[-1].end)
 
 
 def _each(replies: Sequence[tuple[SceneMoment, Reply | None]]) -> Reply | None:
@@ -157,13 +171,15 @@ def _each(replies: Sequence[tuple[SceneMoment, Reply | None]]) -> Reply | None:
     by_text: OrderedDict[str, list[SceneMoment]] = OrderedDict()
     for moment, reply in replies:
         if reply is not None:
-            by_text.setdefault(reply.text.rstrip("."), []).append(moment)
+            by_text.setdefault(statement_of(reply.text), []).append(moment)
     if not by_text:
         return None
     confidences = [reply.confidence for _, reply in replies if reply is not None and reply.confidence is not None]
-    text = "; ".join(f"{words} ({_spans(moments)})" for words, moments in by_text.items())
+    each = [
+        Phrase("{statement} ({times})", statement=words, times=_spans(moments)) for words, moments in by_text.items()
+    ]
     evidence = tuple(moment_evidence(moment) for moments in by_text.values() for moment in moments)
-    return Reply(f"{text}.", evidence, max(confidences, default=None))
+    return Reply(sentence(Row(each, "; ")), evidence, max(confidences, default=None))
 
 
 def _spans(moments: Sequence[SceneMoment]) -> str:
@@ -173,4 +189,8 @@ def _spans(moments: Sequence[SceneMoment]) -> str:
             spans[-1][1] = moment.end
         else:
             spans.append([moment.start, moment.end])
-    return listed([f"from {clock(start)} to {clock(end)}" for start, end in spans])
+    return listed([Phrase("from {start} to {end}", start=clock(start), end=clock(end)) for start, end in spans])
+
+
+def _timed(start: float | None, end: float | None, text: str) -> Phrase:
+    return Phrase("[{span}] {words}", span=span(start, end), words=text)

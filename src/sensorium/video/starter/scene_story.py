@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.video.key_frames import key_frames, new_looking
 from sensorium.video.video_story import Moment, VideoStory, listen
-from sensorium.vision_language.starter.answering import capitalised, contents, sureness
+from sensorium.vision_language.starter.answering import contents, sureness
 from sensorium.vision_language.starter.colours import describe_colours
+from sensorium.vision_language.starter.phrases import Phrase, capitalised, sentence
 from sensorium.vision_language.starter.scene import Scene, SceneReader
 
 if TYPE_CHECKING:
@@ -91,14 +92,15 @@ def _merged(seen: Iterable[tuple[float, Scene]], duration: float) -> list[SceneM
     return moments
 
 
-def _caption(scene: Scene) -> str:
+def _caption(scene: Scene) -> Phrase:
     """Say what is seen; if nothing is recognised, say which colours the picture has."""
     shown = contents(scene)
     if shown:
-        return f"{capitalised(shown)}."
+        return sentence(capitalised(shown))
     light = "Darkness" if scene.brightness < 0.1 else "Nothing that can be recognised for sure"
-    colours = "" if scene.monochrome else f"; the picture is {describe_colours(scene.colours_of('picture'))}"
-    return f"{light}{colours}."
+    if scene.monochrome:
+        return sentence(light)
+    return sentence(light + "; the picture is {colours}", colours=describe_colours(scene.colours_of("picture")))
 
 
 def _shows(scene: Scene) -> tuple[frozenset[str], int]:

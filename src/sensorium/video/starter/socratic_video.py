@@ -36,7 +36,8 @@ from sensorium.video.starter.film_questions import AsksOfFilm, FilmQuestion, par
 from sensorium.video.starter.scene_story import SceneMoment, SceneStory, read_story
 from sensorium.video.video_story import Sentence, clock, sentence_evidence
 from sensorium.vision_language.image_qa import AnswerOptions
-from sensorium.vision_language.starter.answering import Reply, capitalised
+from sensorium.vision_language.starter.answering import Reply
+from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, sentence
 from sensorium.vision_language.starter.questions import Asks, Question
 from sensorium.vision_language.starter.scene import open_scene_reader
 from sensorium.vision_language.starter.vocabulary import with_article
@@ -133,7 +134,7 @@ class SocraticVideoQA:
         moments = moments_asked_for(story, question)
         sentences = sentences_asked_for(story, question)
         if question.asks is AsksOfFilm.LENGTH:
-            return Reply(f"The film is {clock(story.duration)} long.", confidence=1.0)
+            return Reply(sentence("The film is {time} long", time=clock(story.duration)), confidence=1.0)
         if question.asks is AsksOfFilm.WORDS:
             return all_words(story, sentences)
         if question.asks is AsksOfFilm.WHEN_SAID:
@@ -151,14 +152,16 @@ class SocraticVideoQA:
         """Say when something is seen."""
         subject = Question(question.text, Asks.PRESENCE, question.subject)
         if not subject.subject:
-            return Reply("I can't tell what to look for; ask like this: When does the cat appear?")
+            return Reply(Phrase("I can't tell what to look for; ask like this: When does the cat appear?"))
         if subject.about_people:
-            return people_times(moments, subject, "Somebody")
+            return people_times(moments, subject, Phrase("Somebody"))
         thing = subject.thing
         if thing is None:
-            text = f"I can't tell: {subject.subject!r} is not among the things that I know by sight."
+            text = sentence(
+                "I can't tell: {phrase!r} is not among the things that I know by sight", phrase=subject.subject
+            )
             said = self._mentioned(story, subject.subject)
-            return Reply(f"{text} {said.text}", said.evidence) if said.evidence else Reply(text)
+            return Reply(Row([text, said.text], " "), said.evidence) if said.evidence else Reply(text)
         found = [moment for moment in moments if moment.scene.shows(thing)]
         return times(capitalised(with_article(thing.name)), found) if found else not_seen(thing, moments)
 
@@ -169,9 +172,12 @@ class SocraticVideoQA:
         wanted = set(content_words(subject))
         found = [item for item in story.sentences if wanted and wanted <= set(content_words(item.text))]
         if not found:
-            return Reply(f"As far as I can hear, {subject or 'that'} is not mentioned.")
+            if not subject:
+                return Reply(sentence("As far as I can hear, that is not mentioned"))
+            return Reply(sentence("As far as I can hear, {phrase} is not mentioned", phrase=subject))
         evidence = tuple(sentence_evidence(item) for item in found)
-        return Reply(f"{capitalised(subject)} is mentioned {quoted(found)}", evidence)
+        text = Phrase("{phrase} is mentioned {quotes}", phrase=capitalised(subject), quotes=quoted(found))
+        return Reply(text, evidence)
 
     def _about(self, story: SceneStory, subject: str) -> Reply:
         """Quote what is said about a subject: sentences that name the subject, else sentences close in meaning."""
@@ -182,7 +188,7 @@ class SocraticVideoQA:
         if not found and story.language == "en":
             found = self._closest(story.sentences, subject, _CLOSE)
         if not found:
-            return Reply(f"As far as I can hear, nothing is said about {subject}.")
+            return Reply(sentence("As far as I can hear, nothing is said about {phrase}", phrase=subject))
         return Reply(capitalised(quoted(found)), tuple(sentence_evidence(item) for item in found))
 
     def _from_transcript(
@@ -196,20 +202,26 @@ class SocraticVideoQA:
         """Answer from the sentences closest to the question: in the language model's words, or by quoting them."""
         asks_for_a_fact = _ASKS_FOR_A_FACT.match(question.text.lower()) is not None
         if sentences and story.language != "en":
-            text = f"I can't tell that from what is seen, and what is said is not in English ({story.language!r})."
-            return Reply(f"{text} {what_is_seen(story)}".strip(), story.evidence())
+            text = sentence(
+                "I can't tell that from what is seen, and what is said is not in English ({code!r})",
+                code=story.language,
+            )
+            seen = what_is_seen(story)
+            return Reply(Row([text, seen], " ") if seen else text, story.evidence())
         found = self._closest(sentences, question.text, _CLOSE if asks_for_a_fact else _VERY_CLOSE)
         if not found:
             heard = [] if story.sentences else [silence(story)]
-            parts = ["I can't tell that from this film.", *heard, what_is_seen(story)]
-            return Reply(" ".join(part for part in parts if part), story.evidence())
+            parts = [sentence("I can't tell that from this film"), *heard, what_is_seen(story)]
+            return Reply(Row([part for part in parts if part], " "), story.evidence())
         evidence = tuple(sentence_evidence(item) for item in found)
         said, ending = "", Ending()
         if asks_for_a_fact:
             said, ending = self._in_other_words(found, question.text, options, cancel)
         if said:
-            return Reply(f"{said.rstrip('.')} (said at {clock(found[0].start)}).", evidence, ending=ending)
-        return Reply(f"I can't tell for sure; what comes closest is said {quoted(found)}", evidence, ending=ending)
+            text = sentence("{quote} (said at {time})", quote=said.rstrip("."), time=clock(found[0].start))
+            return Reply(text, evidence, ending=ending)
+        text = Phrase("I can't tell for sure; what comes closest is said {quotes}", quotes=quoted(found))
+        return Reply(text, evidence, ending=ending)
 
     def _in_other_words(
         self, found: Sequence[Sentence], question: str, options: AnswerOptions, cancel: Cancellation | None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sensorium.answer import Answer, Ending, Evidence
 from sensorium.vision_language.starter.colours import ColourShare, describe_colours
+from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, listed, sentence
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, without_article
 from sensorium.vision_language.starter.recognition import Tag, thing_of
 from sensorium.vision_language.starter.scene import BLURRED, BRIGHT, DARK, Place, Scene
@@ -81,23 +82,30 @@ def caption(scene: Scene) -> Reply:
     """Say in a sentence or two what the picture shows."""
     colours = scene.colours_of("picture")
     if colours and colours[0].share >= _PLAIN and not seen_in(scene):
-        text = f"A plain {colours[0].name} picture"
-        return Reply(f"{text}.", (Evidence("colour", text),))
-    style = "black and white picture" if scene.monochrome else "picture"
+        text = Phrase("A plain {colour} picture", colour=colours[0].name)
+        return Reply(sentence(text), (Evidence("colour", text),))
+    style = "black and white {picture}" if scene.monochrome else "{picture}"
+    style = Phrase(style, picture="picture")
     if scene.brightness < DARK:
-        style = f"dark {style}"
+        style = Phrase("dark {picture}", picture=style)
     if scene.sharpness < BLURRED:
-        style = f"blurred {style}"
+        style = Phrase("blurred {picture}", picture=style)
     opening = capitalised(with_article(style))
     shown = contents(scene)
-    sentences = [f"{opening} of {shown}" if shown else f"{opening} in which nothing can be recognised for sure"]
+    if shown:
+        sentences = [sentence("{picture} of {things}", picture=opening, things=shown)]
+    else:
+        sentences = [sentence("{picture} in which nothing can be recognised for sure", picture=opening)]
     facts = [*scene.tag_facts(), scene.people_fact()]
     main = next((tag for tag in scene.tags if tag.sure and scene.colours_of(tag.name)), None)
     subject = main.name if main else "picture"
     if not scene.monochrome and scene.colours_of(subject):
-        sentences.append(f"The {subject} is {describe_colours(scene.colours_of(subject))}")
-        facts.append(Evidence("colour", sentences[-1], main.confidence if main else None))
-    return Reply(". ".join(sentences) + ".", tuple(facts), sureness(scene))
+        colour = Phrase(
+            "The {region} is {colours}", region=subject, colours=describe_colours(scene.colours_of(subject))
+        )
+        sentences.append(sentence(colour))
+        facts.append(Evidence("colour", colour, main.confidence if main else None))
+    return Reply(Row(sentences, " "), tuple(facts), sureness(scene))
 
 
 def contents(scene: Scene) -> str:
@@ -105,8 +113,8 @@ def contents(scene: Scene) -> str:
     seen = seen_in(scene)
     maybe = [with_article(tag.name) for tag in scene.tags if not tag.sure]
     if seen:
-        return f"{listed(seen)}, perhaps {maybe[0]}" if maybe else listed(seen)
-    return f"what is perhaps {listed(maybe[:2], 'or')}" if maybe else ""
+        return Phrase("{things}, perhaps {guess}", things=listed(seen), guess=maybe[0]) if maybe else listed(seen)
+    return Phrase("what is perhaps {things}", things=listed(maybe[:2], "or")) if maybe else ""
 
 
 def sureness(scene: Scene) -> float | None:
@@ -124,39 +132,43 @@ def describe(scene: Scene) -> Reply:
     if not scene.monochrome:
         regions = {name: describe_colours(scene.colours_of(name)) for name in ("top", "middle", "bottom")}
         # Three times the same says less than the caption's one sentence.
-        parts = [f"the {name} is {words}" for name, words in regions.items()] if len(set(regions.values())) > 1 else []
+        varied = len(set(regions.values())) > 1
+        parts = [_is_of_colour("the", name, words) for name, words in regions.items()] if varied else []
         for name in named[1:]:
             if scene.colours_of(name):
-                sentences.append(f"The {name} is {describe_colours(scene.colours_of(name))}.")
+                sentences.append(sentence(_is_of_colour("The", name, describe_colours(scene.colours_of(name)))))
         if parts:
-            sentences.append(f"{capitalised(listed(parts))}.")
+            sentences.append(sentence(capitalised(listed(parts))))
     if not scene.people:
-        sentences.append("I can find nobody in it.")
-    sentences.append(f"{scene.layout_facts()[0].text}.")
-    return Reply(" ".join(sentences), scene.facts(), opening.confidence)
+        sentences.append(sentence("I can find nobody in it"))
+    sentences.append(sentence(scene.layout_facts()[0].text))
+    return Reply(Row(sentences, " "), scene.facts(), opening.confidence)
 
 
 def cannot_tell(scene: Scene, reason: str) -> Reply:
     """Say that something can't be told, and what can be seen instead."""
     seen = seen_in(scene)
-    text = f"{reason}. I can see {listed(seen)}." if seen else f"{reason}."
+    text: str = sentence(reason)
+    if seen:
+        text = Row([text, sentence("I can see {things}", things=listed(seen))], " ")
     return Reply(text, (*scene.tag_facts(), scene.people_fact()))
 
 
 def seen_in(scene: Scene) -> list[str]:
     """Return what is surely there: people, then things."""
-    people = [] if not scene.people else [_people_in_words(scene)]
+    people = [] if not scene.people else [scene.people_in_words()]
     return [*people, *(_named(tag) for tag in scene.tags if tag.sure)]
 
 
 def _named(tag: Tag) -> str:
     """Return a tag with its kind where the name alone may tell a reader nothing: "a Pekingese (dog)"."""
     tells_itself = not tag.kind or tag.kind in tag.name or is_everyday(thing_of(tag))
-    return with_article(tag.name) + ("" if tells_itself else f" ({tag.kind})")
+    named = with_article(tag.name)
+    return named if tells_itself else Phrase("{thing} ({kind})", thing=named, kind=tag.kind)
 
 
-def _people_in_words(scene: Scene) -> str:
-    return scene.people_fact().text.partition(" w")[0].lower()
+def _is_of_colour(article: str, region: str, colours: str) -> Phrase:
+    return Phrase(article + " {region} is {colours}", region=region, colours=colours)
 
 
 def _count(scene: Scene, question: Question) -> Reply:
@@ -165,45 +177,50 @@ def _count(scene: Scene, question: Question) -> Reply:
     thing = question.thing
     subject = question.noun
     if thing is None or scene.shows(thing):
-        seen = f"I can see {with_article(thing.name)}, but I" if thing is not None else "I"
-        evidence = (_tag_evidence(scene, thing),) if thing is not None else ()
-        return Reply(f"{seen} can count people only, not {subject}.", evidence)
+        if thing is None:
+            return Reply(sentence("I can count people only, not {noun}", noun=subject))
+        text = sentence(
+            "I can see {thing}, but I can count people only, not {noun}", thing=with_article(thing.name), noun=subject
+        )
+        return Reply(text, (_tag_evidence(scene, thing),))
     if scene.lacks(thing):
-        return Reply(f"I can see no {subject}.", (_tag_evidence(scene, thing),), _absence(scene, thing))
-    return Reply(f"I'm not sure that there are any {subject}.", (_tag_evidence(scene, thing),))
+        text = sentence("I can see no {noun}", noun=subject)
+        return Reply(text, (_tag_evidence(scene, thing),), _absence(scene, thing))
+    return Reply(sentence("I'm not sure that there are any {noun}", noun=subject), (_tag_evidence(scene, thing),))
 
 
 def _count_people(scene: Scene, question: Question) -> Reply:
     fact = scene.people_fact()
     if not scene.people:
-        return Reply("I can find nobody; people who are small or hidden can be missed.", (fact,))
-    text = capitalised(_people_in_words(scene))
-    text = f"At least {text.lower()}" if len(scene.people) > 1 else text
+        return Reply(sentence("I can find nobody; people who are small or hidden can be missed"), (fact,))
+    people = scene.people_in_words()
+    text = Phrase("At least {people}", people=people) if len(scene.people) > 1 else capitalised(people)
     if question.about_particular_people:
-        text += f"; I can't tell whether {'it is' if len(scene.people) == 1 else 'they are'} {question.subject}"
-    return Reply(f"{text}.", (fact,), fact.confidence)
+        pronoun = "it is" if len(scene.people) == 1 else "they are"
+        text = Phrase("{people}; I can't tell whether " + pronoun + " {noun}", people=text, noun=question.subject)
+    return Reply(sentence(text), (fact,), fact.confidence)
 
 
 def _colour(scene: Scene, question: Question) -> Reply:
     found = _coloured(scene, question)
     if isinstance(found, Reply):
         return found
-    text = f"The {found.region} is {describe_colours(found.colours)}"
-    return Reply(f"{text}.", (Evidence("colour", text, found.confidence),), found.confidence)
+    text = _is_of_colour("The", found.region, describe_colours(found.colours))
+    return Reply(sentence(text), (Evidence("colour", text, found.confidence),), found.confidence)
 
 
 def _is_colour(scene: Scene, question: Question) -> Reply:
     if "black and white" in question.text.lower() and question.subject.startswith("black"):
         answer = "Yes, it is" if scene.monochrome else "No, it is not"
-        return Reply(f"{answer} black and white.", tuple(scene.colour_facts()[:1]))
+        return Reply(sentence(f"{answer} black and white"), tuple(scene.colour_facts()[:1]))
     found = _coloured(scene, question)
     if isinstance(found, Reply):
         return found
-    words = f"the {found.region} is {describe_colours(found.colours)}"
+    words = _is_of_colour("the", found.region, describe_colours(found.colours))
     share = sum(colour.share for colour in found.colours if question.colour in colour.name.split())
     answer = "Yes" if share >= _MAIN_COLOUR else "Partly" if share >= _SECOND_COLOUR else "No"
     evidence = Evidence("colour", capitalised(words), found.confidence)
-    return Reply(f"{answer}: {words}.", (evidence,), found.confidence)
+    return Reply(sentence(answer + ": {statement}", statement=words), (evidence,), found.confidence)
 
 
 @dataclass(frozen=True)
@@ -219,30 +236,32 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
     """Return what a question about colours means, or a refusal where there is no such thing."""
     subject = question.noun
     if scene.monochrome:
-        return Reply("The picture is black and white.", tuple(scene.colour_facts()))
+        return Reply(sentence("The picture is black and white"), tuple(scene.colour_facts()))
     for region in ("middle", "top", "bottom", "left", "right"):
         if region in subject.split() or (region == "middle" and "centre" in subject):
             return _Coloured(region, scene.colours_of(region))
     if not subject:
         return _Coloured("picture", scene.colours_of("picture"))
     if question.about_people:
-        return cannot_tell(scene, f"I can't tell the colour of the {subject}")
+        return cannot_tell(scene, Phrase("I can't tell the colour of the {noun}", noun=subject))
     usual = _USUAL_PLACES.get(subject.split()[-1])
     thing = question.thing
     if usual is not None and (thing is None or not scene.shows(thing)):
-        text = f"The {usual} of the picture is {describe_colours(scene.colours_of(usual))}"
-        return Reply(f"I can't tell what is {subject} here. {text}.", (Evidence("colour", text),))
+        colours = describe_colours(scene.colours_of(usual))
+        text = Phrase("The {region} of the picture is {colours}", region=usual, colours=colours)
+        refusal = sentence("I can't tell what is {noun} here", noun=subject)
+        return Reply(Row([refusal, sentence(text)], " "), (Evidence("colour", text),))
     if thing is None:
-        return cannot_tell(scene, f"I can't find the {subject}, so I can't tell its colour")
+        return cannot_tell(scene, Phrase("I can't find the {noun}, so I can't tell its colour", noun=subject))
     tag = scene.tag_for(thing)
     if tag is not None:
         colours = scene.colours_of(tag.name)
         if not colours:
-            return cannot_tell(scene, f"I can't tell the {tag.name} from what is around it")
+            return cannot_tell(scene, Phrase("I can't tell the {noun} from what is around it", noun=tag.name))
         return _Coloured(singular(subject) if thing.name in subject else thing.name, colours, tag.confidence)
     if scene.lacks(thing):
-        return cannot_tell(scene, f"I can see no {subject}")
-    return cannot_tell(scene, f"I'm not sure that there is {with_article(subject)}")
+        return cannot_tell(scene, Phrase("I can see no {noun}", noun=subject))
+    return cannot_tell(scene, Phrase("I'm not sure that there is {thing}", thing=with_article(subject)))
 
 
 def _presence(scene: Scene, question: Question) -> Reply | None:
@@ -255,7 +274,9 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
         found = [reply for reply in replies if reply is not None]
         if len(found) < len(replies):
             return None
-        return Reply(" ".join(reply.text for reply in found), tuple(fact for reply in found for fact in reply.evidence))
+        return Reply(
+            Row([reply.text for reply in found], " "), tuple(fact for reply in found for fact in reply.evidence)
+        )
     if question.about_people:
         return _people_presence(scene, question)
     thing = question.thing
@@ -267,14 +288,17 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
     evidence = (_tag_evidence(scene, thing),)
     if scene.shows(thing):
         exact = next((tag for tag in scene.tags if tag.sure and thing_of(tag).classes < thing.classes), None)
-        more = f" ({with_article(exact.name)})" if exact is not None else ""
-        return Reply(f"Yes, there is {with_article(thing.name)}{more}.", evidence, confidence)
+        shown: str = with_article(thing.name)
+        if exact is not None:
+            shown = Phrase("{thing} ({kind})", thing=shown, kind=with_article(exact.name))
+        return Reply(sentence("Yes, there is {thing}", thing=shown), evidence, confidence)
     if scene.lacks(thing):
-        return Reply(f"No, I can see no {noun}.", evidence, _absence(scene, thing))
+        return Reply(sentence("No, I can see no {noun}", noun=noun), evidence, _absence(scene, thing))
     if thing.partial and scene.slightest_sign_of(thing) < _NO_SIGN:
-        return Reply(f"I can see no {noun}, but I know only some kinds of that by sight.", evidence)
+        text = sentence("I can see no {noun}, but I know only some kinds of that by sight", noun=noun)
+        return Reply(text, evidence)
     sign = round(max(confidence, scene.slightest_sign_of(thing)), 2)
-    return Reply(f"I'm not sure: there may be {named}.", evidence, sign)
+    return Reply(sentence("I'm not sure: there may be {thing}", thing=named), evidence, sign)
 
 
 def _choice(scene: Scene, alternatives: Sequence[str]) -> Reply | None:
@@ -285,21 +309,20 @@ def _choice(scene: Scene, alternatives: Sequence[str]) -> Reply | None:
     best, _ = max(known, key=lambda pair: scene.confidence_in(pair[0]))
     confidence = round(scene.confidence_in(best), 2)
     if scene.shows(best):
-        return Reply(f"{capitalised(with_article(best.name))}.", (_tag_evidence(scene, best),), confidence)
+        return Reply(sentence(capitalised(with_article(best.name))), (_tag_evidence(scene, best),), confidence)
     return cannot_tell(scene, "I can see neither of them for sure")
 
 
 def _people_presence(scene: Scene, question: Question) -> Reply:
     fact = scene.people_fact()
     if not scene.people:
-        return Reply("I can find nobody; people who are small or hidden can be missed.", (fact,))
+        return Reply(sentence("I can find nobody; people who are small or hidden can be missed"), (fact,))
     if question.about_particular_people:
         pronoun = "it is" if len(scene.people) == 1 else "they are"
-        text = (
-            f"I can see {_people_in_words(scene)}, but I can't tell whether {pronoun} {with_article(question.subject)}."
-        )
+        template = "I can see {people}, but I can't tell whether " + pronoun + " {thing}"
+        text = sentence(template, people=scene.people_in_words(), thing=with_article(question.subject))
         return Reply(text, (fact,))
-    return Reply(f"Yes, I can see {_people_in_words(scene)}.", (fact,), fact.confidence)
+    return Reply(sentence("Yes, I can see {people}", people=scene.people_in_words()), (fact,), fact.confidence)
 
 
 def _kind(scene: Scene, question: Question) -> Reply | None:
@@ -310,37 +333,37 @@ def _kind(scene: Scene, question: Question) -> Reply | None:
     inside.sort(key=lambda tag: -tag.confidence)
     sure = [tag for tag in inside if tag.sure]
     if len(sure) > 1 and question.subject != singular(question.subject):
-        text = f"{capitalised(listed([with_article(tag.name) for tag in sure]))}."
+        text = sentence(capitalised(listed([with_article(tag.name) for tag in sure])))
         return Reply(text, tuple(_tag_evidence(scene, thing_of(tag)) for tag in sure), sure[0].confidence)
     if inside:
         best = inside[0]
         named = with_article(best.name)
-        text = f"{capitalised(named)}." if best.sure else f"Perhaps {named}, but I'm not sure."
+        text = sentence(capitalised(named) if best.sure else Phrase("Perhaps {thing}, but I'm not sure", thing=named))
         return Reply(text, (_tag_evidence(scene, thing_of(best)),), best.confidence)
     if scene.shows(thing):
-        return Reply(
-            f"There is {with_article(thing.name)}, but I can't tell of which kind.", (_tag_evidence(scene, thing),)
-        )
-    return cannot_tell(scene, f"I can see no {question.noun} for sure")
+        text = sentence("There is {thing}, but I can't tell of which kind", thing=with_article(thing.name))
+        return Reply(text, (_tag_evidence(scene, thing),))
+    return cannot_tell(scene, Phrase("I can see no {noun} for sure", noun=question.noun))
 
 
 def _place(scene: Scene, question: Question) -> Reply | None:
     if question.about_people and scene.people:
-        places = [str(_place_of_box(person.box, scene)) for person in scene.people]
-        return Reply(f"I can see {_people_in_words(scene)}: {listed(places)}.", (scene.people_fact(),))
+        places = [_place_of_box(person.box, scene).in_words() for person in scene.people]
+        text = sentence("I can see {people}: {places}", people=scene.people_in_words(), places=listed(places))
+        return Reply(text, (scene.people_fact(),))
     thing = question.thing
     if thing is None:
-        return cannot_tell(
-            scene, f"I can't tell where the {question.subject} is" if question.subject else "I can't tell"
-        )
+        if not question.subject:
+            return cannot_tell(scene, "I can't tell")
+        return cannot_tell(scene, Phrase("I can't tell where the {noun} is", noun=question.subject))
     found = {place.name: place for place in scene.places}
     tag = scene.tag_for(thing)
     if tag is not None:
         if tag.name in found:
-            text = f"The {tag.name} is {found[tag.name]}"
-            return Reply(f"{text}.", (Evidence("layout", text),), tag.confidence)
-        return cannot_tell(scene, f"I can't tell where the {tag.name} is")
-    return cannot_tell(scene, f"I can see no {question.noun} for sure")
+            text = Phrase("The {noun} is {place}", noun=tag.name, place=found[tag.name].in_words())
+            return Reply(sentence(text), (Evidence("layout", text),), tag.confidence)
+        return cannot_tell(scene, Phrase("I can't tell where the {noun} is", noun=tag.name))
+    return cannot_tell(scene, Phrase("I can see no {noun} for sure", noun=question.noun))
 
 
 def _place_of_box(box: tuple[float, ...], scene: Scene) -> Place:
@@ -350,12 +373,14 @@ def _place_of_box(box: tuple[float, ...], scene: Scene) -> Place:
 def _light(scene: Scene, question: Question) -> Reply:
     light = "dark" if scene.brightness < DARK else "bright" if scene.brightness > BRIGHT else "neither dark nor bright"
     text = f"The picture is {light}"
-    return Reply(f"{text}.", (Evidence("layout", f"{text}: its mean lightness is {scene.brightness:.2f} of 1"),), 1.0)
+    measured = Phrase(text + ": its mean lightness is {value} of 1", value=f"{scene.brightness:.2f}")
+    return Reply(sentence(text), (Evidence("layout", measured),), 1.0)
 
 
 def _blur(scene: Scene, question: Question) -> Reply:
     text = f"The picture is {'blurred' if scene.sharpness < BLURRED else 'sharp'}"
-    return Reply(f"{text}.", (Evidence("layout", f"{text}: its sharpness is {scene.sharpness:.2f} of 1"),))
+    measured = Phrase(text + ": its sharpness is {value} of 1", value=f"{scene.sharpness:.2f}")
+    return Reply(sentence(text), (Evidence("layout", measured),))
 
 
 def _size(scene: Scene, question: Question) -> Reply:
@@ -366,24 +391,14 @@ def _size(scene: Scene, question: Question) -> Reply:
         if not any(word in about for word in ("picture", "image", "photo")):
             return cannot_tell(scene, "I can't tell the size of things")
     fact = scene.layout_facts()[0]
-    return Reply(f"{fact.text}.", (fact,), 1.0)
+    return Reply(sentence(fact.text), (fact,), 1.0)
 
 
 def _tag_evidence(scene: Scene, thing: Thing) -> Evidence:
     confidence = round(scene.confidence_in(thing), 2)
     words = "There is" if scene.shows(thing) else "No sign of" if scene.lacks(thing) else "There may be"
-    return Evidence("tag", f"{words} {with_article(thing.name)}", confidence)
+    return Evidence("tag", Phrase(words + " {thing}", thing=with_article(thing.name)), confidence)
 
 
 def _absence(scene: Scene, thing: Thing) -> float:
     return round(1 - scene.slightest_sign_of(thing), 2)
-
-
-def listed(parts: Sequence[str], word: str = "and") -> str:
-    """Return words as a list in a sentence: "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
-
-
-def capitalised(text: str) -> str:
-    """Return a text with its first letter large and the others as they are."""
-    return text[:1].upper() + text[1:]

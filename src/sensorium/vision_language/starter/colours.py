@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensorium.record import Record
+from sensorium.vision_language.starter.phrases import Phrase, listed
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -161,7 +162,7 @@ def within(named: np.ndarray, weights: np.ndarray, region: str) -> list[ColourSh
     ]
 
 
-def describe_colours(colours: Sequence[ColourShare]) -> str:
+def describe_colours(colours: Sequence[ColourShare]) -> Phrase:
     """Return the colours of one region in words: ``"brown"``, ``"mostly black and white"``, ``"of many colours"``.
 
     Shades of one colour count together; a second colour is named if it covers at least half as much as the first.
@@ -174,10 +175,10 @@ def describe_colours(colours: Sequence[ColourShare]) -> str:
     named = [base for base in order[:2] if 2 * shares[base] >= shares[order[0]]]
     covered = sum(shares[base] for base in named)
     if covered < _WORTH_NAMING:
-        return "of many colours"
+        return Phrase("of many colours")
     shades = {base: [colour.name for colour in colours if colour.name.split()[-1] == base] for base in named}
-    words = " and ".join(shades[base][0] if len(shades[base]) == 1 else base for base in named)
-    return words if covered >= _NEARLY_ALL else f"mostly {words}"
+    words = listed([shades[base][0] if len(shades[base]) == 1 else base for base in named])
+    return Phrase("{colours}" if covered >= _NEARLY_ALL else "mostly {colours}", colours=words)
 
 
 def is_monochrome(image: PIL.Image.Image) -> bool:

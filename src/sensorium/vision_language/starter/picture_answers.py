@@ -28,6 +28,7 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.task import Opening
 from sensorium.vision_language.image_qa import AS_USUAL, AnswerOptions
 from sensorium.vision_language.starter.answering import Reply, answer_directly, cannot_tell, caption
+from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, sentence, uncapitalised
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, parse_question
 from sensorium.vision_language.starter.scene import Scene, open_scene_reader
 
@@ -153,8 +154,8 @@ class SocraticImageQA:
         if direct is not None:
             return direct
         if question.asks is Asks.PRESENCE:
-            known = "is not among the things that I know by sight"
-            return cannot_tell(scene, f"I can't tell: {question.subject!r} {known}")
+            unknown = "I can't tell: {phrase!r} is not among the things that I know by sight"
+            return cannot_tell(scene, Phrase(unknown, phrase=question.subject))
         return self._ask_language_model(scene, question, longest, cancel)
 
     def _ask_language_model(self, scene: Scene, question: Question, longest: int, cancel: Cancellation | None) -> Reply:
@@ -231,9 +232,10 @@ class SocraticChat:
         """Answer from facts, or return None where the user asks for something invented."""
         last = turns[-1].text or _WHAT_IS_IT
         if _THANKS.match(last):
-            return Reply("You're welcome. What else would you like to know?")
+            return Reply(Phrase("You're welcome. What else would you like to know?"))
         if _GREETING.match(last):
-            return Reply(f"Hello! {caption(scenes[0]).text} What would you like to know?", scenes[0].facts())
+            text = Phrase("Hello! {caption} What would you like to know?", caption=caption(scenes[0]).text)
+            return Reply(text, scenes[0].facts())
         if _CREATIVE.search(last):
             return None
         which = _WHICH_PICTURE.match(last.strip())
@@ -245,21 +247,24 @@ class SocraticChat:
         replies = [(index, self._qa.reply(scenes[index], question, cancel=cancel)) for index in chosen]
         if len(replies) == 1:
             return replies[0][1]
-        text = "\n".join(f"Picture {index + 1}: {reply.text}" for index, reply in replies)
+        lines = [Phrase("Picture {number}: {answer}", number=index + 1, answer=reply.text) for index, reply in replies]
         evidence = tuple(fact for _, reply in replies for fact in reply.evidence)
-        return Reply(text, evidence, ending=_together([reply for _, reply in replies]))
+        return Reply(Row(lines, "\n"), evidence, ending=_together([reply for _, reply in replies]))
 
     def _which(self, scenes: Sequence[Scene], subject: str, cancel: Cancellation | None) -> Reply:
         """Tell which of several pictures shows something."""
         question = parse_question(f"is there {subject}?")
         replies = [self._qa.reply(scene, question, cancel=cancel) for scene in scenes]
-        found = [f"picture {index}" for index, reply in enumerate(replies, 1) if reply.text.startswith("Yes")]
+        found = [
+            Phrase("picture {number}", number=index)
+            for index, reply in enumerate(replies, 1)
+            if reply.text.startswith("Yes")
+        ]
         evidence = tuple(fact for reply in replies for fact in reply.evidence)
         if found:
-            return Reply(f"{' and '.join(found).capitalize()}.", evidence)
-        return Reply(
-            f"None of them, as far as I can tell: {replies[0].text[:1].lower()}{replies[0].text[1:]}", evidence
-        )
+            return Reply(sentence(capitalised(Row(found, " and "))), evidence)
+        text = Phrase("None of them, as far as I can tell: {answer}", answer=uncapitalised(replies[0].text))
+        return Reply(text, evidence)
 
     def _invent(
         self,

@@ -20,6 +20,7 @@ from sensorium.vision_language.starter.colours import (
     name_pixels,
     within,
 )
+from sensorium.vision_language.starter.phrases import Phrase, capitalised
 from sensorium.vision_language.starter.recognition import (
     Recogniser,
     Tag,
@@ -66,10 +67,13 @@ class Place(Record):
     x: float
     y: float
 
-    def __str__(self) -> str:
+    def in_words(self) -> Phrase:
+        """Return it in words: "at the top left", "in the middle"."""
         across = "left" if self.x < 0.36 else "right" if self.x > 0.64 else ""
         along = "top" if self.y < 0.36 else "bottom" if self.y > 0.64 else ""
-        return f"at the {along} {across}".strip().replace("  ", " ") if across or along else "in the middle"
+        return Phrase(
+            " ".join(["at the", along, across]).strip().replace("  ", " ") if across or along else "in the middle"
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,43 +141,52 @@ class Scene(Record):
         facts = []
         for tag in self.tags:
             if tag.sure:
-                kind = f", a kind of {tag.kind}" if tag.kind else ""
-                facts.append(Evidence("tag", f"There is {with_article(tag.name)}{kind}", tag.confidence))
+                template = "There is {thing}, a kind of {kind}" if tag.kind else "There is {thing}"
+                text = Phrase(template, thing=with_article(tag.name), kind=tag.kind)
             else:
-                facts.append(Evidence("tag", f"There may be {with_article(tag.name)}", tag.confidence))
+                text = Phrase("There may be {thing}", thing=with_article(tag.name))
+            facts.append(Evidence("tag", text, tag.confidence))
         return facts
 
     def people_fact(self) -> Evidence:
         """Return how many people were found."""
         count = len(self.people)
         if not count:
-            return Evidence("people", "Nobody was found in the picture")
-        found = f"{_NUMBERS[count] if count < len(_NUMBERS) else count} {'person' if count == 1 else 'people'}"
+            return Evidence("people", Phrase("Nobody was found in the picture"))
         weakest = min(person.score for person in self.people)
-        return Evidence("people", f"{found.capitalize()} {'was' if count == 1 else 'were'} found", round(weakest, 2))
+        template = "{people} was found" if count == 1 else "{people} were found"
+        return Evidence("people", Phrase(template, people=capitalised(self.people_in_words())), round(weakest, 2))
+
+    def people_in_words(self) -> Phrase:
+        """Return how many people were found: "three people"."""
+        count = len(self.people)
+        number = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+        return Phrase("{number} person" if count == 1 else "{number} people", number=number)
 
     def colour_facts(self) -> list[Evidence]:
         """Return the colours of what was found, of the whole and of its parts."""
         if self.monochrome:
-            return [Evidence("colour", "The picture is black and white")]
+            return [Evidence("colour", Phrase("The picture is black and white"))]
         sure = {tag.name: tag.confidence for tag in self.tags if tag.sure}
         facts = []
         for region in (*sure, "picture", "middle", "top", "bottom", "left", "right"):
             colours = self.colours_of(region)
             if colours:
-                facts.append(Evidence("colour", f"The {region} is {describe_colours(colours)}", sure.get(region)))
+                text = Phrase("The {region} is {colours}", region=region, colours=describe_colours(colours))
+                facts.append(Evidence("colour", text, sure.get(region)))
         return facts
 
     def layout_facts(self) -> list[Evidence]:
         """Return size, orientation, light and blur."""
         shape = "square" if self.width == self.height else "wide" if self.width > self.height else "tall"
-        facts = [Evidence("layout", f"The picture is {shape}, {self.width} by {self.height} pixels")]
+        size = Phrase(f"The picture is {shape}, {{width}} by {{height}} pixels", width=self.width, height=self.height)
+        facts = [Evidence("layout", size)]
         if self.brightness < DARK:
-            facts.append(Evidence("layout", "The picture is dark"))
+            facts.append(Evidence("layout", Phrase("The picture is dark")))
         elif self.brightness > BRIGHT:
-            facts.append(Evidence("layout", "The picture is bright"))
+            facts.append(Evidence("layout", Phrase("The picture is bright")))
         if self.sharpness < BLURRED:
-            facts.append(Evidence("layout", "The picture is blurred"))
+            facts.append(Evidence("layout", Phrase("The picture is blurred")))
         return facts
 
 

@@ -17,6 +17,8 @@ from functools import cache
 from importlib.resources import files as package_files
 from typing import Any
 
+from sensorium.vision_language.starter.phrases import Phrase
+
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
 
 _IRREGULAR = {
@@ -102,11 +104,12 @@ def singular(noun: str) -> str:
     return " ".join([*before, last])
 
 
-def with_article(noun: str) -> str:
+def with_article(noun: str) -> Phrase:
     """Return the noun with "a" or "an", or bare where it can't be counted or is in the plural."""
     if noun in _UNCOUNTED or (noun.endswith("s") and not noun.endswith(("ss", "us", "is"))):
-        return noun
-    return f"{'an' if noun[0].lower() in 'aeiou' and not noun.startswith(('uni', 'eu', 'one')) else 'a'} {noun}"
+        return Phrase("{noun}", noun=noun)
+    article = "an" if noun[0].lower() in "aeiou" and not noun.startswith(("uni", "eu", "one")) else "a"
+    return Phrase("a {noun}", english=f"{article} {noun}", noun=noun)
 
 
 _UNCOUNTED = {
