@@ -247,8 +247,8 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
     usual = _USUAL_PLACES.get(subject.split()[-1])
     thing = question.thing
     if usual is not None and (thing is None or not scene.shows(thing)):
-        colours = describe_colours(scene.colours_of(usual))
-        text = Phrase("The {region} of the picture is {colours}", region=usual, colours=colours)
+        described = describe_colours(scene.colours_of(usual))
+        text = Phrase("The {region} of the picture is {colours}", region=usual, colours=described)
         refusal = sentence("I can't tell what is {noun} here", noun=subject)
         return Reply(Row([refusal, sentence(text)], " "), (Evidence("colour", text),))
     if thing is None:
