@@ -68,6 +68,7 @@ def test_what_a_person_saw_is_complete(judged: list[Photograph]) -> None:
         ("I'm not sure: there may be a dog.", r"^yes\b", "presence", REFUSED),
         ("I can see no dog, but I know only some kinds of that by sight.", r"can see no", "absence", RIGHT),
         ("I can see no dog, but I know only some kinds of that by sight.", r"^yes\b", "presence", REFUSED),
+        ("There is an animal, but I can't tell of which kind.", r"moose", "content", REFUSED),
         ("图里有一只熊猫。", r"熊猫", "content", RIGHT),
         ("我看不出这是什么动物。", r"熊猫", "content", REFUSED),
     ],

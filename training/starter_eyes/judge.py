@@ -7,17 +7,20 @@ rules: what that version doesn't have is "not there". Results go to stdout; ``--
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import sensorium
 from sensorium import CLIP, ImageQA, VideoQA
 from sensorium.errors import SensoriumError
+from sensorium.vision_language.people import PeopleDetector
+from sensorium.vision_language.person import Person
 from training.starter_eyes.photographs import Photograph, fetch, photographs
 from training.starter_eyes.verdicts import (
     REFUSED,
@@ -141,7 +144,7 @@ def judge_labels(chosen: Sequence[Photograph], record: Record) -> list[tuple[str
 
 def judge_reading(chosen: Sequence[Photograph], record: Record) -> list[tuple[str, str]]:
     """Read what is written, and find nothing where nothing is."""
-    reader_class = _if_there("sensorium", "TextReader")
+    reader_class = getattr(sensorium, "TextReader", None)
     if reader_class is None:
         return [("writing", "not there")]
     words = read_words = characters = errors = invented = empty = 0
@@ -172,20 +175,20 @@ def judge_reading(chosen: Sequence[Photograph], record: Record) -> list[tuple[st
 
 def judge_faces(chosen: Sequence[Photograph], record: Record) -> list[tuple[str, str]]:
     """Find faces where there are some, and none elsewhere."""
-    detector_class = _if_there("sensorium.vision_language.faces", "FaceDetector")
-    if detector_class is None:
-        return [("faces found by the detector", "not there")]
+    if "face" not in {field.name for field in fields(Person)}:
+        return [("faces found", "not there")]
     found: Counter[tuple[bool, bool]] = Counter()
-    with detector_class() as detector:
+    with PeopleDetector() as detector:
         for photograph in chosen:
             if photograph.face is not None:
-                faces = record.timed("find faces", lambda path=str(photograph.path): detector.detect(path))
+                people = record.timed("find people", lambda path=str(photograph.path): detector.detect(path))
+                faces = [person for person in people if person.face is not None]
                 found[photograph.face, bool(faces)] += 1
                 judged = RIGHT if bool(faces) == photograph.face else WRONG
-                record.keep(photograph, "faces", str(len(faces)), judged, kind="face")
+                record.keep(photograph, "faces", f"{len(faces)} of {len(people)} people", judged, kind="face")
     return [
-        ("pictures with a face in which the detector finds one", _share(found, True)),
-        ("pictures without a face in which the detector finds one", _share(found, False)),
+        ("pictures with a face in which one is found", _share(found, True)),
+        ("pictures without a face in which one is found", _share(found, False)),
     ]
 
 
@@ -205,16 +208,6 @@ def judge_moderation(chosen: Sequence[Photograph], record: Record) -> list[tuple
         ("false flags of moderation", ", ".join(f"{label} {count}" for label, count in flags.items()) or "none"),
         ("labels that moderation can't judge", ", ".join(sorted(not_judged)) or "none"),
     ]
-
-
-def _if_there(module: str, name: str) -> Any:
-    """Return a class of the code that is judged, or None if that code has no such class."""
-    try:
-        return getattr(importlib.import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        if error.name is not None and module.startswith(error.name):
-            return None
-        raise
 
 
 def _three(cases: Counter[str]) -> str:
