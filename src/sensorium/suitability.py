@@ -16,6 +16,7 @@ _SYSTEMS = (
     "sensorium.vision_language.clip:CLIP",
     "sensorium.vision_language.image_qa:ImageQA",
     "sensorium.vision_language.llava:LLaVA",
+    "sensorium.vision_language.nudity:NudityDetector",
     "sensorium.vision_language.people:PeopleDetector",
     "sensorium.language.language_model:LanguageModel",
     "sensorium.speech.speech_to_text:SpeechToText",

@@ -44,7 +44,7 @@ def test_films_pictures_and_folders_are_moderated(run: Run, desk: Path) -> None:
     assert shown.startswith("film.mp4: flagged\n  0:00.0–0:0")
     shipped = run("moderate", "cat.jpg").stdout
     assert shipped.startswith("cat.jpg: nothing flagged\n")
-    assert "not judged (conse-starter can't): violence, " in shipped
+    assert "not judged (conse-starter + open-nsfw can't): violence, " in shipped
 
 
 def test_the_shipped_policy_can_be_copied(run: Run, desk: Path) -> None:

@@ -33,6 +33,7 @@ painter the IP-Adapter that was made for it."""
 WITHOUT_LANGUAGE = {
     "depth-estimation",
     "image-segmentation",
+    "nudity-detection",
     "object-detection",
     "people-detection",
     "pose-estimation",

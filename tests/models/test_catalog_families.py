@@ -24,6 +24,7 @@ from sensorium.video.video_qa import VideoQA
 from sensorium.vision_language.clip import CLIP
 from sensorium.vision_language.image_qa import ImageQA
 from sensorium.vision_language.llava import LLaVA
+from sensorium.vision_language.nudity import NudityDetector
 from sensorium.vision_language.people import PeopleDetector
 
 TASKS: dict[str, Any] = {
@@ -35,6 +36,7 @@ TASKS: dict[str, Any] = {
         ImageQA,
         LanguageModel,
         LLaVA,
+        NudityDetector,
         ObjectDetector,
         PeopleDetector,
         PoseEstimator,

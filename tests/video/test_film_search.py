@@ -57,7 +57,7 @@ def test_frames_around_a_moment_belong_to_it(tmp_path: Path) -> None:
         other = torch.nn.functional.normalize(other - (other @ wanted) * wanted, dim=0)
         cosines = [0.1, 0.9, 0.88, 0.1, 0.0, 0.5, 0.0]
         rows = torch.stack([cosine * wanted + (1 - cosine**2) ** 0.5 * other for cosine in cosines])
-        frames = FrameEmbeddings(tuple(float(second) for second in range(7)), rows, 1.0, 7.0)
+        frames = FrameEmbeddings(tuple(float(second) for second in range(7)), 1.0, 7.0, rows)
         found = find_moments(frames, clip, "a cat", limit=5)
     assert [(moment.start, moment.end) for moment in found.moments] == [(1, 3), (5, 6)]
     assert found.moments[0].score == pytest.approx(0.9, abs=1e-3)

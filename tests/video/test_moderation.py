@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -15,6 +16,7 @@ from sensorium import CLIP, VideoQA
 from sensorium.errors import CancelledError, InputError, UnsupportedError
 from sensorium.media.limits import Limits
 from sensorium.progress import Progress
+from sensorium.video import film as film_module
 from sensorium.video.moderation_policy import read_policy, shipped_policy_text
 from tests import real_media
 from tests.checkpoints.clip import tiny_clip
@@ -94,8 +96,49 @@ def test_the_shipped_policy_on_ordinary_pictures(video_qa: VideoQA, measured: Ca
     assert len(flagged) <= 1
     found = video_qa.moderate(photos["chelsea"])
     # What the starter was never trained to see is not said to be absent.
-    assert {"violence", "nudity", "blood and injuries"} <= set(found.not_judged)
-    assert {moment.label for moment in found.moments} == {"weapons", "alcohol"}
+    assert {"violence", "hate symbols", "blood and injuries"} <= set(found.not_judged)
+    assert {moment.label: moment.model for moment in found.moments} == {
+        "weapons": "conse-starter",
+        "alcohol": "conse-starter",
+        "nudity": "open-nsfw",
+    }
+    assert found.model == "conse-starter + open-nsfw"
+    assert "people" in found.limits
+    assert "nudity" in found.limits.lower()
+
+
+NUDITY_ALONE = {"labels": [{"name": "nothing to wear", "threshold": 0.01, "judge": "nudity"}]}
+
+
+def test_a_label_that_names_a_classifier_needs_no_texts(silent: Path) -> None:
+    told: list[Progress] = []
+    with VideoQA(encoder="nowhere/such-an-encoder") as video_qa:
+        picture = video_qa.moderate(real_media.photo("chelsea"), NUDITY_ALONE)
+        film = video_qa.moderate(silent, NUDITY_ALONE, progress=told.append)
+    (moment,) = picture.moments
+    assert (moment.label, moment.model, picture.model, picture.not_judged) == (
+        ("nothing to wear", "open-nsfw", "open-nsfw", ())
+    )
+    assert 0 <= moment.score < 0.8
+    assert film.frames >= 4
+    assert all(found.start is not None for found in film.moments)
+    assert [report for report in told if report.unit == "frames"]
+
+
+def test_a_film_is_read_once_for_encoder_and_classifier(silent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled = Mock(wraps=film_module.sample_frames)
+    monkeypatch.setattr(film_module, "sample_frames", sampled)
+    with VideoQA() as video_qa:
+        both = video_qa.moderate(silent)
+        assert sampled.call_count == 1
+        alone = video_qa.moderate(silent, NUDITY_ALONE)
+        assert sampled.call_count == 1
+    with VideoQA() as video_qa:
+        again = video_qa.moderate(silent, NUDITY_ALONE)
+    (nudity,) = (moment for moment in both.moments if moment.label == "nudity")
+    assert nudity.score == max(moment.score for moment in alone.moments)
+    # Frames are smaller where the encoder doesn't need them: the network still sees nearly the same.
+    assert max(moment.score for moment in again.moments) == pytest.approx(nudity.score, abs=0.02)
 
 
 def test_other_encoders_judge_every_label(tmp_path: Path) -> None:
@@ -103,7 +146,9 @@ def test_other_encoders_judge_every_label(tmp_path: Path) -> None:
 
     folder = tiny_clip(tmp_path / "tiny-clip")
     path = real_media.photo("chelsea")
-    found = VideoQA(encoder=folder).moderate(path, table(shows=["a cat", "two people fighting"]))
+    video_qa = VideoQA(encoder=folder)
+    assert video_qa.moderate(path).not_judged == ()
+    found = video_qa.moderate(path, table(shows=["a cat", "two people fighting"]))
     assert found.not_judged == ()
     assert (found.model, found.limits) == ("tiny-clip", "")
     texts = ["a photo of a dog", "a photo of a cat", "two people fighting"]
@@ -116,10 +161,10 @@ def test_other_encoders_judge_every_label(tmp_path: Path) -> None:
 def test_frames_are_encoded_once_for_all_questions(silent: Path, policy: Path) -> None:
     video_qa = VideoQA()
     told: list[Progress] = []
-    video_qa.moderate(silent, policy, progress=told.append)
+    video_qa.moderate(silent, progress=told.append)
     assert [report for report in told if report.unit == "frames"]
     told.clear()
-    video_qa.moderate(silent, progress=told.append)
+    video_qa.moderate(silent, policy, progress=told.append)
     video_qa.search(silent, "a cat", progress=told.append)
     assert not [report for report in told if report.unit == "frames"]
 
@@ -151,6 +196,8 @@ def test_policies_that_make_no_sense_are_one_sentence(video_qa: VideoQA, policy:
         ({"labels": []}, "has no labels"),
         ({"labels": [{"threshold": 0.5}]}, "has no name"),
         (table(shows=[]), "doesn't say what it shows"),
+        (table(shows=[], judge="kindness"), "has the judge 'kindness', which doesn't exist"),
+        (table(judge="nudity"), "has both a judge and texts"),
         ({**table(), "ordinary": []}, "doesn't say what ordinary pictures show"),
         ({**table(), "labels": table()["labels"] * 2}, "has the label 'cats' twice"),
     ):

@@ -23,6 +23,7 @@ from sensorium.video.video_classification import distinct_labels, require_top_k
 from sensorium.video.video_qa import VideoQA, require_num_frames, require_question
 from sensorium.vision_language.clip import CLIP
 from sensorium.vision_language.image_qa import AnswerOptions
+from sensorium.vision_language.nudity import NudityDetector
 
 PartName = Annotated[str | None, Field(min_length=1)]
 
@@ -220,8 +221,8 @@ class Moderate(ModelOperation):
     source: Media
     """A film or a picture."""
     policy: dict[str, Any] | None = None
-    """What to look for, with the fields of a policy's file: labels, each with name, threshold and shows (texts), and
-    ordinary (texts that say what ordinary pictures show); by default the shipped policy."""
+    """What to look for, with the fields of a policy's file: labels, each with name, threshold, and shows (texts)
+    or judge ("nudity", a classifier); ordinary: texts for what ordinary pictures show. By default the shipped."""
     labels: tuple[str, ...] | None = None
     """Look for these labels of the policy only."""
 
@@ -237,14 +238,14 @@ class Moderate(ModelOperation):
         return self
 
     def opened(self, tasks: Tasks, report: Reporter) -> VideoQA:
-        """Return the task object with its encoder loaded; nothing else is needed."""
+        """Return the task object with what the policy needs loaded: the encoder, the classifier, or both."""
         video_qa = tasks.open(
             (VideoQA, Moderate, self.opening_key),
             lambda: VideoQA(encoder=self.model, **self.opening(tasks)),
             report,
             load=False,
         )
-        return video_qa.load_encoder(progress=report, cancel=report)
+        return video_qa.load_judges(self.policy, labels=self.labels, progress=report, cancel=report)
 
     def run(self, tasks: Tasks, report: Reporter) -> Moderation:
         """Return what the policy says."""
@@ -253,9 +254,15 @@ class Moderate(ModelOperation):
         return video_qa.moderate(source, self.policy, labels=self.labels, progress=report, cancel=report)
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """Return the encoder."""
-        profile = _profile(self)
-        return (encoder_of(catalog.resolve(None, task=VideoQA.task, profile=profile), self.model, profile),)
+        """Return what the policy needs: the encoder, the classifier, or both."""
+        profile, policy = _profile(self), read_policy(self.policy)
+        wanted = policy if self.labels is None else policy.only(self.labels)
+        found = []
+        if wanted.has_texts:
+            found.append(encoder_of(catalog.resolve(None, task=VideoQA.task, profile=profile), self.model, profile))
+        if wanted.judges:
+            found.append(catalog.resolve(None, task=NudityDetector.task, profile=profile))
+        return tuple(found)
 
 
 def _profile(operation: ModelOperation) -> str:

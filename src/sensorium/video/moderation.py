@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensorium.errors import UnsupportedError
+from sensorium.models.checkpoint import Checkpoint
 from sensorium.progress import Cancellation
 from sensorium.video.frame_embeddings import FrameEmbeddings
+from sensorium.video.frame_scores import FrameScores
+from sensorium.video.judged_frames import JudgedFrames
 from sensorium.video.moderation_policy import Policy, PolicyLabel
 from sensorium.video.results import ModeratedMoment, Moderation
+from sensorium.video.sampled_frames import SampledFrames
 from sensorium.vision_language.starter.vocabulary import find_thing
 
 if TYPE_CHECKING:
@@ -17,70 +22,109 @@ if TYPE_CHECKING:
     from sensorium.vision_language.dual_encoder import Rows
 
 
-def moderate_frames(
-    embeddings: FrameEmbeddings, clip: CLIP, policy: Policy, *, picture: bool, cancel: Cancellation | None = None
-) -> Moderation:
-    """Judge frames by a policy.
+@dataclass(frozen=True)
+class _Judged:
+    """A label with its score in each frame, and who gave the scores."""
 
-    A label of the policy has several texts (``shows``), each with a probability. The score of the label is the sum of
-    these probabilities; all texts of the policy together have probability 1. Encoders such as SigLIP judge each text by
-    itself: then the score is the highest probability of the label's texts.
+    label: PolicyLabel
+    scores: list[float]
+    frames: SampledFrames
+    checkpoint: Checkpoint
+
+    def moment(self, first: int, last: int, picture: bool) -> ModeratedMoment:
+        """Return what the label says of the frames ``first`` to ``last``."""
+        score, threshold = max(self.scores[first : last + 1]), self.label.threshold
+        start, end = (None, None) if picture else self.frames.stretch(first, last)
+        return ModeratedMoment(self.label.name, score, threshold, score >= threshold, start, end, self.checkpoint.name)
+
+
+def moderate_frames(policy: Policy, frames: JudgedFrames, *, cancel: Cancellation | None = None) -> Moderation:
+    """Apply a policy to what its judges said of frames.
+
+    A label with texts (``shows``) is judged by the encoder, which gives each text a probability. The score of the label
+    is the sum of these probabilities; all texts of the policy together have probability 1. Encoders such as SigLIP
+    judge each text by itself: then the score is the highest probability of the label's texts. A label that names a
+    classifier (``judge``) has the probability that the classifier gives, whichever encoder there is.
 
     Args:
-        embeddings: The frames.
-        clip: The encoder that made them.
         policy: What to look for.
-        picture: Whether the frames are one picture, which has no times.
+        frames: The frames, as seen by those whom the policy needs.
         cancel: Stops the encoding of texts.
 
     Raises:
         InputError: A text of the policy can't be used.
-        UnsupportedError: The checkpoint can judge none of the policy's labels.
+        UnsupportedError: None of the policy's labels can be judged.
     """
-    judged, not_judged = _judged(policy, clip)
-    texts = [*policy.ordinary, *(text for label in judged for text in label.shows)]
-    rows = clip.text_rows([_sentence(text, clip) for text in texts], cancel=cancel)
-    likely = clip.backend.probabilities(embeddings.rows @ rows.T)
+    judged = [_classified(label, frames.classified[label.judge]) for label in policy.labels if label.judge]
+    not_judged: tuple[str, ...] = ()
+    clip, embeddings = frames.clip, frames.embeddings
+    if clip is not None and embeddings is not None:
+        by_texts, not_judged = _known_to(clip, policy)
+        if not judged and not by_texts:
+            raise UnsupportedError(
+                f"The checkpoint {clip.model!r} can judge none of {', '.join(not_judged)}: "
+                "it knows only everyday things",
+                "Choose a CLIP checkpoint as encoder, such as 'clip-vit-base-patch32'",
+            )
+        judged = [*_by_texts(policy.ordinary, by_texts, embeddings, clip, cancel), *judged]
     flagged: list[ModeratedMoment] = []
     closest: list[ModeratedMoment] = []
-    place = len(policy.ordinary)
-    for label in judged:
-        columns = likely[:, place : place + len(label.shows)]
-        place += len(label.shows)
-        scores = _scores(columns, clip.scoring)
-        stretches = _stretches([score >= label.threshold for score in scores])
-        flagged += [_moment(label, scores, stretch, embeddings, picture) for stretch in stretches]
+    for each in judged:
+        stretches = _stretches([score >= each.label.threshold for score in each.scores])
+        flagged += [each.moment(first, last, frames.picture) for first, last in stretches]
         if not stretches:
-            best = max(range(len(scores)), key=lambda index: scores[index])
-            closest.append(_moment(label, scores, (best, best), embeddings, picture))
+            best = max(range(len(each.scores)), key=lambda index: each.scores[index])
+            closest.append(each.moment(best, best, frames.picture))
     flagged.sort(key=lambda moment: (moment.start or 0.0, -moment.score))
     closest.sort(key=lambda moment: -moment.score)
+    checkpoints = list(dict.fromkeys(each.checkpoint for each in judged))
     return Moderation(
         flagged=bool(flagged),
         moments=(*flagged, *closest),
         not_judged=not_judged,
-        frames=len(embeddings.times),
+        frames=len(judged[0].frames.times),
         policy=policy.name,
-        model=clip.model,
-        limits=clip.checkpoint.limits,
+        model=" + ".join(checkpoint.name for checkpoint in checkpoints),
+        limits=" ".join(checkpoint.limits for checkpoint in checkpoints if checkpoint.limits),
     )
 
 
-def _judged(policy: Policy, clip: CLIP) -> tuple[list[PolicyLabel], tuple[str, ...]]:
-    """Return the labels, each with the texts that the checkpoint knows, and the names of labels without such texts."""
+def _classified(label: PolicyLabel, frames: FrameScores) -> _Judged:
+    return _Judged(label, _rounded(frames.values), frames, frames.checkpoint)
+
+
+def _by_texts(
+    ordinary: Sequence[str],
+    labels: Sequence[PolicyLabel],
+    embeddings: FrameEmbeddings,
+    clip: CLIP,
+    cancel: Cancellation | None,
+) -> list[_Judged]:
+    """Judge labels by their texts."""
+    if not labels:
+        return []
+    texts = [*ordinary, *(text for label in labels for text in label.shows)]
+    rows = clip.text_rows([_sentence(text, clip) for text in texts], cancel=cancel)
+    likely = clip.backend.probabilities(embeddings.rows @ rows.T)
+    judged = []
+    place = len(ordinary)
+    for label in labels:
+        scores = _scores(likely[:, place : place + len(label.shows)], clip.scoring)
+        judged.append(_Judged(label, scores, embeddings, clip.checkpoint))
+        place += len(label.shows)
+    return judged
+
+
+def _known_to(clip: CLIP, policy: Policy) -> tuple[list[PolicyLabel], tuple[str, ...]]:
+    """Return the labels with texts that the encoder knows, and the names of those of which it knows no text."""
     knows = _KNOWN.get(clip.checkpoint.family)
     judged, not_judged = [], []
     for label in policy.labels:
         shows = tuple(text for text in label.shows if knows is None or knows(text))
         if shows:
-            judged.append(PolicyLabel(label.name, label.threshold, shows))
-        else:
+            judged.append(replace(label, shows=shows))
+        elif not label.judge:
             not_judged.append(label.name)
-    if not judged:
-        raise UnsupportedError(
-            f"The checkpoint {clip.model!r} can judge none of {', '.join(not_judged)}: it knows only everyday things",
-            "Choose a CLIP checkpoint as encoder, such as 'clip-vit-base-patch32'",
-        )
     return judged, tuple(not_judged)
 
 
@@ -106,8 +150,11 @@ def _bare(text: str) -> str:
 
 
 def _scores(columns: Rows, scoring: str) -> list[float]:
-    scores = columns.sum(-1) if scoring == "softmax" else columns.max(-1)
-    return [round(float(score), 4) for score in scores.clip(0, 1)]
+    return _rounded(columns.sum(-1) if scoring == "softmax" else columns.max(-1))
+
+
+def _rounded(scores: Iterable[float]) -> list[float]:
+    return [round(min(max(float(score), 0.0), 1.0), 4) for score in scores]
 
 
 def _stretches(reached: Sequence[bool]) -> list[tuple[int, int]]:
@@ -121,12 +168,3 @@ def _stretches(reached: Sequence[bool]) -> list[tuple[int, int]]:
         else:
             found.append((index, index))
     return found
-
-
-def _moment(
-    label: PolicyLabel, scores: Sequence[float], stretch: tuple[int, int], embeddings: FrameEmbeddings, picture: bool
-) -> ModeratedMoment:
-    first, last = stretch
-    score = max(scores[first : last + 1])
-    start, end = (None, None) if picture else embeddings.stretch(first, last)
-    return ModeratedMoment(label.name, score, label.threshold, score >= label.threshold, start, end)

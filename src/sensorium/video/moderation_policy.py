@@ -13,6 +13,9 @@ from typing import Any
 from sensorium.errors import InputError
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
 
+JUDGES = ("nudity",)
+"""The classifiers that a label can name. Each was trained for one thing, which it judges without texts."""
+
 _REMEDY = "Copy the shipped policy and change it: 'sensorium moderate --show-policy > my-policy.toml' writes it"
 
 
@@ -23,12 +26,14 @@ class PolicyLabel:
     Attributes:
         name: The label's name in results.
         threshold: Lowest score that is flagged, above 0 and at most 1.
-        shows: Texts for an image-text encoder: what pictures with this label show.
+        shows: Texts for an image-text encoder: what pictures with this label show; empty if ``judge`` is given.
+        judge: The classifier that judges this label, whichever encoder judges the others: one of `JUDGES`; or "".
     """
 
     name: str
     threshold: float
-    shows: tuple[str, ...]
+    shows: tuple[str, ...] = ()
+    judge: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,22 @@ class Policy:
     Attributes:
         name: The policy's name in results.
         labels: The things to look for.
-        ordinary: Texts for an image-text encoder: what ordinary pictures show.
+        ordinary: Texts for an image-text encoder: what ordinary pictures show; may be empty if no label has texts.
     """
 
     name: str
     labels: tuple[PolicyLabel, ...]
     ordinary: tuple[str, ...]
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """The classifiers that its labels name."""
+        return tuple(dict.fromkeys(label.judge for label in self.labels if label.judge))
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether an encoder is needed, because some labels have texts."""
+        return any(label.shows for label in self.labels)
 
     def only(self, names: Sequence[str]) -> Policy:
         """Return the policy with some of its labels.
@@ -119,7 +134,7 @@ def _parse(table: Mapping[str, Any], name: str) -> Policy:
     if twice:
         raise InputError(f"The policy {name!r} has the label {twice[0]!r} twice", "Give each label a name of its own")
     ordinary = _texts(table.get("ordinary"))
-    if not ordinary:
+    if not ordinary and any(label.shows for label in labels):
         raise InputError(
             f"The policy {name!r} doesn't say what ordinary pictures show, so every picture would be flagged",
             'Add a line like: ordinary = ["a person", "a street", "food"]',
@@ -131,8 +146,18 @@ def _parse_label(entry: Any, policy: str) -> PolicyLabel:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str) or not entry["name"].strip():
         raise InputError(f"A label of the policy {policy!r} has no name", 'Give it one: name = "weapons"')
     name = entry["name"].strip()
-    shows = _texts(entry.get("shows"))
-    if not shows:
+    shows, judge = _texts(entry.get("shows")), entry.get("judge") or ""
+    if judge and judge not in JUDGES:
+        raise InputError(
+            f"The label {name!r} of the policy {policy!r} has the judge {judge!r}, which doesn't exist",
+            f'Choose {", ".join(JUDGES)}, or leave it out and write texts: shows = ["a gun"]',
+        )
+    if judge and shows:
+        raise InputError(
+            f"The label {name!r} of the policy {policy!r} has both a judge and texts that it shows",
+            "Keep one of them: a judge uses no texts",
+        )
+    if not shows and not judge:
         raise InputError(
             f"The label {name!r} of the policy {policy!r} doesn't say what it shows", 'Add a line: shows = ["a gun"]'
         )
@@ -142,7 +167,7 @@ def _parse_label(entry: Any, policy: str) -> PolicyLabel:
             f"The threshold of the label {name!r} is {threshold!r}, not above 0 and at most 1",
             "0.5 flags what is likelier than everything else together",
         )
-    return PolicyLabel(name, float(threshold), shows)
+    return PolicyLabel(name, float(threshold), shows, judge)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class ModeratedMoment(Record):
         flagged: Whether the score reaches the threshold.
         start: Where the stretch begins, in seconds; None for a picture.
         end: Where the stretch ends, in seconds; None for a picture.
+        model: Name of the checkpoint that judged this label: the encoder, or the classifier that the policy names.
     """
 
     label: str
@@ -60,6 +61,7 @@ class ModeratedMoment(Record):
     flagged: bool
     start: float | None
     end: float | None
+    model: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,8 +75,8 @@ class Moderation(Record):
         not_judged: Labels of the policy that the checkpoint can't judge. The film or picture may show them or not.
         frames: How many frames were looked at.
         policy: Name of the policy.
-        model: Name of the checkpoint that judged.
-        limits: What that checkpoint can't do, from its catalog card; "" for a checkpoint without a card.
+        model: Name of the checkpoint that judged; if there were several, their names with " + " between them.
+        limits: What the checkpoints can't do, from their catalog cards; "" for a checkpoint without a card.
         warnings: What was missing or damaged in the film or picture: a sentence for each.
     """
 

@@ -31,6 +31,7 @@ from sensorium.vision_language.families.image_text_family import (
     is_made_for_conversations,
 )
 from sensorium.vision_language.image_qa import AnswerOptions
+from sensorium.vision_language.nudity import NudityDetector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
     from sensorium.media.source import MediaSource
     from sensorium.video.frame_embeddings import FrameEmbeddings
+    from sensorium.video.frame_scores import FrameScores
+    from sensorium.video.judged_frames import Judges
+    from sensorium.video.moderation_policy import Policy
     from sensorium.video.video_story import Moment
 
 
@@ -131,7 +135,9 @@ class VideoQA(Task[VideoAnswerer]):
             )
         self._clip: CLIP | None = None
         self._listener: SpeechToText | None = None
+        self._nudity: NudityDetector | None = None
         self._embeddings: FilmMemory[FrameEmbeddings] = FilmMemory()
+        self._nudity_scores: FilmMemory[FrameScores] = FilmMemory()
 
     @checked
     def answer_video_question(
@@ -326,13 +332,14 @@ class VideoQA(Task[VideoAnswerer]):
         """Say where a film or a picture shows what a policy looks for.
 
         The result helps people to decide; it is not a decision. The encoder compares one frame per second with texts,
-        and no threshold is right for all pictures. The result says which checkpoint judged, and which labels it could
-        not judge.
+        or a classifier that the policy names judges it, and no threshold is right for all pictures. The result says
+        which checkpoints judged, and which labels could not be judged.
 
         Args:
             source: A film or a picture.
-            policy: A TOML file with labels, texts that say what the labels show, and thresholds; or a mapping with the
-                same content; None for the shipped policy (``sensorium/video/data/moderation.toml``).
+            policy: A TOML file with labels, texts that say what the labels show or a classifier that knows, and
+                thresholds; or a mapping with the same content; None for the shipped policy
+                (``sensorium/video/data/moderation.toml``).
             labels: If given, only these labels of the policy are looked for.
             progress: Told the frames seen so far.
             cancel: Stops at the next frame.
@@ -340,28 +347,21 @@ class VideoQA(Task[VideoAnswerer]):
         Raises:
             InputError: The policy can't be used (no such file or label, a threshold outside 0 to 1), or the source
                 can't be read.
-            UnsupportedError: The checkpoint can judge none of the policy's labels.
+            UnsupportedError: None of the policy's labels can be judged.
             CancelledError: ``cancel`` was set.
         """
         from sensorium.media.image import read_image
-        from sensorium.video.frame_embeddings import embed_picture
         from sensorium.video.moderation import moderate_frames
-        from sensorium.video.moderation_policy import read_policy
 
-        wanted = read_policy(policy, limits=self.limits)
-        if labels is not None:
-            wanted = wanted.only(labels)
-        clip = self._loaded_clip(progress, cancel)
+        wanted = self._wanted(policy, labels)
+        judges = self._loaded_judges(wanted, progress, cancel)
         if _is_decoded(source):
-            picture = embed_picture(read_image(source, limits=self.limits), clip)
-            return moderate_frames(picture, clip, wanted, picture=True, cancel=cancel)
+            return moderate_frames(wanted, judges.picture(read_image(source, limits=self.limits)), cancel=cancel)
         film = Film(source, limits=self.limits, progress=progress, cancel=cancel)
         if film.is_picture:
-            picture = embed_picture(film.picture(2 * clip.backend.image_side), clip)
-            return moderate_frames(picture, clip, wanted, picture=True, cancel=cancel)
-        embeddings = self._embedded(film, clip, progress, cancel)
-        found = moderate_frames(embeddings, clip, wanted, picture=False, cancel=cancel)
-        return replace(found, warnings=film.warnings.told())
+            return moderate_frames(wanted, judges.picture(film.picture(judges.minimum_side)), cancel=cancel)
+        frames = judges.film(film, self._embeddings, self._nudity_scores, progress=progress, cancel=cancel)
+        return replace(moderate_frames(wanted, frames, cancel=cancel), warnings=film.warnings.told())
 
     @checked
     def subtitles(
@@ -412,11 +412,28 @@ class VideoQA(Task[VideoAnswerer]):
         self._loaded_clip(progress, cancel)
         return self
 
+    @checked
+    def load_judges(
+        self,
+        policy: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        labels: Sequence[str] | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Self:
+        """Fetch and load now what `moderate` needs for a policy, and for some of its labels; return self.
+
+        Raises:
+            InputError: The policy can't be used.
+        """
+        self._loaded_judges(self._wanted(policy, labels), progress, cancel)
+        return self
+
     def close(self) -> None:
         """Give up the checkpoint, the parts and what is remembered of films, once the calls in progress have ended."""
         super().close()
-        self._embeddings = FilmMemory()
-        self._clip = self._listener = None
+        self._embeddings, self._nudity_scores = FilmMemory(), FilmMemory()
+        self._clip = self._listener = self._nudity = None
 
     def _options(self) -> Mapping[str, Hashable]:
         return {"parts": self._parts}
@@ -435,6 +452,24 @@ class VideoQA(Task[VideoAnswerer]):
         self.require_open()
         clip = self._clip = self._clip or self.opening.part(CLIP, self._encoder, dtype=self._dtype)
         return clip.ensure_loaded(progress=progress, cancel=cancel)
+
+    def _loaded_judges(self, policy: Policy, progress: ProgressCallback | None, cancel: Cancellation | None) -> Judges:
+        from sensorium.video.judged_frames import Judges
+
+        self.require_open()
+        clip = self._loaded_clip(progress, cancel) if policy.has_texts else None
+        if not policy.judges:
+            return Judges(clip, None)
+        detector = self._nudity = self._nudity or self.opening.part(NudityDetector, device="cpu")
+        return Judges(clip, detector.ensure_loaded(progress=progress, cancel=cancel))
+
+    def _wanted(
+        self, policy: str | os.PathLike[str] | Mapping[str, Any] | None, labels: Sequence[str] | None
+    ) -> Policy:
+        from sensorium.video.moderation_policy import read_policy
+
+        wanted = read_policy(policy, limits=self.limits)
+        return wanted if labels is None else wanted.only(labels)
 
     def _loaded_speech(self) -> SpeechToText:
         self.require_open()

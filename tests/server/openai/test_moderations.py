@@ -30,7 +30,7 @@ def test_texts_are_not_judged_and_the_answer_says_so(raw: httpx2.Client) -> None
 def test_pictures_are_judged_as_far_as_the_model_can(client: OpenAI) -> None:
     parts: Any = [picture("rocket"), words("Look at this!"), picture("chelsea")]
     answer = client.moderations.create(model="omni-moderation-latest", input=parts)
-    assert answer.model == "conse-starter"
+    assert answer.model == "conse-starter + open-nsfw"
     (result,) = answer.results
     assert result.categories.violence_graphic is False
     found = result.to_dict()["sensorium"]["pictures"]
@@ -38,6 +38,10 @@ def test_pictures_are_judged_as_far_as_the_model_can(client: OpenAI) -> None:
     assert {moment["label"] for moment in found[0]["moments"]} | set(found[0]["not_judged"]) >= {"weapons", "nudity"}
     judged = {name for name, by in result.to_dict()["category_applied_input_types"].items() if by}
     assert "harassment" not in judged
+    assert "sexual" in judged
+    assert "sexual/minors" not in judged
+    assert 0 < result.category_scores.sexual < 0.5
+    assert not result.categories.sexual
     assert ("violence" in judged) == ("violence" not in found[0]["not_judged"])
 
 
