@@ -37,6 +37,12 @@ def photos() -> dict[str, Path]:
     return {entry["name"]: _file(entry) for entry in _entries("photos")}
 
 
+def writing(name: str) -> tuple[Path, str]:
+    """Return a picture with writing, and what is written there by eye, line by line."""
+    entry = _named("writing", name)
+    return _file(entry), entry["text"].strip()
+
+
 def film(name: str) -> Path:
     """Return a real film: ``"vtest"`` (people walking), ``"tree"`` (moving camera), ``"Megamind"`` (with sound)."""
     return _file(_named("films", name))

@@ -18,6 +18,7 @@ _SYSTEMS = (
     "sensorium.vision_language.llava:LLaVA",
     "sensorium.vision_language.nudity:NudityDetector",
     "sensorium.vision_language.people:PeopleDetector",
+    "sensorium.vision_language.text_reader:TextReader",
     "sensorium.language.language_model:LanguageModel",
     "sensorium.speech.speech_to_text:SpeechToText",
     "sensorium.speech.speaker_diarization:SpeakerDiarization",

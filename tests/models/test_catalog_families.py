@@ -26,6 +26,7 @@ from sensorium.vision_language.image_qa import ImageQA
 from sensorium.vision_language.llava import LLaVA
 from sensorium.vision_language.nudity import NudityDetector
 from sensorium.vision_language.people import PeopleDetector
+from sensorium.vision_language.text_reader import TextReader
 
 TASKS: dict[str, Any] = {
     kind.task: kind
@@ -43,6 +44,7 @@ TASKS: dict[str, Any] = {
         Segmenter,
         SpeakerDiarization,
         SpeechToText,
+        TextReader,
         TextToImage,
         TextToSpeech,
         VideoClassifier,

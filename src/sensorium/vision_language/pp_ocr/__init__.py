@@ -1,0 +1,1 @@
+"""PP-OCR: where writing is in a picture, and what it says."""
