@@ -55,6 +55,19 @@ def test_a_description_has_each_moment_and_each_sentence_with_its_time(video_qa:
         ("What is the capital of France?", "can't tell"),
         ("How old is the photographer's mother?", "can't tell"),
         ("How long is the film?", "00:1"),
+        ("视频里有什么？", "虎斑猫"),
+        ("猫什么时候出现？", "猫出现在 00:00 到 00:0"),
+        ("有没有大象？", "看不到大象"),
+        ("视频里有几个人？", "没有找到人"),
+        ("猫是什么颜色的？", "棕色"),
+        ("开头有什么？", "虎斑猫"),
+        ("第1秒有什么？", "虎斑猫"),
+        ("关于宫殿说了什么？", "stands under a blue sky"),
+        ("什么时候提到咖啡？", "提到“咖啡”的地方：00:0"),
+        ("视频里说了什么？", "Chelsea"),
+        ("视频多长？", "视频长 00:1"),
+        ("摄影师多大年纪了？", "看不出来"),
+        ("股票会涨吗？", "听不懂"),
     ],
 )
 def test_questions_are_answered_with_the_times_they_rest_on(
@@ -125,8 +138,8 @@ def test_cancel_stops(video_qa: VideoQA) -> None:
 def test_wrong_input_is_one_sentence(video_qa: VideoQA, story: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="question is empty"):
         video_qa.answer_video_question(story, "  ")
-    with pytest.raises(UnsupportedError, match=r"Chinese.*'socratic-video-qa' knows only English"):
-        video_qa.answer_video_question(story, "视频里有什么？")
+    with pytest.raises(UnsupportedError, match=r"Korean.*'socratic-video-qa' knows only English and Chinese"):
+        video_qa.answer_video_question(story, "비디오에 무엇이 있나요?")
     with pytest.raises(InputError, match="nowhere"):
         video_qa.describe(tmp_path / "nowhere.mp4")
     letter = tmp_path / "letter.mp4"

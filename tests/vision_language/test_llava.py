@@ -126,8 +126,8 @@ def test_two_system_prompts_and_another_script_are_refused(llava: LLaVA) -> None
     assert "cat" in llava.chat(photo("chelsea"), turns)
     with pytest.raises(InputError, match="two system prompts"):
         llava.chat(photo("chelsea"), turns, system="Be long.")
-    with pytest.raises(UnsupportedError, match="Chinese"):
-        llava.stream(photo("chelsea"), [{"role": "user", "content": "这是什么？"}])
+    with pytest.raises(UnsupportedError, match="Korean"):
+        llava.stream(photo("chelsea"), [{"role": "user", "content": "이것은 무엇입니까?"}])
 
 
 def test_a_picture_that_comes_later_is_the_one_that_is_meant(llava: LLaVA) -> None:

@@ -7,6 +7,7 @@ import unicodedata
 
 from sensorium.errors import InputError, UnsupportedError
 from sensorium.models.catalog import Checkpoint
+from sensorium.text.languages import LANGUAGES
 
 _SCRIPTS = {
     "CJK": "Chinese characters",
@@ -20,6 +21,7 @@ _SCRIPTS = {
     "THAI": "Thai",
     "GREEK": "Greek",
 }
+_CODES = {"Chinese characters": "zh", **{name: code for code, name in LANGUAGES.items()}}
 # The small words that questions are made of; those that are English words as well are left out.
 _SMALL_WORDS = {
     "English": "what which who where when why how is are was were the a an of in on it this that there do does can any",
@@ -47,7 +49,8 @@ def require_characters(text: str, *, what: str) -> None:
 
 
 def require_language(text: str, checkpoint: Checkpoint, *, what: str) -> None:
-    """Refuse a text that an English-only checkpoint would answer with nonsense.
+    """Refuse a text that a checkpoint would answer with nonsense: one that knows only English, or that is put together
+    from parts which know some languages.
 
     Another script is told for sure; another language in Latin letters by its small words, if there are enough.
 
@@ -58,16 +61,18 @@ def require_language(text: str, checkpoint: Checkpoint, *, what: str) -> None:
 
     Raises:
         InputError: It holds a character that is not valid Unicode.
-        UnsupportedError: It is in another language, and the checkpoint knows only English.
+        UnsupportedError: It is in another language than those that the checkpoint knows.
     """
     require_characters(text, what=what)
-    if checkpoint.languages != ("en",):
+    known = checkpoint.languages
+    if known != ("en",) and not (known and checkpoint.components):
         return
     language = _script(text) or _latin_language(text)
-    if language:
+    if language and _CODES.get(language) not in known:
+        names = " and ".join(LANGUAGES[code] for code in known)
         raise UnsupportedError(
-            f"The {what} is written in {language}, and {checkpoint.name!r} knows only English",
-            "Ask in English, or choose a multilingual checkpoint with model=…",
+            f"The {what} is written in {language}, and {checkpoint.name!r} knows only {names}",
+            f"Ask in {names.replace(' and ', ' or ')}, or choose a multilingual checkpoint with model=…",
         )
 
 
@@ -77,7 +82,7 @@ def _script(text: str) -> str:
     foreign = [name[0] for name in names if name and name[0] not in {"LATIN", "FULLWIDTH", "MICRO"}]
     if 2 * len(foreign) <= len(names):
         return ""
-    script = max(set(foreign), key=foreign.count)
+    script = "HIRAGANA" if "HIRAGANA" in foreign else max(set(foreign), key=foreign.count)
     return _SCRIPTS.get(script, script.capitalize())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sensorium.answer import Evidence
 from sensorium.video.starter.film_questions import FilmQuestion
@@ -54,13 +55,11 @@ def all_words(story: SceneStory, sentences: Sequence[Sentence]) -> Reply:
 
 def tell(moments: Sequence[SceneMoment], sentences: Sequence[Sentence], story: SceneStory) -> Reply:
     """Tell what is seen and said, in the order of time."""
-    if len(moments) == len(story.moments):
-        evidence = story.evidence()
-        about_sound = [Phrase(line) for line in story.about_sound()]
-    else:
-        seen_and_said = [*map(moment_evidence, moments), *map(sentence_evidence, sentences)]
-        evidence = tuple(sorted(seen_and_said, key=lambda item: item.start or 0.0))
-        about_sound = []
+    whole = len(moments) == len(story.moments)
+    heard = story.sentences if whole else sentences
+    seen_and_said = [*map(moment_evidence, moments), *map(_heard, heard)]
+    evidence = tuple(sorted(seen_and_said, key=lambda item: (item.start or 0.0, item.kind)))
+    about_sound = [Phrase(line) for line in story.about_sound()] if whole else []
     lines = [_timed(item.start, item.end, item.text) for item in evidence]
     return Reply(Row([*lines, *about_sound], "\n"), evidence)
 
@@ -190,6 +189,10 @@ def _spans(moments: Sequence[SceneMoment]) -> str:
         else:
             spans.append([moment.start, moment.end])
     return listed([Phrase("from {start} to {end}", start=clock(start), end=clock(end)) for start, end in spans])
+
+
+def _heard(sentence: Sentence) -> Evidence:
+    return replace(sentence_evidence(sentence), text=Phrase('It is said: "{quote}"', quote=sentence.text))
 
 
 def _timed(start: float | None, end: float | None, text: str) -> Phrase:

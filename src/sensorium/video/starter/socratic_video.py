@@ -36,7 +36,8 @@ from sensorium.video.starter.film_questions import AsksOfFilm, FilmQuestion, par
 from sensorium.video.starter.scene_story import SceneMoment, SceneStory, read_story
 from sensorium.video.video_story import Sentence, clock, sentence_evidence
 from sensorium.vision_language.image_qa import AnswerOptions
-from sensorium.vision_language.starter.answering import Reply
+from sensorium.vision_language.starter.answering import Reply, not_understood
+from sensorium.vision_language.starter.languages import Asked, asked
 from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, sentence
 from sensorium.vision_language.starter.questions import Asks, Question
 from sensorium.vision_language.starter.scene import open_scene_reader
@@ -92,8 +93,9 @@ class SocraticVideoQA:
         """Answer one question about a film, naming the times that the answer rests on."""
         story = self._story(film, progress, cancel)
         check_cancelled(cancel)
-        reply = self._reply(story, parse_film_question(question), options, cancel)
-        return reply.as_answer(self._model(story))
+        asking = asked(question, film=True)
+        reply = self._reply(story, asking, options, cancel)
+        return reply.to(asking).as_answer(self._model(story))
 
     def describe(
         self, film: Film, *, options: AnswerOptions, progress: ProgressCallback | None, cancel: Cancellation | None
@@ -128,9 +130,11 @@ class SocraticVideoQA:
             ),
         )
 
-    def _reply(
-        self, story: SceneStory, question: FilmQuestion, options: AnswerOptions, cancel: Cancellation | None
-    ) -> Reply:
+    def _reply(self, story: SceneStory, asking: Asked, options: AnswerOptions, cancel: Cancellation | None) -> Reply:
+        if not asking.english:
+            parts = [sentence(not_understood(asking)), what_is_seen(story)]
+            return Reply(Row([part for part in parts if part], " "), story.evidence())
+        question = parse_film_question(asking.english)
         moments = moments_asked_for(story, question)
         sentences = sentences_asked_for(story, question)
         if question.asks is AsksOfFilm.LENGTH:
@@ -146,7 +150,11 @@ class SocraticVideoQA:
         if question.asks is AsksOfFilm.STORY or question.picture.asks in {Asks.CONTENT, Asks.DETAIL, Asks.ACTION}:
             return tell(moments, sentences, story)
         direct = from_moments(moments, question.picture)
-        return direct if direct is not None else self._from_transcript(story, sentences, question, options, cancel)
+        if direct is not None:
+            return direct
+        # The language model writes English only.
+        writes = asking.language is None
+        return self._from_transcript(story, sentences, question, options, cancel, writes=writes)
 
     def _seen(self, story: SceneStory, moments: Sequence[SceneMoment], question: FilmQuestion) -> Reply:
         """Say when something is seen."""
@@ -198,6 +206,8 @@ class SocraticVideoQA:
         question: FilmQuestion,
         options: AnswerOptions,
         cancel: Cancellation | None,
+        *,
+        writes: bool,
     ) -> Reply:
         """Answer from the sentences closest to the question: in the language model's words, or by quoting them."""
         asks_for_a_fact = _ASKS_FOR_A_FACT.match(question.text.lower()) is not None
@@ -215,7 +225,7 @@ class SocraticVideoQA:
             return Reply(Row([part for part in parts if part], " "), story.evidence())
         evidence = tuple(sentence_evidence(item) for item in found)
         said, ending = "", Ending()
-        if asks_for_a_fact:
+        if asks_for_a_fact and writes:
             said, ending = self._in_other_words(found, question.text, options, cancel)
         if said:
             text = sentence("{quote} (said at {time})", quote=said.rstrip("."), time=clock(found[0].start))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sensorium.answer import Answer, Ending, Evidence
 from sensorium.vision_language.starter.colours import ColourShare, describe_colours
+from sensorium.vision_language.starter.languages import Asked
 from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, listed, sentence
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, without_article
 from sensorium.vision_language.starter.recognition import Tag, thing_of
@@ -42,12 +43,22 @@ class Reply:
     confidence: float | None = None
     ending: Ending = field(default_factory=Ending)
 
+    def to(self, question: Asked) -> Reply:
+        """Return it in the language of a question."""
+        if question.language is None:
+            return self
+        # Only a question in another language needs a phrase book.
+        from sensorium.vision_language.starter.saying import say
+
+        facts = (replace(fact, text=say(fact.text, question.language, question.words)) for fact in self.evidence)
+        return replace(self, text=say(self.text, question.language, question.words), evidence=tuple(facts))
+
     def as_answer(self, model: str) -> Answer:
         """Return it as a result that names who answered."""
         return Answer(
-            self.text,
+            str(self.text),
             model=model,
-            evidence=self.evidence,
+            evidence=tuple(replace(fact, text=str(fact.text)) for fact in self.evidence),
             confidence=self.confidence,
             finish_reason=self.ending.finish_reason,
             usage=self.ending.usage,
@@ -138,7 +149,7 @@ def describe(scene: Scene) -> Reply:
             if scene.colours_of(name):
                 sentences.append(sentence(_is_of_colour("The", name, describe_colours(scene.colours_of(name)))))
         if parts:
-            sentences.append(sentence(capitalised(listed(parts))))
+            sentences.append(sentence(capitalised(listed(parts, joint="clauses"))))
     if not scene.people:
         sentences.append(sentence("I can find nobody in it"))
     sentences.append(sentence(scene.layout_facts()[0].text))
@@ -152,6 +163,15 @@ def cannot_tell(scene: Scene, reason: str) -> Reply:
     if seen:
         text = Row([text, sentence("I can see {things}", things=listed(seen))], " ")
     return Reply(text, (*scene.tag_facts(), scene.people_fact()))
+
+
+def not_understood(question: Asked) -> Phrase:
+    """Return the reason why nothing can be told where a question isn't understood."""
+    return Phrase(
+        "I don't understand the question {phrase!r}; ask it in other words or in English, or choose a model that knows "
+        "its language with model=…",
+        phrase=question.text.strip(),
+    )
 
 
 def seen_in(scene: Scene) -> list[str]:

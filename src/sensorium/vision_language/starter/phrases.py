@@ -45,7 +45,8 @@ class Row(str):
 
     Attributes:
         parts: The phrases.
-        joint: What stands between them: ``" "``, ``"; "``, a line's end; ``"and"`` or ``"or"`` for a list.
+        joint: What stands between them: ``" "``, ``"; "``, a line's end; ``"and"``, ``"or"``
+            or ``"clauses"`` for a list.
     """
 
     parts: tuple[str, ...]
@@ -83,9 +84,17 @@ def statement_of(text: str) -> str:
     return text.rstrip(".")
 
 
-def listed(parts: Sequence[str], word: str = "and") -> str:
-    """Return words as a list in a sentence: "a, b and c"."""
-    return parts[0] if len(parts) == 1 else Row(parts, word, english=f"{', '.join(parts[:-1])} {word} {parts[-1]}")
+def listed(parts: Sequence[str], word: str = "and", *, joint: str = "") -> str:
+    """Return words as a list in a sentence: "a, b and c".
+
+    Args:
+        parts: The words.
+        word: What stands before the last.
+        joint: What other languages know the kind of list by, where that isn't the word: ``"clauses"``.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return Row(parts, joint or word, english=f"{', '.join(parts[:-1])} {word} {parts[-1]}")
 
 
 def capitalised(text: str) -> str:

@@ -23,11 +23,13 @@ from sensorium.language.language_model import LanguageModel
 from sensorium.language.messages import TextPart, Turn, user_turn
 from sensorium.language.sampling import Sampling
 from sensorium.language.stop_sequences import StopSequences
+from sensorium.language.written_language import require_language
 from sensorium.models.catalog import Checkpoint, component
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.task import Opening
 from sensorium.vision_language.image_qa import AS_USUAL, AnswerOptions
-from sensorium.vision_language.starter.answering import Reply, answer_directly, cannot_tell, caption
+from sensorium.vision_language.starter.answering import Reply, answer_directly, cannot_tell, caption, not_understood
+from sensorium.vision_language.starter.languages import Asked, asked
 from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, sentence, uncapitalised
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, parse_question
 from sensorium.vision_language.starter.scene import Scene, open_scene_reader
@@ -46,6 +48,10 @@ _ONLY_FACTS = (
 _INVENT = "You are a friendly assistant. You do what the user asks, briefly, about a picture that is told to you."
 _TALK = "You are a friendly assistant. You answer briefly, and say so if you don't know something."
 _WHAT_IS_IT = "What is this?"
+_IN_ENGLISH_ONLY = (
+    "I can write stories and the like in English only; ask in English, or choose a model that knows your language with "
+    "model=…"
+)
 _CREATIVE = re.compile(
     r"\b(?:write|compose|invent|imagine|make up|create|draft|rewrite|rephrase|translate|summari[sz]e)\b|"
     r"\b(?:story|poem|haiku|limerick|song|joke|slogan|headline|hashtags?|tweet)\b",
@@ -103,15 +109,12 @@ class SocraticImageQA:
         cancel: Cancellation | None = None,
     ) -> list[Answer]:
         """Answer a question about each of several upright RGB pictures."""
-        return [
-            self.reply(
-                self.scene(image, cancel=cancel),
-                parse_question(question),
-                longest=options.longest(_LONGEST_ANSWER),
-                cancel=cancel,
-            ).as_answer(self.model)
-            for image, question in zip(images, questions, strict=True)
-        ]
+        answers = []
+        for image, question in zip(images, map(asked, questions), strict=True):
+            scene = self.scene(image, cancel=cancel)
+            reply = self.reply(scene, question, longest=options.longest(_LONGEST_ANSWER), cancel=cancel)
+            answers.append(reply.to(question).as_answer(self.model))
+        return answers
 
     def caption(
         self,
@@ -143,19 +146,30 @@ class SocraticImageQA:
     def reply(
         self,
         scene: Scene,
-        question: Question,
+        asking: Asked,
         *,
         longest: int = _LONGEST_ANSWER,
         cancel: Cancellation | None = None,
     ) -> Reply:
-        """Answer from what was measured, else from the facts in other words, else say that it can't be told."""
+        """Answer from what was measured, else from the facts in other words, else say that it can't be told.
+
+        Returns:
+            The reply in English, which `Reply.to` says in the language of the question.
+        """
         check_cancelled(cancel)
+        if not asking.english:
+            return cannot_tell(scene, not_understood(asking))
+        question = parse_question(asking.english)
         direct = answer_directly(scene, question)
         if direct is not None:
             return direct
-        if question.asks is Asks.PRESENCE:
+        foreign = asking.language is not None
+        if question.asks is Asks.PRESENCE or (foreign and question.subject and question.thing is None):
             unknown = "I can't tell: {phrase!r} is not among the things that I know by sight"
             return cannot_tell(scene, Phrase(unknown, phrase=question.subject))
+        if foreign:
+            # The language model writes English only.
+            return cannot_tell(scene, "I can't tell that from this picture")
         return self._ask_language_model(scene, question, longest, cancel)
 
     def _ask_language_model(self, scene: Scene, question: Question, longest: int, cancel: Cancellation | None) -> Reply:
@@ -219,6 +233,8 @@ class SocraticChat:
         scenes = [self._qa.scene(part.source, cancel=cancel) for turn in turns for part in turn.media]
         reply = self._reply(scenes, turns, cancel) if scenes else None
         if reply is None:
+            require_language(turns[-1].text, self._qa.language_model.checkpoint, what="question")
+        if reply is None:
             return (yield from self._invent(scenes, turns, sampling, progress, cancel))
         answer = reply.as_answer(self._qa.model)
         stops = StopSequences(sampling.stop)
@@ -230,20 +246,28 @@ class SocraticChat:
 
     def _reply(self, scenes: Sequence[Scene], turns: Sequence[Turn], cancel: Cancellation | None) -> Reply | None:
         """Answer from facts, or return None where the user asks for something invented."""
-        last = turns[-1].text or _WHAT_IS_IT
+        question = asked(turns[-1].text or _WHAT_IS_IT)
+        reply = self._reply_in_english(scenes, turns, question, cancel)
+        return None if reply is None else reply.to(question)
+
+    def _reply_in_english(
+        self, scenes: Sequence[Scene], turns: Sequence[Turn], asking: Asked, cancel: Cancellation | None
+    ) -> Reply | None:
+        last = asking.english
         if _THANKS.match(last):
             return Reply(Phrase("You're welcome. What else would you like to know?"))
         if _GREETING.match(last):
             text = Phrase("Hello! {caption} What would you like to know?", caption=caption(scenes[0]).text)
             return Reply(text, scenes[0].facts())
         if _CREATIVE.search(last):
-            return None
+            return None if asking.language is None else cannot_tell(scenes[0], _IN_ENGLISH_ONLY)
         which = _WHICH_PICTURE.match(last.strip())
         if which and len(scenes) > 1:
             return self._which(scenes, which["subject"], cancel)
         chosen = _chosen(last, len(scenes), new=len(turns[-1].media) if len(turns) > 1 else 0)
-        asked = _resolved(_without_ordinals(last) if len(scenes) > 1 else last, turns[:-1], scenes)
-        question = parse_question(asked)
+        earlier = [_in_english(turn) for turn in turns[:-1]]
+        resolved = _resolved(_without_ordinals(last) if len(scenes) > 1 else last, earlier, scenes)
+        question = replace(asking, english=resolved)
         replies = [(index, self._qa.reply(scenes[index], question, cancel=cancel)) for index in chosen]
         if len(replies) == 1:
             return replies[0][1]
@@ -253,7 +277,7 @@ class SocraticChat:
 
     def _which(self, scenes: Sequence[Scene], subject: str, cancel: Cancellation | None) -> Reply:
         """Tell which of several pictures shows something."""
-        question = parse_question(f"is there {subject}?")
+        question = asked(f"is there {subject}?")
         replies = [self._qa.reply(scene, question, cancel=cancel) for scene in scenes]
         found = [
             Phrase("picture {number}", number=index)
@@ -303,6 +327,15 @@ def _together(replies: Sequence[Reply]) -> Ending:
     usages = [reply.ending.usage for reply in replies if reply.ending.usage is not None]
     cut = any(reply.ending.finish_reason == "length" for reply in replies)
     return Ending("length" if cut else "stop", sum(usages, Usage(0, 0)))
+
+
+def _in_english(turn: Turn) -> Turn:
+    """Return a turn with what it speaks of in English: the question, or the things that an answer names."""
+    question = asked(turn.text)
+    if question.language is None:
+        return turn
+    english = question.english if turn.role == "user" else " ".join(question.language.things_in(turn.text))
+    return Turn(turn.role, (TextPart(english),))
 
 
 def _resolved(question: str, earlier: Sequence[Turn], scenes: Sequence[Scene]) -> str:

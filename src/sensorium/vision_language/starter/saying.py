@@ -1,0 +1,102 @@
+"""Says what the starter answers again in another language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sensorium.vision_language.starter.languages import Language
+from sensorium.vision_language.starter.phrases import Phrase, Row
+from sensorium.vision_language.starter.vocabulary import find_thing, singular
+
+_AS_IT_IS = {"time", "start", "end", "span", "quote", "value", "width", "height", "code", "words"}
+
+
+class Said(str):
+    """A phrase in another language.
+
+    Attributes:
+        noun: The same without article and number.
+    """
+
+    noun: str
+
+    def __new__(cls, text: str, noun: str = "") -> Said:
+        said = super().__new__(cls, text)
+        said.noun = noun or text
+        return said
+
+
+def say(text: str, language: Language, words: Mapping[str, str]) -> str:
+    """Say an answer in another language.
+
+    Args:
+        text: A phrase, a sentence or several.
+        language: The language.
+        words: What the asker called things, by their English names.
+
+    Returns:
+        The answer; in English what is in no phrase book.
+    """
+    return str(_Speaker(language, words).say(text, "words"))
+
+
+class _Speaker:
+    def __init__(self, language: Language, words: Mapping[str, str]) -> None:
+        self._language = language
+        self._words = words
+
+    def say(self, text: Any, slot: str) -> Said:
+        if isinstance(text, Row):
+            return Said(self._joined([self.say(part, slot) for part in text.parts], text.joint))
+        if isinstance(text, Phrase):
+            return self._phrase(text)
+        return Said(str(text)) if slot in _AS_IT_IS else self._word(str(text), slot)
+
+    def _phrase(self, phrase: Phrase) -> Said:
+        template = phrase.template[:1].lower() + phrase.template[1:]
+        known = self._language.answers["phrases"].get(template)
+        if known is None and template != "{noun}":
+            return Said(str(phrase))
+        slots = {name: self.say(value, name) for name, value in phrase.slots.items()}
+        if template in {"a {noun}", "{noun}"}:
+            noun = slots["noun"]
+            measure = self._measure(phrase.slots["noun"]) if template == "a {noun}" else ""
+            return Said(measure + noun, noun)
+        return Said(known.format(**slots), slots["thing"].noun if "thing" in slots else "")
+
+    def _word(self, word: str, slot: str) -> Said:
+        """Return what a word is called: a colour, a number, or what the asker called it, or what it is called."""
+        answers = self._language.answers
+        if slot in {"colour", "colours"}:
+            return Said(self._language.colours.get(word, word))
+        if slot == "number":
+            return Said(answers["numbers"].get(word, word))
+        if slot == "phrase":
+            return Said(self._words.get(word[:1].lower() + word[1:], word))
+        for name in (word, singular(word)):
+            if name in self._words:
+                return Said(self._words[name])
+            if name in self._language.nouns:
+                return Said(self._language.nouns[name])
+        return Said(word)
+
+    def _joined(self, parts: Sequence[str], joint: str) -> str:
+        joints = self._language.answers["joints"]
+        if joint in {"and", "or"}:
+            *before, last = parts
+            return joints["list"].join(before) + joints[joint] + last if before else last
+        return str(joints.get(joint, joint)).join(parts)
+
+    def _measure(self, noun: str) -> str:
+        """Return "one" with the measure word that goes with a noun."""
+        answers = self._language.answers
+        for measure, nouns in answers["measures"].items():
+            if noun in nouns:
+                return str(measure)
+        thing = find_thing(re.sub(r"^.* of ", "", noun))
+        for measure, kinds in answers["measures"].items():
+            if thing is not None and any((kind := find_thing(name)) and thing.kinds <= kind.kinds for name in kinds):
+                return str(measure)
+        return str(answers["measure"])

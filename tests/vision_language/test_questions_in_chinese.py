@@ -1,0 +1,145 @@
+"""Questions in Chinese about real photos with the starter, and that every answer has its Chinese."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import sensorium
+from sensorium import ImageQA, LLaVA
+from sensorium.errors import UnsupportedError
+from sensorium.vision_language.starter.languages import asked, languages
+from sensorium.vision_language.starter.vocabulary import things
+from tests.real_media import photo
+from tests.vision_language.chinese_questions import ANSWERABLE, UNANSWERABLE
+from tests.vision_language.photo_questions import PhotoQuestion
+
+_SOURCES = ("vision_language/starter", "video/starter")
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.fixture(scope="module")
+def image_qa() -> ImageQA:
+    return ImageQA()
+
+
+def _ask(image_qa: ImageQA, questions: tuple[PhotoQuestion, ...]) -> int:
+    right = 0
+    for item in questions:
+        answer = image_qa.answer_question(photo(item.photo), item.question)
+        good = item.is_answered_by(answer)
+        right += good
+        print(f"{'right' if good else 'WRONG'}  {item.photo}: {item.question} {answer}")
+        for text in (answer, *(fact.text for fact in answer.evidence)):
+            assert _CHINESE.search(text), text
+            assert not re.search(r"\b(?:the|is|there|can|was)\b", text), text
+    return right
+
+
+def test_questions_that_a_photo_answers(image_qa: ImageQA, measured: Callable[[str], None]) -> None:
+    right = _ask(image_qa, ANSWERABLE)
+    measured(f"socratic-image-qa in Chinese: {right} of {len(ANSWERABLE)} right")
+    assert right / len(ANSWERABLE) >= 0.8
+
+
+def test_what_a_photo_does_not_tell_is_not_made_up(image_qa: ImageQA, measured: Callable[[str], None]) -> None:
+    right = _ask(image_qa, UNANSWERABLE)
+    measured(f"socratic-image-qa in Chinese: {right} of {len(UNANSWERABLE)} refused that no photo answers")
+    assert right == len(UNANSWERABLE)
+
+
+def test_what_is_not_understood_is_named_with_the_remedy(image_qa: ImageQA) -> None:
+    answer = image_qa.answer_question(photo("chelsea"), "给我三个苹果的价格")
+    assert "给我三个苹果的价格" in answer
+    assert "model=" in answer
+    assert "猫" in answer
+    with pytest.raises(UnsupportedError, match=r"Korean.*English and Chinese"):
+        image_qa.answer_question(photo("chelsea"), "고양이가 있나요?")
+
+
+def test_a_conversation_goes_on_in_chinese() -> None:
+    llava, history = LLaVA(), []
+    said = []
+    for turn in (
+        "这张图里有什么？",
+        "它是什么颜色的？",
+        "它在哪里？",
+        "是狗吗？",
+        "Is it a cat?",
+        "写一首关于它的诗",
+        "谢谢",
+    ):
+        history.append({"role": "user", "content": turn})
+        said.append(llava.chat(photo("chelsea"), history))
+        history.append({"role": "assistant", "content": said[-1]})
+        print(turn, said[-1])
+    assert "猫" in said[0]
+    assert re.match("虎斑猫.*棕色", said[1])
+    assert "中间" in said[2]
+    assert said[3].startswith("没有")
+    assert said[4].startswith("Yes, there is a cat")
+    assert "英语" in said[5]
+    assert "不客气" in said[6]
+    which = llava.chat([photo("chelsea"), photo("dog")], [{"role": "user", "content": "哪张图里有狗？"}])
+    assert which == "第 2 张。"
+    second = llava.chat([photo("chelsea"), photo("dog")], [{"role": "user", "content": "第二张图里有什么？"}])
+    assert "北京犬" in second
+    assert "猫" not in second
+
+
+@pytest.mark.parametrize(
+    ("question", "english"),
+    [
+        ("数一下有几辆红色的汽车", "How many car are there?"),
+        ("图里有猫和狗吗？", "Is there cat and dog?"),
+        ("桌子上有什么？", "What is on the table?"),
+        ("招牌上写着什么字？", "What is written?"),
+        ("现在是白天还是晚上？", "Is it dark or bright?"),
+        ("那个人正在干什么", "What is the person doing?"),
+        ("你能告诉我照片的尺寸是多少吗？", "How big is the picture?"),
+    ],
+)
+def test_questions_mean_in_english_what_they_mean(question: str, english: str) -> None:
+    assert asked(question).english == english
+
+
+def test_every_thing_has_a_name_of_its_own_in_every_language() -> None:
+    for language in languages():
+        names = {thing.name for thing in things()}
+        assert len({language.nouns[name] for name in names}) > 0.99 * len(names)
+
+
+def test_every_phrase_has_its_translation_with_the_same_slots() -> None:
+    templates = set(_templates())
+    assert len(templates) > 80
+    for language in languages():
+        phrases = language.answers["phrases"]
+        missing = {template for template in templates if template not in phrases} - {"{noun}"}
+        assert not missing
+        for template, said in phrases.items():
+            assert _slots(said) <= _slots(template), template
+
+
+def _templates() -> Iterator[str]:
+    """Yield the templates that the source writes out; those put together from parts are met on photos."""
+    root = Path(sensorium.__file__).parent
+    for path in (path for folder in _SOURCES for path in (root / folder).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in {"Phrase", "sentence"}
+            ):
+                written = node.args[0] if node.args else None
+                for part in [written.body, written.orelse] if isinstance(written, ast.IfExp) else [written]:
+                    if isinstance(part, ast.Constant):
+                        yield part.value[:1].lower() + part.value[1:]
+
+
+def _slots(template: str) -> set[str]:
+    return {name.partition(".")[0] for _, name, _, _ in string.Formatter().parse(template) if name}
