@@ -11,7 +11,6 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,7 +19,6 @@ import sensorium
 from sensorium import CLIP, ImageQA, VideoQA
 from sensorium.errors import SensoriumError
 from sensorium.vision_language.people import PeopleDetector
-from sensorium.vision_language.person import Person
 from training.starter_eyes.photographs import Photograph, fetch, photographs
 from training.starter_eyes.verdicts import (
     REFUSED,
@@ -175,13 +173,13 @@ def judge_reading(chosen: Sequence[Photograph], record: Record) -> list[tuple[st
 
 def judge_faces(chosen: Sequence[Photograph], record: Record) -> list[tuple[str, str]]:
     """Find faces where there are some, and none elsewhere."""
-    if "face" not in {field.name for field in fields(Person)}:
+    if not hasattr(PeopleDetector, "find"):
         return [("faces found", "not there")]
     found: Counter[tuple[bool, bool]] = Counter()
     with PeopleDetector() as detector:
         for photograph in chosen:
             if photograph.face is not None:
-                people = record.timed("find people", lambda path=str(photograph.path): detector.detect(path))
+                people = record.timed("find people", lambda path=str(photograph.path): detector.find(path))
                 faces = [person for person in people if person.face is not None]
                 found[photograph.face, bool(faces)] += 1
                 judged = RIGHT if bool(faces) == photograph.face else WRONG
