@@ -10,7 +10,7 @@ RIGHT, WRONG, REFUSED = "right", "wrong", "refused"
 _REFUSALS = re.compile(
     r"^(sorry|i can(no|')t|i could not|i'm not sure|perhaps)|for sure\b|but i know only|but i'm not sure|"
     r"but i can't tell of which kind|but i can count people only|"
-    r"无法|不能|看不出|不确定|不太确定|说不准|不知道|没有把握|不敢|"
+    r"无法|不能|不会读|听不懂|不认得|看不出|不确定|不太确定|说不准|不知道|没有把握|不敢|"
     r"no puedo|no sé|no estoy segur|kann ich nicht|kann nicht|nicht sicher|je ne (peux|sais|suis pas)|"
     r"(分|わ)かりません|できません|لا أستطيع|لست متأكد",
     re.IGNORECASE,
