@@ -97,6 +97,10 @@ def test_a_conversation_goes_on_in_chinese() -> None:
     [
         ("数一下有几辆红色的汽车", "How many car are there?"),
         ("图里有猫和狗吗？", "Is there cat and dog?"),
+        ("圖片裡有沒有車？", "Is there car?"),
+        ("你看到几只小猫", "How many cat are there?"),
+        ("猫咪在左边还是右边？", "Where is cat?"),
+        ("图片中间是什么颜色", "What colour is middle?"),
         ("桌子上有什么？", "What is on the table?"),
         ("招牌上写着什么字？", "What is written?"),
         ("现在是白天还是晚上？", "Is it dark or bright?"),

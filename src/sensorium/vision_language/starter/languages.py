@@ -170,7 +170,8 @@ class Language:
 
     def _plain(self, text: str) -> str:
         """Return a question without spaces, marks, polite openings and closing particles."""
-        plain = re.sub(r"\s+", "", text).strip(_MARKS)
+        spellings = self.questions.get("spellings", {"written": "", "read": ""})
+        plain = re.sub(r"\s+", "", text).translate(str.maketrans(spellings["written"], spellings["read"])).strip(_MARKS)
         opening, closing = (self._pattern(self.questions[name]) for name in ("opening", "closing"))
         while (found := opening.match(plain)) and found.end() < len(plain):
             plain = plain[found.end() :].strip(_MARKS)
