@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "index": ("index", "cat.png", "--to", "index"),
     "moderate": ("moderate", "cat.png"),
     "paint-again": ("imagine", "--again", "painted.png"),
+    "read": ("read", "cat.png"),
     "remove-from-index": ("index", "cat.png", "--remove", "--to", "index"),
     "search": ("search", "a cat", "--index", "index"),
     "speak": ("speak", "Good morning."),

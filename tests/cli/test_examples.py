@@ -56,6 +56,7 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
     )
     (folder / "photos").mkdir()
     (folder / "recordings").mkdir()
+    (folder / "pages").mkdir()
     for source, name in (
         (real_media.photo("chelsea"), "cat.jpg"),
         (real_media.photo("astronaut"), "scene.jpg"),
@@ -64,6 +65,8 @@ def media(tmp_path_factory: pytest.TempPathFactory, short_film: Path) -> Path:
         (english, "meeting.wav"),
         (english, "anna.wav"),
         (real_media.photo("coffee"), "page.png"),
+        (real_media.writing("linux")[0], "sign.jpg"),
+        (real_media.writing("biscuits")[0], "pages/1.png"),
         (english, "recordings/talk.wav"),
         (spanish, "entrevista.wav"),
         (short_film, "film.mp4"),

@@ -235,6 +235,7 @@ def examples() -> dict[str, dict[str, Any]]:
             "mask": "upload:m",
             **parts,
         },
+        "read": {"image": "upload:i"},
         "remove-from-index": {"files": ["upload:i"], "index": "holiday"},
         "search": {
             **{"text": "a cat", "image": "upload:i", "sound": "upload:r", "index": "holiday", "limit": 3},

@@ -26,6 +26,7 @@ _TASKS = {
     "index": ("image-text-similarity",),
     "prompt": ("text-to-image",),
     "moderate": ("image-text-similarity",),
+    "read": ("text-recognition",),
     "search": ("image-text-similarity",),
     "speak": ("text-to-speech",),
     "transcribe": ("speech-to-text",),

@@ -1,4 +1,4 @@
-"""``sensorium classify``, ``caption``, ``ask`` and ``chat``: questions to pictures."""
+"""``sensorium classify``, ``caption``, ``ask``, ``read`` and ``chat``: questions to pictures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import MaxTokens, Thinking, examples
+from sensorium.cli.outputs import output_path, place_for, shown
 from sensorium.cli.terminal import aligned, clock, column_widths, one_line
 from sensorium.errors import InputError
 
@@ -64,6 +65,10 @@ def register(app: typer.Typer) -> None:
             "sensorium ask page.png 'Read this page.' --model lightonai/LightOnOCR-2-1B --max-tokens 1500",
         ),
     )(ask)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("sensorium read sign.jpg", "sensorium read 'pages/*.png' -o pages.txt"),
+    )(read)
     app.command(
         rich_help_panel=panel,
         epilog=examples(
@@ -170,6 +175,43 @@ def ask(
         call.load(asked)
         answer = call.run(asked)
         call.show(item, {"question": question, **answer.to_dict()}, answer_text(answer, evidence))
+
+
+@command
+@grouped
+def read(
+    images: Pictures,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the text there; - is standard output.")
+    ] = None,
+    *,
+    common: CommonOptions,
+) -> None:
+    """Read what is written in pictures; --json tells where each line stands, too."""
+    with common.call() as call:
+        from sensorium.media.atomic_file import atomic_file
+        from sensorium.operations.reading import Read
+
+        items = gather(images, ("image",))
+        path = None if output is None else output_path(output)
+        call.require_room([] if path is None else [path], items)
+        any_picture = Read.of({"image": STANDARD_INPUT, **common.choice})
+        call.load(any_picture)
+        texts = []
+        for item in call.inputs(items):
+            with call.attempt(item):
+                found = call.run(any_picture.model_copy(update={"image": item.media}))
+                heading = f"==> {one_line(item.name)} <==\n" if len(items) > 1 else ""
+                texts.append(f"{heading}{found.text}")
+                if path is None or call.as_json:
+                    call.show(item, found, texts[-1])
+                if not found.lines:
+                    call.note(f"{one_line(item.name)}: nothing is written there.")
+        if path is not None and texts:
+            with place_for(path, "writing.txt") as place, atomic_file(place) as whole:
+                whole.write_text("\n".join(texts) + "\n", encoding="utf-8")
+            if not call.as_json:
+                call.show(None, {}, shown(path))
 
 
 def answer_text(answer: Answer, evidence: bool) -> str:

@@ -43,3 +43,6 @@ class Writing(Record):
     model: str
     width: int
     height: int
+
+    def __str__(self) -> str:
+        return self.text

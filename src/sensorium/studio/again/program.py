@@ -319,6 +319,7 @@ _PROGRAMS: Mapping[str, Callable[[_Program], None]] = {
     "index": _index,
     "moderate": _moderate,
     "paint-again": _paint_again,
+    "read": _print("TextReader", "read", "image"),
     "search": _search,
     "speak": _speak,
     "subtitle": _subtitle,
