@@ -101,6 +101,8 @@ def test_a_conversation_goes_on_in_chinese() -> None:
         ("你看到几只小猫", "How many cat are there?"),
         ("猫咪在左边还是右边？", "Where is cat?"),
         ("图片中间是什么颜色", "What colour is middle?"),
+        ("图里有没有 lighthouse？", "Is there lighthouse?"),
+        ("What does 你好 mean?", "What does 你好 mean?"),
         ("桌子上有什么？", "What is on the table?"),
         ("招牌上写着什么字？", "What is written?"),
         ("现在是白天还是晚上？", "Is it dark or bright?"),

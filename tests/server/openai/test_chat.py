@@ -69,6 +69,7 @@ def test_pictures_come_in_any_turn(client: OpenAI) -> None:
     more = [first, assistant(text(completion)), user(picture("coffee"), "And what is in this picture?")]
     assert "coffee" in text(ask(client, *more))
     assert "2" in text(ask(client, user(picture("chelsea"), picture("coffee"), "Which picture shows a coffee?")))
+    assert "猫" in text(ask(client, user(picture("chelsea"), "这是什么动物？")))
 
 
 def test_pictures_come_as_uploads_too(client: OpenAI, raw: httpx2.Client) -> None:

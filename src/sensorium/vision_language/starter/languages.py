@@ -200,10 +200,13 @@ def asked(text: str, *, film: bool = False) -> Asked:
 
 
 def language_of(text: str) -> Language | None:
-    """Return which of the other languages most of a text is written in; None if none of them, so English."""
-    letters = sum(letter.isalpha() for letter in text)
+    """Return which of the other languages most of a text is written in; None if none of them, so English.
+
+    A Chinese character counts as much as an English word: "有没有iPhone" is Chinese.
+    """
     for language in languages():
-        if 2 * len(re.findall(language.questions["letters"], text)) > letters:
+        letters = language.questions["letters"]
+        if len(re.findall(letters, text)) > len(re.findall(r"[^\W\d_]+", re.sub(letters, " ", text))):
             return language
     return None
 
