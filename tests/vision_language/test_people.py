@@ -14,6 +14,8 @@ from sensorium import CLIP
 from sensorium.errors import InputError
 from sensorium.media.image import read_image
 from sensorium.vision_language.blazepose import BodyDetector
+from sensorium.vision_language.bodies_and_faces import Body, join
+from sensorium.vision_language.faces import Face
 from sensorium.vision_language.people import PeopleDetector
 from sensorium.vision_language.person import Person
 from tests import real_media
@@ -118,9 +120,56 @@ def test_rough_boxes_without_landmarks(detector: PeopleDetector, astronaut: PIL.
     assert overlap(person.box, BODIES["astronaut"]) > 0.4
 
 
+def test_people_are_counted_by_bodies_and_faces(detector: PeopleDetector, measured: Callable[[str], None]) -> None:
+    # By eye.
+    truth = {"astronaut": 1, "cameraman": 1, "messi": 1, "basketball": 2}
+    counted = {name: len(detector.find(path)) for name, path in real_media.photos().items()}
+    right = sum(counted[name] == truth.get(name, 0) for name in counted)
+    false = [name for name in counted if name not in truth and counted[name]]
+    measured(
+        f"blazepose: people counted right in {right} of {len(counted)} photographs; found where nobody is: {false}"
+    )
+    assert all(0 < counted[name] <= truth[name] for name in truth)
+    assert right >= len(counted) - 1
+
+
+def test_a_face_and_its_body_are_one_person(detector: PeopleDetector, astronaut: PIL.Image.Image) -> None:
+    (person,) = detector.find(astronaut)
+    assert person.face is not None
+    assert overlap(person.face, (168, 78, 262, 172)) > 0.6  # by eye, from the brows to the chin
+    assert overlap(person.box, BODIES["astronaut"]) > 0.5
+    assert person.score > 0.85
+
+
+def test_small_faces_in_a_wide_picture_are_found(detector: PeopleDetector, astronaut: PIL.Image.Image) -> None:
+    wide = read_image(real_media.photo("china")).resize((1400, 900))
+    face = astronaut.crop((150, 40, 290, 200)).resize((49, 56))
+    for place in ((200, 120), (900, 300), (1300, 780)):
+        wide.paste(face, place)
+    found = [person.face for person in detector.find(wide) if person.face is not None]
+    assert sorted(round(face[0], -2) for face in found) == [200, 900, 1300]
+    assert all(face[2] - face[0] < 45 for face in found)
+
+
+def test_each_person_is_there_once() -> None:
+    face = Face(box=(40, 10, 60, 30), score=0.9)
+    own = Body(box=(20, 0, 80, 100), head=(50, 22), score=0.7)
+    again = Body(box=(25, 5, 75, 60), head=(49, 20), score=0.65)
+    behind = Body(box=(60, 0, 130, 100), head=(95, 20), score=0.8)
+    beside = Body(box=(30, 40, 80, 100), head=(55, 90), score=0.8)
+    assert [person.box for person in join([], [face])] == [face.box]
+    (one,) = join([own, again, beside], [face])
+    assert (one.box, one.face, one.score) == (own.box, face.box, 0.9)
+    first, second = join([behind, own], [face])
+    assert (first.face, second.face) == (face.box, None)
+    assert second.box == behind.box
+    assert len(join([own, behind], [face, Face(box=(85, 10, 105, 30), score=0.8)])) == 2
+
+
 def test_odd_shapes_have_nobody(detector: PeopleDetector) -> None:
     for size in ((1, 1), (1, 3000), (3000, 2), (224, 224)):
         assert detector.detect(PIL.Image.new("RGB", size, "white")) == []
+        assert detector.find(PIL.Image.new("RGB", size, "white")) == []
 
 
 def test_threads_find_the_same(detector: PeopleDetector) -> None:
@@ -133,7 +182,7 @@ def test_threads_find_the_same(detector: PeopleDetector) -> None:
 def test_results_are_plain(detector: PeopleDetector, astronaut: PIL.Image.Image) -> None:
     (person,) = detector.detect(astronaut)
     plain = person.to_dict()
-    assert set(plain) == {"box", "score", "landmarks"}
+    assert set(plain) == {"box", "score", "landmarks", "face"}
     assert set(plain["landmarks"][0]) == {"name", "x", "y", "depth", "visibility"}
 
 

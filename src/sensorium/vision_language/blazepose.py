@@ -1,4 +1,4 @@
-"""BlazePose: a single-shot detector of people, then 33 landmarks for each of them.
+"""BlazePose: a single-shot detector of people, then 33 landmarks for each of them; with BlazeFace, people surely.
 
 Source: Bazarevsky et al. 2020, BlazePose: On-device Real-time Body Pose Tracking. Anchors, thresholds and the
 region of interest are those of MediaPipe's pose graphs.
@@ -7,30 +7,27 @@ region of interest are those of MediaPipe's pose graphs.
 from __future__ import annotations
 
 import math
-import os
-import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import PIL.Image
 
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
+from sensorium.vision_language.bodies_and_faces import Body, join
+from sensorium.vision_language.faces import FaceDetector
 from sensorium.vision_language.person import Landmark, Person
+from sensorium.vision_language.single_shot import Layout, Network, SingleShotDetector, sigmoid
 
 DETECTION_THRESHOLD = 0.5
 PRESENCE_THRESHOLD = 0.5
-_DETECTOR_SIDE = 224
+# On the same 160 photographs as the faces' threshold: lower ones find one more person for each false one.
+_SCORE_IN_WHOLE, _SCORE_IN_PART, _SURE_PRESENCE = 0.6, 0.7, 0.9
+_POINTS_OF_HEAD = 11
+_LAYOUT = Layout(side=224, strides=(8, 16, 32, 32, 32), anchors_per_cell=2)
 _LANDMARK_SIDE = 256
-_STRIDES = (8, 16, 32, 32, 32)
-_ANCHORS_PER_CELL = 2
-_OVERLAP_THRESHOLD = 0.3
 _REGION_SCALE = 1.25
 _VISIBLE = 0.5
 _BOX_MARGIN = 0.1
@@ -44,10 +41,6 @@ LANDMARK_NAMES = (
     *("left knee", "right knee", "left ankle", "right ankle", "left heel", "right heel"),
     *("left foot index", "right foot index"),
 )
-
-Array = npt.NDArray[Any]
-
-_redirecting = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,10 @@ class BlazePose:
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         self._detector = shared_detector(self, folder, "pose_detection.tflite", checkpoint)
-        self._landmarks = _Network(folder / "pose_landmark_full.tflite")
+        self._landmarks = Network(folder / "pose_landmark_full.tflite")
+        self._faces = FaceDetector(
+            folder / "face_detection_full_range_sparse.tflite", folder / "face_detection_short_range.tflite"
+        )
 
     def detect(self, image: PIL.Image.Image, *, landmarks: bool) -> list[Person]:
         """Find people in an RGB image, most certain first."""
@@ -79,9 +75,29 @@ class BlazePose:
             people.append(Person(_box(image, region, points), score, points))
         return people
 
+    def find(self, image: PIL.Image.Image) -> list[Person]:
+        """Find people in an RGB image by bodies and faces, in the whole and in its parts, most certain first."""
+        return join(self._bodies(image), self._faces.detect(image))
+
     def confidence(self, image: PIL.Image.Image) -> float:
         """Return the detector's highest score anywhere in an RGB image."""
         return self._detector.confidence(image)
+
+    def _bodies(self, image: PIL.Image.Image) -> list[Body]:
+        """Return the bodies that the landmark network confirms; one person's may be there several times."""
+        whole = (0, 0, *image.size)
+        proposals = []
+        for part, least in ((whole, _SCORE_IN_WHOLE), *((part, _SCORE_IN_PART) for part in _parts(*image.size))):
+            for score, region in self._detector.regions(image.crop(part), least):
+                proposals.append((score, replace(region, x=region.x + part[0], y=region.y + part[1])))
+        bodies = []
+        for score, region in sorted(proposals, key=lambda proposal: -proposal[0]):
+            presence, points = self._find_landmarks(image, region)
+            if presence >= _SURE_PRESENCE:
+                head = [(point.x, point.y) for point in points[:_POINTS_OF_HEAD]]
+                x, y = (float(np.mean(values)) for values in zip(*head, strict=True))
+                bodies.append(Body(_box(image, region, points), (x, y), score))
+        return bodies
 
     def _find_landmarks(self, image: PIL.Image.Image, region: Region) -> tuple[float, tuple[Landmark, ...]]:
         """Return how likely there is a body in the region, and its points."""
@@ -104,7 +120,7 @@ class BlazePose:
                 x=float(turn[0] * x + turn[1] * y + turn[2]),
                 y=float(turn[3] * x + turn[4] * y + turn[5]),
                 depth=float(z * step),
-                visibility=float(_sigmoid(visibility) * _sigmoid(presence)),
+                visibility=float(sigmoid(visibility) * sigmoid(presence)),
             )
             for name, (x, y, z, visibility, presence) in zip(LANDMARK_NAMES, found, strict=True)
         )
@@ -119,43 +135,31 @@ class BodyDetector:
     """
 
     def __init__(self, path: Path) -> None:
-        self._network = _Network(path)
-        self._anchors = _anchor_centres()
+        self._detector = SingleShotDetector(path, _LAYOUT)
 
     def confidence(self, image: PIL.Image.Image) -> float:
         """Return the highest score anywhere in an RGB image, from 0 to 1."""
-        return float(self._run(image)[1].max())
+        return self._detector.confidence(image)
 
-    def regions(self, image: PIL.Image.Image) -> list[tuple[float, Region]]:
+    def regions(self, image: PIL.Image.Image, threshold: float = DETECTION_THRESHOLD) -> list[tuple[float, Region]]:
         """Return the bodies in an RGB image with their scores, most certain first."""
-        raw, scores = self._run(image)
-        likely = np.flatnonzero(scores >= DETECTION_THRESHOLD)
-        likely = likely[np.argsort(-scores[likely])]
-        values = raw[likely].reshape(-1, 6, 2)
-        # Values are offsets in pixels of the letterboxed square: centre, size, then four key points.
-        points = values / _DETECTOR_SIDE + self._anchors[likely, None]
-        centres, sizes = points[:, 0], values[:, 1] / _DETECTOR_SIDE
-        boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
-        side = max(image.size)
-        shift = (side - np.array(image.size)) / 2
         regions = []
-        for kept, weights in _suppress(boxes, scores[likely]):
-            hips, top = (np.average(points[:, key], axis=0, weights=weights) * side - shift for key in (2, 3))
-            (x, y), (top_x, top_y) = hips, top
+        for detection in self._detector.detections(image, threshold):
+            (x, y), (top_x, top_y) = detection.points[:2]
             angle = math.pi / 2 - math.atan2(y - top_y, top_x - x)
             length = 2 * _REGION_SCALE * math.hypot(top_x - x, top_y - y)
-            regions.append((float(scores[likely[kept]]), Region(float(x), float(y), length, angle)))
+            regions.append((detection.score, Region(float(x), float(y), length, angle)))
         return regions
 
-    def _run(self, image: PIL.Image.Image) -> tuple[Array, Array]:
-        """Return the raw boxes ``[anchors, 12]`` and the scores ``[anchors]`` of a letterboxed image."""
-        scale = _DETECTOR_SIDE / max(image.size)
-        width, height = (max(1, round(length * scale)) for length in image.size)
-        square = PIL.Image.new("RGB", (_DETECTOR_SIDE, _DETECTOR_SIDE))
-        corner = ((_DETECTOR_SIDE - width) // 2, (_DETECTOR_SIDE - height) // 2)
-        square.paste(image.resize((width, height), PIL.Image.Resampling.BILINEAR), corner)
-        boxes, logits = self._network.run(np.asarray(square, np.float32) / np.float32(127.5) - 1)[:2]
-        return boxes[0], _sigmoid(logits[0, :, 0])
+
+def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """Return six overlapping parts of a picture, in which small people are big enough to be found."""
+    side = round(0.6 * min(width, height))
+    return [
+        (left, top, left + side, top + side)
+        for left in sorted({0, (width - side) // 2, width - side})
+        for top in (0, height - side)
+    ]
 
 
 def shared_detector(owner: object, folder: Path, path: str, checkpoint: Checkpoint) -> BodyDetector:
@@ -171,91 +175,6 @@ def shared_detector(owner: object, folder: Path, path: str, checkpoint: Checkpoi
     shared = Shared((BodyDetector, sums.get(path) or folder / path), lambda: BodyDetector(folder / path))
     weakref.finalize(owner, shared.release)
     return shared.backend
-
-
-class _Network:
-    """One LiteRT network. An interpreter keeps its tensors inside, so each thread takes one of its own."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._free = [self._open()]
-
-    def run(self, pixels: Array) -> list[Array]:
-        """Run on one image ``[side, side, 3]``; return the outputs in the model's order."""
-        try:
-            interpreter = self._free.pop()
-        except IndexError:
-            interpreter = self._open()
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels[None])
-        interpreter.invoke()
-        outputs = [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
-        self._free.append(interpreter)
-        return outputs
-
-    def _open(self) -> Any:
-        from ai_edge_litert.interpreter import Interpreter
-
-        with _quiet_standard_error():
-            interpreter = Interpreter(model_path=str(self._path), num_threads=1)
-            interpreter.allocate_tensors()
-        return interpreter
-
-
-@contextmanager
-def _quiet_standard_error() -> Iterator[None]:
-    """Keep LiteRT's greeting out of the user's terminal: its native code writes it, and no setting stops it."""
-    with _redirecting:
-        saved = os.dup(2)
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
-def _sigmoid(logits: Array) -> Array:
-    # Far out the result doesn't change, but exp overflows.
-    values: Array = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-    return values
-
-
-def _anchor_centres() -> Array:
-    """Return the anchors' centres ``[2254, 2]``, from 0 to 1; layers of equal stride share their cells."""
-    layers = []
-    for stride in sorted(set(_STRIDES)):
-        cells = math.ceil(_DETECTOR_SIDE / stride)
-        centres = (np.arange(cells, dtype=np.float32) + 0.5) / cells
-        grid = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
-        layers.append(np.repeat(grid, _ANCHORS_PER_CELL * _STRIDES.count(stride), axis=0))
-    return np.concatenate(layers)
-
-
-def _suppress(boxes: Array, scores: Array) -> list[tuple[int, Array]]:
-    """Keep the best of each group of overlapping boxes.
-
-    Args:
-        boxes: ``[n, 4]``, best first.
-        scores: ``[n]``.
-
-    Returns:
-        For each box that is kept its index and the weight ``[n]`` of every box in its group: its members'
-        points are averaged (MediaPipe's weighted suppression), which is steadier than the best one's.
-    """
-    corners = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    shared = np.clip(corners, 0, None).prod(axis=-1)
-    areas = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=-1)
-    overlap = shared / np.maximum(areas[:, None] + areas[None] - shared, 1e-9)
-    left = np.ones(len(boxes), dtype=bool)
-    groups = []
-    for index in range(len(boxes)):
-        if left[index]:
-            group = left & (overlap[index] > _OVERLAP_THRESHOLD)
-            group[index] = True
-            left &= ~group
-            groups.append((index, np.where(group, scores, 0).astype(np.float32)))
-    return groups
 
 
 def _box(image: PIL.Image.Image, region: Region, landmarks: tuple[Landmark, ...]) -> tuple[float, float, float, float]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sensorium.record import Record
 
+Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Landmark(Record):
@@ -31,11 +33,13 @@ class Person(Record):
     """Somebody in a picture.
 
     Attributes:
-        box: Left, top, right, bottom in pixels, within the image.
+        box: Left, top, right, bottom in pixels, within the image; of the face where nothing else of them was found.
         score: The detector's confidence, from 0 to 1.
         landmarks: The 33 points of BlazePose; empty if they weren't asked for.
+        face: The box of the face, from the brows to the chin; None where none was looked for or found.
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     score: float
     landmarks: tuple[Landmark, ...] = ()
+    face: Box | None = None

@@ -44,9 +44,8 @@ if TYPE_CHECKING:
 DARK = 0.25
 BRIGHT = 0.7
 BLURRED = 0.45
-# The detector was made for pictures of people: on 236 cut-out photos of other things it gave up to 0.84, half of that
-# to animals.
-_SURE_PERSON, _LIKELY_PERSON = 0.85, 0.6
+# Bodies without a face: on cut-out photos of animals the detector gave up to 0.84.
+_NO_ANIMAL = 0.85
 _SMALLEST_THING = 0.08
 _SMALL_THING = 0.15
 _STANDS_OUT = 1.5
@@ -84,7 +83,7 @@ class Scene(Record):
         width: In pixels.
         height: In pixels.
         tags: What it shows, then what it may show.
-        people: Who was found; small and overlapping people are missed.
+        people: Who was found, by body or face; who is small or hidden is missed.
         colours: Colours by region and by tag, most first.
         places: Where each sure tag is.
         brightness: Mean lightness from 0 (black) to 1 (white).
@@ -273,38 +272,15 @@ class SceneReader:
         )
 
     def _find_people(self, picture: PIL.Image.Image, *, shows_animal: bool) -> tuple[Person, ...]:
-        """Look for people in the whole, then in its parts, where small ones are big enough to be found."""
-        least = _SURE_PERSON if shows_animal else _LIKELY_PERSON
-        found = [person for person in self._people.detect(picture, landmarks=False) if person.score >= least]
-        for left, top, right, bottom in _parts(*picture.size):
-            for person in self._people.detect(picture.crop((left, top, right, bottom)), landmarks=False):
-                box = (person.box[0] + left, person.box[1] + top, person.box[2] + left, person.box[3] + top)
-                if person.score >= _SURE_PERSON and not any(_same(box, other.box) for other in found):
-                    found.append(Person(box=box, score=person.score))
-        return tuple(found)
+        found = self._people.find(picture)
+        least = _NO_ANIMAL if shows_animal else 0.0
+        return tuple(person for person in found if person.face is not None or person.score >= least)
 
 
 def _animal() -> Thing:
     animal = find_thing("animal")
     assert animal is not None
     return animal
-
-
-def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    side = round(0.6 * min(width, height))
-    return [
-        (left, top, left + side, top + side)
-        for left in sorted({0, (width - side) // 2, width - side})
-        for top in (0, height - side)
-    ]
-
-
-def _same(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
-    """Return whether two boxes are of the same person: one lies mostly within the other."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second))
-    return width > 0 and height > 0 and width * height > 0.4 * smaller
 
 
 def _spread(where: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
