@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import PIL.Image
 import pytest
 from PIL import Image
 
@@ -68,6 +69,27 @@ def test_what_is_known_in_part_only_is_never_denied(image_qa: ImageQA) -> None:
     assert image_qa.answer_question(photo("street"), "Is there a bicycle?").startswith("No, I can see no bicycle")
     assert "I know only some kinds" in image_qa.answer_question(photo("street"), "Is there a flower?")
     assert "not among the things that I know" in image_qa.answer_question(photo("street"), "Is there a unicorn?")
+
+
+def test_people_are_where_their_boxes_are(image_qa: ImageQA) -> None:
+    both = PIL.Image.new("RGB", (1400, 600), "white")
+    for name, left in (("astronaut", 40), ("cameraman", 850)):
+        both.paste(PIL.Image.open(photo(name)).convert("RGB"), (left, 80))
+    one, nobody = photo("messi"), photo("coffee")
+    for picture, question, answer in (
+        (both, "Where are the people?", "I can see two people: at the left and at the right."),
+        (both, "How many people are there?", "At least two people."),
+        (one, "Where is the player?", "One person is in the middle."),
+        (photo("astronaut"), "Where is her face?", "One face is at the top."),
+        (photo("astronaut"), "Is the face at the bottom?", "No: one face is at the top."),
+        (
+            photo("astronaut"),
+            "Is the helmet on the right side of the picture?",
+            "Yes: the helmet is at the bottom right.",
+        ),
+        (nobody, "How many faces are there?", "I can find no face; faces that are small or turned away can be missed."),
+    ):
+        assert image_qa.answer_question(picture, question) == answer
 
 
 def test_a_guess_is_not_confirmed(image_qa: ImageQA) -> None:

@@ -16,9 +16,10 @@ from sensorium.video.video_story import (
     sentence_evidence,
     span,
 )
-from sensorium.vision_language.starter.answering import Reply, answer_directly, seen_in
+from sensorium.vision_language.starter.answering import answer_directly, seen_in
 from sensorium.vision_language.starter.phrases import Phrase, Row, listed, sentence, statement_of
 from sensorium.vision_language.starter.questions import Asks, Question
+from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.vocabulary import Thing, with_article
 
 _MOST_QUOTES = 3

@@ -36,10 +36,11 @@ from sensorium.video.starter.film_questions import AsksOfFilm, FilmQuestion, par
 from sensorium.video.starter.scene_story import SceneMoment, SceneStory, read_story
 from sensorium.video.video_story import Sentence, clock, sentence_evidence
 from sensorium.vision_language.image_qa import AnswerOptions
-from sensorium.vision_language.starter.answering import Reply, not_understood
+from sensorium.vision_language.starter.answering import not_understood
 from sensorium.vision_language.starter.languages import Asked, asked
 from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, sentence
 from sensorium.vision_language.starter.questions import Asks, Question
+from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.scene import open_scene_reader
 from sensorium.vision_language.starter.vocabulary import with_article
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from sensorium.answer import Answer, Ending, Evidence
+from sensorium.answer import Evidence
 from sensorium.vision_language.starter.colours import ColourShare, describe_colours
 from sensorium.vision_language.starter.languages import Asked
-from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, listed, sentence
+from sensorium.vision_language.starter.people_answers import count_people, find_people, place_people, places_of_people
+from sensorium.vision_language.starter.phrases import (
+    Phrase,
+    Row,
+    capitalised,
+    listed,
+    sentence,
+    statement_of,
+    uncapitalised,
+)
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, without_article
 from sensorium.vision_language.starter.recognition import Tag, thing_of
-from sensorium.vision_language.starter.scene import BLURRED, BRIGHT, DARK, Place, Scene
+from sensorium.vision_language.starter.reply import Reply
+from sensorium.vision_language.starter.scene import BLURRED, BRIGHT, DARK, Scene
 from sensorium.vision_language.starter.vocabulary import Thing, is_everyday, singular, with_article
 
 _MAIN_COLOUR, _SECOND_COLOUR = 0.3, 0.12
@@ -25,45 +35,7 @@ _USUAL_PLACES = {
     "grass": "bottom",
     "road": "bottom",
 }
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A short answer and what it rests on.
-
-    Attributes:
-        text: Whole sentences.
-        evidence: The facts used.
-        confidence: From 0 to 1, or None where nothing measures it.
-        ending: How it ended; of a reply from measurements alone, that no language model took part.
-    """
-
-    text: str
-    evidence: tuple[Evidence, ...] = ()
-    confidence: float | None = None
-    ending: Ending = field(default_factory=Ending)
-
-    def to(self, question: Asked) -> Reply:
-        """Return it in the language of a question."""
-        if question.language is None:
-            return self
-        # Only a question in another language needs a phrase book.
-        from sensorium.vision_language.starter.saying import say
-
-        facts = (replace(fact, text=say(fact.text, question.language, question.words)) for fact in self.evidence)
-        return replace(self, text=say(self.text, question.language, question.words), evidence=tuple(facts))
-
-    def as_answer(self, model: str) -> Answer:
-        """Return it as a result that names who answered."""
-        return Answer(
-            str(self.text),
-            model=model,
-            evidence=tuple(replace(fact, text=str(fact.text)) for fact in self.evidence),
-            confidence=self.confidence,
-            finish_reason=self.ending.finish_reason,
-            usage=self.ending.usage,
-            warnings=self.ending.warnings,
-        )
+_OPPOSITE_SIDES = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 
 
 def answer_directly(scene: Scene, question: Question) -> Reply | None:
@@ -77,6 +49,7 @@ def answer_directly(scene: Scene, question: Question) -> Reply | None:
         Asks.PRESENCE: _presence,
         Asks.KIND: _kind,
         Asks.PLACE: _place,
+        Asks.IS_PLACE: _is_place,
         Asks.LIGHT: _light,
         Asks.BLUR: _blur,
         Asks.SIZE: _size,
@@ -193,7 +166,7 @@ def _is_of_colour(article: str, region: str, colours: str) -> Phrase:
 
 def _count(scene: Scene, question: Question) -> Reply:
     if question.about_people:
-        return _count_people(scene, question)
+        return count_people(scene, question)
     thing = question.thing
     subject = question.noun
     if thing is None or scene.shows(thing):
@@ -207,18 +180,6 @@ def _count(scene: Scene, question: Question) -> Reply:
         text = sentence("I can see no {noun}", noun=subject)
         return Reply(text, (_tag_evidence(scene, thing),), _absence(scene, thing))
     return Reply(sentence("I'm not sure that there are any {noun}", noun=subject), (_tag_evidence(scene, thing),))
-
-
-def _count_people(scene: Scene, question: Question) -> Reply:
-    fact = scene.people_fact()
-    if not scene.people:
-        return Reply(sentence("I can find nobody; people who are small or hidden can be missed"), (fact,))
-    people = scene.people_in_words()
-    text = Phrase("At least {people}", people=people) if len(scene.people) > 1 else capitalised(people)
-    if question.about_particular_people:
-        pronoun = "it is" if len(scene.people) == 1 else "they are"
-        text = Phrase("{people}; I can't tell whether " + pronoun + " {noun}", people=text, noun=question.subject)
-    return Reply(sentence(text), (fact,), fact.confidence)
 
 
 def _colour(scene: Scene, question: Question) -> Reply:
@@ -298,7 +259,7 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
             Row([reply.text for reply in found], " "), tuple(fact for reply in found for fact in reply.evidence)
         )
     if question.about_people:
-        return _people_presence(scene, question)
+        return find_people(scene, question)
     thing = question.thing
     if thing is None:
         return None
@@ -333,18 +294,6 @@ def _choice(scene: Scene, alternatives: Sequence[str]) -> Reply | None:
     return cannot_tell(scene, "I can see neither of them for sure")
 
 
-def _people_presence(scene: Scene, question: Question) -> Reply:
-    fact = scene.people_fact()
-    if not scene.people:
-        return Reply(sentence("I can find nobody; people who are small or hidden can be missed"), (fact,))
-    if question.about_particular_people:
-        pronoun = "it is" if len(scene.people) == 1 else "they are"
-        template = "I can see {people}, but I can't tell whether " + pronoun + " {thing}"
-        text = sentence(template, people=scene.people_in_words(), thing=with_article(question.subject))
-        return Reply(text, (fact,))
-    return Reply(sentence("Yes, I can see {people}", people=scene.people_in_words()), (fact,), fact.confidence)
-
-
 def _kind(scene: Scene, question: Question) -> Reply | None:
     thing = question.thing
     if thing is None:
@@ -367,10 +316,8 @@ def _kind(scene: Scene, question: Question) -> Reply | None:
 
 
 def _place(scene: Scene, question: Question) -> Reply | None:
-    if question.about_people and scene.people:
-        places = [_place_of_box(person.box, scene).in_words() for person in scene.people]
-        text = sentence("I can see {people}: {places}", people=scene.people_in_words(), places=listed(places))
-        return Reply(text, (scene.people_fact(),))
+    if question.about_people and (scene.people or question.about_faces or question.thing is None):
+        return place_people(scene, question)
     thing = question.thing
     if thing is None:
         if not question.subject:
@@ -386,8 +333,27 @@ def _place(scene: Scene, question: Question) -> Reply | None:
     return cannot_tell(scene, Phrase("I can see no {noun} for sure", noun=question.noun))
 
 
-def _place_of_box(box: tuple[float, ...], scene: Scene) -> Place:
-    return Place("person", (box[0] + box[2]) / 2 / scene.width, (box[1] + box[3]) / 2 / scene.height)
+def _is_place(scene: Scene, question: Question) -> Reply | None:
+    where = _place(scene, question)
+    if question.about_people:
+        places = places_of_people(scene, question)
+    else:
+        tag = scene.tag_for(question.thing) if question.thing is not None else None
+        places = [place for place in scene.places if tag is not None and place.name == tag.name]
+    if where is None or not places:
+        return where
+    words = [place.in_words() for place in places]
+    if all(question.side in place for place in words):
+        answer = "Yes: {statement}"
+    elif all(_OPPOSITE_SIDES.get(question.side, "elsewhere") in place for place in words):
+        answer = "No: {statement}"
+    else:
+        # Whether something is left or in the middle is a matter of opinion.
+        return where
+    statement = statement_of(where.text)
+    if not statement.startswith("I "):
+        statement = uncapitalised(statement)
+    return replace(where, text=sentence(answer, statement=statement))
 
 
 def _light(scene: Scene, question: Question) -> Reply:

@@ -28,10 +28,11 @@ from sensorium.models.catalog import Checkpoint, component
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.task import Opening
 from sensorium.vision_language.image_qa import AS_USUAL, AnswerOptions
-from sensorium.vision_language.starter.answering import Reply, answer_directly, cannot_tell, caption, not_understood
+from sensorium.vision_language.starter.answering import answer_directly, cannot_tell, caption, not_understood
 from sensorium.vision_language.starter.languages import Asked, asked
 from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, sentence, uncapitalised
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, parse_question
+from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.scene import Scene, open_scene_reader
 
 if TYPE_CHECKING:

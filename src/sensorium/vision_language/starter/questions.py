@@ -23,6 +23,7 @@ _MACROS = {
     "<is>": r"(?:is|are|was|were)",
     "<picture>": _PICTURE,
     "<colour>": rf"(?P<colour>{'|'.join(_COLOURS)})",
+    "<side>": r"(?P<side>left|right|top|bottom|middle|centre|center)",
     "<subject>": r"(?P<subject>\w[\w\s',-]*?)",
     " ...": r"(?:\b.*)?",
 }
@@ -51,6 +52,7 @@ class Asks(Enum):
     PRESENCE = "whether there is something"
     KIND = "which kind of something"
     PLACE = "where something is"
+    IS_PLACE = "whether something is in some part of the picture"
     LIGHT = "whether it is dark or bright"
     BLUR = "whether it is blurred"
     SIZE = "how large the picture is"
@@ -70,12 +72,14 @@ class Question:
         asks: What it asks for.
         subject: The noun phrase that it is about, without articles; "" where it is the picture itself.
         colour: The colour that it names; or "".
+        side: The part of the picture that it names, such as "left", "middle", "top"; or "".
     """
 
     text: str
     asks: Asks
     subject: str = ""
     colour: str = ""
+    side: str = ""
 
     @property
     def thing(self) -> Thing | None:
@@ -95,6 +99,12 @@ class Question:
         return bool(words) and (about_people(words[-1]) > 0 or singular(words[-1]) in _ANYBODY)
 
     @property
+    def about_faces(self) -> bool:
+        """Whether the subject is faces rather than people."""
+        words = self.subject.split()
+        return bool(words) and singular(words[-1]) == "face"
+
+    @property
     def about_particular_people(self) -> bool:
         """Whether the subject is people of some age, sex or trade, which nothing here can tell."""
         return self.about_people and not any(singular(word) in _ANYBODY for word in self.subject.split())
@@ -110,7 +120,9 @@ def parse_question(text: str) -> Question:
             subject = subject_in(groups.get("subject") or "")
             if asks is Asks.KIND and not subject:
                 return Question(text, Asks.CONTENT)
-            return Question(text, asks, subject, (groups.get("colour") or "").replace("gray", "grey"))
+            colour = (groups.get("colour") or "").replace("gray", "grey")
+            side = re.sub("cent(?:re|er)", "middle", groups.get("side") or "")
+            return Question(text, asks, subject, colour, side)
     return Question(text, Asks.OTHER)
 
 

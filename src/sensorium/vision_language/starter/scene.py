@@ -11,7 +11,7 @@ from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.record import Record
 from sensorium.task import Opening
 from sensorium.vision_language.people import PeopleDetector
-from sensorium.vision_language.person import Person
+from sensorium.vision_language.person import Box, Person
 from sensorium.vision_language.starter.colours import (
     ColourShare,
     by_region,
@@ -156,11 +156,15 @@ class Scene(Record):
         template = "{people} was found" if count == 1 else "{people} were found"
         return Evidence("people", Phrase(template, people=capitalised(self.people_in_words())), round(weakest, 2))
 
+    @property
+    def faces(self) -> list[Box]:
+        """The boxes of the faces, most certain first."""
+        return [person.face for person in self.people if person.face is not None]
+
     def people_in_words(self) -> Phrase:
         """Return how many people were found: "three people"."""
         count = len(self.people)
-        number = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
-        return Phrase("{number} person" if count == 1 else "{number} people", number=number)
+        return Phrase("{number} person" if count == 1 else "{number} people", number=number_in_words(count))
 
     def colour_facts(self) -> list[Evidence]:
         """Return the colours of what was found, of the whole and of its parts."""
@@ -187,6 +191,11 @@ class Scene(Record):
         if self.sharpness < BLURRED:
             facts.append(Evidence("layout", Phrase("The picture is blurred")))
         return facts
+
+
+def number_in_words(number: int) -> str:
+    """Return a small number in words: "three"."""
+    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
 
 
 def open_scene_reader(checkpoint: Checkpoint, opening: Opening) -> SceneReader:
