@@ -37,6 +37,7 @@ def changes_in(folder: Path, table: MediaTable | None) -> Changes:
         table,
         kinds=("image", "video"),
         every=2.0,
+        reads=False,
         limits=DEFAULT_LIMITS,
         index="index",
         progress=None,

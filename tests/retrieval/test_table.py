@@ -124,10 +124,10 @@ def test_rows_are_found_by_content(table: MediaTable) -> None:
     rows = clustered(3, 1)
     table.write([FileRows("/a.mp4", FILM, (0.0, 2.0), rows[:2]), FileRows("/b.jpg", STATE, (None,), rows[2:])])
     found = table.with_content(["film", "absent", ""])
-    assert sorted(found, key=str) == [("", None), ("film", 2.0)]
-    assert found["film", 2.0].times == (0.0, 2.0)
-    assert np.array_equal(found["film", 2.0].vectors, rows[:2])
-    assert np.array_equal(found["", None].vectors, rows[2:])
+    assert sorted(found, key=str) == [("", None, ""), ("film", 2.0, "")]
+    assert found["film", 2.0, ""].times == (0.0, 2.0)
+    assert np.array_equal(found["film", 2.0, ""].vectors, rows[:2])
+    assert np.array_equal(found["", None, ""].vectors, rows[2:])
 
 
 def test_an_index_of_another_layout_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "sensorium index photos",
             "sensorium index photos film.mp4 --to holiday-index",
+            "sensorium index photos --read",
             "sensorium index photos --to holiday-index --actors 2",
             "sensorium index --remove photos/old",
         ),
@@ -74,6 +75,13 @@ def index(
             min=1,
             metavar="NUMBER",
             help="How many numbers the vectors of a new index have, with checkpoints that are made for it.",
+        ),
+    ] = None,
+    read: Annotated[
+        bool | None,
+        typer.Option(
+            "--read/--no-read",
+            help="Read what is written in pictures, so that it is found: a second for each. By default as before.",
         ),
     ] = None,
     remove: Annotated[
@@ -110,7 +118,13 @@ def index(
             call.show(None, {"index": place.shown, **removal.to_dict()}, text)
             return
         wish = Index(
-            files=files, origins=origins, index=place.name, every=every, dimensions=dimensions, **options.choice
+            files=files,
+            origins=origins,
+            index=place.name,
+            every=every,
+            read=read,
+            dimensions=dimensions,
+            **options.choice,
         )
         changes = call.run(wish)
         counts = {name: changes[name] for name in ("added", "updated", "moved", "unchanged", "removed")}
@@ -181,7 +195,8 @@ def search(
         for match in found.matches:
             moment = "" if match.time is None else f"  at {clock(match.time)}"
             name = match.name if call.server else _relative(match.media)
-            call.line(f"{match.score:.2f}  {one_line(name)}{moment}")
+            writing = "" if match.writing is None else f"  written: {one_line(match.writing)}"
+            call.line(f"{match.score:.2f}  {one_line(name)}{moment}{writing}")
         if not found.matches:
             call.note(f"Nothing found in {place.shown}")
 
@@ -253,7 +268,7 @@ def _origin(file: Media) -> str:
 
 
 def _document(match: FoundMedium) -> dict[str, Any]:
-    return {"path": match.media, "kind": match.kind, "time": match.time, "score": match.score}
+    return {"path": match.media, "kind": match.kind, "time": match.time, "score": match.score, "writing": match.writing}
 
 
 def _relative(file: str) -> str:

@@ -12,6 +12,8 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from sensorium.errors import InputError
 from sensorium.media.source import display_name
+from sensorium.models import catalog
+from sensorium.models.catalog import Checkpoint
 from sensorium.operations.media import Media, PathText
 from sensorium.operations.operation import ModelOperation, Operation
 from sensorium.operations.reporter import Reporter
@@ -21,6 +23,7 @@ from sensorium.retrieval.checks import IndexedSource, check_query, require_every
 from sensorium.retrieval.index import SearchIndex
 from sensorium.retrieval.results import Match, SkippedFile
 from sensorium.vision_language.clip import CLIP
+from sensorium.vision_language.text_reader import TextReader
 
 DEFAULT_INDEX = "default"
 """Where indexes have names, that of the one that is meant when none is named."""
@@ -97,7 +100,8 @@ class FoundMedium(Record):
         name: What its owner calls it.
         kind: ``"image"``, ``"moment"`` (of a film), ``"sound"`` or ``"text"``.
         time: Where in the film or recording, in seconds; None for a picture and a text.
-        score: Cosine of the angle between query and match, from -1 to 1; higher is nearer.
+        score: Cosine of the angle between query and match, from -1 to 1; higher is nearer. 1 for a match by writing.
+        writing: The line of its writing in which the words of the query stand; None for a match by what it shows.
     """
 
     media: str
@@ -105,6 +109,7 @@ class FoundMedium(Record):
     kind: str
     time: float | None
     score: float
+    writing: str | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,6 +210,9 @@ class Index(_OfFiles, _WithIndex):
 
     every: float = 2.0
     """How many seconds apart the moments of a film are."""
+    read: bool | None = None
+    """Read what is written in pictures and moments, so that searches find it: a second or two for each. By default as
+    before: if the index knows what is written in some of its files."""
     dimensions: Annotated[int | None, Field(ge=1)] = None
     """How many numbers the vectors of a new index have; by default all. Only checkpoints that are made for it, such as
     EmbeddingGemma 2, have shorter ones."""
@@ -213,6 +221,11 @@ class Index(_OfFiles, _WithIndex):
     def vector_length(self) -> int | None:
         """How many numbers the vectors of a new index have; None for all."""
         return self.dimensions
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Return the encoder, and what reads if that is asked for."""
+        reader = (catalog.resolve(None, task=TextReader.task, profile=self.profile),) if self.read else ()
+        return (*super().checkpoints(), *reader)
 
     @field_validator("every")
     @classmethod
@@ -227,7 +240,15 @@ class Index(_OfFiles, _WithIndex):
         # Files of this machine are judged by their folders; of uploads only their keeper knows which are gone.
         own_files = tasks.limits.allow_files
         is_gone = None if own_files else lambda path: tasks.origin(path) is None
-        done = index.add(sources, every=self.every, is_gone=is_gone, crew=tasks.crew, progress=report, cancel=report)
+        done = index.add(
+            sources,
+            every=self.every,
+            reads=self.read,
+            is_gone=is_gone,
+            crew=tasks.crew,
+            progress=report,
+            cancel=report,
+        )
         return IndexChanges(
             added=done.added,
             updated=done.updated,
@@ -359,4 +380,4 @@ def _found(match: Match, tasks: Tasks) -> list[FoundMedium]:
     origin = tasks.origin(match.path)
     if origin is None:
         return []
-    return [FoundMedium(str(origin.reference), origin.name, match.kind, match.time, match.score)]
+    return [FoundMedium(str(origin.reference), origin.name, match.kind, match.time, match.score, match.writing)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STATE_COLUMNS = tuple(field.name for field in fields(FileState))
 """Those that hold what is known of a file."""
 
-ADDED_LATER = {"mount": "''", "tried": "''", "warnings": "''"}
+ADDED_LATER = {"mount": "''", "tried": "''", "warnings": "''", "reader": "''", "writing": "''"}
 """Those that an index of an earlier version lacks, with what SQL puts into them."""
 
 
@@ -39,6 +39,8 @@ def schema_of(dimension: int) -> pa.Schema:
             pa.field("mount", pa.string(), nullable=False),
             pa.field("tried", pa.string(), nullable=False),
             pa.field("warnings", pa.string(), nullable=False),
+            pa.field("reader", pa.string(), nullable=False),
+            pa.field("writing", pa.string(), nullable=False),
         ]
     )
 
@@ -61,7 +63,8 @@ def to_arrow(files: Sequence[FileRows], schema: pa.Schema, dimension: int) -> pa
         state["mount"] = stored(file.state.mount)
         unreadable = np.zeros((1, dimension), np.float32)
         for number, time in enumerate(file.times or (None,)):
-            row = {"path": stored(file.path), "number": number, "time": time, **state}
+            writing = file.writings[number] if file.writings else ""
+            row = {"path": stored(file.path), "number": number, "time": time, "writing": writing, **state}
             for name, column in columns.items():
                 column.append(row[name])
         vectors.append(file.vectors if file.times else unreadable)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from sensorium.retrieval.rows import Encoder, FileRows
-
-Content: TypeAlias = tuple[str, "float | None"]
-"""Digest of a file's bytes, and seconds between moments for a film: what decides its rows."""
+from sensorium.retrieval.rows import Content, Encoder, FileRows
 
 
 class Contents(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sensorium.retrieval.destination import Content, Contents
-from sensorium.retrieval.rows import Encoder, FileRows
+from sensorium.retrieval.destination import Contents
+from sensorium.retrieval.rows import Content, Encoder, FileRows
 from sensorium.retrieval.table import MediaTable
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Fragments:
         """Return the rows of one file for each content that this portion or the table has."""
         wanted = set(contents)
         found = {content: rows for content, rows in self._rows.items() if content[0] in wanted}
-        missing = {digest for digest in wanted if self._known.in_table(digest)} - {digest for digest, _ in found}
+        missing = {digest for digest in wanted if self._known.in_table(digest)} - {digest for digest, *_ in found}
         return found | self._table.with_content(missing) if missing else found
 
     def write(self, files: Sequence[FileRows]) -> None:
@@ -84,4 +84,4 @@ class Fragments:
         self.replacing += (file for file in files if file.replaced is not None)
         for file in files:
             if file.state.content and not file.state.reason:
-                self._rows.setdefault((file.state.content, file.state.every), file)
+                self._rows.setdefault(file.state.decides_rows, file)

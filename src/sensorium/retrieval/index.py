@@ -33,6 +33,7 @@ from sensorium.retrieval.rows import FileState
 from sensorium.retrieval.scan import Changes, absolute, find_changes
 from sensorium.retrieval.spelling import as_indexed, folder_as_indexed
 from sensorium.retrieval.table import MediaTable, create_table, open_table
+from sensorium.retrieval.written import opened_reader, words_of
 from sensorium.stored_path import path_or_address
 from sensorium.task import TaskOptions
 from sensorium.vision_language.clip import CLIP
@@ -40,6 +41,7 @@ from sensorium.vision_language.clip import CLIP
 if TYPE_CHECKING:
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.embeddable import SoundSource as AudioSource
+    from sensorium.vision_language.text_reader import TextReader
 
 __all__ = ["IndexReport", "IndexedFile", "Match", "Matches", "SearchIndex", "SkippedFile"]
 
@@ -99,6 +101,7 @@ class SearchIndex:
         self._guard = threading.Lock()
         self._table: MediaTable | None = None
         self._clip: CLIP | None = None
+        self._reader: TextReader | None = None
         self._checked: set[Sense] = set()
 
     @property
@@ -124,6 +127,7 @@ class SearchIndex:
         paths: str | os.PathLike[str] | ResolvedMedia | Iterable[str | os.PathLike[str] | ResolvedMedia],
         *,
         every: float = 2.0,
+        reads: bool | None = None,
         is_gone: Callable[[Path], bool] | None = None,
         crew: Crew | None = None,
         progress: ProgressCallback | None = None,
@@ -140,6 +144,9 @@ class SearchIndex:
             paths: Files, folders, or patterns such as ``"photos/*.jpg"``, here or in an object store. A file that was
                 resolved before is called by its name in messages.
             every: Seconds between two moments of a film.
+            reads: Whether to read what is written in pictures and moments, so that searches find it: one or two
+                seconds of one core for each, many times what encoding takes. Files in which nobody has read yet are
+                read then. None to do as before: to read if the index knows what is written in some of its files.
             is_gone: Asked of every file in the index; those that are gone are dropped, whatever folder they are in.
             crew: Several processes that encode, such as ``sensorium.cluster.crew.RayCrew(4)``; None for this one alone.
             progress: Told how many files are done.
@@ -159,6 +166,8 @@ class SearchIndex:
         with self._writing():
             table = self._open()
             limits = self._options["limits"] or DEFAULT_LIMITS
+            if reads is None:
+                reads = table is not None and table.is_read()
 
             def look(kinds: Collection[Kind]) -> Changes:
                 return find_changes(
@@ -166,6 +175,7 @@ class SearchIndex:
                     table,
                     kinds=kinds,
                     every=every,
+                    reads=reads,
                     limits=limits,
                     index=self._location,
                     progress=progress,
@@ -182,12 +192,16 @@ class SearchIndex:
                 if changes.to_read:
                     table = self._create(clip)
             if changes.to_read and table is not None:
+                table.complete()
                 if crew is None:
                     clip = self._encoder(SENSES, progress, cancel)
-                    ingest = Ingest(clip, table, every=every, names=names, progress=progress, cancel=cancel)
+                    reader = self._text_reader(progress, cancel) if reads else None
+                    ingest = Ingest(
+                        clip, table, reader=reader, every=every, names=names, progress=progress, cancel=cancel
+                    )
                     counts = ingest.run(changes.to_read)
                 else:
-                    plan = Plan(self._location, self._name, self._options, every, names, table.digests())
+                    plan = Plan(self._location, self._name, self._options, every, reads, names, table.digests())
                     counts = build(table, plan, changes.to_read, crew, progress, cancel)
             gone, moves = set(changes.gone), Moves()
             if table is not None:
@@ -228,6 +242,9 @@ class SearchIndex:
     ) -> Matches:
         """Find what is nearest to a text, to a picture, to a recording, or to several of them together.
 
+        Where the index knows what is written in its pictures, a text alone also finds those in which all its words
+        stand. They take turns with what is near, beginning with the best of them, and show the line (``writing``).
+
         Args:
             text: What to look for.
             image: A picture that the matches should resemble.
@@ -261,6 +278,7 @@ class SearchIndex:
             under=below,
             all_moments=all_moments,
             may_be_found=may_be_found,
+            words=words_of(text) if text is not None and image is None and sound is None else (),
         )
         if not matches and table.count() == 0:
             raise InputError(f"The index {self._name} is empty", "Add files first")
@@ -318,7 +336,7 @@ class SearchIndex:
         """Let go of the checkpoint and the table; the object opens them again if used."""
         with self._guard:
             # The checkpoint isn't closed, for a search may be under way: it is freed when nobody holds it.
-            self._clip = self._table = None
+            self._clip = self._table = self._reader = None
             self._checked.clear()
 
     def _open(self) -> MediaTable | None:
@@ -359,6 +377,10 @@ class SearchIndex:
             self._checked.update(unchecked)
         self._clip = clip
         return clip
+
+    def _text_reader(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> TextReader:
+        reader = self._reader = self._reader or opened_reader(self._options)
+        return reader.ensure_loaded(progress=progress, cancel=cancel)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -22,15 +22,16 @@ from sensorium.media.regular_file import open_regular_file, why_unreadable
 from sensorium.media.source import ResolvedMedia, display_name, resolve, sniff_kind
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.retrieval.counts import IngestCounts
-from sensorium.retrieval.destination import Content, Destination
+from sensorium.retrieval.destination import Destination
 from sensorium.retrieval.looking_ahead import ahead
 from sensorium.retrieval.mounts import mount_of
 from sensorium.retrieval.parts import ROW_KINDS, parts_of, takes
 from sensorium.retrieval.readers import circumstances
 from sensorium.retrieval.results import SkippedFile
-from sensorium.retrieval.rows import NAME, FileRows, FileState
+from sensorium.retrieval.rows import NAME, PICTURES, FileRows, FileState
 from sensorium.retrieval.scan import FoundFile, settled_time
 from sensorium.retrieval.stored_files import fetched, number_of_version
+from sensorium.retrieval.written import SIDE_TO_READ
 from sensorium.stored_path import path_or_address
 from sensorium.vision_language.shortening import shortened
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from sensorium.vision_language.clip import CLIP
     from sensorium.vision_language.embeddable import Embeddable
+    from sensorium.vision_language.text_reader import TextReader
 
 _ROWS_PER_WRITE = 2048
 _SECONDS_PER_WRITE = 20.0
@@ -60,6 +62,7 @@ class _Reading:
     state: FileState
     times: list[float | None] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
+    writings: list[str] = field(default_factory=list)
     reason: str = ""
     lasting: bool = True
     warnings: InputWarnings = field(default_factory=InputWarnings)
@@ -88,6 +91,7 @@ class _Part:
     reading: _Reading
     source: Embeddable
     time: float | None
+    writing: str
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ class Ingest:
     Args:
         clip: The encoder.
         table: Where rows go.
+        reader: Reads what is written in pictures and moments; None not to read.
         every: Seconds between the moments of films.
         names: How messages call files, by path; others are called by their paths.
         progress: Told how many files are done.
@@ -133,6 +138,7 @@ class Ingest:
         clip: CLIP,
         table: Destination,
         *,
+        reader: TextReader | None = None,
         every: float,
         names: Mapping[str, str],
         progress: ProgressCallback | None,
@@ -141,6 +147,7 @@ class Ingest:
         self.counts = IngestCounts()
         self._clip = clip
         self._table = table
+        self._reader = reader
         self._every = every
         self._names = names
         self._progress = progress
@@ -178,6 +185,7 @@ class Ingest:
                 for index, row in encoded:
                     part = self._arrive(index)
                     part.reading.times.append(part.time)
+                    part.reading.writings.append(part.writing)
                     part.reading.vectors.append(shortened(row, self._table.encoder.dimension, self._clip))
                     self._write_if_due()
             while self._begun:
@@ -201,7 +209,7 @@ class Ingest:
             if not takes(kind, self._clip.kinds):
                 yield _PassedOver(file, kind)
                 continue
-            content = _content(reading.state)
+            content = reading.state.decides_rows
             if reuse and content in self._contents:
                 yield _Known(reading)
                 continue
@@ -242,7 +250,9 @@ class Ingest:
 
     def _state(self, kind: Kind, size: int, modified_ns: int, content: str, mount: str) -> FileState:
         every = self._every if kind == "video" else None
-        return FileState(size, modified_ns, content, every, "", mount, kind=ROW_KINDS.get(kind, "image"))
+        rows = ROW_KINDS.get(kind, "image")
+        reader = self._reader.model if self._reader is not None and rows in PICTURES else ""
+        return FileState(size, modified_ns, content, every, "", mount, kind=rows, reader=reader)
 
     def _parts_of(self, reading: _Reading, kind: Kind, media: ResolvedMedia | None) -> Iterator[_Part]:
         parts = parts_of(
@@ -253,8 +263,17 @@ class Ingest:
             limits=self._clip.limits,
             on_warning=reading.warnings,
             cancel=self._cancel,
+            minimum_side=SIDE_TO_READ if reading.state.reader else 0,
         )
-        yield from (_Part(reading, source, time) for source, time in parts)
+        yield from (_Part(reading, source, time, self._written(source, reading)) for source, time in parts)
+
+    def _written(self, source: Embeddable, reading: _Reading) -> str:
+        """Return what is written in a picture or a moment, if it is to be read."""
+        from sensorium.vision_language.embeddable import Passage, SoundWindow
+
+        if self._reader is None or not reading.state.reader or isinstance(source, (Passage, SoundWindow)):
+            return ""
+        return self._reader.read(source, cancel=self._cancel).text
 
     def _media(self, file: FoundFile) -> ResolvedMedia:
         # Whoever adds to an index names files of this machine: limits that forbid it to others don't mean this.
@@ -318,13 +337,13 @@ class Ingest:
     def _copy(self) -> None:
         """Write the files whose content is in the table by now; the others wait."""
         sources = self._table.with_content({reading.state.content for reading in self._known})
-        ready = [reading for reading in self._known if _content(reading.state) in sources]
+        ready = [reading for reading in self._known if reading.state.decides_rows in sources]
         for reading in ready:
-            reading.state = replace(reading.state, warnings=sources[_content(reading.state)].state.warnings)
+            reading.state = replace(reading.state, warnings=sources[reading.state.decides_rows].state.warnings)
         self._table.write(
             [
                 replace(
-                    sources[_content(reading.state)],
+                    sources[reading.state.decides_rows],
                     path=reading.file.path,
                     state=reading.state,
                     replaced=reading.file.known,
@@ -332,7 +351,7 @@ class Ingest:
                 for reading in ready
             ]
         )
-        self._known = [reading for reading in self._known if _content(reading.state) not in sources]
+        self._known = [reading for reading in self._known if reading.state.decides_rows not in sources]
         for reading in ready:
             self._count(reading, reused=True)
             self._report()
@@ -347,7 +366,8 @@ class Ingest:
         if reading.reason:
             nothing = np.empty((0, self._table.encoder.dimension), np.float32)
             return FileRows(path, replace(state, reason=reading.reason, tried=reading.tried), (), nothing, known)
-        return FileRows(path, state, tuple(reading.times), np.stack(reading.vectors), known)
+        writings = tuple(reading.writings) if state.reader else ()
+        return FileRows(path, state, tuple(reading.times), np.stack(reading.vectors), known, writings)
 
     def _warnings(self, reading: _Reading) -> str:
         name = self._name(reading.file)
@@ -362,7 +382,7 @@ class Ingest:
             self.counts.damaged[reading.file.path] = reading.state
         if reading.reason:
             self.counts.skipped.append(SkippedFile(path_or_address(reading.file.path), reading.reason))
-        elif reused and known is not None and _content(known) == _content(reading.state):
+        elif reused and known is not None and known.decides_rows == reading.state.decides_rows:
             self.counts.unchanged += 1
         else:
             self.counts.reused += reused
@@ -378,7 +398,3 @@ def _kind_by_name(path: str) -> Kind:
     """Return the kind of a file whose content has no signature, by the suffix of its name; "" for an unknown one."""
     named = (mimetypes.guess_type(path)[0] or "").partition("/")[0]
     return claimed_kind(Path(path)) or next((kind for kind in _KINDS if kind == named), "")
-
-
-def _content(state: FileState) -> Content:
-    return state.content, state.every

@@ -35,6 +35,7 @@ def parts_of(
     limits: Limits,
     on_warning: Callable[[str], None],
     cancel: Cancellation | None,
+    minimum_side: int = 0,
 ) -> Iterator[Part]:
     """Yield the parts of a file; one is in memory at a time.
 
@@ -46,13 +47,16 @@ def parts_of(
         limits: What the file may cost.
         on_warning: Told what is missing or damaged.
         cancel: Stops reading.
+        minimum_side: How many pixels the moments of a film need at the shorter side, where the film has more than the
+            encoder needs.
 
     Raises:
         InputError: The file can't be read.
         CancelledError: ``cancel`` was set.
     """
     if kind == "video":
-        yield from _frames(media, encoder, every, limits, on_warning, cancel)
+        side = max(2 * encoder.image_side, minimum_side)
+        yield from _frames(media, side, every, limits, on_warning, cancel)
         if "audio" in encoder.kinds:
             yield from _sound_of_film(media, encoder, limits, on_warning, cancel)
     elif kind == "audio" and kind in encoder.kinds:
@@ -76,7 +80,7 @@ def why_passed_over(name: str, kind: Kind, model: str) -> str:
 
 def _frames(
     media: ResolvedMedia,
-    encoder: DualEncoder,
+    side: int,
     every: float,
     limits: Limits,
     on_warning: Callable[[str], None],
@@ -84,7 +88,6 @@ def _frames(
 ) -> Iterator[Part]:
     from sensorium.media.video import sample_frames
 
-    side = 2 * encoder.image_side
     for frame in sample_frames(media, every=every, minimum_side=side, limits=limits, on_warning=on_warning):
         check_cancelled(cancel)
         yield frame.image, frame.time

@@ -22,6 +22,7 @@ from sensorium.retrieval.results import SkippedFile
 from sensorium.retrieval.rows import FileRows
 from sensorium.retrieval.scan import FoundFile
 from sensorium.retrieval.table import MediaTable, open_table
+from sensorium.retrieval.written import opened_reader
 from sensorium.stored_path import path_or_address
 from sensorium.task import TaskOptions
 from sensorium.vision_language.clip import CLIP
@@ -60,6 +61,7 @@ class Plan:
         name: How messages call it.
         options: With which its checkpoint is opened.
         every: Seconds between the moments of films.
+        reads: Whether what is written in pictures is read.
         names: How messages call files, by path; others are called by their paths.
         digests: The contents that are in the index already, from `MediaTable.digests`.
     """
@@ -68,6 +70,7 @@ class Plan:
     name: str
     options: TaskOptions
     every: float
+    reads: bool
     names: Mapping[str, str]
     digests: np.ndarray
 
@@ -143,6 +146,7 @@ class PortionEncoder:
         self._clip = CLIP(chosen.folder or chosen.name, **plan.options).load()
         known = senses_of(table.encoder.kinds)
         check_probe(table.encoder, self._clip, [sense for sense in SENSES if sense in known], plan.name)
+        self._reader = opened_reader(plan.options) if plan.reads else None
         self._plan = plan
         self._table = table
 
@@ -150,7 +154,15 @@ class PortionEncoder:
         """Encode the files of a portion, and write their rows beside the table."""
         plan, known = self._plan, KnownContents(self._plan.digests)
         fragments = Fragments(self._table, known)
-        ingest = Ingest(self._clip, fragments, every=plan.every, names=plan.names, progress=None, cancel=None)
+        ingest = Ingest(
+            self._clip,
+            fragments,
+            reader=self._reader,
+            every=plan.every,
+            names=plan.names,
+            progress=None,
+            cancel=None,
+        )
         counts = ingest.run(portion.files)
         # Only files of contents that were in the index before can have been moved here from another place of it.
         counts.arrived = {path: digest for path, digest in counts.arrived.items() if known.in_table(digest)}

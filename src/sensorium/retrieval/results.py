@@ -18,13 +18,15 @@ class Match(Record):
         path: The picture, film, recording or text; an address for what lies in an object store.
         kind: ``"image"``, ``"moment"`` (of a film), ``"sound"`` or ``"text"``.
         time: Where in the film or recording, in seconds; None for a picture and a text.
-        score: Cosine of the angle between query and match, from -1 to 1; higher is nearer.
+        score: Cosine of the angle between query and match, from -1 to 1; higher is nearer. 1 for a match by writing.
+        writing: The line of its writing in which the words of the query stand; None for a match by what it shows.
     """
 
     path: Path
     kind: str
     time: float | None
     score: float
+    writing: str | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

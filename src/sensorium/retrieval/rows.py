@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
 
     from sensorium.media.content import Kind
+
+Content: TypeAlias = "tuple[str, float | None, str]"
+"""Digest of a file's bytes, seconds between moments for a film, and what read its writing: what decides its rows."""
+
+PICTURES = ("image", "moment")
+"""The kinds of rows in which something may be written."""
 
 NAME = "{file}"
 """Stands for a file's name in what is kept about it: it may be moved."""
@@ -50,6 +56,7 @@ class FileState:
         tried: Under which circumstances it couldn't be read, from `circumstances`; "" for a file that can be read.
         warnings: What was missing or damaged, a sentence on each line, with `NAME` for the file's name.
         kind: What its rows are: ``"image"``, ``"moment"`` (of a film), ``"sound"`` or ``"text"``.
+        reader: Name of the checkpoint that read what is written in it; "" if none did.
     """
 
     size: int
@@ -61,6 +68,17 @@ class FileState:
     tried: str = ""
     warnings: str = ""
     kind: str = "image"
+    reader: str = ""
+
+    @property
+    def decides_rows(self) -> Content:
+        """What decides the rows of the file: files of which it is the same have the same rows."""
+        return self.content, self.every, self.reader
+
+    @property
+    def may_hold_writing(self) -> bool:
+        """Whether it can be read and is seen, so that something may be written there."""
+        return not self.reason and self.kind in PICTURES
 
     def warned(self, name: str) -> tuple[str, ...]:
         """Return the warnings about a file that is called by a name now."""
@@ -78,6 +96,7 @@ class FileRows:
             ``()`` for a file that can't be read.
         vectors: float32 ``[len(times), d]``, rows of length 1.
         replaced: What the index knew of the file before; None for a new one.
+        writings: What is written in each of them, in lines; ``()`` if nobody read it.
     """
 
     path: str
@@ -85,6 +104,7 @@ class FileRows:
     times: tuple[float | None, ...]
     vectors: np.ndarray
     replaced: FileState | None = None
+    writings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,3 +115,13 @@ class Hit:
     time: float | None
     score: float
     kind: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """A row in whose writing something may stand that a search looks for."""
+
+    path: str
+    time: float | None
+    kind: str
+    writing: str

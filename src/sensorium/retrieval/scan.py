@@ -92,6 +92,7 @@ def find_changes(
     *,
     kinds: Collection[Kind],
     every: float,
+    reads: bool,
     limits: Limits,
     index: str,
     progress: ProgressCallback | None,
@@ -108,6 +109,7 @@ def find_changes(
         table: The index; None if it is new.
         kinds: The kinds of files that it takes.
         every: Seconds between the moments of films.
+        reads: Whether what is written is to be known: then files in which nobody read count as changed.
         limits: For files.
         index: Where the index lies, for messages.
         progress: Told how many files have been looked at.
@@ -142,7 +144,7 @@ def find_changes(
             report(progress, "looking for changes", count, None, "files")
         name = str(file)
         seen.add(name)
-        _compare(name, known.get(name), every, limits, changes)
+        _compare(name, known.get(name), every, reads, limits, changes)
     for folder in folders:
         _check_emptiness(folder, known, seen, index)
     for name in known:
@@ -152,7 +154,7 @@ def find_changes(
         reason = f"No drive is mounted at {display_name(mount)}, and {len(away)} files on it stay in the index"
         changes.skipped.append(SkippedFile(Path(mount), reason))
     for address in stored:
-        _find_stored(address, known, seen, kinds, every, limits, index, changes, cancel)
+        _find_stored(address, known, seen, kinds, every, reads, limits, index, changes, cancel)
     return changes
 
 
@@ -162,6 +164,7 @@ def _find_stored(
     before: set[str],
     kinds: Collection[Kind],
     every: float,
+    reads: bool,
     limits: Limits,
     index: str,
     changes: Changes,
@@ -183,7 +186,7 @@ def _find_stored(
         if place in before:
             continue
         now = (found.file.size, number_of_version(version))
-        if _is_as_known(known.get(place), now, every, circumstances(limits, version)):
+        if _is_as_known(known.get(place), now, every, reads, circumstances(limits, version)):
             _note_unchanged(place, known[place], changes)
         else:
             changes.to_read.append(FoundFile(place, known.get(place), found.file.size, stored=True))
@@ -196,12 +199,13 @@ def _find_stored(
     before |= seen
 
 
-def _is_as_known(known: FileState | None, now: tuple[int, int], every: float, tried: str) -> bool:
+def _is_as_known(known: FileState | None, now: tuple[int, int], every: float, reads: bool, tried: str) -> bool:
     """Return whether a file needs no second look: by size and time, and for a broken one by the circumstances."""
     return (
         known is not None
         and (known.size, known.modified_ns) == now
         and known.every in (None, every)
+        and (not reads or bool(known.reader) or not known.may_hold_writing)
         and (not known.reason or known.tried == tried)
     )
 
@@ -215,7 +219,7 @@ def _note_unchanged(path: str, known: FileState, changes: Changes) -> None:
         changes.damaged[path] = known
 
 
-def _compare(path: str, known: FileState | None, every: float, limits: Limits, changes: Changes) -> None:
+def _compare(path: str, known: FileState | None, every: float, reads: bool, limits: Limits, changes: Changes) -> None:
     try:
         state = os.stat(path)  # noqa: PTH116 - called for every file of large folders
     except OSError as error:
@@ -223,7 +227,7 @@ def _compare(path: str, known: FileState | None, every: float, limits: Limits, c
         changes.skipped.append(SkippedFile(Path(path), why_unreadable(error, display_name(path)).message))
         return
     now = (state.st_size, state.st_mtime_ns)
-    if known is not None and _is_as_known(known, now, every, circumstances(limits, state.st_ctime_ns)):
+    if known is not None and _is_as_known(known, now, every, reads, circumstances(limits, state.st_ctime_ns)):
         _note_unchanged(path, known, changes)
     else:
         changes.to_read.append(FoundFile(path, known, state.st_size))

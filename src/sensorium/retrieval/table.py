@@ -19,7 +19,7 @@ from sensorium.retrieval import conditions
 from sensorium.retrieval.columns import ADDED_LATER, STATE_COLUMNS, schema_of, to_arrow
 from sensorium.retrieval.lance_storage import load_lance, plain_errors, storage_options
 from sensorium.retrieval.location import is_remote
-from sensorium.retrieval.rows import Encoder, FileRows, FileState, Hit
+from sensorium.retrieval.rows import Content, Encoder, FileRows, FileState, Hit, Written
 from sensorium.retrieval.snapshot import Snapshot, most_rows
 from sensorium.retrieval.stored_paths import restored
 
@@ -48,7 +48,7 @@ _MOST_NAMED = 1000
 # Readers hold a version only while they answer one query; an hour is far more than they need.
 _KEEP_VERSIONS = timedelta(hours=1)
 
-_COPIED = ("size", "modified_ns", "content", "every", "reason", "warnings", "kind")
+_COPIED = ("size", "modified_ns", "content", "every", "reason", "warnings", "kind", "reader")
 """What a file that has the same content takes over from another."""
 
 _FINDABLE = "reason = '' AND vector IS NOT NULL"
@@ -123,11 +123,17 @@ class MediaTable:
                 found.setdefault(content, []).append(restored(path))
         return found
 
-    def contents(self) -> set[tuple[str, float | None]]:
-        """Return which contents can be found: digest, and seconds between moments."""
-        found: set[tuple[str, float | None]] = set()
-        found.update(self._values("number = 0 AND reason = ''", ["content", "every"]))
-        return found
+    def contents(self) -> set[Content]:
+        """Return which contents can be found."""
+        columns = [name for name in ("content", "every", "reader") if name in self._newest().schema.names]
+        found = self._values("number = 0 AND reason = ''", columns)
+        return {(content, every, "".join(reader)) for content, every, *reader in found}
+
+    def is_read(self) -> bool:
+        """Return whether it knows what is written in some of its files."""
+        table = self._newest()
+        with plain_errors("read", self._name, self._location):
+            return "reader" in table.schema.names and bool(table.count_rows("reader != ''"))
 
     def digests(self) -> np.ndarray:
         """Return the first 64 bits of the contents that can be found, in ascending order: uint64 ``[n]``."""
@@ -145,20 +151,23 @@ class MediaTable:
         for path, *values in self._values("reason = ''", ["path", *columns]):
             yield restored(path), FileState(**dict(zip(columns, values, strict=True)))
 
-    def with_content(self, contents: Iterable[str]) -> dict[tuple[str, float | None], FileRows]:
+    def with_content(self, contents: Iterable[str]) -> dict[Content, FileRows]:
         """Return the rows of one file for each content that can be found."""
         import numpy as np
 
-        known_of_file = [name for name in _COPIED if name in self._newest().schema.names]
-        columns = ["path", "number", "time", *known_of_file, "vector"]
-        rows: dict[tuple[str, float | None], dict[str, list[tuple[Any, ...]]]] = {}
+        present = self._newest().schema.names
+        known_of_file = [name for name in _COPIED if name in present]
+        writing = [name for name in ("writing",) if name in present]
+        columns = ["path", "number", "time", *writing, *known_of_file, "vector"]
+        rows: dict[Content, dict[str, list[tuple[Any, ...]]]] = {}
         for batch in self._scan(f"reason = '' AND content IN ({conditions.listed(contents)})", columns):
             vectors = list(_to_array(batch.column("vector"), self.encoder.dimension))
             values = [column.to_pylist() for column in batch.columns[:-1]]
             for path, number, time, *state, vector in zip(*values, vectors, strict=True):
+                written = state.pop(0) if writing else ""
                 known = FileState(**dict(zip(known_of_file, state, strict=True)))
-                rows.setdefault((known.content, known.every), {}).setdefault(path, []).append(
-                    (number, time, known, vector)
+                rows.setdefault(known.decides_rows, {}).setdefault(path, []).append(
+                    (number, time, known, vector, written)
                 )
         found = {}
         for key, copies in rows.items():
@@ -166,7 +175,11 @@ class MediaTable:
             moments.sort(key=lambda row: row[0])
             state = moments[0][2]
             found[key] = FileRows(
-                restored(path), state, tuple(row[1] for row in moments), np.stack([row[3] for row in moments])
+                restored(path),
+                state,
+                tuple(row[1] for row in moments),
+                np.stack([row[3] for row in moments]),
+                writings=tuple(row[4] for row in moments) if state.reader else (),
             )
         return found
 
@@ -175,11 +188,7 @@ class MediaTable:
         if not files:
             return
         with plain_errors("written", self._name, self._location):
-            table = self._newest()
-            missing = {name: value for name, value in ADDED_LATER.items() if name not in table.schema.names}
-            if missing:
-                table.add_columns(missing)
-                table = self._newest()
+            table = self._completed()
             # A film or a text may have fewer rows than before. Its last ones go first: after a crash between the two
             # steps, it still counts as changed and is read again.
             shrunk = [file for file in files if file.replaced is not None and file.replaced.kind != "image"]
@@ -191,6 +200,19 @@ class MediaTable:
                 table.delete(conditions.some(ends))
             merge = table.merge_insert(["path", "number"]).when_matched_update_all().when_not_matched_insert_all()
             merge.execute(to_arrow(files, table.schema, self.encoder.dimension))
+
+    def complete(self) -> None:
+        """Add the columns that a table of an earlier version lacks."""
+        with plain_errors("written", self._name, self._location):
+            self._completed()
+
+    def _completed(self) -> Any:
+        table = self._newest()
+        missing = {name: value for name, value in ADDED_LATER.items() if name not in table.schema.names}
+        if not missing:
+            return table
+        table.add_columns(missing)
+        return self._newest()
 
     def write_fragments(self, files: Sequence[FileRows]) -> list[str]:
         """Write files that the table doesn't know, so that `append` can put them in; any number of processes may.
@@ -246,6 +268,22 @@ class MediaTable:
             else:
                 hits = snapshot.nearest(vector, limit, kind=kind, under=under)
         return [replace(hit, path=restored(hit.path)) for hit in hits]
+
+    def written(self, words: Sequence[str], *, kind: str | None = None, under: str | None = None) -> list[Written]:
+        """Return the rows in whose writing all words stand, as words or as parts of others, by path and number.
+
+        Args:
+            words: In small letters; at least one.
+            kind: ``"image"`` or ``"moment"`` for rows of that kind only.
+            under: Only what lies below this folder.
+        """
+        if "writing" not in self._newest().schema.names:
+            return []
+        holds = [f"contains(lower(writing), {conditions.quoted(word)})" for word in words]
+        of_kind = f"kind = {conditions.quoted(kind)}" if kind else None
+        where = conditions.every(_FINDABLE, "writing != ''", of_kind, conditions.under(under), *holds)
+        rows = sorted(self._values(where, ["path", "number", "time", "kind", "writing"]))
+        return [Written(restored(path), time, of, writing) for path, _, time, of, writing in rows]
 
     def maintain(self) -> None:
         """Compact, and build or extend the indexes, where that pays."""

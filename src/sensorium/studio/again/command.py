@@ -161,7 +161,10 @@ _SPELLINGS = {
     ),
     "imagine": _Spelling("imagine", ("prompt",), {**_PROMPTED, **_PARTS}, implied=("format",)),
     "index": _Spelling(
-        "index", ("files",), {"index": "--to", "every": "--every", "dimensions": "--dimensions"}, implied=("origins",)
+        "index",
+        ("files",),
+        {"index": "--to", "every": "--every", "read": "--read", "dimensions": "--dimensions"},
+        implied=("origins",),
     ),
     "moderate": _Spelling("moderate", ("source",), {"labels": "--labels"}),
     "paint-again": _Spelling(

@@ -246,7 +246,7 @@ def _paint_again(program: _Program) -> None:
 def _index(program: _Program) -> None:
     folder = written(program.field("index", None) or "index")
     program.said.add("origins")
-    given = f"{program.literal('files')}{program.keywords('every')}"
+    given = f"{program.literal('files')}{program.keywords('every')}{program.keywords(read='reads')}"
     program.imports.append("SearchIndex")
     choice = program.keywords("model", "dimensions", *_CHOICE)
     program.lines.append(f"print(SearchIndex({folder}{choice}).add({given}))")

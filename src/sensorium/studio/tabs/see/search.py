@@ -138,6 +138,8 @@ async def _found(room: Workroom, watched: WatchedJob, request: gr.Request) -> st
 async def _match(room: Workroom, match: Mapping[str, Any], request: gr.Request) -> str:
     words = room.words
     score = words("see.score", score=f"{match['score']:.2f}")
+    if match.get("writing"):
+        score = words("see.written", writing=match["writing"])
     told = score if match["time"] is None else f"{words('see.at', time=clock(match['time']))} · {score}"
     try:
         path = await room.media_of(match["media"], request)
