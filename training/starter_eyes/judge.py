@@ -101,15 +101,18 @@ def judge_answers(chosen: Sequence[Photograph], record: Record) -> list[tuple[st
             if photograph.people is not None:
                 fewest, most = photograph.people
                 answer = str(image_qa.answer_question(path, HOW_MANY))
-                said = said_number(answer)
-                judged = REFUSED if said is None else RIGHT if fewest <= said <= most else WRONG
+                number = said_number(answer)
+                judged = REFUSED if number is None else RIGHT if fewest <= number <= most else WRONG
                 record.keep(photograph, HOW_MANY, answer, judged, people=photograph.people)
                 counts[f"{fewest if fewest == most else 'from–to'}, {judged}"] += 1
                 if fewest > 0 or most == 0:
-                    presence[most > 0, None if said is None else said > 0] += 1
+                    presence[most > 0, None if number is None else number > 0] += 1
             if photograph.face is not None:
-                judged = verdict(str(image_qa.answer_question(path, FACE)), r"^yes|^i can see", "presence")
-                faces[photograph.face, {RIGHT: "yes", WRONG: "no", REFUSED: "refused"}[judged]] += 1
+                answer = str(image_qa.answer_question(path, FACE))
+                said = {RIGHT: "yes", WRONG: "no", REFUSED: "refused"}[verdict(answer, "^yes", "presence")]
+                faces[photograph.face, said] += 1
+                judged = REFUSED if said == "refused" else RIGHT if (said == "yes") == photograph.face else WRONG
+                record.keep(photograph, FACE, answer, judged, face=photograph.face)
     rows = [(f"questions in {name}, right / wrong / refused", _three(by_language[name])) for name in by_language]
     rows += [(f"English questions for {name}, right / wrong / refused", _three(by_kind[name])) for name in by_kind]
     for number in (0, 1, 2, 3, "from–to"):
