@@ -66,7 +66,8 @@ class Evidence(Record):
     """Something that an answer rests on.
 
     Attributes:
-        kind: ``"tag"``, ``"people"``, ``"colour"``, ``"layout"``, ``"frame"``, ``"action"``, ``"transcript"``.
+        kind: ``"tag"``, ``"people"``, ``"colour"``, ``"layout"``, ``"frame"``, ``"action"``, ``"writing"``,
+            ``"transcript"``.
         text: The fact, in words.
         confidence: From 0 to 1, or None where nothing measures it.
         start: Where in a film or recording it begins, in seconds; None for a still picture.

@@ -66,6 +66,7 @@ ANSWERABLE = (
     PhotoQuestion("orange", "What fruit is this?", ("orange",)),
     PhotoQuestion("squirrel", "What animal is this?", ("squirrel",)),
     PhotoQuestion("sudoku", "What is in the image?", ("page", "puzzle", "crossword", "sudoku")),
+    PhotoQuestion("sudoku", "What does the paper say?", ("sudoku hard",)),
     PhotoQuestion("car", "What color is the car?", ("grey", "silver", "light blue")),
     PhotoQuestion("car", "Is the picture blurry?", ("is blurred",)),
     PhotoQuestion("basketball", "How many people are there?", ("two",)),
@@ -86,7 +87,6 @@ UNANSWERABLE = (
     PhotoQuestion("astronaut", "What is the person doing?", _REFUSES),
     PhotoQuestion("astronaut", "Is the person happy?", _REFUSES),
     PhotoQuestion("home", "Is the car parked?", _REFUSES),
-    PhotoQuestion("sudoku", "What does the paper say?", _REFUSES),
     PhotoQuestion("squirrel", "What sport is being played?", _REFUSES),
     PhotoQuestion("rocket", "Why is the sky blue?", _REFUSES),
 )

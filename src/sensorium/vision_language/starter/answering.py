@@ -23,6 +23,7 @@ from sensorium.vision_language.starter.recognition import Tag, thing_of
 from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.scene import BLURRED, BRIGHT, DARK, Scene
 from sensorium.vision_language.starter.vocabulary import Thing, is_everyday, singular, with_article
+from sensorium.vision_language.starter.writing_answers import answer_from_writing
 
 _MAIN_COLOUR, _SECOND_COLOUR = 0.3, 0.12
 _PLAIN = 0.99
@@ -53,7 +54,7 @@ def answer_directly(scene: Scene, question: Question) -> Reply | None:
         Asks.LIGHT: _light,
         Asks.BLUR: _blur,
         Asks.SIZE: _size,
-        Asks.WRITING: lambda scene, question: cannot_tell(scene, "I can't read writing in a picture"),
+        Asks.WRITING: _writing,
         Asks.IDENTITY: lambda scene, question: cannot_tell(scene, "I can't tell who somebody is"),
         Asks.ACTION: lambda scene, question: cannot_tell(scene, "I can't tell what is being done in a still picture"),
         Asks.PART: lambda scene, question: cannot_tell(scene, "I can't tell what is in which part of it"),
@@ -162,6 +163,13 @@ def _named(tag: Tag) -> str:
 
 def _is_of_colour(article: str, region: str, colours: str) -> Phrase:
     return Phrase(article + " {region} is {colours}", region=region, colours=colours)
+
+
+def _writing(scene: Scene, question: Question) -> Reply:
+    if scene.writing is None:
+        return cannot_tell(scene, "I can't read writing in a picture")
+    found = answer_from_writing(scene.writing, question.text)
+    return Reply(found.text, found.evidence, found.confidence)
 
 
 def _count(scene: Scene, question: Question) -> Reply:

@@ -34,6 +34,7 @@ from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, 
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, parse_question
 from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.scene import Scene, open_scene_reader
+from sensorium.vision_language.text_reader import TextReader
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -93,13 +94,15 @@ class SocraticImageQA:
         self.reader.load()
         # Most questions need no language model: it is loaded by the first one that does.
         self.language_model = opening.part(LanguageModel, component(checkpoint, LanguageModel.task), dtype=dtype)
+        # Few questions are about writing: the reader is loaded by the first one that is.
+        self.text_reader = opening.part(TextReader, component(checkpoint, TextReader.task), device="cpu")
         self._scenes: OrderedDict[bytes, Scene] = OrderedDict()
         self._guard = threading.Lock()
 
     @property
     def model(self) -> str:
         """The name that answers carry: this system, and the checkpoints that it is made of."""
-        return f"{self.checkpoint.name} ({self.reader.model} + {self.language_model.model})"
+        return f"{self.checkpoint.name} ({self.reader.model} + {self.text_reader.model} + {self.language_model.model})"
 
     def answer(
         self,
@@ -112,7 +115,7 @@ class SocraticImageQA:
         """Answer a question about each of several upright RGB pictures."""
         answers = []
         for image, question in zip(images, map(asked, questions), strict=True):
-            scene = self.scene(image, cancel=cancel)
+            scene = self.scene(image, reads=_is_about_writing(question), cancel=cancel)
             reply = self.reply(scene, question, longest=options.longest(_LONGEST_ANSWER), cancel=cancel)
             answers.append(reply.to(question).as_answer(self.model))
         return answers
@@ -131,13 +134,21 @@ class SocraticImageQA:
         reply = caption(self.scene(image, cancel=cancel))
         return reply.as_answer(f"{self.checkpoint.name} ({self.reader.model})")
 
-    def scene(self, image: PIL.Image.Image, *, cancel: Cancellation | None = None) -> Scene:
-        """Measure a picture, or remember what was measured: questions about one picture come in rows."""
+    def scene(self, image: PIL.Image.Image, *, reads: bool = False, cancel: Cancellation | None = None) -> Scene:
+        """Measure a picture, or remember what was measured: questions about one picture come in rows.
+
+        Args:
+            image: Upright, RGB.
+            reads: Whether to read what is written there, too, which takes longer than all the rest.
+            cancel: Stops between two measurements.
+        """
         key = hashlib.blake2b(image.tobytes(), digest_size=16, key=str(image.size).encode()[:64]).digest()
         with self._guard:
             known = self._scenes.get(key)
-        if known is None:
-            known = self.reader.read(image, cancel=cancel)
+        if known is None or (reads and known.writing is None):
+            known = known or self.reader.read(image, cancel=cancel)
+            if reads:
+                known = replace(known, writing=self.text_reader.read(image, cancel=cancel))
             with self._guard:
                 self._scenes[key] = known
                 while len(self._scenes) > _SCENES_KEPT:
@@ -231,7 +242,8 @@ class SocraticChat:
 
         An answer from facts comes whole, for it is checked before it is said.
         """
-        scenes = [self._qa.scene(part.source, cancel=cancel) for turn in turns for part in turn.media]
+        reads = bool(turns) and _is_about_writing(asked(turns[-1].text))
+        scenes = [self._qa.scene(part.source, reads=reads, cancel=cancel) for turn in turns for part in turn.media]
         reply = self._reply(scenes, turns, cancel) if scenes else None
         if reply is None:
             require_language(turns[-1].text, self._qa.language_model.checkpoint, what="question")
@@ -321,6 +333,10 @@ class SocraticChat:
         )
         written = yield from stream
         return written.changed(model=self._qa.model, evidence=_facts(scenes))
+
+
+def _is_about_writing(question: Asked) -> bool:
+    return bool(question.english) and parse_question(question.english).asks is Asks.WRITING
 
 
 def _together(replies: Sequence[Reply]) -> Ending:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from sensorium.media.image import ImageSource
     from sensorium.vision_language.clip import CLIP
+    from sensorium.vision_language.writing import Writing
 
 DARK = 0.25
 BRIGHT = 0.7
@@ -90,6 +91,7 @@ class Scene(Record):
         sharpness: From 0 (nothing but blur) to 1; under 0.45 is blurred (Crete et al. 2007).
         monochrome: Whether it is black and white.
         model: Names of the checkpoints that looked.
+        writing: What is written there; None if nobody has read it.
     """
 
     width: int
@@ -103,6 +105,7 @@ class Scene(Record):
     monochrome: bool
     model: str
     _probabilities: np.ndarray = field(repr=False)
+    writing: Writing | None = None
 
     def confidence_in(self, thing: Thing) -> float:
         """Return how likely it is, from 0 to 1, that the picture shows a thing."""

@@ -1,0 +1,103 @@
+"""What the starter answers from writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
+import pytest
+
+from sensorium import ImageQA, LLaVA, TextReader
+from sensorium.vision_language.starter.writing_answers import answer_from_writing
+from sensorium.vision_language.writing import Writing, WrittenLine
+from tests.real_media import photo, writing
+
+RECEIPT = (
+    ("CORNER SHOP", 40),
+    ("Tel 020 7946 0958", 20),
+    ("27.11.2026 14:05", 20),
+    ("Milk 1.20", 20),
+    ("Bread 2.35", 20),
+    ("Subtotal 3.55", 20),
+    ("TOTAL 3.90", 20),
+    ("www.corner-shop.com", 20),
+)
+
+
+def written(*rows: tuple[str, int]) -> Writing:
+    lines = []
+    for index, (text, height) in enumerate(rows):
+        top, bottom = 50.0 * index, 50.0 * index + height
+        lines.append(WrittenLine(text, ((0.0, top), (200.0, top), (200.0, bottom), (0.0, bottom)), 0.9))
+    return Writing("\n".join(text for text, _ in rows), tuple(lines), "by hand", 300, 50 * len(rows))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "row"),
+    [
+        ("What is the total?", "3.90", "TOTAL 3.90"),
+        ("What is the phone number?", "020 7946 0958", "Tel 020 7946 0958"),
+        ("What is the date?", "27.11.2026", "27.11.2026 14:05"),
+        ("How much is the bread?", "2.35", "Bread 2.35"),
+        ("What is the price of the milk?", "1.20", "Milk 1.20"),
+        ("What is the website?", "www.corner-shop.com", "www.corner-shop.com"),
+        ("What is the title?", "CORNER SHOP", "CORNER SHOP"),
+        ("Does it say bread?", "Yes", "Bread 2.35"),
+    ],
+)
+def test_what_is_asked_for_is_found_and_proven(question: str, answer: str, row: str) -> None:
+    reply = answer_from_writing(written(*RECEIPT), question)
+    assert answer in reply.text
+    assert [fact.text for fact in reply.evidence] == [row]
+    assert {fact.kind for fact in reply.evidence} == {"writing"}
+    assert reply.confidence == 0.9
+
+
+def test_what_is_not_written_is_not_made_up() -> None:
+    for question, name in (("What is the total?", "total"), ("What is the e-mail address?", "e-mail")):
+        reply = answer_from_writing(written(("STOP", 40)), question)
+        assert "can find no" in reply.text
+        assert name in reply.text
+    assert answer_from_writing(written(("STOP", 40)), "Does the sign say go?").text.startswith("No.")
+    nothing = answer_from_writing(Writing("", (), "by hand", 10, 10), "What does it say?")
+    assert "no writing" in nothing.text
+    assert nothing.confidence is None
+
+
+@pytest.fixture(scope="module")
+def sign() -> PIL.Image.Image:
+    image = PIL.Image.new("RGB", (300, 200), "darkgreen")
+    PIL.ImageDraw.Draw(image).text((60, 60), "EXIT 42", fill="white", font=PIL.ImageFont.load_default(50))
+    return image
+
+
+@pytest.fixture(scope="module")
+def image_qa() -> Iterator[ImageQA]:
+    with ImageQA() as loaded:
+        yield loaded
+
+
+def test_questions_about_writing_are_answered_from_it(image_qa: ImageQA, sign: PIL.Image.Image) -> None:
+    for question in ("What does the sign say?", "What is written here?", "Read the text", "上面写着什么？"):
+        answer = image_qa.answer_question(sign, question)
+        assert "EXIT 42" in answer
+        assert [(fact.kind, fact.text) for fact in answer.evidence] == [("writing", "EXIT 42")]
+        assert "pp-ocrv6-small" in answer.model
+    page, _ = writing("page")
+    assert "Region-based segmentation" in image_qa.answer_question(page, "What is the title?")
+    assert "no writing" in image_qa.answer_question(photo("chelsea"), "What does the sign say?")
+
+
+def test_other_questions_read_nothing(image_qa: ImageQA, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(self: TextReader, *arguments: object, **options: object) -> None:
+        raise AssertionError("reading takes longer than all the rest")
+
+    monkeypatch.setattr(TextReader, "read", read)
+    assert "Yes" in image_qa.answer_question(photo("chelsea"), "Is there a cat?")
+
+
+def test_a_conversation_reads_too(sign: PIL.Image.Image) -> None:
+    with LLaVA() as llava:
+        assert "EXIT 42" in llava.chat(sign, [{"role": "user", "content": "What does the sign say?"}])
