@@ -18,13 +18,14 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.models.loaded import Shared
 from sensorium.vision_language.bodies_and_faces import Body, join
 from sensorium.vision_language.faces import FaceDetector
-from sensorium.vision_language.person import Landmark, Person
-from sensorium.vision_language.single_shot import Layout, Network, SingleShotDetector, sigmoid
+from sensorium.vision_language.person import Box, Landmark, Person
+from sensorium.vision_language.single_shot import Layout, Network, SingleShotDetector, overlap_of, sigmoid
 
 DETECTION_THRESHOLD = 0.5
 PRESENCE_THRESHOLD = 0.5
 # On the same 160 photographs as the faces' threshold: lower ones find one more person for each false one.
 _SCORE_IN_WHOLE, _SCORE_IN_PART, _SURE_PRESENCE = 0.6, 0.7, 0.9
+_SAME_REGION = 0.5
 _POINTS_OF_HEAD = 11
 _LAYOUT = Layout(side=224, strides=(8, 16, 32, 32, 32), anchors_per_cell=2)
 _LANDMARK_SIDE = 256
@@ -51,6 +52,12 @@ class Region:
     y: float
     side: float
     angle: float
+
+    @property
+    def box(self) -> Box:
+        """The square, not turned: left, top, right, bottom."""
+        half = self.side / 2
+        return self.x - half, self.y - half, self.x + half, self.y + half
 
 
 class BlazePose:
@@ -90,10 +97,14 @@ class BlazePose:
         for part, least in ((whole, _SCORE_IN_WHOLE), *((part, _SCORE_IN_PART) for part in _parts(*image.size))):
             for score, region in self._detector.regions(image.crop(part), least):
                 proposals.append((score, replace(region, x=region.x + part[0], y=region.y + part[1])))
-        bodies = []
+        bodies: list[Body] = []
+        confirmed: list[Box] = []
         for score, region in sorted(proposals, key=lambda proposal: -proposal[0]):
+            if any(overlap_of(region.box, other) > _SAME_REGION for other in confirmed):
+                continue
             presence, points = self._find_landmarks(image, region)
             if presence >= _SURE_PRESENCE:
+                confirmed.append(region.box)
                 head = [(point.x, point.y) for point in points[:_POINTS_OF_HEAD]]
                 x, y = (float(np.mean(values)) for values in zip(*head, strict=True))
                 bodies.append(Body(_box(image, region, points), (x, y), score))

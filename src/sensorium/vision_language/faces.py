@@ -25,11 +25,14 @@ _NEAR = Layout(side=128, strides=(8, 16, 16, 16), anchors_per_cell=2)
 _PROPOSED = 0.45
 # On 160 photographs the second look gave 0.77 and more to faces, 0.63 at most to anything else, 0.65 to animals.
 FACE_THRESHOLD = 0.7
+_SLIGHTEST = 0.05
 _CROPS = (1.6, 2.2, 3.2)
 _SAME_PLACE = 0.3
 _PART_OF_A_FACE = 0.5
+# As shares of the longer side. On 126 photographs the first gave 65 faces rather than 61, and the second no more; but
+# it finds faces of a fortieth of the width, as in pictures of a class.
 _TILE_SHARES = (0.5, 0.3)
-_TILE_STEP = 0.7
+_TILE_STEP = 0.8
 
 
 @dataclass(frozen=True)
@@ -93,17 +96,19 @@ class FaceDetector:
         return [proposals[kept][1] for kept, _ in suppress(boxes, scores)]
 
     def _second_look(self, image: PIL.Image.Image, box: Box) -> float:
-        """Return the near network's mean score, from 0 to 1, for a face at this place."""
+        """Return the near network's mean score for a face at this place, from 0 to 1; 0 if it can't be enough."""
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        scores = []
-        for scale in _CROPS:
+        total = 0.0
+        for looked, scale in enumerate(_CROPS):
+            if total + len(_CROPS) - looked < len(_CROPS) * FACE_THRESHOLD:
+                return 0.0
             half = max(box[2] - box[0], box[3] - box[1]) * scale / 2
             left, top = round(x - half), round(y - half)
             crop = image.crop((left, top, max(left + 2, round(x + half)), max(top + 2, round(y + half))))
             there = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-            found = self._near.detections(crop, 0.05)
-            scores.append(max((each.score for each in found if overlap_of(each.box, there) > _SAME_PLACE), default=0.0))
-        return float(np.mean(scores))
+            found = self._near.detections(crop, _SLIGHTEST)
+            total += max((each.score for each in found if overlap_of(each.box, there) > _SAME_PLACE), default=0.0)
+        return total / len(_CROPS)
 
 
 def _within(box: Box, size: tuple[int, int]) -> Box:
