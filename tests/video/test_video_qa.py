@@ -68,6 +68,8 @@ def test_a_description_has_each_moment_and_each_sentence_with_its_time(video_qa:
         ("视频多长？", "视频长 00:1"),
         ("摄影师多大年纪了？", "看不出来"),
         ("股票会涨吗？", "听不懂"),
+        ("猫はいつ出てきますか？", "猫が00:00から00:0"),
+        ("動画の長さは？", "動画の長さは00:1"),
     ],
 )
 def test_questions_are_answered_with_the_times_they_rest_on(
@@ -138,7 +140,7 @@ def test_cancel_stops(video_qa: VideoQA) -> None:
 def test_wrong_input_is_one_sentence(video_qa: VideoQA, story: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="question is empty"):
         video_qa.answer_video_question(story, "  ")
-    with pytest.raises(UnsupportedError, match=r"Korean.*'socratic-video-qa' knows only English and Chinese"):
+    with pytest.raises(UnsupportedError, match=r"Korean.*'socratic-video-qa' knows only English, Chinese and Japanese"):
         video_qa.answer_video_question(story, "비디오에 무엇이 있나요?")
     with pytest.raises(InputError, match="nowhere"):
         video_qa.describe(tmp_path / "nowhere.mp4")

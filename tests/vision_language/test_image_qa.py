@@ -129,7 +129,7 @@ def test_an_empty_question_is_refused(image_qa: ImageQA, question: str) -> None:
 
 @pytest.mark.parametrize(
     ("question", "script"),
-    [("사진에 무엇이 있나요?", "Korean"), ("Что на картинке?", "Cyrillic"), ("猫はいますか", "Japanese")],
+    [("사진에 무엇이 있나요?", "Korean"), ("Что на картинке?", "Cyrillic"), ("هل هناك قطة؟", "Arabic")],
 )
 def test_a_question_in_another_script_is_refused_with_a_remedy(image_qa: ImageQA, question: str, script: str) -> None:
     with pytest.raises(UnsupportedError, match=f"{script}.*knows only English.*model="):

@@ -69,7 +69,8 @@ def require_language(text: str, checkpoint: Checkpoint, *, what: str) -> None:
         return
     language = _script(text) or _latin_language(text)
     if language and _CODES.get(language) not in known:
-        names = " and ".join(LANGUAGES[code] for code in known)
+        *most, last = (LANGUAGES[code] for code in known)
+        names = f"{', '.join(most)} and {last}" if most else last
         raise UnsupportedError(
             f"The {what} is written in {language}, and {checkpoint.name!r} knows only {names}",
             f"Ask in {names.replace(' and ', ' or ')}, or choose a multilingual checkpoint with model=…",

@@ -15,7 +15,7 @@ from importlib.resources import files as package_files
 from typing import Any
 
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
-_CODES = ("zh",)
+_CODES = ("ja", "zh")
 _MARKS = " \t\n?？!！.。,，;；\"'“”‘’"
 
 
@@ -122,6 +122,8 @@ class Language:
         meant = {"subject": self._phrase(said["subject"], words)} if said.get("subject") else {}
         if said.get("colour"):
             meant["colour"] = self._english_colours[said["colour"]]
+        if said.get("side"):
+            meant["side"] = self._english[said["side"]]
         question = english.format(**meant)
         if asides:
             question = f"{question.rstrip('?.')} {' '.join(asides)}{'?' if question.endswith('?') else ''}"
@@ -157,14 +159,14 @@ class Language:
     def _find(self, noun: str) -> str:
         """Return the English name of what a noun or its end names; the noun itself if there is none.
 
-        A single character at the end counts only after words that merely describe: a sea horse is no horse.
+        An end counts after words that merely describe, or where the language's compounds are what their ends name, if
+        the end is longer than a character: a sea horse is no horse.
         """
+        describing = self._pattern(self.questions["modifiers"])
         for start in range(len(noun)):
-            name = self._english.get(noun[start:])
-            before = noun[:start]
-            if name and (
-                len(noun) - start > 1 or not before or self._pattern(self.questions["modifiers"]).fullmatch(before)
-            ):
+            name, before = self._english.get(noun[start:]), noun[:start]
+            named = self.questions["heads_last"] and len(noun) - start > 1
+            if name and (named or not before or describing.fullmatch(before)):
                 return name
         return noun
 
@@ -205,8 +207,10 @@ def language_of(text: str) -> Language | None:
     A Chinese character counts as much as an English word: "有没有iPhone" is Chinese.
     """
     for language in languages():
-        letters = language.questions["letters"]
-        if len(re.findall(letters, text)) > len(re.findall(r"[^\W\d_]+", re.sub(letters, " ", text))):
+        letters, only = language.questions["letters"], language.questions.get("only", "")
+        if re.search(only, text) and len(re.findall(letters, text)) > len(
+            re.findall(r"[^\W\d_]+", re.sub(letters, " ", text))
+        ):
             return language
     return None
 

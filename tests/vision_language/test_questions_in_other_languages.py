@@ -1,4 +1,4 @@
-"""Questions in Chinese about real photos with the starter, and that every answer has its Chinese."""
+"""Questions in Chinese and Japanese about real photos with the starter, and that every answer has its translation."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from sensorium.errors import UnsupportedError
 from sensorium.vision_language.starter.languages import asked, languages
 from sensorium.vision_language.starter.vocabulary import things
 from tests.real_media import photo
-from tests.vision_language.chinese_questions import ANSWERABLE, UNANSWERABLE
+from tests.vision_language import chinese_questions, japanese_questions
 from tests.vision_language.photo_questions import PhotoQuestion
 
 _SOURCES = ("vision_language/starter", "video/starter")
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_WRITTEN = {"Chinese": re.compile(r"[\u4e00-\u9fff]"), "Japanese": re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")}
+_QUESTIONS = {"Chinese": chinese_questions, "Japanese": japanese_questions}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def image_qa() -> ImageQA:
     return ImageQA()
 
 
-def _ask(image_qa: ImageQA, questions: tuple[PhotoQuestion, ...]) -> int:
+def _ask(image_qa: ImageQA, questions: tuple[PhotoQuestion, ...], language: str) -> int:
     right = 0
     for item in questions:
         answer = image_qa.answer_question(photo(item.photo), item.question)
@@ -36,21 +37,27 @@ def _ask(image_qa: ImageQA, questions: tuple[PhotoQuestion, ...]) -> int:
         right += good
         print(f"{'right' if good else 'WRONG'}  {item.photo}: {item.question} {answer}")
         for text in (answer, *(fact.text for fact in answer.evidence)):
-            assert _CHINESE.search(text), text
+            assert _WRITTEN[language].search(text), text
             assert not re.search(r"\b(?:the|is|there|can|was)\b", text), text
     return right
 
 
-def test_questions_that_a_photo_answers(image_qa: ImageQA, measured: Callable[[str], None]) -> None:
-    right = _ask(image_qa, ANSWERABLE)
-    measured(f"socratic-image-qa in Chinese: {right} of {len(ANSWERABLE)} right")
-    assert right / len(ANSWERABLE) >= 0.8
+@pytest.mark.parametrize("language", _QUESTIONS)
+def test_questions_that_a_photo_answers(image_qa: ImageQA, language: str, measured: Callable[[str], None]) -> None:
+    questions = _QUESTIONS[language].ANSWERABLE
+    right = _ask(image_qa, questions, language)
+    measured(f"socratic-image-qa in {language}: {right} of {len(questions)} right")
+    assert right / len(questions) >= 0.8
 
 
-def test_what_a_photo_does_not_tell_is_not_made_up(image_qa: ImageQA, measured: Callable[[str], None]) -> None:
-    right = _ask(image_qa, UNANSWERABLE)
-    measured(f"socratic-image-qa in Chinese: {right} of {len(UNANSWERABLE)} refused that no photo answers")
-    assert right == len(UNANSWERABLE)
+@pytest.mark.parametrize("language", _QUESTIONS)
+def test_what_a_photo_does_not_tell_is_not_made_up(
+    image_qa: ImageQA, language: str, measured: Callable[[str], None]
+) -> None:
+    questions = _QUESTIONS[language].UNANSWERABLE
+    right = _ask(image_qa, questions, language)
+    measured(f"socratic-image-qa in {language}: {right} of {len(questions)} refused that no photo answers")
+    assert right == len(questions)
 
 
 def test_what_is_not_understood_is_named_with_the_remedy(image_qa: ImageQA) -> None:
@@ -58,7 +65,7 @@ def test_what_is_not_understood_is_named_with_the_remedy(image_qa: ImageQA) -> N
     assert "给我三个苹果的价格" in answer
     assert "model=" in answer
     assert "猫" in answer
-    with pytest.raises(UnsupportedError, match=r"Korean.*English and Chinese"):
+    with pytest.raises(UnsupportedError, match=r"Korean.*English, Chinese and Japanese"):
         image_qa.answer_question(photo("chelsea"), "고양이가 있나요?")
 
 
@@ -103,6 +110,10 @@ def test_a_conversation_goes_on_in_chinese() -> None:
         ("图片中间是什么颜色", "What colour is middle?"),
         ("图里有没有 lighthouse？", "Is there lighthouse?"),
         ("What does 你好 mean?", "What does 你好 mean?"),
+        ("これは猫ですか、それとも犬ですか？", "Is there cat or dog?"),
+        ("犬は左にいますか", "Is dog on the left?"),
+        ("狗在图片的左边吗？", "Is dog on the left?"),
+        ("小さい犬はどこにいますか", "Where is dog?"),
         ("桌子上有什么？", "What is on the table?"),
         ("招牌上写着什么字？", "What is written?"),
         ("现在是白天还是晚上？", "Is it dark or bright?"),
