@@ -24,8 +24,9 @@ def verdict(answer: str, right: str, kind: str) -> str:
     """Judge an answer: a pattern that it should contain, and what kind of question it answers.
 
     An answer that says that it doesn't know is refused, even if it goes on to guess; only to a question about something
-    that is not there, "I can see no dog, but I know only some kinds" is right.
+    that is not there, "I can see no dog, but I know only some kinds" is right. Line breaks count as spaces.
     """
+    answer = " ".join(answer.split())
     matches = re.search(right, answer, re.IGNORECASE) is not None
     if matches and (kind == "absence" or not _REFUSALS.search(answer)):
         return RIGHT
