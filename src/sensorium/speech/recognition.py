@@ -16,6 +16,7 @@ from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.alignment import Beside, aligned, likeliest_language
+from sensorium.speech.invented_text import is_invented
 from sensorium.speech.language_pieces import hear
 from sensorium.speech.recognised_text import loops, without_squeezed
 from sensorium.speech.recogniser import (
@@ -103,6 +104,7 @@ class RecognitionRun:
     warnings: InputWarnings = field(default_factory=InputWarnings)
     languages: SpokenLanguages = field(init=False)
     lost: list[str] = field(default_factory=list)
+    unspoken: list[str] = field(default_factory=list)
     words_timed: bool = False
     rough_times: set[str] = field(default_factory=set)
     spoken_by: SpokenBy | None = None
@@ -168,6 +170,8 @@ class RecognitionRun:
             self.warnings(unsure)
         if self.lost:
             self.warnings(f"Somebody speaks or sings {listed(self.lost)}, but hardly a word of it was understood")
+        if self.unspoken:
+            self.warnings(f"What is heard {listed(self.unspoken)} is no speech, as far as can be told; it was left out")
         if self.rough_times:
             reasons = "; ".join(sorted(self.rough_times))
             self.warnings(
@@ -266,7 +270,21 @@ class RecognitionRun:
     def filled_out(self, passage: Passage, recognition: Recognition) -> list[Recognised]:
         """Return what was recognised in a passage; in short parts if it was too little for what is spoken."""
         passage = self.languages.told(passage, recognition.language or self._guessed(passage))
-        return [self._timed(each) for each in self._filled_out(passage, recognition)]
+        found = [each for each in self._filled_out(passage, recognition) if self._is_spoken(each)]
+        for each in found:
+            if is_hardly_any(each.passage.window, each.recognition.said):
+                self.lost.append(stretch(*each.passage.window.speech))
+        return [self._timed(each) for each in found]
+
+    def _is_spoken(self, recognised: Recognised) -> bool:
+        """Return whether somebody speaks in a passage, or the recogniser made words of another sound."""
+        passage, recognition = recognised.passage, recognised.recognition
+        if self.backend.judges_speech and is_invented(recognition, passage.window):
+            self.languages.not_spoken(passage)
+            self.unspoken.append(stretch(*passage.window.speech))
+            return False
+        self.languages.spoken(passage)
+        return True
 
     def _filled_out(self, passage: Passage, recognition: Recognition) -> list[Recognised]:
         found = [Recognised(passage, recognition)]
@@ -282,9 +300,6 @@ class RecognitionRun:
                 Recognised(replace(passage, window=part, number=None), each)
                 for part, each in zip(parts, again, strict=True)
             ]
-        for each in found:
-            if is_hardly_any(each.passage.window, each.recognition.said):
-                self.lost.append(stretch(*each.passage.window.speech))
         return found
 
     @property

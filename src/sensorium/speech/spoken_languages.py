@@ -73,7 +73,7 @@ class SpokenLanguages:
 
     def named(self, windows: Sequence[Window], language: str) -> list[Passage]:
         """Return windows as passages in the language that the caller has named."""
-        return self._kept([Passage(window, language, 1.0, number) for number, window in enumerate(windows)])
+        return [Passage(window, language, 1.0, number) for number, window in enumerate(windows)]
 
     def unknown(self, windows: Sequence[Window]) -> list[Passage]:
         """Return windows as passages in a language that nobody knows before they are recognised."""
@@ -88,7 +88,7 @@ class SpokenLanguages:
         """
         if passage.language:
             return passage
-        return self._kept([replace(passage, language=language, probability=1.0 if language else 0.0)])[0]
+        return replace(passage, language=language, probability=1.0 if language else 0.0)
 
     def followed(self, heard: Sequence[Heard]) -> list[Passage]:
         """Return windows as passages, cut where the language has surely changed.
@@ -108,7 +108,15 @@ class SpokenLanguages:
             spoken = [next(languages) for _ in each.pieces]
             self._unsure.judge(each, spoken)
             passages += self._passages(each, spoken)
-        return self._kept(passages)
+        return passages
+
+    def spoken(self, passage: Passage) -> None:
+        """Take note that somebody speaks in a passage."""
+        self._spoken.setdefault(passage.language, []).append((passage.window.seconds, passage.probability))
+
+    def not_spoken(self, passage: Passage) -> None:
+        """Take note that nobody speaks in a passage: then there is no doubt about its language."""
+        self._unsure.forget(*passage.window.speech)
 
     def main(self) -> tuple[str, float]:
         """Return the language that is spoken most, and how sure that is; "" and 0 if nobody speaks."""
@@ -126,11 +134,6 @@ class SpokenLanguages:
     def _listener(self) -> LanguageListener:
         assert isinstance(self._backend, LanguageListener)  # whose windows else would have been heard?
         return self._backend
-
-    def _kept(self, passages: list[Passage]) -> list[Passage]:
-        for passage in passages:
-            self._spoken.setdefault(passage.language, []).append((passage.window.seconds, passage.probability))
-        return passages
 
     def _restricted(self, heard: Heard) -> Heard:
         pieces = tuple(replace(piece, likely=self._possible(piece.likely)) for piece in heard.pieces)

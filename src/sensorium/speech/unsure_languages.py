@@ -60,6 +60,10 @@ class UnsureLanguages:
                 if piece.likely[language] < _OVERRULED and max(piece.likely.values()) > _OVERRULING:
                     self._add(heard, [piece], language, piece.likely)
 
+    def forget(self, start: float, end: float) -> None:
+        """Leave out what was found in a stretch, given in seconds."""
+        self._doubts = [doubt for doubt in self._doubts if not start < (doubt.start + doubt.end) / 2 < end]
+
     def sentence(self) -> str | None:
         """Return what there is to say about them; None if there are none."""
         if not self._doubts:

@@ -87,7 +87,7 @@ class OmniRecogniser(KeepsWindows):
 
     multilingual = translates = True
     takes: frozenset[str] = frozenset()
-    times_words = must_be_told_language = False
+    times_words = must_be_told_language = judges_speech = False
     words_are_timed_well = True
     languages: tuple[str, ...] = ()
 

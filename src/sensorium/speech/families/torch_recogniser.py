@@ -107,7 +107,7 @@ class KeepsWindows:
 class TorchRecogniser(TorchListener, KeepsWindows, ABC):
     """A loaded checkpoint of transformers that writes down what is said. Arguments and errors are `TorchListener`'s."""
 
-    translates = False
+    translates = judges_speech = False
     takes: frozenset[str] = frozenset()
 
     def recognise(

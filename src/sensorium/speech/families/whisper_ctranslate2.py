@@ -87,6 +87,7 @@ class CTranslate2Whisper:
         must_be_told_language: False: it finds it out.
         languages: Empty: what it knows is seen when it is told.
         words_are_timed_well: Whether the checkpoint says which of its attention heads tell when words are spoken.
+        judges_speech: True: it tells how likely nobody speaks.
 
     Raises:
         ModelUnavailableError: Files are missing or damaged, or are no Whisper's.
@@ -95,7 +96,7 @@ class CTranslate2Whisper:
     """
 
     takes = frozenset({INITIAL_PROMPT, HOTWORDS})
-    times_words = True
+    times_words = judges_speech = True
     must_be_told_language = False
     languages: tuple[str, ...] = ()
 
