@@ -10,9 +10,9 @@ import numpy as np
 
 from sensorium.vision_language.pp_ocr.text_boxes import TextBox
 
-_RUNNING_TEXT = 9
-"""A line this many times as long as high, about twenty letters, is a line of running text; shorter ones may be cells of
-a table or of a receipt, which are read row by row."""
+_RUNNING_TEXT = 7
+"""A line this many times as long as high, about fifteen letters, is a line of running text. Shorter ones may be cells
+of a table or of a receipt, which are read row by row."""
 _OVERLAP = 0.25
 """The boxes of two lines one below the other overlap by less than this part of their height."""
 _SAME_ROW = 0.5
