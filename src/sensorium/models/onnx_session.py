@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import onnxruntime
 
 from sensorium.errors import InsufficientMemoryError, ModelUnavailableError
@@ -15,7 +18,12 @@ _ONLY_ERRORS = 3
 
 
 def open_session(
-    graph: bytes | Path, folder: Path, checkpoint: Checkpoint, *, any_size: bool = False
+    graph: bytes | Path,
+    folder: Path,
+    checkpoint: Checkpoint,
+    *,
+    any_size: bool = False,
+    given: Mapping[str, npt.NDArray[Any]] | None = None,
 ) -> onnxruntime.InferenceSession:
     """Open a network on the CPU; threads may share it.
 
@@ -24,6 +32,7 @@ def open_session(
         folder: The checkpoint's folder.
         checkpoint: Its catalog entry.
         any_size: Whether inputs have another size each time: then memory for the largest one isn't kept.
+        given: Weights by name that don't lie in the files as the graph takes them.
 
     Raises:
         ModelUnavailableError: The checkpoint's files are missing, or shorter than they should be.
@@ -36,6 +45,9 @@ def open_session(
     # A thread that spins while it waits takes the core of whoever else is at work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    if given:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in given.values()]
+        options.add_external_initializers(list(given), values)
     try:
         return onnxruntime.InferenceSession(
             str(graph) if isinstance(graph, Path) else graph, options, providers=["CPUExecutionProvider"]

@@ -67,7 +67,7 @@ def test_the_async_client_embeds(asynchronously: Callable[[Story], None]) -> Non
         ({"input": []}, "nothing to embed", "input"),
         ({"input": ""}, "not a text", "input"),
         ({"input": [{"sound": "x"}]}, "picture", "input"),
-        ({"input": "一只猫"}, "English", None),
+        ({"input": "ᑐᑦᓯᐊᕕᕐᔪᐊᖅ"}, "understand", None),
     ],
 )
 def test_what_no_encoder_reads_is_refused(client: OpenAI, fields: dict[str, Any], said: str, param: str | None) -> None:

@@ -172,13 +172,6 @@ def test_a_prompt_is_its_subject(clip: CLIP) -> None:
     assert without_template("people of a photo club") == "people of a photo club"
 
 
-@pytest.mark.parametrize("text", ["猫", "кошка", "قطة", "a photo of a 猫", "😀", "ねこ"])
-def test_other_languages_are_refused(clip: CLIP, text: str) -> None:
-    with pytest.raises(InputError, match="knows English only") as caught:
-        clip.encode_text(["dog", text])
-    assert "hub checkpoint" in caught.value.remedy
-
-
 def test_accents_and_digits_are_english_enough(clip: CLIP) -> None:
     assert all(is_latin(text) for text in ("café", "a Boeing 747", "1984", "jalapeño"))
     assert clip.encode_text(["café", "a Boeing 747", "jalapeño"]).shape[0] == 3

@@ -26,7 +26,8 @@ from sensorium.vision_language.blazepose import shared_detector
 from sensorium.vision_language.dual_encoder import DualEncoder, Rows, quoted, softmax, unit_length
 from sensorium.vision_language.starter import efficientnet_lite, sentence_encoder
 from sensorium.vision_language.starter.efficientnet_lite import EfficientNetLite0
-from sensorium.vision_language.starter.english_text import about_people, is_latin, without_template
+from sensorium.vision_language.starter.english_nouns import EnglishNouns, Understood, shared_english_nouns
+from sensorium.vision_language.starter.english_text import about_people, is_english, without_template
 from sensorium.vision_language.starter.sentence_encoder import SentenceEncoder
 
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
@@ -58,6 +59,8 @@ class ConSE(DualEncoder):
         self.classifier = EfficientNetLite0(folder, checkpoint)
         self._bodies = shared_detector(self, folder, "people/pose_detection.tflite", checkpoint)
         self._folder, self._checkpoint = folder, checkpoint
+        self._english_nouns: EnglishNouns | None = None
+        self._noun_meanings: dict[str, Rows] = {}
         table = load(_DATA.joinpath("conse_starter.safetensors").read_bytes())
         self._mean = table["mean"].astype(np.float32)
         self._classes = table["class_embeddings"].astype(np.float32) - self._mean
@@ -83,12 +86,10 @@ class ConSE(DualEncoder):
 
     def check_text(self, text: str) -> None:
         subject = without_template(text)
-        tokens = self._sentences.tokenizer.encode(subject, add_special_tokens=False).tokens
-        if not is_latin(subject) or 2 * tokens.count("[UNK]") > len(tokens):
-            raise InputError(
-                f"The starter's text encoder knows English only, not {quoted(subject)}",
-                "Write it in English, or choose a hub checkpoint that knows the language with model=…",
-            )
+        if not self._is_english(subject):
+            self._nouns(subject).check(subject)
+            return
+        tokens = self._tokens(subject)
         if len(tokens) > sentence_encoder.MAXIMUM_TOKENS:
             raise InputError(
                 f"The text {quoted(subject)} has {len(tokens)} tokens, and the starter's text encoder reads at most "
@@ -101,8 +102,41 @@ class ConSE(DualEncoder):
 
     def encode_checked(self, texts: Sequence[str]) -> Rows:
         subjects = [without_template(text) for text in texts]
+        english = [self._is_english(subject) for subject in subjects]
+        others = [subject for subject, known in zip(subjects, english, strict=True) if not known]
+        rows = np.empty((len(texts), self.embedding_size), np.float32)
+        if len(others) < len(subjects):
+            rows[english] = self._encode_english([subject for subject in subjects if self._is_english(subject)])
+        if others:
+            rows[np.logical_not(english)] = self._encode_understood(self._nouns(others[0]).understand(others))
+        return rows
+
+    def _is_english(self, subject: str) -> bool:
+        tokens = self._tokens(subject)
+        return is_english(subject) and 2 * tokens.count("[UNK]") <= len(tokens)
+
+    def _tokens(self, subject: str) -> list[str]:
+        tokens: list[str] = self._sentences.tokenizer.encode(subject, add_special_tokens=False).tokens
+        return tokens
+
+    def _encode_english(self, subjects: Sequence[str]) -> Rows:
         people = np.array([_PEOPLE_ANGLES_OF_TEXT[about_people(subject)] for subject in subjects], np.float32)
         return _join(self._sentences.encode(subjects) - self._mean, people)
+
+    def _encode_understood(self, texts: Sequence[Understood]) -> Rows:
+        """Put each text where the weighted mean of its nouns lies."""
+        new = sorted({noun for text in texts for noun in text.nouns}.difference(self._noun_meanings))
+        if new:
+            self._noun_meanings.update(zip(new, self._sentences.encode(new), strict=True))
+        means = [text.shares @ np.stack([self._noun_meanings[noun] for noun in text.nouns]) for text in texts]
+        people = np.array([_PEOPLE_ANGLES_OF_TEXT[text.people] for text in texts], np.float32)
+        return _join(np.stack(means) - self._mean, people)
+
+    def _nouns(self, text: str) -> EnglishNouns:
+        """Open what understands other languages, at the first text that is not English."""
+        if self._english_nouns is None:
+            self._english_nouns = shared_english_nouns(self, text)
+        return self._english_nouns
 
     def probabilities(self, cosines: Rows) -> Rows:
         return softmax(np.float32(_LOGIT_SCALE) * cosines)

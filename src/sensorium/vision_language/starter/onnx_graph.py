@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +26,16 @@ class OnnxGraph:
         name: The graph's file in ``data/``.
         folder: The checkpoint's folder.
         checkpoint: Its catalog entry.
+        given: Weights by name that don't lie in the files as the graph takes them.
 
     Raises:
         ModelUnavailableError: The checkpoint's files are missing, or shorter than they should be.
     """
 
-    def __init__(self, name: str, folder: Path, checkpoint: Checkpoint) -> None:
-        self._session = open_session(_DATA.joinpath(name).read_bytes(), folder, checkpoint)
+    def __init__(
+        self, name: str, folder: Path, checkpoint: Checkpoint, *, given: Mapping[str, npt.NDArray[Any]] | None = None
+    ) -> None:
+        self._session = open_session(_DATA.joinpath(name).read_bytes(), folder, checkpoint, given=given)
 
     def run(self, outputs: Sequence[str], **inputs: np.ndarray) -> list[npt.NDArray[np.float32]]:
         """Return some outputs, given all inputs by name."""

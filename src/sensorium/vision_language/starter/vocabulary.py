@@ -77,6 +77,11 @@ def things() -> tuple[Thing, ...]:
     return (*named, *rest)
 
 
+def known_words() -> tuple[str, ...]:
+    """Return every word and name that stands for a thing, as `find_thing` knows them."""
+    return tuple(_by_word())
+
+
 def is_everyday(thing: Thing) -> bool:
     """Return whether people use the name, rather than only the makers of a data set."""
     return thing.name in _everyday_words()
