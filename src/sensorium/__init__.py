@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sensorium.speech.speaker_diarization import SpeakerDiarization as SpeakerDiarization
     from sensorium.speech.speech_to_text import SpeechToText as SpeechToText
     from sensorium.speech.text_to_speech import TextToSpeech as TextToSpeech
+    from sensorium.video.film_writing import read_film as read_film
     from sensorium.video.video_qa import VideoQA as VideoQA
     from sensorium.vision_language.clip import CLIP as CLIP
     from sensorium.vision_language.conversation import Conversation as Conversation
@@ -50,6 +51,7 @@ _HOMES = {
     "TextToImage": "sensorium.image_generation.text_to_image",
     "TextToSpeech": "sensorium.speech.text_to_speech",
     "VideoQA": "sensorium.video.video_qa",
+    "read_film": "sensorium.video.film_writing",
     "zero_shot_classification": "sensorium.vision_language.zero_shot",
 }
 

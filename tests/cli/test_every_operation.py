@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "moderate": ("moderate", "cat.png"),
     "paint-again": ("imagine", "--again", "painted.png"),
     "read": ("read", "cat.png"),
+    "read-film": ("watch", "film.mp4", "--read"),
     "remove-from-index": ("index", "cat.png", "--remove", "--to", "index"),
     "search": ("search", "a cat", "--index", "index"),
     "speak": ("speak", "Good morning."),

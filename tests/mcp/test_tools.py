@@ -135,6 +135,7 @@ def calls(agent: Conversation, film: Path) -> dict[str, tuple[dict[str, Any], Ch
         "imagine": ({"prompt": "a red house", **painted}, lambda result: len(result["pictures"]) == 1),
         "index": ({"files": [picture]}, lambda result: result["added"] == 1),
         "moderate": ({"source": picture}, lambda result: not result["flagged"] and bool(result["moments"])),
+        "read-film": ({"film": moving}, lambda result: result["frames"] > 0),
         "read": ({"image": picture}, lambda result: result["text"] == "" and result["width"] > 0),
         "search": (
             {"text": "a cat"},

@@ -236,6 +236,7 @@ def examples() -> dict[str, dict[str, Any]]:
             **parts,
         },
         "read": {"image": "upload:i"},
+        "read-film": {"film": "upload:f"},
         "remove-from-index": {"files": ["upload:i"], "index": "holiday"},
         "search": {
             **{"text": "a cat", "image": "upload:i", "sound": "upload:r", "index": "holiday", "limit": 3},

@@ -17,6 +17,7 @@ from sensorium.cli.terminal import clock, one_line
 from sensorium.errors import InputError
 
 if TYPE_CHECKING:
+    from sensorium.video.film_writing import FilmWriting
     from sensorium.video.results import ModeratedMoment, Moderation, VideoClassification, VideoSearch
 
 _PARTS = "Parts"
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
             "sensorium watch film.mp4 'When does the rocket appear?'",
             "sensorium watch film.mp4 --find 'a cup of coffee'",
             "sensorium watch film.mp4 --labels cat,coffee,rocket",
+            "sensorium watch film.mp4 --read",
             "sensorium watch film.mp4 --json",
         ),
     )(watch)
@@ -61,6 +63,9 @@ class _Instead:
         str | None,
         typer.Option("--labels", "-l", metavar="LABEL,LABEL", help="Say which of these each stretch shows, instead."),
     ] = None
+    read: Annotated[
+        bool, typer.Option("--read", metavar="", help="Read what is written there, line by line, instead.")
+    ] = False
     top: Annotated[int, typer.Option("--top", min=1, metavar="NUMBER", help="How many moments or labels to show.")] = 3
 
 
@@ -129,6 +134,7 @@ def watch(
 ) -> None:
     """Describe a film with timestamps, or answer a question about it, citing the moments."""
     with options.call() as call:
+        from sensorium.operations.reading import ReadFilm
         from sensorium.operations.video import AskFilm, ClassifyFilm, DescribeFilm, FindMoment
 
         _refuse_several_wishes(question, instead)
@@ -141,6 +147,11 @@ def watch(
             labels = None if instead.labels is None else tuple(instead.labels.split(","))
             seen = call.run(ClassifyFilm(labels=labels, top_k=instead.top, encoder=parts.encoder, **common))
             call.show(item, seen, _classified_text(seen))
+        elif instead.read:
+            written = call.run(ReadFilm(**common))
+            call.show(item, written, _written_text(written))
+            if not written.lines:
+                call.note(f"{one_line(item.name)}: nothing is written there.")
         elif question is None:
             described = call.run(DescribeFilm(**parts.answering, **writing.fields, **common))
             call.show(item, described, answer_text(described, evidence))
@@ -157,6 +168,7 @@ def _refuse_several_wishes(question: str | None, instead: _Instead) -> None:
         "--find": instead.find is not None,
         "--actions": instead.actions,
         "--labels": instead.labels is not None,
+        "--read": instead.read,
     }
     chosen = [name for name, wished in wishes.items() if wished]
     if len(chosen) > 1:
@@ -213,6 +225,10 @@ def moderate(
 
 def _found_text(found: VideoSearch) -> str:
     return "\n".join(f"{_span(moment.start, moment.end)}  {moment.score:.2f}" for moment in found.moments)
+
+
+def _written_text(written: FilmWriting) -> str:
+    return "\n".join(f"{_span(line.start, line.end)}  {one_line(line.text)}" for line in written.lines)
 
 
 def _classified_text(found: VideoClassification) -> str:

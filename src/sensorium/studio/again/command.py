@@ -99,6 +99,7 @@ _SPELLINGS = {
     ),
     "caption": _Spelling("caption", ("image",)),
     "read": _Spelling("read", ("image",)),
+    "read-film": _Spelling("watch", ("film",), flags=("--read",)),
     "classify": _Spelling("classify", ("image",), {"labels": "--labels"}),
     "classify-film": _Spelling(
         "watch", ("film",), {"labels": "--labels", "top_k": "--top", "encoder": "--encoder"}, {"top_k": 5}

@@ -94,6 +94,12 @@ def _print(kind: str, method: str, *fields: str, keywords: Sequence[str] = ()) -
     return write
 
 
+def _read_film(program: _Program) -> None:
+    reader = program.opened("TextReader")
+    program.imports.append("read_film")
+    program.lines.append(f"print(read_film({program.literal('film')}{program.keywords('every')}, reader={reader}))")
+
+
 def _about_a_film(method: str, *fields: str, keywords: Sequence[str] = ()) -> Callable[[_Program], None]:
     def write(program: _Program) -> None:
         parts = program.keywords("captioner", "language_model", "speech", "encoder", "num_frames")
@@ -320,6 +326,7 @@ _PROGRAMS: Mapping[str, Callable[[_Program], None]] = {
     "moderate": _moderate,
     "paint-again": _paint_again,
     "read": _print("TextReader", "read", "image"),
+    "read-film": _read_film,
     "search": _search,
     "speak": _speak,
     "subtitle": _subtitle,
