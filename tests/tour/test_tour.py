@@ -78,6 +78,14 @@ def test_the_cat_is_a_cat_and_the_coffee_is_found(tour: tuple[Path, str]) -> Non
     assert "flower.jpg" in moment or "film.mp4" in moment
 
 
+def test_what_is_written_is_read_and_answered_from(tour: tuple[Path, str]) -> None:
+    [read] = _outputs(tour[1], "read")
+    assert "Total 6.20" in read
+    _, chinese, total = _outputs(tour[1], "ask")
+    assert "建筑" in chinese
+    assert "6.20" in total
+
+
 def test_painted_pictures_say_how_they_were_made_and_can_be_made_again(tour: tuple[Path, str]) -> None:
     first, again = (tour[0] / name for name in ("car-2.png", "car-again.png"))
     assert first.read_bytes() == again.read_bytes()

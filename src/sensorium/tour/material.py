@@ -1,4 +1,4 @@
-"""The media that the tour works on: real photographs, and a film made from them with a spoken sound track."""
+"""The media that the tour works on: real photographs, a film of them with a spoken sound track, and a receipt."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ NARRATION = (
 )
 """The photographs in the film's order, each with the sentence that is spoken while it is shown."""
 
+_RECEIPT = (("HARBOUR CAFE", ""), ("Espresso", "2.40"), ("Apple cake", "3.80"), ("Total", "6.20"))
+_RECEIPT_SIZE = (480, 330)
 _FRAMES_PER_SECOND = 12
 _FILM_SIZE = (640, 360)
 _PAUSE_SECONDS = 0.7
@@ -60,6 +62,21 @@ def collect_photos(folder: Path, progress: ProgressCallback | None = None) -> li
 def write_narration(path: Path) -> Path:
     """Write the film's text to a file, one sentence per line; return the path."""
     path.write_text("\n".join(sentence for _, sentence in NARRATION) + "\n", encoding="utf-8")
+    return path
+
+
+def draw_receipt(path: Path) -> Path:
+    """Draw something with writing on it, a café's receipt; return the path."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    receipt = Image.new("RGB", _RECEIPT_SIZE, "ivory")
+    draw = ImageDraw.Draw(receipt)
+    font = ImageFont.load_default(36)
+    for number, (left, right) in enumerate(_RECEIPT):
+        height = 36 + 70 * number
+        draw.text((40, height), left, font=font, fill="black")
+        draw.text((_RECEIPT_SIZE[0] - 40, height), right, font=font, fill="black", anchor="ra")
+    receipt.save(path)
     return path
 
 

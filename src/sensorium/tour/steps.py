@@ -83,6 +83,27 @@ STEPS = (
     ),
     Step(
         _VISION,
+        "Ask in Chinese",
+        ("ask", "photos/temple.jpg", "这是什么？"),
+        ("image-question-answering",),
+        pictures=("photos/temple.jpg",),
+    ),
+    Step(
+        _VISION,
+        "Read what is written",
+        ("read", "receipt.png"),
+        ("text-recognition",),
+        pictures=("receipt.png",),
+    ),
+    Step(
+        _VISION,
+        "Ask about what is written",
+        ("ask", "receipt.png", "What is the total?"),
+        ("image-question-answering",),
+        pictures=("receipt.png",),
+    ),
+    Step(
+        _VISION,
         "Talk about a picture",
         ("chat", "photos/flower.jpg"),
         ("image-chat",),

@@ -19,7 +19,7 @@ from sensorium.image_generation.generated_image import read_settings
 from sensorium.image_generation.text_to_image import TextToImage
 from sensorium.models import catalog
 from sensorium.progress import ProgressCallback
-from sensorium.tour.material import collect_photos, make_film, write_narration
+from sensorium.tour.material import collect_photos, draw_receipt, make_film, write_narration
 from sensorium.tour.page import Outcome, write_page
 from sensorium.tour.steps import STEPS, Step
 from sensorium.video.video_qa import VideoQA
@@ -61,6 +61,7 @@ def run_tour(
     _prepare(output)
     write(f"Setting up: photographs and a film in {output}")
     photos = collect_photos(output / "photos", progress)
+    draw_receipt(output / "receipt.png")
     write_narration(output / "narration.txt")
     make_film(photos, output / "film.mp4", progress)
     # The tasks stay open for the whole tour, so that weights are loaded once, and the film is looked at once.
