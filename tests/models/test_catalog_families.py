@@ -53,7 +53,7 @@ TASKS: dict[str, Any] = {
 }
 PARTS = {
     "kandinsky-2-2-prior",
-    *(entry.name for task in ("speech-component", "image-prompt") for entry in catalog.entries(task)),
+    *(entry.name for task in ("image-prompt", "speech-component", "text-embedding") for entry in catalog.entries(task)),
 }
 """Entries that only exist as a part of another one."""
 PAIRS = [

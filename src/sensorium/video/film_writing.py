@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensorium.arguments import checked
 from sensorium.progress import Cancellation, ProgressCallback, report
 from sensorium.record import Record
 from sensorium.retrieval.checks import require_every
@@ -55,6 +56,7 @@ class FilmWriting(Record):
     warnings: tuple[str, ...] = ()
 
 
+@checked
 def read_film(
     film: MediaSource,
     *,
