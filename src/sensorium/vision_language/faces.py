@@ -111,12 +111,6 @@ class FaceDetector:
         return total / len(_CROPS)
 
 
-def _within(box: Box, size: tuple[int, int]) -> Box:
-    """Return a box cut to the image."""
-    left, top, right, bottom = box
-    return max(0.0, left), max(0.0, top), min(float(size[0]), right), min(float(size[1]), bottom)
-
-
 def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield overlapping parts of a picture, as long as looking closer shows more than the whole does."""
     for share in _TILE_SHARES:
