@@ -125,6 +125,10 @@ def test_questions_mean_in_english_what_they_mean(question: str, english: str) -
     assert asked(question).english == english
 
 
+def test_a_long_text_is_no_question() -> None:
+    assert asked("图里有几只猫" + "呢" * 100_000).english == ""
+
+
 def test_every_thing_has_a_name_of_its_own_in_every_language() -> None:
     for language in languages():
         names = {thing.name for thing in things()}

@@ -16,6 +16,8 @@ from typing import Any
 
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
 _CODES = ("ja", "zh")
+_LONGEST_QUESTION = 300
+"""In characters: no form of a question is longer, and the patterns would take long over much text."""
 _MARKS = " \t\n?？!！.。,，;；\"'“”‘’"
 
 
@@ -92,6 +94,8 @@ class Language:
             text: The question.
             film: Whether it is about a film, of which more can be asked than of a picture.
         """
+        if len(text) > _LONGEST_QUESTION:
+            return Asked(text, "", self)
         rest = self._plain(text)
         tables = [self._table("film_questions.toml")] if film else []
         asides = []
