@@ -14,6 +14,8 @@ from sensorium.media.video_writer import write_video
 from sensorium.retrieval.index import SearchIndex
 from sensorium.retrieval.lance_storage import load_lance
 from sensorium.retrieval.written import lines_with, words_of
+from sensorium.vision_language.text_reader import TextReader
+from sensorium.vision_language.writing import Writing
 from tests import real_media
 from tests.retrieval.album import save_photo
 from tests.retrieval.test_portions import Alone
@@ -94,6 +96,17 @@ def test_an_index_of_an_earlier_version_is_read_when_asked_and_goes_on_reading(
         assert found(index, "grey values", under=folder / "more") == {"copy.png": "histogram of grey values:"}
     finally:
         shutil.rmtree(folder / "more")
+
+
+def test_full_width_letters_and_spaced_characters_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = Writing(text="ＡＣＭＥ\n合 计 三 十 元", lines=(), model="made up", width=9, height=9)
+    monkeypatch.setattr(TextReader, "read", lambda *_, **__: writing)
+    (tmp_path / "album").mkdir()
+    save_photo("chelsea", tmp_path / "album" / "cat.jpg")
+    index = SearchIndex(tmp_path / "index")
+    index.add([tmp_path / "album"], reads=True)
+    assert found(index, "acme", limit=1) == {"cat.jpg": "ACME"}
+    assert found(index, "合计三十", limit=1) == {"cat.jpg": "合 计 三 十 元"}
 
 
 def test_a_film_is_found_by_what_is_written_in_a_moment(tmp_path: Path) -> None:

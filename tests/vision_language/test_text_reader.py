@@ -122,7 +122,7 @@ def test_nothing_is_written_in_most_pictures(reader: TextReader) -> None:
     for name in WITHOUT_WRITING:
         found = reader.read(real_media.photo(name))
         assert (found.text, found.lines) == ("", ()), name
-    for size in ((1, 1), (1, 3000), (3000, 2)):
+    for size in ((1, 1), (1, 60_000), (3000, 2)):
         assert reader.read(PIL.Image.new("RGB", size, "white")).lines == ()
 
 

@@ -21,7 +21,7 @@ _FETCH_GROWTH = 4
 
 def nearest_files(
     table: MediaTable,
-    vector: np.ndarray,
+    vector: np.ndarray | None,
     limit: int,
     *,
     index: str,
@@ -38,7 +38,7 @@ def nearest_files(
 
     Args:
         table: Where to search.
-        vector: float32 ``[d]`` of length 1.
+        vector: float32 ``[d]`` of length 1; None to look at what is written only.
         limit: How many at most.
         index: Where the index lies, for messages.
         kind: ``"image"``, ``"moment"``, ``"sound"`` or ``"text"`` for matches of that kind only.
@@ -67,7 +67,7 @@ def nearest_files(
     # The nearest rows may all be of one film, or of files that are gone: more are fetched until there are enough.
     fetch = limit
     while True:
-        hits = table.nearest(vector, fetch, kind=kind, under=under)
+        hits = [] if vector is None else table.nearest(vector, fetch, kind=kind, under=under)
         for hit in hits:
             if len(found) == limit:
                 break

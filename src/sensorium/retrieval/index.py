@@ -268,7 +268,15 @@ class SearchIndex:
         table = self._existing()
         below = None if under is None else folder_as_indexed(table, absolute(under), self._location)
         query = Query(text, image, sound, image_weight)
-        vector = query.vector(self._encoder(query.senses, progress, cancel), table.encoder.dimension, cancel)
+        words = words_of(text) if text is not None and image is None and sound is None else ()
+        refused: InputError | None = None
+        vector = None
+        try:
+            vector = query.vector(self._encoder(query.senses, progress, cancel), table.encoder.dimension, cancel)
+        except InputError as error:  # what the encoder doesn't understand may be written somewhere, such as a number
+            if not words or not table.is_read():
+                raise
+            refused = error
         matches = nearest_files(
             table,
             vector,
@@ -278,8 +286,10 @@ class SearchIndex:
             under=below,
             all_moments=all_moments,
             may_be_found=may_be_found,
-            words=words_of(text) if text is not None and image is None and sound is None else (),
+            words=words,
         )
+        if refused is not None and not matches:
+            raise refused
         if not matches and table.count() == 0:
             raise InputError(f"The index {self._name} is empty", "Add files first")
         return matches

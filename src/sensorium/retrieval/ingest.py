@@ -6,6 +6,7 @@ import hashlib
 import mimetypes
 import os
 import time
+import unicodedata
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -273,7 +274,8 @@ class Ingest:
 
         if self._reader is None or not reading.state.reader or isinstance(source, (Passage, SoundWindow)):
             return ""
-        return self._reader.read(source, cancel=self._cancel).text
+        # In the characters that queries are put into; a filter of the table compares them as they are.
+        return unicodedata.normalize("NFKC", self._reader.read(source, cancel=self._cancel).text)
 
     def _media(self, file: FoundFile) -> ResolvedMedia:
         # Whoever adds to an index names files of this machine: limits that forbid it to others don't mean this.

@@ -279,7 +279,7 @@ class MediaTable:
         """
         if "writing" not in self._newest().schema.names:
             return []
-        holds = [f"contains(lower(writing), {conditions.quoted(word)})" for word in words]
+        holds = [f"contains(replace(lower(writing), ' ', ''), {conditions.quoted(word)})" for word in words]
         of_kind = f"kind = {conditions.quoted(kind)}" if kind else None
         where = conditions.every(_FINDABLE, "writing != ''", of_kind, conditions.under(under), *holds)
         rows = sorted(self._values(where, ["path", "number", "time", "kind", "writing"]))

@@ -29,6 +29,8 @@ _SHORTER_SIDE = 736
 _MOST_PIXELS = 1_500_000
 """Larger ones are made smaller before lines are looked for, which are then read in the picture as it is."""
 _STEP = 32
+_LONGEST_SIDE = _MOST_PIXELS // _STEP // _STEP * _STEP
+"""Of a picture that is a strip, and no smaller than a step across."""
 _LINE_HEIGHT = 48
 _SHORTEST_LINE = 320
 _LONGEST_LINE = 9600
@@ -115,7 +117,7 @@ class PpOcr:
         """Return where lines are, in pixels of the picture."""
         scale = max(1.0, _SHORTER_SIDE / min(image.size))
         scale = min(scale, math.sqrt(_MOST_PIXELS / (image.width * image.height)))
-        width, height = (max(_STEP, round(length * scale / _STEP) * _STEP) for length in image.size)
+        width, height = (min(_LONGEST_SIDE, max(_STEP, round(length * scale / _STEP) * _STEP)) for length in image.size)
         pixels = _normalized(image.resize((width, height), PIL.Image.Resampling.BILINEAR))
         (likely,) = self._detector.run(None, {"x": pixels[None]})
         return [box.stretched(image.width / width, image.height / height) for box in text_boxes(likely[0, 0])]
