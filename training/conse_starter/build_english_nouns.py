@@ -45,7 +45,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         wordnet = open_package("wordnet-base", Path(temporary)) / "usr/share/wordnet"
         nouns = concrete_nouns(wordnet)
-        english = english_words(wordnet) | set(rank)
+        dictionary = open_package("wamerican", Path(temporary)) / "usr/share/dict/american-english"
+        english = english_words(wordnet) | set(rank) | set(dictionary.read_text(encoding="utf-8").lower().split())
         labels = foreign_labels(open_package("tuxpaint-stamps-default", Path(temporary)))
     frequent = {noun for noun in nouns if rank.get(noun, FREQUENT) < FREQUENT}
     words = sorted(frequent | set(known_words()) | set().union(*people_words()))

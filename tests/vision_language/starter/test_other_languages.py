@@ -126,6 +126,7 @@ def test_prompts_in_other_languages() -> None:
 
 def test_what_is_taken_for_english() -> None:
     english = ("cat", "a café in Paris", "kids skateboarding", "the LA skyline", "moving van", "1984", "selfie", "")
+    english += ("Lamborghini", "hoodie", "emoji", "Rolex", "barista")
     others = ("perro", "un perro", "die Katze", "猫", "a photo of a 猫", "ein Apfel", "la casa", "tasse de café")
     assert [text for text in english if not is_english(text)] == []
     assert [text for text in others if is_english(without_template(text))] == []
