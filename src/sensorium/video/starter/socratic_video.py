@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium.answer import Answer, Ending
+from sensorium.errors import InputError
 from sensorium.language.grounding import content_words, first_sentence, is_grounded
 from sensorium.language.language_model import LanguageModel
 from sensorium.models.catalog import Checkpoint
@@ -264,7 +265,10 @@ class SocraticVideoQA:
         if not sentences or not content_words(text):
             return []
         texts = [" ".join(words.split()[:_WORDS_COMPARED]) for words in (text, *(item.text for item in sentences))]
-        rows = self._scenes.clip.text_rows(texts)
+        try:
+            rows = self._scenes.clip.text_rows(texts)
+        except InputError:  # what can't be understood is close to nothing
+            return []
         nearness = (rows[1:] @ rows[0]).tolist()
         least = max(enough, _NEARLY_AS_CLOSE * max(nearness))
         near = [(value, item) for value, item in zip(nearness, sentences, strict=True) if value >= least]

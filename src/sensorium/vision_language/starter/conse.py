@@ -26,8 +26,13 @@ from sensorium.vision_language.blazepose import shared_detector
 from sensorium.vision_language.dual_encoder import DualEncoder, Rows, quoted, softmax, unit_length
 from sensorium.vision_language.starter import efficientnet_lite, sentence_encoder
 from sensorium.vision_language.starter.efficientnet_lite import EfficientNetLite0
-from sensorium.vision_language.starter.english_nouns import EnglishNouns, Understood, shared_english_nouns
-from sensorium.vision_language.starter.english_text import about_people, is_english, without_template
+from sensorium.vision_language.starter.english_nouns import (
+    EnglishNouns,
+    Understood,
+    not_understood,
+    shared_english_nouns,
+)
+from sensorium.vision_language.starter.english_text import about_people, is_english, is_latin, without_template
 from sensorium.vision_language.starter.sentence_encoder import SentenceEncoder
 
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
@@ -88,7 +93,8 @@ class ConSE(DualEncoder):
         subject = without_template(text)
         if not self._is_english(subject):
             self._nouns(subject).check(subject)
-            return
+            if not is_latin(subject):
+                return
         tokens = self._tokens(subject)
         if len(tokens) > sentence_encoder.MAXIMUM_TOKENS:
             raise InputError(
@@ -102,14 +108,33 @@ class ConSE(DualEncoder):
 
     def encode_checked(self, texts: Sequence[str]) -> Rows:
         subjects = [without_template(text) for text in texts]
-        english = [self._is_english(subject) for subject in subjects]
-        others = [subject for subject, known in zip(subjects, english, strict=True) if not known]
+        meanings = self._meanings(subjects)
+        plain = np.array([meaning is None for meaning in meanings], bool)
         rows = np.empty((len(texts), self.embedding_size), np.float32)
-        if len(others) < len(subjects):
-            rows[english] = self._encode_english([subject for subject in subjects if self._is_english(subject)])
-        if others:
-            rows[np.logical_not(english)] = self._encode_understood(self._nouns(others[0]).understand(others))
+        if plain.any():
+            rows[plain] = self._encode_english(
+                [subject for subject, meaning in zip(subjects, meanings, strict=True) if meaning is None]
+            )
+        if not plain.all():
+            rows[~plain] = self._encode_understood([meaning for meaning in meanings if meaning is not None])
         return rows
+
+    def _meanings(self, subjects: Sequence[str]) -> list[Understood | None]:
+        """Return what texts in other languages say, and None for those that the English encoder reads.
+
+        These are English, or Latin letters that mean nothing in any language: names and numbers, such as "INV-20391".
+
+        Raises:
+            InputError: A text in other letters means nothing to the encoder.
+        """
+        others = [subject for subject in subjects if not self._is_english(subject)]
+        if not others:
+            return [None] * len(subjects)
+        found = dict(zip(others, self._nouns(others[0]).understand(others), strict=True))
+        for subject, meaning in found.items():
+            if meaning is None and not is_latin(subject):
+                raise not_understood(subject)
+        return [found.get(subject) for subject in subjects]
 
     def _is_english(self, subject: str) -> bool:
         tokens = self._tokens(subject)

@@ -102,20 +102,17 @@ class EnglishNouns:
                 "Shorten it, or compare the image with each of its sentences",
             )
         if 2 * tokens.count(self._encoder.unknown) >= len(tokens) - 2:
-            raise _not_understood(subject)
+            raise not_understood(subject)
 
-    def understand(self, texts: Sequence[str]) -> list[Understood]:
-        """Return what each text says.
-
-        Raises:
-            InputError: A text means nothing to the encoder: letters at random, or a language that it doesn't know.
-        """
+    def understand(self, texts: Sequence[str]) -> list[Understood | None]:
+        """Return what each text says; None if it means nothing: letters at random, or an unknown language."""
         subjects = [subject_of(text) for text in texts]
-        found = []
+        found: list[Understood | None] = []
         for subject, similarities in zip(subjects, self._similarities(subjects), strict=True):
             needed = _LEAST_SIMILARITY_OF_UNLIKELY if self._is_unlikely(subject) else _LEAST_SIMILARITY
             if similarities.max() < needed:
-                raise _not_understood(subject)
+                found.append(None)
+                continue
             chosen = np.argsort(-similarities)[:_NOUNS_USED]
             nouns = tuple(self._nouns[index] for index in chosen)
             shares = softmax(similarities[chosen] / np.float32(_TEMPERATURE))
@@ -198,7 +195,8 @@ def _about_people(nouns: Sequence[str], shares: npt.NDArray[np.float32]) -> floa
     return 0.5 if of_anybody + of_somebody > _ABOUT_SOMEBODY else 0.0
 
 
-def _not_understood(subject: str) -> InputError:
+def not_understood(subject: str) -> InputError:
+    """Return the error of a text that means nothing to the starter."""
     return InputError(
         f"The starter's text encoders don't understand {quoted(subject)}",
         "Write it in other words or in English, or choose a hub checkpoint that knows the language with model=…",
