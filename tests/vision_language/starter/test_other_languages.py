@@ -150,7 +150,7 @@ def test_what_means_nothing_is_refused(clip: CLIP, text: str) -> None:
     assert text in caught.value.message
 
 
-@pytest.mark.parametrize("text", ["INV-20391", "xkqzvw", "Psst!"])
+@pytest.mark.parametrize("text", ["INV-20391", "xkqzvw", "kwx 20391"])
 def test_latin_letters_without_meaning_are_read_as_before_there_were_other_languages(clip: CLIP, text: str) -> None:
     backend = clip.backend
     assert isinstance(backend, ConSE)
