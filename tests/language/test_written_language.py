@@ -21,6 +21,9 @@ _ENGLISH = Checkpoint(name="small", task="text-generation", languages=("en",))
         ("Quelle est la couleur de la voiture ?", "French"),
         ("¿Cuántas personas hay en la foto?", "Spanish"),
         ("Wie viele Leute sind auf dem Bild?", "German"),
+        ("Was steht auf dem Schild?", "German"),
+        ("Wie viel kostet es?", "German"),
+        ("Y a-t-il un arbre ?", "French"),
         ("Che cosa c'è nella foto?", "Italian"),
     ],
 )

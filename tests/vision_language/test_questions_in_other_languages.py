@@ -118,6 +118,13 @@ def test_a_conversation_goes_on_in_chinese() -> None:
         ("招牌上写着什么字？", "What is written?"),
         ("现在是白天还是晚上？", "Is it dark or bright?"),
         ("那个人正在干什么", "What is the person doing?"),
+        ("总共多少钱？", "What is the total?"),
+        ("电话号码是多少？", "What is the phone number?"),
+        ("价格是多少？", "What is the price?"),
+        ("为什么多少钱都不够？", "Why is it so?"),
+        ("合計はいくらですか？", "What is the total?"),
+        ("電話番号は？", "What is the phone number?"),
+        ("タイトルは何ですか？", "What is the title?"),
         ("你能告诉我照片的尺寸是多少吗？", "How big is the picture?"),
     ],
 )

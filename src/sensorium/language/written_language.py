@@ -25,9 +25,11 @@ _CODES = {"Chinese characters": "zh", **{name: code for code, name in LANGUAGES.
 # The small words that questions are made of; those that are English words as well are left out.
 _SMALL_WORDS = {
     "English": "what which who where when why how is are was were the a an of in on it this that there do does can any",
-    "French": "quel quelle quelles qui où quand pourquoi combien est sont le la les un une des du dans sur ce cette",
+    "French": "quel quelle quelles qui où quand pourquoi combien est sont le la les un une des du dans sur ce cette "
+    "de il elle y t écrit",
     "Spanish": "qué cuál quién dónde cuándo cuánto cuántos cuántas hay es está están el la los las un una en de del",
-    "German": "was welche welcher welches wer wo wann warum wie viele ist sind der das ein eine im auf und gibt",
+    "German": "was welche welcher welches wer wo wann warum wie viele ist sind der das ein eine einen einem dem den im "
+    "auf und gibt es steht viel kostet",
     "Italian": "che cosa quale chi dove quando perché quanto quanti quante è sono il la lo gli un una nella nel di",
     "Portuguese": "que qual quem onde quando quanto quantos quantas há é são está o os um uma na no da do",
     "Dutch": "wat welke wie waar wanneer waarom hoeveel zijn de het een op van er deze",

@@ -55,6 +55,32 @@ def test_what_is_asked_for_is_found_and_proven(question: str, answer: str, row: 
     assert reply.confidence == 0.9
 
 
+@pytest.mark.parametrize(
+    ("rows", "total"),
+    [
+        (["TOTAL: 1 234,50 zł"], "1 234,50 zł"),
+        (["Total 1,234.56"], "1,234.56"),
+        (["Summe", "Total 1.234,56 €."], "1.234,56 €"),
+        (["TOTAL 15.00", "Total savings 2.00"], "15.00"),
+        (["Total: $12.50."], "$12.50"),
+        (["合計 1200円"], "1200円"),
+        (["Total CHF 2 x 100.00"], "100.00"),
+    ],
+)
+def test_totals_are_told_whole(rows: list[str], total: str) -> None:
+    reply = answer_from_writing(written(*((row, 20) for row in rows)), "What is the total?")
+    assert reply.text == f"The total is {total}."
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [("Does it say stop?", "No."), ('Does it say "stopping"?', "Yes."), ("Does it say LIMIT 5?", "No.")],
+)
+def test_words_stand_there_whole(question: str, says: str) -> None:
+    rows = (("STOPPING PROHIBITED", 40), ("SPEED LIMIT 55", 40))
+    assert answer_from_writing(written(*rows), question).text.startswith(says)
+
+
 def test_what_is_not_written_is_not_made_up() -> None:
     for question, name in (("What is the total?", "total"), ("What is the e-mail address?", "e-mail")):
         reply = answer_from_writing(written(("STOP", 40)), question)

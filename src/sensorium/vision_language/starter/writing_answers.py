@@ -11,8 +11,13 @@ from sensorium.vision_language.starter.phrases import Phrase, sentence
 from sensorium.vision_language.starter.questions import plain_words
 from sensorium.vision_language.writing import Writing, WrittenLine
 
+_CURRENCY = r"(?:[$€£¥₹元円]|zł|USD\b|EUR\b|GBP\b|CNY\b|JPY\b|Fr\b\.?)"
+_GROUPED = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d\d)?|\d{1,3}(?:\.\d{3})+(?:,\d\d)?|\d{1,3}(?:[ '’]\d{3})+,\d\d)"
+_NUMBER = rf"(?:{_GROUPED}|\d+(?:[.,]\d{{1,2}})?)"
+# Without a currency only what has two decimals; "2 100.00" is taken for two things at 100.00.
 _AMOUNT = (
-    r"(?:[$€£¥₹]\s?\d[\d.,]*|\d[\d.,]*\s?(?:[$€£¥₹元]|USD|EUR|GBP|CNY|Fr\.?)|(?<![\d.,/-])\d+[.,]\d\d)(?!\d|%|[.,/-]\d)"
+    rf"(?<![\d.,/-])(?:{_CURRENCY}\s?{_NUMBER}|{_NUMBER}\s?{_CURRENCY}|(?:{_GROUPED}(?<=[.,]\d\d)|\d+[.,]\d\d))"
+    r"(?!\d|%|[.,/-]\d)"
 )
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = (
@@ -22,7 +27,9 @@ _DATE = (
 )
 _PHONE = r"(?<![\d.,/-])\+?\(?\d[\d\s()/-]{5,}\d(?![\d.,/-])"
 _TOTAL = r"\b(?:total|sum)\b"
-_SUM = re.compile(r"\b(?:grand total|total|sum|amount due|balance due|to pay)\b|合计|总计", re.IGNORECASE)
+_SUM = re.compile(
+    r"\b(?:grand total|total|sum|amount due|balance due|to pay)\b|合计|合計|总计|總計|総計|总价", re.IGNORECASE
+)
 _AS_HIGH = 0.8
 _NOT_IN_ROWS = {
     "what",
@@ -39,7 +46,7 @@ _NOT_IN_ROWS = {
     "number",
     "phone",
 }
-_NO_SUM = re.compile(r"sub-?\s?total", re.IGNORECASE)
+_NO_SUM = re.compile(r"sub-?\s?total|\bsav(?:ed|ings?)\b|discount|\bpoints\b|\bitems\b|小计|小計", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -157,11 +164,17 @@ def _yes_or_no(writing: Writing, rows: list[str], plain: str) -> WritingReply:
     asked = re.search(r"\b(?:say|says|read|reads|word|words)\s+(?:the word\s+)?[\"'“]?(?P<words>[^\"'”]+)$", plain)
     words = asked["words"].strip() if asked else ""
     if words and words not in {"anything", "something", "in it", "on it", "in the picture", "there"}:
-        there = [row for row in rows if words in row.lower()] or (rows if words in " ".join(rows).lower() else [])
+        there = [row for row in rows if _stands_in(words, row)] or (rows if _stands_in(words, " ".join(rows)) else [])
         if not there:
             return _told(writing, Phrase("No. {statement}", statement=_whole(writing)), rows)
         return _told(writing, Phrase("Yes. {statement}", statement=_whole(writing)), there)
     return _told(writing, Phrase("Yes. {statement}", statement=_whole(writing)), rows)
+
+
+def _stands_in(words: str, row: str) -> bool:
+    """Return whether words stand in a row, not just as a part of longer ones; only English puts spaces between all."""
+    apart = (r"(?<!\w)", r"(?!\w)") if words.isascii() else ("", "")
+    return re.search(re.escape(words).join(apart), row.lower()) is not None
 
 
 def _title(writing: Writing) -> str:
