@@ -126,6 +126,15 @@ def test_nothing_is_written_in_most_pictures(reader: TextReader) -> None:
         assert reader.read(PIL.Image.new("RGB", size, "white")).lines == ()
 
 
+def test_a_glance_shows_clear_writing(reader: TextReader, measured: Callable[[str], None]) -> None:
+    assert all(reader.shows_writing(real_media.writing(name)[0]) for name in ("page", "biscuits", "linux"))
+    shown = [
+        name for name in (*WITHOUT_WRITING, "china", "building", "dog") if reader.shows_writing(real_media.photo(name))
+    ]
+    measured(f"a glance takes {', '.join(shown) or 'none'} of eight photographs without writing for written ones")
+    assert len(shown) < 4
+
+
 def test_a_list_with_progress_and_cancel(reader: TextReader, tmp_path: Path) -> None:
     told: list[Progress] = []
     page, photo = real_media.writing("linux")[0], real_media.photo("chelsea")

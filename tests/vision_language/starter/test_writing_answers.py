@@ -1,8 +1,9 @@
-"""What the starter answers from writing."""
+"""What the starter tells of writing: in answers and in captions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import PIL.Image
 import PIL.ImageDraw
@@ -10,6 +11,7 @@ import PIL.ImageFont
 import pytest
 
 from sensorium import ImageQA, LLaVA, TextReader
+from sensorium.vision_language.starter.prominent_writing import prominent_writing
 from sensorium.vision_language.starter.writing_answers import answer_from_writing
 from sensorium.vision_language.writing import Writing, WrittenLine
 from tests.real_media import photo, writing
@@ -114,6 +116,43 @@ def test_questions_about_writing_are_answered_from_it(image_qa: ImageQA, sign: P
     page, _ = writing("page")
     assert "Region-based segmentation" in image_qa.answer_question(page, "What is the title?")
     assert "no writing" in image_qa.answer_question(photo("chelsea"), "What does the sign say?")
+
+
+def test_captions_tell_prominent_writing(image_qa: ImageQA, sign: PIL.Image.Image) -> None:
+    caption = image_qa.generate_caption(sign)
+    assert 'It says "EXIT 42".' in caption
+    assert ("writing", "EXIT 42") in [(fact.kind, fact.text) for fact in caption.evidence]
+    assert "EXIT 42" in image_qa.answer_question(sign, "Describe the picture in detail.")
+    assert "EXIT 42" in image_qa.answer_question(sign, "图里有什么？")
+    page, _ = writing("level")
+    assert "a page of writing" in image_qa.generate_caption(page)
+    with_scraps = image_qa.generate_caption(photo("board"))
+    image_qa.answer_question(photo("board"), "What is written there?")
+    assert image_qa.generate_caption(photo("board")) == with_scraps, "a caption doesn't depend on what was asked before"
+
+
+@pytest.mark.parametrize(
+    ("rows", "quote"),
+    [
+        ([("wln", 40)], None),
+        ([("7", 40), ("A", 40)], None),
+        ([("OPEN", 40)], "OPEN"),
+        ([("NO", 40), ("PARKING", 40), ("at any time", 10)], "NO PARKING"),
+        ([("small print", 2)], None),
+        ([("one two three four five six", 40), ("seven eight nine ten", 30)], "one two three four five six …"),
+        ([("one two three four five six seven eight nine", 40)], "one two three four five six seven eight …"),
+        ([(f"a row of running text {number}", 4) for number in range(6)], "a row of running text 0"),
+    ],
+)
+def test_what_of_writing_is_prominent(rows: list[tuple[str, int]], quote: str | None) -> None:
+    found = prominent_writing(written(*rows))
+    assert (found and found.quote) == quote
+    assert (found is not None and found.page) == (len(rows) == 6)
+
+
+def test_unsure_writing_is_not_prominent() -> None:
+    sure = written(("OPEN", 40))
+    assert prominent_writing(replace(sure, lines=(replace(sure.lines[0], confidence=0.8),))) is None
 
 
 def test_other_questions_read_nothing(image_qa: ImageQA, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from sensorium.video.video_story import (
     sentence_evidence,
     span,
 )
-from sensorium.vision_language.starter.answering import answer_directly, seen_in
+from sensorium.vision_language.starter.answering import answer_directly
+from sensorium.vision_language.starter.captions import seen_in
 from sensorium.vision_language.starter.phrases import Phrase, Row, listed, sentence, statement_of
 from sensorium.vision_language.starter.questions import Asks, Question
 from sensorium.vision_language.starter.reply import Reply

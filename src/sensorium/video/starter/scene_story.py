@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.video.key_frames import key_frames, new_looking
 from sensorium.video.video_story import Moment, VideoStory, listen
-from sensorium.vision_language.starter.answering import contents, sureness
+from sensorium.vision_language.starter.captions import contents, sureness
 from sensorium.vision_language.starter.colours import describe_colours
 from sensorium.vision_language.starter.phrases import Phrase, capitalised, sentence
 from sensorium.vision_language.starter.scene import Scene, SceneReader

@@ -28,6 +28,8 @@ _SHORTER_SIDE = 736
 """Smaller pictures are enlarged to it before lines are looked for."""
 _MOST_PIXELS = 1_500_000
 """Larger ones are made smaller before lines are looked for, which are then read in the picture as it is."""
+_GLANCE = 320
+"""The longer side for a glance."""
 _STEP = 32
 _LONGEST_SIDE = _MOST_PIXELS // _STEP // _STEP * _STEP
 """Of a picture that is a strip, and no smaller than a step across."""
@@ -113,10 +115,17 @@ class PpOcr:
             height=image.height,
         )
 
+    def shows_writing(self, image: PIL.Image.Image) -> bool:
+        """Tell whether a glance at an upright RGB picture shows writing."""
+        return bool(self._find_at(image, _GLANCE / max(image.size)))
+
     def _find(self, image: PIL.Image.Image) -> list[TextBox]:
         """Return where lines are, in pixels of the picture."""
         scale = max(1.0, _SHORTER_SIDE / min(image.size))
         scale = min(scale, math.sqrt(_MOST_PIXELS / (image.width * image.height)))
+        return self._find_at(image, scale)
+
+    def _find_at(self, image: PIL.Image.Image, scale: float) -> list[TextBox]:
         width, height = (min(_LONGEST_SIDE, max(_STEP, round(length * scale / _STEP) * _STEP)) for length in image.size)
         pixels = _normalized(image.resize((width, height), PIL.Image.Resampling.BILINEAR))
         (likely,) = self._detector.run(None, {"x": pixels[None]})

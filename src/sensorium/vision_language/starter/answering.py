@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sensorium.answer import Evidence
+from sensorium.vision_language.starter.captions import caption, describe, is_of_colour, seen_in
 from sensorium.vision_language.starter.colours import ColourShare, describe_colours
 from sensorium.vision_language.starter.languages import Asked
 from sensorium.vision_language.starter.people_answers import count_people, find_people, place_people, places_of_people
@@ -19,14 +20,13 @@ from sensorium.vision_language.starter.phrases import (
     uncapitalised,
 )
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, without_article
-from sensorium.vision_language.starter.recognition import Tag, thing_of
+from sensorium.vision_language.starter.recognition import thing_of
 from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.scene import BLURRED, BRIGHT, DARK, Scene
-from sensorium.vision_language.starter.vocabulary import Thing, is_everyday, singular, with_article
+from sensorium.vision_language.starter.vocabulary import Thing, singular, with_article
 from sensorium.vision_language.starter.writing_answers import answer_from_writing
 
 _MAIN_COLOUR, _SECOND_COLOUR = 0.3, 0.12
-_PLAIN = 0.99
 _NO_SIGN = 0.06
 _USUAL_PLACES = {
     "sky": "top",
@@ -63,73 +63,6 @@ def answer_directly(scene: Scene, question: Question) -> Reply | None:
     return answerer(scene, question) if answerer else None
 
 
-def caption(scene: Scene) -> Reply:
-    """Say in a sentence or two what the picture shows."""
-    colours = scene.colours_of("picture")
-    if colours and colours[0].share >= _PLAIN and not seen_in(scene):
-        text = Phrase("A plain {colour} picture", colour=colours[0].name)
-        return Reply(sentence(text), (Evidence("colour", text),))
-    style = "black and white {picture}" if scene.monochrome else "{picture}"
-    style = Phrase(style, picture="picture")
-    if scene.brightness < DARK:
-        style = Phrase("dark {picture}", picture=style)
-    if scene.sharpness < BLURRED:
-        style = Phrase("blurred {picture}", picture=style)
-    opening = capitalised(with_article(style))
-    shown = contents(scene)
-    if shown:
-        sentences = [sentence("{picture} of {things}", picture=opening, things=shown)]
-    else:
-        sentences = [sentence("{picture} in which nothing can be recognised for sure", picture=opening)]
-    facts = [*scene.tag_facts(), scene.people_fact()]
-    main = next((tag for tag in scene.tags if tag.sure and scene.colours_of(tag.name)), None)
-    subject = main.name if main else "picture"
-    if not scene.monochrome and scene.colours_of(subject):
-        colour = Phrase(
-            "The {region} is {colours}", region=subject, colours=describe_colours(scene.colours_of(subject))
-        )
-        sentences.append(sentence(colour))
-        facts.append(Evidence("colour", colour, main.confidence if main else None))
-    return Reply(Row(sentences, " "), tuple(facts), sureness(scene))
-
-
-def contents(scene: Scene) -> str:
-    """Return what a picture shows as a noun phrase: "one person and a dog, perhaps a beagle"; "" if nothing."""
-    seen = seen_in(scene)
-    maybe = [with_article(tag.name) for tag in scene.tags if not tag.sure]
-    if seen:
-        return Phrase("{things}, perhaps {guess}", things=listed(seen), guess=maybe[0]) if maybe else listed(seen)
-    return Phrase("what is perhaps {things}", things=listed(maybe[:2], "or")) if maybe else ""
-
-
-def sureness(scene: Scene) -> float | None:
-    """Return how sure the surest thing or person in a picture is; None if there is none."""
-    sure = [tag.confidence for tag in scene.tags if tag.sure] + [person.score for person in scene.people]
-    unsure = [tag.confidence for tag in scene.tags if not tag.sure]
-    return round(max(sure or unsure), 2) if sure or unsure else None
-
-
-def describe(scene: Scene) -> Reply:
-    """Say everything that was measured."""
-    opening = caption(scene)
-    sentences = [opening.text]
-    named = [tag.name for tag in scene.tags if tag.sure]
-    if not scene.monochrome:
-        regions = {name: describe_colours(scene.colours_of(name)) for name in ("top", "middle", "bottom")}
-        # Three times the same says less than the caption's one sentence.
-        varied = len(set(regions.values())) > 1
-        parts = [_is_of_colour("the", name, words) for name, words in regions.items()] if varied else []
-        for name in named[1:]:
-            if scene.colours_of(name):
-                sentences.append(sentence(_is_of_colour("The", name, describe_colours(scene.colours_of(name)))))
-        if parts:
-            sentences.append(sentence(capitalised(listed(parts, joint="clauses"))))
-    if not scene.people:
-        sentences.append(sentence("I can find nobody in it"))
-    sentences.append(sentence(scene.layout_facts()[0].text))
-    return Reply(Row(sentences, " "), scene.facts(), opening.confidence)
-
-
 def cannot_tell(scene: Scene, reason: str) -> Reply:
     """Say that something can't be told, and what can be seen instead."""
     seen = seen_in(scene)
@@ -146,23 +79,6 @@ def not_understood(question: Asked) -> Phrase:
         "its language with model=…",
         phrase=question.text.strip(),
     )
-
-
-def seen_in(scene: Scene) -> list[str]:
-    """Return what is surely there: people, then things."""
-    people = [] if not scene.people else [scene.people_in_words()]
-    return [*people, *(_named(tag) for tag in scene.tags if tag.sure)]
-
-
-def _named(tag: Tag) -> str:
-    """Return a tag with its kind where the name alone may tell a reader nothing: "a Pekingese (dog)"."""
-    tells_itself = not tag.kind or tag.kind in tag.name or is_everyday(thing_of(tag))
-    named = with_article(tag.name)
-    return named if tells_itself else Phrase("{thing} ({kind})", thing=named, kind=tag.kind)
-
-
-def _is_of_colour(article: str, region: str, colours: str) -> Phrase:
-    return Phrase(article + " {region} is {colours}", region=region, colours=colours)
 
 
 def _writing(scene: Scene, question: Question) -> Reply:
@@ -194,7 +110,7 @@ def _colour(scene: Scene, question: Question) -> Reply:
     found = _coloured(scene, question)
     if isinstance(found, Reply):
         return found
-    text = _is_of_colour("The", found.region, describe_colours(found.colours))
+    text = is_of_colour("The", found.region, describe_colours(found.colours))
     return Reply(sentence(text), (Evidence("colour", text, found.confidence),), found.confidence)
 
 
@@ -205,7 +121,7 @@ def _is_colour(scene: Scene, question: Question) -> Reply:
     found = _coloured(scene, question)
     if isinstance(found, Reply):
         return found
-    words = _is_of_colour("the", found.region, describe_colours(found.colours))
+    words = is_of_colour("the", found.region, describe_colours(found.colours))
     share = sum(colour.share for colour in found.colours if question.colour in colour.name.split())
     answer = "Yes" if share >= _MAIN_COLOUR else "Partly" if share >= _SECOND_COLOUR else "No"
     evidence = Evidence("colour", capitalised(words), found.confidence)

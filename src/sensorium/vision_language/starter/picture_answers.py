@@ -14,6 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,8 @@ from sensorium.models.catalog import Checkpoint, component
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.task import Opening
 from sensorium.vision_language.image_qa import AS_USUAL, AnswerOptions
-from sensorium.vision_language.starter.answering import answer_directly, cannot_tell, caption, not_understood
+from sensorium.vision_language.starter.answering import answer_directly, cannot_tell, not_understood
+from sensorium.vision_language.starter.captions import caption
 from sensorium.vision_language.starter.languages import Asked, asked
 from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, sentence, uncapitalised
 from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, parse_question
@@ -70,6 +72,14 @@ _PRONOUN = re.compile(r"\b(?:it|this|that|they|them|these|those)\b(?! (?:picture
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
 
 
+class Reads(Enum):
+    """What is read in a picture."""
+
+    NOTHING = "nothing"
+    CLEAR = "writing that a glance shows"
+    ALL = "all that is written"
+
+
 class SocraticImageQA:
     """Answers single questions about single pictures.
 
@@ -94,7 +104,7 @@ class SocraticImageQA:
         self.reader.load()
         # Most questions need no language model: it is loaded by the first one that does.
         self.language_model = opening.part(LanguageModel, component(checkpoint, LanguageModel.task), dtype=dtype)
-        # Few questions are about writing: the reader is loaded by the first one that is.
+        # Few questions are about writing: the reader is loaded by the first one that is, or by the first caption.
         self.text_reader = opening.part(TextReader, component(checkpoint, TextReader.task), device="cpu")
         self._scenes: OrderedDict[bytes, Scene] = OrderedDict()
         self._guard = threading.Lock()
@@ -115,7 +125,7 @@ class SocraticImageQA:
         """Answer a question about each of several upright RGB pictures."""
         answers = []
         for image, question in zip(images, map(asked, questions), strict=True):
-            scene = self.scene(image, reads=_is_about_writing(question), cancel=cancel)
+            scene = self.scene(image, reads=_reads_for(question), cancel=cancel)
             reply = self.reply(scene, question, longest=options.longest(_LONGEST_ANSWER), cancel=cancel)
             answers.append(reply.to(question).as_answer(self.model))
         return answers
@@ -131,23 +141,28 @@ class SocraticImageQA:
         return [self._caption(image, cancel) for image in images]
 
     def _caption(self, image: PIL.Image.Image, cancel: Cancellation | None) -> Answer:
-        reply = caption(self.scene(image, cancel=cancel))
-        return reply.as_answer(f"{self.checkpoint.name} ({self.reader.model})")
+        reply = caption(self.scene(image, reads=Reads.CLEAR, cancel=cancel))
+        return reply.as_answer(f"{self.checkpoint.name} ({self.reader.model} + {self.text_reader.model})")
 
-    def scene(self, image: PIL.Image.Image, *, reads: bool = False, cancel: Cancellation | None = None) -> Scene:
+    def scene(
+        self, image: PIL.Image.Image, *, reads: Reads = Reads.NOTHING, cancel: Cancellation | None = None
+    ) -> Scene:
         """Measure a picture, or remember what was measured: questions about one picture come in rows.
 
         Args:
             image: Upright, RGB.
-            reads: Whether to read what is written there, too, which takes longer than all the rest.
+            reads: What is read, too. Reading takes longer than all the rest, a glance much less.
             cancel: Stops between two measurements.
         """
         key = hashlib.blake2b(image.tobytes(), digest_size=16, key=str(image.size).encode()[:64]).digest()
         with self._guard:
             known = self._scenes.get(key)
-        if known is None or (reads and known.writing is None):
+        glances = reads is Reads.CLEAR and (known is None or known.clearly_written is None)
+        if known is None or glances or (reads is Reads.ALL and known.writing is None):
             known = known or self.reader.read(image, cancel=cancel)
-            if reads:
+            if glances:
+                known = replace(known, clearly_written=self.text_reader.shows_writing(image, cancel=cancel))
+            if known.writing is None and (reads is Reads.ALL or (glances and known.clearly_written)):
                 known = replace(known, writing=self.text_reader.read(image, cancel=cancel))
             with self._guard:
                 self._scenes[key] = known
@@ -242,7 +257,7 @@ class SocraticChat:
 
         An answer from facts comes whole, for it is checked before it is said.
         """
-        reads = bool(turns) and _is_about_writing(asked(turns[-1].text))
+        reads = _reads_for(asked(turns[-1].text or _WHAT_IS_IT)) if turns else Reads.NOTHING
         scenes = [self._qa.scene(part.source, reads=reads, cancel=cancel) for turn in turns for part in turn.media]
         reply = self._reply(scenes, turns, cancel) if scenes else None
         if reply is None:
@@ -335,8 +350,12 @@ class SocraticChat:
         return written.changed(model=self._qa.model, evidence=_facts(scenes))
 
 
-def _is_about_writing(question: Asked) -> bool:
-    return bool(question.english) and parse_question(question.english).asks is Asks.WRITING
+def _reads_for(question: Asked) -> Reads:
+    """Return what must be read in a picture to answer a question."""
+    asks = parse_question(question.english).asks if question.english else Asks.OTHER
+    if asks is Asks.WRITING:
+        return Reads.ALL
+    return Reads.CLEAR if asks in {Asks.CONTENT, Asks.DETAIL} else Reads.NOTHING
 
 
 def _together(replies: Sequence[Reply]) -> Ending:

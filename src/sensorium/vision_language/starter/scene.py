@@ -92,6 +92,7 @@ class Scene(Record):
         monochrome: Whether it is black and white.
         model: Names of the checkpoints that looked.
         writing: What is written there; None if nobody has read it.
+        clearly_written: Whether a glance was enough to see writing; None if nobody has glanced.
     """
 
     width: int
@@ -106,6 +107,7 @@ class Scene(Record):
     model: str
     _probabilities: np.ndarray = field(repr=False)
     writing: Writing | None = None
+    clearly_written: bool | None = None
 
     def confidence_in(self, thing: Thing) -> float:
         """Return how likely it is, from 0 to 1, that the picture shows a thing."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
 from sensorium.answer import Evidence
 from sensorium.vision_language.starter.phrases import Phrase, sentence
+from sensorium.vision_language.starter.prominent_writing import height_of
 from sensorium.vision_language.starter.questions import plain_words
-from sensorium.vision_language.writing import Writing, WrittenLine
+from sensorium.vision_language.writing import Writing
 
 _CURRENCY = r"(?:[$€£¥₹元円]|zł|USD\b|EUR\b|GBP\b|CNY\b|JPY\b|Fr\b\.?)"
 _GROUPED = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d\d)?|\d{1,3}(?:\.\d{3})+(?:,\d\d)?|\d{1,3}(?:[ '’]\d{3})+,\d\d)"
@@ -179,13 +179,8 @@ def _stands_in(words: str, row: str) -> bool:
 
 def _title(writing: Writing) -> str:
     """Return the first line whose letters are about as high as the highest."""
-
-    def height(line: WrittenLine) -> float:
-        (x, y), _, _, (left, bottom) = line.box
-        return math.hypot(x - left, y - bottom)
-
-    highest = max(map(height, writing.lines))
-    return next(line.text for line in writing.lines if height(line) >= _AS_HIGH * highest)
+    highest = max(map(height_of, writing.lines))
+    return next(line.text for line in writing.lines if height_of(line) >= _AS_HIGH * highest)
 
 
 def _told(writing: Writing, text: str, rows: list[str]) -> WritingReply:
