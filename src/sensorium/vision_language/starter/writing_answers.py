@@ -67,6 +67,7 @@ class _Kind:
 
 
 _KINDS = (
+    _Kind(r"\bisbn\b", "ISBN", r"(?<!\d)(?:97[89][- ]?)?(?:\d[- ]?){9}[\dX](?!\d)", "isbn"),
     _Kind(
         r"(?:tele)?phone|(?:mobile|cell|fax) number|number to call",
         "phone number",
@@ -113,7 +114,7 @@ def answer_from_writing(writing: Writing, question: str) -> WritingReply:
             return _find(writing, rows, kind, plain)
     if re.match(r"(?:is|are|does|do|can|has|have)\b", plain):
         return _yes_or_no(writing, rows, plain)
-    if re.search(r"\b(?:title|heading|headline)\b", plain):
+    if re.search(r"\b(?:title|heading|headline|brand|name|called)\b", plain):
         title = _title(writing)
         return _told(writing, Phrase("It says {quote}", quote=_quoted(title)), [title])
     return _told(writing, _whole(writing), rows)
