@@ -138,7 +138,7 @@ def test_captions_tell_prominent_writing(image_qa: ImageQA, sign: PIL.Image.Imag
         ([("7", 40), ("A", 40)], None),
         ([("OPEN", 40)], "OPEN"),
         ([("NO", 40), ("PARKING", 40), ("at any time", 10)], "NO PARKING"),
-        ([("small print", 2)], None),
+        ([("small print", 1)], None),
         ([("one two three four five six", 40), ("seven eight nine ten", 30)], "one two three four five six …"),
         ([("one two three four five six seven eight nine", 40)], "one two three four five six seven eight …"),
         ([(f"a row of running text {number}", 4) for number in range(6)], "a row of running text 0"),
