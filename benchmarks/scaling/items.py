@@ -73,6 +73,7 @@ def _of_photos() -> list[Item]:
         *_each_photo("classify", labels=LABELS),
         *_each_photo("embed", "images"),
         *_each_photo("moderate", "source"),
+        *_each_photo("read"),
         *_each_photo("ask", question="What is in the picture?")[:1],
         Item("control-map", LARGE, lambda number, folder: _poses(number)),
     ]
@@ -109,6 +110,7 @@ def _of_films() -> list[Item]:
         "classify-film": {"labels": LABELS},
         "describe-film": {},
         "find-moment": {"text": "a cat"},
+        "read-film": {},
     }
 
     def watched(operation: str, more: dict[str, Any]) -> Item:

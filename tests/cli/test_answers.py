@@ -81,7 +81,7 @@ def test_asking_on_standard_input(run: Run, desk: Path) -> None:
         (["cat.jpg", " "], "The question is empty"),
         (["gone.jpg", "What?"], "gone.jpg"),
         (["interview.mp3", "What is in the picture?"], "interview.mp3"),
-        (["cat.jpg", "这是什么？"], "--model"),
+        (["cat.jpg", "Что это?"], "--model"),
     ],
 )
 def test_questions_that_cannot_be_answered(run: Run, desk: Path, arguments: list[str], sentence: str) -> None:
@@ -99,10 +99,10 @@ def test_a_chat_answers_piped_lines_until_quit(run: Run, desk: Path) -> None:
 
 
 def test_a_chat_as_json_goes_on_after_a_question_it_cannot_answer(run: Run, desk: Path) -> None:
-    result = run("chat", "cat.jpg", "--json", input="这是什么？\nWhat animal is it?")
+    result = run("chat", "cat.jpg", "--json", input="Что это?\nWhat animal is it?")
     assert result.exit_code == 1
     refused, answered = documents(result.stdout)
-    assert refused["input"] == "这是什么？"
+    assert refused["input"] == "Что это?"
     assert refused["error"]["type"] in {"InputError", "UnsupportedError"}
     assert answered["question"] == "What animal is it?"
     assert "cat" in answered["text"]

@@ -146,4 +146,4 @@ def test_all_checkpoints_that_are_opened_are_told_the_most_important_first() -> 
     ]
     assert opened(ClassifyFilm(film="film.mp4")) == ["socratic-video-qa"]
     assert opened(ClassifyFilm(film="film.mp4", labels=("cat",))) == ["conse-starter"]
-    assert opened(Moderate(source="film.mp4", profile="standard")) == ["clip-vit-base-patch32"]
+    assert opened(Moderate(source="film.mp4", profile="standard")) == ["clip-vit-base-patch32", "open-nsfw"]

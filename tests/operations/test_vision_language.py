@@ -263,7 +263,7 @@ def test_questions_are_refused_in_the_words_of_the_library(question: str) -> Non
 
 def test_what_the_checkpoint_does_not_know_is_told_when_it_runs(tasks: Tasks) -> None:
     with refused(UnsupportedError, "English"):
-        Ask(image=CAT, question="这是什么？").run(tasks, Unheard())
+        Ask(image=CAT, question="Что это?").run(tasks, Unheard())
     with refused(InputError, "valid Unicode"):
         Ask(image=CAT, question="What\ud800?").run(tasks, Unheard())
 

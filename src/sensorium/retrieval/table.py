@@ -131,8 +131,8 @@ class MediaTable:
 
     def is_read(self) -> bool:
         """Return whether it knows what is written in some of its files."""
-        table = self._newest()
         with plain_errors("read", self._name, self._location):
+            table = self._newest()
             return "reader" in table.schema.names and bool(table.count_rows("reader != ''"))
 
     def digests(self) -> np.ndarray:
@@ -277,8 +277,9 @@ class MediaTable:
             kind: ``"image"`` or ``"moment"`` for rows of that kind only.
             under: Only what lies below this folder.
         """
-        if "writing" not in self._newest().schema.names:
-            return []
+        with plain_errors("read", self._name, self._location):
+            if "writing" not in self._newest().schema.names:
+                return []
         holds = [f"contains(replace(lower(writing), ' ', ''), {conditions.quoted(word)})" for word in words]
         of_kind = f"kind = {conditions.quoted(kind)}" if kind else None
         where = conditions.every(_FINDABLE, "writing != ''", of_kind, conditions.under(under), *holds)

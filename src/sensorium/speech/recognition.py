@@ -16,7 +16,6 @@ from sensorium.media.input_warnings import InputWarnings
 from sensorium.media.limits import Limits
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled, report
 from sensorium.speech.alignment import Beside, aligned, likeliest_language
-from sensorium.speech.invented_text import is_invented
 from sensorium.speech.language_pieces import hear
 from sensorium.speech.recognised_text import loops, without_squeezed
 from sensorium.speech.recogniser import (
@@ -278,6 +277,8 @@ class RecognitionRun:
 
     def _is_spoken(self, recognised: Recognised) -> bool:
         """Return whether somebody speaks in a passage, or the recogniser made words of another sound."""
+        from sensorium.speech.invented_text import is_invented
+
         passage, recognition = recognised.passage, recognised.recognition
         if self.backend.judges_speech and is_invented(recognition, passage.window):
             self.languages.not_spoken(passage)

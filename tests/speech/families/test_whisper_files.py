@@ -63,6 +63,12 @@ def folder(converted: Path, tmp_path: Path, sensorium_home: Path) -> Path:
     return shutil.copytree(converted, tmp_path / "spoiled")
 
 
+@pytest.fixture(autouse=True)
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let words stand that nobody said: models without training write no others."""
+    monkeypatch.setattr("sensorium.speech.invented_text.is_invented", lambda *_: False)
+
+
 def heard(folder: Path, speech: np.ndarray, **options: Any) -> Transcription:
     with SpeechToText(folder, device="cpu") as recogniser:
         return recogniser.transcribe(speech, word_timestamps=True, **options)
