@@ -72,7 +72,8 @@ def test_the_language_model_is_converted_and_answers(environment: Path, tmp_path
         store.locate(catalog.resolve("smollm2-135m", task="text-generation")), home / "checkpoints" / "smollm2-135m"
     )
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    program = "from sensorium import LanguageModel; print(LanguageModel().generate('How many legs does a spider have?'))"
+    asked = "How many legs does a spider have?"
+    program = f"from sensorium import LanguageModel; print(LanguageModel().generate({asked!r}))"
     done = subprocess.run(
         [environment / "python", "-c", program],
         capture_output=True,
