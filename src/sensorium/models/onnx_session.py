@@ -57,7 +57,12 @@ def open_session(
             raise InsufficientMemoryError(
                 f"The checkpoint {checkpoint.name!r} needs more memory than is left", "Close other programs"
             ) from error
-        raise ModelUnavailableError(
-            f"The checkpoint {checkpoint.name!r} can't be opened: its weights are missing, or only half there",
-            f"Remove it with 'sensorium models remove {checkpoint.name}'; it is fetched anew at its next use",
-        ) from error
+        raise half_there(checkpoint) from error
+
+
+def half_there(checkpoint: Checkpoint) -> ModelUnavailableError:
+    """Return the error of a checkpoint whose weights are damaged."""
+    return ModelUnavailableError(
+        f"The checkpoint {checkpoint.name!r} can't be opened: its weights are missing, or only half there",
+        f"Remove it with 'sensorium models remove {checkpoint.name}'; it is fetched anew at its next use",
+    )

@@ -23,6 +23,7 @@ from sensorium.vision_language.starter.english_nouns import (
 )
 from sensorium.vision_language.starter.english_text import is_english, without_template
 from sensorium.vision_language.starter.multilingual_encoder import MultilingualEncoder
+from sensorium.vision_language.starter.packed_encoder import PackedEncoder
 from tests import real_media
 from tests.vision_language.starter.test_conse import DISTRACTORS, SHOWN, WITH_PEOPLE
 
@@ -180,6 +181,15 @@ def test_things_by_their_foreign_names(nouns: EnglishNouns) -> None:
         assert things[0][0].name == expected
         assert things[0][1] > 0.35
         assert [score for _, score in things] == sorted((score for _, score in things), reverse=True)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 5_000, 60_000_000])
+def test_a_file_that_is_half_there_is_told(tmp_path: Path, kept: int) -> None:
+    checkpoint = catalog.named("multilingual-e5-small")
+    with (store.locate(checkpoint) / PackedEncoder.FILE).open("rb") as whole:
+        (tmp_path / PackedEncoder.FILE).write_bytes(whole.read(kept))
+    with pytest.raises(ModelUnavailableError, match="multilingual-e5-small"):
+        MultilingualEncoder(tmp_path, checkpoint)
 
 
 def test_the_encoder_equals_the_program_of_its_package(measured: Callable[[str], None]) -> None:

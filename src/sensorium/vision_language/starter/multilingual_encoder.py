@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensorium.models.catalog import Checkpoint
+from sensorium.models.onnx_session import half_there
 from sensorium.vision_language.starter.onnx_graph import OnnxGraph
 from sensorium.vision_language.starter.packed_encoder import PackedEncoder
 from sensorium.vision_language.starter.unigram_tokenizer import UnigramTokenizer
@@ -28,11 +30,18 @@ class MultilingualEncoder:
 
     Attributes:
         unknown: The token for a sign that the encoder has never seen.
+
+    Raises:
+        ModelUnavailableError: The checkpoint's file is missing, or damaged.
     """
 
     def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
-        self._packed = PackedEncoder(folder)
-        self._network = OnnxGraph("multilingual_e5_small.onnx", folder, checkpoint, given=self._packed.layer_weights())
+        try:
+            self._packed = PackedEncoder(folder)
+            weights = self._packed.layer_weights()
+        except (OSError, KeyError, ValueError, struct.error) as error:
+            raise half_there(checkpoint) from error
+        self._network = OnnxGraph("multilingual_e5_small.onnx", folder, checkpoint, given=weights)
         self.unknown = self._packed.unknown
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
