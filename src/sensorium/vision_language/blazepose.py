@@ -23,7 +23,7 @@ from sensorium.vision_language.single_shot import Layout, Network, SingleShotDet
 
 DETECTION_THRESHOLD = 0.5
 PRESENCE_THRESHOLD = 0.5
-# On the same 160 photographs as the faces' threshold: lower ones find one more person for each false one.
+# Lower ones find one more person for each false one.
 _SCORE_IN_WHOLE, _SCORE_IN_PART, _SURE_PRESENCE = 0.6, 0.7, 0.9
 _SAME_REGION = 0.5
 _POINTS_OF_HEAD = 11
