@@ -59,6 +59,8 @@ def test_a_conversation(desk: Path) -> None:
         screen.type("What animal is it?\n")
         assert "cat" in screen.wait_for(r"\n> $").lower()
         screen.type("这是什么？\n")
+        assert "猫" in screen.wait_for(r"\n> $")
+        screen.type("Was ist das für ein Tier?\n")
         assert "Error:" in screen.wait_for(r"\n> $")
         screen.type("\x04")
         assert screen.end() == 1  # one question was refused

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from sensorium.media.audio import read_audio
-from sensorium.speech import recognition as recognition_of
-from sensorium.speech.invented_text import is_invented
+from sensorium.speech import invented_text
 from sensorium.speech.recognised_text import Recognition
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.speech.voice_activity import Window
@@ -40,12 +39,13 @@ class Tally:
 def tally(recogniser: SpeechToText, monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterable[Samples]], Tally]:
     """Takes recordings, and counts those in which something is written down: without the rule, and with it."""
     heard: list[str] = []
+    is_invented = invented_text.is_invented
 
     def noting(recognition: Recognition, window: Window) -> bool:
         heard.append(recognition.said)
         return is_invented(recognition, window)
 
-    monkeypatch.setattr(recognition_of, "is_invented", noting)
+    monkeypatch.setattr(invented_text, "is_invented", noting)
 
     def count(recordings: Iterable[Samples]) -> Tally:
         recordings_seen = before = after = 0
