@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sensorium import TextReader
 from tests import real_media
 from tests.cli.conftest import Run, documents
 
@@ -41,6 +43,26 @@ def test_a_file_takes_the_text_and_never_an_inputs_place(run: Run, pages: Path) 
     assert run("read", "linux.jpg", "-o", "-").stdout.lower().startswith("linux")
     lost = run("read", "linux.jpg", "-o", "linux.jpg")
     assert (lost.exit_code, "linux.jpg" in lost.stderr) == (2, True)
+
+
+def test_each_of_several_pictures_becomes_a_file_as_soon_as_it_is_read(
+    run: Run, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = TextReader.read
+    found: list[list[str]] = []
+
+    def note_what_is_there(self: TextReader, *arguments: Any, **options: Any) -> Any:
+        found.append(sorted(path.name for path in (pages / "texts").glob("*")))
+        return read(self, *arguments, **options)
+
+    monkeypatch.setattr(TextReader, "read", note_what_is_there)
+    result = run("read", "linux.jpg", "cat.png", "-o", "texts")
+    assert result.stdout.splitlines() == [str(Path("texts", name)) for name in ("linux.txt", "cat.txt")]
+    assert found == [[], ["linux.txt"]]
+    assert (pages / "texts" / "linux.txt").read_text(encoding="utf-8").lower().startswith("linux")
+    assert (pages / "texts" / "cat.txt").read_text(encoding="utf-8") == ""
+    one_place = run("read", "linux.jpg", "cat.png", "-o", "-")
+    assert (one_place.exit_code, "folder" in one_place.stderr) == (2, True)
 
 
 def test_a_damaged_picture_costs_the_others_nothing(run: Run, pages: Path) -> None:

@@ -1,4 +1,4 @@
-"""A name of its own for the file that each of several inputs becomes."""
+"""The file that an input becomes: the one that the user named, or one of its own in a folder for several inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,51 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sensorium.cli.inputs import Input
+from sensorium.cli.inputs import Input, stands_for_several
+from sensorium.cli.outputs import is_stream, output_path
+from sensorium.errors import InputError
+
+
+def names_a_folder(output: str, inputs: Sequence[str]) -> bool:
+    """Return whether an output that the user named is a folder, with a file in it for each input.
+
+    Args:
+        output: What stands after ``-o``.
+        inputs: The inputs, as the user named them.
+
+    Raises:
+        InputError: The output takes one text, and there are several inputs.
+    """
+    several = len(inputs) > 1 or any(map(stands_for_several, inputs))
+    if is_stream(output):
+        if several:
+            raise InputError(f"{output!r} takes one text", "Leave out -o to print all, or name a folder")
+        return False
+    return several or Path(output).is_dir() or output.endswith(("/", "\\"))
+
+
+def output_files(output: str, inputs: Sequence[str], items: Sequence[Input], suffix: str) -> list[Path]:
+    """Return the file for each input, after seeing that it can be written.
+
+    Args:
+        output: What stands after ``-o``.
+        inputs: The inputs, as the user named them.
+        items: What they stand for.
+        suffix: Of the files in a folder, without a dot.
+
+    Raises:
+        InputError: The file or the folder can't be written.
+    """
+    from sensorium.media.atomic_file import require_place
+
+    target = output_path(output)
+    if not names_a_folder(output, inputs):
+        require_place(target)
+        return [target]
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{output!r} is a file", "Several inputs need a folder: name one with -o")
+    require_place(next(each for each in (target, *target.parents) if each.exists()) / suffix)
+    return [target / name for name in output_names(items, suffix)]
 
 
 def output_names(items: Sequence[Input], suffix: str) -> list[Path]:

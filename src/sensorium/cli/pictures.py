@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,8 @@ from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import MaxTokens, Thinking, examples
-from sensorium.cli.outputs import output_path, place_for, shown
+from sensorium.cli.output_names import output_files
+from sensorium.cli.outputs import place_for, shown
 from sensorium.cli.terminal import aligned, clock, column_widths, one_line
 from sensorium.errors import InputError
 
@@ -67,7 +69,7 @@ def register(app: typer.Typer) -> None:
     )(ask)
     app.command(
         rich_help_panel=panel,
-        epilog=examples("sensorium read sign.jpg", "sensorium read 'pages/*.png' -o pages.txt"),
+        epilog=examples("sensorium read sign.jpg", "sensorium read 'pages/*.png' -o texts"),
     )(read)
     app.command(
         rich_help_panel=panel,
@@ -182,36 +184,42 @@ def ask(
 def read(
     images: Pictures,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the text there; - is standard output.")
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="A file, or for several pictures a folder; - is standard output."
+        ),
     ] = None,
     *,
     common: CommonOptions,
 ) -> None:
     """Read what is written in pictures; --json tells where each line stands, too."""
     with common.call() as call:
-        from sensorium.media.atomic_file import atomic_file
         from sensorium.operations.reading import Read
 
         items = gather(images, ("image",))
-        path = None if output is None else output_path(output)
-        call.require_room([] if path is None else [path], items)
+        paths = [] if output is None else output_files(output, images, items, "txt")
+        call.require_room(paths, items)
         any_picture = Read.of({"image": STANDARD_INPUT, **common.choice})
         call.load(any_picture)
-        texts = []
-        for item in call.inputs(items):
+        for number, item in enumerate(call.inputs(items)):
             with call.attempt(item):
                 found = call.run(any_picture.model_copy(update={"image": item.media}))
-                heading = f"==> {one_line(item.name)} <==\n" if len(items) > 1 else ""
-                texts.append(f"{heading}{found.text}")
-                if path is None or call.as_json:
-                    call.show(item, found, texts[-1])
+                if paths:
+                    _write_text(paths[number], found.text)
+                    call.show(item, {**found.to_dict(), "output": str(paths[number])}, shown(paths[number]))
+                else:
+                    heading = f"==> {one_line(item.name)} <==\n" if len(items) > 1 else ""
+                    call.show(item, {**found.to_dict(), "output": None}, f"{heading}{found.text}")
                 if not found.lines:
                     call.note(f"{one_line(item.name)}: nothing is written there.")
-        if path is not None and texts:
-            with place_for(path, "writing.txt") as place, atomic_file(place) as whole:
-                whole.write_text("\n".join(texts) + "\n", encoding="utf-8")
-            if not call.as_json:
-                call.show(None, {}, shown(path))
+
+
+def _write_text(path: Path, text: str) -> None:
+    from sensorium.media.atomic_file import atomic_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with place_for(path, "writing.txt") as place, atomic_file(place) as whole:
+        whole.write_text(f"{text}\n" if text else "", encoding="utf-8")
 
 
 def answer_text(answer: Answer, evidence: bool) -> str:

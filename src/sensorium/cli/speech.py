@@ -11,12 +11,12 @@ import typer
 
 from sensorium.cli.call import Call
 from sensorium.cli.completion import complete_formats, complete_languages
-from sensorium.cli.inputs import STANDARD_INPUT, Input, gather, stands_for_several
+from sensorium.cli.inputs import STANDARD_INPUT, Input, gather
 from sensorium.cli.interrupt import command
 from sensorium.cli.option_groups import CommonOptions, grouped
 from sensorium.cli.options import Aligner, Track, examples
-from sensorium.cli.output_names import output_names
-from sensorium.cli.outputs import is_stream, output_path, shown
+from sensorium.cli.output_names import names_a_folder, output_files
+from sensorium.cli.outputs import is_stream, shown
 from sensorium.cli.terminal import one_line
 from sensorium.errors import InputError
 from sensorium.progress import Event, Finished
@@ -188,7 +188,7 @@ class _Target:
         default = "tsv" if self.words else "txt"
         suffix = (
             ""
-            if self.output is None or self._is_folder or is_stream(self.output)
+            if self.output is None or names_a_folder(self.output, self.files) or is_stream(self.output)
             else Path(self.output).suffix.lstrip(".").lower()
         )
         form = self.format or suffix or default
@@ -196,29 +196,10 @@ class _Target:
             raise InputError(f"There is no format {form!r}", f"Choose one of {', '.join(FORMATS)}")
         return form
 
-    @property
-    def _is_folder(self) -> bool:
-        assert self.output is not None
-        several = len(self.files) > 1 or any(stands_for_several(file) for file in self.files)
-        if is_stream(self.output):
-            if several:
-                raise InputError(f"{self.output!r} takes one text", "Leave out -o to print all, or name a folder")
-            return False
-        return several or Path(self.output).is_dir() or self.output.endswith(("/", "\\"))
-
     def paths(self, items: Sequence[Input]) -> list[Path]:
         """Return the file for each input."""
-        from sensorium.media.atomic_file import require_place
-
         assert self.output is not None
-        target = output_path(self.output)
-        if self._is_folder:
-            if target.exists() and not target.is_dir():
-                raise InputError(f"{self.output!r} is a file", "Several inputs need a folder: name one with -o")
-            require_place(next(each for each in (target, *target.parents) if each.exists()) / self.form)
-            return [target / name for name in output_names(items, self.form)]
-        require_place(target)
-        return [target]
+        return output_files(self.output, self.files, items, self.form)
 
 
 def _write_down(files: list[str], writing: _Writing, common: CommonOptions, *, translate: bool) -> None:
