@@ -1,4 +1,4 @@
-"""Questions about films, and where a film shows or says something: ``VideoQA``."""
+"""Questions about films, what they show and what is said in them: ``VideoQA``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
@@ -17,40 +17,30 @@ from sensorium.models import catalog
 from sensorium.models.catalog import component
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.speech_to_text import SpeechToText
-from sensorium.task import Task, TaskOptions
+from sensorium.task import TaskOptions
 from sensorium.video.families.action_family import ACTIONS, action_family
-from sensorium.video.film import Film, FilmMemory
+from sensorium.video.film import Film
+from sensorium.video.frame_comparison import FrameComparingTask
 from sensorium.video.parts import Parts
-from sensorium.video.results import Moderation, Subtitles, VideoClassification, VideoSearch
-from sensorium.video.video_answerer import ActionNamer, MomentLister, VideoAnswerer
+from sensorium.video.results import Subtitles, VideoClassification
+from sensorium.video.video_answerer import ActionNamer, MomentLister
 from sensorium.video.video_classification import VideoClassifier, classify_by_labels, require_top_k
-from sensorium.vision_language.clip import CLIP
 from sensorium.vision_language.families.image_text_family import (
     IMAGE_TEXT_TO_TEXT,
     image_text_family,
     is_made_for_conversations,
 )
 from sensorium.vision_language.image_qa import AnswerOptions
-from sensorium.vision_language.nudity import NudityDetector
 
 if TYPE_CHECKING:
-    import numpy as np
-    import PIL.Image
-    from typing_extensions import TypeIs  # for the type checker alone; Python has it from 3.13
-
-    from sensorium.media.image import ImageSource
     from sensorium.media.source import MediaSource
-    from sensorium.video.frame_embeddings import FrameEmbeddings
-    from sensorium.video.frame_scores import FrameScores
-    from sensorium.video.judged_frames import Judges
-    from sensorium.video.moderation_policy import Policy
     from sensorium.video.video_story import Moment
 
 
 _MOST_FRAMES = 768
 
 
-class VideoQA(Task[VideoAnswerer]):
+class VideoQA(FrameComparingTask):
     """Answers questions about a film, tells what the film shows and says, and finds moments in the film.
 
     The checkpoint decides between two ways. A pipeline (VideoMAE, and the starter) writes down what is seen, done and
@@ -115,7 +105,7 @@ class VideoQA(Task[VideoAnswerer]):
         num_frames: int | None = None,
         **options: Unpack[TaskOptions],
     ) -> None:
-        super().__init__(model, **options)
+        super().__init__(model, encoder=_name(encoder), **options)
         require_num_frames(num_frames)
         self._parts = Parts(
             captioner=_name(captioner),
@@ -123,7 +113,6 @@ class VideoQA(Task[VideoAnswerer]):
             speech=_name(speech),
             num_frames=num_frames,
         ).completed(self.checkpoint)
-        self._encoder = _name(encoder) or component(self.checkpoint, CLIP.task)
         actions = component(self.checkpoint, VideoClassifier.task)
         if actions is not None:
             # Open the classifier's checkpoint, under the name of the whole entry. The other components are fetched only
@@ -133,11 +122,7 @@ class VideoQA(Task[VideoAnswerer]):
             self.checkpoint = replace(
                 found, name=whole.name, task=whole.task, languages=whole.languages, limits=whole.limits
             )
-        self._clip: CLIP | None = None
         self._listener: SpeechToText | None = None
-        self._nudity: NudityDetector | None = None
-        self._embeddings: FilmMemory[FrameEmbeddings] = FilmMemory()
-        self._nudity_scores: FilmMemory[FrameScores] = FilmMemory()
 
     @checked
     def answer_video_question(
@@ -286,84 +271,6 @@ class VideoQA(Task[VideoAnswerer]):
             return backend.actions(film, top_k=top_k, progress=progress, cancel=cancel)
 
     @checked
-    def search(
-        self,
-        video_path: MediaSource,
-        text: str,
-        *,
-        limit: int = 5,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-    ) -> VideoSearch:
-        """Find the moments of a film that match a text; further searches in the same film take almost no time.
-
-        One frame per second is compared with the text, or 1800 frames if the film is longer than half an hour.
-
-        Args:
-            video_path: Any film that FFmpeg reads.
-            text: What to look for, such as "a cat on a sofa".
-            limit: How many moments to return, at most.
-            progress: Told the frames seen so far.
-            cancel: Stops at the next frame.
-
-        Raises:
-            InputError: The text is empty or can't be used, ``limit`` is below 1, or the file is no film.
-            CancelledError: ``cancel`` was set.
-        """
-        from sensorium.video.film_search import find_moments, require_search
-
-        require_search(text, limit)
-        film = Film(video_path, limits=self.limits, progress=progress, cancel=cancel)
-        clip = self._loaded_clip(progress, cancel)
-        embeddings = self._embedded(film, clip, progress, cancel)
-        found = find_moments(embeddings, clip, text.strip(), limit=limit, cancel=cancel)
-        return replace(found, warnings=film.warnings.told())
-
-    @checked
-    def moderate(
-        self,
-        source: MediaSource | ImageSource,
-        policy: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-        *,
-        labels: Sequence[str] | None = None,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-    ) -> Moderation:
-        """Say where a film or a picture shows what a policy looks for.
-
-        The result helps people to decide; it is not a decision. The encoder compares one frame per second with texts,
-        or a classifier that the policy names judges it, and no threshold is right for all pictures. The result says
-        which checkpoints judged, and which labels could not be judged.
-
-        Args:
-            source: A film or a picture.
-            policy: A TOML file with labels, texts that say what the labels show or a classifier that knows, and
-                thresholds; or a mapping with the same content; None for the shipped policy
-                (``sensorium/video/data/moderation.toml``).
-            labels: If given, only these labels of the policy are looked for.
-            progress: Told the frames seen so far.
-            cancel: Stops at the next frame.
-
-        Raises:
-            InputError: The policy can't be used (no such file or label, a threshold outside 0 to 1), or the source
-                can't be read.
-            UnsupportedError: None of the policy's labels can be judged.
-            CancelledError: ``cancel`` was set.
-        """
-        from sensorium.media.image import read_image
-        from sensorium.video.moderation import moderate_frames
-
-        wanted = self._wanted(policy, labels)
-        judges = self._loaded_judges(wanted, progress, cancel)
-        if _is_decoded(source):
-            return moderate_frames(wanted, judges.picture(read_image(source, limits=self.limits)), cancel=cancel)
-        film = Film(source, limits=self.limits, progress=progress, cancel=cancel)
-        if film.is_picture:
-            return moderate_frames(wanted, judges.picture(film.picture(judges.minimum_side)), cancel=cancel)
-        frames = judges.film(film, self._embeddings, self._nudity_scores, progress=progress, cancel=cancel)
-        return replace(moderate_frames(wanted, frames, cancel=cancel), warnings=film.warnings.told())
-
-    @checked
     def subtitles(
         self,
         video_path: MediaSource,
@@ -406,34 +313,10 @@ class VideoQA(Task[VideoAnswerer]):
         )
         return Subtitles(Path(path), speech.model, film.warnings.told())
 
-    @checked
-    def load_encoder(self, *, progress: ProgressCallback | None = None, cancel: Cancellation | None = None) -> Self:
-        """Fetch and load the encoder now instead of at the first `search`, `moderate` or `classify`; return self."""
-        self._loaded_clip(progress, cancel)
-        return self
-
-    @checked
-    def load_judges(
-        self,
-        policy: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-        *,
-        labels: Sequence[str] | None = None,
-        progress: ProgressCallback | None = None,
-        cancel: Cancellation | None = None,
-    ) -> Self:
-        """Fetch and load now what `moderate` needs for a policy, and for some of its labels; return self.
-
-        Raises:
-            InputError: The policy can't be used.
-        """
-        self._loaded_judges(self._wanted(policy, labels), progress, cancel)
-        return self
-
     def close(self) -> None:
         """Give up the checkpoint, the parts and what is remembered of films, once the calls in progress have ended."""
         super().close()
-        self._embeddings, self._nudity_scores = FilmMemory(), FilmMemory()
-        self._clip = self._listener = self._nudity = None
+        self._listener = None
 
     def _options(self) -> Mapping[str, Hashable]:
         return {"parts": self._parts}
@@ -448,40 +331,10 @@ class VideoQA(Task[VideoAnswerer]):
         generic = self._family(folder) == IMAGE_TEXT_TO_TEXT
         return super()._opens(folder) and (not generic or is_made_for_conversations(folder))
 
-    def _loaded_clip(self, progress: ProgressCallback | None, cancel: Cancellation | None) -> CLIP:
-        self.require_open()
-        clip = self._clip = self._clip or self.opening.part(CLIP, self._encoder, dtype=self._dtype)
-        return clip.ensure_loaded(progress=progress, cancel=cancel)
-
-    def _loaded_judges(self, policy: Policy, progress: ProgressCallback | None, cancel: Cancellation | None) -> Judges:
-        from sensorium.video.judged_frames import Judges
-
-        self.require_open()
-        clip = self._loaded_clip(progress, cancel) if policy.has_texts else None
-        if not policy.judges:
-            return Judges(clip, None)
-        detector = self._nudity = self._nudity or self.opening.part(NudityDetector, device="cpu")
-        return Judges(clip, detector.ensure_loaded(progress=progress, cancel=cancel))
-
-    def _wanted(
-        self, policy: str | os.PathLike[str] | Mapping[str, Any] | None, labels: Sequence[str] | None
-    ) -> Policy:
-        from sensorium.video.moderation_policy import read_policy
-
-        wanted = read_policy(policy, limits=self.limits)
-        return wanted if labels is None else wanted.only(labels)
-
     def _loaded_speech(self) -> SpeechToText:
         self.require_open()
         listener = self._listener = self._listener or self.opening.part(SpeechToText, self._parts.speech)
         return listener
-
-    def _embedded(
-        self, film: Film, clip: CLIP, progress: ProgressCallback | None, cancel: Cancellation | None
-    ) -> FrameEmbeddings:
-        from sensorium.video.frame_embeddings import embed_frames
-
-        return self._embeddings.get(film, lambda: embed_frames(film, clip, progress=progress, cancel=cancel))
 
 
 def require_question(question: str) -> None:
@@ -506,10 +359,3 @@ def require_num_frames(num_frames: int | None) -> None:
 
 def _name(model: str | os.PathLike[str] | None) -> str | None:
     return None if model is None else os.fspath(model)
-
-
-def _is_decoded(source: MediaSource | ImageSource) -> TypeIs[PIL.Image.Image | np.ndarray]:
-    import numpy as np
-    from PIL import Image
-
-    return isinstance(source, (Image.Image, np.ndarray))
