@@ -22,7 +22,9 @@ _FRAME_SIDE = 512
 _SAME_PICTURE = 0.012
 
 
-def key_frames(film: Film, info: VideoInfo, num_frames: int | None = None) -> list[VideoFrame]:
+def key_frames(
+    film: Film, info: VideoInfo, num_frames: int | None = None, *, minimum_side: int = _FRAME_SIDE
+) -> list[VideoFrame]:
     """Return one frame every ten seconds (16 to 48 frames), and the first frames of up to 16 scenes.
 
     In a film longer than 15 minutes, scenes are not looked for.
@@ -31,17 +33,18 @@ def key_frames(film: Film, info: VideoInfo, num_frames: int | None = None) -> li
         film: The film.
         info: What `Film.probe` returned.
         num_frames: If given, return this number of evenly spread frames instead.
+        minimum_side: How many pixels the shorter side of a frame has, if the film has them.
 
     Raises:
         InputError: The file is no film or has no frames.
     """
     if num_frames is not None:
-        frames = {frame.time: frame for frame in film.frames(num_frames, minimum_side=_FRAME_SIDE)}
+        frames = {frame.time: frame for frame in film.frames(num_frames, minimum_side=minimum_side)}
         return [frames[time] for time in sorted(frames)]
     count = min(_MOST_FRAMES, max(_FEWEST_FRAMES, round(info.duration / _SECONDS_A_FRAME)))
-    frames = {frame.time: frame for frame in film.frames(count, minimum_side=_FRAME_SIDE)}
+    frames = {frame.time: frame for frame in film.frames(count, minimum_side=minimum_side)}
     if info.duration <= _LONGEST_FOR_SCENES:
-        for frame in film.frames(_MOST_SCENES, scenes=True, minimum_side=_FRAME_SIDE):
+        for frame in film.frames(_MOST_SCENES, scenes=True, minimum_side=minimum_side):
             frames.setdefault(frame.time, frame)
     return [frames[time] for time in sorted(frames)]
 

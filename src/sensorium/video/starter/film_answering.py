@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from sensorium.answer import Evidence
 from sensorium.video.starter.film_questions import FilmQuestion
@@ -29,9 +30,21 @@ _OF_A_THING = {Asks.PRESENCE, Asks.COLOUR, Asks.IS_COLOUR, Asks.PLACE, Asks.KIND
 _OF_THE_WHOLE = {Asks.COLOUR, Asks.LIGHT, Asks.BLUR, Asks.SIZE}
 
 
+class Stretch(Protocol):
+    """Something that a film shows from one time to another, in seconds."""
+
+    @property
+    def start(self) -> float:
+        """Where it begins."""
+
+    @property
+    def end(self) -> float:
+        """Where it ends."""
+
+
 def moments_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[SceneMoment]:
     """Return the moment at the time that a question names; all moments if the question names no time."""
-    time = _time_asked_for(story, question)
+    time = time_asked_for(question, story.duration)
     if time is None:
         return story.moments
     return [max((moment for moment in story.moments if moment.start <= time), key=lambda moment: moment.start)]
@@ -39,10 +52,22 @@ def moments_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[Sce
 
 def sentences_asked_for(story: SceneStory, question: FilmQuestion) -> Sequence[Sentence]:
     """Return what is said around the time that a question names; all sentences if the question names no time."""
-    time = _time_asked_for(story, question)
+    time = time_asked_for(question, story.duration)
     if time is None:
         return story.sentences
-    return [sentence for sentence in story.sentences if sentence.start - 1 <= time <= sentence.end + 1]
+    return [sentence for sentence in story.sentences if is_around(time, sentence)]
+
+
+def time_asked_for(question: FilmQuestion, duration: float) -> float | None:
+    """Return the time, in seconds, that a question names in a film of so many seconds; None if it names none."""
+    if question.time is not None:
+        return question.time
+    return None if question.share is None else question.share * duration
+
+
+def is_around(time: float, stretch: Stretch) -> bool:
+    """Return whether a time is in a stretch, or at most a second away."""
+    return stretch.start - 1 <= time <= stretch.end + 1
 
 
 def all_words(story: SceneStory, sentences: Sequence[Sentence]) -> Reply:
@@ -51,7 +76,7 @@ def all_words(story: SceneStory, sentences: Sequence[Sentence]) -> Reply:
         return Reply(silence(story))
     if not sentences:
         return Reply(sentence("Nothing is said then"))
-    lines = [_timed(item.start, item.end, item.text) for item in sentences]
+    lines = [timed_words(item.start, item.end, item.text) for item in sentences]
     return Reply(Row(lines, "\n"), tuple(sentence_evidence(item) for item in sentences))
 
 
@@ -62,7 +87,7 @@ def tell(moments: Sequence[SceneMoment], sentences: Sequence[Sentence], story: S
     seen_and_said = [*map(moment_evidence, moments), *map(_heard, heard)]
     evidence = tuple(sorted(seen_and_said, key=lambda item: (item.start or 0.0, item.kind)))
     about_sound = [Phrase(line) for line in story.about_sound()] if whole else []
-    lines = [_timed(item.start, item.end, item.text) for item in evidence]
+    lines = [timed_words(item.start, item.end, item.text) for item in evidence]
     return Reply(Row([*lines, *about_sound], "\n"), evidence)
 
 
@@ -102,7 +127,7 @@ def times(what: str, found: Sequence[SceneMoment]) -> Reply:
     """Say when something is seen."""
     evidence = tuple(moment_evidence(moment) for moment in found)
     confidences = [item.confidence for item in evidence if item.confidence is not None]
-    text = sentence("{thing} is seen {times}", thing=what, times=_spans(found))
+    text = sentence("{thing} is seen {times}", thing=what, times=spans_in_words(found))
     return Reply(text, evidence, max(confidences, default=None))
 
 
@@ -143,12 +168,6 @@ def silence(story: SceneStory) -> str:
     return sentence("Nothing is said in this film" if story.has_audio else "The film has no sound track")
 
 
-def _time_asked_for(story: SceneStory, question: FilmQuestion) -> float | None:
-    if question.time is not None:
-        return question.time
-    return None if question.share is None else question.share * story.duration
-
-
 def _most_people(moments: Sequence[SceneMoment], question: Question) -> Reply:
     most = max(moments, key=lambda moment: len(moment.scene.people))
     reply = answer_directly(most.scene, question)
@@ -177,15 +196,17 @@ def _each(replies: Sequence[tuple[SceneMoment, Reply | None]]) -> Reply | None:
         return None
     confidences = [reply.confidence for _, reply in replies if reply is not None and reply.confidence is not None]
     each = [
-        Phrase("{statement} ({times})", statement=words, times=_spans(moments)) for words, moments in by_text.items()
+        Phrase("{statement} ({times})", statement=words, times=spans_in_words(moments))
+        for words, moments in by_text.items()
     ]
     evidence = tuple(moment_evidence(moment) for moments in by_text.values() for moment in moments)
     return Reply(sentence(Row(each, "; ")), evidence, max(confidences, default=None))
 
 
-def _spans(moments: Sequence[SceneMoment]) -> str:
+def spans_in_words(stretches: Sequence[Stretch]) -> str:
+    """Return when something is there: "from 00:01 to 00:03 and from 00:07 to 00:09"."""
     spans: list[list[float]] = []
-    for moment in moments:
+    for moment in stretches:
         if spans and abs(spans[-1][1] - moment.start) < 0.05:
             spans[-1][1] = moment.end
         else:
@@ -197,5 +218,6 @@ def _heard(sentence: Sentence) -> Evidence:
     return replace(sentence_evidence(sentence), text=Phrase('It is said: "{quote}"', quote=sentence.text))
 
 
-def _timed(start: float | None, end: float | None, text: str) -> Phrase:
+def timed_words(start: float | None, end: float | None, text: str) -> Phrase:
+    """Return words with the time in front: ``[00:12-00:15] A cat.``"""
     return Phrase("[{span}] {words}", span=span(start, end), words=text)

@@ -24,6 +24,14 @@ _MACROS = {
         r"(?:when|from when|until when|(?:for )?how long|"
         r"(?:at |in )?(?:what|which) (?:time|moment|point|second|part|scene))"
     ),
+    "<written>": (
+        r"(?:signs?|sign ?boards?|sign ?posts?|(?:black|white|chalk|notice |score)?boards?|billboards?|posters?|"
+        r"placards?|banners?|notices?|plaques?|labels?|stickers?|screens?|displays?|monitors?|slides?|pages?|papers?|books?|"
+        r"covers?|newspapers?|magazines?|letters?|notes?|documents?|receipts?|bills?|invoices?|menus?|tickets?|cards?|maps?|"
+        r"titles?|subtitles?|captions?|(?:opening |closing )?credits|headlines?|headings?|text|texts|writing|lettering|"
+        r"inscriptions?|graffiti|plates?|t-?shirts?|shirts?|jerseys?|bags?|box|boxes|bottles?|cans?|packets?|packages?|"
+        r"packaging|doors?|walls?|flags?|mugs?|clocks?|e-?mails?|messages?|web ?sites?)"
+    ),
     "<film>": r"(?:film|video|clip|movie|recording|footage)",
     "<speak>": (
         r"(?:said|says?|saying|spoken|speaks?|speaking|speech|talks?|talked|talking|tells?|told|mentions?|mentioned|"
@@ -39,6 +47,7 @@ class AsksOfFilm(Enum):
     WHEN_SAID = "when something is said"
     WORDS = "what is said"
     ABOUT = "what is said about something"
+    WRITING = "what is written"
     LENGTH = "how long the film is"
     STORY = "what happens"
     PICTURE = "something that a picture tells"

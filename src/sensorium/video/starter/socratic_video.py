@@ -14,15 +14,18 @@ from sensorium.answer import Answer, Ending
 from sensorium.errors import InputError
 from sensorium.language.grounding import content_words, first_sentence, is_grounded
 from sensorium.language.language_model import LanguageModel
-from sensorium.models.catalog import Checkpoint
+from sensorium.models.catalog import Checkpoint, component
 from sensorium.progress import Cancellation, ProgressCallback, check_cancelled
 from sensorium.speech.speech_to_text import SpeechToText
 from sensorium.task import Opening
 from sensorium.video.film import FilmMemory
+from sensorium.video.film_writing import READABLE_SIDE, FilmLine, read_frames
+from sensorium.video.key_frames import key_frames
 from sensorium.video.parts import Parts
 from sensorium.video.starter.film_answering import (
     all_words,
     from_moments,
+    is_around,
     moments_asked_for,
     not_seen,
     people_times,
@@ -30,11 +33,13 @@ from sensorium.video.starter.film_answering import (
     sentences_asked_for,
     silence,
     tell,
+    time_asked_for,
     times,
     what_is_seen,
 )
 from sensorium.video.starter.film_questions import AsksOfFilm, FilmQuestion, parse_film_question
 from sensorium.video.starter.scene_story import SceneMoment, SceneStory, read_story
+from sensorium.video.starter.written_film import WrittenFilm, answer_from_film_writing
 from sensorium.video.video_story import Sentence, clock, sentence_evidence
 from sensorium.vision_language.image_qa import AnswerOptions
 from sensorium.vision_language.starter.answering import not_understood
@@ -44,6 +49,8 @@ from sensorium.vision_language.starter.questions import Asks, Question
 from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.scene import open_scene_reader
 from sensorium.vision_language.starter.vocabulary import with_article
+from sensorium.vision_language.starter.writing_answers import looks_for_something
+from sensorium.vision_language.text_reader import TextReader
 
 if TYPE_CHECKING:
     from sensorium.video.film import Film
@@ -76,12 +83,14 @@ class SocraticVideoQA:
         self._checkpoint = checkpoint
         self._scenes = open_scene_reader(checkpoint, opening)
         self._scenes.load()
-        # Both are loaded when they are first used: a silent film needs no speech recogniser, and most questions need no
-        # language model.
+        # These are loaded when they are first used: a silent film needs no speech recogniser, most questions need no
+        # language model, and few are about writing.
+        self._text_reader = opening.part(TextReader, component(checkpoint, TextReader.task), device="cpu")
         self._speech = opening.part(SpeechToText, parts.speech)
         self._language_model = opening.part(LanguageModel, parts.language_model, dtype=dtype)
         self._num_frames = parts.num_frames
         self._stories: FilmMemory[SceneStory] = FilmMemory()
+        self._written: FilmMemory[tuple[FilmLine, ...]] = FilmMemory()
 
     def answer(
         self,
@@ -93,9 +102,12 @@ class SocraticVideoQA:
         cancel: Cancellation | None,
     ) -> Answer:
         """Answer one question about a film, naming the times that the answer rests on."""
+        asking = asked(question, film=True)
+        written = self._from_writing(film, asking, progress, cancel)
+        if written is not None:
+            return written.to(asking).as_answer(f"{self._checkpoint.name} ({self._text_reader.model})")
         story = self._story(film, progress, cancel)
         check_cancelled(cancel)
-        asking = asked(question, film=True)
         reply = self._reply(story, asking, options, cancel)
         return reply.to(asking).as_answer(self._model(story))
 
@@ -131,6 +143,35 @@ class SocraticVideoQA:
                 cancel=cancel,
             ),
         )
+
+    def _from_writing(
+        self, film: Film, asking: Asked, progress: ProgressCallback | None, cancel: Cancellation | None
+    ) -> Reply | None:
+        """Answer a question about writing; None if it is about something else, or about what may be said as well."""
+        if not asking.english:
+            return None
+        question = parse_film_question(asking.english)
+        in_writing = question.asks is AsksOfFilm.WRITING
+        perhaps = question.asks is AsksOfFilm.PICTURE and question.picture.asks is Asks.WRITING
+        if not in_writing and not (perhaps and looks_for_something(question.text)):
+            return None
+        lines: Sequence[FilmLine] = self._written.get(film, lambda: self._read(film, progress, cancel))
+        time = time_asked_for(question, film.probe().duration)
+        if time is not None:
+            lines = [line for line in lines if is_around(time, line)]
+        written = WrittenFilm(lines, whole=time is None)
+        reply, found = answer_from_film_writing(written, question.text, question.subject)
+        return reply if in_writing or found else None
+
+    def _read(self, film: Film, progress: ProgressCallback | None, cancel: Cancellation | None) -> tuple[FilmLine, ...]:
+        """Read what is written in the frames that represent a film."""
+        reader = self._text_reader.ensure_loaded(progress=progress, cancel=cancel)
+        info = film.probe()
+        frames = key_frames(film, info, self._num_frames, minimum_side=READABLE_SIDE)
+        lines, _ = read_frames(
+            frames, len(frames), duration=info.duration, reader=reader, progress=progress, cancel=cancel
+        )
+        return lines
 
     def _reply(self, story: SceneStory, asking: Asked, options: AnswerOptions, cancel: Cancellation | None) -> Reply:
         if not asking.english:

@@ -1,9 +1,11 @@
-"""Answers from what is written in a picture."""
+"""Answers from what is written in a picture, or in whatever else has rows of writing."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sensorium.answer import Evidence
 from sensorium.vision_language.starter.phrases import Phrase, sentence
@@ -27,6 +29,7 @@ _DATE = (
 )
 _PHONE = r"(?<![\d.,/-])\+?\(?\d[\d\s()/-]{5,}\d(?![\d.,/-])"
 _TOTAL = r"\b(?:total|sum)\b"
+_NAME = r"\b(?:title|heading|headline|brand|name|called)\b"
 _SUM = re.compile(
     r"\b(?:grand total|total|sum|amount due|balance due|to pay)\b|合计|合計|总计|總計|総計|总价", re.IGNORECASE
 )
@@ -46,6 +49,7 @@ _NOT_IN_ROWS = {
     "number",
     "phone",
 }
+_ANYTHING = {"anything", "something", "in it", "on it", "in the picture", "in the film", "in the video", "there"}
 _NO_SUM = re.compile(r"sub-?\s?total|\bsav(?:ed|ings?)\b|discount|\bpoints\b|\bitems\b|小计|小計", re.IGNORECASE)
 
 
@@ -87,60 +91,156 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class WritingReply:
-    """What is answered from writing, and the rows that it rests on."""
+    """What is answered from writing.
+
+    Attributes:
+        text: Whole sentences.
+        evidence: The rows that it rests on.
+        confidence: How surely the least certain of them was read, from 0 to 1; None if that isn't known.
+        found: Whether what was asked for stands there.
+    """
 
     text: str
     evidence: tuple[Evidence, ...] = ()
     confidence: float | None = None
+    found: bool = True
+
+
+class Rows(Protocol):
+    """Rows of writing, and how they are told."""
+
+    @property
+    def rows(self) -> Sequence[str]:
+        """The rows, in reading order."""
+
+    @property
+    def title(self) -> str:
+        """The first row whose letters are about as high as the highest."""
+
+    def nothing(self, *, asked_for: bool) -> str:
+        """Say that there are no rows; ``asked_for`` if something is looked for that may be written there."""
+
+    def say(self, rows: Sequence[str]) -> str:
+        """Say what some of the rows say."""
+
+    def tell(self, statement: str, rows: Sequence[str]) -> str:
+        """Make a sentence of a statement that rests on some of the rows."""
+
+    def facts(self, rows: Sequence[str]) -> tuple[Evidence, ...]:
+        """Return some of the rows as evidence."""
 
 
 def answer_from_writing(writing: Writing, question: str) -> WritingReply:
-    """Answer a question about what is written.
+    """Answer a question about what is written in a picture.
 
     Args:
         writing: What was read.
         question: As it was asked, in English.
     """
+    return answer_from_rows(_PictureRows(writing), question)
+
+
+def answer_from_rows(written: Rows, question: str) -> WritingReply:
+    """Answer a question about what is written.
+
+    Args:
+        written: What was read.
+        question: As it was asked, in English.
+    """
     plain = plain_words(question)
-    rows = writing.text.splitlines()
+    rows = written.rows
     if not rows:
-        if re.search("|".join((_TOTAL, *(kind.asked for kind in _KINDS))), plain):
-            return WritingReply(sentence("I can't tell that from this picture: I can find no writing in it"))
-        return WritingReply(sentence("I can find no writing in the picture"))
+        return WritingReply(written.nothing(asked_for=_looks_for_a_kind(plain)), found=False)
     if re.search(_TOTAL, plain):
-        return _total(writing, rows)
+        return _total(written)
     for kind in _KINDS:
         if re.search(kind.asked, plain):
-            return _find(writing, rows, kind, plain)
+            return _find(written, kind, plain)
     if re.match(r"(?:is|are|does|do|can|has|have)\b", plain):
-        return _yes_or_no(writing, rows, plain)
-    if re.search(r"\b(?:title|heading|headline|brand|name|called)\b", plain):
-        title = _title(writing)
-        return _told(writing, Phrase("It says {quote}", quote=_quoted(title)), [title])
-    return _told(writing, _whole(writing), rows)
+        return _yes_or_no(written, plain)
+    if re.search(_NAME, plain):
+        return _reply(written, written.say([written.title]), [written.title])
+    return _reply(written, written.say(rows), rows)
 
 
-def _whole(writing: Writing) -> str:
-    if "\n" in writing.text:
-        return Phrase("It says:\n{quote}", quote=writing.text)
-    return Phrase("It says {quote}", quote=_quoted(writing.text))
+def looks_for_something(question: str) -> bool:
+    """Return whether a question about writing asks for something that may be written there, such as a price or a name.
+
+    Args:
+        question: As it was asked, in English.
+    """
+    plain = plain_words(question)
+    return _looks_for_a_kind(plain) or re.search(_NAME, plain) is not None
 
 
-def _total(writing: Writing, rows: list[str]) -> WritingReply:
+def at_least_as_high(height: float, highest: float) -> bool:
+    """Return whether letters are about as high as the highest."""
+    return height >= _AS_HIGH * highest
+
+
+def quoted(text: str) -> str:
+    """Return words in quotation marks."""
+    return f'"{text}"'
+
+
+@dataclass(frozen=True)
+class _PictureRows:
+    """What is written in a picture."""
+
+    writing: Writing
+
+    @property
+    def rows(self) -> Sequence[str]:
+        return self.writing.text.splitlines()
+
+    @property
+    def title(self) -> str:
+        lines = self.writing.lines
+        highest = max(map(height_of, lines))
+        return next(line.text for line in lines if at_least_as_high(height_of(line), highest))
+
+    def nothing(self, *, asked_for: bool) -> str:
+        if asked_for:
+            return sentence("I can't tell that from this picture: I can find no writing in it")
+        return sentence("I can find no writing in the picture")
+
+    def say(self, rows: Sequence[str]) -> str:
+        if len(rows) > 1:
+            return Phrase("It says:\n{quote}", quote="\n".join(rows))
+        return sentence(Phrase("It says {quote}", quote=quoted(rows[0])))
+
+    def tell(self, statement: str, rows: Sequence[str]) -> str:
+        return sentence(statement)
+
+    def facts(self, rows: Sequence[str]) -> tuple[Evidence, ...]:
+        return tuple(Evidence("writing", Phrase("{quote}", quote=row), self._confidence(row)) for row in rows)
+
+    def _confidence(self, row: str) -> float | None:
+        """Return how surely the least certain piece of a row was read."""
+        parts = [line.confidence for line in self.writing.lines if line.text in row]
+        return round(min(parts), 2) if parts else None
+
+
+def _looks_for_a_kind(plain: str) -> bool:
+    return re.search("|".join((_TOTAL, *(kind.asked for kind in _KINDS))), plain) is not None
+
+
+def _total(written: Rows) -> WritingReply:
     """Return the last amount that is called a total; what is paid stands at the end."""
-    found = [(row, re.findall(_AMOUNT, row)) for row in rows if _SUM.search(row) and not _NO_SUM.search(row)]
-    named = [(row, amounts[-1]) for row, amounts in found if amounts]
+    rows = [row for row in written.rows if _SUM.search(row) and not _NO_SUM.search(row)]
+    named = [(row, amounts[-1]) for row in rows if (amounts := re.findall(_AMOUNT, row))]
     if not named:
-        return WritingReply(
-            sentence("I can find no {name} in what is written there", name="total"), _facts(writing, rows)
-        )
+        return _not_found(written, "total")
     row, amount = named[-1]
-    return _told(writing, Phrase("The {name} is {value}", name="total", value=amount), [row])
+    return _reply(written, written.tell(Phrase("The {name} is {value}", name="total", value=amount), [row]), [row])
 
 
-def _find(writing: Writing, rows: list[str], kind: _Kind, plain: str) -> WritingReply:
+def _find(written: Rows, kind: _Kind, plain: str) -> WritingReply:
     found = [
-        (row, match.group().strip()) for row in rows for match in re.finditer(kind.written, row, re.IGNORECASE) if match
+        (row, match.group().strip())
+        for row in written.rows
+        for match in re.finditer(kind.written, row, re.IGNORECASE)
+        if match
     ]
     if kind.name == "phone number":
         found = [(row, number) for row, number in found if 7 <= sum(map(str.isdigit, number)) <= 15]
@@ -150,26 +250,31 @@ def _find(writing: Writing, rows: list[str], kind: _Kind, plain: str) -> Writing
     called = [pair for pair in found if kind.beside and re.search(kind.beside, pair[0], re.IGNORECASE)]
     found = about or called or found
     if not found:
-        return WritingReply(
-            sentence("I can find no {name} in what is written there", name=kind.name), _facts(writing, rows)
-        )
+        return _not_found(written, kind.name)
     values = list(dict.fromkeys(value for _, value in found))
     if len(values) == 1:
-        text = Phrase("The {name} is {value}", name=kind.name, value=values[0])
+        statement = Phrase("The {name} is {value}", name=kind.name, value=values[0])
     else:
-        text = Phrase("I can read {value}", value="; ".join(values))
-    return _told(writing, text, list(dict.fromkeys(row for row, _ in found)))
+        statement = Phrase("I can read {value}", value="; ".join(values))
+    rows = list(dict.fromkeys(row for row, _ in found))
+    return _reply(written, written.tell(statement, rows), rows)
 
 
-def _yes_or_no(writing: Writing, rows: list[str], plain: str) -> WritingReply:
+def _not_found(written: Rows, name: str) -> WritingReply:
+    text = sentence("I can find no {name} in what is written there", name=name)
+    return WritingReply(text, written.facts(written.rows), found=False)
+
+
+def _yes_or_no(written: Rows, plain: str) -> WritingReply:
+    rows = written.rows
     asked = re.search(r"\b(?:say|says|read|reads|word|words)\s+(?:the word\s+)?[\"'“]?(?P<words>[^\"'”]+)$", plain)
     words = asked["words"].strip() if asked else ""
-    if words and words not in {"anything", "something", "in it", "on it", "in the picture", "there"}:
+    if words and words not in _ANYTHING:
         there = [row for row in rows if _stands_in(words, row)] or (rows if _stands_in(words, " ".join(rows)) else [])
         if not there:
-            return _told(writing, Phrase("No. {statement}", statement=_whole(writing)), rows)
-        return _told(writing, Phrase("Yes. {statement}", statement=_whole(writing)), there)
-    return _told(writing, Phrase("Yes. {statement}", statement=_whole(writing)), rows)
+            return _reply(written, Phrase("No. {statement}", statement=written.say(rows)), rows, found=False)
+        rows = there
+    return _reply(written, Phrase("Yes. {statement}", statement=written.say(rows)), rows)
 
 
 def _stands_in(words: str, row: str) -> bool:
@@ -178,28 +283,7 @@ def _stands_in(words: str, row: str) -> bool:
     return re.search(re.escape(words).join(apart), row.lower()) is not None
 
 
-def _title(writing: Writing) -> str:
-    """Return the first line whose letters are about as high as the highest."""
-    highest = max(map(height_of, writing.lines))
-    return next(line.text for line in writing.lines if height_of(line) >= _AS_HIGH * highest)
-
-
-def _told(writing: Writing, text: str, rows: list[str]) -> WritingReply:
-    facts = _facts(writing, rows)
+def _reply(written: Rows, text: str, rows: Sequence[str], *, found: bool = True) -> WritingReply:
+    facts = written.facts(rows)
     confident = [fact.confidence for fact in facts if fact.confidence is not None]
-    told = text if text.endswith(writing.text) and "\n" in writing.text else sentence(text)
-    return WritingReply(told, facts, min(confident) if confident else None)
-
-
-def _facts(writing: Writing, rows: list[str]) -> tuple[Evidence, ...]:
-    return tuple(Evidence("writing", Phrase("{quote}", quote=row), _confidence(writing, row)) for row in rows)
-
-
-def _confidence(writing: Writing, row: str) -> float | None:
-    """Return how surely the least certain piece of a row was read."""
-    parts = [line.confidence for line in writing.lines if line.text in row]
-    return round(min(parts), 2) if parts else None
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'
+    return WritingReply(text, facts, min(confident, default=None), found)
