@@ -61,6 +61,17 @@ def test_a_picture_is_described_and_asked_about(open_page: Open) -> None:
     expect(card(page, "see-ask-results", "astronaut")).to_contain_text("one", ignore_case=True)
 
 
+def test_what_is_written_is_read(open_page: Open) -> None:
+    page = open_page("see")
+    part(page, "read")
+    wait_until_done(page, "see-read", begin(page, "see-read", "#see-read-example"))
+    expect(card(page, "see-read-results", "receipt.png")).to_contain_text("TOTAL", ignore_case=True)
+    cat = real_media.photo("chelsea")
+    put_in(page, "#see-read-pictures", cat)
+    wait_until_done(page, "see-read", begin(page, "see-read"))
+    expect(card(page, "see-read-results", cat.name)).to_contain_text("Nothing is written there")
+
+
 def test_a_search_finds_a_picture_by_words_and_a_moment_of_a_film_that_plays_from_there(open_page: Open) -> None:
     page = open_page("see")
     part(page, "search")

@@ -11,7 +11,7 @@ from sensorium.engine.interface import Engine
 from sensorium.errors import InputError, SensoriumError
 from sensorium.media.atomic_file import atomic_file
 from sensorium.operations.text_to_speech import Speak
-from sensorium.tour.material import NARRATION, collect_photos, write_film
+from sensorium.tour.material import NARRATION, collect_photos, draw_receipt, write_film
 
 PHOTOS = ("cat.png", "coffee.png", "rocket.jpg", "astronaut.png", "temple.jpg", "flower.jpg")
 """The names of the photographs."""
@@ -49,6 +49,14 @@ class Examples:
             if not all((folder / name).is_file() for name in PHOTOS):
                 await asyncio.to_thread(collect_photos, folder)
         return [folder / name for name in names or PHOTOS]
+
+    async def receipt(self) -> Path:
+        """Return a picture with writing."""
+        path = self._folder / "receipt.png"
+        async with self._making:
+            if not path.is_file():
+                await asyncio.to_thread(_make_receipt, path)
+        return path
 
     async def speech(self) -> Path:
         """Return a recording of a few sentences in English: those of `SCENES`.
@@ -91,6 +99,12 @@ def _copy(origin: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as temporary:
         shutil.copyfile(origin, temporary)
+
+
+def _make_receipt(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as temporary:
+        draw_receipt(temporary)
 
 
 def _make_film(photos: Sequence[Path], spoken: Sequence[Path], path: Path) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import gradio as gr
 
-from sensorium.studio.tabs.see import ask, chat, classify, search
+from sensorium.studio.tabs.see import ask, chat, classify, read, search
 from sensorium.studio.workroom import Workroom
 
-_PARTS = (("classify", classify.build), ("search", search.build), ("ask", ask.build), ("chat", chat.build))
+_PARTS = (
+    ("classify", classify.build),
+    ("search", search.build),
+    ("ask", ask.build),
+    ("read", read.build),
+    ("chat", chat.build),
+)
 
 
 def build(room: Workroom, page: gr.Blocks) -> None:

@@ -11,6 +11,7 @@ import gradio as gr
 from sensorium.errors import InputError, NotFoundError
 from sensorium.operations.media import Media
 from sensorium.operations.operation import Operation
+from sensorium.operations.reading import ReadFilm
 from sensorium.operations.speech_to_text import Subtitle
 from sensorium.operations.video import AskFilm, DescribeFilm, FindMoment, Moderate
 from sensorium.studio.job_panel import PRIVATE, Event, JobPanel
@@ -19,7 +20,7 @@ from sensorium.studio.watched_jobs import WatchedJob
 from sensorium.studio.workroom import Workroom
 from sensorium.video.moderation_policy import shipped_policy
 
-_WATCHING = ("ask-film", "describe-film", "find-moment", "moderate", "subtitle")
+_WATCHING = ("ask-film", "describe-film", "find-moment", "read-film", "moderate", "subtitle")
 _PLAYER = "watch-film"
 _FILMS = ("film", "source", "audio")
 """What operations call the film."""
@@ -42,6 +43,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
                 find = gr.Button(words("watch.find"), elem_id="watch-find")
             with gr.Row():
                 describe = gr.Button(words("watch.describe"), elem_id="watch-describe")
+                read = gr.Button(words("watch.read"), elem_id="watch-read")
                 subtitle = gr.Button(words("watch.subtitle"), elem_id="watch-subtitle")
             moderate, thresholds = _build_moderation(room)
             answer = gr.HTML(f'<p class="hint">{html.escape(words("watch.empty"))}</p>', elem_id="watch-answer")
@@ -67,6 +69,7 @@ def build(room: Workroom, page: gr.Blocks) -> None:
         Event(question.submit, fields, about(lambda media, text: AskFilm(film=media, question=text))),
         Event(find.click, fields, about(lambda media, text: FindMoment(film=media, text=text))),
         Event(describe.click, fields, about(lambda media, text: DescribeFilm(film=media))),
+        Event(read.click, fields, about(lambda media, text: ReadFilm(film=media))),
         Event(subtitle.click, fields, about(lambda media, text: Subtitle(audio=media, format="vtt"))),
         Event(moderate.click, [film, *thresholds], look_for),
     )
@@ -142,6 +145,8 @@ def _told(operation: str, result: Mapping[str, Any], room: Workroom) -> str:
             text += " " + words("watch.not_judged", labels=", ".join(result["not_judged"]))
     if operation == "subtitle":
         text = words("watch.subtitled")
+    if operation == "read-film" and not result["lines"]:
+        text = words("watch.nothing_written", frames=result["frames"])
     told = "".join(f"<p>{html.escape(line)}</p>" for line in str(text).splitlines() if line.strip())
     confidence = result.get("confidence")
     sure = "" if confidence is None else f'<p class="hint">{words("watch.sure", share=f"{confidence:.0%}")}</p>'

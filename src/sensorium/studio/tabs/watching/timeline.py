@@ -40,6 +40,10 @@ def moments_of(operation: str, result: Mapping[str, Any]) -> list[ShownMoment]:
             return [
                 ShownMoment(each["start"], each["end"], result["text"], each["score"]) for each in result["moments"]
             ]
+        case "read-film":
+            return [
+                ShownMoment(each["start"], each["end"], each["text"], each["confidence"]) for each in result["lines"]
+            ]
         case "moderate":
             return [
                 ShownMoment(each["start"], each["end"], each["label"], each["score"], each["flagged"])
