@@ -5,8 +5,9 @@ WORKERS := 2
 RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Settings that would make pip install anywhere else than into .venv, or Python look elsewhere.
-unexport PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+# Settings that would make pip install anywhere else than into .venv, or Python look elsewhere, or let each of the many
+# programs that the tests start compile the library anew.
+unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 export PIP_USER := 0
 
 .PHONY: tour test coverage lint bench weights clean

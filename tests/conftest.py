@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
+
     from tests.postgresql import PostgreSQL
 
 # Tests import torch before the library can say how its threads wait; beside a busy program they would crawl.
@@ -117,6 +120,26 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if output is not None:
         output["figures"] = session.config.stash[_FIGURES]
         output["parities"] = [list(row) for row in session.config.stash[_PARITIES]]
+
+
+_ONE_SERVER = ("tests/cluster/serving/", "tests/server/openai/", "tests/studio/")
+"""Rooms whose files share a server and the models in it."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Let one process run all files of a room that shares a server, instead of each process with a server of its own.
+
+    The largest rooms and files come first, so that small ones are left for the end.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadRoomScheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            room = next((room for room in _ONE_SERVER if nodeid.startswith(room)), None)
+            return room or super()._split_scope(nodeid)
+
+    return LoadRoomScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -17,9 +17,12 @@ from tests.server.openai.conftest import asynchronously, client, data, raw
 __all__ = ["asynchronously", "client", "data", "raw"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serving(data: Path) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
-    """``sensorium serve --cluster`` on the starter profile; it ends when it is told to, and leaves no process."""
+    """``sensorium serve --cluster`` on the starter profile; it ends when it is told to, and leaves no process.
+
+    It lives no longer than a file of tests: a cluster without work takes a fifth of a core from the tests after it.
+    """
     with served(data, "--cluster", "--ingress-replicas", "2", "--no-preload") as (address, process):
         yield address, process
         started = psutil.Process(process.pid).children(recursive=True)
@@ -30,13 +33,13 @@ def serving(data: Path) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
         assert not left
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(serving: tuple[str, subprocess.Popen[Any]]) -> str:
     """Its address."""
     return serving[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(server: str) -> str:
     """The same, as other tests call it."""
     return server
