@@ -60,7 +60,7 @@ def test_a_conversation(desk: Path) -> None:
         assert "cat" in screen.wait_for(r"\n> $").lower()
         screen.type("这是什么？\n")
         assert "猫" in screen.wait_for(r"\n> $")
-        screen.type("Was ist das für ein Tier?\n")
+        screen.type("Che cosa si vede nella foto?\n")
         assert "Error:" in screen.wait_for(r"\n> $")
         screen.type("\x04")
         assert screen.end() == 1  # one question was refused

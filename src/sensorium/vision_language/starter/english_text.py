@@ -76,7 +76,7 @@ def about_people(text: str) -> float:
 
 
 def _is_english_word(word: str) -> bool:
-    listed = _english_words()
+    listed = english_words()
     if word in listed or word in _BORROWED:
         return True
     stems = (word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending))
@@ -84,7 +84,7 @@ def _is_english_word(word: str) -> bool:
 
 
 @cache
-def _english_words() -> frozenset[str]:
+def english_words() -> frozenset[str]:
     text = gzip.decompress(_DATA.joinpath("english_words.txt.gz").read_bytes())
     return frozenset(text.decode().split())
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sensorium.vision_language.starter.inflection import contracted
 from sensorium.vision_language.starter.languages import Language
 from sensorium.vision_language.starter.phrases import Phrase, Row
 from sensorium.vision_language.starter.vocabulary import find_thing, singular
@@ -18,14 +19,23 @@ class Said(str):
 
     Attributes:
         noun: The same without article and number.
+        forms: A noun with what stands before it, by the names that phrases know the forms by: ``{noun.the}``.
     """
 
     noun: str
+    forms: Mapping[str, str]
 
-    def __new__(cls, text: str, noun: str = "") -> Said:
+    def __new__(cls, text: str, noun: str = "", forms: Mapping[str, str] | None = None) -> Said:
         said = super().__new__(cls, text)
         said.noun = noun or text
+        said.forms = forms or {}
         return said
+
+    def __getattr__(self, form: str) -> str:
+        """Return a form; the noun alone where a word is not in the list of nouns, or has no such form."""
+        if form.startswith("_"):
+            raise AttributeError(form)
+        return self.forms.get(form, self.noun)
 
 
 def say(text: str, language: Language, words: Mapping[str, str]) -> str:
@@ -48,6 +58,12 @@ class _Speaker:
         self._words = words
 
     def say(self, text: Any, slot: str) -> Said:
+        said = self._said(text, slot)
+        if self._language.spaced and isinstance(text, (Row, Phrase)) and text[:1].isupper():
+            return Said(said[:1].upper() + said[1:], said.noun, said.forms)
+        return said
+
+    def _said(self, text: Any, slot: str) -> Said:
         if isinstance(text, Row):
             return Said(self._joined([self.say(part, slot) for part in text.parts], text.joint))
         if isinstance(text, Phrase):
@@ -62,6 +78,8 @@ class _Speaker:
         slots = {name: self.say(value, name) for name, value in phrase.slots.items()}
         if template in {"a {noun}", "{noun}"}:
             noun = slots["noun"]
+            if self._language.spaced:
+                return Said(noun.a, noun.noun, noun.forms)
             measure = self._measure(phrase.slots["noun"]) if template == "a {noun}" else ""
             return Said(measure + noun, noun)
         return Said(known.format(**slots), slots["thing"].noun if "thing" in slots else "")
@@ -76,6 +94,9 @@ class _Speaker:
         if slot == "phrase":
             return Said(self._words.get(word[:1].lower() + word[1:], word))
         for name in (word, singular(word)):
+            if self._language.spaced and name in self._language.inflected:
+                noun = self._language.inflected[name]
+                return Said(noun.one, forms=noun.forms(answers["forms"], answers["contractions"]))
             if name in self._words:
                 return Said(self._words[name])
             if name in self._language.nouns:
@@ -86,7 +107,8 @@ class _Speaker:
         joints = self._language.answers["joints"]
         if joint in {"and", "or"}:
             *before, last = parts
-            return joints["list"].join(before) + joints[joint] + last if before else last
+            together = joints["list"].join(before) + joints[joint] + last if before else last
+            return contracted(together, joints.get("contractions", {}))
         return str(joints.get(joint, joint)).join(parts)
 
     def _measure(self, noun: str) -> str:

@@ -1,0 +1,70 @@
+"""Questions in French about the real photos with their answers, written before any answer was seen."""
+
+from __future__ import annotations
+
+from tests.vision_language.photo_questions import PhotoQuestion
+
+ANSWERABLE = (
+    PhotoQuestion("chelsea", "Quel est cet animal ?", ("chat",)),
+    PhotoQuestion("chelsea", "Qu'est-ce qu'il y a sur l'image ?", ("chat",)),
+    PhotoQuestion("chelsea", "Y a-t-il un chien ?", ("non, je ne vois",)),
+    PhotoQuestion("chelsea", "De quelle couleur est le chat ?", ("marron", "orange", "brun")),
+    PhotoQuestion("chelsea", "Combien de personnes y a-t-il sur la photo ?", ("ne trouve personne",)),
+    PhotoQuestion("chelsea", "Est-ce que le chat est vert ?", ("non :",)),
+    PhotoQuestion("coffee", "Est-ce qu'il y a une tasse ?", ("oui",)),
+    PhotoQuestion("coffee", "quelle est la couleur de la tasse", ("rouge", "orange"), ("ne sais pas", "ne distingue")),
+    PhotoQuestion("coffee", "Vois-tu une cuillère ?", ("oui",)),
+    PhotoQuestion("astronaut", "combien de personnes vois tu", ("une personne",)),
+    PhotoQuestion("astronaut", "Il y a quelqu'un ?", ("oui",)),
+    PhotoQuestion("astronaut", "Y a-t-il un casque sur la photo ?", ("oui",)),
+    PhotoQuestion("astronaut", "Où est le casque ?", ("en bas",)),
+    PhotoQuestion("rocket", "Que vois-tu ?", ("fusée",)),
+    PhotoQuestion("rocket", "L'image est-elle sombre ?", ("est sombre",)),
+    PhotoQuestion("hubble", "Y a-t-il des animaux sur l'image ?", ("non, je ne vois", "pas sûr")),
+    PhotoQuestion("hubble", "Quelle est la couleur principale ?", ("noir",)),
+    PhotoQuestion("cameraman", "Combien de personnes voit-on ?", ("une personne",)),
+    PhotoQuestion("cameraman", "Est-ce une photo en noir et blanc ?", ("oui",)),
+    PhotoQuestion("china", "Y a-t-il des bâtiments ?", ("oui",)),
+    PhotoQuestion("china", "De quelle couleur est le ciel ?", ("blanc", "bleu", "gris")),
+    PhotoQuestion("flower", "Est-ce qu'on voit des fleurs ?", ("oui",)),
+    PhotoQuestion("flower", "Quelle couleur a la fleur ?", ("rose", "orange")),
+    PhotoQuestion("aloe", "Est-ce une plante ?", ("oui",)),
+    PhotoQuestion("apple", "C'est quel fruit ?", ("pomme",)),
+    PhotoQuestion("apple", "La pomme est-elle rouge ?", ("oui", "en partie")),
+    PhotoQuestion("baboon", "Quel animal est-ce ?", ("babouin", "singe", "mandrill")),
+    PhotoQuestion("building", "Quelle est la couleur du bâtiment ?", ("blanc",)),
+    PhotoQuestion("butterfly", "Quelle sorte d'insecte est-ce ?", ("papillon",)),
+    PhotoQuestion("dog", "C'est un chat ou un chien ?", ("chien",), ("aucun des deux",)),
+    PhotoQuestion("dog", "Quelle est la race du chien ?", ("pékinois", "chien")),
+    PhotoQuestion("dog", "Où se trouve le chien ?", ("milieu", "gauche", "droite", "bas", "haut"), ("ne sais pas",)),
+    PhotoQuestion("fruits", "Quels fruits y a-t-il ?", ("orange", "citron", "agrume")),
+    PhotoQuestion("home", "De quelle couleur est la maison ?", ("jaune", "beige")),
+    PhotoQuestion("home", "C'est quoi la couleur du ciel ?", ("bleu",)),
+    PhotoQuestion("street", "Y a-t-il des maisons ?", ("oui",)),
+    PhotoQuestion("messi", "Peut-on voir un ballon ?", ("oui",)),
+    PhotoQuestion("messi", "Décris l'image.", ("une personne",)),
+    PhotoQuestion("orange", "Quel fruit vois-tu ?", ("orange",)),
+    PhotoQuestion("squirrel", "Peux-tu décrire la photo en détail ?", ("écureuil",)),
+    PhotoQuestion("sudoku", "Qu'est-ce qui est écrit sur le papier ?", ("sudoku hard",)),
+    PhotoQuestion("car", "De quelle couleur est la voiture ?", ("gris", "argent", "bleu clair")),
+    PhotoQuestion("car", "La photo est-elle floue ?", ("est floue",)),
+    PhotoQuestion("basketball", "Quelle est la taille de l'image ?", ("pixels",)),
+    PhotoQuestion("basketball", "COMBIEN Y A-T-IL DE PERSONNES ?", ("deux",)),
+)
+
+UNANSWERABLE = (
+    PhotoQuestion("astronaut", "Qui est-ce ?", ("ne sais pas dire qui",)),
+    PhotoQuestion("astronaut", "Que fait la femme ?", ("ne sais pas dire ce qui se fait",)),
+    PhotoQuestion("astronaut", "Quel âge a-t-elle ?", ("ne peux pas le dire d'après cette image",)),
+    PhotoQuestion("messi", "Comment s'appelle le joueur ?", ("ne sais pas dire qui",)),
+    PhotoQuestion("chelsea", "Combien pèse le chat ?", ("ne peux pas le dire d'après cette image",)),
+    PhotoQuestion("chelsea", "Y a-t-il une licorne ?", ("« licorne » ne fait pas partie",)),
+    PhotoQuestion("chelsea", "Vois-tu un hippocampe ?", ("« hippocampe » ne fait pas partie",)),
+    PhotoQuestion("chelsea", "Pourquoi le ciel est-il bleu ?", ("ne peux pas le dire d'après cette image",)),
+    PhotoQuestion(
+        "chelsea", "Quelle est la capitale de la France ?", ("ne comprends pas", "ne fait pas partie", "ne peux pas")
+    ),
+    PhotoQuestion("rocket", "Vers quelle planète vole la fusée ?", ("ne comprends pas",)),
+    PhotoQuestion("dog", "Combien de chiens y a-t-il ?", ("compter que des personnes",)),
+    PhotoQuestion("dog", "Le chien aime-t-il être là ?", ("ne comprends pas",)),
+)

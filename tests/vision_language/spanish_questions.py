@@ -1,0 +1,70 @@
+"""Questions in Spanish about the real photos with their answers, written before any answer was seen."""
+
+from __future__ import annotations
+
+from tests.vision_language.photo_questions import PhotoQuestion
+
+ANSWERABLE = (
+    PhotoQuestion("chelsea", "¿Qué animal es este?", ("gato",)),
+    PhotoQuestion("chelsea", "¿Qué hay en la imagen?", ("gato",)),
+    PhotoQuestion("chelsea", "¿Hay un perro?", ("no, no veo",)),
+    PhotoQuestion("chelsea", "¿De qué color es el gato?", ("marrón", "naranja")),
+    PhotoQuestion("chelsea", "¿Cuántas personas hay en la foto?", ("no encuentro a nadie",)),
+    PhotoQuestion("chelsea", "¿El gato es verde?", ("no:",)),
+    PhotoQuestion("coffee", "¿Se ve una taza?", ("sí",)),
+    PhotoQuestion("coffee", "De que color es la taza?", ("rojo", "naranja"), ("no sé", "no distingo")),
+    PhotoQuestion("coffee", "¿Ves alguna cuchara?", ("sí",)),
+    PhotoQuestion("astronaut", "cuantas personas ves", ("una persona",)),
+    PhotoQuestion("astronaut", "¿Hay alguien?", ("sí",)),
+    PhotoQuestion("astronaut", "¿Hay un casco en la foto?", ("sí",)),
+    PhotoQuestion("astronaut", "¿Dónde está el casco?", ("abajo",)),
+    PhotoQuestion("rocket", "¿Qué ves?", ("cohete",)),
+    PhotoQuestion("rocket", "¿Es oscura la imagen?", ("es oscura",)),
+    PhotoQuestion("hubble", "¿Hay animales en la imagen?", ("no, no veo", "no estoy seguro")),
+    PhotoQuestion("hubble", "¿Cuál es el color principal?", ("negro",)),
+    PhotoQuestion("cameraman", "¿Cuántas personas se ven?", ("una persona",)),
+    PhotoQuestion("cameraman", "¿Es una foto en blanco y negro?", ("sí",)),
+    PhotoQuestion("china", "¿Hay edificios?", ("sí",)),
+    PhotoQuestion("china", "¿De qué color es el cielo?", ("blanco", "azul", "gris")),
+    PhotoQuestion("flower", "¿Se ven flores?", ("sí",)),
+    PhotoQuestion("flower", "¿Qué color tiene la flor?", ("rosa", "naranja")),
+    PhotoQuestion("aloe", "¿Es una planta?", ("sí",)),
+    PhotoQuestion("apple", "¿Qué fruta es?", ("manzana",)),
+    PhotoQuestion("apple", "¿Es roja la manzana?", ("sí", "en parte")),
+    PhotoQuestion("baboon", "¿Qué animal es?", ("babuino", "mono", "mandril")),
+    PhotoQuestion("building", "¿Cuál es el color del edificio?", ("blanco",)),
+    PhotoQuestion("butterfly", "¿Qué tipo de insecto es?", ("mariposa",)),
+    PhotoQuestion("dog", "¿Es un gato o un perro?", ("perro",), ("ninguna",)),
+    PhotoQuestion("dog", "¿De qué raza es el perro?", ("pequinés", "perro")),
+    PhotoQuestion(
+        "dog", "¿Dónde se encuentra el perro?", ("centro", "izquierda", "derecha", "abajo", "arriba"), ("no sé",)
+    ),
+    PhotoQuestion("fruits", "¿Qué frutas hay?", ("naranja", "limón", "cítrico")),
+    PhotoQuestion("home", "¿De qué color es la casa?", ("amarillo", "beige")),
+    PhotoQuestion("home", "¿De qué color es el cielo?", ("azul",)),
+    PhotoQuestion("street", "¿Hay casas?", ("sí",)),
+    PhotoQuestion("messi", "¿Se ve una pelota?", ("sí",)),
+    PhotoQuestion("messi", "Describe la imagen.", ("una persona",)),
+    PhotoQuestion("orange", "¿Qué fruta ves?", ("naranja",)),
+    PhotoQuestion("squirrel", "¿Puedes describir la foto en detalle?", ("ardilla",)),
+    PhotoQuestion("sudoku", "¿Qué pone en el papel?", ("sudoku hard",)),
+    PhotoQuestion("car", "¿De qué color es el coche?", ("gris", "plata", "azul claro")),
+    PhotoQuestion("car", "¿Está borrosa la foto?", ("está borrosa",)),
+    PhotoQuestion("basketball", "¿Qué tamaño tiene la imagen?", ("píxeles",)),
+    PhotoQuestion("basketball", "CUÁNTAS PERSONAS HAY", ("dos",)),
+)
+
+UNANSWERABLE = (
+    PhotoQuestion("astronaut", "¿Quién es?", ("no sé decir quién",)),
+    PhotoQuestion("astronaut", "¿Qué está haciendo la mujer?", ("no sé decir qué se hace",)),
+    PhotoQuestion("astronaut", "¿Cuántos años tiene?", ("no lo sé decir por esta imagen",)),
+    PhotoQuestion("messi", "¿Cómo se llama el jugador?", ("no sé decir quién",)),
+    PhotoQuestion("chelsea", "¿Cuánto pesa el gato?", ("no lo sé decir por esta imagen",)),
+    PhotoQuestion("chelsea", "¿Hay un unicornio?", ("«unicornio» no está",)),
+    PhotoQuestion("chelsea", "¿Ves un caballito de mar?", ("«caballito de mar» no está",)),
+    PhotoQuestion("chelsea", "¿Por qué el cielo es azul?", ("no lo sé decir por esta imagen",)),
+    PhotoQuestion("chelsea", "¿Cuál es la capital de Francia?", ("no entiendo", "no está entre", "no lo sé")),
+    PhotoQuestion("rocket", "¿Adónde va el cohete?", ("no entiendo",)),
+    PhotoQuestion("dog", "¿Cuántos perros hay?", ("solo sé contar personas",)),
+    PhotoQuestion("dog", "¿Le gusta al perro estar ahí?", ("no entiendo",)),
+)
