@@ -5,9 +5,8 @@ WORKERS := 2
 RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Settings that would make pip install anywhere else than into .venv, or Python look elsewhere, or let each of the many
-# programs that the tests start compile the library anew.
-unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+# Settings that would make pip install anywhere else than into .venv, or Python look elsewhere.
+unexport PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 export PIP_USER := 0
 
 .PHONY: tour test coverage lint bench weights clean
@@ -15,8 +14,11 @@ export PIP_USER := 0
 tour: $(VENV)/.installed-all weights
 	$(RUN) -m sensorium tour
 
+# The library is compiled first: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each of the many programs
+# that the tests start would compile it anew; and one that may hardly write files must not be the first to do it.
 # What fails is run once more with the machine to itself, and has to pass then; both outcomes are printed.
 test: lint weights
+	$(RUN) -m compileall -q src
 	$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile || { \
 	    test $$? -eq 1 || exit 2; \
 	    echo "Once more, one after the other, what failed beside other tests:"; \
