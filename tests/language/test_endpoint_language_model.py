@@ -106,6 +106,7 @@ def test_thoughts_of_a_server_are_no_part_of_the_answer(
     assert "".join(stream) == stream.result == "A cat."
     assert stream.result.usage is not None
     assert stream.result.usage.reasoning_tokens == 2
+    assert stream.result.warnings == ()
     body = server.requests[0].body
     assert body["chat_template_kwargs"] == {"enable_thinking": asked}
     # Both count and stop for the server what here is for the answer alone.
@@ -116,6 +117,8 @@ def test_an_answer_without_the_thoughts_that_were_asked_for_is_no_longer_than_as
     server.answer = lambda body: ["A", " cat", " on", " a", " mat."]
     answer = LanguageModel(server.model()).generate("What is it?", max_new_tokens=2, thinking=True)
     assert (str(answer), answer.finish_reason) == ("A cat", "length")
+    assert ["no thoughts" in sentence for sentence in answer.warnings] == [True]
+    assert LanguageModel(server.model()).generate("What is it?").warnings == ()
 
 
 def test_thoughts_alone_are_no_answer(server: OpenAIServer) -> None:

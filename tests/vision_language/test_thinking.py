@@ -57,6 +57,22 @@ def test_thoughts_that_do_not_end_are_no_answer(tmp_path: Path, monkeypatch: pyt
         assert image_qa.answer_question(_RED, "What is it?") == "Red."
 
 
+def test_endless_thoughts_about_one_picture_take_nothing_from_the_others(
+    image_qa: ImageQA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = ["What is it?", "What is it, and which colour has it at the edge?", "What is it?"]
+    read = [answer.usage for answer in image_qa.answer_question([_RED] * 3, questions, thinking=True)]
+    # Its context is so small that the longest question leaves room for two tokens of thoughts, and it thinks five.
+    room = max(usage.prompt_tokens for usage in read if usage) + 8 + 2
+    monkeypatch.setattr(image_qa.backend._model, "context_window", room)
+    answers = image_qa.answer_question([_RED] * 3, questions, thinking=True, max_new_tokens=8)
+    assert answers == ["Red.", "", "Red."]
+    assert [answer.finish_reason for answer in answers] == ["stop", "length", "stop"]
+    assert ["2 tokens" in " ".join(answer.warnings) for answer in answers] == [False, True, False]
+    with refused(UnsupportedError, "2 tokens"):
+        image_qa.answer_question(_RED, questions[1], thinking=True, max_new_tokens=8)
+
+
 def test_a_conversation_streams_and_remembers_answers_only(folder: Path) -> None:
     with LLaVA(folder) as llava:
         talk = Conversation(_RED, model=llava)

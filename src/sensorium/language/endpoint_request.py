@@ -15,7 +15,7 @@ from sensorium.language.media_parts import SOUND_RATE
 from sensorium.language.messages import Part, TextPart, Turn
 from sensorium.language.sampling import Sampling
 from sensorium.language.stop_sequences import StopSequences
-from sensorium.language.thoughts import LONGEST_THOUGHTS, MARKS, Thoughts
+from sensorium.language.thoughts import LONGEST_THOUGHTS, MARKS, Thoughts, untold_thoughts
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.endpoint import nothing_said, stream_chat
 from sensorium.progress import Cancellation, ProgressCallback, report
@@ -92,6 +92,8 @@ def _answer(
     ending = stream.result
     if thoughts.going_on or (thoughts.came and ending.finish_reason == "length" and not (said + rest).strip()):
         raise nothing_said(checkpoint)
+    if sampling.thinking and not thoughts.came and not (ending.usage and ending.usage.reasoning_tokens):
+        ending = replace(ending, warnings=(*ending.warnings, untold_thoughts(checkpoint.name)))
     return replace(ending, finish_reason="length") if thoughts.cut and not stops.found else ending
 
 

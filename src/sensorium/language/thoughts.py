@@ -190,3 +190,11 @@ def no_answer(name: str, tokens: int, *, switchable: bool) -> UnsupportedError:
 def cannot_think(name: str) -> str:
     """Return the warning of an answer that was asked for with thoughts, by a checkpoint that has none."""
     return f"{name!r} can't think before it answers, so it answered at once"
+
+
+def untold_thoughts(name: str) -> str:
+    """Return the warning of an answer that was asked for with thoughts, where its server neither tells nor counts any.
+
+    A model that can't think, and a server that can't ask for it, look the same from here.
+    """
+    return f"{name!r} was asked to think before it answers, and its server tells of no thoughts"

@@ -278,7 +278,7 @@ def _captions(image_qa: ImageQA, group: Sequence[Caption], tasks: Tasks, report:
         return pictures
     options = _options_of(group[0])
     captions = iter(
-        image_qa.generate_caption(
+        image_qa.caption_together(
             readable, max_new_tokens=options.max_new_tokens, thinking=options.thinking, cancel=report
         )
     )

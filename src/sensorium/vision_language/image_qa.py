@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, overload
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, overload
 
 from sensorium.answer import Answer
 from sensorium.arguments import checked
-from sensorium.errors import InputError
+from sensorium.errors import InputError, SensoriumError
 from sensorium.language.sampling import Sampling, choose_sampling
 from sensorium.language.thoughts import cannot_think
 from sensorium.language.written_language import require_language
@@ -33,6 +33,9 @@ LONGEST_CAPTION = 64
 """In tokens, of a model that is asked for a caption by `CAPTION_REQUEST`."""
 LONGEST_ANSWER = 128
 """In tokens, of a model that answers in its own words; BLIP and BLIP-2 have limits of their own."""
+
+Outcome: TypeAlias = Answer | SensoriumError
+"""What became of one of several pictures: its answer, or the error that says why the model came to none."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class ImageAnswerer(Protocol):
         *,
         options: AnswerOptions = AS_USUAL,
         cancel: Cancellation | None = None,
-    ) -> list[Answer]:
+    ) -> Sequence[Outcome]:
         """Answer a question about each of several upright RGB pictures."""
 
     def caption(
@@ -95,7 +98,7 @@ class ImageAnswerer(Protocol):
         *,
         options: AnswerOptions = AS_USUAL,
         cancel: Cancellation | None = None,
-    ) -> list[Answer]:
+    ) -> Sequence[Outcome]:
         """Describe upright RGB pictures in a sentence or two each."""
 
 
@@ -197,11 +200,14 @@ class ImageQA(Task["ImageAnswerer"]):
             cancel: Stops within one token.
 
         Returns:
-            The answer with the facts that it rests on; a list of answers if either argument is a list.
+            The answer with the facts that it rests on; a list of answers if either argument is a list. Where the model
+            comes to none for some of a list, such as where its thoughts don't end, theirs is empty: ``finish_reason``
+            is ``"length"``, and ``warnings`` say why.
 
         Raises:
             InputError: A question is empty, a picture can't be read, or the lists differ in length.
-            UnsupportedError: The checkpoint doesn't know the language of a question, or only writes captions.
+            UnsupportedError: The checkpoint doesn't know the language of a question, only writes captions, or thinks
+                and comes to no answer at all.
             CancelledError: ``cancel`` was set.
         """
         from sensorium.media.image import read_image
@@ -225,7 +231,7 @@ class ImageQA(Task["ImageAnswerer"]):
                 "Give as many questions as pictures, or a single one of either",
             )
         options = AnswerOptions(max_new_tokens, thinking)
-        answers: list[Answer] = []
+        answers: list[Outcome] = []
         with self.lease(progress=progress, cancel=cancel) as backend:
             for start, group in _groups(pictures, backend.batch_size):
                 check_cancelled(cancel)
@@ -234,7 +240,8 @@ class ImageQA(Task["ImageAnswerer"]):
                 read = [read_image(picture, limits=self.limits) for picture in group]
                 answers += _told(backend, options, backend.answer(read, asked, options=options, cancel=cancel))
         report(progress, "answering", len(questions), len(questions), "questions")
-        return answers[0] if images is None and isinstance(question, str) else answers
+        listed = _listed(answers, self.model)
+        return listed[0] if images is None and isinstance(question, str) else listed
 
     @overload
     def generate_caption(
@@ -279,7 +286,36 @@ class ImageQA(Task["ImageAnswerer"]):
             cancel: Stops within one token.
 
         Returns:
-            The caption with the facts that it rests on; a list of captions for a list of pictures.
+            The caption with the facts that it rests on; a list of captions for a list of pictures. Where the model
+            comes to none for some of a list, theirs is empty, as `answer_question` says.
+
+        Raises:
+            InputError: A picture can't be read.
+            UnsupportedError: The checkpoint only answers questions, or thinks and comes to no caption at all.
+            CancelledError: ``cancel`` was set.
+        """
+        several = isinstance(image, (list, tuple))
+        images: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
+        outcomes = self.caption_together(
+            images, max_new_tokens=max_new_tokens, thinking=thinking, progress=progress, cancel=cancel
+        )
+        captions = _listed(outcomes, self.model)
+        return captions if several else captions[0]
+
+    @checked
+    def caption_together(
+        self,
+        images: Sequence[ImageSource],
+        *,
+        max_new_tokens: int | None = None,
+        thinking: bool = False,
+        progress: ProgressCallback | None = None,
+        cancel: Cancellation | None = None,
+    ) -> list[Outcome]:
+        """Describe pictures as `generate_caption` does, each on its own account.
+
+        Returns:
+            For each its caption, or the error that says why the model came to none.
 
         Raises:
             InputError: A picture can't be read.
@@ -288,10 +324,8 @@ class ImageQA(Task["ImageAnswerer"]):
         """
         from sensorium.media.image import read_image
 
-        several = isinstance(image, (list, tuple))
-        images: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
         options = AnswerOptions(max_new_tokens, thinking)
-        captions: list[Answer] = []
+        captions: list[Outcome] = []
         with self.lease(progress=progress, cancel=cancel) as backend:
             for start, group in _groups(images, backend.batch_size):
                 check_cancelled(cancel)
@@ -299,13 +333,33 @@ class ImageQA(Task["ImageAnswerer"]):
                 read = [read_image(picture, limits=self.limits) for picture in group]
                 captions += _told(backend, options, backend.caption(read, options=options, cancel=cancel))
         report(progress, "captioning", len(images), len(images), "pictures")
-        return captions if several else captions[0]
+        return captions
 
 
-def _told(backend: ImageAnswerer, options: AnswerOptions, answers: Sequence[Answer]) -> list[Answer]:
+def _listed(outcomes: Sequence[Outcome], model: str) -> list[Answer]:
+    """Return answers, an empty one where the model came to none.
+
+    Raises:
+        SensoriumError: It came to none at all.
+    """
+    errors = [outcome for outcome in outcomes if isinstance(outcome, SensoriumError)]
+    if errors and len(errors) == len(outcomes):
+        raise errors[0]
+    return [
+        Answer("", model=model, finish_reason="length", usage=None, warnings=(str(outcome),))
+        if isinstance(outcome, SensoriumError)
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _told(backend: ImageAnswerer, options: AnswerOptions, answers: Sequence[Outcome]) -> list[Outcome]:
     """Return answers that say if they were cut, and if nobody thought though it was wished."""
-    told = []
+    told: list[Outcome] = []
     for answer in answers:
+        if isinstance(answer, SensoriumError):
+            told.append(answer)
+            continue
         cut = "The text stops where it is as long as it may be; more tokens (max_new_tokens) let it go on"
         unthinking = options.thinking and not backend.thinks
         told.append(

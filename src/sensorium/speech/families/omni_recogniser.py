@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorium.errors import SensoriumError
 from sensorium.language.messages import MediaPart, TextPart, Turn
 from sensorium.language.sampling import Sampling
 from sensorium.models.catalog import Checkpoint, family_of
@@ -135,6 +136,8 @@ class OmniRecogniser(KeepsWindows):
         )
         found = []
         for answer, steps in zip(answers, sureness.by_window(), strict=True):
+            if isinstance(answer, SensoriumError):
+                raise answer
             text = self._said(str(answer), told)
             counted = steps[: answer.usage.completion_tokens + 1] if answer.usage else steps
             average = sum(counted) / max(1, len(counted))

@@ -109,7 +109,8 @@ class VideoPipeline:
         new = new_looking(frames)
         pictures: list[ImageSource] = [frame.image for frame, is_new in zip(frames, new, strict=True) if is_new]
         captions = iter(self._captioner.generate_caption(pictures, progress=progress, cancel=cancel))
-        seen = [(frame.time, next(captions)) for frame, is_new in zip(frames, new, strict=True) if is_new]
+        captioned = [(frame.time, next(captions)) for frame, is_new in zip(frames, new, strict=True) if is_new]
+        seen = [(time, caption) for time, caption in captioned if caption]
         classified = self.actions(film, top_k=1, progress=progress, cancel=cancel)
         sentences, language = listen(film, info, self._speech, progress=progress, cancel=cancel)
         return VideoStory(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium.answer import Answer
+from sensorium.errors import InputError
 from sensorium.language.endpoint_request import answer_of_endpoint
 from sensorium.language.messages import Turn, user_turn
 from sensorium.language.sampling import Sampling
@@ -17,7 +18,14 @@ from sensorium.models.endpoint import open_client
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.streaming import ResultStream
 from sensorium.vision_language.families.document_models import LONGEST_PAGE, asks_to_read
-from sensorium.vision_language.image_qa import AS_USUAL, CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION, AnswerOptions
+from sensorium.vision_language.image_qa import (
+    AS_USUAL,
+    CAPTION_REQUEST,
+    LONGEST_ANSWER,
+    LONGEST_CAPTION,
+    AnswerOptions,
+    Outcome,
+)
 from sensorium.vision_language.llava import LONGEST_REPLY
 
 if TYPE_CHECKING:
@@ -74,7 +82,7 @@ class EndpointQA(_Endpoint):
         *,
         options: AnswerOptions = AS_USUAL,
         cancel: Cancellation | None = None,
-    ) -> list[Answer]:
+    ) -> list[Outcome]:
         """Answer a question about each of several upright RGB pictures, as requests side by side."""
         usual = LONGEST_PAGE if any(map(asks_to_read, questions)) else LONGEST_ANSWER
         return self._write(images, questions, options.sampling(usual), cancel)
@@ -85,7 +93,7 @@ class EndpointQA(_Endpoint):
         *,
         options: AnswerOptions = AS_USUAL,
         cancel: Cancellation | None = None,
-    ) -> list[Answer]:
+    ) -> list[Outcome]:
         """Describe upright RGB pictures, as requests side by side."""
         return self._write(images, [CAPTION_REQUEST] * len(images), options.sampling(LONGEST_CAPTION), cancel)
 
@@ -95,9 +103,12 @@ class EndpointQA(_Endpoint):
         requests: Sequence[str],
         sampling: Sampling,
         cancel: Cancellation | None,
-    ) -> list[Answer]:
-        def ask(image: PIL.Image.Image, request: str) -> Answer:
-            return ResultStream(self.stream([user_turn(request, [image])], sampling, cancel=cancel)).finish()
+    ) -> list[Outcome]:
+        def ask(image: PIL.Image.Image, request: str) -> Outcome:
+            try:
+                return ResultStream(self.stream([user_turn(request, [image])], sampling, cancel=cancel)).finish()
+            except InputError as error:  # such as an answer whose length was used up by thoughts
+                return error
 
         with ThreadPoolExecutor(max_workers=len(images)) as pool:
             return list(pool.map(ask, images, requests))

@@ -19,7 +19,7 @@ import torch
 from transformers import LogitsProcessorList
 
 from sensorium.answer import Answer, Ending
-from sensorium.errors import InputError, ModelUnavailableError
+from sensorium.errors import InputError, ModelUnavailableError, SensoriumError, UnsupportedError
 from sensorium.language.generation import end_tokens, endings, stream_tokens, write_tokens
 from sensorium.language.messages import Turn
 from sensorium.language.sampling import Sampling
@@ -146,7 +146,7 @@ class ImageTextModel:
         *,
         watch: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
         cancel: Cancellation | None = None,
-    ) -> list[Answer]:
+    ) -> list[Answer | SensoriumError]:
         """Answer several conversations in one pass.
 
         Args:
@@ -154,6 +154,9 @@ class ImageTextModel:
             sampling: How the answers are chosen; they have no stop sequences. With ``watch``, by the likeliest tokens.
             watch: Given the tokens so far and how likely each next one is; returns the latter.
             cancel: Stops within one token.
+
+        Returns:
+            For each its answer, or the error that says why there is none: the model thought and came to no end.
         """
         inputs = self._inputs(conversations, sampling)
         watching = {} if watch is None else {"logits_processor": LogitsProcessorList([watch])}
@@ -190,6 +193,7 @@ class ImageTextModel:
             cancel: Stops within one token.
 
         Raises:
+            UnsupportedError: The model thinks and comes to no answer.
             CancelledError: ``cancel`` was set.
         """
         device = self._placement.device
@@ -198,6 +202,8 @@ class ImageTextModel:
             if name.startswith(("pixel_values", "input_features")) and placed[name].is_floating_point():
                 placed[name] = placed[name].to(self._placement.dtype)
         (answer,) = self._run(placed, sampling, progress, cancel)
+        if isinstance(answer, SensoriumError):
+            raise answer
         return answer
 
     def _run(
@@ -206,7 +212,7 @@ class ImageTextModel:
         sampling: Sampling,
         progress: ProgressCallback | None,
         cancel: Cancellation | None,
-    ) -> list[Answer]:
+    ) -> list[Answer | SensoriumError]:
         run = partial(self._model.generate, **inputs)
         readers = self._readers(inputs, sampling) if self.style.marks else []
         longest = max((reader.most_tokens for reader in readers), default=sampling.max_new_tokens)
@@ -220,9 +226,7 @@ class ImageTextModel:
                 cancel=cancel,
             )
         if readers:
-            for reader in readers:
-                reader.rest()
-            return [answer_from(reader.text.strip(), reader.ending(), sampling, model=self.name) for reader in readers]
+            return [self._read(reader, sampling) for reader in readers]
         if not self._model.config.is_encoder_decoder:
             tokens = tokens[:, inputs["input_ids"].shape[1] :]
         mask = inputs.get("attention_mask")
@@ -232,6 +236,13 @@ class ImageTextModel:
             answer_from(complete_text(self._text(row)).strip(), ending, sampling, model=self.name).warned(warnings)
             for row, ending in endings(tokens.tolist(), self._ends, lengths)
         ]
+
+    def _read(self, reader: TextReader, sampling: Sampling) -> Answer | SensoriumError:
+        reader.rest()
+        try:
+            return answer_from(reader.text.strip(), reader.ending(), sampling, model=self.name)
+        except UnsupportedError as error:  # one that thinks without end takes nothing from the others
+            return error
 
     def _readers(self, inputs: Mapping[str, Any], sampling: Sampling) -> list[TextReader]:
         ids = inputs["input_ids"]

@@ -15,7 +15,14 @@ from sensorium.models.catalog import Checkpoint
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.vision_language.families.document_models import LONGEST_PAGE, READING_REQUESTS, asks_to_read
 from sensorium.vision_language.families.image_text_model import shared_image_text_model
-from sensorium.vision_language.image_qa import AS_USUAL, CAPTION_REQUEST, LONGEST_ANSWER, LONGEST_CAPTION, AnswerOptions
+from sensorium.vision_language.image_qa import (
+    AS_USUAL,
+    CAPTION_REQUEST,
+    LONGEST_ANSWER,
+    LONGEST_CAPTION,
+    AnswerOptions,
+    Outcome,
+)
 from sensorium.vision_language.llava import LONGEST_REPLY
 
 if TYPE_CHECKING:
@@ -63,7 +70,7 @@ class ImageTextQA(_ImageTextTask):
         *,
         options: AnswerOptions = AS_USUAL,
         cancel: Cancellation | None = None,
-    ) -> list[Answer]:
+    ) -> list[Outcome]:
         """Answer a question about each of several upright RGB pictures, all in one pass."""
         reads = [asks_to_read(question) for question in questions]
         usual = self._longest_page if any(reads) or self._reading is not None else LONGEST_ANSWER
@@ -79,7 +86,7 @@ class ImageTextQA(_ImageTextTask):
         *,
         options: AnswerOptions = AS_USUAL,
         cancel: Cancellation | None = None,
-    ) -> list[Answer]:
+    ) -> list[Outcome]:
         """Describe upright RGB pictures, all in one pass."""
         if self._reading is not None:
             return self._write(images, [self._reading] * len(images), options.sampling(self._longest_page), cancel)
@@ -91,10 +98,10 @@ class ImageTextQA(_ImageTextTask):
         requests: Sequence[str],
         sampling: Sampling,
         cancel: Cancellation | None,
-    ) -> list[Answer]:
+    ) -> list[Outcome]:
         conversations = [[user_turn(request, [image])] for image, request in zip(images, requests, strict=True)]
         answers = self._model.answer_batch(conversations, sampling, cancel=cancel)
-        return [answer.changed(model=self._name) for answer in answers]
+        return [each.changed(model=self._name) if isinstance(each, Answer) else each for each in answers]
 
 
 class ImageTextChat(_ImageTextTask):
