@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sensorium.errors import ModelUnavailableError
 from sensorium.models import catalog
 from sensorium.operations.speech_to_text import DetectLanguage, Subtitle, Transcribe
 from sensorium.operations.tasks import Tasks
@@ -21,6 +22,7 @@ from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
 from tests.operations.listening import through_json
 from tests.operations.unheard import Unheard
+from tests.refusals import refused
 from tests.subtitle_reader import read_cues
 
 CLIP = str(real_media.speech_clips("en")[0].path)
@@ -71,6 +73,18 @@ def test_the_memory_of_both_is_counted(folders: dict[str, str]) -> None:
     assert counted(Transcribe(audio=CLIP, model="large", aligner="small")) == [
         catalog.resolve("large", task="speech-to-text").name
     ]
+
+
+def test_an_aligner_that_is_not_needed_is_told_and_a_wrong_one_refused(folders: dict[str, str], tasks: Tasks) -> None:
+    operation = Transcribe(audio=CLIP, model=folders["timed"], aligner=folders["aligner"], language="en")
+    assert ["the aligner" in sentence for sentence in through_json(operation, tasks).warnings] == [True]
+    alone = Transcribe(audio=CLIP, model=folders["timed"], language="en")
+    assert through_json(alone, tasks).warnings == ()
+    wrong = Transcribe(audio=CLIP, model=folders["timed"], aligner="whisper-bsae")
+    with refused(ModelUnavailableError, "whisper-bsae"):
+        wrong.checkpoints()
+    with refused(ModelUnavailableError, "whisper-bsae"):
+        SpeechToText(folders["timed"], aligner="whisper-bsae")
 
 
 def test_the_option_of_the_command_and_the_field_of_the_api(folders: dict[str, str], run: Run, tmp_path: Path) -> None:

@@ -26,10 +26,12 @@ class Beside:
     Attributes:
         aligner: Tells when words are spoken; None where the recogniser does.
         listener: Tells which language is spoken; None where the recogniser does, or nothing is there for it.
+        unneeded: The name of the aligner that was asked for though the recogniser needs none; "" if none was.
     """
 
     aligner: Aligner | None = None
     listener: LanguageListener | None = None
+    unneeded: str = ""
 
 
 @dataclass
@@ -55,7 +57,7 @@ class AlignerPart:
             UnsupportedError: What is named aligns no words.
         """
         if backend.times_words and not backend.must_be_told_language:
-            yield Beside()
+            yield Beside(unneeded=self.name or "")
             return
         with ExitStack() as held:
             name = self.name or usual_aligner().name

@@ -13,6 +13,15 @@ def usual_aligner() -> Checkpoint:
     return catalog.resolve(None, task=RECOGNISER_TASK, profile="starter")
 
 
+def named_aligner(name: str) -> Checkpoint:
+    """Return the aligner of a name; nothing is fetched.
+
+    Raises:
+        ModelUnavailableError: There is no such checkpoint, or it doesn't hear.
+    """
+    return catalog.resolve(name, task=RECOGNISER_TASK)
+
+
 def opened_for_hearing(checkpoint: Checkpoint, aligner: str | None = None) -> tuple[Checkpoint, ...]:
     """Return a recogniser's checkpoint, and the aligner's if it writes text alone.
 
@@ -21,9 +30,10 @@ def opened_for_hearing(checkpoint: Checkpoint, aligner: str | None = None) -> tu
         aligner: The name of its aligner; None for `usual_aligner`.
 
     Raises:
-        ModelUnavailableError: There is no such aligner.
+        ModelUnavailableError: There is no such aligner, whether it is needed or not.
     """
+    beside = usual_aligner() if aligner is None else named_aligner(aligner)
     folder = store.locate(checkpoint) if store.is_present(checkpoint) and not checkpoint.endpoint else None
     if not needs_aligner(checkpoint.family, folder):
         return (checkpoint,)
-    return checkpoint, usual_aligner() if aligner is None else catalog.resolve(aligner, task=RECOGNISER_TASK)
+    return checkpoint, beside

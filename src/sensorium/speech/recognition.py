@@ -115,6 +115,10 @@ class RecognitionRun:
         told = self.backend.languages if self.backend.must_be_told_language else ()
         possible = self.options.languages or told
         self.languages = SpokenLanguages(self.listener or self.backend, possible, self.model)
+        if self.beside.unneeded:
+            self.warnings(
+                f"{self.model!r} itself tells when words are spoken: the aligner {self.beside.unneeded!r} was not used"
+            )
 
     @property
     def duration(self) -> float:

@@ -19,6 +19,7 @@ from sensorium.media.subtitles import subtitle_format, write_subtitles
 from sensorium.media.track_choice import require_track
 from sensorium.progress import Cancellation, ProgressCallback
 from sensorium.speech.alignment import AlignerPart, Beside
+from sensorium.speech.hearing_checkpoints import named_aligner
 from sensorium.speech.recogniser import Recogniser
 from sensorium.speech.recognising_checkpoints import RecognisingTask
 from sensorium.speech.recognition import RecognitionRun
@@ -55,7 +56,7 @@ class SpeechToText(RecognisingTask):
             ``"bfloat16"``, ``"int8_float16"``.
 
     Raises:
-        ModelUnavailableError: No checkpoint of that name is known.
+        ModelUnavailableError: No checkpoint of that name is known, or no aligner of that name.
     """
 
     @checked
@@ -68,9 +69,10 @@ class SpeechToText(RecognisingTask):
         **options: Unpack[TaskOptions],
     ) -> None:
         super().__init__(model_size, **options)
-        self._beside = AlignerPart(
-            partial(self.opening.part, SpeechToText), None if aligner is None else os.fspath(aligner)
-        )
+        name = None if aligner is None else os.fspath(aligner)
+        if name is not None:
+            named_aligner(name)  # a wrong name is told also where the recogniser needs none
+        self._beside = AlignerPart(partial(self.opening.part, SpeechToText), name)
         self._diarizer = None if diarizer is None else os.fspath(diarizer)
         self._diarization: SpeakerDiarization | None = None
 
@@ -289,8 +291,8 @@ class SpeechToText(RecognisingTask):
             task: As for `transcribe`.
             format: ``"srt"`` and ``"vtt"`` are laid out for reading on a screen; ``"txt"``, ``"tsv"`` and
                 ``"json"`` hold whole sentences; None for the one that the file's suffix names.
-            speakers: Whether to tell who says what: SRT and VTT begin lines with a dash where two speak in one cue,
-                VTT also marks their voices, and the others hold their names.
+            speakers: Whether to tell who says what: SRT and VTT begin lines with a dash where two speak in one cue, SRT
+                names whoever begins to speak, VTT marks voices, and the others hold their names.
             voices: As for `transcribe`.
             track: As for `transcribe`.
             on_warning: Told each of the transcription's warnings; None for the log.
