@@ -63,7 +63,9 @@ def test_subtitles_and_texts_tell_who_speaks() -> None:
     vtt = format_subtitles(subtitle_cues(result, "vtt"), "vtt")
     assert "<v Anna>- Ready?</v>\n<v Ben &amp; Co>- Yes.</v>\n" in vtt
     assert "<v Anna>Then come. Now.</v>\n" in vtt
-    assert "- Ready?\n- Yes.\n" in format_subtitles(subtitle_cues(result, "srt"), "srt")
+    srt = format_subtitles(subtitle_cues(result, "srt"), "srt")
+    assert "- Anna: Ready?\n- Ben & Co: Yes.\n" in srt
+    assert "\nAnna: Then come. Now.\n" in srt
     assert format_subtitles(subtitle_cues(result, "txt"), "txt") == (
         "Anna: Ready?\nBen & Co: Yes.\nAnna: Then come. Now.\n"
     )
@@ -74,15 +76,27 @@ def test_subtitles_and_texts_tell_who_speaks() -> None:
     assert "<v Ben &amp; Co>Yes.</v>" in format_subtitles(subtitle_cues(result, "vtt", words=True), "vtt")
 
 
+def test_a_long_name_takes_lines_of_its_own() -> None:
+    name = "The Minister for Foreign Affairs and Trade of the Republic"
+    said = spoken((0.0, 1.0, "Good"), (1.0, 2.0, "morning,"), (2.0, 3.0, "everybody."))
+    cues = subtitle_cues(dialogue((name, said)), "srt")
+    assert " ".join(" ".join(cue.text for cue in cues).split()) == f"{name}: Good morning, everybody."
+    assert all(len(line) <= 42 for cue in cues for line in cue.text.split("\n"))
+
+
 def test_a_line_never_holds_two_speakers() -> None:
     words = [(number * 0.3, number * 0.3 + 0.25, "absolutely" + "." * (number % 4 == 3)) for number in range(120)]
     said = [("AB"[number // 5 % 2], spoken(*words[number : number + 5])) for number in range(0, 120, 5)]
+    spoke = ""
     for cue in subtitle_cues(dialogue(*said), "srt"):
         lines = cue.text.split("\n")
         assert len(lines) <= 2
         assert all(len(line) <= 42 for line in lines)
         assert len(cue.speakers) in (1, len(lines))
         assert all(line.startswith("- ") for line in lines) == (len(cue.speakers) == 2)
+        for line, speaker in zip(lines, cue.speakers * (len(lines) // len(cue.speakers)), strict=True):
+            assert line.removeprefix("- ").startswith(f"{speaker}: ") == (speaker != spoke)
+            spoke = speaker
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from sensorium.media.subtitle_pieces import Piece, SpokenText, fit_pieces, spoken_pieces
+from sensorium.media.subtitle_pieces import Piece, SpokenText, fit_pieces, spoken_pieces, with_names
 from sensorium.record import Record
 from sensorium.text.characters import written_length
 from sensorium.text.phrase_breaks import (
@@ -94,7 +94,7 @@ _LATIN = _Measures(line_length=42, characters_per_second=20.0)
 _EAST_ASIAN = _Measures(line_length=16, characters_per_second=9.0)
 
 
-def layout_cues(segments: Iterable[SpokenText], *, language: str = "") -> list[Cue]:
+def layout_cues(segments: Iterable[SpokenText], *, language: str = "", names: bool = False) -> list[Cue]:
     """Lay out a transcription as subtitles that people can read.
 
     Word times are used where segments have them; else a segment's time is shared among its words by length.
@@ -103,14 +103,18 @@ def layout_cues(segments: Iterable[SpokenText], *, language: str = "") -> list[C
         segments: In the order of time.
         language: Code of the language of segments that don't tell theirs, which makes breaks at phrases better; "" if
             unknown.
+        names: Whether whoever begins to speak is named in the text, where that is known.
 
     Returns:
         Cues in the order of time that don't overlap; none holds two languages.
     """
     cues: list[Cue] = []
+    spoke = ""
     for run in _runs(spoken_pieces(segments)):
         measures = _measures(run)
-        cues += _layout_run(fit_pieces(run, measures.line_length), measures, run[0].language or language)
+        said = with_names(run, measures.line_length - len(_DASH), before=spoke) if names else run
+        cues += _layout_run(fit_pieces(said, measures.line_length), measures, run[0].language or language)
+        spoke = run[-1].speaker
     return _retime(cues)
 
 

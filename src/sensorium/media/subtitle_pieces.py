@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sensorium.record import Record
-from sensorium.text.characters import cut_word
+from sensorium.text.characters import cut_word, written_length
 from sensorium.text.phrase_breaks import is_east_asian, is_unspaced, needs_space
 
 
@@ -167,3 +167,25 @@ def fit_pieces(pieces: list[Piece], line_length: int) -> list[Piece]:
                 )
             )
     return fitting
+
+
+def with_names(pieces: list[Piece], room: int, *, before: str = "") -> list[Piece]:
+    """Put the speaker's name before what somebody says first, and before what they say after somebody else.
+
+    Args:
+        pieces: In the order of time.
+        room: A name and the word after it stay together if they aren't longer.
+        before: Who spoke before.
+    """
+    named: list[Piece] = []
+    for piece in pieces:
+        name = f"{' '.join(piece.speaker.split())}:"
+        if not piece.speaker or piece.speaker == before:
+            named.append(piece)
+        elif written_length(f"{name} {piece.text}") <= room:
+            named.append(replace(piece, text=f"{name} {piece.text}"))
+        else:
+            words = [replace(piece, text=word, end=piece.start, space=True) for word in name.split()]
+            named += [replace(words[0], space=piece.space), *words[1:], replace(piece, space=True)]
+        before = piece.speaker
+    return named

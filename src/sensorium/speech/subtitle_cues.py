@@ -30,7 +30,7 @@ def subtitle_cues(result: Transcription, format: str, *, words: bool = False) ->
             for word in part.words
         ]
     if format in {"srt", "vtt"}:
-        return layout_cues(segments)
+        return layout_cues(segments, names=format == "srt")  # VTT marks voices itself
     if format == "txt" and result.speakers:
         return [_turn(list(said)) for _, said in groupby(segments, key=lambda segment: segment.speaker)]
     return [_turn([segment]) for segment in segments]
