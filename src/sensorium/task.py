@@ -22,6 +22,7 @@ from sensorium.models import catalog, device, store
 from sensorium.models.extras import missing_packages_explained
 from sensorium.models.foreign_layouts import folders_config, foreign_layout, refuse_foreign_layout
 from sensorium.models.loaded import Backend, Shared, held_until_read
+from sensorium.models.preparation_settings import require_usable_settings
 from sensorium.models.quantizing import cannot_be_quantized, known_quantize, require_quantizer
 from sensorium.models.single_file import read_weights_file, weights_path
 from sensorium.models.turns import holding
@@ -303,6 +304,7 @@ class Task(Generic[Backend]):
             require_quantizer(repr(self.model), where)
         folder = store.locate(self.checkpoint, progress=progress, cancel=cancel)
         refuse_foreign_layout(self.checkpoint, folder)
+        require_usable_settings(self.checkpoint, folder)
         family = self._family(folder)
         if family not in self.families:
             raise self._unsuitable(family, folder)

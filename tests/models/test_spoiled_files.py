@@ -13,7 +13,11 @@ from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.image_generation.diffusion.control.control_network import ControlNetwork
 from sensorium.language.language_model import LanguageModel
 from sensorium.models.pickle_conversion import convert
+from sensorium.models.preparation_settings import require_usable_settings
 from sensorium.models.single_file import read_weights_file
+from sensorium.models.unlisted_checkpoints import from_folder
+from sensorium.vision_language.clip import CLIP
+from tests.checkpoints.clip import tiny_clip
 from tests.checkpoints.controlnet import tiny_controlnet
 from tests.checkpoints.diffusion import tiny_stable_diffusion
 from tests.language.tiny_language_models import tiny_causal_language_model
@@ -105,6 +109,50 @@ def test_settings_that_no_network_can_have_are_refused(name: str, value: Any, ne
     (folder / "config.json").write_text(json.dumps({**config, name: value}), encoding="utf-8")
     with refused(ModelUnavailableError, "network"):
         ControlNetwork(folder).load()
+
+
+_PREPARATION = {
+    **{"size": {"shortest_edge": 224}, "crop_size": 224, "image_std": [0.3, 0.3, 0.3], "rescale_factor": 1 / 255},
+    **{"hop_length": 160, "n_fft": 400, "feature_size": 80, "sampling_rate": 16_000, "padding_value": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "value"),
+    [
+        ("preprocessor_config.json", "image_std", [0, 0, 0]),
+        ("preprocessor_config.json", "rescale_factor", 0.0),
+        ("preprocessor_config.json", "size", {"height": 30_000, "width": 30_000}),
+        ("preprocessor_config.json", "size", {"shortest_edge": 30_000}),
+        ("preprocessor_config.json", "crop_size", 0),
+        ("preprocessor_config.json", "hop_length", 0),
+        ("processor_config.json", "sampling_rate", -16_000),
+        ("feature_extractor/preprocessor_config.json", "image_std", [0.3, float("nan"), 0.3]),
+    ],
+)
+def test_settings_that_would_show_at_use_are_refused(file: str, name: str, value: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "spoiled"
+    path = folder / file
+    path.parent.mkdir(parents=True)
+    if path.parent != folder:
+        (folder / "model_index.json").write_text("{}")
+    checkpoint = from_folder(folder, "any")
+    for settings in ({**_PREPARATION, name: value}, _PREPARATION):
+        inside = {"image_processor": settings} if file == "processor_config.json" else settings
+        path.write_text(json.dumps(inside), encoding="utf-8")
+        if settings is not _PREPARATION:
+            with refused(ModelUnavailableError, "spoiled", file, name):
+                require_usable_settings(checkpoint, folder)
+    require_usable_settings(checkpoint, folder)
+
+
+def test_a_task_opens_no_checkpoint_of_such_settings(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path / "clip")
+    file = folder / "preprocessor_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**settings, "image_std": [0.0, 0.0, 0.0]}), encoding="utf-8")
+    with refused(ModelUnavailableError, "clip", "image_std"):
+        CLIP(folder).load()
 
 
 @pytest.fixture(scope="module")
