@@ -313,6 +313,22 @@ def test_a_substitute_stands_in_for_all_names_of_a_checkpoint(monkeypatch: pytes
     assert catalog.resolve("small", task=TASK).name == "whisper-small"
 
 
+@pytest.mark.parametrize("substitute", ["{folder}", "~/whisper", "../whisper", "openai:whisper@http://inner:8000/v1"])
+def test_strangers_are_told_nothing_of_what_stands_in_for_a_checkpoint(
+    substitute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    substitute = substitute.format(folder=tmp_path)
+    monkeypatch.setenv("SENSORIUM_SUBSTITUTE", f"whisper-medium={substitute}")
+    with catalog.names_only():
+        for asked in ("medium", "whisper-medium"):
+            with pytest.raises(ModelUnavailableError, match="SENSORIUM_SUBSTITUTE") as caught:
+                catalog.resolve(asked, task=TASK)
+            assert asked in caught.value.message
+            assert substitute not in str(caught.value)
+        monkeypatch.setenv("SENSORIUM_SUBSTITUTE", "whisper-medium=whisper-base")
+        assert catalog.resolve("medium", task=TASK).name == "whisper-base"
+
+
 def test_a_folder_with_an_adapter_is_called_one_and_its_base_is_named(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base", "peft_type": "LORA"}')
     (tmp_path / "adapter_model.safetensors").touch()

@@ -133,13 +133,16 @@ def resolve(model: str | os.PathLike[str] | None, *, task: str, profile: str | N
     substitutes = settings.substitutes()
     if model is None:
         default = _profile_default(task, known_profile(profile) if profile else current_profile())
-        wanted = _substitute(default, substitutes)
-        if not wanted:
+        asked, substitute = default.name, _substitute(default, substitutes)
+        if not substitute:
             return default
     else:
-        wanted = os.fspath(model)
-        known = next((entry for entry in _named(wanted) if task in (entry.task, *entry.also_for)), None)
-        wanted = substitutes.get(wanted) or (_substitute(known, substitutes) if known else "") or wanted
+        asked = os.fspath(model)
+        known = next((entry for entry in _named(asked) if task in (entry.task, *entry.also_for)), None)
+        substitute = substitutes.get(asked) or (_substitute(known, substitutes) if known else "")
+    wanted = substitute or asked
+    if substitute and _names_only.get():
+        _require_a_name(asked, substitute)
     if wanted.startswith(ENDPOINT):
         return from_endpoint(wanted, task)
     if wanted.startswith(LORA):
@@ -182,6 +185,22 @@ def files_may_be_named() -> bool:
     return not _names_only.get()
 
 
+def _require_a_name(asked: str, substitute: str) -> None:
+    """Refuse what stands in for a checkpoint where names alone count, without a word of whoever runs this machine."""
+    is_path = substitute.startswith(("/", "~", ".")) or settings.user_path(substitute).exists()
+    if _named(substitute) or (_is_hub_id(substitute) and not is_path):
+        return
+    raise ModelUnavailableError(
+        f"The model {asked!r} can't be used here: what stands in for it (SENSORIUM_SUBSTITUTE) is neither a catalog "
+        "entry nor a hub id",
+        "Name another model, or ask whoever runs this server to name one of these there",
+    )
+
+
+def _is_hub_id(name: str) -> bool:
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and len(name) <= _LONGEST_HUB_ID
+
+
 def _known_to_the_hub(wanted: str, task: str, of_that_name: Sequence[Checkpoint]) -> Checkpoint:
     if _names_only.get() and (wanted.startswith(("/", "~", ".")) or "\\" in wanted):
         raise InputError(
@@ -193,7 +212,7 @@ def _known_to_the_hub(wanted: str, task: str, of_that_name: Sequence[Checkpoint]
             f"The checkpoint {wanted!r} is for {of_that_name[0].task}, not for {task}",
             f"'sensorium models list --task {task}' shows those that are",
         )
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and len(wanted) <= _LONGEST_HUB_ID:
+    if _is_hub_id(wanted):
         return Checkpoint(name=wanted, task=task, repository=wanted)
     names = [name for entry in entries(task) or entries() for name in (entry.name, *entry.aliases)]
     near = difflib.get_close_matches(wanted, names, n=1)
