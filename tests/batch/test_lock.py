@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,3 +54,25 @@ def test_the_place_of_a_dead_writer_is_taken(store: ObjectStorage, monkeypatch: 
     with only_writer(output, threading.Event(), lambda sentence: None):
         assert b"dead" not in output.join(".batch", "lock").read()
     assert not output.join(".batch", "lock").exists()
+
+
+def test_a_writer_of_this_machine_that_was_killed_is_not_waited_for(
+    store: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = location_of(store.new_bucket())
+    mark = output.join(".batch", "lock")
+    told: list[str] = []
+    program = "import json; from sensorium.batch.lock import _this_process as it; print(json.dumps(it()), flush=True)"
+    with subprocess.Popen([sys.executable, "-c", f"{program}; input()"], stdin=-1, stdout=-1) as writer:
+        assert writer.stdout is not None
+        mark.write(json.dumps({"owner": "it", "signs": 3, "writer": json.loads(writer.stdout.readline())}).encode())
+        monkeypatch.setattr(lock, "SECONDS_BETWEEN_SIGNS", 0.1)
+        written = mark.read()
+        cancel = threading.Event()
+        with pytest.raises(CancelledError), only_writer(output, cancel, lambda sentence: cancel.set()):
+            pass
+        assert mark.read() == written, "one that lives is waited for"
+        writer.kill()
+    with only_writer(output, threading.Event(), told.append):
+        assert json.loads(mark.read())["owner"] != "it"
+    assert told == []

@@ -45,12 +45,19 @@ def test_what_was_noted_becomes_a_table_with_each_item_once(output: Location, ki
     for each in noted:
         journal.add(each)
     journal.close()
+    for file in noted[0].files:
+        output.join(file).write(b"made")
     assert manifest.compact() == 3
     assert manifest.compact() == 3
     assert journal_files(manifest.journal) == []
     assert list(manifest.outcomes()) == noted
     assert [each.id in manifest.finished() for each in noted] == [True, True, False]
     assert [each.id in manifest.finished(retry_errors=True) for each in noted] == [True, False, False]
+    output.join(noted[0].files[1]).delete()
+    told: list[str] = []
+    left = manifest.finished(note=told.append)
+    assert [each.id in left for each in noted] == [False, True, False]
+    assert [noted[0].files[1] in sentence for sentence in told] == [True]
 
     again = Journal(manifest.journal)
     for each in (outcome(2), outcome(3), outcome(4), outcome(4)):

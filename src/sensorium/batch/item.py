@@ -11,6 +11,8 @@ from typing import Any
 
 from sensorium.record import Record
 
+FILES = "files"
+"""The folder of the output below which each item has a folder for the files that it makes."""
 _UNSAFE = re.compile(r"[^\w.-]+")
 _LONGEST_STEM = 60
 _ID_BYTES = 16

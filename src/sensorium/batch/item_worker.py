@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sensorium.batch.item import BatchItem, ItemOutcome
+from sensorium.batch.item import FILES, BatchItem, ItemOutcome
 from sensorium.errors import CancelledError, InputError, SensoriumError, StorageError
 from sensorium.explanation import explained
 from sensorium.media.limits import DEFAULT_LIMITS, Limits
@@ -31,9 +31,6 @@ from sensorium.storage.opening import location_of
 from sensorium.unfinished import temporary_folder
 
 logger = logging.getLogger(__name__)
-
-FILES = "files"
-"""The folder of the output below which each item has a folder for the files that it makes."""
 
 _OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR}
 

@@ -110,7 +110,7 @@ def run_batch(plan: BatchPlan, runner: BatchRunner, options: BatchOptions, watch
         _claim(plan, manifest)
         if journal_files(manifest.journal):  # of a batch that was killed
             manifest.compact()
-        finished = manifest.finished(retry_errors=options.retry_errors)
+        finished = manifest.finished(retry_errors=options.retry_errors, note=watch.note)
         pace = Pace()
         listing = Listing(plan.items(), finished, folder / "items.jsonl", watch.cancel)
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sensorium import settings
 from sensorium.batch.finished import FinishedItems, halves, last_places
-from sensorium.batch.item import ItemOutcome
+from sensorium.batch.item import FILES, ItemOutcome
 from sensorium.batch.journal import journal_files, read_journal
 from sensorium.errors import InputError, MissingDependencyError, ModelUnavailableError, SensoriumError, StorageError
 from sensorium.media.naming import display_name
@@ -59,13 +60,32 @@ class Manifest:
         """The folder of the outcomes that aren't part of the table yet."""
         return self.output.join(*JOURNAL.split("/"))
 
-    def finished(self, *, retry_errors: bool = False) -> FinishedItems:
+    def finished(
+        self, *, retry_errors: bool = False, note: Callable[[str], None] = lambda sentence: None
+    ) -> FinishedItems:
         """Return the items that needn't run again; call `compact` before.
 
         Args:
             retry_errors: Whether those that failed are to run again.
+            note: Told of items that count as not done, since files that they had made are gone.
         """
-        return FinishedItems.of(self._finished_ids(retry_errors))
+        lost, example = 0, ""
+
+        def whole(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+            nonlocal lost, example
+            made = _MadeFiles(self.output)
+            for row in rows:
+                gone = made.first_missing(row["files"] or ())
+                if gone:
+                    lost, example = lost + 1, example or gone
+                else:
+                    yield row["id"]
+
+        finished = FinishedItems.of(whole(self._finished_rows(retry_errors)))
+        if lost:
+            items = "1 item counts" if lost == 1 else f"{lost} items count"
+            note(f"{items} as not done: what was made is gone, such as {example}.")
+        return finished
 
     def outcomes(self) -> Iterator[ItemOutcome]:
         """Yield all outcomes, of an item that ran again the last one; call `compact` before."""
@@ -94,11 +114,11 @@ class Manifest:
         """Return how many rows of the table hold an error; call `compact` before."""
         return sum(sum(map(bool, batch["error"].to_pylist())) for batch in self._batches(("error",)))
 
-    def _finished_ids(self, retry_errors: bool) -> Iterator[str]:
-        for batch in self._batches(("id", "error", "error_type")):
+    def _finished_rows(self, retry_errors: bool) -> Iterator[dict[str, Any]]:
+        for batch in self._batches(("id", "files", "error", "error_type")):
             for row in batch.to_pylist():
                 if not row["error"] or not (retry_errors or row["error_type"] in TRY_AGAIN):
-                    yield row["id"]
+                    yield row
 
     def _rewrite(self, files: list[Any], last: Any, replaced: FinishedItems) -> int:
         import pyarrow
@@ -179,6 +199,31 @@ class Manifest:
                 return int(lance.dataset(self.table.address).count_rows())
         with self._opened() as table:
             return int(table.metadata.num_rows)
+
+
+class _MadeFiles:
+    """Which of the files that items made are there; an object store is asked once for all of them."""
+
+    def __init__(self, output: Location) -> None:
+        self._output = output
+        self._listed: FinishedItems | None = None
+
+    def first_missing(self, files: Sequence[str]) -> str:
+        """Return the first of some files, as paths below the output, that isn't there; "" if all are."""
+        if not files:
+            return ""
+        folder = self._output.local
+        if folder is not None:
+            return next((file for file in files if not (folder / file).is_file()), "")
+        if self._listed is None:
+            begin = len(self._output.address) + 1
+            stored = self._output.join(FILES).files()
+            self._listed = FinishedItems.of(_digest(each.location.address[begin:]) for each in stored)
+        return next((file for file in files if _digest(file) not in self._listed), "")
+
+
+def _digest(file: str) -> str:
+    return hashlib.sha256(file.encode()).hexdigest()[:32]
 
 
 def _schema() -> pyarrow.Schema:

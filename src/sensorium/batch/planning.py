@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.batch.fields import OperationFields
-from sensorium.batch.item import BatchItem, folder_name, item_id
-from sensorium.batch.item_worker import FILES
+from sensorium.batch.item import FILES, BatchItem, folder_name, item_id
 from sensorium.batch.media_files import absolute, version_of, weight_of
 from sensorium.batch.tables import TABLES, TEXTS, columns_of, lines_of, rows_of
 from sensorium.errors import InputError, SensoriumError
