@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +30,40 @@ def test_a_cluster_that_is_not_there_is_told_at_once() -> None:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         with refused(UnreachableError, address, "ray start"), connected(address, processors=1, purpose="A test"):
             pass
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Iterator[str]:
+    """The address of a head's control service, which asks for a token that nobody here has."""
+    ray = find_spec("ray")
+    assert ray is not None
+    assert ray.origin is not None
+    program = Path(ray.origin).parent / "core/src/ray/gcs/gcs_server"
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    options = [f"--gcs_server_port={port}", "--node-ip-address=127.0.0.1", "--metrics-agent-port=0"]
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
+    with subprocess.Popen(
+        [program, *options, f"--log_dir={tmp_path}", "--session-name=test"],
+        env={**os.environ, **token},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as service:
+        try:
+            while True:
+                assert service.poll() is None
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                except OSError:
+                    time.sleep(0.05)
+                else:
+                    break
+            yield f"127.0.0.1:{port}"
+        finally:
+            service.kill()
+
+
+def test_a_cluster_that_asks_for_a_token_is_told_before_ray_has_tried_for_a_minute(head: str) -> None:
+    with refused(UnreachableError, head, "RAY_AUTH_MODE"), connected(head, processors=1, purpose="A test"):
+        pass

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sensorium import settings
 from sensorium.errors import InputError, SensoriumError, StorageError, UnreachableError
@@ -89,10 +90,17 @@ def _own_cluster(processors: int, logs: bool) -> Iterator[None]:
 def _running_cluster(address: str, logs: bool) -> Iterator[None]:
     import ray
 
-    _require_an_answer(address)
+    if address != "auto":
+        _require_address(address)
     try:
         with _unheard():
+            head = _head_of(address)
+            if head is not None:
+                _require_an_answer(head)
+                _require_its_token(head)
             ray.init(address=address, log_to_driver=logs, logging_level=logging.ERROR)
+    except SensoriumError:
+        raise
     except Exception as error:
         ray.shutdown()
         raise UnreachableError(
@@ -102,16 +110,30 @@ def _running_cluster(address: str, logs: bool) -> Iterator[None]:
     yield
 
 
-def _require_an_answer(address: str) -> None:
-    """See that something listens: Ray itself would try for minutes."""
-    if address == "auto":
-        return
+def _require_address(address: str) -> None:
     host, _, port = address.rpartition(":")
     if "://" in address or not host or not port.isdigit():
         raise InputError(
             f"{address!r} is no address of a Ray cluster that can be joined",
             "Give host:port of its head, such as head:6379, from a machine of the cluster",
         )
+
+
+def _head_of(address: str) -> str | None:
+    """Return host and port of a cluster's head; None where this machine belongs to none."""
+    from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+    from ray._private.services import canonicalize_bootstrap_address
+
+    if address != "auto":
+        return address
+    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # as ray.init does, for this address alone
+    head = canonicalize_bootstrap_address(address)
+    return None if head is None or "://" in head else head
+
+
+def _require_an_answer(address: str) -> None:
+    """See that something listens: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, OverflowError):
@@ -119,6 +141,29 @@ def _require_an_answer(address: str) -> None:
             f"No Ray cluster answers at {address}",
             "Start one with: ray start --head, and give the address that it prints",
         ) from None
+
+
+def _require_its_token(address: str) -> None:
+    """Ask once with the token that this process has, if any: Ray itself would ask for a minute before it says so."""
+    import grpc
+    from ray._private.grpc_utils import init_grpc_channel
+    from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+
+    channel = init_grpc_channel(address)
+    messages: Any = gcs_service_pb2
+    services: Any = gcs_service_pb2_grpc
+    try:
+        question = messages.CheckAliveRequest()
+        services.NodeInfoGcsServiceStub(channel).CheckAlive(question, timeout=_CONNECT_SECONDS)
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+            raise UnreachableError(
+                f"The Ray cluster at {address} asks for a token, and this program has none, or another one",
+                "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the token that 'ray get-auth-token' prints on its head",
+            ) from None
+        # Whatever else there is, Ray says better than one question can.
+    finally:
+        channel.close()
 
 
 def _short_folder() -> Path:
