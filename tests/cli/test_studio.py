@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.cli.conftest import Run
+from tests.cli.conftest import run as run
 from tests.processes import SENSORIUM, running
 
 
@@ -19,3 +21,9 @@ def test_it_tells_its_address_and_opens_no_browser_if_told_so(tmp_path: Path) ->
         assert address.endswith("/studio")
         answer = httpx2.get(address, headers={"accept-language": "zh-CN,en;q=0.5"}, trust_env=False)
     assert answer.headers["location"] == "/studio/zh/"
+
+
+def test_a_page_of_several_processes_is_refused_before_it_starts(run: Run) -> None:
+    refused = run("studio", "--no-open", "--cluster", "--ingress-replicas", "2")
+    assert refused.exit_code != 0
+    assert "--ingress-replicas" in refused.stderr

@@ -17,6 +17,7 @@ from sensorium.errors import InputError
 from sensorium.server.configuration import configured
 from tests import real_media
 from tests.films import film as made_film
+from tests.mcp.conversation import connected, document
 from tests.openai_server import OpenAIServer, images_in, serve_openai
 from tests.refusals import refused
 from tests.server.conftest import served
@@ -94,6 +95,15 @@ def test_operations_and_jobs_on_it(http: httpx2.Client, behind: OpenAIServer, tm
     asked = http.post("/v1/sensorium/ask-film", json=fields)
     assert asked.json()["result"]["text"] == "A cat on a mat.", asked.text
     assert len(images_in(behind.requests[-1].body)) == 2
+
+
+def test_agents_ask_it(http: httpx2.Client) -> None:
+    with connected(str(http.base_url).rstrip("/")) as agent:
+        answer = agent.call("ask", image=agent.hand_over(CAT), question="What is this?", model="qwen3")
+        assert document(answer)["result"]["text"] == "A cat on a mat."
+        gone = agent.call("ask", image=agent.hand_over(CAT), question="What is this?", model="gone")
+        assert gone.is_error
+        assert "127.0.0.1:1" not in str(gone.content)
 
 
 def test_requests_are_with_it_side_by_side(client: openai.OpenAI, behind: OpenAIServer) -> None:

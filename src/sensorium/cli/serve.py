@@ -48,7 +48,14 @@ def serve(
     serve_with(config, context.obj, as_json=as_json, ready=lambda address: f"Sensorium serves at {address}")
 
 
-def serve_with(config: Path | None, given: Mapping[str, Any], *, as_json: bool, ready: Callable[[str], str]) -> None:
+def serve_with(
+    config: Path | None,
+    given: Mapping[str, Any],
+    *,
+    as_json: bool,
+    ready: Callable[[str], str],
+    page: bool = False,
+) -> None:
     """Run the server until it is stopped.
 
     Args:
@@ -56,13 +63,14 @@ def serve_with(config: Path | None, given: Mapping[str, Any], *, as_json: bool, 
         given: The options of the command line.
         as_json: Whether its address is told as JSON.
         ready: Called with its address once it answers; returns what is told of that.
+        page: Whether it is run for its page.
     """
     with missing_packages_explained("sensorium serve"):
         from sensorium.engine.engine import LocalEngine
         from sensorium.server.configuration import configured
         from sensorium.server.program import serve as serve_until_stopped
     options = configured(config, dict(given))
-    _check_cluster(options)
+    _check_cluster(options, page)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", force=True)
     terminal = Terminal(as_json=as_json)
 
@@ -81,9 +89,14 @@ def serve_with(config: Path | None, given: Mapping[str, Any], *, as_json: bool, 
         serve_until_stopped(LocalEngine(options), options, say_where)
 
 
-def _check_cluster(options: ServerOptions) -> None:
-    """Refuse options of a cluster without one."""
+def _check_cluster(options: ServerOptions, page: bool) -> None:
+    """Refuse options of a cluster without one, and a page that several processes would answer for."""
     given = {"--address": options.address is not None, "--ingress-replicas": options.ingress_replicas > 1}
     for name, is_given in given.items():
         if is_given and not options.cluster:
             raise InputError(f"{name} is for servers on a cluster", "Add --cluster, or leave it out")
+    if page and options.ingress_replicas > 1:
+        raise InputError(
+            "The page isn't there where several processes answer: a visitor would meet another one each time",
+            "Leave out --ingress-replicas, or run 'sensorium serve'",
+        )

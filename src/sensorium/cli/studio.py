@@ -48,4 +48,4 @@ def studio(
             webbrowser.open(f"{address}/studio")
         return f"The studio is at {address}/studio"
 
-    serve_with(config, context.obj, as_json=as_json, ready=open_in_browser)
+    serve_with(config, context.obj, as_json=as_json, ready=open_in_browser, page=True)

@@ -70,6 +70,8 @@ class Fetching:
 
     def _entries(self) -> Iterator[tuple[str, str]]:
         for entry in catalog.entries():
+            if entry.endpoint:
+                continue  # its weights are elsewhere, so that there is nothing to fetch
             there = self._room.words("machine.here" if store.is_present(entry) else "machine.not_here")
             yield f"{entry.name} · {entry.task} · {size(entry.size_bytes)} · {there}", entry.name
 
