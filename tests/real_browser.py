@@ -34,15 +34,14 @@ def chromium() -> Path:
 def _add_font(starter: Path, with_font: Path) -> None:
     folder = cache_folder() / _FONT
     with fetching(_FONT) as temporary:
-        if not folder.is_dir():
-            root = open_package(_FONT, temporary)
-            (root / "fonts.conf").write_text(
+        if not (folder / "fonts.conf").is_file():  # the font alone may be there, for tests that draw writing
+            shutil.copytree(open_package(_FONT, temporary), folder, dirs_exist_ok=True)
+            (folder / "fonts.conf").write_text(
                 "<fontconfig>"
                 '<include ignore_missing="yes">/etc/fonts/fonts.conf</include>'
                 f"<dir>{folder}/usr/share/fonts</dir><cachedir>{folder}/cache</cachedir>"
                 "</fontconfig>\n"
             )
-            root.rename(folder)
         written = temporary / with_font.name
         written.write_text(f'#!/bin/sh\nexport FONTCONFIG_FILE={folder}/fonts.conf\nexec {starter} "$@"\n')
         written.chmod(0o755)

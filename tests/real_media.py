@@ -43,6 +43,11 @@ def writing(name: str) -> tuple[Path, str]:
     return _file(entry), entry["text"].strip()
 
 
+def chinese_font() -> Path:
+    """Return a font with Chinese (simplified and traditional) and Japanese characters."""
+    return _file(_entries("fonts")[0])
+
+
 def film(name: str) -> Path:
     """Return a real film: ``"vtest"`` (people walking), ``"tree"`` (moving camera), ``"Megamind"`` (with sound)."""
     return _file(_named("films", name))

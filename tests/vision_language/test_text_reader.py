@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -13,11 +14,12 @@ import numpy as np
 import PIL.Image
 import PIL.ImageChops
 import PIL.ImageDraw
+import PIL.ImageFilter
 import PIL.ImageFont
 import pytest
 
 from sensorium import TextReader
-from sensorium.errors import CancelledError, InputError
+from sensorium.errors import CancelledError, InputError, UnsupportedError
 from sensorium.media.image import read_image
 from sensorium.progress import Progress
 from sensorium.vision_language.pp_ocr.text_boxes import text_boxes
@@ -25,6 +27,21 @@ from sensorium.vision_language.writing import Writing
 from tests import real_media
 
 WITHOUT_WRITING = ("chelsea", "coffee", "coins", "flower", "squirrel")
+
+PAGES = {
+    # Lu Xun, 1921
+    "Chinese, simplified": """
+我冒了严寒，回到相隔二千余里，别了二十余年的故乡去。时候既然是深冬；渐近故乡时，天气又阴晦了，冷风吹进船舱中，呜呜的响，
+从篷隙向外一望，苍黄的天底下，远近横着几个萧索的荒村，没有一些活气。我的心禁不住悲凉起来了。""",
+    # Tao Yuanming, 421
+    "Chinese, traditional": """
+晉太元中，武陵人捕魚為業。緣溪行，忘路之遠近。忽逢桃花林，夾岸數百步，中無雜樹，芳草鮮美，落英繽紛。漁人甚異之，復前行，
+欲窮其林。林盡水源，便得一山，山有小口，彷彿若有光。便捨船，從口入。初極狹，才通人。復行數十步，豁然開朗。""",
+    # Natsume Soseki, 1905
+    "Japanese": """
+吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所でニャーニャー泣いていた事だけは
+記憶している。吾輩はここで始めて人間というものを見た。しかもあとで聞くとそれは書生という人間中で一番獰悪な種族であったそうだ。""",
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +69,20 @@ def two_columns() -> PIL.Image.Image:
     return drawn(((200, 15), "A title across the page"), *texts, size=(960, 440), letters=20)
 
 
+def as_if_photographed(text: str) -> PIL.Image.Image:
+    """Return a page of 20 characters a row: a little turned and blurred, with noise, darker at its right."""
+    rows = [text[start : start + 20] for start in range(0, len(text), 20)]
+    page = PIL.Image.new("RGB", (680, 80 + 48 * len(rows)), "white")
+    font = PIL.ImageFont.truetype(real_media.chinese_font(), 30)
+    for number, row in enumerate(rows):
+        PIL.ImageDraw.Draw(page).text((40, 40 + 48 * number), row, fill="black", font=font)
+    turned = page.rotate(2, expand=True, fillcolor="white", resample=PIL.Image.Resampling.BICUBIC)
+    pixels = np.asarray(turned.filter(PIL.ImageFilter.GaussianBlur(1)), np.float32)
+    noise = np.random.default_rng(0).normal(0, 8, (*pixels.shape[:2], 1))
+    lit = pixels * np.linspace(1, 0.5, pixels.shape[1])[None, :, None] + noise
+    return PIL.Image.fromarray(lit.clip(0, 255).astype(np.uint8))
+
+
 def characters_wrong(expected: str, found: str) -> float:
     return float(jiwer.cer(" ".join(expected.split()), " ".join(found.split())))
 
@@ -66,6 +97,16 @@ def test_print_and_hand_are_read(reader: TextReader, name: str, measured: Callab
     measured(f"pp-ocrv6-small on {name!r}: {wrong:.3f} of the characters wrong")
     assert wrong < 0.05
     assert all(line.confidence > 0.5 for line in found.lines)
+
+
+@pytest.mark.parametrize("language", PAGES)
+def test_chinese_and_japanese_are_read(reader: TextReader, language: str, measured: Callable[[str], None]) -> None:
+    text = "".join(PAGES[language].split())
+    found = "".join(reader.read(as_if_photographed(text)).text.split())
+    # Full and half width are the same character to a reader.
+    wrong = float(jiwer.cer(*(unicodedata.normalize("NFKC", each) for each in (text, found))))
+    measured(f"pp-ocrv6-small on a page of print in {language}: {wrong:.3f} of {len(text)} characters wrong")
+    assert wrong < 0.03
 
 
 def test_a_page_on_its_side_is_read_all_the_same(reader: TextReader) -> None:
@@ -161,9 +202,11 @@ def test_results_survive_json_and_threads(reader: TextReader) -> None:
         assert list(pool.map(reader.read, [path] * 3)) == [alone] * 3
 
 
-def test_only_the_cpu() -> None:
+def test_only_the_cpu_and_one_precision() -> None:
     with pytest.raises(InputError, match="made for the CPU"):
         TextReader(device="cuda").load()
+    with pytest.raises(UnsupportedError, match="float16"):
+        TextReader(dtype="float16").load()
 
 
 def test_boxes_of_a_map() -> None:

@@ -21,7 +21,7 @@ class TextReader(Task["PpOcr"]):
     Args:
         model: Catalog name, local folder, or None for the profile's default.
         device: ``"auto"`` or ``"cpu"``: PP-OCR runs on the CPU.
-        dtype: PP-OCR has one precision of its own.
+        dtype: ``"auto"`` or ``"float32"``: PP-OCR has one precision.
 
     Source: Cui et al. 2025, PaddleOCR 3.0 Technical Report.
     """

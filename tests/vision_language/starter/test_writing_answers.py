@@ -94,6 +94,26 @@ def test_what_is_not_written_is_not_made_up() -> None:
     assert nothing.confidence is None
 
 
+@pytest.mark.parametrize(
+    ("text", "confidence", "legible"),
+    [("wln", 0.85, False), ("HAMA", 0.88, False), ("4", 0.99, False), ("55", 0.99, True), ("P1 OPEN", 0.7, True)],
+)
+def test_scraps_are_no_answer(text: str, confidence: float, legible: bool) -> None:
+    read = written((text, 40))
+    read = replace(read, lines=(replace(read.lines[0], confidence=confidence),))
+    for question in ("What is written?", "Is there any writing?", "What is the shop called?"):
+        reply = answer_from_writing(read, question)
+        assert ("nothing legible" not in reply.text, text in reply.text) == (legible, legible)
+        assert [(fact.text, fact.confidence) for fact in reply.evidence] == [(text, confidence)]
+
+
+def test_addresses_are_found_in_a_row_of_ten_thousand_characters() -> None:
+    row = f"{'a-' * 5000} info@corner-shop.com {'1- ' * 3000}"
+    assert "info@corner-shop.com" in answer_from_writing(written((row, 20)), "What is the e-mail address?").text
+    for question in ("What is the website?", "What is the phone number?", "How much is it?"):
+        assert answer_from_writing(written((row, 20)), question).text
+
+
 @pytest.fixture(scope="module")
 def sign() -> PIL.Image.Image:
     image = PIL.Image.new("RGB", (300, 200), "darkgreen")

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-from sensorium.errors import ModelUnavailableError
+from sensorium.errors import ModelUnavailableError, UnsupportedError
 from sensorium.models.checkpoint import Checkpoint
 from sensorium.models.onnx_session import open_session
 from sensorium.progress import Cancellation, check_cancelled
@@ -71,10 +71,17 @@ class _Reading:
 
 
 class PpOcr:
-    """Finds and reads writing, on the CPU; threads may share it."""
+    """Finds and reads writing, on the CPU; threads may share it.
+
+    Raises:
+        UnsupportedError: Another precision than float32 is asked for.
+        ModelUnavailableError: The checkpoint's files are damaged, or don't belong together.
+    """
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str, dtype: str) -> None:
         self._name = checkpoint.name
+        if dtype not in ("auto", "float32"):
+            raise UnsupportedError(f"The reader {checkpoint.name!r} can't read in {dtype}", "Use dtype='auto'")
         self._detector, self._direction, self._recognizer = (
             open_session(folder / name, folder, checkpoint, any_size=True)
             for name in ("detection.onnx", "direction.onnx", "recognition.onnx")

@@ -1,4 +1,4 @@
-"""What of a picture's writing is worth telling to somebody who didn't ask for it: large, sure, and no scraps.
+"""What of a picture's writing is worth telling: no scraps; to somebody who didn't ask for it, what is large and sure.
 
 The numbers were chosen on the photographs and pages in ``tests/real_media.toml``.
 """
@@ -17,6 +17,8 @@ _HIGH = 0.03
 _AS_HIGH = 0.5
 """As the highest: what is much smaller is beside the point."""
 _MOST_WORDS = 8
+_SCRAP = 4
+"""So few characters are told only if they are sure: patterns and edges are taken for them."""
 _ROWS_OF_A_PAGE, _LETTERS_OF_A_ROW = 6, 15
 
 
@@ -57,6 +59,12 @@ def prominent_writing(writing: Writing) -> ProminentWriting | None:
         return None
     quote = _cut(text) if len(told) == len(large) else f"{_cut(text).removesuffix('…').rstrip()} …"
     return ProminentWriting(quote, page=False, confidence=round(min(line.confidence for line in told), 2))
+
+
+def is_legible(writing: Writing) -> bool:
+    """Return whether writing is more than scraps: a character alone, and a few that aren't sure."""
+    counted = [(_characters(line), line.confidence) for line in writing.lines]
+    return any(number > _SCRAP or (number > 1 and confidence >= _SURE) for number, confidence in counted)
 
 
 def height_of(line: WrittenLine) -> float:

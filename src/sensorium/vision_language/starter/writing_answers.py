@@ -9,12 +9,13 @@ from typing import Protocol
 
 from sensorium.answer import Evidence
 from sensorium.vision_language.starter.phrases import Phrase, sentence
-from sensorium.vision_language.starter.prominent_writing import height_of
+from sensorium.vision_language.starter.prominent_writing import height_of, is_legible
 from sensorium.vision_language.starter.questions import plain_words
 from sensorium.vision_language.writing import Writing
 
 _CURRENCY = r"(?:[$€£¥₹元円]|zł|USD\b|EUR\b|GBP\b|CNY\b|JPY\b|Fr\b\.?)"
-_GROUPED = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d\d)?|\d{1,3}(?:\.\d{3})+(?:,\d\d)?|\d{1,3}(?:[ '’]\d{3})+,\d\d)"
+# Whatever may repeat in a pattern is bounded: a row of ten thousand characters would take seconds.
+_GROUPED = r"(?:\d{1,3}(?:,\d{3}){1,6}(?:\.\d\d)?|\d{1,3}(?:\.\d{3}){1,6}(?:,\d\d)?|\d{1,3}(?:[ '’]\d{3}){1,6},\d\d)"
 _NUMBER = rf"(?:{_GROUPED}|\d+(?:[.,]\d{{1,2}})?)"
 # Without a currency only what has two decimals; "2 100.00" is taken for two things at 100.00.
 _AMOUNT = (
@@ -27,7 +28,7 @@ _DATE = (
     rf"\b\d{{1,2}}(?:st|nd|rd|th)?\.? {_MONTH},? ?(?:\d{{4}})?\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:, ?\d{{4}})?\b|"
     r"\d{4}年\d{1,2}月\d{1,2}日"
 )
-_PHONE = r"(?<![\d.,/-])\+?\(?\d[\d\s()/-]{5,}\d(?![\d.,/-])"
+_PHONE = r"(?<![\d.,/-])\+?\(?\d[\d\s()/-]{5,60}\d(?![\d.,/-])"
 _TOTAL = r"\b(?:total|sum)\b"
 _NAME = r"\b(?:title|heading|headline|brand|name|called)\b"
 _SUM = re.compile(
@@ -78,11 +79,11 @@ _KINDS = (
         _PHONE,
         r"tel|phone|call|mobile|电话",
     ),
-    _Kind(r"e-?mail", "e-mail address", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    _Kind(r"e-?mail", "e-mail address", r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
     _Kind(
         r"web ?site|web page|url|web address|link",
         "web address",
-        r"(?:https?://|www\.)[^\s,]+|\b[\w-]+\.(?:com|org|net|io|de|cn|uk|fr)\b",
+        r"(?:https?://|www\.)[^\s,]+|(?<![\w-])[\w-]{1,63}\.(?:com|org|net|io|de|cn|uk|fr)\b",
     ),
     _Kind(r"\bdate\b", "date", _DATE, "date|日期"),
     _Kind(r"\bprices?\b|\bcosts?\b|how much", "price", _AMOUNT, "price|价"),
@@ -137,7 +138,11 @@ def answer_from_writing(writing: Writing, question: str) -> WritingReply:
         writing: What was read.
         question: As it was asked, in English.
     """
-    return answer_from_rows(_PictureRows(writing), question)
+    written = _PictureRows(writing)
+    if writing.lines and not is_legible(writing) and not _looks_for_a_kind(plain_words(question)):
+        text = sentence("I can find nothing legible in the picture")
+        return WritingReply(text, written.facts(written.rows), found=False)
+    return answer_from_rows(written, question)
 
 
 def answer_from_rows(written: Rows, question: str) -> WritingReply:
