@@ -26,7 +26,7 @@ def test_text_goes_to_standard_output_and_a_note_says_where_nothing_is_written(r
     assert (alone.exit_code, alone.stdout.splitlines()[0].lower()) == (0, "linux")
     both = run("read", "linux.jpg", "cat.png")
     assert both.exit_code == 0
-    assert "==> linux.jpg <==" in both.stdout
+    assert both.stdout == f"==> linux.jpg <==\n{alone.stdout}", "a picture without writing takes no line"
     assert "cat.png: nothing is written there." in both.stderr
 
 

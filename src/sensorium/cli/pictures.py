@@ -207,7 +207,7 @@ def read(
                 if paths:
                     _write_text(paths[number], found.text)
                     call.show(item, {**found.to_dict(), "output": str(paths[number])}, shown(paths[number]))
-                else:
+                elif found.lines or call.as_json:
                     heading = f"==> {one_line(item.name)} <==\n" if len(items) > 1 else ""
                     call.show(item, {**found.to_dict(), "output": None}, f"{heading}{found.text}")
                 if not found.lines:

@@ -149,7 +149,8 @@ def watch(
             call.show(item, seen, _classified_text(seen))
         elif instead.read:
             written = call.run(ReadFilm(**common))
-            call.show(item, written, _written_text(written))
+            if written.lines or call.as_json:
+                call.show(item, written, _written_text(written))
             if not written.lines:
                 call.note(f"{one_line(item.name)}: nothing is written there.")
         elif question is None:
