@@ -213,6 +213,11 @@ def test_plurals_follow_the_rules_of_a_language() -> None:
         ("Ist der Hund links oder rechts?", "Where is dog?"),
         ("Ist der große Hund auf der linken Seite?", "Is dog on the left?"),
         ("Was kostet das?", "What is the price?"),
+        ("Was ist denn da zu sehen?", "What is in the picture?"),
+        ("Ist die Blume gelb oder rot?", "What colour is flower?"),
+        ("Ist das ein Foto von einer Katze?", "Is there cat?"),
+        ("¿El coche es rojo o azul?", "What colour is car?"),
+        ("La voiture est-elle rouge ou bleue ?", "What colour is car?"),
         ("Wie hoch ist der Gesamtbetrag?", "What is the total?"),
         ("Wie lautet die Telefonnummer?", "What is the phone number?"),
         ("Kannst du mir sagen, was auf dem Bild ist?", "What is in the picture?"),
@@ -254,6 +259,24 @@ def test_plurals_follow_the_rules_of_a_language() -> None:
 )
 def test_questions_mean_in_english_what_they_mean(question: str, english: str) -> None:
     assert asked(question).english == english
+
+
+@pytest.mark.parametrize(
+    ("question", "english"),
+    [
+        ("Ist da jemand?", "Is there anybody?"),
+        ("Was wird am Ende gesagt?", "What is said at the end?"),
+        ("Was sagt das Schild?", "What is written?"),
+        ("¿Hay alguien?", "Is there anybody?"),
+        ("¿Habla alguien?", "What is said?"),
+        ("¿Qué dice el cartel?", "What is written?"),
+        ("Y a-t-il quelqu'un ?", "Is there anybody?"),
+        ("De quoi parlent-ils ?", "What is said?"),
+        ("Que se passe-t-il à 0:12 ?", "What happens at 0:12?"),
+    ],
+)
+def test_questions_about_films_mean_what_they_mean(question: str, english: str) -> None:
+    assert asked(question, film=True).english == english
 
 
 def test_a_long_text_is_no_question() -> None:
