@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sensorium.vision_language.conversation import Conversation as Conversation
     from sensorium.vision_language.image_qa import ImageQA as ImageQA
     from sensorium.vision_language.llava import LLaVA as LLaVA
+    from sensorium.vision_language.text_embedder import TextEmbedder as TextEmbedder
     from sensorium.vision_language.text_reader import TextReader as TextReader
     from sensorium.vision_language.zero_shot import zero_shot_classification as zero_shot_classification
 
@@ -47,6 +48,7 @@ _HOMES = {
     "SensoriumError": "sensorium.errors",
     "SpeakerDiarization": "sensorium.speech.speaker_diarization",
     "SpeechToText": "sensorium.speech.speech_to_text",
+    "TextEmbedder": "sensorium.vision_language.text_embedder",
     "TextReader": "sensorium.vision_language.text_reader",
     "TextToImage": "sensorium.image_generation.text_to_image",
     "TextToSpeech": "sensorium.speech.text_to_speech",

@@ -20,6 +20,7 @@ _SYSTEMS = (
     "sensorium.vision_language.people:PeopleDetector",
     "sensorium.vision_language.text_reader:TextReader",
     "sensorium.language.language_model:LanguageModel",
+    "sensorium.vision_language.text_embedder:TextEmbedder",
     "sensorium.speech.speech_to_text:SpeechToText",
     "sensorium.speech.speaker_diarization:SpeakerDiarization",
     "sensorium.speech.text_to_speech:TextToSpeech",

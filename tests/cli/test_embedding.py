@@ -56,3 +56,16 @@ def test_the_language_that_is_spoken(run: Run) -> None:
     assert [each["language"] for each in found] == ["en", "fr"]
     assert all(each["probability"] > 0.5 for each in found)
     assert run("detect-language", clips["fr"]).stdout.startswith("fr ")
+
+
+def test_an_encoder_of_texts_alone(run: Run) -> None:
+    texts = ["--text", "一只猫", "--text", "eine Katze", "--text", "ein Flugzeug"]
+    result = run("embed", *texts, "--role", "document", "--model", "multilingual-e5-small", "--json")
+    assert result.exit_code == 0
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {row["model"] for row in rows} == {"multilingual-e5-small"}
+    cat, katze, flugzeug = (np.array(row["embedding"]) for row in rows)
+    assert cat @ katze > cat @ flugzeug
+    refused = run("embed", CAT, "--model", "multilingual-e5-small")
+    assert refused.exit_code == 2
+    assert "texts only" in refused.stderr

@@ -129,3 +129,13 @@ def test_a_picture_is_found_and_decoded_once(
     count(image, "_decode")
     assert run(*arguments).exit_code == 0
     assert calls == ["_from_path", "_decode"]
+
+
+def test_labels_that_mean_nothing_are_told_once_and_all_of_them(run: Run, desk: Path) -> None:
+    result = run("classify", "cat.jpg", "photos", "--labels", "cat,ᑐᑦᓯᐊᕕᕐᔪᐊᖅ,日落,ꦲꦏ")
+    assert result.exit_code == 2
+    assert result.stderr.count("understand") == 1
+    assert "ᑐᑦᓯᐊᕕᕐᔪᐊᖅ" in result.stderr
+    assert "ꦲꦏ" in result.stderr
+    assert "日落" not in result.stderr
+    assert "cat.jpg" not in result.stderr

@@ -24,13 +24,12 @@ WITHOUT_STARTER = {
     "object-detection",
     "speaker-diarization",
     "speech-component",
-    "text-embedding",
     "video-classification",
 }
 """No package carries weights for these tasks."""
 CHOSEN_BY_NAME = {"image-control", "image-prompt", "speech-component", "text-embedding"}
 """Tasks without a default beyond the starter: each kind of control and family of voices names what it needs, each
-painter the IP-Adapter that was made for it, and the starter's eyes what understands other languages."""
+painter the IP-Adapter that was made for it, and only the starter has an encoder of texts alone."""
 WITHOUT_LANGUAGE = {
     "depth-estimation",
     "image-segmentation",

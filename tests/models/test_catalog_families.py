@@ -26,6 +26,7 @@ from sensorium.vision_language.image_qa import ImageQA
 from sensorium.vision_language.llava import LLaVA
 from sensorium.vision_language.nudity import NudityDetector
 from sensorium.vision_language.people import PeopleDetector
+from sensorium.vision_language.text_embedder import TextEmbedder
 from sensorium.vision_language.text_reader import TextReader
 
 TASKS: dict[str, Any] = {
@@ -44,6 +45,7 @@ TASKS: dict[str, Any] = {
         Segmenter,
         SpeakerDiarization,
         SpeechToText,
+        TextEmbedder,
         TextReader,
         TextToImage,
         TextToSpeech,
@@ -53,7 +55,7 @@ TASKS: dict[str, Any] = {
 }
 PARTS = {
     "kandinsky-2-2-prior",
-    *(entry.name for task in ("image-prompt", "speech-component", "text-embedding") for entry in catalog.entries(task)),
+    *(entry.name for task in ("image-prompt", "speech-component") for entry in catalog.entries(task)),
 }
 """Entries that only exist as a part of another one."""
 PAIRS = [

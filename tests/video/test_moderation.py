@@ -240,3 +240,20 @@ def test_an_encoder_that_judges_texts_one_by_one_gives_the_highest(tmp_path: Pat
         texts = [clip.backend.label_text(label) for label in ("cat", "bird")]
         expected = clip.compute_similarity(path, texts).max().item()
     assert found.moments[0].score == pytest.approx(expected, abs=1e-4)
+
+
+CHINESE = {
+    "name": "不要猫",
+    "ordinary": ["建筑", "狗", "食物"],
+    "labels": [
+        {"name": "猫", "threshold": 0.5, "shows": ["猫", "一只小猫"]},
+        {"name": "打架", "threshold": 0.5, "shows": ["打架"]},
+    ],
+}
+
+
+def test_a_policy_in_another_language(video_qa: VideoQA, measured: Callable[[str], None]) -> None:
+    scores = {name: video_qa.moderate(real_media.photo(name), CHINESE) for name in ("chelsea", "home")}
+    measured(f"Moderation, Chinese policy, starter: cat {[found.moments[0].score for found in scores.values()]}")
+    assert [found.flagged for found in scores.values()] == [True, False]
+    assert all(found.not_judged == ("打架",) for found in scores.values())

@@ -1,10 +1,10 @@
 """Builds what joins other languages to the starter's English: ``python training/conse_starter/build_english_nouns.py``.
 
 It writes the embeddings of English nouns by multilingual-e5-small, among which a text in another language is looked
-for, and the list of words by which a text is taken for English. It takes about three minutes on one core.
+for, and the list of words by which a text is taken for English. It takes about five minutes on one core.
 
-The nouns are those that WordNet knows as things, living beings, food, plants, places, bodies, events or substances and
-that are frequent (early in MiniLM's vocabulary), and all names that the starter has for things and for people.
+The nouns are those of WordNet that are frequent (early in MiniLM's vocabulary) and no names of somebody or some place,
+and all names that the starter has for things and for people.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from sensorium.vision_language.starter.multilingual_encoder import MultilingualE
 from sensorium.vision_language.starter.vocabulary import class_names, known_words
 
 DATA = Path(__file__).parents[2] / "src" / "sensorium" / "vision_language" / "starter" / "data"
-CONCRETE = {5, 6, 8, 13, 17, 18, 19, 20, 27}
-"""WordNet's numbers for animals, things, bodies, food, objects of nature, people, phenomena, plants and substances."""
-LIVING = {5, 20}
+LIVING = {"05", "20"}
+"""WordNet's numbers for animals and plants."""
 FREQUENT = 14_000
 SHORTEST = 3
 LANGUAGES = (
@@ -40,11 +39,11 @@ LONGEST_LABEL = 4
 def main() -> None:
     """Fetch the sources, compute, write into the package."""
     checkpoint = catalog.named("multilingual-e5-small")
-    encoder = MultilingualEncoder(store.locate(checkpoint), checkpoint)
+    encoder = MultilingualEncoder(store.locate(checkpoint), checkpoint=checkpoint)
     rank = vocabulary_ranks()
     with tempfile.TemporaryDirectory() as temporary:
         wordnet = open_package("wordnet-base", Path(temporary)) / "usr/share/wordnet"
-        nouns = concrete_nouns(wordnet)
+        nouns = common_nouns(wordnet)
         dictionary = open_package("wamerican", Path(temporary)) / "usr/share/dict/american-english"
         english = english_words(wordnet) | set(rank) | set(dictionary.read_text(encoding="utf-8").lower().split())
         labels = foreign_labels(open_package("tuxpaint-stamps-default", Path(temporary)))
@@ -72,19 +71,18 @@ def vocabulary_ranks() -> dict[str, int]:
     return {word: place for place, word in enumerate(lines) if re.fullmatch("[a-z]{2,}", word)}
 
 
-def concrete_nouns(wordnet: Path) -> set[str]:
-    """Return the nouns whose first meaning is something that can be seen."""
-    kinds, proper = {}, set()
+def common_nouns(wordnet: Path) -> set[str]:
+    """Return the nouns whose first meaning is no name."""
+    proper = set()
     for line in entries(wordnet / "data.noun"):
         fields = line.split("|")[0].split()
-        kinds[fields[0]] = int(fields[1])
         named = (fields[4 + 2 * i].replace("_", " ") for i in range(int(fields[3], 16)))
         proper |= {(name.lower(), fields[0]) for name in named if name != name.lower()}
     found = set()
     for line in entries(wordnet / "index.noun"):
         fields = line.split()
         word, first = fields[0].replace("_", " "), fields[-int(fields[2])]
-        if kinds[first] in CONCRETE and (word, first) not in proper and len(word) >= SHORTEST:
+        if (word, first) not in proper and len(word) >= SHORTEST:
             found.add(word)
     return found
 
@@ -95,7 +93,7 @@ def english_words(wordnet: Path) -> set[str]:
     for kind in ("noun", "verb", "adj", "adv"):
         for line in entries(wordnet / f"data.{kind}"):
             fields = line.split("|")[0].split()
-            scientific = kind == "noun" and int(fields[1]) in LIVING
+            scientific = kind == "noun" and fields[1] in LIVING
             for i in range(int(fields[3], 16)):
                 word = fields[4 + 2 * i].partition("(")[0]
                 words |= set() if scientific and word != word.lower() else set(word.lower().split("_"))

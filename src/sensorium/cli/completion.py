@@ -21,7 +21,7 @@ _TASKS = {
     "detect-language": ("speech-to-text",),
     "diarize": ("speaker-diarization",),
     "edit": ("text-to-image",),
-    "embed": ("image-text-similarity",),
+    "embed": ("image-text-similarity", "text-embedding"),
     "imagine": ("text-to-image",),
     "index": ("image-text-similarity",),
     "prompt": ("text-to-image",),

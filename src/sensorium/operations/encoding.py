@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sensorium.vision_language.clip import CLIP
     from sensorium.vision_language.dual_encoder import Rows
     from sensorium.vision_language.embeddable import Role
+    from sensorium.vision_language.text_embedder import TextEmbedder
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,7 +25,7 @@ Outcome: TypeAlias = "Rows | SensoriumError"
 
 
 def text_rows(
-    clip: CLIP,
+    encoder: CLIP | TextEmbedder,
     texts: Sequence[Sequence[str]],
     *,
     role: Role | None = None,
@@ -34,7 +35,7 @@ def text_rows(
     """Encode the texts of several operations together.
 
     Args:
-        clip: The encoder.
+        encoder: The encoder.
         texts: The texts of each operation.
         role: What they are.
         progress: Told how many texts are done.
@@ -48,16 +49,16 @@ def text_rows(
     """
     flat = [text for some in texts for text in some]
     if not flat:
-        return [_no_rows(clip)] * len(texts)
+        return [_no_rows(encoder)] * len(texts)
     try:
-        rows = clip.text_rows(flat, role=role, progress=progress, cancel=cancel)
+        rows = encoder.text_rows(flat, role=role, progress=progress, cancel=cancel)
     except CancelledError:
         raise
     except SensoriumError as error:
         if len(texts) == 1:
             return [error]
         # One by one, it shows whose text it is; what was encoded comes from memory.
-        return [text_rows(clip, [some], role=role, progress=progress, cancel=cancel)[0] for some in texts]
+        return [text_rows(encoder, [some], role=role, progress=progress, cancel=cancel)[0] for some in texts]
     return [rows[start:end] for start, end in _spans(texts)]
 
 
@@ -145,10 +146,10 @@ def _encoded(
     return rows, unreadable
 
 
-def _no_rows(clip: CLIP, count: int = 0) -> Rows:
+def _no_rows(encoder: CLIP | TextEmbedder, count: int = 0) -> Rows:
     import numpy as np
 
-    return np.zeros((count, clip.embedding_size), np.float32)
+    return np.zeros((count, encoder.embedding_size), np.float32)
 
 
 def _spans(groups: Sequence[Sequence[Item]]) -> Iterator[tuple[int, int]]:

@@ -20,30 +20,20 @@ if TYPE_CHECKING:
 
     from sensorium.answer import Answer
     from sensorium.media.image import ImageSource
+    from sensorium.models.catalog import Checkpoint
     from sensorium.vision_language.classification import Classification
     from sensorium.vision_language.clip import CLIP
     from sensorium.vision_language.dual_encoder import DualEncoder, Rows
     from sensorium.vision_language.embeddings import Embeddings
     from sensorium.vision_language.image_qa import AnswerOptions, ImageQA
+    from sensorium.vision_language.text_embedder import TextEmbedder
 
 
-class _ImageTextOperation(ModelOperation):
-    """An operation that compares pictures with texts; many of them run in one pass."""
-
-    task: ClassVar[str] = "image-text-similarity"
-
-    def opened(self, tasks: Tasks, report: Reporter) -> CLIP:
-        """Return the encoder of pictures and texts."""
-        from sensorium.vision_language.clip import CLIP
-
-        return tasks.open((CLIP, self.opening_key), lambda: CLIP(self.model, **self.opening(tasks)), report)
-
-    def batch_key(self) -> tuple[Hashable, ...]:
-        """Return what tells encoders apart."""
-        return (self.name, self.opening_key)
+_OF_TEXTS = "text-embedding"
+"""What encoders of texts alone do, as the catalog calls it."""
 
 
-class Embed(_ImageTextOperation):
+class Embed(ModelOperation):
     """Turn texts, pictures and, with a checkpoint that takes them, recordings into vectors of one space, in which what
     goes together lies close together: one vector of length 1 for each, first the texts, then the pictures, then the
     recordings, in the order in which they are given."""
@@ -51,6 +41,7 @@ class Embed(_ImageTextOperation):
     model_config = ConfigDict(json_schema_extra={"examples": [{"texts": ["a cat on a sofa"]}]})
 
     result: ClassVar[str] = "sensorium.vision_language.embeddings:Embeddings"
+    task: ClassVar[str] = "image-text-similarity"
 
     texts: tuple[str, ...] = ()
     """The texts, one vector each."""
@@ -74,11 +65,42 @@ class Embed(_ImageTextOperation):
     def _check_that_something_is_there(self) -> Self:
         if not self.texts and not self.images and not self.sounds:
             raise InputError("There is nothing to embed", "Give texts, pictures, recordings, or several of them")
+        if (self.images or self.sounds) and self._reads_texts_only:
+            raise InputError(
+                f"{self.model!r} embeds texts only, neither pictures nor recordings",
+                "Leave the model out, or choose one that 'sensorium models list --task image-text-similarity' shows",
+            )
         return self
+
+    @property
+    def _reads_texts_only(self) -> bool:
+        from sensorium.models import catalog
+
+        return self.model is not None and any(
+            self.model in (entry.name, *entry.aliases) for entry in catalog.entries(_OF_TEXTS)
+        )
+
+    def opened(self, tasks: Tasks, report: Reporter) -> CLIP | TextEmbedder:
+        """Return the encoder of pictures and texts, or of texts alone."""
+        if not self._reads_texts_only:
+            return _opened_clip(self, tasks, report)
+        from sensorium.vision_language.text_embedder import TextEmbedder
+
+        return tasks.open(
+            (TextEmbedder, self.opening_key), lambda: TextEmbedder(self.model, **self.opening(tasks)), report
+        )
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Return the encoder."""
+        if not self._reads_texts_only:
+            return super().checkpoints()
+        from sensorium.models import catalog
+
+        return (catalog.resolve(self.model, task=_OF_TEXTS),)
 
     def batch_key(self) -> tuple[Hashable, ...]:
         """Return what tells encoders, and what texts are, apart."""
-        return (*super().batch_key(), self.role)
+        return (self.name, self.opening_key, self.role)
 
     def run(self, tasks: Tasks, report: Reporter) -> Embeddings:
         """Encode the texts, pictures and recordings."""
@@ -91,26 +113,31 @@ class Embed(_ImageTextOperation):
 
         def encode(waiting: Sequence[Self], report: Reporter) -> list[Any]:
             from sensorium.operations.encoding import image_rows, made_of, sound_rows, text_rows
+            from sensorium.vision_language.clip import CLIP
 
-            clip = waiting[0].opened(tasks, report)
+            encoder = waiting[0].opened(tasks, report)
             texts = text_rows(
-                clip, [each.texts for each in waiting], role=waiting[0].role, progress=report, cancel=report
+                encoder, [each.texts for each in waiting], role=waiting[0].role, progress=report, cancel=report
             )
-            images = image_rows(clip, tasks, [each.images for each in waiting], progress=report, cancel=report)
-            sounds = sound_rows(clip, tasks, [each.sounds for each in waiting], progress=report, cancel=report)
+            kinds = [texts]
+            if isinstance(encoder, CLIP):
+                pictures, recordings = [each.images for each in waiting], [each.sounds for each in waiting]
+                kinds.append(image_rows(encoder, tasks, pictures, progress=report, cancel=report))
+                kinds.append(sound_rows(encoder, tasks, recordings, progress=report, cancel=report))
             return [
-                made_of(rows, partial(_embeddings, clip, each))
-                for each, rows in zip(waiting, zip(texts, images, sounds, strict=True), strict=True)
+                made_of(rows, partial(_embeddings, encoder, each))
+                for each, rows in zip(waiting, zip(*kinds, strict=True), strict=True)
             ]
 
         return run_in_one_pass(operations, reports, encode)
 
 
-class Classify(_ImageTextOperation):
+class Classify(ModelOperation):
     """Say which of some labels fits a picture best (zero-shot classification): the labels with their scores, best
     first, and whether even the best one hardly goes with the picture."""
 
     result: ClassVar[str] = "sensorium.vision_language.classification:Classification"
+    task: ClassVar[str] = "image-text-similarity"
 
     image: Media
     """The picture."""
@@ -123,6 +150,20 @@ class Classify(_ImageTextOperation):
         from sensorium.vision_language.compared_texts import read_labels
 
         return tuple(read_labels(labels))
+
+    def opened(self, tasks: Tasks, report: Reporter) -> CLIP:
+        """Return the encoder of pictures and texts."""
+        return _opened_clip(self, tasks, report)
+
+    def batch_key(self) -> tuple[Hashable, ...]:
+        """Return what tells encoders apart."""
+        return (self.name, self.opening_key)
+
+    def load(self, tasks: Tasks, report: Reporter) -> None:
+        """Load the checkpoint, and encode the labels: those that it can't read are told before the first picture."""
+        clip = self.opened(tasks, report)
+        with clip.lease(progress=report, cancel=report) as encoder:
+            clip.text_rows([encoder.label_text(label) for label in self.labels], progress=report, cancel=report)
 
     def run(self, tasks: Tasks, report: Reporter) -> Classification:
         """Classify the picture."""
@@ -248,18 +289,24 @@ class Ask(_PictureOperation):
         )
 
 
-def _embeddings(clip: CLIP, wish: Embed, texts: Rows, images: Rows, sounds: Rows) -> Embeddings | SensoriumError:
+def _opened_clip(operation: Embed | Classify, tasks: Tasks, report: Reporter) -> CLIP:
+    from sensorium.vision_language.clip import CLIP
+
+    return tasks.open((CLIP, operation.opening_key), lambda: CLIP(operation.model, **operation.opening(tasks)), report)
+
+
+def _embeddings(encoder: CLIP | TextEmbedder, wish: Embed, *kinds: Rows) -> Embeddings | SensoriumError:
     import numpy as np
 
     from sensorium.vision_language.embeddings import Embeddings
     from sensorium.vision_language.shortening import shortened
 
-    tokens = clip.count_tokens(wish.texts) if wish.texts else 0
+    tokens = encoder.count_tokens(wish.texts) if wish.texts else 0
     try:
-        rows = shortened(np.concatenate([texts, images, sounds]), wish.dimensions, clip)
+        rows = shortened(np.concatenate(kinds), wish.dimensions, encoder)
     except InputError as error:
         return error
-    return Embeddings(rows, clip.model, len(texts), len(images), tokens, len(sounds))
+    return Embeddings(rows, encoder.model, len(wish.texts), len(wish.images), tokens, len(wish.sounds))
 
 
 def _classification(

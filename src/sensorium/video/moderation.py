@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from sensorium.video.judged_frames import JudgedFrames
 from sensorium.video.moderation_policy import Policy, PolicyLabel
 from sensorium.video.results import ModeratedMoment, Moderation
 from sensorium.video.sampled_frames import SampledFrames
-from sensorium.vision_language.starter.vocabulary import find_thing
 
 if TYPE_CHECKING:
     from sensorium.vision_language.clip import CLIP
@@ -117,25 +116,15 @@ def _by_texts(
 
 def _known_to(clip: CLIP, policy: Policy) -> tuple[list[PolicyLabel], tuple[str, ...]]:
     """Return the labels with texts that the encoder knows, and the names of those of which it knows no text."""
-    knows = _KNOWN.get(clip.checkpoint.family)
+    backend = clip.backend
     judged, not_judged = [], []
     for label in policy.labels:
-        shows = tuple(text for text in label.shows if knows is None or knows(text))
+        shows = tuple(text for text in label.shows if backend.can_recognise(_bare(text)))
         if shows:
             judged.append(replace(label, shows=shows))
         elif not label.judge:
             not_judged.append(label.name)
     return judged, tuple(not_judged)
-
-
-def _is_known_thing(text: str) -> bool:
-    """Return whether a text names a thing that the starter can recognise; it knows no acts, scenes or states."""
-    return find_thing(_bare(text)) is not None
-
-
-_KNOWN: dict[str, Callable[[str], bool]] = {"conse": _is_known_thing}
-"""Maps a family to a function that tells whether the family knows a text. Families that are not listed know all
-texts: they were trained on captions of all kinds."""
 
 
 def _sentence(text: str, clip: CLIP) -> str:

@@ -100,6 +100,10 @@ class DualEncoder(ABC):
         """Return a text with the words that tell the encoder what it is, where the family has such words."""
         return text
 
+    def can_recognise(self, text: str) -> bool:
+        """Return whether it was made to see what a text says; most were trained on captions of all kinds."""
+        return True
+
     def label_text(self, label: str) -> str:
         """Return the sentence that stands for a label."""
         return self.label_template.format(label=label)

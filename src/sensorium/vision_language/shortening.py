@@ -9,45 +9,46 @@ from sensorium.errors import InputError, SensoriumError
 if TYPE_CHECKING:
     from sensorium.vision_language.clip import CLIP
     from sensorium.vision_language.dual_encoder import Rows
+    from sensorium.vision_language.text_embedder import TextEmbedder
 
 
-def shortened(rows: Rows, dimensions: int | None, clip: CLIP) -> Rows:
+def shortened(rows: Rows, dimensions: int | None, encoder: CLIP | TextEmbedder) -> Rows:
     """Return the first numbers of rows, scaled to length 1 again; the rows themselves for None.
 
     Args:
         rows: float32 ``[…, d]``.
         dimensions: How many numbers.
-        clip: The encoder that made them.
+        encoder: The encoder that made them.
 
     Raises:
         InputError: The encoder makes no rows of that length.
     """
     if dimensions in (None, rows.shape[-1]):
         return rows
-    require_length(dimensions, clip)
+    require_length(dimensions, encoder)
     from sensorium.vision_language.dual_encoder import unit_length
 
     return unit_length(rows[..., :dimensions])
 
 
-def require_length(dimensions: int | None, clip: CLIP) -> None:
+def require_length(dimensions: int | None, encoder: CLIP | TextEmbedder) -> None:
     """Refuse rows of a length that an encoder doesn't make.
 
     Raises:
         InputError: It makes none of that length.
     """
-    backend = clip.backend
+    backend = encoder.backend
     length = backend.embedding_size
     if dimensions is None or dimensions == length:
         return
     if not backend.shortens:
         raise InputError(
-            f"{_of(dimensions)} can't be had of {clip.model!r}, which makes {length}",
+            f"{_of(dimensions)} can't be had of {encoder.model!r}, which makes {length}",
             "Leave dimensions out",
         )
     if not 0 < dimensions < length:
         raise InputError(
-            f"{_of(dimensions)} can't be had of {clip.model!r}",
+            f"{_of(dimensions)} can't be had of {encoder.model!r}",
             f"Ask for 1 to {length}, or leave dimensions out",
         )
 

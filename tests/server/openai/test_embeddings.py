@@ -82,3 +82,15 @@ def test_open_webui_and_continue(raw: httpx2.Client) -> None:
     assert answer.headers["x-sensorium-ignored"] == "prefix"
     assert answer.headers["x-sensorium-model"] == "conse-starter"
     assert [len(each["embedding"]) for each in answer.json()["data"]] == [400, 400]
+
+
+def test_an_encoder_of_texts_alone(client: OpenAI) -> None:
+    answer = client.embeddings.create(
+        model="multilingual-e5-small", input=["猫", "cat", "train"], extra_body={"input_type": "query"}
+    )
+    assert answer.model == "multilingual-e5-small"
+    assert answer.usage.prompt_tokens > 3 * 4
+    cat, english, train = (each.embedding for each in answer.data)
+    assert likeness(cat, english) > likeness(cat, train)
+    with pytest.raises(BadRequestError, match="texts only"):
+        client.embeddings.create(model="multilingual-e5-small", input=[{"image": photo("chelsea")}])  # type: ignore[list-item]

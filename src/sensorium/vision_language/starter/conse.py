@@ -34,6 +34,7 @@ from sensorium.vision_language.starter.english_nouns import (
 )
 from sensorium.vision_language.starter.english_text import about_people, is_english, is_latin, without_template
 from sensorium.vision_language.starter.sentence_encoder import SentenceEncoder
+from sensorium.vision_language.starter.vocabulary import find_thing
 
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
 
@@ -103,8 +104,17 @@ class ConSE(DualEncoder):
                 "Shorten it, or compare the image with each of its sentences",
             )
 
+    def can_recognise(self, text: str) -> bool:
+        """Return whether a text names a thing of the vocabulary: of acts, scenes and states it knows nothing."""
+        if self._is_english(text):
+            return find_thing(text) is not None
+        return self._nouns(text).is_thing(text)
+
     def count_tokens(self, text: str) -> int:
-        return len(self._sentences.tokenizer.encode(without_template(text)).ids)
+        subject = without_template(text)
+        if not self._is_english(subject):
+            return self._nouns(subject).count_tokens(subject)
+        return len(self._sentences.tokenizer.encode(subject).ids)
 
     def encode_checked(self, texts: Sequence[str]) -> Rows:
         subjects = [without_template(text) for text in texts]
@@ -125,15 +135,15 @@ class ConSE(DualEncoder):
         These are English, or Latin letters that mean nothing in any language: names and numbers, such as "INV-20391".
 
         Raises:
-            InputError: A text in other letters means nothing to the encoder.
+            InputError: Texts in other letters mean nothing to the encoder.
         """
         others = [subject for subject in subjects if not self._is_english(subject)]
         if not others:
             return [None] * len(subjects)
         found = dict(zip(others, self._nouns(others[0]).understand(others), strict=True))
-        for subject, meaning in found.items():
-            if meaning is None and not is_latin(subject):
-                raise not_understood(subject)
+        unclear = [subject for subject, meaning in found.items() if meaning is None and not is_latin(subject)]
+        if unclear:
+            raise not_understood(unclear)
         return [found.get(subject) for subject in subjects]
 
     def _is_english(self, subject: str) -> bool:

@@ -1,6 +1,6 @@
 """What a text in another language says, as English nouns: what it shows, and whether there are people.
 
-A multilingual encoder puts the text among a few thousand English nouns. The nearest ones, weighed by how near they are,
+A multilingual encoder puts the text among 5,600 English nouns. The nearest ones, weighed by how near they are,
 stand for it wherever the starter knows English only; so an index that was made before stays valid.
 """
 
@@ -11,7 +11,6 @@ import re
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.resources import files as package_files
 
 import numpy as np
@@ -23,8 +22,8 @@ from sensorium.models import catalog, store
 from sensorium.models.loaded import Shared
 from sensorium.vision_language.dual_encoder import quoted, softmax, unit_length
 from sensorium.vision_language.starter.english_text import is_written_in, people_words
-from sensorium.vision_language.starter.multilingual_encoder import MAXIMUM_TOKENS, MultilingualEncoder
-from sensorium.vision_language.starter.vocabulary import Thing, find_thing
+from sensorium.vision_language.starter.vocabulary import find_thing
+from sensorium.vision_language.text_embedder import TextEmbedder
 
 CHECKPOINT = "multilingual-e5-small"
 _DATA = package_files("sensorium.vision_language.starter").joinpath("data")
@@ -39,7 +38,9 @@ _LEAST_SIMILARITY_OF_UNLIKELY = 0.40
 _LEAST_LIKELIHOOD = -5.5
 # Of 46 words for people in ten languages 43 lie above, of 42 other words all below 0.05.
 _ABOUT_ANYBODY, _ABOUT_SOMEBODY = 0.3, 0.2
-_THINGS_NAMED = 5
+# Chosen on every other name of pictographs in four languages: of those of things a third or more lie above, of the
+# others, mostly particular kinds of things, a twelfth. training/conse_starter/judge_languages.py prints the figures.
+_LEAST_SIMILARITY_OF_THING = 0.45
 
 _PHOTO = (
     "(?:foto(?:graf[íi]a|grafie|grafia)?|photo(?:graphie)?|bild|imagen|image|imagem|immagine|fotoğraf|afbeelding|zdjęcie|"
@@ -78,39 +79,41 @@ class EnglishNouns:
     """English nouns in the space of a multilingual encoder.
 
     Args:
-        encoder: The encoder with which the table was made.
+        embedder: The encoder with which the table was made, loaded.
     """
 
-    def __init__(self, encoder: MultilingualEncoder) -> None:
-        self._encoder = encoder
+    def __init__(self, embedder: TextEmbedder) -> None:
+        self._embedder, self._encoder = embedder, embedder.backend
         table = load(_DATA.joinpath("english_nouns.safetensors").read_bytes())
         self._rows = unit_length(table["rows"].astype(np.float32))
         self._mean = table["mean_of_foreign"]
         self._nouns: tuple[str, ...] = tuple(json.loads(_DATA.joinpath("english_nouns.json").read_text("utf-8")))
 
     def check(self, text: str) -> None:
-        """Check what can be told without the network: the text's length, and whether its writing is known.
+        """Check what can be told without the network: the text's length.
 
         Raises:
-            InputError: The text is too long, or mostly in signs that the encoder has never seen.
+            InputError: The text is too long.
         """
         subject = subject_of(text)
-        tokens = self._encoder.tokens(subject)
-        if len(tokens) > MAXIMUM_TOKENS:
+        tokens, most = self.count_tokens(text), self._encoder.maximum_tokens
+        if tokens > most:
             raise InputError(
-                f"{quoted(subject)} has {len(tokens)} tokens, and {CHECKPOINT!r} reads at most {MAXIMUM_TOKENS}",
+                f"{quoted(subject)} has {tokens} tokens, and {CHECKPOINT!r} reads at most {most}",
                 "Shorten it, or compare the image with each of its sentences",
             )
-        if 2 * tokens.count(self._encoder.unknown) >= len(tokens) - 2:
-            raise not_understood(subject)
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the encoder reads for a text."""
+        return self._embedder.count_tokens(subject_of(text))
 
     def understand(self, texts: Sequence[str]) -> list[Understood | None]:
-        """Return what each text says; None if it means nothing: letters at random, or an unknown language."""
+        """Return what each text says; None if it means nothing: letters at random, or unknown ones."""
         subjects = [subject_of(text) for text in texts]
         found: list[Understood | None] = []
         for subject, similarities in zip(subjects, self._similarities(subjects), strict=True):
             needed = _LEAST_SIMILARITY_OF_UNLIKELY if self._is_unlikely(subject) else _LEAST_SIMILARITY
-            if similarities.max() < needed:
+            if similarities.max() < needed or self._is_unknown(subject):
                 found.append(None)
                 continue
             chosen = np.argsort(-similarities)[:_NOUNS_USED]
@@ -119,37 +122,26 @@ class EnglishNouns:
             found.append(Understood(nouns, shares, float(similarities.max()), _about_people(nouns, shares)))
         return found
 
-    def closest_things(self, text: str) -> list[tuple[Thing, float]]:
-        """Return the things of the starter's vocabulary whose names are nearest to a noun in another language.
-
-        Args:
-            text: A noun, with or without what belongs to it, such as "一只猫" or "rote Autos".
-
-        Returns:
-            At most five things, the nearest first, with the cosine of the text and the thing's nearest name. The right
-            one is seldom below 0.35, and a wrong one seldom above 0.6.
-        """
+    def is_thing(self, text: str) -> bool:
+        """Return whether a text names a thing of the starter's vocabulary, such as "一只猫", "rote Autos", "枪"."""
         (similarities,) = self._similarities([subject_of(text)])
-        nearest: dict[str, tuple[Thing, float]] = {}
-        for index in np.argsort(-similarities):
-            thing = self._things[index]
-            if thing is not None and thing.name not in nearest:
-                nearest[thing.name] = (thing, float(similarities[index]))
-                if len(nearest) == _THINGS_NAMED:
-                    break
-        return list(nearest.values())
+        nearest = int(similarities.argmax())
+        return (
+            bool(similarities[nearest] >= _LEAST_SIMILARITY_OF_THING) and find_thing(self._nouns[nearest]) is not None
+        )
+
+    def _is_unknown(self, subject: str) -> bool:
+        """Return whether a text is mostly in signs that the encoder has never seen."""
+        tokens = self._encoder.tokens(subject)
+        return 2 * tokens.count(self._encoder.unknown) >= len(tokens) - 2
 
     def _is_unlikely(self, subject: str) -> bool:
         """Return whether a text is put together from unlikely pieces, where signs stand for sounds."""
         return is_written_in(subject, "LATIN", "CYRILLIC") and self._encoder.likelihood(subject) < _LEAST_LIKELIHOOD
 
-    @cached_property
-    def _things(self) -> tuple[Thing | None, ...]:
-        return tuple(find_thing(noun) for noun in self._nouns)
-
     def _similarities(self, subjects: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the cosine of each text with each noun: ``[texts, nouns]``."""
-        rows = self._encoder.encode([f"query: {subject}" for subject in subjects])
+        rows = self._embedder.text_rows(subjects)
         similarities: npt.NDArray[np.float32] = unit_length(rows - self._mean) @ self._rows.T
         return similarities
 
@@ -164,15 +156,14 @@ def shared_english_nouns(owner: object, text: str) -> EnglishNouns:
     Raises:
         ModelUnavailableError: The encoder is not here and could not be fetched.
     """
-    checkpoint = catalog.named(CHECKPOINT)
     try:
-        folder = store.locate(checkpoint)
+        folder = store.locate(catalog.named(CHECKPOINT))
     except ModelUnavailableError as error:
         raise ModelUnavailableError(
             f"{quoted(text)} is not English as far as the starter knows, and for other languages: {error.message}",
             f"Run 'sensorium models pull {CHECKPOINT}' while there is network, or write the text in English",
         ) from error
-    shared = Shared((EnglishNouns, folder), lambda: EnglishNouns(MultilingualEncoder(folder, checkpoint)))
+    shared = Shared((EnglishNouns, folder), lambda: EnglishNouns(TextEmbedder(CHECKPOINT).load()))
     weakref.finalize(owner, shared.release)
     return shared.backend
 
@@ -195,9 +186,10 @@ def _about_people(nouns: Sequence[str], shares: npt.NDArray[np.float32]) -> floa
     return 0.5 if of_anybody + of_somebody > _ABOUT_SOMEBODY else 0.0
 
 
-def not_understood(subject: str) -> InputError:
-    """Return the error of a text that means nothing to the starter."""
+def not_understood(subjects: Sequence[str]) -> InputError:
+    """Return the error of texts that mean nothing to the starter."""
     return InputError(
-        f"The starter's text encoders don't understand {quoted(subject)}",
-        "Write it in other words or in English, or choose a hub checkpoint that knows the language with model=…",
+        f"The starter's text encoders don't understand {', '.join(map(quoted, subjects))}",
+        f"Write {'it' if len(subjects) == 1 else 'them'} in other words or in English, or choose a hub checkpoint that "
+        "knows the language with model=…",
     )

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,13 @@ from sensorium.vision_language.starter.onnx_graph import OnnxGraph
 from sensorium.vision_language.starter.packed_encoder import PackedEncoder
 from sensorium.vision_language.starter.unigram_tokenizer import UnigramTokenizer
 
-EMBEDDING_SIZE = 384
-MAXIMUM_TOKENS = 512
+if TYPE_CHECKING:
+    from sensorium.vision_language.embeddable import Role
+
 _BATCH_SIZE = 32
+_MOST_TOKENS_TOGETHER = 4096
+"""With the filling after shorter texts: attention takes memory by the square of a text's length."""
+_PREFIXES = {"query": "query: ", "document": "passage: "}
 
 
 class MultilingualEncoder:
@@ -27,15 +32,24 @@ class MultilingualEncoder:
     Args:
         folder: The folder of the checkpoint ``multilingual-e5-small``.
         checkpoint: Its catalog entry.
+        device: ``"cpu"``.
+        dtype: It has one precision of its own.
 
     Attributes:
+        embedding_size: Length of a row.
+        maximum_tokens: How many tokens a text may have, with its prefix.
+        shortens: Whether the first numbers of a row are a row too.
         unknown: The token for a sign that the encoder has never seen.
 
     Raises:
         ModelUnavailableError: The checkpoint's file is missing, or damaged.
     """
 
-    def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
+    embedding_size = 384
+    maximum_tokens = 512
+    shortens = False
+
+    def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str = "cpu", dtype: str = "auto") -> None:
         try:
             self._packed = PackedEncoder(folder)
             weights = self._packed.layer_weights()
@@ -45,14 +59,20 @@ class MultilingualEncoder:
         self.unknown = self._packed.unknown
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return ``[n, 384]`` float32 rows of length 1."""
+        """Return ``[n, 384]`` float32 rows of length 1 for texts, with their prefixes."""
         tokens = [self.tokens(text) for text in texts]
-        rows = np.empty((len(texts), EMBEDDING_SIZE), np.float32)
-        order = sorted(range(len(texts)), key=lambda index: len(tokens[index]))
-        for start in range(0, len(order), _BATCH_SIZE):
-            chosen = order[start : start + _BATCH_SIZE]
+        rows = np.empty((len(texts), self.embedding_size), np.float32)
+        order = sorted(range(len(texts)), key=lambda index: len(tokens[index]), reverse=True)
+        while order:
+            size = min(_BATCH_SIZE, max(1, _MOST_TOKENS_TOGETHER // len(tokens[order[0]])))
+            chosen, order = order[:size], order[size:]
             rows[chosen] = self._encode_batch([tokens[index] for index in chosen])
         return rows
+
+    @staticmethod
+    def prompted(text: str, role: Role | None) -> str:
+        """Return a text with the prefix that tells the encoder what it is; it was trained with one before each."""
+        return _PREFIXES[role or "query"] + text
 
     def tokens(self, text: str) -> list[int]:
         """Return the tokens of a text, with the one at its beginning and the one at its end."""
