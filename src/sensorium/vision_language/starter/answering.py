@@ -23,6 +23,7 @@ from sensorium.vision_language.starter.questions import Asks, Question, find_in_
 from sensorium.vision_language.starter.recognition import thing_of
 from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.scene import BLURRED, BRIGHT, DARK, Scene
+from sensorium.vision_language.starter.surroundings import SKY, can_be_seen, in_words, named_surroundings, sky_colours
 from sensorium.vision_language.starter.vocabulary import Thing, singular, with_article
 from sensorium.vision_language.starter.writing_answers import answer_from_writing
 
@@ -95,15 +96,20 @@ def _count(scene: Scene, question: Question) -> Reply:
     subject = question.noun
     if thing is None or scene.shows(thing):
         if thing is None:
-            return Reply(sentence("I can count people only, not {noun}", noun=subject))
-        text = sentence(
-            "I can see {thing}, but I can count people only, not {noun}", thing=with_article(thing.name), noun=subject
-        )
-        return Reply(text, (_tag_evidence(scene, thing),))
+            return cannot_tell(scene, Phrase("I can't count {noun}, only people", noun=subject))
+        text = sentence("I can see {thing}, but I can count people only", thing=_at_least_one(thing))
+        return Reply(text, (_tag_evidence(scene, thing),), round(scene.confidence_in(thing), 2))
     if scene.lacks(thing):
         text = sentence("I can see no {noun}", noun=subject)
         return Reply(text, (_tag_evidence(scene, thing),), _absence(scene, thing))
     return Reply(sentence("I'm not sure that there are any {noun}", noun=subject), (_tag_evidence(scene, thing),))
+
+
+def _at_least_one(thing: Thing) -> Phrase:
+    one = with_article(thing.name)
+    if one == thing.name:
+        return one
+    return Phrase("at least {thing}", english=f"at least one {thing.name}", thing=one)
 
 
 def _colour(scene: Scene, question: Question) -> Reply:
@@ -149,13 +155,15 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
         return _Coloured("picture", scene.colours_of("picture"))
     if question.about_people:
         return cannot_tell(scene, Phrase("I can't tell the colour of the {noun}", noun=subject))
+    if subject.split()[-1] == SKY and can_be_seen(scene, SKY):
+        return _Coloured(SKY, sky_colours(scene))
     usual = _USUAL_PLACES.get(subject.split()[-1])
     thing = question.thing
     if usual is not None and (thing is None or not scene.shows(thing)):
         described = describe_colours(scene.colours_of(usual))
         text = Phrase("The {region} of the picture is {colours}", region=usual, colours=described)
-        refusal = sentence("I can't tell what is {noun} here", noun=subject)
-        return Reply(Row([refusal, sentence(text)], " "), (Evidence("colour", text),))
+        where = "The {region} of the picture, where the {noun} usually is, is {colours}"
+        return Reply(sentence(where, region=usual, noun=subject, colours=described), (Evidence("colour", text),))
     if thing is None:
         return cannot_tell(scene, Phrase("I can't find the {noun}, so I can't tell its colour", noun=subject))
     tag = scene.tag_for(thing)
@@ -186,7 +194,7 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
         return find_people(scene, question)
     thing = question.thing
     if thing is None:
-        return None
+        return _surroundings(scene, question)
     noun = singular(question.noun)
     named = with_article(noun)
     confidence = round(scene.confidence_in(thing), 2)
@@ -204,6 +212,22 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
         return Reply(text, evidence)
     sign = round(max(confidence, scene.slightest_sign_of(thing)), 2)
     return Reply(sentence("I'm not sure: there may be {thing}", thing=named), evidence, sign)
+
+
+def _surroundings(scene: Scene, question: Question) -> Reply | None:
+    name = named_surroundings(question.subject)
+    if not name:
+        return None
+    named = in_words(name)
+    if not can_be_seen(scene, name):
+        reason = "I can't tell whether {thing} can be seen: I recognise that only in some kinds of pictures"
+        return cannot_tell(scene, Phrase(reason, thing=named))
+    if name == SKY:
+        colours = is_of_colour("The", "top", describe_colours(scene.colours_of("top")))
+        evidence = (Evidence("colour", colours), *scene.tag_facts())
+    else:
+        evidence = (Evidence("tag", Phrase("There is {thing}", thing=named)), *scene.tag_facts())
+    return Reply(sentence("Yes, I can see {thing}", thing=named), evidence)
 
 
 def _choice(scene: Scene, alternatives: Sequence[str]) -> Reply | None:

@@ -8,7 +8,8 @@ from sensorium.vision_language.starter.phrases import Phrase, Row, capitalised, 
 from sensorium.vision_language.starter.prominent_writing import ProminentWriting, prominent_writing
 from sensorium.vision_language.starter.recognition import Tag, thing_of
 from sensorium.vision_language.starter.reply import Reply
-from sensorium.vision_language.starter.scene import BLURRED, DARK, Scene
+from sensorium.vision_language.starter.scene import BLURRED, BRIGHT, DARK, Scene
+from sensorium.vision_language.starter.surroundings import place_of
 from sensorium.vision_language.starter.vocabulary import is_everyday, with_article
 
 _PLAIN = 0.99
@@ -34,7 +35,7 @@ def caption(scene: Scene) -> Reply:
     if shown:
         sentences = [sentence("{picture} of {things}", picture=opening, things=shown)]
     else:
-        sentences = [sentence("{picture} in which nothing can be recognised for sure", picture=opening)]
+        sentences = [sentence(_nothing_recognised(scene, style))]
     facts = [*scene.tag_facts(), scene.people_fact()]
     if writing is not None:
         template = "The writing begins {quote}" if writing.page else "It says {quote}"
@@ -46,12 +47,32 @@ def caption(scene: Scene) -> Reply:
         colour = Phrase(
             "The {region} is {colours}", region=subject, colours=describe_colours(scene.colours_of(subject))
         )
-        sentences.append(sentence(colour))
+        if shown:
+            sentences.append(sentence(colour))
         facts.append(Evidence("colour", colour, main.confidence if main else None))
     confidence = sureness(scene)
     if confidence is None and writing is not None:
         confidence = writing.confidence
     return Reply(Row(sentences, " "), tuple(facts), confidence)
+
+
+def _nothing_recognised(scene: Scene, style: Phrase) -> Phrase:
+    """Say what can be told of a picture whose things can't: light, colours, where it was taken."""
+    if scene.brightness > BRIGHT:
+        style = Phrase("bright {picture}", picture=style)
+    opening = capitalised(with_article(style))
+    colours = scene.colours_of("picture")
+    if scene.monochrome or not colours:
+        told = Phrase("{picture} without colours", english=opening, picture=opening)
+    else:
+        told = Phrase("{picture} that is {colours}", picture=opening, colours=describe_colours(colours))
+    place = place_of(scene)
+    if place:
+        outdoors = place == "outdoors"
+        told = Phrase(
+            "{picture}, probably taken outdoors" if outdoors else "{picture}, probably taken indoors", picture=told
+        )
+    return Phrase("{picture}; what it shows can't be recognised for sure", picture=told)
 
 
 def _told_writing(scene: Scene) -> ProminentWriting | None:
@@ -60,11 +81,22 @@ def _told_writing(scene: Scene) -> ProminentWriting | None:
 
 def contents(scene: Scene) -> str:
     """Return what a picture shows as a noun phrase: "one person and a dog, perhaps a beagle"; "" if nothing."""
+    guesses = [tag for tag in scene.tags if not tag.sure]
     seen = seen_in(scene)
-    maybe = [with_article(tag.name) for tag in scene.tags if not tag.sure]
-    if seen:
-        return Phrase("{things}, perhaps {guess}", things=listed(seen), guess=maybe[0]) if maybe else listed(seen)
-    return Phrase("what is perhaps {things}", things=listed(maybe[:2], "or")) if maybe else ""
+    if not guesses:
+        return listed(seen) if seen else ""
+    if not seen:
+        return Phrase("what is perhaps {things}", things=listed([with_article(tag.name) for tag in guesses[:2]], "or"))
+    guess = with_article(guesses[0].name)
+    sure = [tag for tag in scene.tags if tag.sure]
+    guessed = next((tag for tag in sure if thing_of(guesses[0]).classes < thing_of(tag).kinds), None)
+    if guessed is None:
+        return Phrase("{things}, and perhaps {guess}", things=listed(seen), guess=guess)
+    if len(seen) == 1:
+        return Phrase("{things}, perhaps {guess}", things=seen[0], guess=guess)
+    place = len(seen) - len(sure) + sure.index(guessed)
+    seen[place] = Phrase("{thing} (perhaps {guess})", thing=seen[place], guess=guess)
+    return listed(seen)
 
 
 def sureness(scene: Scene) -> float | None:

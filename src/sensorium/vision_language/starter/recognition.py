@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -74,16 +74,23 @@ class Recogniser:
 
     def look(self, image: PIL.Image.Image) -> Look:
         """Look at the whole of an RGB picture and at parts of it."""
+        from sensorium.vision_language.starter.conse import ConSE
+
+        probabilities = self.probabilities([image, *(image.crop(box) for box in _crops(*image.size))])
+        backend = self._clip.backend
+        return Look(probabilities, image, backend.classifier if isinstance(backend, ConSE) else None)
+
+    def probabilities(self, views: Sequence[PIL.Image.Image]) -> np.ndarray:
+        """Return how likely each class is in each of some RGB pictures, float32 ``[views, 1000]``."""
         from sensorium.vision_language.starter import efficientnet_lite
         from sensorium.vision_language.starter.conse import ConSE
 
-        views = [image, *(image.crop(box) for box in _crops(*image.size))]
         backend = self._clip.backend
         if isinstance(backend, ConSE):
-            seen = backend.classifier.see(np.stack([efficientnet_lite.preprocess(view) for view in views]))
-            return Look(seen.probabilities, image, backend.classifier)
+            pixels = np.stack([efficientnet_lite.preprocess(view) for view in views])
+            return backend.classifier.see(pixels).probabilities
         prompts = [f"a photo of {with_article(name)}" for name in class_names()]
-        return Look(self._clip.similarity_rows(views, prompts), image)
+        return self._clip.similarity_rows(views, prompts)
 
 
 class Look:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from sensorium.record import Record
 from sensorium.task import Opening
 from sensorium.vision_language.people import PeopleDetector
 from sensorium.vision_language.person import Box, Person
+from sensorium.vision_language.starter.animal_faces import is_of_an_animal
 from sensorium.vision_language.starter.colours import (
     ColourShare,
     by_region,
@@ -47,6 +49,8 @@ BRIGHT = 0.7
 BLURRED = 0.45
 # Bodies without a face: on cut-out photos of animals the detector gave up to 0.84.
 _NO_ANIMAL = 0.85
+# In any part of the picture; else faces aren't looked at again.
+_POSSIBLE_ANIMAL = 0.5
 _SMALLEST_THING = 0.08
 _SMALL_THING = 0.15
 _STANDS_OUT = 1.5
@@ -127,6 +131,10 @@ class Scene(Record):
             return None
         sure = (tag for tag in self.tags if tag.sure)
         return next((tag for tag in sure if speaks_for(thing, thing_of(tag), self._probabilities)), None)
+
+    def probability_of(self, classes: Iterable[int]) -> float:
+        """Return how likely it is, from 0 to 1, that the whole picture shows one of some classes."""
+        return float(self._probabilities[0, sorted(classes)].sum())
 
     def slightest_sign_of(self, thing: Thing) -> float:
         """Return the highest probability of a thing in any part of the picture."""
@@ -260,7 +268,7 @@ class SceneReader:
         probabilities = look.probabilities
         check_cancelled(cancel)
         tags = choose_tags(probabilities)
-        people = self._find_people(picture, shows_animal=is_sure(_animal(), probabilities))
+        people = self._find_people(picture, probabilities)
         check_cancelled(cancel)
         named = name_pixels(picture)
         colours = list(by_region(named))
@@ -285,10 +293,19 @@ class SceneReader:
             _probabilities=probabilities,
         )
 
-    def _find_people(self, picture: PIL.Image.Image, *, shows_animal: bool) -> tuple[Person, ...]:
-        found = self._people.find(picture)
-        least = _NO_ANIMAL if shows_animal else 0.0
-        return tuple(person for person in found if person.face is not None or person.score >= least)
+    def _find_people(self, picture: PIL.Image.Image, probabilities: np.ndarray) -> tuple[Person, ...]:
+        """Return who is surely no animal: bodies that are sure enough, and faces that are people's."""
+        shown = is_sure(_animal(), probabilities)
+        possible = slightest_sign_of(_animal(), probabilities) >= _POSSIBLE_ANIMAL
+        people = []
+        for person in self._people.find(picture):
+            if person.face is None:
+                is_person = not shown or person.score >= _NO_ANIMAL
+            else:
+                is_person = not (possible and is_of_an_animal(person.face, picture, self._recogniser))
+            if is_person:
+                people.append(person)
+        return tuple(people)
 
 
 def _animal() -> Thing:

@@ -155,12 +155,13 @@ def _everyday_words() -> frozenset[str]:
 
 
 def _everyday_thing(entry: dict[str, Any]) -> Thing:
-    kinds = _indices(entry["classes"])
+    kinds = class_ranges(entry["classes"])
     partial = entry.get("partial", False) or not kinds
-    return Thing(entry["name"], kinds | _indices(entry.get("shown_by", "")), kinds, partial)
+    return Thing(entry["name"], kinds | class_ranges(entry.get("shown_by", "")), kinds, partial)
 
 
-def _indices(ranges: str) -> frozenset[int]:
+def class_ranges(ranges: str) -> frozenset[int]:
+    """Return the classes that a data file lists: ``"7-9,11"``."""
     bounds = (part.partition("-") for part in ranges.split(",") if part)
     return frozenset(index for first, _, last in bounds for index in range(int(first), int(last or first) + 1))
 
