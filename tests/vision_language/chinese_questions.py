@@ -65,5 +65,5 @@ UNANSWERABLE = (
     PhotoQuestion("chelsea", "法国的首都是哪座城市？", ("听不懂", "看不出")),
     PhotoQuestion("rocket", "火箭要飞到哪里去？", ("听不懂", "看不出")),
     PhotoQuestion("dog", "狗在桌子上吗？", ("听不懂", "看不出")),
-    PhotoQuestion("dog", "图里有几只狗？", ("不会数",)),
+    PhotoQuestion("dog", "图里有几只狗？", ("只会数人",)),
 )
