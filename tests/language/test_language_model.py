@@ -15,8 +15,8 @@ import torch
 from sensorium import LanguageModel
 from sensorium.errors import CancelledError, InputError, ModelUnavailableError, UnsupportedError
 from sensorium.language.messages import user_turn
-from sensorium.language.text_pieces import pieces_of_text
 from sensorium.progress import Progress
+from tests.language.test_text_pieces import pieces_of_text
 from tests.language.tiny_language_models import tiny_causal_language_model, write_gguf
 
 _FACTS = ["There are two people.", "The car is red.", "The clock shows ten past four."]
@@ -117,7 +117,7 @@ def test_letters_of_several_tokens_come_whole(tiny: Path) -> None:
     tokenizer = model.backend.tokenizer
     text = "naß 猫が好き 🦊 Привет"
     ids = tokenizer.encode([user_turn(text)])
-    pieces = list(pieces_of_text(iter(ids), tokenizer.text))
+    pieces = pieces_of_text(ids, tokenizer.text)
     assert len(pieces) == len(ids)
     assert text in "".join(pieces)
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 
-from sensorium.language.text_pieces import complete_text, pieces_of_text
+from sensorium.language.text_pieces import PieceDecoder, complete_text
+
+
+def pieces_of_text(tokens: Iterable[int], text_of: Callable[[list[int]], str]) -> list[str]:
+    """Return what each token adds, and what is left at the end if there is something."""
+    decoder = PieceDecoder(text_of)
+    pieces = [decoder.add(token) for token in tokens]
+    rest = decoder.rest()
+    return [*pieces, rest] if rest else pieces
 
 
 def test_letters_of_several_tokens_come_whole() -> None:
@@ -13,15 +21,15 @@ def test_letters_of_several_tokens_come_whole() -> None:
     def text_of(tokens: list[int]) -> str:
         return bytes(tokens).decode(errors="replace")
 
-    assert list(pieces_of_text(iter(data), text_of)) == ["a", " ", "", "", "猫", "!"]
-    assert list(pieces_of_text(iter(data[:4]), text_of)) == ["a", " ", "", ""]
+    assert pieces_of_text(data, text_of) == ["a", " ", "", "", "猫", "!"]
+    assert pieces_of_text(data[:4], text_of) == ["a", " ", "", ""]
     pairs = [data[start : start + 2] for start in range(0, len(data), 2)]
-    assert list(pieces_of_text(range(len(pairs)), lambda some: text_of([*b"".join(pairs[one] for one in some)]))) == [
+    assert pieces_of_text(range(len(pairs)), lambda some: text_of([*b"".join(pairs[one] for one in some)])) == [
         "a ",
         "",
         "猫!",
     ]
-    assert list(pieces_of_text(range(2), lambda some: text_of([*b"".join((b"a", b"b\xe7")[one] for one in some)]))) == [
+    assert pieces_of_text(range(2), lambda some: text_of([*b"".join((b"a", b"b\xe7")[one] for one in some)])) == [
         "a",
         "",
         "b",
@@ -34,7 +42,4 @@ def test_nothing_is_lost_between_pieces() -> None:
         # Like sentencepiece, which drops the space before the first word.
         return "".join(f" w{token}" for token in tokens)[1:]
 
-    def numbers() -> Iterator[int]:
-        yield from range(5)
-
-    assert "".join(pieces_of_text(numbers(), words)) == "w0 w1 w2 w3 w4"
+    assert "".join(pieces_of_text(range(5), words)) == "w0 w1 w2 w3 w4"

@@ -141,13 +141,6 @@ class JobStore:
             rows = connection.execute(query.order_by(jobs.c.rank, jobs.c.created, jobs.c.id)).all()
         return [(_job(row), row.rank) for row in rows]
 
-    def set_ranks(self, ranks: Mapping[str, float]) -> None:
-        """Change the places of jobs in the queue, by id, smallest first; jobs that there aren't are left out."""
-        statement = sa.update(jobs).where(jobs.c.id == sa.bindparam("job")).values(rank=sa.bindparam("place"))
-        if ranks:
-            with self._database.writing() as connection:
-                connection.execute(statement, [{"job": job, "place": rank} for job, rank in ranks.items()])
-
     def ended(
         self, *, before: float | None = None, after: float | None = None, limit: int | None = None
     ) -> list[tuple[str, float]]:

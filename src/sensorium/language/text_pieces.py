@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 
 from sensorium.answer import Answer, Ending, Usage
@@ -42,24 +42,6 @@ class PieceDecoder:
         """Return whole letters that are left at the end."""
         before = self._text_of(self._kept[: self._said])
         return complete_text(self._text_of(self._kept))[len(before) :]
-
-
-def pieces_of_text(tokens: Iterable[int], text_of: Callable[[list[int]], str]) -> Iterator[str]:
-    """Give one piece of text for each token, empty where a letter of several tokens waits for its last one.
-
-    One more piece follows if the last token held a whole letter and the beginning of another one. A last letter that
-    stays incomplete is left out.
-
-    Args:
-        tokens: One after the other.
-        text_of: Decodes a list of tokens, without special tokens.
-    """
-    decoder = PieceDecoder(text_of)
-    for token in tokens:
-        yield decoder.add(token)
-    rest = decoder.rest()
-    if rest:
-        yield rest
 
 
 def complete_text(text: str) -> str:
