@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -153,6 +154,12 @@ def test_a_conversation_goes_on_in_german() -> None:
         ("C'est quoi ?", "fr"),
         ("Hund?", "de"),
         ("Describe the picture.", None),
+        *((f"describe{more}", None) for more in ("", ".", " it", " image", " people", " everything", " teh photo")),
+        *((f"Comment on the {thing}", None) for thing in ("photo", "man", "animal", "scene")),
+        ("Steigen die Aktien?", "de"),
+        ("Was hat die Person?", "de"),
+        ("hay perro", "es"),
+        ("Que dit la photo", "fr"),
         ("Describe la imagen.", "es"),
         ("Décris l'image.", "fr"),
         ("Was there a dog?", None),
@@ -173,7 +180,42 @@ def test_languages_that_share_words_are_told_apart(question: str, code: str | No
 
 def test_no_english_question_of_other_tests_is_taken_for_another_language() -> None:
     texts = [item.question for item in (*photo_questions.ANSWERABLE, *photo_questions.UNANSWERABLE)]
+    texts += _questions_of_every_form()
+    assert len(texts) > 200
     assert [text for text in texts if asked(text).language] == []
+
+
+def _questions_of_every_form() -> list[str]:
+    """Return how English words its questions, about things whose names other languages have, too."""
+    path = Path(sensorium.__file__).parent / "vision_language/starter/data/question_forms.toml"
+    written = [
+        pattern for form in tomllib.loads(path.read_text(encoding="utf-8"))["forms"] for pattern in form["patterns"]
+    ]
+    meanings = {
+        "<is>": "is",
+        "<picture>": "image",
+        "<colour>": "orange",
+        "<side>": "left",
+        " ...": "",
+        ".*": "the animal",
+    }
+    texts = []
+    for pattern in written:
+        for thing in ("animal", "piano"):
+            text = pattern
+            for name, meaning in {**meanings, "<subject>": thing}.items():
+                text = text.replace(name, meaning)
+            text = re.sub(r"\(\?[=!](?:[^()]|\([^()]*\))*\)|\\b|\{[\d,]+\}", "", text)
+            texts += [_first_choices(text, last) for last in (False, True)]
+    return [text for text in texts if text.strip()]
+
+
+def _first_choices(pattern: str, last: bool) -> str:
+    """Return a text that a simple pattern matches: of each choice the first or the last."""
+    text = pattern.replace(r"\w+", "photo")
+    while (shorter := re.sub(r"\((?:\?:)?([^()]*)\)\??", lambda found: found[1].split("|")[-last], text)) != text:
+        text = shorter
+    return re.sub(r"\w?\?", "", re.sub(r"\[(\w)\w*\]", r"\1", text))
 
 
 @pytest.mark.parametrize(
@@ -220,6 +262,18 @@ def test_plurals_follow_the_rules_of_a_language() -> None:
         ("La voiture est-elle rouge ou bleue ?", "What colour is car?"),
         ("Wie hoch ist der Gesamtbetrag?", "What is the total?"),
         ("Wie lautet die Telefonnummer?", "What is the phone number?"),
+        ("Welche Hausnummer ist das?", "What is the number?"),
+        ("¿Cuál es el número de la habitación?", "What is the number?"),
+        ("Quel est le numéro de la maison ?", "What is the number?"),
+        ("房间号码是多少？", "What is the number?"),
+        ("部屋番号は何ですか？", "What is the number?"),
+        ("Was kostet die Milch?", "What is the price of Milch?"),
+        ("¿Cuánto cuesta el pan?", "What is the price of bread (pan)?"),
+        ("Combien coûte le lait ?", "What is the price of lait?"),
+        ("Was steht auf dem Tisch?", "What is on the table?"),
+        ("Was steht auf dem Schild?", "What is written?"),
+        ("Was steht da?", "What is written?"),
+        ("Steht die Tasse links oder rechts?", "Where is cup?"),
         ("Kannst du mir sagen, was auf dem Bild ist?", "What is in the picture?"),
         ("¿Cuánto cuesta?", "What is the price?"),
         ("cual es el numero de telefono", "What is the phone number?"),
@@ -259,6 +313,25 @@ def test_plurals_follow_the_rules_of_a_language() -> None:
 )
 def test_questions_mean_in_english_what_they_mean(question: str, english: str) -> None:
     assert asked(question).english == english
+
+
+@pytest.mark.parametrize(
+    ("question", "says", "not_in_it"),
+    [
+        ("Wo ist der Mond?", "„Mond“", "wo Mond"),
+        ("¿Dónde está la cola?", "«cola»", "cola cola"),
+        ("Où est la queue ?", "« queue »", "queue queue"),
+        ("Ist das ein Foto?", "nicht sagen", "„“"),
+        ("Ist das ein Mann oder eine Frau?", "Mann oder Frau", " or "),
+        ("Wie viele Katzen und Hunde sind da?", "Katze und Hund", " and "),
+    ],
+)
+def test_what_is_in_no_list_of_nouns_is_said_without_its_gender(
+    image_qa: ImageQA, question: str, says: str, not_in_it: str
+) -> None:
+    answer = image_qa.answer_question(photo("chelsea"), question)
+    assert says in answer
+    assert not_in_it not in answer
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,38 @@ def test_what_is_asked_for_is_found_and_proven(question: str, answer: str, row: 
         (["Total: $12.50."], "$12.50"),
         (["合計 1200円"], "1200円"),
         (["Total CHF 2 x 100.00"], "100.00"),
+        (["Zwischensumme 7,00", "SUMME EUR 7,98", "MwSt-Betrag 1,27"], "EUR 7,98"),
+        (["GESAMTBETRAG 7,98 €", "Nettobetrag 6,71 €"], "7,98 €"),
+        (["Zu zahlen 7,98"], "7,98"),
+        (["Betrag EUR 7,98"], "EUR 7,98"),
+        (["SOUS-TOTAL 9,00", "NET À PAYER 8,10", "TOTAL TVA 0,90"], "8,10"),
+        (["MONTANT 8,10 €"], "8,10 €"),
+        (["SUBTOTAL 6,00", "TOTAL A PAGAR 7,26 €"], "7,26 €"),
+        (["IMPORTE 7,26"], "7,26"),
+        (["Subtotale 6,00", "TOTALE EURO 7,26"], "7,26"),
+        (["Subtotaal 6,00", "TOTAAL 7,26"], "7,26"),
     ],
 )
 def test_totals_are_told_whole(rows: list[str], total: str) -> None:
     reply = answer_from_writing(written(*((row, 20) for row in rows)), "What is the total?")
     assert reply.text == f"The total is {total}."
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("How much is the milk?", ("no price beside", "milk", "Brot 3,50")),
+        ("What does the milk cost?", ("no price beside", "milk", "Brot 3,50")),
+        ("What is the price of bread (Brot)?", ("The price is 3,50 €",)),
+        ("How much is it?", ("The price is 3,50 €",)),
+        ("What is the room number?", ("Zimmer 12",)),
+        ("What is the phone number?", ("0221 5551234",)),
+    ],
+)
+def test_prices_and_numbers_of_other_things_are_told_as_such(question: str, says: tuple[str, ...]) -> None:
+    rows = (("Brot 3,50 €", 40), ("Zimmer 12", 40), ("Ruf 0221 5551234", 40))
+    reply = answer_from_writing(written(*rows), question)
+    assert all(part in reply.text for part in says), reply.text
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,11 @@ _ENGLISH_OPENINGS = _ENGLISH_WORDS - {"was", "a", "an", "in", "on", "me", "no", 
     "count",
 }
 """Words with which a question begins in English alone."""
+_ENGLISH_TOO = {
+    *("comment", "describe", "dice", "font", "in", "man", "on", "plus", "resume", "son", "was"),
+}
+"""Little words of other languages that are ordinary words in English; the others are rare words there at most."""
+_ENGLISH_ALONE = (_ENGLISH_OPENINGS & _ENGLISH_WORDS) - {"die", "or", "of", "can"}
 _ALIKE = str.maketrans("’‘`´-", "'''' ")
 
 
@@ -194,6 +199,11 @@ class Language:
             meant["colour"] = self._english_colours[self._read(said["colour"])]
         if said.get("side"):
             meant["side"] = self._english[self._read(said["side"])]
+        if said.get("priced"):
+            # Writing calls it either way.
+            noun = self._phrase(said["priced"], words)
+            own = words.get(noun.lower(), noun)
+            meant["priced"] = noun if own.lower() == noun.lower() else f"{noun} ({own})"
         question = english.format(**meant)
         if asides:
             question = f"{question.rstrip('?.')} {' '.join(asides)}{'?' if question.endswith('?') else ''}"
@@ -285,7 +295,8 @@ def language_of(text: str) -> Language | None:
     """Return which of the other languages most of a text is written in; None if none of them, so English.
 
     A Chinese character counts as much as an English word: "有没有iPhone" is Chinese. A word that is English and
-    something else counts as both, and where English has as many words as any, the text is English.
+    something else counts as both, and where English has as many words as any, the text is English. So is what has no
+    word that only the other language has ("Describe it", "Comment on the photo"), whatever it begins with.
     """
     for language in languages():
         if language.spaced:
@@ -312,7 +323,11 @@ def language_of(text: str) -> Language | None:
     }
     likeliest = max(spoken, key=lambda language: (*spoken[language], bool(language.ask(text, film=True).english)))
     found, small, _ = spoken[likeliest]
-    # A word alone may be English all the same ("man"), and a question that is understood needs no majority.
+    # "Was hat die Person?" is German though each word is an English one, too.
+    own = sum(word in likeliest.words and not _may_be_english(word) for word in words) or (small if small > 2 else 0)
+    if own <= sum(word in _ENGLISH_ALONE for word in words):
+        return None
+    # A word alone may be English all the same, and a question that is understood needs no majority.
     if found > english and (len(words) > 1 or not _is_english_word(words[0])):
         return likeliest
     return likeliest if found and small >= english and likeliest.ask(text, film=True).english else None
@@ -326,6 +341,13 @@ def folded(text: str) -> str:
 def _is_english(word: str) -> bool:
     """Return whether a word speaks for English: not a little word that is an English word too, such as "das"."""
     if word in _ENGLISH_WORDS:
+        return True
+    return _is_english_word(word) and not any(word in language.small_words for language in _spaced())
+
+
+def _may_be_english(word: str) -> bool:
+    """Return whether a word doesn't tell another language from English."""
+    if word in _ENGLISH_WORDS or word in _ENGLISH_TOO:
         return True
     return _is_english_word(word) and not any(word in language.small_words for language in _spaced())
 

@@ -191,7 +191,9 @@ class SocraticImageQA:
         if direct is not None:
             return direct
         foreign = asking.language is not None
-        if question.asks is Asks.PRESENCE or (foreign and question.subject and question.thing is None):
+        if (question.asks is Asks.PRESENCE and question.subject) or (
+            foreign and question.subject and question.thing is None
+        ):
             unknown = "I can't tell: {phrase!r} is not among the things that I know by sight"
             return cannot_tell(scene, Phrase(unknown, phrase=question.subject))
         if foreign:

@@ -82,6 +82,9 @@ class _Speaker:
                 return Said(noun.a, noun.noun, noun.forms)
             measure = self._measure(phrase.slots["noun"]) if template == "a {noun}" else ""
             return Said(measure + noun, noun)
+        unlisted = self._language.answers.get("unlisted", {}).get(template)
+        if unlisted is not None and not slots["noun"].forms:
+            known = unlisted
         return Said(known.format(**slots), slots["thing"].noun if "thing" in slots else "")
 
     def _word(self, word: str, slot: str) -> Said:
@@ -91,6 +94,12 @@ class _Speaker:
             return Said(self._language.colours.get(word, word))
         if slot == "number":
             return Said(answers["numbers"].get(word, word))
+        if len(parts := re.split(" (and|or) ", word)) > 1:
+            return Said(
+                "".join(
+                    answers["joints"][part] if index % 2 else self._word(part, slot) for index, part in enumerate(parts)
+                )
+            )
         if slot == "phrase":
             return Said(self._words.get(word[:1].lower() + word[1:], word))
         for name in (word, singular(word)):

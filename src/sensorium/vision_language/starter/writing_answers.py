@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sensorium.answer import Evidence
+from sensorium.vision_language.starter.languages import folded
 from sensorium.vision_language.starter.phrases import Phrase, sentence
 from sensorium.vision_language.starter.prominent_writing import height_of, is_legible
-from sensorium.vision_language.starter.questions import plain_words
+from sensorium.vision_language.starter.questions import plain_words, without_article
 from sensorium.vision_language.writing import Writing
 
 _CURRENCY = r"(?:[$€£¥₹元円]|zł|USD\b|EUR\b|GBP\b|CNY\b|JPY\b|Fr\b\.?)"
@@ -32,10 +33,22 @@ _PHONE = r"(?<![\d.,/-])\+?\(?\d[\d\s()/-]{5,60}\d(?![\d.,/-])"
 _TOTAL = r"\b(?:total|sum)\b"
 _NAME = r"\b(?:title|heading|headline|brand|name|called)\b"
 _SUM = re.compile(
-    r"\b(?:grand total|total|sum|amount due|balance due|to pay)\b|合计|合計|总计|總計|総計|总价", re.IGNORECASE
+    r"\b(?:grand total|total|sum|amount due|balance due|to pay|"
+    # German, French, Spanish and Portuguese, Italian, Dutch
+    r"(?:gesamt|end|rechnungs)?summe|gesamt(?:betrag|preis)?|(?:end|rechnungs|zahl)betrag|zu zahlen(?:de[rn]? betrag)?|"
+    r"(?:net )?[àa] payer|somme|(?:total )?a pagar|suma|soma|totale|da pagare|totaal|te betalen)\b|"
+    r"合计|合計|总计|總計|総計|总价",
+    re.IGNORECASE,
 )
+# Words that stand beside the sum, but beside parts of it, too.
+_AMOUNT_OF_SOMETHING = re.compile(r"\b(?:betrag|montant|importe|importo|bedrag)\b", re.IGNORECASE)
 _AS_HIGH = 0.8
 _NOT_IN_ROWS = {
+    "the",
+    "how",
+    "for",
+    "and",
+    "are",
     "what",
     "which",
     "much",
@@ -51,7 +64,18 @@ _NOT_IN_ROWS = {
     "phone",
 }
 _ANYTHING = {"anything", "something", "in it", "on it", "in the picture", "in the film", "in the video", "there"}
-_NO_SUM = re.compile(r"sub-?\s?total|\bsav(?:ed|ings?)\b|discount|\bpoints\b|\bitems\b|小计|小計", re.IGNORECASE)
+_NO_THING = {
+    *("it", "this", "that", "they", "these", "those", "all", "everything", "one", "thing", "things", "the", "price"),
+    *("total", "sign", "label", "tag", "receipt", "bill", "ticket", "menu", "item", "product", "there", "here", "is"),
+}
+_NO_SUM = re.compile(
+    r"sub-?\s?tota|sous-?\s?total|sub-?\s?totaal|zwischen-?\s?summe|\bsav(?:ed|ings?)\b|discount|\bpoints\b|\bitems\b|"
+    r"\bnetto|rabatt|ersparnis|gespart|punkte|remise|descuento|ahorr|desconto|sconto|risparmi|korting|"
+    # Taxes alone; a sum may say that they are in it.
+    r"\btotal (?:h\.?t\b|(?:de )?(?:tva|iva|mwst|ust|vat|tax))|"
+    r"\b(?:mwst|ust|tva|iva|btw|steuer)[ -](?:betrag|montant|importe|importo|bedrag)|(?:steuer|mwst)-?betrag|小计|小計",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -87,6 +111,8 @@ _KINDS = (
     ),
     _Kind(r"\bdate\b", "date", _DATE, "date|日期"),
     _Kind(r"\bprices?\b|\bcosts?\b|how much", "price", _AMOUNT, "price|价"),
+    # Last: a phone number is no other number, and which number a row has is told by the whole row.
+    _Kind(r"\bnumber\b(?! plate)", "number", r"\d"),
 )
 
 
@@ -232,8 +258,12 @@ def _looks_for_a_kind(plain: str) -> bool:
 
 def _total(written: Rows) -> WritingReply:
     """Return the last amount that is called a total; what is paid stands at the end."""
-    rows = [row for row in written.rows if _SUM.search(row) and not _NO_SUM.search(row)]
-    named = [(row, amounts[-1]) for row in rows if (amounts := re.findall(_AMOUNT, row))]
+    rows = [row for row in written.rows if not _NO_SUM.search(row)]
+    named: list[tuple[str, str]] = []
+    for called in (_SUM, _AMOUNT_OF_SOMETHING):
+        named = named or [
+            (row, amounts[-1]) for row in rows if called.search(row) and (amounts := re.findall(_AMOUNT, row))
+        ]
     if not named:
         return _not_found(written, "total")
     row, amount = named[-1]
@@ -250,12 +280,19 @@ def _find(written: Rows, kind: _Kind, plain: str) -> WritingReply:
     if kind.name == "phone number":
         found = [(row, number) for row, number in found if 7 <= sum(map(str.isdigit, number)) <= 15]
     # A row that names what is asked about comes before one that names the kind, and that before all others.
-    words = [word for word in re.findall(r"\w{4,}", plain) if word not in _NOT_IN_ROWS]
-    about = [pair for pair in found if any(word in pair[0].lower() for word in words)]
+    words = [folded(word) for word in re.findall(r"\w{3,}|[^\W\d_a-z]+", plain) if word not in _NOT_IN_ROWS]
+    about = [pair for pair in found if any(_is_named(word, folded(pair[0])) for word in words)]
     called = [pair for pair in found if kind.beside and re.search(kind.beside, pair[0], re.IGNORECASE)]
-    found = about or called or found
+    priced = _priced(plain) if kind.name == "price" else ""
+    found = about or ([] if priced else called) or found
     if not found:
         return _not_found(written, kind.name)
+    if kind.name == "number" or (priced and not about):
+        rows = list(dict.fromkeys(row for row, _ in found))
+        told = written.say(rows)
+        if priced:
+            told = Phrase("I can find no price beside {phrase!r}. {statement}", phrase=priced, statement=told)
+        return _reply(written, told, rows, found=not priced)
     values = list(dict.fromkeys(value for _, value in found))
     if len(values) == 1:
         statement = Phrase("The {name} is {value}", name=kind.name, value=values[0])
@@ -263,6 +300,25 @@ def _find(written: Rows, kind: _Kind, plain: str) -> WritingReply:
         statement = Phrase("I can read {value}", value="; ".join(values))
     rows = list(dict.fromkeys(row for row, _ in found))
     return _reply(written, written.tell(statement, rows), rows)
+
+
+def _is_named(word: str, row: str) -> bool:
+    """Return whether a row names what a word names: "coffees" stands beside "coffee", too."""
+    return word in row or (len(word) > 3 and word.endswith("s") and word[:-1] in row)
+
+
+def _priced(plain: str) -> str:
+    """Return what a price is asked of; "" if of anything, or of what the price stands on."""
+    asked = re.search(
+        r"\b(?:price|cost) of (?P<of>.+)|how much (?:is|are|does|do|did) (?P<is>.+)|"
+        r"what (?:does|do|did) (?P<does>.+) cost",
+        plain,
+    )
+    if asked is None:
+        return ""
+    thing = re.sub(r" cost\b.*| (?:on|in|at|here|there)\b.*", "", next(filter(None, asked.groups())))
+    thing = without_article(re.sub(r" \(.*\)", "", thing)).strip()
+    return "" if set(re.findall(r"\w+", thing)) <= _NO_THING else thing
 
 
 def _not_found(written: Rows, name: str) -> WritingReply:
