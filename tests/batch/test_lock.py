@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -73,6 +74,7 @@ def test_a_writer_of_this_machine_that_was_killed_is_not_waited_for(
             pass
         assert mark.read() == written, "one that lives is waited for"
         writer.kill()
+        os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)
     with only_writer(output, threading.Event(), told.append):
         assert json.loads(mark.read())["owner"] != "it"
     assert told == []

@@ -51,8 +51,10 @@ def head(tmp_path: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     ) as service:
         try:
+            begun = time.monotonic()
             while True:
                 assert service.poll() is None
+                assert time.monotonic() - begun < 120
                 try:
                     socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 except OSError:

@@ -146,6 +146,19 @@ def test_settings_that_would_show_at_use_are_refused(file: str, name: str, value
     require_usable_settings(checkpoint, folder)
 
 
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"max_pixels": 12_845_056, "min_pixels": 3136},  # as Qwen2-VL was saved by transformers 4.45 to 4.48
+        {"shortest_edge": 65_536, "longest_edge": 16_777_216},
+        {"longest_edge": 4096},
+    ],
+)
+def test_pixels_of_a_whole_picture_are_no_sides(size: dict[str, int], tmp_path: Path) -> None:
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**_PREPARATION, "size": size}))
+    require_usable_settings(from_folder(tmp_path, "any"), tmp_path)
+
+
 def test_a_task_opens_no_checkpoint_of_such_settings(tmp_path: Path) -> None:
     folder = tiny_clip(tmp_path / "clip")
     file = folder / "preprocessor_config.json"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sensorium import TextEmbedder
-from sensorium.errors import CancelledError, InputError
+from sensorium.errors import CancelledError, InputError, UnsupportedError
 
 KEPT = np.load(Path(__file__).parent / "starter" / "multilingual_rows.npz")
 """Rows of the program of its package, made once."""
@@ -20,6 +20,11 @@ KEPT = np.load(Path(__file__).parent / "starter" / "multilingual_rows.npz")
 def embedder() -> Iterator[TextEmbedder]:
     with TextEmbedder("multilingual-e5-small") as loaded:
         yield loaded
+
+
+def test_it_has_one_precision() -> None:
+    with pytest.raises(UnsupportedError, match="float16"):
+        TextEmbedder("multilingual-e5-small", dtype="float16").load()
 
 
 @pytest.mark.parametrize(("role", "prefix"), [("query", "query: "), ("document", "passage: "), (None, "query: ")])

@@ -164,7 +164,7 @@ def _has_ended_here(writer: Any) -> bool:
 def _began(process: int) -> str | None:
     """Return when a process began, in ticks since the machine did, which no clock changes; None if there is none."""
     try:
-        state, *others = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        state, *others = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].decode("ascii").split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if state in "ZX" else others[18]

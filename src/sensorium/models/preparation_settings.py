@@ -45,6 +45,8 @@ def require_usable_settings(checkpoint: Checkpoint, folder: Path) -> None:
     """
     if checkpoint.endpoint or (checkpoint.folder and checkpoint.hub_files):
         return  # it lies elsewhere, or is a single file among others
+    if (folder / "model.bin").is_file():
+        return  # of CTranslate2: the model itself knows its spectrograms
     of_parts = "*/" if (folder / "model_index.json").is_file() else ""
     files = [file for name in _FILES for file in sorted({folder / name, *folder.glob(of_parts + name)})]
     for file in files:
@@ -81,6 +83,9 @@ def _numbers(value: Any) -> dict[str, float]:
 
 
 def _sides(numbers: dict[str, float]) -> list[float]:
-    """Return the sides of a picture; where both edges are bounded, families of today count pixels of the whole."""
-    counted = {"shortest_edge", "longest_edge"}
-    return [] if counted <= numbers.keys() else list(numbers.values())
+    """Return the sides of a picture, and no counts of the whole picture's pixels.
+
+    Those are called so, or stand where both edges are bounded, as families of today do it.
+    """
+    bounds = {"shortest_edge", "longest_edge"}
+    return [number for name, number in numbers.items() if "pixels" not in name and not bounds <= numbers.keys()]

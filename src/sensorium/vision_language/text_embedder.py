@@ -22,9 +22,9 @@ class TextEmbedder(Task["MultilingualEncoder"]):
     """Turns texts into vectors whose cosine tells how close two meanings are, whichever languages they are in.
 
     Args:
-        model: Catalog name, or None for the profile's default.
+        model: Catalog name, or None for the profile's default; the profile ``starter`` has one.
         device: ``"auto"`` or ``"cpu"``: multilingual-e5-small in 4 bits runs on the CPU.
-        dtype: It has one precision of its own.
+        dtype: ``"auto"`` or ``"float32"``: its weights are stored in 4 bits, and it calculates in float32.
 
     Source: Wang et al. 2024, Multilingual E5 Text Embeddings: A Technical Report.
     """

@@ -28,8 +28,8 @@ def serving(data: Path) -> Iterator[tuple[str, subprocess.Popen[Any]]]:
         started = psutil.Process(process.pid).children(recursive=True)
         assert started
         process.terminate()
-        assert process.wait(60) == 0
-        _, left = psutil.wait_procs(started, 20)
+        assert process.wait(180) == 0
+        _, left = psutil.wait_procs(started, 60)
         assert not left
 
 

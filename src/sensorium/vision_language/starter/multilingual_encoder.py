@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from sensorium.errors import UnsupportedError
 from sensorium.models.catalog import Checkpoint
 from sensorium.models.onnx_session import half_there
 from sensorium.vision_language.starter.onnx_graph import OnnxGraph
@@ -43,6 +44,7 @@ class MultilingualEncoder:
 
     Raises:
         ModelUnavailableError: The checkpoint's file is missing, or damaged.
+        UnsupportedError: The encoder has no such precision.
     """
 
     embedding_size = 384
@@ -50,6 +52,8 @@ class MultilingualEncoder:
     shortens = False
 
     def __init__(self, folder: Path, *, checkpoint: Checkpoint, device: str = "cpu", dtype: str = "auto") -> None:
+        if dtype not in ("auto", "float32"):
+            raise UnsupportedError(f"The encoder {checkpoint.name!r} can't run in {dtype}", "Use dtype='auto'")
         try:
             self._packed = PackedEncoder(folder)
             weights = self._packed.layer_weights()
