@@ -18,6 +18,7 @@ from sensorium.errors import CancelledError, InputError
 from sensorium.storage.location import Location
 from sensorium.storage.opening import location_of
 from tests.object_storage import ObjectStorage, object_storage
+from tests.processes import running
 from tests.refusals import refused
 
 
@@ -64,7 +65,9 @@ def test_a_writer_of_this_machine_that_was_killed_is_not_waited_for(
     mark = output.join(".batch", "lock")
     told: list[str] = []
     program = "import json; from sensorium.batch.lock import _this_process as it; print(json.dumps(it()), flush=True)"
-    with subprocess.Popen([sys.executable, "-c", f"{program}; input()"], stdin=-1, stdout=-1) as writer:
+    with running(
+        [sys.executable, "-c", f"{program}; input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
         assert writer.stdout is not None
         mark.write(json.dumps({"owner": "it", "signs": 3, "writer": json.loads(writer.stdout.readline())}).encode())
         monkeypatch.setattr(lock, "SECONDS_BETWEEN_SIGNS", 0.1)

@@ -15,6 +15,7 @@ import pytest
 
 from sensorium.cluster.connection import connected
 from sensorium.errors import InputError, UnreachableError
+from tests.processes import running
 from tests.refusals import refused
 
 
@@ -44,26 +45,23 @@ def head(tmp_path: Path) -> Iterator[str]:
         port = unused.getsockname()[1]
     options = [f"--gcs_server_port={port}", "--node-ip-address=127.0.0.1", "--metrics-agent-port=0"]
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-    with subprocess.Popen(
+    with running(
         [program, *options, f"--log_dir={tmp_path}", "--session-name=test"],
         env={**os.environ, **token},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as service:
-        try:
-            begun = time.monotonic()
-            while True:
-                assert service.poll() is None
-                assert time.monotonic() - begun < 120
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                except OSError:
-                    time.sleep(0.05)
-                else:
-                    break
-            yield f"127.0.0.1:{port}"
-        finally:
-            service.kill()
+        begun = time.monotonic()
+        while True:
+            assert service.poll() is None
+            assert time.monotonic() - begun < 120
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                break
+        yield f"127.0.0.1:{port}"
 
 
 def test_a_cluster_that_asks_for_a_token_is_told_before_ray_has_tried_for_a_minute(head: str) -> None:
