@@ -160,6 +160,7 @@ def test_a_conversation_goes_on_in_german() -> None:
         ("Was hat die Person?", "de"),
         ("hay perro", "es"),
         ("Que dit la photo", "fr"),
+        ("Y a-t-il deux chats ?", "fr"),
         ("Describe la imagen.", "es"),
         ("Décris l'image.", "fr"),
         ("Was there a dog?", None),
@@ -270,6 +271,8 @@ def test_plurals_follow_the_rules_of_a_language() -> None:
         ("Was kostet die Milch?", "What is the price of Milch?"),
         ("¿Cuánto cuesta el pan?", "What is the price of bread (pan)?"),
         ("Combien coûte le lait ?", "What is the price of lait?"),
+        ("Was ist das Wetter?", ""),
+        ("Was ist da noch?", "What is in the picture?"),
         ("Was steht auf dem Tisch?", "What is on the table?"),
         ("Was steht auf dem Schild?", "What is written?"),
         ("Was steht da?", "What is written?"),
@@ -332,6 +335,7 @@ def test_what_is_in_no_list_of_nouns_is_said_without_its_gender(
     answer = image_qa.answer_question(photo("chelsea"), question)
     assert says in answer
     assert not_in_it not in answer
+    assert "nicht zu sehen" not in answer
 
 
 @pytest.mark.parametrize(

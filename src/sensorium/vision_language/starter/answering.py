@@ -92,7 +92,7 @@ def _writing(scene: Scene, question: Question) -> Reply:
 def _count(scene: Scene, question: Question) -> Reply:
     if question.about_people:
         return count_people(scene, question)
-    thing = question.thing
+    thing = question.only_thing
     subject = question.noun
     if thing is None or scene.shows(thing):
         if thing is None:
@@ -158,7 +158,7 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
     if subject.split()[-1] == SKY and can_be_seen(scene, SKY):
         return _Coloured(SKY, sky_colours(scene))
     usual = _USUAL_PLACES.get(subject.split()[-1])
-    thing = question.thing
+    thing = question.only_thing
     if usual is not None and (thing is None or not scene.shows(thing)):
         described = describe_colours(scene.colours_of(usual))
         text = Phrase("The {region} of the picture is {colours}", region=usual, colours=described)
@@ -266,7 +266,7 @@ def _kind(scene: Scene, question: Question) -> Reply | None:
 def _place(scene: Scene, question: Question) -> Reply | None:
     if question.about_people and (scene.people or question.about_faces or question.thing is None):
         return place_people(scene, question)
-    thing = question.thing
+    thing = question.only_thing
     if thing is None:
         if not question.subject:
             return cannot_tell(scene, "I can't tell")

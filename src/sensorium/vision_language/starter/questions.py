@@ -87,6 +87,12 @@ class Question:
         return find_in_phrase(self.subject)
 
     @property
+    def only_thing(self) -> Thing | None:
+        """The same; None if the subject is several things, of which the vocabulary's would be the last."""
+        several = re.search(r" (?:and|or) ", self.subject) is not None
+        return find_thing(self.subject) if several else self.thing
+
+    @property
     def noun(self) -> str:
         """The subject in words: as it was asked, but in the vocabulary's spelling ("Pekingese")."""
         thing = self.thing
