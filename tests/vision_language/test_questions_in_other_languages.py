@@ -249,6 +249,23 @@ def test_plurals_follow_the_rules_of_a_language() -> None:
     ]
 
 
+def test_names_from_other_languages_keep_their_plurals_and_articles() -> None:
+    forms = {
+        language.code: {
+            name: noun.forms(language.answers["forms"], language.answers["contractions"])
+            for name, noun in language.inflected.items()
+        }
+        for language in languages()
+        if language.spaced
+    }
+    assert forms["es"]["Golden Retriever"]["plural"] == "golden retrievers"
+    assert (forms["es"]["weapon"]["the"], forms["es"]["weapon"]["a"]) == ("el arma", "un arma")
+    assert forms["fr"]["yurt"]["the"] == "la yourte"
+    assert forms["fr"]["Yorkshire Terrier"]["the"] == "le yorkshire terrier"
+    assert forms["de"]["electronic device"]["the"] == "das elektronische Gerät"
+    assert not [noun["plural"] for noun in forms["es"].values() if "rieres" in noun["plural"]]
+
+
 @pytest.mark.parametrize(
     ("question", "english"),
     [

@@ -120,3 +120,49 @@ def test_the_colour_of_grass_is_told_without_a_refusal(reader: SceneReader) -> N
     told = answer(reader.read(photo("messi")), "What color is the grass?")
     assert "green" in told
     assert "can't" not in told
+
+
+def test_the_colour_of_water_is_told_where_water_is_seen(home: Scene, dog: Scene) -> None:
+    seen = showing(home, dam=0.8)
+    for question in ("What colour is the water?", "Is the water blue?"):
+        assert "where the water usually is" in answer(seen, question)
+        assert "can't tell its colour" in answer(dog, question)
+
+
+@pytest.mark.parametrize(
+    ("question", "outdoors", "indoors"),
+    [
+        ("Is it outdoors?", "Yes: it was probably taken outdoors.", "No: it was probably taken indoors."),
+        ("Is this an indoor scene?", "No: it was probably taken outdoors.", "Yes: it was probably taken indoors."),
+        ("Was the photo taken inside?", "No: it was probably taken outdoors.", "Yes: it was probably taken indoors."),
+        ("Is this inside or outside?", "It was probably taken outdoors.", "It was probably taken indoors."),
+    ],
+)
+def test_whether_it_is_outdoors_is_answered_as_captions_tell_it(
+    home: Scene, question: str, outdoors: str, indoors: str
+) -> None:
+    assert answer(showing(home, cliff=0.6), question) == outdoors
+    assert answer(showing(home, couch=0.6), question) == indoors
+    assert answer(showing(home), question).startswith("I can't tell whether it was taken outdoors or indoors.")
+
+
+def test_whatever_is_visible_is_there(home: Scene, dog: Scene) -> None:
+    assert answer(home, "Is the sky visible?") == answer(home, "Can you see the sky?")
+    assert answer(dog, "Is a dog visible in the picture?").startswith("Yes")
+
+
+def test_no_more_is_confirmed_than_was_seen(dog: Scene, reader: SceneReader) -> None:
+    assert answer(dog, "Is there a green dog?") == answer(dog, "Is the dog green?")
+    assert answer(dog, "Is there a green dog?").startswith("No: the dog is")
+    assert "at least one dog" in answer(dog, "Are there two dogs?")
+    for question in ("Is there a big black dog?", "Is this a sleeping dog?"):
+        assert "can't tell whether" in answer(dog, question)
+    assert answer(dog, "Is that a kind of dog?").startswith("Yes")
+    somebody = reader.read(photo("astronaut"))
+    assert answer(somebody, "Are there three persons?") == "One person."
+    assert answer(somebody, "Are there two faces?") == "One face."
+    assert answer(somebody, "Is there a person?").startswith("Yes")
+    assert "can't tell whether" in answer(somebody, "Is there a tall person?")
+    two = replace(somebody, people=somebody.people * 2)
+    assert answer(two, "Are there two people?").startswith("Yes")
+    assert answer(two, "Are there three people?") == "At least two people."

@@ -22,6 +22,7 @@ from sensorium.vision_language.starter.captions import seen_in
 from sensorium.vision_language.starter.phrases import Phrase, Row, listed, sentence, statement_of
 from sensorium.vision_language.starter.questions import Asks, Question
 from sensorium.vision_language.starter.reply import Reply
+from sensorium.vision_language.starter.surroundings import place_of
 from sensorium.vision_language.starter.vocabulary import Thing, with_article
 
 _MOST_QUOTES = 3
@@ -93,7 +94,9 @@ def tell(moments: Sequence[SceneMoment], sentences: Sequence[Sentence], story: S
 
 def from_moments(moments: Sequence[SceneMoment], question: Question) -> Reply | None:
     """Answer a question about a picture from moments of a film, with their times; None if no moment can answer it."""
-    if question.about_people and question.asks is Asks.COUNT:
+    if question.about_people and (
+        question.asks is Asks.COUNT or (question.asks is Asks.PRESENCE and question.about_many)
+    ):
         return _most_people(moments, question)
     if question.about_people and question.asks is Asks.PRESENCE:
         return people_times(moments, question, Phrase("Yes, somebody"))
@@ -102,9 +105,14 @@ def from_moments(moments: Sequence[SceneMoment], question: Question) -> Reply | 
         found = [moment for moment in moments if moment.scene.shows(thing)]
         if not found:
             return not_seen(thing, moments)
-        if question.asks is Asks.PRESENCE:
+        if question.asks is Asks.PRESENCE and not question.attributes:
             return times(Phrase("Yes, {thing}", thing=with_article(thing.name)), found)
         return _each([(moment, answer_directly(moment.scene, question)) for moment in found])
+    if question.asks is Asks.TAKEN:
+        told = [moment for moment in moments if place_of(moment.scene)]
+        if not told:
+            return Reply(sentence("I can't tell whether it was taken outdoors or indoors"))
+        return _each([(moment, answer_directly(moment.scene, question)) for moment in told])
     if not question.subject and question.asks in _OF_THE_WHOLE:
         return _each([(moment, answer_directly(moment.scene, question)) for moment in moments])
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,23 +20,32 @@ from sensorium.vision_language.starter.phrases import (
     statement_of,
     uncapitalised,
 )
-from sensorium.vision_language.starter.questions import Asks, Question, find_in_phrase, without_article
+from sensorium.vision_language.starter.questions import COLOURS, Asks, Question, find_in_phrase, without_article
 from sensorium.vision_language.starter.recognition import thing_of
 from sensorium.vision_language.starter.reply import Reply
 from sensorium.vision_language.starter.scene import BLURRED, BRIGHT, DARK, Scene
-from sensorium.vision_language.starter.surroundings import SKY, can_be_seen, in_words, named_surroundings, sky_colours
+from sensorium.vision_language.starter.surroundings import (
+    SKY,
+    WATER,
+    can_be_seen,
+    in_words,
+    named_surroundings,
+    place_of,
+    sky_colours,
+)
 from sensorium.vision_language.starter.vocabulary import Thing, singular, with_article
 from sensorium.vision_language.starter.writing_answers import answer_from_writing
 
 _MAIN_COLOUR, _SECOND_COLOUR = 0.3, 0.12
 _NO_SIGN = 0.06
 _USUAL_PLACES = {
-    "sky": "top",
+    SKY: "top",
     "ceiling": "top",
     "ground": "bottom",
     "floor": "bottom",
     "grass": "bottom",
     "road": "bottom",
+    WATER: "bottom",
 }
 _OPPOSITE_SIDES = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 
@@ -54,6 +64,7 @@ def answer_directly(scene: Scene, question: Question) -> Reply | None:
         Asks.IS_PLACE: _is_place,
         Asks.LIGHT: _light,
         Asks.BLUR: _blur,
+        Asks.TAKEN: _taken,
         Asks.SIZE: _size,
         Asks.WRITING: _writing,
         Asks.IDENTITY: lambda scene, question: cannot_tell(scene, "I can't tell who somebody is"),
@@ -159,6 +170,8 @@ def _coloured(scene: Scene, question: Question) -> _Coloured | Reply:
         return _Coloured(SKY, sky_colours(scene))
     usual = _USUAL_PLACES.get(subject.split()[-1])
     thing = question.only_thing
+    if subject.split()[-1] == WATER and not can_be_seen(scene, WATER):
+        usual = None
     if usual is not None and (thing is None or not scene.shows(thing)):
         described = describe_colours(scene.colours_of(usual))
         text = Phrase("The {region} of the picture is {colours}", region=usual, colours=described)
@@ -195,6 +208,8 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
     thing = question.thing
     if thing is None:
         return _surroundings(scene, question)
+    if question.attributes and scene.shows(thing):
+        return _with_attributes(scene, question, thing)
     noun = singular(question.noun)
     named = with_article(noun)
     confidence = round(scene.confidence_in(thing), 2)
@@ -212,6 +227,18 @@ def _presence(scene: Scene, question: Question) -> Reply | None:
         return Reply(text, evidence)
     sign = round(max(confidence, scene.slightest_sign_of(thing)), 2)
     return Reply(sentence("I'm not sure: there may be {thing}", thing=named), evidence, sign)
+
+
+def _with_attributes(scene: Scene, question: Question, thing: Thing) -> Reply:
+    """Say whether what is surely there is as the question says: of a colour; else that it can't be told."""
+    if question.about_many:
+        return _count(scene, question)
+    if question.attributes in COLOURS:
+        colour = question.attributes.replace("gray", "grey")
+        return _is_colour(scene, replace(question, subject=thing.name, colour=colour))
+    template = "I can see {thing}, but I can't tell whether {phrase!r} fits"
+    text = sentence(template, thing=with_article(thing.name), phrase=question.subject)
+    return Reply(text, (_tag_evidence(scene, thing),))
 
 
 def _surroundings(scene: Scene, question: Question) -> Reply | None:
@@ -315,6 +342,21 @@ def _blur(scene: Scene, question: Question) -> Reply:
     text = f"The picture is {'blurred' if scene.sharpness < BLURRED else 'sharp'}"
     measured = Phrase(text + ": its sharpness is {value} of 1", value=f"{scene.sharpness:.2f}")
     return Reply(sentence(text), (Evidence("layout", measured),))
+
+
+def _taken(scene: Scene, question: Question) -> Reply:
+    place = place_of(scene)
+    if not place:
+        return cannot_tell(scene, "I can't tell whether it was taken outdoors or indoors")
+    outdoors = place == "outdoors"
+    statement = Phrase("It was probably taken outdoors" if outdoors else "It was probably taken indoors")
+    words = re.findall(r"(?:out|in)(?=door|side)|open", question.text.lower())
+    asked_for = {word != "in" for word in words}
+    evidence = (Evidence("tag", statement), *scene.tag_facts())
+    if len(asked_for) > 1:
+        return Reply(sentence(statement), evidence)
+    answer = "Yes: {statement}" if asked_for == {outdoors} else "No: {statement}"
+    return Reply(sentence(answer, statement=uncapitalised(statement)), evidence)
 
 
 def _size(scene: Scene, question: Question) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sensorium.answer import Evidence
 from sensorium.vision_language.starter.phrases import Phrase, capitalised, listed, sentence
@@ -31,11 +32,20 @@ def count_people(scene: Scene, question: Question) -> Reply:
 def find_people(scene: Scene, question: Question) -> Reply:
     """Say whether there are people or faces."""
     if question.about_faces and scene.faces:
+        if question.about_many not in {0, len(scene.faces)}:
+            return count_people(scene, question)
         text = sentence("Yes, I can see {people}", people=_faces_in_words(scene))
         return Reply(text, (_face_fact(scene),), _face_fact(scene).confidence)
     fact = scene.people_fact()
     if question.about_faces or not scene.people:
         return _nobody(scene, question)
+    number = question.about_many
+    if number and number != len(scene.people):
+        return count_people(scene, replace(question, subject=question.subject.partition(" ")[2]))
+    if question.attributes and not number and not question.about_particular_people:
+        template = "I can see {people}, but I can't tell whether {phrase!r} fits"
+        text = sentence(template, people=scene.people_in_words(), phrase=question.subject)
+        return Reply(text, (fact,))
     if question.about_particular_people:
         pronoun = "it is" if len(scene.people) == 1 else "they are"
         template = "I can see {people}, but I can't tell whether " + pronoun + " {thing}"

@@ -18,10 +18,14 @@ _COLOURS = (
     *("black", "white", "grey", "gray", "red", "orange", "brown", "beige", "yellow", "green", "blue", "teal"),
     *("purple", "pink", "olive", "turquoise", "violet"),
 )
+COLOURS = frozenset(_COLOURS)
+_KINDS = {f"{word} of" for word in ("kind", "kinds", "type", "types", "sort", "sorts", "breed", "species")}
+_NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _PICTURE = r"(?:images?|pictures?|photos?|photographs?|scenes?|pics?|shots?|frames?|films?|videos?|movies?|clips?)"
 _MACROS = {
     "<is>": r"(?:is|are|was|were)",
     "<picture>": _PICTURE,
+    "<taken>": r"(?:(?:an? |the )?(?:indoors?|outdoors?|inside|outside|in the open(?: air)?|open air)(?: or not)?)",
     "<colour>": rf"(?P<colour>{'|'.join(_COLOURS)})",
     "<side>": r"(?P<side>left|right|top|bottom|middle|centre|center)",
     "<subject>": r"(?P<subject>\w[\w\s',-]*?)",
@@ -55,6 +59,7 @@ class Asks(Enum):
     IS_PLACE = "whether something is in some part of the picture"
     LIGHT = "whether it is dark or bright"
     BLUR = "whether it is blurred"
+    TAKEN = "whether the picture was taken outdoors or indoors"
     SIZE = "how large the picture is"
     WRITING = "what is written"
     IDENTITY = "who somebody is"
@@ -91,6 +96,19 @@ class Question:
         """The same; None if the subject is several things, of which the vocabulary's would be the last."""
         several = re.search(r" (?:and|or) ", self.subject) is not None
         return find_thing(self.subject) if several else self.thing
+
+    @property
+    def attributes(self) -> str:
+        """What the subject says besides what the thing or the people are called: "green", "two"; "" if nothing."""
+        if self.about_people:
+            words = self.subject.split()[:-1]
+            return " ".join(word for word in words if word not in {"human", "other"} and not about_people(word))
+        return _thing_in(self.subject)[1]
+
+    @property
+    def about_many(self) -> int:
+        """The number of people or things that the subject names; 0 if none."""
+        return _number(self.attributes.split(" ")[0])
 
     @property
     def noun(self) -> str:
@@ -134,14 +152,24 @@ def parse_question(text: str) -> Question:
 
 def find_in_phrase(phrase: str) -> Thing | None:
     """Return the thing that a noun phrase names: all of it, or its last words; what stands before "of" first."""
+    return _thing_in(phrase)[0]
+
+
+def _thing_in(phrase: str) -> tuple[Thing | None, str]:
+    """Return the thing that a noun phrase names, and the words before its name."""
     head, _, rest = phrase.partition(" of ")
     for part in (head, phrase, rest):
         words = part.split()
         for start in range(len(words)):
             thing = find_thing(" ".join(words[start:]))
             if thing is not None:
-                return thing
-    return None
+                before = " ".join(words[:start])
+                return thing, "" if before in _KINDS else before
+    return None, ""
+
+
+def _number(word: str) -> int:
+    return int(word) if word.isascii() and word.isdigit() else _NUMBERS.index(word) + 2 if word in _NUMBERS else 0
 
 
 def without_article(phrase: str) -> str:
