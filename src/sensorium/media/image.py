@@ -7,11 +7,11 @@ import io
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy
 import numpy.typing
@@ -63,6 +63,11 @@ _PLAIN, _SHOWS_SOMETHING = 4, 25
 """Standard deviations, in levels of the channel that varies most: of a picture that looks like a single colour, and of
 one that surely shows something."""
 _WRITERS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+def as_list(image: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
+    """Return a list of images, whether one or several were given."""
+    return list(image) if isinstance(image, (list, tuple)) else [cast("ImageSource", image)]
 
 
 def read_image(source: ImageSource, *, minimum_side: int | None = None, limits: Limits = DEFAULT_LIMITS) -> Image.Image:

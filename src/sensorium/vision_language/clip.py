@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, cast, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 from sensorium.arguments import checked
 from sensorium.errors import InputError, MissingDependencyError, SensoriumError
@@ -141,6 +141,8 @@ class CLIP(Task["DualEncoder"]):
     ) -> Rows:
         """Encode images as `encode_image` does, and return a numpy array; the starter needs no torch for it."""
         import numpy as np
+
+        from sensorium.media.image import as_list
 
         images = as_list(image)
         with self.lease(progress=progress, cancel=cancel) as backend:
@@ -291,6 +293,8 @@ class CLIP(Task["DualEncoder"]):
         cancel: Cancellation | None = None,
     ) -> Rows:
         """Compare as `compute_similarity` does, and return a numpy array; the starter needs no torch for it."""
+        from sensorium.media.image import as_list
+
         with self.lease(progress=progress, cancel=cancel) as backend:
             return backend.probabilities(self._cosines(backend, as_list(image), read_texts(texts), progress, cancel))
 
@@ -338,6 +342,8 @@ class CLIP(Task["DualEncoder"]):
         Raises:
             InputError: An image can't be read, or a label can't be used.
         """
+        from sensorium.media.image import as_list
+
         labels = read_labels(candidate_labels)
         with self.lease(progress=progress, cancel=cancel) as backend:
             texts = [backend.label_text(label) for label in labels]
@@ -356,11 +362,6 @@ class CLIP(Task["DualEncoder"]):
         text_rows = backend.encode_texts(texts, progress=progress, cancel=cancel)
         cosines: Rows = self.image_rows(images, progress=progress, cancel=cancel) @ text_rows.T
         return cosines
-
-
-def as_list(image: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
-    """Return a list of images, whether one or several were given."""
-    return list(image) if isinstance(image, (list, tuple)) else [cast("ImageSource", image)]
 
 
 def _require_torch(method: str, instead: str) -> None:

@@ -294,8 +294,10 @@ class ImageQA(Task["ImageAnswerer"]):
             UnsupportedError: The checkpoint only answers questions, or thinks and comes to no caption at all.
             CancelledError: ``cancel`` was set.
         """
+        from sensorium.media.image import as_list
+
         several = isinstance(image, (list, tuple))
-        images: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
+        images = as_list(image)
         outcomes = self.caption_together(
             images, max_new_tokens=max_new_tokens, thinking=thinking, progress=progress, cancel=cancel
         )

@@ -70,10 +70,10 @@ class TextReader(Task["PpOcr"]):
             InputError: A picture can't be read as a picture.
             CancelledError: ``cancel`` was set.
         """
-        from sensorium.media.image import read_image
+        from sensorium.media.image import as_list, read_image
 
         several = isinstance(image, (list, tuple))
-        images: list[ImageSource] = list(image) if isinstance(image, (list, tuple)) else [image]  # type: ignore[list-item]
+        images = as_list(image)
         found: list[Writing] = []
         with self.lease(progress=progress, cancel=cancel) as backend:
             for done, picture in enumerate(images):
